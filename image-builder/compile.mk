@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Compiles our own programs, unit tests and fuzzers. The top Makefile runs this file inside the build root;
+# nothing here knows where that root is. Three ways to compile the same sources:
+#
+#   target   static, for the image: musl and the components' libraries under SYSROOT
+#   check    the build root's own C library and libraries, with ASan and UBSan: unit tests
+#   fuzz     clang with libFuzzer, ASan and UBSan
+#
+# A file's name says what it is: *_test.c is a cmocka program, *_fuzz.c a fuzzer, main.c and *_main.c hold a
+# main(), everything else goes into one archive from which each program takes what it refers to. So a new
+# source file needs no line here.
+
+ARCH    ?= x86_64
+OUT     ?= out
+SYSROOT ?= /sysroot
+
+ROOMS   := $(sort $(dir $(shell find init services -name '*.c')))
+SOURCES := $(foreach r,$(ROOMS),$(wildcard $(r)*.c))
+MAINS   := $(filter %/main.c %_main.c services/wherry.c,$(SOURCES))
+TESTS   := $(filter %_test.c,$(SOURCES))
+FUZZERS := $(filter %_fuzz.c,$(SOURCES))
+PARTS   := $(filter-out $(MAINS) $(TESTS) $(FUZZERS),$(SOURCES))
+
+CPPFLAGS := -I. -Iservices -D_GNU_SOURCE
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
+	    -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers -Werror
+CFLAGS   := -std=gnu17 -pipe $(WARNINGS) -fno-common -fno-strict-aliasing
+
+# ---- target
+
+T        := $(OUT)/$(ARCH)
+T_CC     := $(ARCH)-wherry-gcc
+T_AR     := gcc-ar
+T_CFLAGS := $(CFLAGS) -Os -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	    -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
+T_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none -s
+T_LIBS   := -lcurl -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -lz
+
+PROGRAMS := init stage1 runtime wherry
+init_MAIN    := init/main.c
+stage1_MAIN  := init/stage1_main.c
+runtime_MAIN := services/runtime/main.c
+wherry_MAIN  := services/wherry.c
+HAVE     := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
+
+.PHONY: programs check fuzz
+programs: $(HAVE:%=$(T)/bin/%)
+
+$(T)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o)
+	@rm -f $@
+	$(T_AR) rcsD $@ $^
+
+define program
+$(T)/bin/$(1): $(T)/obj/$(basename $($(1)_MAIN)).o $(T)/obj/parts.a
+	@mkdir -p $$(@D)
+	$(T_CC) $(T_LDFLAGS) -o $$@ $$^ $(T_LIBS)
+endef
+$(foreach p,$(HAVE),$(eval $(call program,$(p))))
+
+# ---- check
+
+C        := $(OUT)/check
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+C_CFLAGS := $(CFLAGS) -Og -g $(SANITIZE)
+C_LIBS   := -lcmocka -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
+	    -lzstd -lz
+# make check ONLY=services/lib  limits the run to one folder
+ONLY     ?=
+RUN_TESTS := $(filter $(ONLY)%,$(TESTS))
+
+$(C)/%.o: %.c
+	@mkdir -p $(@D)
+	gcc $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(C)/parts.a: $(PARTS:%.c=$(C)/%.o)
+	@rm -f $@
+	ar rcsD $@ $^
+
+$(C)/%_test: $(C)/%_test.o $(C)/parts.a
+	gcc $(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
+
+check: $(RUN_TESTS:%.c=$(C)/%)
+	@failed=0; for t in $^; do \
+		echo "TEST $${t#$(C)/}"; timeout 120 $$t || { failed=$$((failed + 1)); echo "FAILED $$t"; }; \
+	done; \
+	echo "unit test programs: $(words $(RUN_TESTS)) run, $$failed failed"; [ $$failed = 0 ]
+
+# ---- fuzz
+
+F        := $(OUT)/fuzz
+F_CFLAGS := $(CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
+	    -Wno-gnu -Wno-unknown-warning-option
+FUZZ_SECONDS ?= 30
+
+$(F)/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) $(F_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(F)/parts.a: $(PARTS:%.c=$(F)/%.o)
+	@rm -f $@
+	ar rcsD $@ $^
+
+$(F)/%_fuzz: $(F)/%_fuzz.o $(F)/parts.a
+	clang -fsanitize=fuzzer,address,undefined -o $@ $^ -Wl,--as-needed $(C_LIBS)
+
+# The seeds are tests/corpus/NAME; what a run finds is kept beside the program, not in the tree.
+fuzz: $(FUZZERS:%.c=$(F)/%)
+	@failed=0; for f in $^; do \
+		n=$$(basename $$f _fuzz); mkdir -p $(F)/found/$$n; \
+		echo "FUZZ $$n for $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$(F)/found/$$n- $(F)/found/$$n tests/corpus/$$n || failed=$$((failed + 1)); \
+	done; \
+	echo "fuzzers: $(words $(FUZZERS)) run, $$failed failed"; [ $$failed = 0 ]
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APPLETS_H
+#define APPLETS_H
+
+/*
+ * All services but init and runtime are one static program, /bin/wherry, called by the name of the link or by
+ * its first argument. A service is one row here and one main function in its room.
+ */
+#define APPLETS(X)                \
+	X(wherryctl, wherryctl_main)
+
+#define X(name, fn) int fn(int argc, char **argv);
+APPLETS(X)
+#undef X
+
+#endif
