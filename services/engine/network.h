@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_NETWORK_H
+#define ENGINE_NETWORK_H
+
+/*
+ * Docker networks: bridges with NAT, published ports, addresses and names.
+ *
+ * Networks are written to disk (one file each, replaced whole). Endpoints describe kernel state, so they are
+ * kept on tmpfs and live exactly as long as the kernel that holds the devices. A network namespace is a
+ * descriptor: network_netns_new() makes it, the engine stores it in init's descriptor store and hands it in
+ * again with every call that must look inside.
+ *
+ * Calls are synchronous netlink and small files: none waits for anything outside this machine. A failure
+ * returns -errno and fills struct network_error with the sentence to show to the client. -ENOENT answers 404,
+ * -EEXIST and -EBUSY 409, -EPERM 403, -EINVAL 400, everything else 500.
+ */
+
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include "lib/util.h"
+
+struct loop;
+struct networks; /* all networks of this node */
+
+enum { NETWORK_ID_LEN = 64, NETWORK_NAME_MAX = 127, NETWORK_PORTS_MAX = 4096, NETWORK_ALIASES_MAX = 64 };
+
+enum network_driver { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
+
+struct network_error {
+	char text[512];
+};
+
+/* A label or a driver option. */
+struct network_pair {
+	char *key;
+	char *value;
+};
+
+/* What a client may ask of a new network. Everything is borrowed by network_create(). */
+struct network_config {
+	const char *name;
+	const char *driver;   /* NULL: "bridge", the only one that can be created */
+	const char *subnet;   /* "10.1.0.0/24"; NULL: the next free pool */
+	const char *gateway;  /* NULL: the first address of the subnet */
+	const char *ip_range; /* where unrequested addresses come from; NULL: the subnet */
+	bool internal;	      /* no way out, no masquerade */
+	bool attachable;      /* kept and shown */
+	bool ipv6;	      /* refused for now, with a sentence */
+	const struct network_pair *labels;
+	size_t n_labels;
+	const struct network_pair *options; /* com.docker.network.bridge.{name,enable_icc,enable_ip_masquerade}, .driver.mtu */
+	size_t n_options;
+};
+
+/* One network. Read it, never write it. Lives until network_delete(). */
+struct network {
+	char id[NETWORK_ID_LEN + 1];
+	char name[NETWORK_NAME_MAX + 1];
+	enum network_driver driver;
+	int64_t created_ns; /* CLOCK_REALTIME */
+	bool internal;
+	bool attachable;
+	bool icc;	 /* containers of this network may talk to each other */
+	bool masquerade; /* outbound traffic takes the node's address */
+	uint32_t mtu;	 /* 0: the kernel's default */
+	char bridge[IFNAMSIZ];
+	struct in_addr subnet; /* these five are zero for host and none */
+	uint8_t prefix;
+	struct in_addr gateway;
+	struct in_addr range;
+	uint8_t range_prefix;
+	bool subnet_given; /* the client chose subnet, gateway, range: shown as it gave them */
+	bool gateway_given;
+	bool range_given;
+	struct network_pair *labels;
+	size_t n_labels;
+	struct network_pair *options;
+	size_t n_options;
+	struct network *next;
+	struct network_ipam *ipam; /* private */
+};
+
+/* A published port, as asked for and, in an endpoint, as it came out. */
+struct network_port {
+	uint8_t proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t container_port; /* host byte order, as all ports here */
+	struct in_addr host_ip;	 /* 0.0.0.0: every address of the node */
+	uint16_t host_port;	 /* 0: any free one; in an endpoint the one that was taken */
+	uint16_t host_port_last; /* 0, or the end of a range of which the first free one is taken */
+	int held;		 /* private: the bound socket that keeps the port ours; -1 */
+};
+
+/* A container's place in one network. Read it, never write it. Lives until network_detach(). */
+struct network_endpoint {
+	char id[NETWORK_ID_LEN + 1];
+	char container[NETWORK_ID_LEN + 1];
+	char name[NETWORK_NAME_MAX + 1]; /* the container's name, without '/' */
+	struct network *network;
+	char ifname[IFNAMSIZ]; /* inside the container: eth0, eth1, ...; "" for host and none */
+	char peer[IFNAMSIZ];   /* the node's end of the veth pair */
+	struct in_addr ip;     /* these are zero for host and none */
+	uint8_t prefix;
+	struct in_addr gateway;
+	uint8_t mac[6];
+	char **aliases;
+	size_t n_aliases;
+	struct network_port *ports;
+	size_t n_ports;
+	struct network_endpoint *next; /* of all endpoints */
+};
+
+struct network_attach {
+	const char *container; /* its ID */
+	const char *name;      /* its name, without '/' */
+	int netns;	       /* borrowed; -1 only for the host network */
+	const char *ip;	       /* NULL: any free address */
+	const uint8_t *mac;    /* NULL: derived from the address */
+	const char *const *aliases;
+	size_t n_aliases;
+	const struct network_port *ports;
+	size_t n_ports;
+};
+
+/**
+ * networks_open() - load the networks and bring the kernel in line
+ * @loop:	borrowed; name resolution for containers is served on it
+ * @dir:	on disk, made when missing (/data/engine/networks)
+ * @run:	on tmpfs, made when missing (/run/engine/networks)
+ *
+ * Makes the networks `bridge`, `host` and `none` on first use, and every bridge device, address and nftables rule that
+ * is missing; what exists and is right is not touched, so traffic of running containers never stops. A network file that
+ * cannot be read is reported and set aside as NAME.bad. Without nftables in the kernel this fails with -EOPNOTSUPP.
+ * Call networks_restore() next. Return: 0 or -errno, logged.
+ */
+must_check int networks_open(struct networks **out, struct loop *loop, const char *dir, const char *run);
+
+/* Closes descriptors and frees memory; devices and rules stay, they belong to running containers. Accepts NULL. */
+void networks_close(struct networks *ns);
+
+/**
+ * networks_restore() - after an engine restart: keep what lives, release the rest
+ * @netns:	returns the network namespace of a running container as a new descriptor, owned by this call,
+ *		or -1 when that container does not run
+ *
+ * Return: 0 or -errno, logged; one broken endpoint does not stop the others.
+ */
+must_check int networks_restore(struct networks *ns, int (*netns)(const char *container, void *arg), void *arg);
+
+/* By name, ID, or unambiguous beginning of an ID. Return: 0, -ENOENT or -EINVAL (ambiguous). */
+must_check int networks_find(struct networks *ns, const char *name, struct network **out, struct network_error *err);
+struct network *networks_first(struct networks *ns); /* then ->next, oldest first */
+
+must_check int network_create(struct networks *ns, const struct network_config *c, struct network **out,
+	struct network_error *err);
+/* -EBUSY while endpoints exist, -EPERM for the three predefined ones. */
+must_check int network_delete(struct networks *ns, struct network *n, struct network_error *err);
+
+/* A new network namespace with loopback up. @fd: owned by the caller. Return: 0 or -errno, logged. */
+must_check int network_netns_new(int *fd);
+
+/**
+ * network_attach() - give a container an interface, an address, names and published ports
+ * @out:	receives the endpoint, owned by @ns
+ *
+ * The namespace may be empty (before start) or in use (docker network connect). Only the lowest ethN that is free is used.
+ * All or nothing: after a failure nothing is left behind. For the host network and `none` only the membership is kept.
+ */
+must_check int network_attach(struct networks *ns, struct network *n, const struct network_attach *a,
+	struct network_endpoint **out, struct network_error *err);
+
+/* Release one endpoint; its devices, address, names and ports. Never fails: what the kernel no longer has is fine. */
+void network_detach(struct networks *ns, struct network_endpoint *e);
+/* All endpoints of a container, when it has ended. */
+void network_detach_all(struct networks *ns, const char *container);
+
+/* docker rename. */
+void network_rename(struct networks *ns, const char *container, const char *name);
+
+struct network_endpoint *networks_endpoints(struct networks *ns); /* then ->next */
+/* The endpoint of @container in @n, or in its first network when @n is NULL; NULL: none. */
+struct network_endpoint *network_endpoint_of(struct networks *ns, const char *container, const struct network *n);
+
+/* What the client may set for a container's name resolution; all borrowed. */
+struct network_names {
+	const char *hostname;
+	const char *domainname; /* NULL or "" */
+	const char *const *dns; /* --dns */
+	size_t n_dns;
+	const char *const *search; /* --dns-search */
+	size_t n_search;
+	const char *const *options; /* --dns-option */
+	size_t n_options;
+	const char *const *extra_hosts; /* "name:address"; the address host-gateway is the network's gateway */
+	size_t n_extra_hosts;
+};
+
+/* The text of /etc/resolv.conf and /etc/hosts for a container with these endpoints. *out is malloc'ed. 0 or -errno. */
+must_check int network_resolv_conf(struct networks *ns, const char *container, const struct network_names *names,
+	char **out);
+must_check int network_hosts(struct networks *ns, const char *container, const struct network_names *names, char **out,
+	struct network_error *err);
+
+/* "80/tcp" for messages and API keys. */
+const char *network_proto_name(uint8_t proto);
+
+#endif
