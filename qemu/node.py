@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's state directory, and what can be asked of a running node from outside.
+
+    console.log   everything the console said       monitor.sock  QMP
+    pid           of QEMU while it runs             docker/       client CA, certificate, key
+    env           what to source                    machine.yaml  the machine configuration it booted with
+    disk.img      its disk                          ssh/          key for root, where ssh-keygen exists
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import time
+from pathlib import Path
+
+
+def running_pid(state):
+    """The pid of the QEMU that runs this node, or None. A pid file whose process is gone is stale."""
+    try:
+        pid = int((state / "pid").read_text())
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return pid if str(state / "monitor.sock").encode() in argv else None
+
+
+def read_env(state):
+    """The variables of DIR/env as a dict."""
+    env = {}
+    for line in (state / "env").read_text().splitlines():
+        if line.startswith("export "):
+            key, _, value = line[len("export ") :].partition("=")
+            env[key] = value.strip("'")
+    return env
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def engine_answers(state, port):
+    """One /_ping over mutual TLS. None when it answers, else the reason it does not."""
+    docker = state / "docker"
+    try:
+        context = ssl.create_default_context(cafile=docker / "ca.pem")
+        context.load_cert_chain(docker / "cert.pem", docker / "key.pem")
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        conn.request("GET", "/_ping")
+        reply = conn.getresponse()
+        body = reply.read()
+        conn.close()
+        return None if reply.status == 200 and body == b"OK" else f"/_ping answered {reply.status}"
+    except (OSError, http.client.HTTPException) as e:
+        return str(e)
+
+
+def wait_for_engine(state, port, timeout, alive):
+    """Until the engine answers. Return None, or why not."""
+    deadline = time.monotonic() + timeout
+    why = "not asked yet"
+    while time.monotonic() < deadline:
+        if not alive():
+            return "QEMU ended"
+        why = engine_answers(state, port)
+        if why is None:
+            return None
+        time.sleep(0.1)
+    return f"no answer within {timeout} s: {why}"
+
+
+def console_tail(state, lines=25):
+    try:
+        text = (state / "console.log").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.replace("\r", "").splitlines()[-lines:])
+
+
+class Qmp:
+    """One QMP conversation."""
+
+    def __init__(self, state):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(str(state / "monitor.sock"))
+        self.lines = self.sock.makefile("r")
+        self.lines.readline()  # the greeting
+        self.command("qmp_capabilities")
+
+    def command(self, name, **arguments):
+        self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        while True:
+            line = self.lines.readline()
+            if not line:
+                raise ConnectionError("QEMU closed its monitor")
+            reply = json.loads(line)
+            if "error" in reply:
+                raise RuntimeError(f"QEMU: {name}: {reply['error'].get('desc')}")
+            if "return" in reply:
+                return reply["return"]
+
+    def close(self):
+        self.lines.close()
+        self.sock.close()
+
+
+def _gone(state, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if running_pid(state) is None:
+            return True
+        time.sleep(0.05)
+    return running_pid(state) is None
+
+
+def power_off(state, timeout):
+    """Press the power button and wait. True when the node went down by itself."""
+    if running_pid(state) is None:
+        return True
+    monitor = Qmp(state)
+    monitor.command("system_powerdown")
+    monitor.close()
+    return _gone(state, timeout)
+
+
+def cut_power(state):
+    """What a pulled plug does: QEMU dies at once. What the guest had flushed is on its disk, nothing else."""
+    pid = running_pid(state)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+        _gone(state, 10)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the VM tests. One node is shared by the tests that leave it as they found it; `make_node` gives
+a test its own."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support import leaks
+from support.node import Node, eventually
+
+
+@pytest.fixture(scope="session")
+def session_dir():
+    # Unix sockets want short paths, which pytest's own temporary directories are not.
+    path = Path(tempfile.mkdtemp(prefix="wt-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+class _Nodes:
+    def __init__(self, base):
+        self.base, self.made = base, []
+
+    def __call__(self, **options):
+        node = Node(self.base / f"n{len(list(self.base.iterdir()))}", **options)
+        node.state.mkdir()
+        self.made.append(node)
+        return node
+
+    def end(self):
+        for node in self.made:
+            node.cut_power()
+            shutil.rmtree(node.state, ignore_errors=True)
+
+
+@pytest.fixture
+def make_node(session_dir):
+    nodes = _Nodes(session_dir)
+    yield nodes
+    nodes.end()
+
+
+@pytest.fixture(scope="session")
+def shared_node(session_dir):
+    nodes = _Nodes(session_dir)
+    node = nodes()
+    node.boot()
+    yield node
+    nodes.end()
+
+
+@pytest.fixture
+def node(shared_node):
+    """The shared node, with a leak check around the test."""
+    before = leaks.snapshot(shared_node)
+    yield shared_node
+    left = eventually(lambda: not leaks.difference(before, leaks.snapshot(shared_node)), timeout=10)
+    assert left, f"left behind: {leaks.difference(before, leaks.snapshot(shared_node))}"
+
+
+def pytest_runtest_makereport(item, call):
+    """A failed VM test shows what the console said last."""
+    if call.when == "call" and call.excinfo is not None:
+        for name in ("node", "shared_node"):
+            node = item.funcargs.get(name)
+            if isinstance(node, Node) and (node.state / "console.log").exists():
+                item.add_report_section("call", f"console of {node.state}", "\n".join(node.console().splitlines()[-40:]))
+                break

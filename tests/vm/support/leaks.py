@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scenario must not leave behind: compared before and after, on the node itself.
+
+One shell line a kind of thing; each prints lines that are stable while nothing leaks.
+"""
+
+KINDS = {
+    "cgroups": "find /sys/fs/cgroup/docker /sys/fs/cgroup/pods -mindepth 1 -maxdepth 1 -type d 2>/dev/null",
+    "mounts": "cut -d' ' -f5 /proc/self/mountinfo",
+    "links": "ls /sys/class/net",
+    "processes": "for p in /proc/[0-9]*; do [ -s $p/cmdline ] && tr '\\0' ' ' <$p/cmdline | cut -d' ' -f1; done 2>/dev/null"
+    " | grep -v -e dropbear -e '^-\\?sh$' -e '^find$' -e ash",
+    "runtime state": "ls /run/runtime 2>/dev/null",
+    "container directories": "ls /data/engine/containers 2>/dev/null",
+    "stored descriptors": "wherryctl store 2>/dev/null",
+    "engine descriptors": "ls /proc/$(pidof -s engine)/fd | wc -l",
+}
+
+
+def snapshot(node):
+    script = "\n".join(f"echo '@@ {kind}'; {{ {line}; }} | sort" for kind, line in KINDS.items())
+    found, kind = {}, None
+    for line in node.ssh(script).splitlines():
+        if line.startswith("@@ "):
+            kind = line[3:]
+            found[kind] = []
+        else:
+            found[kind].append(line)
+    return found
+
+
+def difference(before, after):
+    """{kind: what is there now and was not before}; empty when nothing leaked."""
+    leaked = {}
+    for kind, lines in after.items():
+        left = list(lines)
+        for line in before.get(kind, []):
+            if line in left:
+                left.remove(line)
+        if left:
+            leaked[kind] = left
+    return leaked

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A booted node, as the tests see it: qemu/run to boot, docker and ssh to use it, the power plug to pull."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import clients
+
+TOP = clients.TOP
+sys.path.insert(0, str(TOP / "qemu"))
+import node as qemu_node  # noqa: E402
+
+
+class Node:
+    def __init__(self, state, arch="x86_64", boot="kernel", memory=512, extra=()):
+        self.state = Path(state)
+        self.arch, self.boot_by, self.memory, self.extra = arch, boot, memory, list(extra)
+        self.docker_words = clients.command("docker")
+
+    def boot(self, *more, check=True, timeout=None):
+        """qemu/run --detach; returns its CompletedProcess. Emulation of the other architecture is slow."""
+        timeout = timeout or (180 if self.arch == "x86_64" else 300)
+        words = [
+            TOP / "qemu" / "run", "--arch", self.arch, "--boot", self.boot_by, "--memory", str(self.memory), "--offline",
+            "--detach", "--timeout", str(timeout), "--state", self.state, *self.extra, *more,
+        ]  # fmt: skip
+        done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=timeout + 60, check=False)
+        if check:
+            assert done.returncode == 0, f"qemu/run: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    @property
+    def env(self):
+        return qemu_node.read_env(self.state)
+
+    def docker(self, *args, check=True, input=None, timeout=120, text=True, env=None):
+        done = subprocess.run([*self.docker_words, *map(str, args)], capture_output=True, text=text, input=input,
+                              timeout=timeout, check=False, env=self.docker_env(env))
+        if check:
+            assert done.returncode == 0, f"docker {' '.join(map(str, args))}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def docker_env(self, more=None):
+        home = self.state / "home"
+        home.mkdir(exist_ok=True)
+        return {**os.environ, **self.env, "HOME": str(home), "DOCKER_CONFIG": str(home / ".docker"), **(more or {})}
+
+    def docker_popen(self, *args, **kw):
+        return subprocess.Popen([*self.docker_words, *map(str, args)], env=self.docker_env(), **kw)
+
+    def ssh_words(self, *command):
+        return ["ssh", "-F", "none", "-i", str(self.state / "ssh" / "id_ed25519"), "-p", self.env["WHERRY_SSH_PORT"],
+                "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+                "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1", *command]  # fmt: skip
+
+    def ssh(self, command, check=True, timeout=60, input=None):
+        """A shell command on the node, as an operator with a key would run it."""
+        done = subprocess.run(self.ssh_words(command), capture_output=True, text=True, timeout=timeout, check=False, input=input)
+        if check:
+            assert done.returncode == 0, f"ssh {command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout if check else done
+
+    def console(self):
+        return (self.state / "console.log").read_bytes().decode("utf-8", "replace").replace("\r", "")
+
+    def running(self):
+        return qemu_node.running_pid(self.state) is not None
+
+    def stop(self, timeout=120):
+        """qemu/stop, which must succeed: a node that does not go down by itself is a failure."""
+        done = subprocess.run([TOP / "qemu" / "stop", "--timeout", str(timeout), self.state], capture_output=True, text=True,
+                              timeout=timeout + 60, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def cut_power(self):
+        qemu_node.cut_power(self.state)
+
+    def wait_engine(self, timeout=60):
+        port = int(self.env["DOCKER_HOST"].rpartition(":")[2])
+        why = qemu_node.wait_for_engine(self.state, port, timeout, self.running)
+        assert why is None, f"engine: {why}\n{qemu_node.console_tail(self.state)}"
+
+
+def eventually(check, timeout=30, every=0.2):
+    """Until check() is true; its last value, falsy when the time is over."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = check()
+        if value or time.monotonic() > deadline:
+            return value
+        time.sleep(every)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thread through the whole house: an unmodified docker client starts a container on a booted node."""
+
+import subprocess
+
+import pytest
+
+
+def test_hello(node):
+    done = node.docker("run", "--rm", "wherry/hello")
+    assert "wherry" in done.stdout.lower()
+    assert done.stderr == ""
+
+
+def test_exit_code(node):
+    assert node.docker("run", "--rm", "wherry/hello", "sh", "-c", "exit 42", check=False).returncode == 42
+    assert node.docker("run", "--rm", "wherry/hello", "sh", "-c", "kill -9 $$", check=False).returncode == 137
+
+
+@pytest.mark.parametrize(
+    "program, code, words",
+    [("nonexistent", 127, "executable file not found"), ("/etc", 126, "permission denied")],
+)
+def test_start_errors_map_to_the_shells_codes(node, program, code, words):
+    done = node.docker("run", "--rm", "wherry/hello", program, check=False)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr.lower() or "is a directory" in done.stderr.lower()
+
+
+def test_stdin_ends_over_tls(node):
+    done = node.docker("run", "-i", "--rm", "wherry/hello", "cat", input="x\ny\n", timeout=60)
+    assert done.stdout == "x\ny\n"
+
+
+def test_stdout_and_stderr_stay_apart(node):
+    done = node.docker("run", "--rm", "wherry/hello", "sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+def test_terminal(node):
+    """docker run -it under a real terminal: a pseudo-terminal on this side, one in the container."""
+    inner = " ".join([*node.docker_words, "run", "-it", "--rm", "wherry/hello", "sh", "-c", "'tty; stty size'"])
+    done = subprocess.run(
+        ["script", "-qec", f"stty rows 33 cols 77; {inner}", "/dev/null"],
+        env=node.docker_env(), capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "/dev/pts/" in done.stdout or "/dev/console" in done.stdout
+    assert "33 77" in done.stdout
+
+
+def test_background_logs_exec_stop(node):
+    cid = node.docker("run", "-d", "--name", "bg", "wherry/hello", "sh", "-c", "echo first; trap 'exit 7' TERM; while :; do sleep 0.1; done").stdout.strip()
+    try:
+        assert len(cid) == 64
+        assert node.docker("ps", "-q", "--no-trunc").stdout.strip() == cid
+        assert node.docker("exec", "bg", "sh", "-c", "echo hi; exit 3", check=False).returncode == 3
+        node.docker("stop", "bg")
+        assert node.docker("wait", "bg").stdout.strip() == "7"
+        assert node.docker("logs", "bg").stdout == "first\n"
+    finally:
+        node.docker("rm", "-f", "bg")
+
+
+def test_limits_reach_the_cgroup(node):
+    out = node.docker("run", "--rm", "-m", "64m", "--cpus", "0.5", "--pids-limit", "50", "wherry/hello",
+                      "sh", "-c", "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max").stdout
+    assert out.split() == [str(64 << 20), "50000", "100000", "50"]
+
+
+def test_version_and_info(node):
+    assert node.docker("version", "--format", "{{.Server.APIVersion}}").stdout.strip() == "1.51"
+    assert node.docker("info", "--format", "{{.CgroupVersion}} {{.OSType}}").stdout.strip() == "2 linux"
+
+
+def test_docker_over_ssh(node, tmp_path):
+    """DOCKER_HOST=ssh:// runs `docker system dial-stdio` on the node."""
+    port, key = node.env["WHERRY_SSH_PORT"], node.state / "ssh" / "id_ed25519"
+    wrapper = tmp_path / "ssh"
+    wrapper.write_text("#!/bin/sh\nexec /usr/bin/ssh -F none -i '" + str(key) + "' -o StrictHostKeyChecking=no "
+                       "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \"$@\"\n")
+    wrapper.chmod(0o755)
+    env = node.docker_env({"DOCKER_HOST": f"ssh://root@127.0.0.1:{port}", "PATH": f"{tmp_path}:/usr/bin:/bin"})
+    env.pop("DOCKER_TLS_VERIFY")
+    done = subprocess.run([*node.docker_words, "run", "--rm", "wherry/hello", "echo", "over ssh"],
+                          env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "over ssh\n"), done.stderr
