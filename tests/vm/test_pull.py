@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pulling: a real registry, every kind of layer, and registries that lie. What is refused leaves nothing behind."""
+
+import tarfile
+import time
+import urllib.request
+
+import pytest
+
+from support import leaks, oci, webimage
+from support.node import eventually
+from support.registry import LyingRegistry, Registry
+
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    made = Registry(tmp_path_factory.mktemp("registry"), user=("boat", "oars"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def liar(tmp_path_factory):
+    stalled = []
+
+    def behave(handler, path):
+        if "/blobs/" in path and path.endswith(liar.stall_on):
+            stalled.append(path)
+            handler.send_response(200)
+            handler.send_header("Content-Length", "1000000")
+            handler.end_headers()
+            handler.wfile.write(b"x" * 1000)
+            handler.close_connection = True
+            return True
+        if "/blobs/" in path and path.endswith(liar.redirect_on):
+            handler.answer(307, "text/plain", b"", Location="http://169.254.169.254/latest/meta-data/")
+            return True
+        return False
+
+    liar = LyingRegistry(tmp_path_factory.mktemp("liar"), behave)
+    liar.stall_on = liar.redirect_on = "nothing"
+    yield liar
+    liar.stop()
+
+
+@pytest.fixture(scope="module")
+def puller(registry, liar, tmp_path_factory, session_dir):
+    """A node that trusts both registries; it logs in once."""
+    from conftest import _Nodes
+
+    nodes = _Nodes(session_dir)
+    folder = tmp_path_factory.mktemp("config")
+    text = "version: 1\nengine:\n  registries:\n"
+    for one in (registry.machine_config(), liar.machine_config()):
+        pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
+        text += f"    - host: \"{one['host']}\"\n      ca: |\n{pem}"
+    (folder / "machine.yaml").write_text(text)
+    node = nodes(extra=["--config", str(folder / "machine.yaml"), "--guest-forward", registry.forward,
+                        "--guest-forward", liar.forward, "--forward", "0:8080"])  # fmt: skip
+    node.boot()
+    node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+    yield node
+    nodes.end()
+
+
+@pytest.fixture
+def node(puller):
+    before = leaks.snapshot(puller)
+    yield puller
+    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(puller)), 10), leaks.difference(before, leaks.snapshot(puller))
+
+
+def small(*members, how="gzip", **more):
+    return oci.Image([oci.Layer(oci.tar([oci.Member("hello", b"hi\n"), *members]), how)], **more)
+
+
+@pytest.mark.parametrize("how, docker", [("gzip", False), ("zstd", False), ("", False), ("gzip", True)])
+def test_nginx_is_pulled_and_serves(node, registry, how, docker):
+    page = f"served from {how or 'plain'} {docker}\n".encode()
+    ref = registry.push("lib/nginx", f"{how or 'plain'}-{docker}".lower(), webimage.nginx(how=how, docker=docker, page=page))
+    out = node.docker("pull", ref, timeout=300).stdout
+    assert "Downloaded newer image" in out
+    node.docker("run", "-d", "--name", "web", "-p", "8080:80", ref)
+    try:
+        url = f"http://127.0.0.1:{node.env['WHERRY_TCP_8080']}/"
+        assert eventually(lambda: fetch(url) == page, 20), node.docker("logs", "web").stderr
+    finally:
+        node.docker("rm", "-f", "web")
+        node.docker("rmi", ref)
+
+
+def fetch(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.read()
+    except OSError:
+        return None
+
+
+def test_index_picks_the_nodes_platform(node, registry):
+    ref = registry.push("multi", "1", [small(oci.Member("which", b"arm\n"), arch="arm64"), small(oci.Member("which", b"amd\n"))])
+    node.docker("pull", ref)
+    assert node.docker("image", "inspect", "-f", "{{.Architecture}}", ref).stdout.strip() == "amd64"
+    node.docker("rmi", ref)
+
+
+def test_pull_needs_the_password(node, registry):
+    ref = registry.push("private", "1", small())
+    node.docker("logout", registry.address)
+    try:
+        done = node.docker("pull", ref, check=False)
+        assert done.returncode != 0 and ("unauthorized" in done.stderr.lower() or "denied" in done.stderr.lower()), done.stderr
+    finally:
+        node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+
+
+def test_missing_image_is_named(node, registry):
+    done = node.docker("pull", f"{registry.address}/no/such:tag", check=False)
+    assert done.returncode != 0 and "no/such:tag" in done.stderr, done.stderr
+
+
+def test_whiteouts_hide_what_is_below(node, registry):
+    below = oci.Layer(oci.tar([oci.Member("a/x", b"1"), oci.Member("a/y", b"1"), oci.Member("b/z", b"1"), oci.Member("bin/busybox", b"")]))
+    above = oci.Layer(oci.tar([oci.Member("a/.wh.x"), oci.Member("b/.wh..wh..opq"), oci.Member("b/new", b"1")]))
+    ref = registry.push("whiteouts", "1", oci.Image([below, above]))
+    node.docker("pull", ref)
+    cid = node.docker("create", ref, "/none").stdout.strip()
+    try:
+        listing = node.docker("export", cid, text=False).stdout
+        import io
+
+        names = {m.name.lstrip("./") for m in tarfile.open(fileobj=io.BytesIO(listing))}
+        assert {"a/y", "b/new"} <= names and not {"a/x", "b/z", "a/.wh.x", "b/.wh..wh..opq"} & names
+    finally:
+        node.docker("rm", cid)
+        node.docker("rmi", ref)
+
+
+LINK, HARD, DIR = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+
+HOSTILE = {
+    "a name that climbs out": [oci.Member("../../escape", b"x")],
+    "a name that climbs out in the middle": [oci.Member("a/../../escape", b"x")],
+    "a hard link to outside": [oci.Member("h", type=HARD, link="../../../etc/passwd")],
+    "a file through a link to outside": [oci.Member("d", type=LINK, link="/data"), oci.Member("d/escape", b"x")],
+    "a whiteout that names the parent": [oci.Member("a/.wh...", b"")],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_names(node, liar, what):
+    """Either refused with the reason or confined to the layer: never outside, never a crash."""
+    before = node.ssh("find / -xdev -name 'escape*'; ls /data/engine/layers 2>/dev/null | sort")
+    liar.hold("hostile", oci.Image([oci.Layer(oci.tar(HOSTILE[what]))]))
+    done = node.docker("pull", f"{liar.address}/hostile:hostile", check=False)
+    if done.returncode == 0:
+        assert what == "a file through a link to outside"
+        node.docker("rmi", f"{liar.address}/hostile:hostile")
+    else:
+        assert "layer" in done.stderr.lower() or "sha256" in done.stderr, done.stderr
+    assert node.ssh("find / -xdev -name 'escape*'; ls /data/engine/layers 2>/dev/null | sort") == before
+
+
+def lying_layers():
+    good = oci.tar([oci.Member("x", b"y" * 100000)])
+    packed = oci.compress(good, "gzip")
+    return {
+        "truncated": (oci.Layer(good, blob=oci.truncated(packed)), ("unexpected", "truncated", "ended")),
+        "wrong digest": (oci.Layer(good, claimed="sha256:" + "0" * 64), ("digest",)),
+        "wrong diff id": (oci.Layer(good, claimed_diff="sha256:" + "1" * 64), ("diff",)),
+        "garbage": (oci.Layer(good, blob=b"this is no gzip stream" * 100), ("gzip", "format", "archive", "tar")),
+        "bomb": (oci.Layer(b"", blob=oci.gzip_bomb(3 << 30), claimed_diff="sha256:" + "2" * 64), ("ratio", "limit", "large", "bomb", "exceeds")),
+    }
+
+
+@pytest.mark.parametrize("what", ["truncated", "wrong digest", "wrong diff id", "garbage", "bomb"])
+def test_lying_layers_are_refused(node, liar, what):
+    layer, words = lying_layers()[what]
+    before = node.ssh("ls /data/engine/layers 2>/dev/null | sort; df -k /data | tail -n 1 | awk '{print $3 > 100000}'")
+    liar.hold("lie", oci.Image([layer]))
+    done = node.docker("pull", f"{liar.address}/lie:lie", check=False, timeout=300)
+    assert done.returncode != 0
+    assert any(word in done.stderr.lower() for word in words), done.stderr
+    assert node.ssh("ls /data/engine/layers 2>/dev/null | sort; df -k /data | tail -n 1 | awk '{print $3 > 100000}'") == before
+
+
+def test_redirect_to_link_local_is_refused(node, liar):
+    image = small()
+    liar.hold("redirect", image)
+    liar.redirect_on = image.layers[0].digest()
+    try:
+        done = node.docker("pull", f"{liar.address}/redirect:redirect", check=False, timeout=300)
+        assert done.returncode != 0 and "169.254.169.254" in done.stderr, done.stderr
+    finally:
+        liar.redirect_on = "nothing"
+
+
+def test_power_cut_in_a_pull_is_redone(make_node, registry, tmp_path):
+    """The plug is pulled while layers arrive; the next boot has no half layer, and the pull works."""
+    pem = "".join(f"        {line}\n" for line in registry.machine_config()["ca"].splitlines())
+    config = tmp_path / "machine.yaml"
+    config.write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{registry.address}\"\n      ca: |\n{pem}")
+    node = make_node(extra=["--config", str(config), "--guest-forward", registry.forward])
+    ref = registry.push("lib/nginx", "cut", webimage.nginx())
+    for cut_after in (0.3, 1.5):
+        node.boot()
+        node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+        pull = node.docker_popen("pull", ref)
+        time.sleep(cut_after)
+        node.cut_power()
+        pull.kill()
+        pull.wait()
+    node.boot()
+    assert node.ssh("ls /data/engine/staging 2>/dev/null | wc -l").strip() == "0"
+    node.docker("pull", ref, timeout=300)
+    assert node.docker("run", "--rm", "--entrypoint", "/usr/sbin/nginx", ref, "-v").returncode == 0
