@@ -94,7 +94,7 @@ def _sparse_copy(src, dst, size):
 def make_disk(opts):
     """The node's disk: the one given, else DIR/disk.img, made on first use."""
     if opts.disk:
-        disk = Path(opts.disk)
+        disk = Path(opts.disk.removesuffix(":ro"))
         if not disk.exists():
             raise MachineError(f"--disk {disk}: no such file; leave the option out to get a fresh disk")
         return disk
@@ -143,14 +143,16 @@ def command(opts, forwards, accel):
         "-cpu", spec["cpu"][accel], "-m", str(opts.memory), "-smp", str(opts.cpus), "-nodefaults", "-display", "none",
         "-no-user-config", "-device", "virtio-rng-pci",
         "-qmp", f"unix:{opts.state}/monitor.sock,server=on,wait=off",
-        "-drive", f"if=none,id=disk0,format=raw,cache=writeback,discard=unmap,file={make_disk(opts)}",
     ]  # fmt: skip
+    if opts.disk != "none":
+        access = "readonly=on" if opts.disk and opts.disk.endswith(":ro") else "discard=unmap"
+        argv += ["-drive", f"if=none,id=disk0,format=raw,cache=writeback,{access},file={make_disk(opts)}"]
+        role = "bootindex=0" if opts.boot == "efi" else "serial=wherry-data"
+        argv += ["-device", f"virtio-blk-pci,drive=disk0,{role}"]
     if opts.boot == "efi":
         argv += _firmware(opts)
-        argv += ["-device", "virtio-blk-pci,drive=disk0,bootindex=0"]
     else:
         cmdline = image_part(opts.arch, "cmdline").read_text().strip()
-        argv += ["-device", "virtio-blk-pci,drive=disk0,serial=wherry-data"]
         argv += ["-kernel", str(image_part(opts.arch, "linux")), "-initrd", str(image_part(opts.arch, "initrd"))]
         argv += ["-append", f"{cmdline} console={spec['console']} {opts.append}".strip()]
     argv += ["-fw_cfg", f"name=opt/wherry/config,file={opts.state}/machine.yaml"]
