@@ -33,7 +33,15 @@ struct loop_timer {
 	size_t slot;	   /* the heap's own */
 };
 
-must_check int loop_new(struct loop **out); /* 0 or -errno */
+/* Work for the next turn, out of the caller's stack. */
+struct loop_task {
+	void (*fn)(struct loop_task *t);
+	struct loop *loop; /* NULL while not deferred */
+	struct loop_task *prev, *next;
+};
+
+/* Also ignores SIGPIPE, so that a broken peer is an errno (spawn() restores it). Return: 0 or -errno. */
+must_check int loop_new(struct loop **out);
 void loop_free(struct loop *l);		    /* accepts NULL; sources must be gone */
 
 /* Runs until loop_quit(), whose code it returns, or -errno when epoll itself fails. */
@@ -53,6 +61,10 @@ void loop_io_del(struct loop_io *io); /* idempotent */
 must_check int loop_timer_set(struct loop *l, struct loop_timer *t, int64_t deadline_ms,
 	void (*fn)(struct loop_timer *t));
 void loop_timer_del(struct loop_timer *t); /* idempotent */
+
+/* Runs @fn once, from the loop, before it next sleeps. Never fails; deferred again before that, runs once. */
+void loop_defer(struct loop *l, struct loop_task *t, void (*fn)(struct loop_task *t));
+void loop_defer_del(struct loop_task *t); /* idempotent */
 
 /**
  * loop_signals() - receive signals as events
