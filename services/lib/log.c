@@ -8,7 +8,7 @@
 #include "lib/log.h"
 
 /* What a write to stderr answers cannot be reported anywhere. */
-static void emit(const char *level, int err, const char *fmt, va_list ap)
+static void printf_like(3, 0) emit(const char *level, int err, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
 	int saved = errno;
