@@ -83,7 +83,7 @@ struct image {
 	bool builtin;				/* part of the read-only root; cannot be removed */
 };
 
-void image_ref_get(const struct image *img);	/* one more reference */
+void image_get(const struct image *img);	/* one more reference */
 void image_unref(const struct image *img);	/* accepts NULL */
 
 /**

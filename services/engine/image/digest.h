@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_IMAGE_DIGEST_H
+#define ENGINE_IMAGE_DIGEST_H
+
+/* SHA-256 as images write it: sha256:HEX. */
+
+#include <mbedtls/sha256.h>
+
+#include "engine/image.h"
+
+struct digest {
+	mbedtls_sha256_context ctx;
+};
+
+void digest_init(struct digest *d);
+void digest_update(struct digest *d, const void *data, size_t len);
+void digest_final(struct digest *d, char out[IMAGE_DIGEST_LEN + 1]); /* d is used up */
+
+void digest_of(const void *data, size_t len, char out[IMAGE_DIGEST_LEN + 1]);
+
+#endif

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Removing: names, images, and what no image refers to any more.
+ *
+ * Names and records are unlinked first; then store_collect() looks for layers and blobs that no record points at
+ * and moves them to gone/, and a process of its own empties that. Each step may be the last one before a power cut: what
+ * is left over then is collected the same way when the store is opened again.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "engine/image/disk.h"
+#include "engine/image/image_int.h"
+#include "engine/image/store_int.h"
+#include "lib/log.h"
+
+void image_removal_fini(struct image_removal *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		free(r->items[i].name);
+	free(r->items);
+	free(r->error);
+	memset(r, 0, sizeof(*r));
+}
+
+static int refuse(struct image_removal *out, int err, const char *fmt, ...) printf_like(3, 4);
+static int refuse(struct image_removal *out, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	free(out->error);
+	if (vasprintf(&out->error, fmt, ap) < 0)
+		out->error = NULL;
+	va_end(ap);
+	return err;
+}
+
+static int note(struct image_removal *out, bool deleted, const char *name)
+{
+	struct image_removed *more = realloc(out->items, (out->n + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	out->items = more;
+	more[out->n] = (struct image_removed){deleted, strdup(name)};
+	if (!more[out->n].name)
+		return -ENOMEM;
+	out->n++;
+	return 0;
+}
+
+/* ---- gone/ */
+
+static int empty_gone(int gone)
+{
+	DIR *d;
+	struct dirent *e;
+	int r = 0;
+
+	d = fdopendir(gone);
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && disk_remove_tree(gone, e->d_name) < 0)
+			r = 1;
+	return r;
+}
+
+void store_reap(struct image_store *s)
+{
+	if (s->reaper > 0 && waitpid(s->reaper, NULL, WNOHANG) != 0)
+		s->reaper = 0;
+}
+
+void store_empty_gone(struct image_store *s)
+{
+	pid_t parent = getpid(), pid;
+
+	store_reap(s);
+	if (s->reaper > 0)
+		return; /* it may miss the newest; the next one takes it */
+	pid = fork();
+	if (pid < 0) {
+		log_errno(errno, "op=fork msg=\"removed layers still take space\"");
+		return;
+	}
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		/* nothing of the engine's may stay open longer because of this process */
+		if (dup2(s->disk.gone, 3) == 3)
+			syscall(SYS_close_range, 4, ~0U, 0);
+		_exit(empty_gone(3));
+	}
+	s->reaper = pid;
+}
+
+/* ---- collecting */
+
+static bool layer_used(const struct image_store *s, const char *dir_name)
+{
+	for (size_t i = 0; i < s->n_images; i++) {
+		const struct image *img = &s->images[i]->pub;
+
+		for (size_t k = 0; k < img->n_layers; k++)
+			if (!strncmp(img->layers[k].diff_id + 7, dir_name + 7, 64))
+				return true;
+	}
+	return false;
+}
+
+static bool blob_used(const struct image_store *s, const char *hex)
+{
+	for (size_t i = 0; i < s->n_images; i++)
+		if (!strcmp(s->images[i]->pub.id + 7, hex) ||
+			(*s->images[i]->manifest && !strcmp(s->images[i]->manifest + 7, hex)))
+			return true;
+	return false;
+}
+
+static int collect_dir(struct image_store *s, int dirfd, bool (*used)(const struct image_store *, const char *),
+	uint64_t *freed)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	int r = 0;
+
+	if (!d) {
+		r = -errno;
+		closep(&fd);
+		return r;
+	}
+	while (r == 0 && (e = readdir(d))) {
+		uint64_t size;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || used(s, e->d_name))
+			continue;
+		if (freed && used == layer_used && strlen(e->d_name) == IMAGE_DIR_NAME_LEN) {
+			char diff_id[IMAGE_DIGEST_LEN + 1];
+
+			snprintf(diff_id, sizeof(diff_id), "sha256:%.64s", e->d_name + 7);
+			if (image_layer_size(&s->disk, diff_id, &size) == 0)
+				*freed += size;
+		}
+		r = image_disk_discard(&s->disk, dirfd, e->d_name);
+	}
+	closedir(d);
+	return r;
+}
+
+/* Names of images that are no more. A record that is only unreadable keeps its names. */
+static int collect_names(struct image_store *s)
+{
+	for (size_t i = 0; i < s->n_names; i++) {
+		char name[IMAGE_NAME_MAX + 1];
+		bool known = s->names[i].builtin;
+		int r;
+
+		for (size_t k = 0; k < s->n_images && !known; k++)
+			known = !strcmp(s->images[k]->pub.id, s->names[i].id);
+		if (known || faccessat(s->disk.ids, s->names[i].id + 7, F_OK, 0) == 0)
+			continue;
+		image_ref_canonical(&s->names[i].ref, name);
+		log_info("image-name=%s msg=\"its image is gone, removed\"", name);
+		r = image_name_remove(&s->disk, name);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int store_collect(struct image_store *s, uint64_t *freed)
+{
+	int r;
+
+	if (s->pulls) {
+		s->gc_wanted = true;
+		return 0;
+	}
+	s->gc_wanted = false;
+	r = collect_names(s);
+	if (r == 0)
+		r = collect_dir(s, s->disk.layers, layer_used, freed);
+	if (r == 0)
+		r = collect_dir(s, s->disk.blobs, blob_used, NULL);
+	store_empty_gone(s);
+	return r < 0 ? log_errno(-r, "op=collect-images") : 0;
+}
+
+void store_pull_begin(struct image_store *s)
+{
+	s->pulls++;
+}
+
+void store_pull_end(struct image_store *s)
+{
+	int r = 0;
+
+	s->pulls--;
+	if (s->loaded)
+		r = store_reload(s);
+	if (r == 0 && s->gc_wanted && !s->pulls)
+		r = store_collect(s, NULL);
+	if (r < 0)
+		log_errno(-r, "op=read-pulled-images");
+}
+
+/* ---- rmi */
+
+static int untag(struct image_store *s, const struct name *name, struct image_removal *out)
+{
+	char canonical[IMAGE_NAME_MAX + 1], familiar[IMAGE_NAME_MAX + 1];
+	int r;
+
+	image_ref_canonical(&name->ref, canonical);
+	image_ref_familiar(&name->ref, familiar);
+	r = image_name_remove(&s->disk, canonical);
+	if (r < 0)
+		return refuse(out, r, "cannot remove the name %s: %s", familiar, strerror(-r));
+	return note(out, false, familiar);
+}
+
+static bool same_repo(const struct image_ref *a, const struct image_ref *b)
+{
+	return !strcmp(a->domain, b->domain) && !strcmp(a->path, b->path);
+}
+
+static size_t tags_left(const struct image_store *s, const char *id, const struct name *except, bool same)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_names; i++)
+		if (&s->names[i] != except && !strcmp(s->names[i].id, id) && !*s->names[i].ref.digest &&
+			(!same || same_repo(&s->names[i].ref, &except->ref)))
+			n++;
+	return n;
+}
+
+static size_t repos(const struct image_store *s, const char *id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_names; i++) {
+		bool seen = strcmp(s->names[i].id, id) || *s->names[i].ref.digest;
+
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = !strcmp(s->names[k].id, id) && !*s->names[k].ref.digest &&
+			       same_repo(&s->names[k].ref, &s->names[i].ref);
+		n += !seen;
+	}
+	return n;
+}
+
+/* All names that are left, then the record. */
+static int delete_image(struct image_store *s, const struct img *img, struct image_removal *out)
+{
+	int r;
+
+	for (size_t i = 0; i < s->n_names; i++) {
+		if (strcmp(s->names[i].id, img->pub.id))
+			continue;
+		r = untag(s, &s->names[i], out);
+		if (r < 0)
+			return r;
+	}
+	if (unlinkat(s->disk.ids, img->pub.id + 7, 0) < 0 && errno != ENOENT)
+		return refuse(out, -errno, "cannot remove image %.12s: %s", img->pub.id + 7, strerror(errno));
+	if (fsync(s->disk.ids) < 0)
+		return -errno;
+	return note(out, true, img->pub.id);
+}
+
+/* Removes names only; the layers stay until no container wants them. */
+static int untag_all(struct image_store *s, const struct img *img, struct image_removal *out)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_names && r == 0; i++)
+		if (!strcmp(s->names[i].id, img->pub.id))
+			r = untag(s, &s->names[i], out);
+	return r;
+}
+
+static int remove_name(struct image_store *s, const struct img *img, const struct name *name, bool force,
+	const struct image_users *users, struct image_removal *out)
+{
+	bool by_digest = *name->ref.digest != '\0';
+	char container[65] = "", text[IMAGE_NAME_MAX + 1];
+	enum image_use use;
+	int r;
+
+	image_ref_familiar(&name->ref, text);
+	if (name->builtin)
+		return refuse(out, -EBUSY, "conflict: %s is part of the system and cannot be removed", text);
+	if (img->pub.builtin)
+		return untag(s, name, out);
+	if (tags_left(s, img->pub.id, name, false) > 0) {
+		r = untag(s, name, out);
+		if (r < 0 || by_digest || tags_left(s, img->pub.id, name, true) > 0)
+			return r;
+		/* the last tag of its repository takes the repository's digests along */
+		for (size_t i = 0; i < s->n_names && r == 0; i++)
+			if (!strcmp(s->names[i].id, img->pub.id) && *s->names[i].ref.digest &&
+				same_repo(&s->names[i].ref, &name->ref))
+				r = untag(s, &s->names[i], out);
+		return r;
+	}
+	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
+	if (use == IMAGE_UNUSED)
+		return delete_image(s, img, out);
+	if (!force)
+		return refuse(out, -EBUSY,
+			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its "
+			"referenced image %.12s",
+			text, container, img->pub.id + 7);
+	return untag_all(s, img, out);
+}
+
+static int remove_id(struct image_store *s, const struct img *img, bool force, const struct image_users *users,
+	struct image_removal *out)
+{
+	const char *hex = img->pub.id + 7;
+	char container[65] = "";
+	enum image_use use;
+
+	if (img->pub.builtin)
+		return refuse(out, -EBUSY, "conflict: image %.12s is part of the system and cannot be removed", hex);
+	if (!force && repos(s, img->pub.id) > 1)
+		return refuse(out, -EBUSY,
+			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories", hex);
+	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
+	if (use == IMAGE_UNUSED)
+		return delete_image(s, img, out);
+	if (use == IMAGE_USED_RUNNING)
+		return refuse(out, -EBUSY,
+			"conflict: unable to delete %.12s (cannot be forced) - image is being used by running container %.12s", hex,
+			container);
+	if (!force)
+		return refuse(out, -EBUSY,
+			"conflict: unable to delete %.12s (must be forced) - image is being used by stopped container %.12s", hex,
+			container);
+	return untag_all(s, img, out);
+}
+
+int image_store_remove(struct image_store *s, const char *text, bool force, const struct image_users *users,
+	struct image_removal *out)
+{
+	const struct image *found;
+	struct image_ref ref;
+	const struct name *name = NULL;
+	const struct img *img;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = image_store_find(s, text, &found);
+	if (r == -EINVAL)
+		return refuse(out, r, "invalid reference format: %.256s", text);
+	if (r == -ENOENT)
+		return refuse(out, r, "No such image: %.256s", text);
+	if (r == -ENOTUNIQ)
+		return refuse(out, -ENOENT, "No such image: %.64s begins the id of several", text);
+	if (r < 0)
+		return refuse(out, r, "images cannot be read: %s", strerror(-r));
+
+	img = container_of(found, struct img, pub);
+	if (image_ref_parse(&ref, text) == 0) {
+		image_ref_default_tag(&ref);
+		if (*ref.digest)
+			*ref.tag = '\0';
+		for (size_t i = 0; i < s->n_names; i++)
+			if (store_same_name(&s->names[i].ref, &ref))
+				name = &s->names[i];
+	}
+	r = name ? remove_name(s, img, name, force, users, out) : remove_id(s, img, force, users, out);
+	image_unref(found);
+	if (out->n) {
+		int again = store_reload(s);
+
+		if (again == 0)
+			again = store_collect(s, &out->freed_bytes);
+		if (r == 0)
+			r = again;
+	}
+	return r;
+}
+
+int image_store_prune(struct image_store *s, bool all, const struct image_users *users,
+	bool (*keep)(const struct image *img, void *arg), void *arg, struct image_removal *out)
+{
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = store_load(s);
+	if (r < 0)
+		return refuse(out, r, "images cannot be read: %s", strerror(-r));
+	for (size_t i = 0; i < s->n_images && r == 0; i++) {
+		struct img *img = s->images[i];
+		char container[65];
+
+		if (img->pub.builtin || (!all && img->pub.n_repo_tags))
+			continue;
+		if (keep && keep(&img->pub, arg))
+			continue;
+		if (users && users->use(img->pub.id, container, users->arg) != IMAGE_UNUSED)
+			continue;
+		r = delete_image(s, img, out);
+	}
+	if (r == 0 && out->n)
+		r = store_reload(s);
+	if (r == 0)
+		r = store_collect(s, &out->freed_bytes);
+	return r;
+}
