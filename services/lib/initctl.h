@@ -34,6 +34,7 @@ struct initctl_exit {
 
 /* Connect. Return: a descriptor, or -errno. */
 must_check int initctl_open(void);
+must_check int initctl_open_at(const char *path); /* an init with another root */
 
 /**
  * initctl_watch() - ask init to keep this process's exit status
