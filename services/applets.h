@@ -6,8 +6,9 @@
  * All services but init and runtime are one static program, /bin/wherry, called by the name of the link or by
  * its first argument. A service is one row here and one main function in its room.
  */
-#define APPLETS(X)                \
-	X(wherryctl, wherryctl_main)
+#define APPLETS(X)                   \
+	X(wherryctl, wherryctl_main) \
+	X(docker, docker_main)
 
 #define X(name, fn) int fn(int argc, char **argv);
 APPLETS(X)

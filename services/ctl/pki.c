@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Keys and certificates by Mbed TLS; randomness straight from the kernel. */
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <mbedtls/ecp.h>
+#include <mbedtls/error.h>
+#include <mbedtls/oid.h>
+#include <mbedtls/pk.h>
+#include <mbedtls/x509_crt.h>
+
+#include "ctl/pki.h"
+#include "lib/log.h"
+
+enum { PEM_MAX = 16 * 1024, SERIAL_BYTES = 16, NAMES_MAX = 64 };
+
+struct pki_key {
+	mbedtls_pk_context pk;
+};
+
+static int kernel_random(void *arg, unsigned char *out, size_t len)
+{
+	while (len) {
+		ssize_t n = getrandom(out, len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return MBEDTLS_ERR_PK_BAD_INPUT_DATA;
+		out += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int refused(int r, const char *what)
+{
+	char said[128];
+
+	mbedtls_strerror(r, said, sizeof(said));
+	log_error("op=%s error=\"%s\"", what, said);
+	return -EINVAL;
+}
+
+int pki_key_new(struct pki_key **out)
+{
+	struct pki_key *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	mbedtls_pk_init(&k->pk);
+	r = mbedtls_pk_setup(&k->pk, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
+	if (!r)
+		r = mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(k->pk), kernel_random, NULL);
+	if (r) {
+		pki_key_free(k);
+		return refused(r, "make-key");
+	}
+	*out = k;
+	return 0;
+}
+
+int pki_key_load(struct pki_key **out, const char *path)
+{
+	struct pki_key *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	mbedtls_pk_init(&k->pk);
+	r = mbedtls_pk_parse_keyfile(&k->pk, path, NULL, kernel_random, NULL);
+	if (r) {
+		pki_key_free(k);
+		return refused(r, path);
+	}
+	*out = k;
+	return 0;
+}
+
+void pki_key_free(struct pki_key *k)
+{
+	if (!k)
+		return;
+	mbedtls_pk_free(&k->pk);
+	free(k);
+}
+
+int pki_key_pem(const struct pki_key *k, char **pem)
+{
+	unsigned char buf[PEM_MAX];
+	int r = mbedtls_pk_write_key_pem(&k->pk, buf, sizeof(buf));
+
+	if (r)
+		return refused(r, "write-key");
+	*pem = strdup((char *)buf);
+	mbedtls_platform_zeroize(buf, sizeof(buf));
+	return *pem ? 0 : -ENOMEM;
+}
+
+bool pki_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > 64)
+		return false;
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._-:@ ", *p))
+			return false;
+	return true;
+}
+
+static bool dns_name_ok(const char *name)
+{
+	size_t len = strlen(name), label = 0;
+
+	if (!len || len > 253)
+		return false;
+	for (const char *p = name; *p; p++) {
+		if (*p == '.') {
+			if (!label || p[-1] == '-')
+				return false;
+			label = 0;
+		} else {
+			if (!isalnum((unsigned char)*p) && !(*p == '-' && label))
+				return false;
+			if (++label > 63)
+				return false;
+		}
+	}
+	return label && name[len - 1] != '-';
+}
+
+static size_t parse_address(const char *name, unsigned char *out)
+{
+	if (inet_pton(AF_INET, name, out) == 1)
+		return 4;
+	if (inet_pton(AF_INET6, name, out) == 1)
+		return 16;
+	return 0;
+}
+
+bool pki_alt_name_ok(const char *name)
+{
+	unsigned char address[16];
+
+	return parse_address(name, address) || dns_name_ok(name);
+}
+
+/* The list borrows both arrays. */
+static int link_names(
+	const struct pki_request *req, mbedtls_x509_san_list *list, unsigned char (*addresses)[16])
+{
+	for (size_t i = 0; i < req->n_names; i++) {
+		mbedtls_x509_subject_alternative_name *san = &list[i].node;
+		size_t len = parse_address(req->names[i], addresses[i]);
+
+		if (len) {
+			san->type = MBEDTLS_X509_SAN_IP_ADDRESS;
+			san->san.unstructured_name.p = addresses[i];
+			san->san.unstructured_name.len = len;
+		} else {
+			san->type = MBEDTLS_X509_SAN_DNS_NAME;
+			san->san.unstructured_name.p = (unsigned char *)(uintptr_t)req->names[i];
+			san->san.unstructured_name.len = strlen(req->names[i]);
+		}
+		list[i].next = i + 1 < req->n_names ? &list[i + 1] : NULL;
+	}
+	return 0;
+}
+
+static int set_usage(mbedtls_x509write_cert *crt, enum pki_use use)
+{
+	mbedtls_asn1_sequence eku = {.buf = {.tag = MBEDTLS_ASN1_OID}};
+	const char *oid = use == PKI_SERVER ? MBEDTLS_OID_SERVER_AUTH : MBEDTLS_OID_CLIENT_AUTH;
+	int r;
+
+	r = mbedtls_x509write_crt_set_basic_constraints(crt, use == PKI_CA, use == PKI_CA ? 0 : -1);
+	if (r)
+		return r;
+	if (use == PKI_CA)
+		return mbedtls_x509write_crt_set_key_usage(
+			crt, MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN);
+	r = mbedtls_x509write_crt_set_key_usage(crt, MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
+	if (r)
+		return r;
+	eku.buf.p = (unsigned char *)(uintptr_t)oid;
+	eku.buf.len = use == PKI_SERVER ? MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)
+					: MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH);
+	return mbedtls_x509write_crt_set_ext_key_usage(crt, &eku);
+}
+
+static int set_validity(mbedtls_x509write_cert *crt)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char until[32];
+
+	gmtime_r(&now, &tm);
+	tm.tm_year += PKI_YEARS;
+	if (tm.tm_mon == 1 && tm.tm_mday == 29)
+		tm.tm_mday = 28; /* ten years on there may be no such day */
+	strftime(until, sizeof(until), "%Y%m%d%H%M%S", &tm);
+	return mbedtls_x509write_crt_set_validity(crt, PKI_NOT_BEFORE, until);
+}
+
+static int set_serial(mbedtls_x509write_cert *crt)
+{
+	unsigned char serial[SERIAL_BYTES];
+	int r = kernel_random(NULL, serial, sizeof(serial));
+
+	serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and of full length */
+	return r ? r : mbedtls_x509write_crt_set_serial_raw(crt, serial, sizeof(serial));
+}
+
+int pki_certify(char **pem, const struct pki_request *req, const struct pki_key *subject,
+	const struct pki_key *issuer, const char *issuer_name)
+{
+	mbedtls_x509write_cert crt;
+	mbedtls_x509_san_list list[NAMES_MAX];
+	unsigned char addresses[NAMES_MAX][16];
+	unsigned char buf[PEM_MAX];
+	char name[192], by[96];
+	int r;
+
+	if (req->n_names > NAMES_MAX)
+		return log_errno(E2BIG, "op=certify cn=\"%s\" names=%zu max=%d", req->common_name,
+			req->n_names, NAMES_MAX);
+	snprintf(name, sizeof(name), "CN=%s%s%s", req->common_name, req->organisation ? ",O=" : "",
+		req->organisation ? req->organisation : "");
+	snprintf(by, sizeof(by), "CN=%s", issuer_name);
+
+	mbedtls_x509write_crt_init(&crt);
+	mbedtls_x509write_crt_set_version(&crt, MBEDTLS_X509_CRT_VERSION_3);
+	mbedtls_x509write_crt_set_md_alg(&crt, MBEDTLS_MD_SHA256);
+	mbedtls_x509write_crt_set_subject_key(&crt, (mbedtls_pk_context *)(uintptr_t)&subject->pk);
+	mbedtls_x509write_crt_set_issuer_key(&crt, (mbedtls_pk_context *)(uintptr_t)&issuer->pk);
+	r = mbedtls_x509write_crt_set_subject_name(&crt, name);
+	if (!r)
+		r = mbedtls_x509write_crt_set_issuer_name(&crt, by);
+	if (!r)
+		r = set_serial(&crt);
+	if (!r)
+		r = set_validity(&crt);
+	if (!r)
+		r = set_usage(&crt, req->use);
+	if (!r)
+		r = mbedtls_x509write_crt_set_subject_key_identifier(&crt);
+	if (!r)
+		r = mbedtls_x509write_crt_set_authority_key_identifier(&crt);
+	if (!r && req->n_names) {
+		r = link_names(req, list, addresses);
+		if (!r)
+			r = mbedtls_x509write_crt_set_subject_alternative_name(&crt, list);
+	}
+	if (!r)
+		r = mbedtls_x509write_crt_pem(&crt, buf, sizeof(buf), kernel_random, NULL);
+	mbedtls_x509write_crt_free(&crt);
+	if (r)
+		return refused(r, "certify");
+	*pem = strdup((char *)buf);
+	return *pem ? 0 : -ENOMEM;
+}

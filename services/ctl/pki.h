@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_PKI_H
+#define CTL_PKI_H
+
+#include "lib/util.h"
+
+/*
+ * Certificates for one node and those who operate it: ECDSA P-256, X.509 v3 (RFC 5280), made with Mbed TLS.
+ *
+ * A machine may boot without a clock, so validity begins at a fixed date in the past, before any image was
+ * built.
+ */
+#define PKI_NOT_BEFORE "20200101000000"
+enum { PKI_YEARS = 10 };
+
+struct pki_key;
+
+must_check int pki_key_new(struct pki_key **out);
+must_check int pki_key_load(struct pki_key **out, const char *path);
+void pki_key_free(struct pki_key *k); /* accepts NULL */
+must_check int pki_key_pem(const struct pki_key *k, char **pem);
+
+enum pki_use { PKI_CA, PKI_SERVER, PKI_CLIENT };
+
+struct pki_request {
+	enum pki_use use;
+	const char *common_name;  /* no '=', ',' or control characters: pki_name_ok() */
+	const char *organisation; /* NULL: none */
+	const char *const *names; /* subject alternative names: DNS names and IP addresses */
+	size_t n_names;
+};
+
+bool pki_name_ok(const char *name);
+bool pki_alt_name_ok(const char *name); /* an IPv4 or IPv6 address, or a DNS name */
+
+/**
+ * pki_certify() - one certificate, as PEM
+ * @subject:	whose key it is for
+ * @issuer:	the authority's key; @subject itself for the authority's own certificate
+ * @issuer_name: the authority's common name
+ *
+ * Return: 0 with *pem malloc'ed, or -errno; what Mbed TLS said is logged.
+ */
+must_check int pki_certify(char **pem, const struct pki_request *req, const struct pki_key *subject,
+	const struct pki_key *issuer, const char *issuer_name);
+
+#endif
