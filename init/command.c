@@ -13,7 +13,7 @@ const char *node_state(const struct node *n)
 
 	if (n->shutdown.phase != SHUTDOWN_NOT)
 		return "stopping";
-	if (!supervisor_all_settled(&n->sup) && strcmp(n->told_state, "up") && strcmp(n->told_state, "degraded"))
+	if (!services_all_settled(&n->sup) && strcmp(n->told_state, "up") && strcmp(n->told_state, "degraded"))
 		return "starting";
 	for (size_t i = 0; i < n->sup.n; i++)
 		if (n->sup.service[i].state == FAILED || n->sup.service[i].state == BACKOFF)
@@ -46,20 +46,20 @@ static int cmd_status(struct node *n, const char *arg, char *out, size_t size)
 
 static int cmd_services(struct node *n, const char *arg, char *out, size_t size)
 {
-	supervisor_list(&n->sup, out, size);
+	services_list(&n->sup, out, size);
 	return 0;
 }
 
 static int service_verb(struct node *n, const char *arg, char *out, size_t size, enum service_event e)
 {
-	struct service *s = supervisor_find(&n->sup, arg);
+	struct service *s = services_find(&n->sup, arg);
 
 	if (!s)
 		return say(out, size, -ENOENT, "no such service: ", arg);
 	if (n->sup.stopping)
 		return say(out, size, -ESHUTDOWN, "the machine is going down", "");
 	service_event(s, e);
-	supervisor_describe(s, out, size);
+	services_describe(s, out, size);
 	return 0;
 }
 
@@ -80,11 +80,11 @@ static int cmd_restart(struct node *n, const char *arg, char *out, size_t size)
 
 static int cmd_service(struct node *n, const char *arg, char *out, size_t size)
 {
-	struct service *s = supervisor_find(&n->sup, arg);
+	struct service *s = services_find(&n->sup, arg);
 
 	if (!s)
 		return say(out, size, -ENOENT, "no such service: ", arg);
-	supervisor_describe(s, out, size);
+	services_describe(s, out, size);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 
 #include "init/control.h"
 #include "init/exits.h"
-#include "init/store.h"
+#include "init/fdstore.h"
 #include "lib/log.h"
 
 enum { ACCEPT_RETRY_MS = 1000 };
@@ -179,17 +179,17 @@ static void serve(struct control_client *cl, const struct wire_request *r, char 
 		payload = reply.head.count * sizeof(struct initctl_exit);
 		break;
 	case WIRE_PUT:
-		reply.head.result = store_put(c->store, r->name, fds, n_fds);
+		reply.head.result = fdstore_put(c->store, r->name, fds, n_fds);
 		break;
 	case WIRE_GET:
-		n_stored = store_get(c->store, r->name, &stored);
+		n_stored = fdstore_get(c->store, r->name, &stored);
 		reply.head.result = (int32_t)n_stored;
 		break;
 	case WIRE_DROP:
-		reply.head.result = store_drop(c->store, r->name);
+		reply.head.result = fdstore_drop(c->store, r->name);
 		break;
 	case WIRE_LIST:
-		payload = store_list(c->store, r->name, r->value, reply.payload, sizeof(reply.payload), &reply.head.cursor);
+		payload = fdstore_list(c->store, r->name, r->value, reply.payload, sizeof(reply.payload), &reply.head.cursor);
 		reply.head.count = (uint32_t)payload;
 		break;
 	case WIRE_COMMAND:

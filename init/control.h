@@ -10,7 +10,7 @@
 #include "lib/initctl_wire.h"
 #include "lib/loop.h"
 
-struct store;
+struct fdstore;
 struct exits;
 
 enum { CONTROL_CLIENTS_MAX = 256 };
@@ -19,7 +19,7 @@ struct control_client;
 
 struct control {
 	struct loop *loop;   /* borrowed, as are the next two */
-	struct store *store;
+	struct fdstore *store;
 	struct exits *exits;
 	/* A verb in words. Writes text to @out. 0 or -errno. */
 	int (*command)(struct control *c, char *words, char *out, size_t size);

@@ -20,14 +20,14 @@
 
 #include "init/cgroup.h"
 #include "init/command.h"
-#include "init/console.h"
+#include "init/consoles.h"
 #include "init/control.h"
 #include "init/exits.h"
 #include "init/init.h"
 #include "init/machine.h"
 #include "init/node.h"
 #include "init/power.h"
-#include "init/store.h"
+#include "init/fdstore.h"
 #include "init/watchdog.h"
 #include "lib/log.h"
 
@@ -52,7 +52,7 @@ static void reap(void)
 			shutdown_progress(&node.shutdown);
 			return;
 		}
-		if (!supervisor_reap(&node.sup, si.si_pid) && !shutdown_reap(&node.shutdown, si.si_pid))
+		if (!services_reap(&node.sup, si.si_pid) && !shutdown_reap(&node.shutdown, si.si_pid))
 			exits_reap(&node.exits, si.si_pid);
 	}
 	loop_defer(node.loop, &node.more, on_more); /* let others have their turn */
@@ -82,7 +82,7 @@ static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 
 static void on_power_button(struct power *p)
 {
-	console_say("power button");
+	consoles_say("power button");
 	shutdown_begin(&node.shutdown, SHUTDOWN_POWEROFF);
 }
 
@@ -102,11 +102,11 @@ static void tell_service(const struct service *s)
 	case DONE:
 		if (s->failures_in_row > 1)
 			break; /* it comes and goes: its failures say enough */
-		console_say("%s: %s (%d ms)", s->unit.name, service_state_name(s->state), ms);
+		consoles_say("%s: %s (%d ms)", s->unit.name, service_state_name(s->state), ms);
 		break;
 	case FAILED:
 	case BACKOFF:
-		console_say("%s: FAILED: %s%s", s->unit.name, s->reason,
+		consoles_say("%s: FAILED: %s%s", s->unit.name, s->reason,
 			s->state == BACKOFF ? "; it is started again" : "");
 		break;
 	default:
@@ -114,7 +114,7 @@ static void tell_service(const struct service *s)
 	}
 }
 
-static void on_changed(struct supervisor *sup)
+static void on_changed(struct services *sup)
 {
 	const char *state = node_state(&node);
 
@@ -124,7 +124,7 @@ static void on_changed(struct supervisor *sup)
 		node.told[i] = sup->service[i].state;
 	}
 	if (state != node.told_state && strcmp(state, "starting") && !sup->stopping)
-		console_say("wherry: %s after %d s", state, (int)(loop_now_ms(node.loop) / 1000));
+		consoles_say("wherry: %s after %d s", state, (int)(loop_now_ms(node.loop) / 1000));
 	node.told_state = state;
 	shutdown_progress(&node.shutdown);
 }
@@ -169,7 +169,7 @@ static int redirect_log(void)
 		return -err;
 	}
 	close(p[1]);
-	return store_put(&node.store, "log/init", &p[0], 1);
+	return fdstore_put(&node.store, "log/init", &p[0], 1);
 }
 
 static void open_standard(void)
@@ -191,7 +191,7 @@ static void prepare_machine(void)
 
 	machine_mount();
 	open_standard();
-	console_open();
+	consoles_open();
 	watchdog_arm(&node.watchdog);
 	machine_sysctl();
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -244,7 +244,7 @@ static int set_up(void)
 	if (err)
 		log_errno(-err, "op=control.listen path=%s", path);
 	snprintf(path, sizeof(path), "%s/etc/units", node.root);
-	err = supervisor_load(&node.sup, path);
+	err = services_load(&node.sup, path);
 	if (err)
 		log_errno(-err, "op=units path=%s", path);
 	if (node.real) {
@@ -259,7 +259,7 @@ static void leave(int code)
 {
 	bool off = code == SHUTDOWN_POWEROFF;
 
-	console_say("shutdown: %s now", off ? "power off" : "restart");
+	consoles_say("shutdown: %s now", off ? "power off" : "restart");
 	watchdog_last(&node.watchdog, off);
 	reboot(off ? RB_POWER_OFF : RB_AUTOBOOT);
 	/* Cannot be, or this machine has no power-off: the end of init is a panic, and panic=10 restarts. */
@@ -280,25 +280,25 @@ int init_run(const char *root)
 	if (node.real)
 		prepare_machine();
 	read_banner();
-	console_say("%s", node.banner);
+	consoles_say("%s", node.banner);
 
 	code = set_up();
 	if (!code) {
-		supervisor_start(&node.sup);
+		services_start(&node.sup);
 		code = loop_run(node.loop);
 	} else {
 		log_errno(-code, "op=setup");
 	}
 	if (node.real) {
 		if (code < 0)
-			console_say("init cannot go on: %s", strerror(-code));
+			consoles_say("init cannot go on: %s", strerror(-code));
 		sync();
 		leave(code);
 	}
 	control_fini(&node.control);
-	supervisor_fini(&node.sup);
+	services_fini(&node.sup);
 	exits_fini(&node.exits);
-	store_fini(&node.store);
+	fdstore_fini(&node.store);
 	loop_free(node.loop);
 	return code < 0 ? 1 : 0;
 }

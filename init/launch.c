@@ -126,7 +126,7 @@ static _Noreturn void child(const struct launch *l)
 	fail(u, "exec");
 }
 
-pid_t launch(const struct launch *l)
+pid_t unit_launch(const struct launch *l)
 {
 	pid_t pid = fork_into(l->cgroup);
 

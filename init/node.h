@@ -8,8 +8,8 @@
 #include "init/exits.h"
 #include "init/power.h"
 #include "init/shutdown.h"
-#include "init/store.h"
-#include "init/supervisor.h"
+#include "init/fdstore.h"
+#include "init/services.h"
 #include "init/watchdog.h"
 
 struct node {
@@ -17,9 +17,9 @@ struct node {
 	bool real;
 	char banner[128]; /* first line of /etc/issue: name and version */
 	struct loop *loop;
-	struct store store;
+	struct fdstore store;
 	struct exits exits;
-	struct supervisor sup;
+	struct services sup;
 	struct control control;
 	struct shutdown shutdown;
 	struct watchdog watchdog;
@@ -27,7 +27,7 @@ struct node {
 	struct loop_task more;
 	int cgroup_root;
 	/* What the console has been told last. */
-	enum service_state told[SUPERVISOR_MAX];
+	enum service_state told[SERVICES_MAX];
 	const char *told_state;
 };
 

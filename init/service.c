@@ -20,7 +20,7 @@
 #include "init/cgroup.h"
 #include "init/launch.h"
 #include "init/service.h"
-#include "init/supervisor.h"
+#include "init/services.h"
 #include "lib/log.h"
 
 enum { KILL_TIMEOUT_MS = 10000, BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 30000, GOOD_RUN_MS = 60000 };
@@ -63,7 +63,7 @@ static void move(struct service *s, enum service_state state)
 {
 	s->state = state;
 	s->since_ms = loop_now_ms(s->sup->loop);
-	supervisor_moved(s->sup);
+	services_moved(s->sup);
 }
 
 static void ready_end(struct service *s)
@@ -137,7 +137,7 @@ static void run(struct service *s)
 	pid_t pid = ready_begin(s, &ready);
 
 	if (!pid)
-		pid = launch(&(struct launch){&s->unit, s->cgroup, s->output, ready});
+		pid = unit_launch(&(struct launch){&s->unit, s->cgroup, s->output, ready});
 	s->started_ms = loop_now_ms(s->sup->loop);
 	s->failed = s->again = false;
 	if (pid < 0) {
@@ -164,7 +164,7 @@ static bool path_ok(const struct service *s, const char *path, int mode)
 
 static void try_start(struct service *s)
 {
-	if (!supervisor_may_start(s->sup, s))
+	if (!services_may_start(s->sup, s))
 		return;
 	if (s->unit.when && !path_ok(s, s->unit.when, F_OK)) {
 		snprintf(s->reason, sizeof(s->reason), "there is no %.90s", s->unit.when);
@@ -396,7 +396,7 @@ static int init_cgroup(struct service *s)
 	return err;
 }
 
-int service_init(struct service *s, struct supervisor *sup)
+int service_init(struct service *s, struct services *sup)
 {
 	s->sup = sup;
 	s->state = OFF;

@@ -9,7 +9,7 @@
 #include "init/unit.h"
 #include "lib/loop.h"
 
-struct supervisor;
+struct services;
 
 enum service_state {
 	OFF,	  /* not wanted, or ended by itself and its unit leaves it so */
@@ -39,7 +39,7 @@ enum service_event {
 
 struct service {
 	struct unit unit;
-	struct supervisor *sup; /* borrowed */
+	struct services *sup; /* borrowed */
 	enum service_state state;
 	bool want;   /* should run */
 	bool again;  /* ended in order to be started anew */
@@ -58,7 +58,7 @@ struct service {
 };
 
 /* The supervisor calls these two around everything else. */
-must_check int service_init(struct service *s, struct supervisor *sup); /* unit is set; 0 or -errno */
+must_check int service_init(struct service *s, struct services *sup); /* unit is set; 0 or -errno */
 void service_fini(struct service *s);
 
 void service_event(struct service *s, enum service_event e);

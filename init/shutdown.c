@@ -6,11 +6,11 @@
 #include <sys/wait.h>
 
 #include "init/cgroup.h"
-#include "init/console.h"
+#include "init/consoles.h"
 #include "init/exits.h"
 #include "init/machine.h"
 #include "init/shutdown.h"
-#include "init/supervisor.h"
+#include "init/services.h"
 #include "lib/log.h"
 
 /* Longest for each phase: together under three minutes, whatever hangs. */
@@ -34,7 +34,7 @@ static void on_limit(struct loop_timer *t)
 		[SHUTDOWN_UNMOUNT] = "unmounting takes too long: given up",
 	};
 
-	console_say("shutdown: %s", late[s->phase]);
+	consoles_say("shutdown: %s", late[s->phase]);
 	enter(s, (int)s->phase + 1);
 }
 
@@ -89,7 +89,7 @@ static void enter(struct shutdown *s, int phase)
 		log_error("op=shutdown msg=\"no limit for this step: out of memory\"");
 	switch (phase) {
 	case SHUTDOWN_SERVICES:
-		supervisor_stop(s->sup);
+		services_stop(s->sup);
 		break;
 	case SHUTDOWN_CONTAINERS:
 		exits_signal(s->exits, SIGTERM);
@@ -114,14 +114,14 @@ bool shutdown_begin(struct shutdown *s, enum shutdown_how how)
 	if (s->phase != SHUTDOWN_NOT)
 		return false;
 	s->how = how;
-	console_say("shutdown: %s", how == SHUTDOWN_REBOOT ? "restarting" : "powering off");
+	consoles_say("shutdown: %s", how == SHUTDOWN_REBOOT ? "restarting" : "powering off");
 	enter(s, SHUTDOWN_SERVICES);
 	return true;
 }
 
 void shutdown_progress(struct shutdown *s)
 {
-	if (s->phase == SHUTDOWN_SERVICES && supervisor_stopped(s->sup))
+	if (s->phase == SHUTDOWN_SERVICES && services_stopped(s->sup))
 		enter(s, SHUTDOWN_CONTAINERS);
 	else if (s->phase == SHUTDOWN_CONTAINERS && !s->exits->running.count)
 		enter(s, SHUTDOWN_REST);

@@ -9,14 +9,14 @@
 
 #include "lib/loop.h"
 
-struct supervisor;
+struct services;
 struct exits;
 
 enum shutdown_how { SHUTDOWN_REBOOT, SHUTDOWN_POWEROFF };
 
 struct shutdown {
 	struct loop *loop; /* borrowed, as are the next two */
-	struct supervisor *sup;
+	struct services *sup;
 	struct exits *exits;
 	bool real; /* false in a test root: nothing is unmounted */
 	enum shutdown_how how;

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "init/store.h"
+#include "init/fdstore.h"
 
 struct entry {
 	struct name name;
@@ -17,7 +17,7 @@ static void close_all(const int *fds, size_t n)
 		close(fds[i]);
 }
 
-static void remove_entry(struct store *s, struct entry *e)
+static void remove_entry(struct fdstore *s, struct entry *e)
 {
 	names_del(&s->names, &e->name);
 	s->n_fds -= e->n;
@@ -25,19 +25,19 @@ static void remove_entry(struct store *s, struct entry *e)
 	free(e);
 }
 
-void store_fini(struct store *s)
+void fdstore_fini(struct fdstore *s)
 {
 	while (s->names.first)
 		remove_entry(s, container_of(s->names.first, struct entry, name));
 }
 
-int store_put(struct store *s, const char *name, const int *fds, size_t n)
+int fdstore_put(struct fdstore *s, const char *name, const int *fds, size_t n)
 {
 	struct name *old = names_find(&s->names, name);
 	size_t freed = old ? container_of(old, struct entry, name)->n : 0;
 	struct entry *e;
 
-	if ((!old && s->names.count >= STORE_NAMES_MAX) || s->n_fds - freed + n > STORE_FDS_MAX) {
+	if ((!old && s->names.count >= FDSTORE_NAMES_MAX) || s->n_fds - freed + n > FDSTORE_FDS_MAX) {
 		close_all(fds, n);
 		return -ENOSPC;
 	}
@@ -55,7 +55,7 @@ int store_put(struct store *s, const char *name, const int *fds, size_t n)
 	return 0;
 }
 
-ssize_t store_get(const struct store *s, const char *name, const int **fds)
+ssize_t fdstore_get(const struct fdstore *s, const char *name, const int **fds)
 {
 	const struct name *n = names_find(&s->names, name);
 
@@ -67,7 +67,7 @@ ssize_t store_get(const struct store *s, const char *name, const int **fds)
 	return (ssize_t)e->n;
 }
 
-int store_drop(struct store *s, const char *name)
+int fdstore_drop(struct fdstore *s, const char *name)
 {
 	struct name *n = names_find(&s->names, name);
 
@@ -77,7 +77,7 @@ int store_drop(struct store *s, const char *name)
 	return 0;
 }
 
-size_t store_list(const struct store *s, const char *prefix, uint64_t cursor, char *buf, size_t size, uint64_t *next)
+size_t fdstore_list(const struct fdstore *s, const char *prefix, uint64_t cursor, char *buf, size_t size, uint64_t *next)
 {
 	size_t used = 0;
 

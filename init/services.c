@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 
 #include "init/cgroup.h"
-#include "init/store.h"
-#include "init/supervisor.h"
+#include "init/fdstore.h"
+#include "init/services.h"
 #include "lib/log.h"
 
-struct service *supervisor_find(struct supervisor *sup, const char *name)
+struct service *services_find(struct services *sup, const char *name)
 {
 	for (size_t i = 0; i < sup->n; i++)
 		if (!strcmp(sup->service[i].unit.name, name))
@@ -23,10 +23,10 @@ struct service *supervisor_find(struct supervisor *sup, const char *name)
 /* ---- order */
 
 /* Does @s come after @target, directly or not? @seen has a bit for each service looked at. */
-static bool comes_after(struct supervisor *sup, const struct service *s, const struct service *target, uint64_t *seen)
+static bool comes_after(struct services *sup, const struct service *s, const struct service *target, uint64_t *seen)
 {
 	for (size_t i = 0; s->unit.after[i]; i++) {
-		const struct service *d = supervisor_find(sup, s->unit.after[i]);
+		const struct service *d = services_find(sup, s->unit.after[i]);
 		uint64_t bit = d ? UINT64_C(1) << (d - sup->service) : 0;
 
 		if (d == target)
@@ -40,16 +40,16 @@ static bool comes_after(struct supervisor *sup, const struct service *s, const s
 	return false;
 }
 
-_Static_assert(SUPERVISOR_MAX <= 64, "one bit of `seen` a service");
+_Static_assert(SERVICES_MAX <= 64, "one bit of `seen` a service");
 
 /* What `after` names must exist and must not come round: such a word is reported and dropped, and the rest stands. */
-static void check_order(struct supervisor *sup, struct service *s)
+static void check_order(struct services *sup, struct service *s)
 {
 	char **list = s->unit.after;
 	size_t kept = 0;
 
 	for (size_t i = 0; list[i]; i++) {
-		const struct service *d = supervisor_find(sup, list[i]);
+		const struct service *d = services_find(sup, list[i]);
 		uint64_t seen = 0;
 
 		if (!d)
@@ -62,10 +62,10 @@ static void check_order(struct supervisor *sup, struct service *s)
 	list[kept] = NULL;
 }
 
-bool supervisor_may_start(struct supervisor *sup, const struct service *s)
+bool services_may_start(struct services *sup, const struct service *s)
 {
 	for (size_t i = 0; s->unit.after[i]; i++)
-		if (!service_settled(supervisor_find(sup, s->unit.after[i])))
+		if (!service_settled(services_find(sup, s->unit.after[i])))
 			return false;
 	return true;
 }
@@ -73,7 +73,7 @@ bool supervisor_may_start(struct supervisor *sup, const struct service *s)
 /* ---- load */
 
 /* A pipe whose read end waits in the store for the logger: it may come late, die and come back. */
-static int open_output(struct supervisor *sup, struct service *s)
+static int open_output(struct services *sup, struct service *s)
 {
 	char name[INITCTL_NAME_MAX + 1];
 	int p[2];
@@ -87,16 +87,16 @@ static int open_output(struct supervisor *sup, struct service *s)
 	s->output = p[1];
 	fcntl(p[0], F_SETFL, O_NONBLOCK);
 	snprintf(name, sizeof(name), "%s/%s", s->unit.output == UNIT_CONSOLE ? "console" : "log", s->unit.name);
-	return store_put(sup->store, name, &p[0], 1);
+	return fdstore_put(sup->store, name, &p[0], 1);
 }
 
-static void load_one(struct supervisor *sup, int dir, const char *name)
+static void load_one(struct services *sup, int dir, const char *name)
 {
 	struct service *s = &sup->service[sup->n];
 	struct unit_error why;
 	int err;
 
-	if (sup->n == SUPERVISOR_MAX) {
+	if (sup->n == SERVICES_MAX) {
 		log_error("unit=%s msg=\"too many units: left out\"", name);
 		return;
 	}
@@ -122,7 +122,7 @@ static void load_one(struct supervisor *sup, int dir, const char *name)
 	sup->n++;
 }
 
-int supervisor_load(struct supervisor *sup, const char *path)
+int services_load(struct services *sup, const char *path)
 {
 	DIR *d = opendir(path);
 	struct dirent *e;
@@ -146,7 +146,7 @@ int supervisor_load(struct supervisor *sup, const char *path)
 	return 0;
 }
 
-void supervisor_fini(struct supervisor *sup)
+void services_fini(struct services *sup)
 {
 	for (size_t i = 0; i < sup->n; i++)
 		service_fini(&sup->service[i]);
@@ -156,7 +156,7 @@ void supervisor_fini(struct supervisor *sup)
 
 /* ---- run */
 
-bool supervisor_all_settled(const struct supervisor *sup)
+bool services_all_settled(const struct services *sup)
 {
 	for (size_t i = 0; i < sup->n; i++)
 		if (!service_settled(&sup->service[i]))
@@ -165,7 +165,7 @@ bool supervisor_all_settled(const struct supervisor *sup)
 }
 
 /* Is something active that was to start after @s? Then @s is still needed. */
-static bool needed(struct supervisor *sup, const struct service *s)
+static bool needed(struct services *sup, const struct service *s)
 {
 	for (size_t i = 0; i < sup->n; i++) {
 		const struct service *o = &sup->service[i];
@@ -179,7 +179,7 @@ static bool needed(struct supervisor *sup, const struct service *s)
 
 static void on_pass(struct loop_task *t)
 {
-	struct supervisor *sup = container_of(t, struct supervisor, pass);
+	struct services *sup = container_of(t, struct services, pass);
 
 	for (size_t i = 0; i < sup->n; i++) {
 		struct service *s = &sup->service[i];
@@ -192,27 +192,27 @@ static void on_pass(struct loop_task *t)
 	sup->changed(sup);
 }
 
-void supervisor_moved(struct supervisor *sup)
+void services_moved(struct services *sup)
 {
 	loop_defer(sup->loop, &sup->pass, on_pass);
 }
 
-void supervisor_start(struct supervisor *sup)
+void services_start(struct services *sup)
 {
 	for (size_t i = 0; i < sup->n; i++)
 		sup->service[i].state = WAITING; /* before any is looked at, so that order holds */
 	for (size_t i = 0; i < sup->n; i++)
 		sup->service[i].want = true;
-	supervisor_moved(sup);
+	services_moved(sup);
 }
 
-void supervisor_stop(struct supervisor *sup)
+void services_stop(struct services *sup)
 {
 	sup->stopping = true;
-	supervisor_moved(sup);
+	services_moved(sup);
 }
 
-bool supervisor_stopped(const struct supervisor *sup)
+bool services_stopped(const struct services *sup)
 {
 	for (size_t i = 0; i < sup->n; i++)
 		if (service_active(&sup->service[i]))
@@ -220,7 +220,7 @@ bool supervisor_stopped(const struct supervisor *sup)
 	return true;
 }
 
-bool supervisor_reap(struct supervisor *sup, pid_t pid)
+bool services_reap(struct services *sup, pid_t pid)
 {
 	for (size_t i = 0; i < sup->n; i++) {
 		struct service *s = &sup->service[i];
@@ -239,7 +239,7 @@ bool supervisor_reap(struct supervisor *sup, pid_t pid)
 
 /* ---- tell */
 
-size_t supervisor_describe(const struct service *s, char *buf, size_t size)
+size_t services_describe(const struct service *s, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "%-16s %-9s %6d s  restarts %u", s->unit.name, service_state_name(s->state),
 		(int)((loop_now_ms(s->sup->loop) - s->since_ms) / 1000), s->restarts);
@@ -253,12 +253,12 @@ size_t supervisor_describe(const struct service *s, char *buf, size_t size)
 	return n < (int)size ? (size_t)n : size - 1;
 }
 
-size_t supervisor_list(const struct supervisor *sup, char *buf, size_t size)
+size_t services_list(const struct services *sup, char *buf, size_t size)
 {
 	size_t n = 0;
 
 	buf[0] = '\0';
 	for (size_t i = 0; i < sup->n && n + 1 < size; i++)
-		n += supervisor_describe(&sup->service[i], buf + n, size - n);
+		n += services_describe(&sup->service[i], buf + n, size - n);
 	return n;
 }

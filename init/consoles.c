@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "init/console.h"
+#include "init/consoles.h"
 
 enum { CONSOLES_MAX = 4 };
 
@@ -20,7 +20,7 @@ static void add(const char *path)
 		consoles[n_consoles++] = fd;
 }
 
-void console_open(void)
+void consoles_open(void)
 {
 	/* `ttyS0                -W- (EC p a)    4:64`: the name, then what can be done with it */
 	FILE *f = fopen("/proc/consoles", "re");
@@ -37,7 +37,7 @@ void console_open(void)
 		add("/dev/console");
 }
 
-void console_write(const char *line, size_t len)
+void consoles_write(const char *line, size_t len)
 {
 	for (size_t i = 0; i < n_consoles; i++) {
 		ssize_t n = write(consoles[i], line, len);
@@ -46,7 +46,7 @@ void console_write(const char *line, size_t len)
 	}
 }
 
-void console_say(const char *fmt, ...)
+void consoles_say(const char *fmt, ...)
 {
 	char line[256];
 	va_list ap;
@@ -59,5 +59,5 @@ void console_say(const char *fmt, ...)
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	console_write(line, (size_t)n);
+	consoles_write(line, (size_t)n);
 }

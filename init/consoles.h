@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef INIT_CONSOLE_H
-#define INIT_CONSOLE_H
+#ifndef INIT_CONSOLES_H
+#define INIT_CONSOLES_H
 
 /*
  * Every console of the kernel command line, not only the last (/dev/console is that one). Writes never block: a
@@ -9,8 +9,8 @@
 
 #include "lib/util.h"
 
-void console_open(void); /* what cannot be opened is left out; once a process */
-void console_write(const char *line, size_t len);
-void console_say(const char *fmt, ...) printf_like(1, 2); /* one line, newline added */
+void consoles_open(void); /* what cannot be opened is left out; once a process */
+void consoles_write(const char *line, size_t len);
+void consoles_say(const char *fmt, ...) printf_like(1, 2); /* one line, newline added */
 
 #endif
