@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The rename is durable only once the folder is synced, and the bytes must be before it: hence two fsyncs. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/file.h"
+
+int file_read(int dir, const char *path, size_t max, char **out, size_t *len)
+{
+	cleanup(closep) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	cleanup(freep) char *buf = NULL;
+	size_t have = 0, room = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n;
+
+		if (have == room) { /* one byte over @max tells a file of @max from a larger one; one more for the NUL */
+			char *grown;
+
+			room = room ? room * 2 : 4096;
+			if (room > max + 1)
+				room = max + 1;
+			grown = realloc(buf, room + 1);
+			if (!grown)
+				return -ENOMEM;
+			buf = grown;
+		}
+		n = read(fd, buf + have, room - have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+		if (have > max)
+			return -EFBIG;
+	}
+	buf[have] = '\0';
+	*len = have;
+	*out = take(buf);
+	return 0;
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int sync_parent(int dir, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX] = ".";
+	cleanup(closep) int fd = -1;
+
+	if (slash)
+		snprintf(parent, sizeof(parent), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	fd = openat(dir, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_replace(int dir, const char *path, const void *buf, size_t len, mode_t mode)
+{
+	cleanup(closep) int fd = -1;
+	char tmp[PATH_MAX];
+	int rc;
+
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.new", path) >= sizeof(tmp))
+		return -ENAMETOOLONG;
+	if (unlinkat(dir, tmp, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	rc = write_all(fd, buf, len);
+	if (!rc && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir, tmp, dir, path) < 0))
+		rc = -errno;
+	if (rc) {
+		unlinkat(dir, tmp, 0);
+		return rc;
+	}
+	return sync_parent(dir, path);
+}
