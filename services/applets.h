@@ -7,6 +7,7 @@
  * its first argument. A service is one row here and one main function in its room.
  */
 #define APPLETS(X)                   \
+	X(config, config_main)       \
 	X(wherryctl, wherryctl_main) \
 	X(docker, docker_main)
 

@@ -15,6 +15,7 @@ static const struct subcommand {
 	const char *words; /* its arguments */
 	const char *help;
 } subcommands[] = {
+	{"check", ctl_check, "FILE", "check a machine configuration as a node would"},
 	{"gen", ctl_gen, "DIR [OPTION]...", "make a node's secrets and configuration (`gen --help`)"},
 };
 
