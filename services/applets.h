@@ -8,6 +8,7 @@
  */
 #define APPLETS(X)                   \
 	X(config, config_main)       \
+	X(logger, logger_main)       \
 	X(wherryctl, wherryctl_main) \
 	X(docker, docker_main)
 
