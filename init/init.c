@@ -214,6 +214,7 @@ static int set_up(void)
 	make_dir("/run", 0755);
 	make_dir("/run/init", 0700);
 	make_dir("/run/log", 0755);
+	make_dir("/run/notice", 0755); /* NAME: what a service wants people to know; `wherryctl status` shows it */
 	err = redirect_log();
 	if (err)
 		log_errno(-err, "op=log");

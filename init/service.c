@@ -171,7 +171,7 @@ static void try_start(struct service *s)
 		move(s, SKIPPED);
 	} else if (!path_ok(s, s->unit.exec[0], X_OK)) {
 		snprintf(s->reason, sizeof(s->reason), "cannot run %.60s: %.30s", s->unit.exec[0], strerror(errno));
-		log_error("svc=%s state=failed msg=\"%s\"", s->unit.name, s->reason);
+		log_warn("svc=%s state=failed msg=\"%s\"", s->unit.name, s->reason);
 		move(s, FAILED);
 	} else {
 		run(s);
@@ -219,7 +219,7 @@ static void finish(struct service *s)
 		s->restarts++;
 		back_off(s);
 	} else if (s->failed) {
-		log_error("svc=%s state=failed msg=\"%s\"", u->name, s->reason);
+		log_warn("svc=%s state=failed msg=\"%s\"", u->name, s->reason);
 		move(s, FAILED);
 	} else {
 		move(s, OFF);
@@ -287,7 +287,7 @@ static void start_late(struct service *s)
 	s->failed = true;
 	snprintf(s->reason, sizeof(s->reason), "was not %s within %d s",
 		s->unit.type == UNIT_ONESHOT ? "done" : "ready", (int)(s->unit.start_timeout_ms / 1000));
-	log_error("svc=%s msg=\"%s\"", s->unit.name, s->reason);
+	log_warn("svc=%s msg=\"%s\"", s->unit.name, s->reason);
 	terminate(s);
 }
 

@@ -15,6 +15,14 @@ static const struct subcommand {
 	const char *words; /* its arguments */
 	const char *help;
 } subcommands[] = {
+	{"status", ctl_status, "", "what the machine is, what is up and what is not"},
+	{"services", ctl_verb, "", "every service and its state"},
+	{"logs", ctl_logs, "[-f] SERVICE", "what a service, init or the kernel said"},
+	{"start", ctl_verb, "SERVICE", ""},
+	{"stop", ctl_verb, "SERVICE", ""},
+	{"restart", ctl_verb, "SERVICE", ""},
+	{"reboot", ctl_verb, "", "stop everything, then restart the machine"},
+	{"poweroff", ctl_verb, "", "stop everything, then power off"},
 	{"check", ctl_check, "FILE", "check a machine configuration as a node would"},
 	{"gen", ctl_gen, "DIR [OPTION]...", "make a node's secrets and configuration (`gen --help`)"},
 };
