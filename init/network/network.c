@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The network service. It dumps the kernel's devices once and then follows RTM_NEWLINK and RTM_DELLINK: a device that
+ * appears an hour later is treated as one that was there at boot. It is ready when all that is configured is up, or
+ * after a bounded wait, with a line about each thing that is missing; it never stops trying.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "applets.h"
+#include "init/network/netif.h"
+#include "init/network/resolv.h"
+#include "init/network/sysctl.h"
+#include "lib/file.h"
+#include "lib/initctl.h"
+#include "lib/log.h"
+
+#define CONFIG_FILE "/run/config/config.json"
+
+enum { CONFIG_MAX = 4 << 20, READY_WAIT_MS = 6000, NETIFS_MAX = 1024 };
+
+struct network {
+	struct loop *loop;
+	struct netcfg cfg;
+	struct netlink nl;     /* requests */
+	struct netlink events; /* the kernel's news */
+	struct loop_io events_io;
+	struct loop_timer wait;
+	struct netif *netifs;
+	size_t n_netifs;
+	bool started; /* every device that was there has been seen */
+	bool ready;
+};
+
+static void say_what_is_missing(const struct network *w)
+{
+	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
+		const struct netcfg_interface *c = &w->cfg.interfaces[i];
+		const struct netif *n = w->netifs;
+
+		while (n && n->cfg != c)
+			n = n->next;
+		if (!n)
+			log_warn("if=%s mac=%02x:%02x:%02x:%02x:%02x:%02x msg=\"configured, but there is no such device\"",
+				c->name[0] ? c->name : "any", c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
+	}
+	for (const struct netif *n = w->netifs; n; n = n->next) {
+		if (netif_settled(n))
+			continue;
+		log_warn("if=%s msg=\"%s; trying on\"", n->link.name,
+			!n->configured ? "could not be set up" : !n->carrier ? "no link: is the cable in?" : "no DHCP server has answered");
+	}
+	if (!w->netifs)
+		log_warn("msg=\"no network device to set up; waiting for one\"");
+}
+
+static bool settled(const struct network *w)
+{
+	bool any = false, linked = false;
+
+	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
+		const struct netif *n = w->netifs;
+
+		while (n && n->cfg != &w->cfg.interfaces[i])
+			n = n->next;
+		if (!n || !netif_settled(n))
+			return false;
+	}
+	if (w->cfg.n_interfaces)
+		return true;
+	/* Nothing is configured: sockets without a cable are normal, but one should have come up. */
+	for (const struct netif *n = w->netifs; n; n = n->next) {
+		if (n->carrier && !netif_settled(n))
+			return false;
+		linked |= n->carrier;
+		any = true;
+	}
+	return linked || !any;
+}
+
+static void become_ready(struct network *w)
+{
+	if (w->ready)
+		return;
+	w->ready = true;
+	loop_timer_del(&w->wait);
+	initctl_ready();
+}
+
+static void on_wait_over(struct loop_timer *t)
+{
+	struct network *w = container_of(t, struct network, wait);
+
+	say_what_is_missing(w);
+	become_ready(w);
+}
+
+static void check_ready(struct network *w)
+{
+	if (w->started && !w->ready && settled(w)) {
+		if (!w->netifs)
+			say_what_is_missing(w);
+		become_ready(w);
+	}
+}
+
+/* Everything that is derived from leases. */
+static void publish(struct network *w)
+{
+	const struct lease *leases[LEASE_LIST_MAX];
+	char hostname[65] = "";
+	size_t n = 0;
+
+	for (unsigned order = 0; order < NETIFS_MAX && n < array_len(leases); order++)
+		for (const struct netif *i = w->netifs; i && n < array_len(leases); i = i->next)
+			if (i->order == order && i->leased)
+				leases[n++] = &i->lease;
+	if (gethostname(hostname, sizeof(hostname) - 1) < 0 || hostname[0] == '(')
+		hostname[0] = '\0';
+	/* A name of its own, from the configuration, was set before this service was started. */
+	for (size_t i = 0; i < n && !hostname[0]; i++) {
+		if (!leases[i]->hostname[0])
+			continue;
+		memcpy(hostname, leases[i]->hostname, sizeof(leases[i]->hostname));
+		if (sethostname(hostname, strlen(hostname)) < 0)
+			log_errno(errno, "op=sethostname name=%s", hostname);
+	}
+	resolv_write("/run/resolv.conf", resolv_text(&w->cfg, leases, n));
+	resolv_write("/run/hosts", hosts_text(hostname));
+	resolv_write("/run/network/ntp-servers", ntp_text(leases, n));
+}
+
+static void on_changed(struct netif *n, void *arg)
+{
+	publish(arg);
+	check_ready(arg);
+}
+
+static int rename_link(struct network *w, struct link *l, const char *name)
+{
+	struct link_change c = LINK_NO_CHANGE;
+	int r;
+
+	/* A device that is up cannot be renamed on every kernel. */
+	c.up = 0;
+	r = link_set(&w->nl, l->index, &c);
+	c.up = LINK_KEEP;
+	c.name = name;
+	if (!r)
+		r = link_set(&w->nl, l->index, &c);
+	if (r < 0)
+		return log_errno(-r, "if=%s op=rename to=%s kernel=\"%s\"", l->name, name, w->nl.text);
+	log_info("if=%s renamed=%s", l->name, name);
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	return 0;
+}
+
+/* Makes a VLAN or bond that is configured and not there. What lacks its parent waits for it. */
+static void make_device(struct network *w, const struct netcfg_interface *c)
+{
+	struct link_new n = {.kind = c->vlan_id ? "vlan" : "bond", .name = c->name, .vlan_id = c->vlan_id,
+		.bond_mode = c->bond_mode, .bond_miimon_ms = c->n_members ? 100 : 0};
+	struct link l;
+	int r;
+
+	if (link_get(&w->nl, c->name, &l) == 0)
+		return;
+	if (c->vlan_id) {
+		if (link_get(&w->nl, c->parent, &l) < 0)
+			return;
+		n.parent = l.index;
+	}
+	r = link_add(&w->nl, &n);
+	if (r < 0)
+		log_errno(-r, "if=%s op=make kind=%s kernel=\"%s\"", c->name, n.kind, w->nl.text);
+}
+
+static void make_devices(struct network *w, const char *parent)
+{
+	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
+		const struct netcfg_interface *c = &w->cfg.interfaces[i];
+
+		if (!parent ? c->n_members > 0 : c->vlan_id && !strcmp(c->parent, parent))
+			make_device(w, c);
+	}
+}
+
+static struct netif *find_netif(struct network *w, int index)
+{
+	struct netif *n = w->netifs;
+
+	while (n && n->link.index != index)
+		n = n->next;
+	return n;
+}
+
+static void adopt(struct network *w, struct link *l)
+{
+	const struct netcfg_interface *c = netcfg_match(&w->cfg, l), *bond;
+	struct netif *n;
+	struct link master = {};
+
+	if (c && c->has_mac && c->name[0] && strcmp(c->name, l->name) != 0 && rename_link(w, l, c->name) < 0)
+		log_warn("if=%s msg=\"goes on under its old name\"", l->name);
+	bond = netcfg_bond_of(&w->cfg, l->name);
+	if ((!c && !bond) || w->n_netifs == NETIFS_MAX)
+		return;
+	if (bond && link_get(&w->nl, bond->name, &master) < 0)
+		log_warn("if=%s msg=\"its bond %s is not there\"", l->name, bond->name);
+	n = netif_new(w->loop, c ? c : &netcfg_default, bond, l,
+		c && w->cfg.n_interfaces ? (unsigned)(c - w->cfg.interfaces) : (unsigned)w->n_netifs, on_changed, w);
+	if (!n)
+		return;
+	n->next = w->netifs;
+	w->netifs = n;
+	w->n_netifs++;
+	if (netif_configure(n, &w->nl, master.index) < 0)
+		log_warn("if=%s msg=\"not all of its configuration is in force\"", l->name);
+	make_devices(w, l->name);
+	if (link_get_index(&w->nl, n->link.index, l) == 0)
+		netif_update(n, &w->nl, l);
+}
+
+static void forget(struct network *w, int index)
+{
+	for (struct netif **p = &w->netifs; *p; p = &(*p)->next)
+		if ((*p)->link.index == index) {
+			struct netif *n = *p;
+
+			log_info("if=%s msg=\"device is gone\"", n->link.name);
+			*p = n->next;
+			w->n_netifs--;
+			netif_free(n);
+			publish(w);
+			return;
+		}
+}
+
+static void on_link(struct network *w, struct link *l)
+{
+	struct netif *n = find_netif(w, l->index);
+
+	/* News may be older than what we last asked for, so it only says that there is something to ask. */
+	if (n && link_get_index(&w->nl, l->index, l) < 0)
+		return;
+	if (n)
+		netif_update(n, &w->nl, l);
+	else
+		adopt(w, l);
+	check_ready(w);
+}
+
+static int on_news(const struct nlmsg_view *v, void *arg)
+{
+	struct link l;
+
+	/* One message that cannot be read does not end the service. */
+	if ((v->type != RTM_NEWLINK && v->type != RTM_DELLINK) || v->len < 16 || v->data[0] != AF_UNSPEC ||
+		link_parse(v, &l) < 0)
+		return 0;
+	if (v->type == RTM_NEWLINK)
+		on_link(arg, &l);
+	else
+		forget(arg, l.index);
+	return 0;
+}
+
+static int read_all_links(struct network *w)
+{
+	cleanup(freep) struct link *links = NULL;
+	ssize_t n = link_list(&w->nl, &links);
+
+	if (n < 0)
+		return log_errno((int)-n, "op=list-links");
+	for (ssize_t i = 0; i < n; i++)
+		on_link(w, &links[i]);
+	return 0;
+}
+
+static void on_events(struct loop_io *io, uint32_t events)
+{
+	struct network *w = container_of(io, struct network, events_io);
+	int r = netlink_events(&w->events, on_news, w);
+
+	/* Too much at once: nothing is lost when everything is read again. */
+	if (r == -ENOBUFS)
+		r = read_all_links(w);
+	if (r < 0)
+		log_errno(-r, "op=events");
+}
+
+static int load_config(struct network *w)
+{
+	cleanup(freep) char *json = NULL;
+	char why[256];
+	size_t len;
+	int r = file_read(AT_FDCWD, CONFIG_FILE, CONFIG_MAX, &json, &len);
+
+	if (r == -ENOENT) {
+		log_warn("path=%s msg=\"no configuration: every Ethernet device asks by DHCP\"", CONFIG_FILE);
+		return 0;
+	}
+	if (r < 0)
+		return log_errno(-r, "op=read path=%s", CONFIG_FILE);
+	r = netcfg_parse(&w->cfg, json, len, why);
+	if (r < 0)
+		return log_errno(-r, "path=%s msg=\"%s\"", CONFIG_FILE, why);
+	return 0;
+}
+
+static int loopback_up(struct network *w)
+{
+	struct link_change c = LINK_NO_CHANGE;
+	struct link l;
+	int r = link_get(&w->nl, "lo", &l);
+
+	c.up = 1;
+	if (!r)
+		r = link_set(&w->nl, l.index, &c);
+	return r < 0 ? log_errno(-r, "if=lo op=up") : 0;
+}
+
+static int start(struct network *w)
+{
+	int r;
+
+	if (mkdir("/run/network", 0755) < 0 && errno != EEXIST)
+		return log_errno(errno, "op=mkdir path=/run/network");
+	if ((r = netlink_open(&w->nl, NETLINK_ROUTE, -1)) < 0 || (r = netlink_open(&w->events, NETLINK_ROUTE, -1)) < 0 ||
+		(r = netlink_join(&w->events, RTNLGRP_LINK)) < 0)
+		return log_errno(-r, "op=netlink");
+	r = loopback_up(w);
+	if (r < 0)
+		return r;
+	sysctl_node();
+	/* A configuration that cannot be read leaves the node without a network only if it has none: DHCP is tried. */
+	if (load_config(w) < 0)
+		log_warn("msg=\"every Ethernet device asks by DHCP instead\"");
+	publish(w);
+	r = loop_io_add(w->loop, &w->events_io, w->events.fd, EPOLLIN, on_events);
+	if (!r)
+		r = loop_timer_set(w->loop, &w->wait, loop_now_ms(w->loop) + READY_WAIT_MS, on_wait_over);
+	if (r < 0)
+		return log_errno(-r, "op=loop");
+	make_devices(w, NULL);
+	r = read_all_links(w);
+	w->started = true;
+	check_ready(w);
+	return r;
+}
+
+int network_main(int argc, char **argv)
+{
+	struct network w = {.nl = NETLINK_CLOSED, .events = NETLINK_CLOSED};
+	int r = loop_new(&w.loop);
+
+	if (r < 0)
+		return log_errno(-r, "op=loop"), 1;
+	if (start(&w) < 0)
+		return 1;
+	/* Ends only by a signal: init stops it with its whole cgroup, and the devices stay as they are. */
+	return loop_run(w.loop) < 0;
+}
