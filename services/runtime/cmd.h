@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUNTIME_CMD_H
+#define RUNTIME_CMD_H
+
+#include "lib/util.h"
+
+/* What stands before the command's name. */
+struct rt_global {
+	const char *root;
+};
+
+/*
+ * Options of one command, as the Go runtimes' command lines have them: `--name value`, `--name=value`, `-n value`,
+ * single dashes too. Options end at `--` or at the first operand.
+ */
+enum rt_opt_kind { OPT_FLAG, OPT_STRING, OPT_UINT, OPT_LIST };
+
+struct rt_opt {
+	const char *name, *alias; /* without dashes; alias may be NULL */
+	enum rt_opt_kind kind;
+	void *out; /* bool *, const char **, unsigned *, struct rt_list * */
+	const char *help;
+};
+
+enum { RT_LIST_MAX = 256 };
+
+struct rt_list {
+	const char *v[RT_LIST_MAX];
+	size_t n;
+};
+
+struct rt_args {
+	int argc;
+	char **argv; /* what is left: operands */
+};
+
+/* Takes options off @a. Return: 0, RT_HELP when help was printed, or -EINVAL. */
+enum { RT_HELP = 1 };
+must_check int rt_options(struct rt_args *a, const struct rt_opt *opts, size_t n, const char *usage);
+
+/* Operands: between @min and @max. 0 or -EINVAL with the usage. */
+must_check int rt_operands(const struct rt_args *a, int min, int max, const char *usage);
+
+/* A command: exit status, or -errno with a reason. */
+#define RT_COMMANDS(X)                                                       \
+	X(create, "make a container; its process waits for start")           \
+	X(start, "let a created container's program run")                    \
+	X(run, "create, start, wait, delete")                                \
+	X(state, "show a container's state as JSON")                         \
+	X(kill, "send a signal to a container")                              \
+	X(delete, "remove a container")
+
+#define X(name, help) int rt_cmd_##name(const struct rt_global *g, struct rt_args *a);
+RT_COMMANDS(X)
+#undef X
+
+/* --cgroup-style numbers and signals. */
+must_check int rt_signal_number(const char *text); /* "KILL", "SIGKILL", "9"; -EINVAL */
+
+#endif

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The command's half of making a container; container.h tells the whole story. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "lib/initctl.h"
+#include "runtime/cgroup.h"
+#include "runtime/container.h"
+#include "runtime/fail.h"
+#include "runtime/fdpass.h"
+#include "runtime/hooks.h"
+#include "runtime/ns.h"
+#include "runtime/seccomp.h"
+#include "runtime/state.h"
+#include "runtime/sys.h"
+
+/* What has been made so far: what undo() takes away. */
+struct making {
+	const struct rt_create *c;
+	const struct oci_spec *spec;
+	int root, dir, fifo, cgroup, sock, child_sock, init, console, listener, host_pidns;
+	int *sources; /* owned; see rt_rootfs */
+	struct rt_seccomp seccomp;
+	struct rt_namespaces ns;
+	char cgroup_path[RT_CGROUP_PATH_MAX];
+	unsigned cgroup_made;
+	bool state_made, watched, pid_file_made;
+	pid_t pid;
+	int pidfd;
+};
+
+static void making_init(struct making *m, const struct rt_create *c, const struct oci_spec *spec)
+{
+	memset(m, 0, sizeof(*m));
+	m->c = c;
+	m->spec = spec;
+	m->root = m->dir = m->fifo = m->cgroup = m->sock = m->child_sock = m->init = m->console = -1;
+	m->listener = m->pidfd = m->host_pidns = -1;
+	rt_ns_init(&m->ns);
+}
+
+static void making_fini(struct making *m)
+{
+	int *const fds[] = {&m->root, &m->dir, &m->fifo, &m->cgroup, &m->sock, &m->child_sock, &m->init, &m->console,
+		&m->listener, &m->pidfd, &m->host_pidns};
+
+	for (size_t i = 0; i < array_len(fds); i++)
+		closep(fds[i]);
+	for (size_t i = 0; m->sources && i < m->spec->n_mounts; i++)
+		closep(&m->sources[i]);
+	free(m->sources);
+	rt_seccomp_fini(&m->seccomp);
+	rt_ns_fini(&m->ns);
+}
+
+/* In reverse; the first reason stays, because it is why. */
+static void undo(struct making *m)
+{
+	char why[RT_FAIL_MAX];
+	int r = 0;
+
+	snprintf(why, sizeof(why), "%s", rt_reason());
+	if (m->pid_file_made && unlink(m->c->pid_file) < 0)
+		rt_warn("%s stays behind: %s", m->c->pid_file, strerror(errno));
+	if (m->pid > 0) {
+		sys_pidfd_send_signal(m->pidfd, SIGKILL);
+		while (waitpid(m->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (m->watched)
+		r = initctl_unwatch(m->init, m->c->supervise);
+	if (r < 0 && r != -ENOENT)
+		rt_warn("init still holds %s: %s", m->c->supervise, strerror(-r));
+	r = 0;
+	if (m->cgroup >= 0 && m->cgroup_made) {
+		closep(&m->cgroup);
+		r = rt_cgroup_remove(m->cgroup_path);
+		if (m->cgroup_made > 1)
+			rt_cgroup_unmake(m->cgroup_path, m->cgroup_made);
+	}
+	if (r == 0 && m->state_made)
+		r = rt_state_remove(m->root, m->c->id);
+	if (r < 0)
+		rt_warn("undo: %s", rt_reason());
+	rt_reason_set(why);
+}
+
+static int make_gate(struct making *m)
+{
+	/* Private to root: whoever can write to it starts the container. */
+	if (mkfifoat(m->dir, "exec.fifo", 0600) < 0)
+		return rt_fail(errno, "make the start gate");
+	m->fifo = openat(m->dir, "exec.fifo", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return m->fifo < 0 ? rt_fail(errno, "open the start gate") : 0;
+}
+
+/* Bind sources that the container's root user may not reach, and those that need its id maps. */
+static int open_sources(struct making *m)
+{
+	if (!(m->ns.differ & CLONE_NEWUSER))
+		return 0;
+	m->sources = calloc(m->spec->n_mounts + 1, sizeof(int));
+	if (!m->sources)
+		return rt_fail(ENOMEM, "mounts");
+	for (size_t i = 0; i < m->spec->n_mounts; i++)
+		m->sources[i] = -1;
+	return 0;
+}
+
+static int prepare(struct making *m)
+{
+	const struct rt_create *c = m->c;
+	int r;
+
+	m->root = rt_root_open(c->root, true);
+	if (m->root < 0)
+		return m->root;
+	m->dir = rt_state_make(m->root, c->id);
+	if (m->dir < 0)
+		return m->dir;
+	m->state_made = true;
+	r = make_gate(m);
+	if (r == 0)
+		r = rt_seccomp_compile(&m->seccomp, &m->spec->seccomp, m->root, m->dir);
+	if (r == 0)
+		r = rt_ns_open(&m->ns, m->spec);
+	if (r == 0)
+		r = rt_cgroup_path(m->cgroup_path, m->spec->cgroups_path, c->id);
+	if (r < 0)
+		return r;
+	m->cgroup = rt_cgroup_create(m->cgroup_path, &m->cgroup_made);
+	if (m->cgroup < 0)
+		return m->cgroup;
+	r = rt_cgroup_apply(m->cgroup, &m->spec->resources, true, !m->cgroup_made);
+	if (r == 0)
+		r = open_sources(m);
+	if (r < 0)
+		return r;
+	if (m->spec->process.terminal) {
+		if (c->console_fd >= 0)
+			m->console = fcntl(c->console_fd, F_DUPFD_CLOEXEC, 3);
+		else if (c->console_socket)
+			m->console = rt_unix_connect(c->console_socket, "console socket");
+		else
+			return rt_refuse("cannot allocate tty if runtime will detach without setting console socket");
+		if (m->console < 0)
+			return m->console;
+	} else if (c->console_socket && *c->console_socket) {
+		return rt_refuse("cannot use console socket if runtime will not detach or allocate tty");
+	}
+	if (m->seccomp.notify) {
+		m->listener = rt_unix_connect(m->spec->seccomp.listener_path, "seccomp listener");
+		if (m->listener < 0)
+			return m->listener;
+	}
+	if (c->supervise) {
+		m->init = initctl_open();
+		if (m->init < 0)
+			return rt_fail(-m->init, "reach init, which is to supervise the container");
+	}
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return rt_fail(errno, "socketpair");
+	m->sock = pair[0];
+	m->child_sock = pair[1];
+	return 0;
+}
+
+/* Born into its cgroup and its namespaces. In the child this does not return. */
+static int bear(struct making *m, struct rt_child *child)
+{
+	uint64_t flags = m->ns.fresh & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
+
+	if (m->ns.join[NS_USER] >= 0) {
+		/* A pid namespace has to belong to the joined user namespace, or no procfs could be mounted for it. */
+		if (m->ns.fresh & CLONE_NEWPID)
+			return rt_refuse("a new pid namespace inside a joined user namespace is not supported");
+		flags = 0;
+	}
+	if (m->ns.join[NS_PID] >= 0) {
+		m->host_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (m->host_pidns < 0 || setns(m->ns.join[NS_PID], CLONE_NEWPID) < 0)
+			return rt_fail(errno, "join the pid namespace");
+	}
+	struct clone_args a = {
+		.flags = flags | CLONE_PIDFD | CLONE_INTO_CGROUP,
+		.pidfd = (uintptr_t)&m->pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)m->cgroup,
+	};
+
+	m->pid = sys_clone3(&a);
+	if (m->pid < 0)
+		return rt_fail(errno, "start the container's process");
+	if (m->pid == 0) {
+		/* The lock on the state directory, and the command's end of the socket, must not live on in the child. */
+		closep(&m->dir);
+		closep(&m->root);
+		closep(&m->sock);
+		closep(&m->init);
+		rt_child_main(child);
+	}
+	closep(&m->child_sock);
+	/* Hooks are the host's. */
+	if (m->host_pidns >= 0 && setns(m->host_pidns, CLONE_NEWPID) < 0)
+		return rt_fail(errno, "return to the pid namespace");
+	return 0;
+}
+
+static int write_state(struct making *m)
+{
+	struct rt_state_new n = {
+		.spec = m->spec,
+		.id = m->c->id,
+		.bundle = m->c->bundle,
+		.cgroup = m->cgroup_path,
+		.supervise = m->c->supervise,
+		.pid = m->pid,
+		.pid_inode = rt_pidfd_inode(m->pidfd),
+		.ns = (uint32_t)m->ns.differ,
+	};
+	char rootfs[PATH_MAX];
+
+	if (m->spec->root_path[0] == '/')
+		n.rootfs = m->spec->root_path;
+	else if (snprintf(rootfs, sizeof(rootfs), "%s/%s", m->c->bundle, m->spec->root_path) < PATH_MAX)
+		n.rootfs = rootfs;
+	else
+		return rt_refuse("root.path is too long");
+	return rt_state_write(m->dir, &n);
+}
+
+static int runtime_hooks(struct making *m)
+{
+	const struct oci_spec *s = m->spec;
+	cleanup(freep) char *state = NULL;
+	int r;
+
+	if (!s->prestart.n && !s->create_runtime.n)
+		return 0;
+	state = rt_state_oci(s->version, m->c->id, "creating", m->pid, m->c->bundle, s->annotations);
+	if (!state)
+		return rt_fail(ENOMEM, "describe the state");
+	r = rt_hooks_run(&s->prestart, "prestart", state);
+	return r < 0 ? r : rt_hooks_run(&s->create_runtime, "createRuntime", state);
+}
+
+/* By rename, so that a reader sees all of it or nothing. */
+static int write_pid_file(struct making *m)
+{
+	const char *path = m->c->pid_file;
+	char temp[PATH_MAX], text[16];
+
+	if (!path)
+		return 0;
+	if (snprintf(temp, sizeof(temp), "%s.%ld", path, (long)getpid()) >= PATH_MAX)
+		return rt_fail(ENAMETOOLONG, "pid file %s", path);
+	cleanup(closep) int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int n = snprintf(text, sizeof(text), "%ld", (long)m->pid);
+
+	if (fd < 0)
+		return rt_fail(errno, "pid file %s", path);
+	if (write(fd, text, (size_t)n) != n || rename(temp, path) < 0) {
+		int r = rt_fail(errno, "pid file %s", path);
+
+		return unlink(temp) < 0 ? rt_while(r, "%s stays behind", temp) : r;
+	}
+	m->pid_file_made = true;
+	return 0;
+}
+
+/* The child's answer; when it died without one, how. */
+static int await_ready(struct making *m)
+{
+	struct rt_word w;
+	int r = rt_word_recv(m->sock, &w), status;
+
+	if (r == 0 && w.err == 0)
+		return 0;
+	if (r == 0) {
+		rt_reason_set(w.text);
+		return -w.err;
+	}
+	if (waitpid(m->pid, &status, 0) != m->pid)
+		return rt_fail(-r, "the container's process is lost");
+	m->pid = 0;
+	if (WIFSIGNALED(status))
+		rt_refuse("the container's process was ended by signal %d while being set up%s", WTERMSIG(status),
+			WTERMSIG(status) == SIGKILL ? ": its memory limit may be too low" : "");
+	else
+		rt_refuse("the container's process ended with status %d while being set up", WEXITSTATUS(status));
+	return -ECHILD;
+}
+
+static int run_steps(struct making *m)
+{
+	const struct oci_spec *s = m->spec;
+	char oom[16];
+	struct rt_child child = {
+		.c = m->c,
+		.spec = s,
+		.seccomp = &m->seccomp,
+		.ns = &m->ns,
+		.wait_early = m->ns.fresh & CLONE_NEWUSER,
+		.wait_hooks = s->prestart.n || s->create_runtime.n || s->create_container.n || s->start_container.n ||
+			      m->seccomp.notify,
+	};
+	int r = prepare(m);
+
+	if (r < 0)
+		return r;
+	child.sources = m->sources;
+	child.wait_early = m->ns.fresh & CLONE_NEWUSER;
+	child.wait_hooks |= m->seccomp.notify;
+	child.sock = m->child_sock;
+	child.fifo = m->fifo;
+	child.cgroup = m->cgroup;
+	child.console = m->console;
+	child.listener = m->listener;
+	r = bear(m, &child);
+	if (r < 0)
+		return r;
+	if (m->c->supervise) {
+		r = initctl_watch(m->init, m->c->supervise, m->pidfd);
+		if (r < 0)
+			return rt_fail(-r, "let init supervise the container as %s", m->c->supervise);
+		m->watched = true;
+	}
+	snprintf(oom, sizeof(oom), "%lld", (long long)s->process.oom_score_adj);
+	if (m->ns.differ & CLONE_NEWUSER) {
+		r = rt_ns_map_ids(m->pid, &s->uids, &s->gids, s->process.has_oom_score_adj ? oom : NULL);
+		if (r < 0)
+			return r;
+	}
+	if (child.wait_early) {
+		r = rt_word_send(m->sock, 0, m->pid, "");
+		if (r < 0)
+			return await_ready(m) ?: rt_fail(-r, "the container's process is lost");
+	}
+	r = write_state(m);
+	if (r == 0)
+		r = runtime_hooks(m);
+	if (r < 0)
+		return r;
+	if (child.wait_hooks) {
+		r = rt_word_send(m->sock, 0, m->pid, "");
+		if (r < 0)
+			return await_ready(m) ?: rt_fail(-r, "the container's process is lost");
+	}
+	r = await_ready(m);
+	if (r < 0)
+		return rt_while(r, "unable to start container process");
+	return write_pid_file(m);
+}
+
+int rt_container_create(const struct rt_create *c, const struct oci_spec *spec, struct rt_created *out)
+{
+	struct making m;
+	int r;
+
+	making_init(&m, c, spec);
+	r = run_steps(&m);
+	if (r < 0) {
+		undo(&m);
+	} else {
+		out->pid = m.pid;
+		out->pidfd = take_fd(m.pidfd);
+	}
+	making_fini(&m);
+	return r;
+}
+
+/* What the container's process left in the fifo: nothing when its program runs, since exec closed its end. */
+static int start_result(int dir)
+{
+	cleanup(closep) int fd = openat(dir, "exec.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	char text[RT_FAIL_MAX];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n < 0)
+		return rt_fail(errno, "read the start gate");
+	if (n == 0)
+		return 0;
+	text[n] = '\0';
+	if (n == 1)
+		return rt_refuse("the container's process has ended");
+	rt_reason_set(text);
+	return rt_while(-EINVAL, "unable to start container process");
+}
+
+static int open_gate(const struct rt_state *s)
+{
+	cleanup(closep) int fd = openat(s->dir, "exec.fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0 && errno == ENXIO)
+		return rt_refuse("the container's process has ended");
+	if (fd < 0)
+		return rt_fail(errno, "open the start gate");
+	/* A reader that has just died makes this EPIPE; SIGPIPE is ignored. */
+	if (write(fd, "g", 1) != 1)
+		return rt_fail(errno, "pass the start gate");
+	struct pollfd p = {.fd = fd};
+
+	/* The last reader goes when the program is executed, or when that failed. */
+	do
+		r = poll(&p, 1, -1);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return rt_fail(errno, "wait for the program");
+	r = start_result(s->dir);
+	if (unlinkat(s->dir, "exec.fifo", 0) < 0)
+		return rt_fail(errno, "remove the start gate");
+	return r;
+}
+
+int rt_container_start(const char *root, const char *id)
+{
+	cleanup(closep) int dir = rt_root_open(root, false);
+	struct rt_state s;
+	enum rt_status status;
+	int r = dir < 0 ? dir : rt_state_load(&s, dir, id, 2 /* LOCK_EX */);
+
+	if (dir < 0)
+		return r;
+	if (r == 0)
+		r = rt_state_status(&s, &status, NULL);
+	if (r == 0 && status != RT_CREATED) {
+		if (status == RT_STOPPED)
+			r = rt_refuse("cannot start a container that has stopped");
+		else
+			r = rt_refuse("cannot start a container in the %s state", rt_status_name(status));
+	}
+	if (r == 0)
+		r = open_gate(&s);
+	if (r == 0 && s.poststart.n) {
+		cleanup(freep) char *text = rt_state_oci(s.version, s.id, "running", s.pid, s.bundle, s.annotations);
+
+		r = text ? rt_hooks_run(&s.poststart, "poststart", text) : rt_fail(ENOMEM, "describe the state");
+		/* The program runs already; as runc does, it does not survive a failed hook. */
+		if (r < 0 && kill(s.pid, SIGKILL) < 0)
+			rt_warn("process %ld: %s", (long)s.pid, strerror(errno));
+	}
+	rt_state_fini(&s);
+	return r;
+}
+
+static int kill_and_wait(const struct rt_state *s, int pidfd)
+{
+	cleanup(closep) int group = rt_cgroup_open(s->cgroup);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	int r;
+
+	if (group < 0 && group != -ENOENT)
+		return group;
+	if (group >= 0) {
+		r = rt_cgroup_kill(group);
+		if (r < 0)
+			return r;
+	} else if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0 && errno != ESRCH) {
+		return rt_fail(errno, "kill process %ld", (long)s->pid);
+	}
+	do
+		r = poll(&p, 1, 10000);
+	while (r < 0 && errno == EINTR);
+	return r == 1 ? 0 : rt_refuse("process %ld does not end", (long)s->pid);
+}
+
+/* Of a create that was itself killed: a directory without a state. */
+static int delete_remains(int root, const char *id)
+{
+	cleanup(closep) int dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return dir < 0 ? 0 : rt_state_remove(root, id);
+}
+
+int rt_container_delete(const char *root_path, const char *id, bool force)
+{
+	cleanup(closep) int root = rt_root_open(root_path, false);
+	cleanup(closep) int pidfd = -1;
+	struct rt_state s;
+	enum rt_status status = RT_STOPPED;
+	int r = root < 0 ? root : rt_state_load(&s, root, id, 2 /* LOCK_EX */);
+
+	if (root < 0)
+		return force && root == -ENOENT ? 0 : r;
+	if (r == 0)
+		r = rt_state_status(&s, &status, &pidfd);
+	if (r == 0 && status != RT_STOPPED && status != RT_CREATED && !force)
+		r = rt_refuse("cannot delete container %s that is not stopped: %s", id, rt_status_name(status));
+	else if (r == 0 && status != RT_STOPPED)
+		r = kill_and_wait(&s, pidfd);
+	if (r == 0)
+		r = rt_cgroup_remove(s.cgroup);
+	if (r == 0 && s.poststop.n) {
+		cleanup(freep) char *text = rt_state_oci(s.version, s.id, "stopped", 0, s.bundle, s.annotations);
+
+		/* The container is gone either way (runtime specification, "Poststop"). */
+		if (text && rt_hooks_run(&s.poststop, "poststop", text) < 0)
+			rt_warn("%s", rt_reason());
+	}
+	if (r == 0)
+		r = rt_state_remove(root, id);
+	else if (r == -ENOENT && force && rt_id_check(id) == 0)
+		r = delete_remains(root, id);
+	rt_state_fini(&s);
+	return r;
+}
