@@ -155,21 +155,22 @@ static void run(struct service *s)
 		service_event(s, EV_READY);
 }
 
-static bool path_ok(const struct service *s, const char *path, int mode)
+static bool skipped(const struct service *s)
 {
 	char full[512];
 
-	return snprintf(full, sizeof(full), "%s%s", s->sup->root, path) < (int)sizeof(full) && !access(full, mode);
+	return s->unit.when && (snprintf(full, sizeof(full), "%s%s", s->sup->root, s->unit.when) >= (int)sizeof(full) ||
+		access(full, F_OK) < 0);
 }
 
 static void try_start(struct service *s)
 {
 	if (!services_may_start(s->sup, s))
 		return;
-	if (s->unit.when && !path_ok(s, s->unit.when, F_OK)) {
+	if (skipped(s)) {
 		snprintf(s->reason, sizeof(s->reason), "there is no %.90s", s->unit.when);
 		move(s, SKIPPED);
-	} else if (!path_ok(s, s->unit.exec[0], X_OK)) {
+	} else if (access(s->unit.exec[0], X_OK) < 0) {
 		snprintf(s->reason, sizeof(s->reason), "cannot run %.60s: %.30s", s->unit.exec[0], strerror(errno));
 		log_warn("svc=%s state=failed msg=\"%s\"", s->unit.name, s->reason);
 		move(s, FAILED);

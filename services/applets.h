@@ -9,6 +9,7 @@
 #define APPLETS(X)                         \
 	X(config, config_main)             \
 	X(logger, logger_main)             \
+	X(seed, seed_main)                 \
 	X(wherryctl, wherryctl_main)       \
 	X(docker, docker_main)             \
 	X(network, network_main)           \
