@@ -78,12 +78,16 @@ static void set_descriptors(const struct launch *l)
 static void set_limits(const struct unit *u)
 {
 	struct rlimit files = {(rlim_t)u->nofile, (rlim_t)u->nofile}, core = {0, 0};
+	cleanup(closep) int fd = -1;
 	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", u->oom_score_adj);
-	cleanup(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int n;
 
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0)
 		fail(u, "rlimit");
+	if (!u->oom_score_adj)
+		return; /* as init's own */
+	n = snprintf(text, sizeof(text), "%d", u->oom_score_adj);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)n) != n)
 		fail(u, "oom_score_adj");
 }
