@@ -8,6 +8,7 @@
  */
 #define APPLETS(X)                         \
 	X(config, config_main)             \
+	X(storage, storage_main)           \
 	X(logger, logger_main)             \
 	X(seed, seed_main)                 \
 	X(wherryctl, wherryctl_main)       \
