@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#ifndef FSOPEN_CLOEXEC
+#include <linux/mount.h> /* musl leaves the descriptor-based calls to the kernel's header */
+#endif
 
 #include "engine/image.h"
 #include "lib/log.h"
