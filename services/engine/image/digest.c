@@ -6,22 +6,20 @@
 
 void digest_init(struct digest *d)
 {
-	mbedtls_sha256_init(&d->ctx);
-	mbedtls_sha256_starts(&d->ctx, 0);
+	sha256_init(&d->ctx);
 }
 
 void digest_update(struct digest *d, const void *data, size_t len)
 {
-	mbedtls_sha256_update(&d->ctx, data, len);
+	sha256_update(&d->ctx, data, len);
 }
 
 void digest_final(struct digest *d, char out[IMAGE_DIGEST_LEN + 1])
 {
 	static const char hex[] = "0123456789abcdef";
-	uint8_t sum[32];
+	uint8_t sum[SHA256_SIZE];
 
-	mbedtls_sha256_finish(&d->ctx, sum);
-	mbedtls_sha256_free(&d->ctx);
+	sha256_final(&d->ctx, sum);
 	memcpy(out, "sha256:", 7);
 	for (size_t i = 0; i < sizeof(sum); i++) {
 		out[7 + 2 * i] = hex[sum[i] >> 4];

@@ -4,12 +4,11 @@
 
 /* SHA-256 as images write it: sha256:HEX. */
 
-#include <mbedtls/sha256.h>
-
 #include "engine/image.h"
+#include "lib/sha256.h"
 
 struct digest {
-	mbedtls_sha256_context ctx;
+	struct sha256 ctx;
 };
 
 void digest_init(struct digest *d);
