@@ -46,11 +46,12 @@ static int propagate(int dir, const char *path, uint64_t kind, unsigned flags)
 
 static uint64_t mount_id(int fd)
 {
-	struct statx stx;
+	/* struct statx in words: the C library's may be too old to name stx_mnt_id, which lies at 0x90. */
+	uint64_t stx[0x100 / sizeof(uint64_t)] = {0};
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, RT_STATX_MNT_ID, stx) < 0)
 		return 0;
-	return stx.stx_mnt_id;
+	return stx[0x90 / sizeof(uint64_t)];
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
@@ -22,6 +23,7 @@
 #define AT_RECURSIVE 0x8000
 #endif
 #define RT_MNT_DETACH 2
+#define RT_STATX_MNT_ID 0x1000
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
