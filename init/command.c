@@ -37,7 +37,7 @@ static int cmd_status(struct node *n, const char *arg, char *out, size_t size)
 
 		if (s->state == FAILED || s->state == BACKOFF)
 			len += snprintf(out + len, size - (size_t)len, "problem  %s: %s\n", s->unit.name, s->reason);
-		else if (!service_settled(s))
+		else if (!service_settled(s) && s->unit.output != UNIT_CONSOLE)
 			len += snprintf(out + len, size - (size_t)len, "wait     %s: %s\n", s->unit.name,
 				service_state_name(s->state));
 	}

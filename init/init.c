@@ -124,7 +124,8 @@ static void on_changed(struct services *sup)
 		node.told[i] = sup->service[i].state;
 	}
 	if (state != node.told_state && strcmp(state, "starting") && !sup->stopping)
-		consoles_say("wherry: %s after %d s", state, (int)(loop_now_ms(node.loop) / 1000));
+		consoles_say("wherry: %s after %d.%d s", state, (int)(loop_now_ms(node.loop) / 1000),
+			(int)(loop_now_ms(node.loop) / 100 % 10));
 	node.told_state = state;
 	shutdown_progress(&node.shutdown);
 }

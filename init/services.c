@@ -159,7 +159,7 @@ void services_fini(struct services *sup)
 bool services_all_settled(const struct services *sup)
 {
 	for (size_t i = 0; i < sup->n; i++)
-		if (!service_settled(&sup->service[i]))
+		if (!service_settled(&sup->service[i]) && sup->service[i].unit.output != UNIT_CONSOLE)
 			return false;
 	return true;
 }

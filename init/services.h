@@ -37,6 +37,7 @@ void services_moved(struct services *sup);
 
 /* Has every unit named by `after` settled? */
 bool services_may_start(struct services *sup, const struct service *s);
+/* Units that write to the console tell how the machine is, and do not count. */
 bool services_all_settled(const struct services *sup);
 
 /* Begin to stop everything; services_stopped() tells when it is done. */

@@ -6,6 +6,7 @@
  * wherryctl: one row a subcommand in ctl.c, one function here. Each gets argv from its own name on and
  * returns the exit status: 0, 1 for a failure that was told, 2 for words that make no sense.
  */
+int ctl_banner(int argc, char **argv);
 int ctl_check(int argc, char **argv);
 int ctl_gen(int argc, char **argv);
 int ctl_logs(int argc, char **argv);

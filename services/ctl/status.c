@@ -61,59 +61,69 @@ static void print_addresses(void)
 		puts("address  none");
 }
 
-/* Return: whether there was something. */
-static bool print_notice(const char *what, const char *path)
+static void print_notice(const char *what, const char *path)
 {
 	FILE *f = fopen(path, "re");
 	char line[512];
-	bool any = false;
 
 	for (int i = 0; f && i < NOTICE_LINES && fgets(line, sizeof(line), f); i++) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!*line)
 			continue;
 		printf("notice   %s: %s\n", what, line);
-		any = true;
 	}
 	if (f)
 		fclose(f);
-	return any;
 }
 
-static bool print_notices(void)
+static void print_notices(void)
 {
-	bool any = print_notice("config", CONFIG_ERROR);
 	DIR *d = opendir(NOTICES);
 	struct dirent *e;
 
+	print_notice("config", CONFIG_ERROR);
 	while (d && (e = readdir(d))) {
 		char path[512];
 
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), NOTICES "/%s", e->d_name);
-		any |= print_notice(e->d_name, path);
+		print_notice(e->d_name, path);
 	}
 	if (d)
 		closedir(d);
-	return any;
+}
+
+/* Return: 0, 1 when something is not as it should be, or -errno. */
+static int print_status(void)
+{
+	cleanup(freep) char *reply = NULL;
+	int err = node_command("status", &reply);
+
+	if (err)
+		return err;
+	fputs(reply, stdout);
+	print_host();
+	print_addresses();
+	/* A notice is not a failure: what init says decides. */
+	print_notices();
+	return strstr(reply, "\nproblem ") ? 1 : 0;
 }
 
 int ctl_status(int argc, char **argv)
 {
-	cleanup(freep) char *reply = NULL;
-	int err;
-
 	if (argc != 1) {
 		fputs("usage: wherryctl status\n", stderr);
 		return 2;
 	}
-	err = node_command("status", &reply);
-	if (reply)
-		fputs(reply, stdout);
-	print_host();
-	print_addresses();
-	print_notices();
-	/* Exit 1 only for what init says: a notice is not a failure. */
-	return err || strstr(reply, "\nproblem ") ? 1 : 0;
+	return print_status() ? 1 : 0;
+}
+
+int ctl_banner(int argc, char **argv)
+{
+	if (argc != 1) {
+		fputs("usage: wherryctl banner\n", stderr);
+		return 2;
+	}
+	return print_status() < 0 ? 1 : 0;
 }
