@@ -134,13 +134,15 @@ static int enforce(int run, const char *json, const char *source)
 	cleanup(docp) yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
 	yyjson_val *root = doc ? yyjson_doc_get_root(doc) : NULL;
 	const char *hostname = yyjson_get_str(yyjson_obj_get(root, "hostname"));
+	char line[256];
 	int rc;
 
 	if (!hostname)
 		return log_errno(EINVAL, "op=read-back");
 	rc = put(run, "config.json", json, strlen(json), 0600); /* holds the engine's key */
+	snprintf(line, sizeof(line), "%s\n", source);
 	if (!rc)
-		rc = put(run, "source", source, strlen(source), 0644);
+		rc = put(run, "source", line, strlen(line), 0644);
 	if (!rc)
 		rc = put_authorized_keys(run, root);
 	if (!rc && sethostname(hostname, strlen(hostname)) < 0 && errno != EPERM)

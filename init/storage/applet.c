@@ -28,6 +28,7 @@
 #define CONFIG "/run/config/config.json"
 #define RUN    "/run/storage"
 #define STATUS RUN "/status"
+#define NOTICE "/run/notice/storage"
 
 enum { DISK_WAIT_MS = 30 * 1000 };
 
@@ -50,6 +51,7 @@ struct storage {
 
 	char problem[512]; /* why the disk is not used; "" while it is */
 	char status[2048];
+	char notice[1024];
 };
 
 static void say(struct storage *s, const char *fmt, ...) printf_like(2, 3);
@@ -190,7 +192,7 @@ static int prepare(struct storage *s, bool booted)
 		console_say("disk /dev/%s: STATE and DATA made", s->name);
 	if (s->made.grown)
 		log_info("disk=%s msg=\"DATA grown\"", s->name);
-	if (s->made.mended && !s->made.made)
+	if (s->made.mended && !s->made.made && !s->made.grown)
 		log_warn("disk=%s msg=\"partition table mended\"", s->name);
 	return 0;
 }
@@ -215,8 +217,13 @@ static int mount_one(struct storage *s, const char *name, const char *where, uns
 			(unsigned long long)((s->gpt.part[index].last - s->gpt.part[index].first + 1) * s->disk.b.sector >> 20));
 		return 0;
 	}
-	if (!*s->problem)
-		console_say("%s (%s) cannot be used: %s", name, *device ? device : s->name, why);
+	if (!*s->problem) {
+		size_t len = strlen(s->notice);
+
+		snprintf(s->notice + len, sizeof(s->notice) - len, "%s (%s) cannot be used: %s; it is in memory, lost at reboot\n",
+			name, *device ? device : s->name, why);
+		console_say("WARNING: %s", s->notice + len);
+	}
 	say(s, "%s: in memory, lost at reboot: %s\n", where, why);
 	return fs_mount_memory(where, flags, memory_options);
 }
@@ -228,7 +235,9 @@ static int write_status(const struct storage *s)
 	if (mkdir(RUN, 0755) < 0 && errno != EEXIST)
 		return log_errno(errno, "path=%s op=mkdir", RUN);
 	rc = file_replace(AT_FDCWD, STATUS, s->status, strlen(s->status), 0644);
-	return rc < 0 ? log_errno(-rc, "path=%s op=write", STATUS) : 0;
+	if (!rc && *s->notice)
+		rc = file_replace(AT_FDCWD, NOTICE, s->notice, strlen(s->notice), 0644);
+	return rc < 0 ? log_errno(-rc, "path=%s op=write", RUN) : 0;
 }
 
 int storage_main(int argc, char **argv)
@@ -249,6 +258,7 @@ int storage_main(int argc, char **argv)
 		rc = prepare(&s, booted);
 	if (rc) {
 		log_warn("msg=\"no disk in use\" why=\"%s\"", s.problem);
+		snprintf(s.notice, sizeof(s.notice), "%s; the node works in memory, everything is lost at reboot\n", s.problem);
 		console_say("WARNING: %s. The node works in memory: everything is lost at reboot.", s.problem);
 	} else {
 		say(&s, "disk: /dev/%s, %s\n", s.name,

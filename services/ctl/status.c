@@ -16,6 +16,8 @@
 
 #define NOTICES	     "/run/notice"
 #define CONFIG_ERROR "/run/config/error"
+#define CONFIG_SOURCE "/run/config/source"
+#define STORAGE	     "/run/storage/status"
 
 enum { NOTICE_LINES = 20 };
 
@@ -61,7 +63,8 @@ static void print_addresses(void)
 		puts("address  none");
 }
 
-static void print_notice(const char *what, const char *path)
+/* The lines of a file, each behind @head and @what. */
+static void print_file(const char *head, const char *what, const char *path)
 {
 	FILE *f = fopen(path, "re");
 	char line[512];
@@ -70,10 +73,18 @@ static void print_notice(const char *what, const char *path)
 		line[strcspn(line, "\n")] = '\0';
 		if (!*line)
 			continue;
-		printf("notice   %s: %s\n", what, line);
+		printf("%-8s %s%s\n", head, what, line);
 	}
 	if (f)
 		fclose(f);
+}
+
+static void print_notice(const char *name, const char *path)
+{
+	char what[300];
+
+	snprintf(what, sizeof(what), "%s: ", name);
+	print_file("notice", what, path);
 }
 
 static void print_notices(void)
