@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sched.h>
