@@ -107,6 +107,7 @@ struct network_endpoint {
 	size_t n_aliases;
 	struct network_port *ports;
 	size_t n_ports;
+	bool published; /* private: its ports are in the rules */
 	struct network_endpoint *next; /* of all endpoints */
 };
 

@@ -26,7 +26,7 @@ static int socket_in(int protocol, int netns)
 		fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 		return fd < 0 ? -errno : fd;
 	}
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return -errno;
 	if (setns(netns, CLONE_NEWNET) < 0)

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Docker networks: the verbs. State is in three places that must agree: files (network_file.c), devices
+ * (network_bridge.c) and rules (network_rules.c). Every verb goes files last when it adds and first-come when it takes
+ * away, each step can be repeated, and the undoing of half an attachment is the detachment of it.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "engine/network_int.h"
+#include "lib/log.h"
+
+enum { NETWORKS_MAX = 512 };
+
+int network_fail(struct network_error *err, int r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err) {
+		va_start(ap, fmt);
+		vsnprintf(err->text, sizeof(err->text), fmt, ap);
+		va_end(ap);
+	}
+	return r;
+}
+
+void network_random_id(char out[NETWORK_ID_LEN + 1])
+{
+	uint8_t raw[NETWORK_ID_LEN / 2];
+
+	/* Up to 256 bytes come whole, and after boot it does not wait. */
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		abort();
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(out + 2 * i, 3, "%02x", raw[i]);
+}
+
+static void free_pairs(struct network_pair *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(p[i].key);
+		free(p[i].value);
+	}
+	free(p);
+}
+
+void network_free(struct network *n)
+{
+	if (!n)
+		return;
+	free_pairs(n->labels, n->n_labels);
+	free_pairs(n->options, n->n_options);
+	free(n->ipam);
+	free(n);
+}
+
+void network_endpoint_free(struct network_endpoint *e)
+{
+	if (!e)
+		return;
+	network_ports_drop(e);
+	for (size_t i = 0; i < e->n_aliases; i++)
+		free(e->aliases[i]);
+	free(e->aliases);
+	free(e->ports);
+	free(e);
+}
+
+static int copy_pairs(struct network_pair **out, size_t *n_out, const struct network_pair *in, size_t n)
+{
+	if (!n)
+		return 0;
+	*out = calloc(n, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		(*out)[i].key = strdup(in[i].key);
+		(*out)[i].value = strdup(in[i].value);
+		*n_out = i + 1;
+		if (!(*out)[i].key || !(*out)[i].value)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- looking up */
+
+struct network *networks_first(struct networks *ns)
+{
+	return ns->list;
+}
+
+struct network_endpoint *networks_endpoints(struct networks *ns)
+{
+	return ns->endpoints;
+}
+
+int networks_find(struct networks *ns, const char *name, struct network **out, struct network_error *err)
+{
+	struct network *found = NULL;
+
+	for (struct network *n = ns->list; n; n = n->next)
+		if (!strcmp(n->name, name) || !strcmp(n->id, name)) {
+			*out = n;
+			return 0;
+		}
+	for (struct network *n = ns->list; n && *name; n = n->next) {
+		if (strncmp(n->id, name, strlen(name)) != 0)
+			continue;
+		if (found)
+			return network_fail(err, -EINVAL, "network %s is ambiguous (2 matches found on ID prefix)", name);
+		found = n;
+	}
+	if (!found)
+		return network_fail(err, -ENOENT, "network %s not found", name);
+	*out = found;
+	return 0;
+}
+
+struct network_endpoint *network_endpoint_of(struct networks *ns, const char *container, const struct network *n)
+{
+	struct network_endpoint *found = NULL;
+
+	for (struct network_endpoint *e = ns->endpoints; e; e = e->next) {
+		if (strcmp(e->container, container) != 0 || (n && e->network != n))
+			continue;
+		/* The first network is the one whose interface has the lowest number. */
+		if (!found || strcmp(e->ifname, found->ifname) < 0)
+			found = e;
+	}
+	return found;
+}
+
+/* ---- creating and deleting */
+
+static bool name_valid(const char *s)
+{
+	size_t len = strlen(s);
+
+	if (!len || len > NETWORK_NAME_MAX || strchr("_.-", s[0]))
+		return false;
+	for (; *s; s++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", *s))
+			return false;
+	return true;
+}
+
+static int parse_bool(const char *s, bool *out)
+{
+	bool yes = !strcmp(s, "true") || !strcmp(s, "1"), no = !strcmp(s, "false") || !strcmp(s, "0");
+
+	*out = yes;
+	return yes || no ? 0 : -EINVAL;
+}
+
+static int apply_option(struct network *n, const struct network_pair *o, struct network_error *err)
+{
+	char *end;
+	unsigned long mtu;
+	int r = 0;
+
+	if (!strcmp(o->key, "com.docker.network.bridge.name")) {
+		if (!link_name_valid(o->value))
+			return network_fail(err, -EINVAL, "invalid bridge name %s", o->value);
+		snprintf(n->bridge, sizeof(n->bridge), "%s", o->value);
+	} else if (!strcmp(o->key, "com.docker.network.bridge.enable_icc")) {
+		r = parse_bool(o->value, &n->icc);
+	} else if (!strcmp(o->key, "com.docker.network.bridge.enable_ip_masquerade")) {
+		r = parse_bool(o->value, &n->masquerade);
+	} else if (!strcmp(o->key, "com.docker.network.driver.mtu")) {
+		mtu = strtoul(o->value, &end, 10);
+		if (!*o->value || *end || mtu < 68 || mtu > 65535)
+			r = -EINVAL;
+		n->mtu = (uint32_t)mtu;
+	} else {
+		return network_fail(err, -EINVAL, "network option %s is not supported", o->key);
+	}
+	return r < 0 ? network_fail(err, r, "invalid value %s for network option %s", o->value, o->key) : 0;
+}
+
+/* Every network that a new one must not overlap: other Docker networks, and what this node is connected or routed to. */
+static int gather_used(struct networks *ns, struct ipaddr **out, size_t *n_out)
+{
+	cleanup(freep) struct route *routes = NULL;
+	ssize_t n = route_list(&ns->route, &routes);
+	struct ipaddr *used;
+	size_t n_used = 0;
+
+	if (n < 0)
+		return log_errno((int)-n, "op=list-routes");
+	used = calloc((size_t)n + NETWORKS_MAX + 1, sizeof(*used));
+	if (!used)
+		return -ENOMEM;
+	for (const struct network *w = ns->list; w && n_used < NETWORKS_MAX; w = w->next)
+		if (w->driver == NETWORK_BRIDGE)
+			used[n_used++] = (struct ipaddr){.family = AF_INET, .prefix = w->prefix, .v4 = w->subnet};
+	for (ssize_t i = 0; i < n; i++)
+		if (routes[i].dst.family == AF_INET && routes[i].dst.prefix)
+			used[n_used++] = routes[i].dst;
+	*out = used;
+	*n_out = n_used;
+	return 0;
+}
+
+static int choose_subnet(struct networks *ns, struct network *n, struct ipaddr *subnet, struct network_error *err)
+{
+	cleanup(freep) struct ipaddr *used = NULL;
+	size_t n_used;
+	int r = gather_used(ns, &used, &n_used);
+
+	if (!r)
+		r = network_pool(used, n_used, subnet);
+	if (r == -ENOSPC)
+		return network_fail(err, r,
+			"all predefined address pools have been fully subnetted; name a subnet for network %s", n->name);
+	return r < 0 ? network_fail(err, r, "network %s: cannot choose a subnet: %s", n->name, strerror(-r)) : 0;
+}
+
+static int check_subnet(struct networks *ns, const struct ipaddr *subnet, struct network_error *err)
+{
+	for (const struct network *w = ns->list; w; w = w->next) {
+		const struct ipaddr other = {.family = AF_INET, .prefix = w->prefix, .v4 = w->subnet};
+
+		if (w->driver == NETWORK_BRIDGE && ipaddr_overlap(subnet, &other))
+			return network_fail(err, -EPERM,
+				"Pool overlaps with other one on this address space: network %s has that subnet", w->name);
+	}
+	return 0;
+}
+
+static bool inside(const struct ipaddr *net, const struct ipaddr *a)
+{
+	return a->family == AF_INET && a->prefix >= net->prefix && ipaddr_overlap(net, a);
+}
+
+static int set_addresses(struct networks *ns, struct network *n, const struct network_config *c,
+	struct network_error *err)
+{
+	struct ipaddr subnet, a;
+	int r;
+
+	if (c->subnet) {
+		if (ipaddr_parse(c->subnet, &subnet) < 0 || subnet.family != AF_INET || subnet.prefix < 1 || subnet.prefix > 30)
+			return network_fail(err, -EINVAL, "invalid subnet %s: an IPv4 network with a prefix of 1 to 30 is needed",
+				c->subnet);
+		a = ipaddr_network(&subnet);
+		if (!ipaddr_equal(&a, &subnet))
+			return network_fail(err, -EINVAL, "invalid subnet %s: it has host bits set", c->subnet);
+		r = check_subnet(ns, &subnet, err);
+	} else {
+		if (c->gateway || c->ip_range)
+			return network_fail(err, -EINVAL, "network %s: a gateway or an address range needs a subnet", c->name);
+		r = choose_subnet(ns, n, &subnet, err);
+	}
+	if (r < 0)
+		return r;
+	n->subnet_given = c->subnet;
+	n->gateway_given = c->gateway;
+	n->range_given = c->ip_range;
+	n->subnet = subnet.v4;
+	n->prefix = subnet.prefix;
+	n->gateway.s_addr = htonl(ntohl(subnet.v4.s_addr) + 1);
+	n->range = n->subnet;
+	n->range_prefix = n->prefix;
+	if (c->gateway) {
+		if (ipaddr_parse(c->gateway, &a) < 0 || a.prefix != 32 || !inside(&subnet, &a) ||
+			a.v4.s_addr == subnet.v4.s_addr)
+			return network_fail(err, -EINVAL, "invalid gateway %s for subnet %s", c->gateway, c->subnet);
+		n->gateway = a.v4;
+	}
+	if (c->ip_range) {
+		if (ipaddr_parse(c->ip_range, &a) < 0 || !inside(&subnet, &a))
+			return network_fail(err, -EINVAL, "invalid address range %s for subnet %s", c->ip_range, c->subnet);
+		a = ipaddr_network(&a);
+		n->range = a.v4;
+		n->range_prefix = a.prefix;
+	}
+	return 0;
+}
+
+static void append(struct networks *ns, struct network *n)
+{
+	struct network **p = &ns->list;
+
+	while (*p)
+		p = &(*p)->next;
+	*p = n;
+}
+
+static void unlink_network(struct networks *ns, struct network *n)
+{
+	struct network **p = &ns->list;
+
+	while (*p && *p != n)
+		p = &(*p)->next;
+	if (*p)
+		*p = n->next;
+}
+
+/* A network of any driver, linked in and saved; devices and rules are the caller's. */
+static int add_network(struct networks *ns, enum network_driver driver, const struct network_config *c,
+	const char *bridge, struct network **out, struct network_error *err)
+{
+	cleanup(network_freep) struct network *n = calloc(1, sizeof(*n));
+	struct timespec now;
+	int r;
+
+	if (!n)
+		return network_fail(err, -ENOMEM, "network %s: out of memory", c->name);
+	clock_gettime(CLOCK_REALTIME, &now);
+	n->created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	network_random_id(n->id);
+	snprintf(n->name, sizeof(n->name), "%s", c->name);
+	n->driver = driver;
+	n->internal = c->internal;
+	n->attachable = c->attachable;
+	n->icc = n->masquerade = true;
+	if (bridge)
+		snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
+	else if (driver == NETWORK_BRIDGE)
+		snprintf(n->bridge, sizeof(n->bridge), "br-%.12s", n->id);
+	for (size_t i = 0; i < c->n_options; i++) {
+		r = apply_option(n, &c->options[i], err);
+		if (r < 0)
+			return r;
+	}
+	for (const struct network *w = ns->list; w; w = w->next)
+		if (driver == NETWORK_BRIDGE && !strcmp(w->bridge, n->bridge))
+			return network_fail(err, -EPERM, "network %s already has the bridge name %s", w->name, n->bridge);
+	r = driver == NETWORK_BRIDGE ? set_addresses(ns, n, c, err) : 0;
+	if (r < 0)
+		return r;
+	if (copy_pairs(&n->labels, &n->n_labels, c->labels, c->n_labels) < 0 ||
+		copy_pairs(&n->options, &n->n_options, c->options, c->n_options) < 0 || network_ipam_init(n) < 0)
+		return network_fail(err, -ENOMEM, "network %s: out of memory", c->name);
+	r = network_save(ns, n);
+	if (r < 0)
+		return network_fail(err, r, "network %s: cannot be saved: %s", c->name, strerror(-r));
+	append(ns, n);
+	*out = take(n);
+	return 0;
+}
+
+int network_create(struct networks *ns, const struct network_config *c, struct network **out, struct network_error *err)
+{
+	struct network *n;
+	size_t count = 0;
+	int r;
+
+	if (!name_valid(c->name))
+		return network_fail(err, -EINVAL, "invalid network name %.64s: letters, digits, and _ . - within, are allowed",
+			c->name);
+	if (c->driver && c->driver[0] && strcmp(c->driver, "bridge") != 0 && strcmp(c->driver, "default") != 0)
+		return network_fail(err, !strcmp(c->driver, "host") || !strcmp(c->driver, "null") ? -EPERM : -ENOENT,
+			"network driver %s cannot make networks here: only bridge can", c->driver);
+	if (c->ipv6)
+		return network_fail(err, -EINVAL, "network %s: IPv6 for Docker networks is not supported yet", c->name);
+	for (n = ns->list; n; n = n->next) {
+		if (!strcmp(n->name, c->name))
+			return network_fail(err, -EEXIST, "network with name %s already exists", c->name);
+		count++;
+	}
+	if (count >= NETWORKS_MAX)
+		return network_fail(err, -ENOSPC, "there are %zu networks already, more are not supported", count);
+	r = add_network(ns, NETWORK_BRIDGE, c, NULL, &n, err);
+	if (r < 0)
+		return r;
+	r = network_bridge_up(ns, n, err);
+	if (!r) {
+		r = network_rules_add(ns, n);
+		if (r < 0)
+			network_fail(err, r, "network %s: cannot add its rules: %s", c->name, strerror(-r));
+	}
+	if (r < 0) {
+		network_bridge_down(ns, n);
+		network_forget(ns, n);
+		unlink_network(ns, n);
+		network_free(n);
+		return r;
+	}
+	log_info("network=%s id=%.12s bridge=%s event=create", n->name, n->id, n->bridge);
+	*out = n;
+	return 0;
+}
+
+static bool predefined(const struct network *n)
+{
+	return !strcmp(n->name, "bridge") || n->driver != NETWORK_BRIDGE;
+}
+
+int network_delete(struct networks *ns, struct network *n, struct network_error *err)
+{
+	if (predefined(n))
+		return network_fail(err, -EPERM, "%s is a pre-defined network and cannot be removed", n->name);
+	for (const struct network_endpoint *e = ns->endpoints; e; e = e->next)
+		if (e->network == n)
+			return network_fail(err, -EBUSY, "error while removing network: network %s id %s has active endpoints",
+				n->name, n->id);
+	/* The file first: what is left of a network without one is swept by the next start. */
+	network_forget(ns, n);
+	network_rules_remove(ns, n);
+	network_bridge_down(ns, n);
+	log_info("network=%s id=%.12s event=delete", n->name, n->id);
+	unlink_network(ns, n);
+	network_free(n);
+	return 0;
+}
+
+/* ---- opening */
+
+static int make_dir(const char *path, int *out)
+{
+	char copy[256];
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+		return log_errno(ENAMETOOLONG, "op=mkdir path=%s", path);
+	for (char *p = copy + 1; *p; p++)
+		if (*p == '/') {
+			*p = '\0';
+			if (mkdir(copy, 0711) < 0 && errno != EEXIST)
+				return log_errno(errno, "op=mkdir path=%s", copy);
+			*p = '/';
+		}
+	if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+		return log_errno(errno, "op=mkdir path=%s", copy);
+	*out = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *out < 0 ? log_errno(errno, "op=open path=%s", copy) : 0;
+}
+
+static int add_predefined(struct networks *ns, const char *name, enum network_driver driver, const char *bridge)
+{
+	const struct network_config c = {.name = name};
+	struct network_error err = {};
+	struct network *n;
+	int r;
+
+	for (n = ns->list; n; n = n->next)
+		if (!strcmp(n->name, name))
+			return 0;
+	r = add_network(ns, driver, &c, bridge, &n, &err);
+	return r < 0 ? log_errno(-r, "network=%s op=make msg=\"%s\"", name, err.text) : 0;
+}
+
+static int set(const char *path, const char *value)
+{
+	cleanup(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+static void node_settings(void)
+{
+	/* Packets pass between bridges and the outside only when the node forwards; the forward chain says which. */
+	int r = set("/proc/sys/net/ipv4/ip_forward", "1");
+
+	if (r < 0)
+		log_errno(-r, "op=ip-forward msg=\"containers have no way out\"");
+	/* Kernels with br_netfilter would show us traffic within a bridge as if it were routed. Ours have none. */
+	r = set("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
+	if (r < 0 && r != -ENOENT)
+		log_errno(-r, "op=bridge-nf-call-iptables");
+}
+
+static int bring_in_line(struct networks *ns)
+{
+	int r;
+
+	if ((r = netlink_open(&ns->route, NETLINK_ROUTE, -1)) < 0 || (r = netlink_open(&ns->filter, NETLINK_NETFILTER, -1)) < 0)
+		return log_errno(-r, "op=netlink");
+	if ((r = network_load_all(ns)) < 0 || (r = add_predefined(ns, "bridge", NETWORK_BRIDGE, "docker0")) < 0 ||
+		(r = add_predefined(ns, "host", NETWORK_HOST, NULL)) < 0 ||
+		(r = add_predefined(ns, "none", NETWORK_NONE, NULL)) < 0 || (r = network_endpoint_load_all(ns)) < 0)
+		return r;
+	node_settings();
+	/* The rules before the devices: no moment in which a bridge stands open. */
+	r = network_rules_install(ns);
+	if (r < 0)
+		return r == -EPROTONOSUPPORT || r == -EINVAL ? -EOPNOTSUPP : r;
+	for (const struct network *n = ns->list; n; n = n->next)
+		/* One bridge that cannot be made, logged, is no reason to have none. */
+		(void)!network_bridge_up(ns, n, NULL);
+	return 0;
+}
+
+int networks_open(struct networks **out, struct loop *loop, const char *dir, const char *run)
+{
+	struct networks *ns = calloc(1, sizeof(*ns));
+	int r;
+
+	if (!ns)
+		return log_errno(ENOMEM, "op=networks");
+	ns->loop = loop;
+	ns->dir = ns->run = -1;
+	ns->route = ns->filter = NETLINK_CLOSED;
+	ns->host_resolv = "/run/resolv.conf";
+	r = make_dir(dir, &ns->dir);
+	if (!r)
+		r = make_dir(run, &ns->run);
+	if (!r)
+		r = bring_in_line(ns);
+	if (r < 0) {
+		networks_close(ns);
+		return r;
+	}
+	*out = ns;
+	return 0;
+}
+
+void networks_close(struct networks *ns)
+{
+	if (!ns)
+		return;
+	while (ns->endpoints) {
+		struct network_endpoint *e = ns->endpoints;
+
+		ns->endpoints = e->next;
+		network_endpoint_free(e);
+	}
+	while (ns->list) {
+		struct network *n = ns->list;
+
+		ns->list = n->next;
+		network_free(n);
+	}
+	netlink_close(&ns->route);
+	netlink_close(&ns->filter);
+	closep(&ns->dir);
+	closep(&ns->run);
+	free(ns);
+}

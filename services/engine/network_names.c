@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* /etc/resolv.conf and /etc/hosts of a container. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/network_int.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+enum { RESOLV_MAX = 64 << 10, HOSTS_MAX = 1024 };
+
+/* One line for a file made of lines: no control characters. */
+static bool line_safe(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* A nameserver of the node that a container can reach: IPv4, and not the node's own loopback. */
+static bool reachable(const char *server)
+{
+	struct in_addr a;
+
+	return inet_pton(AF_INET, server, &a) == 1 && ntohl(a.s_addr) >> 24 != 127;
+}
+
+static int list(FILE *f, const char *word, const char *const *items, size_t n)
+{
+	if (!n)
+		return 0;
+	fputs(word, f);
+	for (size_t i = 0; i < n; i++) {
+		if (!line_safe(items[i]))
+			return -EINVAL;
+		fprintf(f, " %s", items[i]);
+	}
+	fputc('\n', f);
+	return 0;
+}
+
+/* The node's file, with what the client gave in place of what is there. */
+static int merge(FILE *f, char *host, const struct network_names *names, bool filter)
+{
+	char *line;
+
+	while ((line = strsep(&host, "\n"))) {
+		char word[16] = "", value[256] = "";
+
+		if (sscanf(line, " %15s %255s", word, value) < 2)
+			continue;
+		if (!strcmp(word, "nameserver") && (names->n_dns || (filter && !reachable(value))))
+			continue;
+		if ((!strcmp(word, "search") || !strcmp(word, "domain")) && names->n_search)
+			continue;
+		if (!strcmp(word, "options") && names->n_options)
+			continue;
+		fprintf(f, "%s\n", line);
+	}
+	for (size_t i = 0; i < names->n_dns; i++) {
+		struct ipaddr a;
+
+		if (ipaddr_parse(names->dns[i], &a) < 0)
+			return -EINVAL;
+		fprintf(f, "nameserver %s\n", names->dns[i]);
+	}
+	/* "." alone asks for no search at all. */
+	if (names->n_search == 1 && !strcmp(names->search[0], "."))
+		return list(f, "options", names->options, names->n_options);
+	if (list(f, "search", names->search, names->n_search) < 0)
+		return -EINVAL;
+	return list(f, "options", names->options, names->n_options);
+}
+
+int network_resolv_conf(struct networks *ns, const char *container, const struct network_names *names, char **out)
+{
+	const struct network_endpoint *e = network_endpoint_of(ns, container, NULL);
+	cleanup(freep) char *host = NULL;
+	cleanup(freep) char *text = NULL;
+	size_t len = 0, size = 0;
+	FILE *f;
+	int r = file_read(AT_FDCWD, ns->host_resolv, RESOLV_MAX, &host, &len);
+
+	if (r < 0 && r != -ENOENT)
+		return log_errno(-r, "op=read path=%s", ns->host_resolv);
+	f = open_memstream(&text, &size);
+	if (!f)
+		return -ENOMEM;
+	fputs("# Written by the engine from the node's resolv.conf and the container's configuration.\n", f);
+	r = merge(f, host ? host : (char[]){""}, names, !e || e->network->driver != NETWORK_HOST);
+	if (fclose(f) != 0)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	*out = take(text);
+	return 0;
+}
+
+static int extra_host(FILE *f, const struct network_endpoint *e, const char *entry, struct network_error *err)
+{
+	const char *sep = strpbrk(entry, ":="), *address = sep ? sep + 1 : NULL;
+	char gateway[INET_ADDRSTRLEN];
+	struct ipaddr a;
+
+	if (!sep || sep == entry || !line_safe(entry) || memchr(entry, ' ', (size_t)(sep - entry)))
+		return network_fail(err, -EINVAL, "invalid extra host %.128s: NAME:ADDRESS is needed", entry);
+	if (!strcmp(address, "host-gateway")) {
+		if (!e || !e->gateway.s_addr)
+			return network_fail(err, -EINVAL, "extra host %.128s: this container has no gateway", entry);
+		address = inet_ntop(AF_INET, &e->gateway, gateway, sizeof(gateway));
+	} else if (strchr(address, '/') || ipaddr_parse(address, &a) < 0) {
+		return network_fail(err, -EINVAL, "invalid IP address in extra host %.128s", entry);
+	}
+	fprintf(f, "%s\t%.*s\n", address, (int)(sep - entry), entry);
+	return 0;
+}
+
+int network_hosts(struct networks *ns, const char *container, const struct network_names *names, char **out,
+	struct network_error *err)
+{
+	const struct network_endpoint *first = network_endpoint_of(ns, container, NULL);
+	bool domain = names->domainname && names->domainname[0];
+	cleanup(freep) char *text = NULL;
+	size_t size = 0;
+	FILE *f;
+	int r = 0;
+
+	if (names->n_extra_hosts > HOSTS_MAX)
+		return network_fail(err, -EINVAL, "more than %d extra hosts", HOSTS_MAX);
+	if (!line_safe(names->hostname) || (domain && !line_safe(names->domainname)))
+		return network_fail(err, -EINVAL, "invalid host name");
+	f = open_memstream(&text, &size);
+	if (!f)
+		return network_fail(err, -ENOMEM, "out of memory");
+	fputs("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n", f);
+	for (size_t i = 0; i < names->n_extra_hosts && !r; i++)
+		r = extra_host(f, first, names->extra_hosts[i], err);
+	for (const struct network_endpoint *e = ns->endpoints; e && !r; e = e->next) {
+		char ip[INET_ADDRSTRLEN];
+
+		if (strcmp(e->container, container) != 0 || !e->ip.s_addr)
+			continue;
+		fprintf(f, "%s\t%s%s%s%s%s\n", inet_ntop(AF_INET, &e->ip, ip, sizeof(ip)), names->hostname, domain ? "." : "",
+			domain ? names->domainname : "", domain ? " " : "", domain ? names->hostname : "");
+	}
+	if (fclose(f) != 0)
+		return network_fail(err, -ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	*out = take(text);
+	return 0;
+}

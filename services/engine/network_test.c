@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Docker networks against the kernel: real bridges, rules and connections, in network namespaces of the test's own.
+ * One namespace plays the node, one the outside, and containers get theirs from network_netns_new().
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "engine/network_int.h"
+#include "lib/loop.h"
+#include "lib/netns_testing.h"
+
+enum { PATIENCE_MS = 3000, REFUSED_MS = 300 };
+
+static char base[] = "/tmp/network_test.XXXXXX";
+static char dir[64], run[64];
+static struct loop *loop;
+
+static const char id_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+static const char id_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+static int socket_in(int netns, int type)
+{
+	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd;
+
+	assert_true(home >= 0);
+	if (netns >= 0)
+		assert_int_equal(setns(netns, CLONE_NEWNET), 0);
+	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	assert_int_equal(setns(home, CLONE_NEWNET), 0);
+	close(home);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static struct sockaddr_in at(const char *ip, uint16_t port)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	assert_int_equal(inet_pton(AF_INET, ip, &sa.sin_addr), 1);
+	return sa;
+}
+
+static int server(int netns, int type, uint16_t port)
+{
+	struct sockaddr_in sa = at("0.0.0.0", port);
+	int fd = socket_in(netns, type);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	if (type == SOCK_STREAM)
+		assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+/* Connects and accepts. Return: whether it worked; @seen gets the client's address as the server sees it. */
+static bool reaches(int from, const char *ip, uint16_t port, int listener, char seen[INET_ADDRSTRLEN])
+{
+	struct sockaddr_in sa = at(ip, port), peer;
+	socklen_t len = sizeof(peer);
+	int c = socket_in(from, SOCK_STREAM), s;
+	struct pollfd p = {.fd = listener, .events = POLLIN};
+	bool ok;
+
+	assert_int_equal(fcntl(c, F_SETFL, O_NONBLOCK), 0);
+	if (connect(c, (struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINPROGRESS) {
+		close(c);
+		return false;
+	}
+	ok = poll(&p, 1, seen ? PATIENCE_MS : REFUSED_MS) == 1;
+	if (ok) {
+		s = accept(listener, (struct sockaddr *)&peer, &len);
+		assert_true(s >= 0);
+		if (seen)
+			inet_ntop(AF_INET, &peer.sin_addr, seen, INET_ADDRSTRLEN);
+		close(s);
+	}
+	close(c);
+	return ok;
+}
+
+static struct networks *open_networks(void)
+{
+	struct networks *ns = NULL;
+
+	assert_int_equal(networks_open(&ns, loop, dir, run), 0);
+	return ns;
+}
+
+static struct network *find(struct networks *ns, const char *name)
+{
+	struct network *n = NULL;
+	struct network_error err;
+
+	assert_int_equal(networks_find(ns, name, &n, &err), 0);
+	return n;
+}
+
+static struct network_endpoint *attach(struct networks *ns, struct network *n, const char *id, const char *name, int netns,
+	const struct network_port *ports, size_t n_ports)
+{
+	const struct network_attach a = {.container = id, .name = name, .netns = netns, .ports = ports, .n_ports = n_ports};
+	struct network_endpoint *e = NULL;
+	struct network_error err = {};
+
+	if (network_attach(ns, n, &a, &e, &err) < 0)
+		fail_msg("attach: %s", err.text);
+	return e;
+}
+
+static void test_defaults(void **state)
+{
+	struct networks *ns;
+	struct network *n;
+	struct network_error err;
+	struct link l;
+
+	NEED_NETNS();
+	ns = open_networks();
+	n = networks_first(ns);
+	assert_string_equal(n->name, "bridge");
+	assert_string_equal(n->bridge, "docker0");
+	assert_int_equal(n->subnet.s_addr, htonl(0xac110000));
+	assert_int_equal(n->prefix, 16);
+	assert_int_equal(n->gateway.s_addr, htonl(0xac110001));
+	assert_int_equal(find(ns, "host")->driver, NETWORK_HOST);
+	assert_int_equal(find(ns, "none")->driver, NETWORK_NONE);
+	assert_int_equal(link_get(&ns->route, "docker0", &l), 0);
+	assert_int_equal(networks_find(ns, "nope", &n, &err), -ENOENT);
+	assert_string_equal(err.text, "network nope not found");
+	assert_int_equal(network_delete(ns, find(ns, "bridge"), &err), -EPERM);
+	networks_close(ns);
+	/* again: the same networks, not new ones */
+	ns = open_networks();
+	assert_non_null(networks_first(ns)->next->next);
+	assert_null(networks_first(ns)->next->next->next);
+	networks_close(ns);
+}
+
+static void test_create_delete(void **state)
+{
+	const struct network_pair bad_option = {.key = (char[]){"com.example.x"}, .value = (char[]){"1"}};
+	struct network_config c = {.name = "web"};
+	struct network_error err;
+	struct networks *ns;
+	struct network *n, *m;
+	struct link l;
+	char bridge[IFNAMSIZ];
+
+	NEED_NETNS();
+	ns = open_networks();
+	assert_int_equal(network_create(ns, &c, &n, &err), 0);
+	assert_int_equal(n->subnet.s_addr, htonl(0xac120000)); /* 172.18.0.0 */
+	snprintf(bridge, sizeof(bridge), "%s", n->bridge);
+	assert_int_equal(link_get(&ns->route, bridge, &l), 0);
+	assert_int_equal(network_create(ns, &c, &m, &err), -EEXIST);
+	assert_string_equal(err.text, "network with name web already exists");
+	c.name = "second";
+	c.subnet = "172.18.5.0/24";
+	assert_int_equal(network_create(ns, &c, &m, &err), -EPERM);
+	assert_non_null(strstr(err.text, "Pool overlaps"));
+	c.subnet = "10.77.0.0/24";
+	c.gateway = "10.77.0.254";
+	c.ip_range = "10.77.0.128/25";
+	assert_int_equal(network_create(ns, &c, &m, &err), 0);
+	assert_int_equal(m->gateway.s_addr, htonl(0x0a4d00fe));
+	c = (struct network_config){.name = "x", .subnet = "10.78.0.1/24"};
+	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
+	c = (struct network_config){.name = "x", .driver = "overlay"};
+	assert_int_equal(network_create(ns, &c, &m, &err), -ENOENT);
+	c = (struct network_config){.name = "../x"};
+	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
+	c = (struct network_config){.name = "x", .ipv6 = true};
+	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
+	c = (struct network_config){.name = "x", .options = &bad_option, .n_options = 1};
+	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
+	networks_close(ns);
+
+	/* from the files */
+	ns = open_networks();
+	n = find(ns, "second");
+	assert_int_equal(n->range.s_addr, htonl(0x0a4d0080));
+	assert_int_equal(n->range_prefix, 25);
+	assert_true(n->subnet_given && n->gateway_given && n->range_given);
+	assert_int_equal(network_delete(ns, n, &err), 0);
+	assert_int_equal(network_delete(ns, find(ns, "web"), &err), 0);
+	assert_int_equal(link_get(&ns->route, bridge, &l), -ENODEV);
+	networks_close(ns);
+}
+
+static void test_connections(void **state)
+{
+	const struct network_port ports[] = {
+		{.proto = IPPROTO_TCP, .container_port = 80, .host_port = 8080},
+		{.proto = IPPROTO_TCP, .container_port = 81, .host_port = 8081, .host_ip = {htonl(INADDR_LOOPBACK)}},
+		{.proto = IPPROTO_UDP, .container_port = 53, .host_port = 0},
+		{.proto = IPPROTO_TCP, .container_port = 80, .host_port = 9000, .host_port_last = 9005},
+	};
+	struct link_new wire = {.kind = "veth", .name = "wan0", .up = true, .peer = {.name = "out0"}};
+	struct link_addr wan = {}, out_addr = {};
+	struct link_change up = LINK_NO_CHANGE;
+	struct netlink out_nl = NETLINK_CLOSED;
+	struct network_config second = {.name = "apart"};
+	struct networks *ns;
+	struct network_endpoint *a, *b;
+	struct network_error err;
+	struct network *apart;
+	struct route way = {.dst = {.family = AF_INET}};
+	char seen[INET_ADDRSTRLEN];
+	int ca, cb, cc, outside, s80, s81, so, taken, r;
+	struct link l;
+
+	NEED_NETNS();
+	ns = open_networks();
+	assert_int_equal(network_netns_new(&ca), 0);
+	assert_int_equal(network_netns_new(&cb), 0);
+	assert_int_equal(network_netns_new(&cc), 0);
+	assert_int_equal(network_netns_new(&outside), 0);
+
+	up.up = 1;
+	assert_int_equal(link_set(&ns->route, 1, &up), 0); /* the node's loopback */
+	/* the outside: 192.0.2.0/24 on a wire to the node; it knows no way to containers but through the node */
+	wire.peer.netns_fd = outside;
+	assert_int_equal(link_add(&ns->route, &wire), 0);
+	assert_int_equal(link_get(&ns->route, "wan0", &l), 0);
+	wan.index = l.index;
+	assert_int_equal(ipaddr_parse("192.0.2.1/24", &wan.addr), 0);
+	assert_int_equal(addr_set(&ns->route, &wan), 0);
+	assert_int_equal(netlink_open(&out_nl, NETLINK_ROUTE, outside), 0);
+	assert_int_equal(link_get(&out_nl, "out0", &l), 0);
+	assert_int_equal(link_set(&out_nl, l.index, &up), 0);
+	out_addr.index = way.index = l.index;
+	assert_int_equal(ipaddr_parse("192.0.2.2/24", &out_addr.addr), 0);
+	assert_int_equal(addr_set(&out_nl, &out_addr), 0);
+	assert_int_equal(ipaddr_parse("192.0.2.1", &way.gateway), 0);
+	assert_int_equal(route_set(&out_nl, &way), 0);
+
+	a = attach(ns, find(ns, "bridge"), id_a, "web", ca, ports, array_len(ports));
+	assert_int_equal(a->ip.s_addr, htonl(0xac110002));
+	assert_string_equal(a->ifname, "eth0");
+	assert_int_equal(a->ports[0].host_port, 8080);
+	assert_true(a->ports[2].host_port >= 1024);
+	assert_int_equal(a->ports[3].host_port, 9000);
+	b = attach(ns, find(ns, "bridge"), id_b, "other", cb, NULL, 0);
+	assert_int_equal(b->ip.s_addr, htonl(0xac110003));
+	s80 = server(ca, SOCK_STREAM, 80);
+	s81 = server(ca, SOCK_STREAM, 81);
+	so = server(outside, SOCK_STREAM, 7);
+
+	/* the node itself, by address, by published port, and over loopback */
+	assert_true(reaches(-1, "172.17.0.2", 80, s80, seen));
+	assert_true(reaches(-1, "192.0.2.1", 8080, s80, seen));
+	assert_true(reaches(-1, "127.0.0.1", 8080, s80, seen));
+	assert_string_equal(seen, "172.17.0.1");
+	assert_true(reaches(-1, "127.0.0.1", 8081, s81, seen));
+	/* from outside: the published port, and the client's own address is what the container sees */
+	assert_true(reaches(outside, "192.0.2.1", 8080, s80, seen));
+	assert_string_equal(seen, "192.0.2.2");
+	assert_true(reaches(outside, "192.0.2.1", 9000, s80, seen));
+	/* but neither the container's address nor what is published on loopback only */
+	assert_false(reaches(outside, "172.17.0.2", 80, s80, NULL));
+	assert_false(reaches(outside, "192.0.2.1", 8081, s81, NULL));
+	/* container to container, directly and through the published port */
+	assert_true(reaches(cb, "172.17.0.2", 80, s80, seen));
+	assert_string_equal(seen, "172.17.0.3");
+	assert_true(reaches(cb, "192.0.2.1", 8080, s80, seen));
+	/* a container to its own published port */
+	assert_true(reaches(ca, "192.0.2.1", 8080, s80, seen));
+	/* outbound, under the node's address */
+	assert_true(reaches(ca, "192.0.2.2", 7, so, seen));
+	assert_string_equal(seen, "192.0.2.1");
+
+	/* networks are apart */
+	assert_int_equal(network_create(ns, &second, &apart, &err), 0);
+	attach(ns, apart, id_b, "other", cc, NULL, 0);
+	assert_false(reaches(cc, "172.17.0.2", 80, s80, NULL));
+	assert_true(reaches(cc, "192.0.2.1", 8080, s80, seen));
+	assert_true(reaches(cc, "192.0.2.2", 7, so, seen));
+
+	/* a port that is taken, by another container and by a program of the node */
+	{
+		const struct network_port again[] = {{.proto = IPPROTO_TCP, .container_port = 1, .host_port = 8080}};
+		const struct network_port third[] = {{.proto = IPPROTO_TCP, .container_port = 1, .host_port = 9100}};
+		struct network_attach att = {.container = "c3", .name = "three", .netns = cc, .ports = again, .n_ports = 1};
+		struct network_endpoint *e = NULL;
+
+		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), -EADDRINUSE);
+		assert_non_null(strstr(err.text, "Bind for 0.0.0.0:8080 failed: port is already allocated"));
+		taken = server(-1, SOCK_STREAM, 9100);
+		att.ports = third;
+		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), -EADDRINUSE);
+		assert_non_null(strstr(err.text, "address already in use"));
+		close(taken);
+		/* and the one that has it still does */
+		assert_true(reaches(outside, "192.0.2.1", 8080, s80, seen));
+		/* nothing was left behind: the next address is the third */
+		att.ports = NULL;
+		att.n_ports = 0;
+		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), 0);
+		assert_int_equal(e->ip.s_addr, htonl(0xac110004));
+		assert_string_equal(e->ifname, "eth1"); /* cc has eth0 in `apart` */
+		network_detach_all(ns, "c3");
+		att.ip = "172.17.0.2";
+		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), -EADDRINUSE);
+		att.ip = "172.18.0.2";
+		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), -EINVAL);
+		att.ip = "172.17.9.9";
+		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), 0);
+		assert_int_equal(e->ip.s_addr, htonl(0xac110909));
+		network_detach_all(ns, "c3");
+	}
+
+	/* the engine ends; everything goes on */
+	networks_close(ns);
+	assert_true(reaches(outside, "192.0.2.1", 8080, s80, seen));
+	ns = open_networks();
+	a = network_endpoint_of(ns, id_a, NULL);
+	assert_non_null(a);
+	assert_int_equal(a->n_ports, 4);
+	assert_true(reaches(outside, "192.0.2.1", 8080, s80, seen));
+	assert_true(reaches(-1, "127.0.0.1", 8081, s81, seen));
+	r = network_delete(ns, find(ns, "apart"), &err);
+	assert_int_equal(r, -EBUSY);
+
+	network_detach_all(ns, id_a);
+	assert_false(reaches(outside, "192.0.2.1", 8080, s80, NULL));
+	network_detach_all(ns, id_b);
+	assert_null(networks_endpoints(ns));
+	assert_int_equal(network_delete(ns, find(ns, "apart"), &err), 0);
+	assert_int_equal(link_get(&ns->route, "wan0", &l), 0);
+	assert_int_equal(link_del(&ns->route, l.index), 0);
+	networks_close(ns);
+	close(s80);
+	close(s81);
+	close(so);
+	netlink_close(&out_nl);
+	close(ca);
+	close(cb);
+	close(cc);
+	close(outside);
+}
+
+static int only_a(const char *container, void *arg)
+{
+	return strcmp(container, id_a) == 0 ? fcntl(*(int *)arg, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+static void test_restore(void **state)
+{
+	const struct network_port ports[] = {{.proto = IPPROTO_TCP, .container_port = 80, .host_port = 8090}};
+	struct network_attach again = {.container = "c", .name = "c", .ports = ports, .n_ports = 1};
+	struct network_endpoint *e;
+	struct network_error err;
+	struct networks *ns;
+	int ca, cb;
+
+	NEED_NETNS();
+	ns = open_networks();
+	assert_int_equal(network_netns_new(&ca), 0);
+	assert_int_equal(network_netns_new(&cb), 0);
+	attach(ns, find(ns, "bridge"), id_a, "a", ca, ports, 1);
+	attach(ns, find(ns, "bridge"), id_b, "b", cb, NULL, 0);
+	networks_close(ns);
+	ns = open_networks();
+	assert_int_equal(networks_restore(ns, only_a, &ca), 0);
+	assert_non_null(network_endpoint_of(ns, id_a, NULL));
+	assert_null(network_endpoint_of(ns, id_b, NULL));
+	again.netns = cb;
+	assert_int_equal(network_attach(ns, find(ns, "bridge"), &again, &e, &err), -EADDRINUSE);
+	network_detach_all(ns, id_a);
+	networks_close(ns);
+	close(ca);
+	close(cb);
+}
+
+/* A file that a disk has spoilt is set aside, and the rest is there. */
+static void test_spoilt(void **state)
+{
+	char path[128];
+	struct networks *ns;
+	struct stat st;
+	int fd;
+
+	NEED_NETNS();
+	snprintf(path, sizeof(path), "%s/0000.json", dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "{\"id\":", 6), 6);
+	close(fd);
+	ns = open_networks();
+	assert_non_null(find(ns, "bridge"));
+	networks_close(ns);
+	assert_int_equal(stat(path, &st), -1);
+	snprintf(path, sizeof(path), "%s/0000.json.bad", dir);
+	assert_int_equal(stat(path, &st), 0);
+}
+
+static void test_names(void **state)
+{
+	static const char host[] = "# x\nsearch lan\nnameserver 127.0.0.1\nnameserver 10.0.2.3\nnameserver fe80::1\n";
+	const char *const dns[] = {"9.9.9.9"}, *const extra[] = {"db:10.1.1.1", "gw:host-gateway"}, *const bad[] = {"x:y\nz"};
+	struct network_names names = {.hostname = "box"};
+	struct network_error err;
+	struct networks *ns;
+	char path[128], *text;
+	int ca, fd;
+
+	NEED_NETNS();
+	snprintf(path, sizeof(path), "%s/resolv", base);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, host, strlen(host)), strlen(host));
+	close(fd);
+	ns = open_networks();
+	ns->host_resolv = path;
+	assert_int_equal(network_netns_new(&ca), 0);
+	attach(ns, find(ns, "bridge"), id_a, "a", ca, NULL, 0);
+	assert_int_equal(network_resolv_conf(ns, id_a, &names, &text), 0);
+	assert_non_null(strstr(text, "search lan\nnameserver 10.0.2.3\n"));
+	assert_null(strstr(text, "127.0.0.1"));
+	assert_null(strstr(text, "fe80"));
+	free(text);
+	names.dns = dns;
+	names.n_dns = 1;
+	assert_int_equal(network_resolv_conf(ns, id_a, &names, &text), 0);
+	assert_non_null(strstr(text, "nameserver 9.9.9.9\n"));
+	assert_null(strstr(text, "10.0.2.3"));
+	free(text);
+	names.extra_hosts = extra;
+	names.n_extra_hosts = 2;
+	assert_int_equal(network_hosts(ns, id_a, &names, &text, &err), 0);
+	assert_non_null(strstr(text, "10.1.1.1\tdb\n172.17.0.1\tgw\n172.17.0.2\tbox\n"));
+	free(text);
+	names.extra_hosts = bad;
+	names.n_extra_hosts = 1;
+	assert_int_equal(network_hosts(ns, id_a, &names, &text, &err), -EINVAL);
+	network_detach_all(ns, id_a);
+	networks_close(ns);
+	close(ca);
+}
+
+static void test_pools(void **state)
+{
+	struct ipaddr used[64], a;
+	size_t n = 0;
+	char text[IPADDR_TEXT_MAX];
+
+	for (; network_pool(used, n, &a) == 0; n++)
+		used[n] = a;
+	assert_int_equal(n, 15 + 16);
+	assert_string_equal(ipaddr_format(&used[0], true, text), "172.17.0.0/16");
+	assert_string_equal(ipaddr_format(&used[15], true, text), "192.168.0.0/20");
+	assert_string_equal(ipaddr_format(&used[30], true, text), "192.168.240.0/20");
+}
+
+static void test_ipam(void **state)
+{
+	struct network n = {.subnet = {htonl(0x0a000000)}, .prefix = 29, .gateway = {htonl(0x0a000001)},
+		.range = {htonl(0x0a000000)}, .range_prefix = 29};
+	struct in_addr a;
+
+	assert_int_equal(network_ipam_init(&n), 0);
+	for (uint32_t i = 2; i <= 6; i++) {
+		assert_int_equal(network_ipam_any(&n, &a), 0);
+		assert_int_equal(ntohl(a.s_addr), 0x0a000000 + i);
+	}
+	assert_int_equal(network_ipam_any(&n, &a), -ENOSPC);
+	a.s_addr = htonl(0x0a000004);
+	assert_int_equal(network_ipam_take(&n, a), -EADDRINUSE);
+	network_ipam_release(&n, a);
+	assert_int_equal(network_ipam_take(&n, a), 0);
+	a.s_addr = htonl(0x0a000007); /* broadcast */
+	assert_int_equal(network_ipam_take(&n, a), -EINVAL);
+	a.s_addr = htonl(0x0a000008);
+	assert_int_equal(network_ipam_take(&n, a), -EINVAL);
+	free(n.ipam);
+}
+
+static int setup(void **state)
+{
+	if (!mkdtemp(base) || loop_new(&loop) < 0)
+		return -1;
+	snprintf(dir, sizeof(dir), "%s/networks", base);
+	snprintf(run, sizeof(run), "%s/run/networks", base);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char cmd[128];
+
+	loop_free(loop);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", base);
+	return system(cmd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pools),	      cmocka_unit_test(test_ipam),	cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_create_delete), cmocka_unit_test(test_connections), cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_spoilt),	      cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
