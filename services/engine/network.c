@@ -214,7 +214,7 @@ static int gather_used(struct networks *ns, struct ipaddr **out, size_t *n_out)
 static int choose_subnet(struct networks *ns, struct network *n, struct ipaddr *subnet, struct network_error *err)
 {
 	cleanup(freep) struct ipaddr *used = NULL;
-	size_t n_used;
+	size_t n_used = 0;
 	int r = gather_used(ns, &used, &n_used);
 
 	if (!r)
