@@ -84,6 +84,11 @@ $(C)/parts.a: $(PARTS:%.c=$(C)/%.o)
 $(C)/%_test: $(C)/%_test.o $(C)/parts.a
 	gcc $(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
 
+# The multi-call program, for tests that drive it on the build machine: `make OUT=out out/check/bin/wherry`
+$(C)/bin/wherry: $(C)/services/wherry.o $(C)/parts.a
+	@mkdir -p $(@D)
+	gcc $(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
+
 check: $(RUN_TESTS:%.c=$(C)/%)
 	@failed=0; for t in $^; do \
 		echo "TEST $${t#$(C)/}"; timeout 120 $$t || { failed=$$((failed + 1)); echo "FAILED $$t"; }; \

@@ -14,7 +14,8 @@
 	X(wherryctl, wherryctl_main)       \
 	X(docker, docker_main)             \
 	X(network, network_main)           \
-	X(network_dhcp, network_dhcp_main)
+	X(network_dhcp, network_dhcp_main) \
+	X(engine_pull, engine_pull_main)
 
 #define X(name, fn) int fn(int argc, char **argv);
 APPLETS(X)

@@ -7,7 +7,7 @@
  * directories that an overlay mount wants.
  *
  * The store is a handle of the engine's main process. It holds a small summary of each image in memory; image
- * configurations are read when asked for. A pull is a process of its own (`/bin/wherry engine-pull`), which writes layers,
+ * configurations are read when asked for. A pull is a process of its own (`/bin/wherry engine_pull`), which writes layers,
  * configurations and names to the disk; when it ends, the store reads what is new. Nothing here blocks on the network.
  *
  * A `struct image` is counted: image_store_find() and image_store_list() give references, image_unref() drops one; it stays
@@ -203,15 +203,6 @@ must_check int image_pull_start(struct image_pull **out, struct image_store *s, 
 
 /* Ends the pull if it still runs; what it had begun is cleared away. Accepts NULL. */
 void image_pull_free(struct image_pull *p);
-
-/**
- * image_load_start() - docker load: an archive of docker save, or an OCI layout as tar, possibly compressed
- * @fd:		read to its end; owned from here on, also on failure
- *
- * Events as for a pull: `Loaded image: NAME` lines come as {"stream": ...}.
- */
-must_check int image_load_start(struct image_pull **out, struct image_store *s, struct loop *l, int fd,
-	const struct image_pull_events *events, void *arg);
 
 /* ---- a container's root */
 

@@ -20,11 +20,11 @@
 #include <yyjson.h>
 
 #include "engine/image/digest.h"
-#include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/manifest.h"
 #include "engine/image/store_int.h"
 #include "engine/image/tree_tar.h"
+#include "lib/file.h"
 #include "lib/log.h"
 
 static int add_bytes(const void *buf, size_t len, void *arg)
@@ -67,7 +67,7 @@ static int load_one(const char *base, int dir, const char *entry, struct img **o
 
 	if (at < 0)
 		return -errno;
-	r = disk_read(at, "name", IMAGE_NAME_MAX, &text, &len);
+	r = file_read(at, "name", IMAGE_NAME_MAX, &text, &len);
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
@@ -75,7 +75,7 @@ static int load_one(const char *base, int dir, const char *entry, struct img **o
 	if (r < 0)
 		return r;
 	image_ref_default_tag(&name->ref);
-	r = disk_read(at, "config.json", IMAGE_MANIFEST_MAX, &config, &len);
+	r = file_read(at, "config.json", IMAGE_MANIFEST_MAX, &config, &len);
 	if (r < 0)
 		return r;
 	rootfs = openat(at, "rootfs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

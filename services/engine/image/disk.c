@@ -11,42 +11,6 @@
 
 #include "engine/image/disk.h"
 
-int disk_read(int dirfd, const char *name, size_t max, char **out, size_t *len)
-{
-	cleanup(closep) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	cleanup(freep) char *buf = NULL;
-	struct stat st;
-	size_t n = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if ((uint64_t)st.st_size > max)
-		return -EFBIG;
-
-	buf = malloc((size_t)st.st_size + 1);
-	if (!buf)
-		return -ENOMEM;
-	while (n < (size_t)st.st_size) {
-		ssize_t r = read(fd, buf + n, (size_t)st.st_size - n);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		n += (size_t)r;
-	}
-	buf[n] = '\0';
-	*out = take(buf);
-	*len = n;
-	return 0;
-}
-
 static int write_all(int fd, const char *p, size_t len)
 {
 	while (len) {
@@ -62,7 +26,7 @@ static int write_all(int fd, const char *p, size_t len)
 	return 0;
 }
 
-int disk_write(int dirfd, const char *name, const void *data, size_t len)
+static int put(int dirfd, const char *name, const void *data, size_t len, bool sync)
 {
 	cleanup(closep) int fd = -1;
 	char tmp[300];
@@ -76,7 +40,7 @@ int disk_write(int dirfd, const char *name, const void *data, size_t len)
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, data, len);
-	if (r == 0 && fsync(fd) < 0)
+	if (r == 0 && sync && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
 		r = -errno;
@@ -84,7 +48,17 @@ int disk_write(int dirfd, const char *name, const void *data, size_t len)
 		unlinkat(dirfd, tmp, 0);
 		return r;
 	}
-	return fsync(dirfd) < 0 ? -errno : 0;
+	return sync && fsync(dirfd) < 0 ? -errno : 0;
+}
+
+int disk_write(int dirfd, const char *name, const void *data, size_t len)
+{
+	return put(dirfd, name, data, len, true);
+}
+
+int disk_write_unsynced(int dirfd, const char *name, const void *data, size_t len)
+{
+	return put(dirfd, name, data, len, false);
 }
 
 int disk_mkdir_open(int dirfd, const char *name)

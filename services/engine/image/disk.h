@@ -3,17 +3,20 @@
 #define ENGINE_IMAGE_DISK_H
 
 /*
- * The few ways in which this folder touches the disk: read a small file whole, write one so that a power cut leaves the
- * old or the new, remove a tree without ever following a link.
+ * The few ways in which this folder changes the disk: write a small file so that a power cut leaves the old or the new,
+ * remove a tree without ever following a link.
  */
 
 #include "lib/util.h"
 
-/* Whole file, NUL added; -EFBIG beyond @max. */
-must_check int disk_read(int dirfd, const char *name, size_t max, char **out, size_t *len);
-
-/* Write new, fsync, rename, fsync the directory. */
+/*
+ * Write new, fsync, rename, fsync the directory. Unlike lib/file.h's it has a temporary file of its own for each process: several
+ * pulls may write the same name at once.
+ */
 must_check int disk_write(int dirfd, const char *name, const void *data, size_t len);
+
+/* The same, for what a syncfs() of the caller's makes last before anything refers to it. */
+must_check int disk_write_unsynced(int dirfd, const char *name, const void *data, size_t len);
 
 must_check int disk_mkdir_open(int dirfd, const char *name); /* descriptor, or -errno */
 

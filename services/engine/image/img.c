@@ -9,9 +9,9 @@
 
 #include <yyjson.h>
 
-#include "engine/image/disk.h"
 #include "engine/image/manifest.h"
 #include "engine/image/store_int.h"
+#include "lib/file.h"
 #include "lib/log.h"
 
 static struct img *to_img(const struct image *img)
@@ -135,7 +135,7 @@ int image_config(const struct image *pub, struct yyjson_doc **out)
 	int r;
 
 	if (!config) {
-		r = disk_read(AT_FDCWD, img->config_path, IMAGE_MANIFEST_MAX, &buf, &len);
+		r = file_read(AT_FDCWD, img->config_path, IMAGE_MANIFEST_MAX, &buf, &len);
 		if (r < 0)
 			return log_errno(-r, "image=%s op=read-config", pub->id);
 		config = buf;

@@ -16,6 +16,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/manifest.h"
 #include "engine/image/record.h"
+#include "lib/file.h"
 
 int image_disk_open(struct image_disk *out, const char *dir)
 {
@@ -69,12 +70,12 @@ void image_layer_dir_name(const char *diff_id, char out[IMAGE_DIR_NAME_LEN + 1])
 
 int image_blob_write(const struct image_disk *d, const char *digest, const void *data, size_t len)
 {
-	return disk_write(d->blobs, digest + 7, data, len);
+	return disk_write_unsynced(d->blobs, digest + 7, data, len);
 }
 
 int image_blob_read(const struct image_disk *d, const char *digest, char **out, size_t *len)
 {
-	return disk_read(d->blobs, digest + 7, IMAGE_MANIFEST_MAX, out, len);
+	return file_read(d->blobs, digest + 7, IMAGE_MANIFEST_MAX, out, len);
 }
 
 /* Digests only: nothing in here needs escaping. */
@@ -123,7 +124,7 @@ int image_record_read(const struct image_disk *d, const char *hex, struct image_
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = disk_read(d->ids, hex, IMAGE_MANIFEST_MAX, &text, &len);
+	r = file_read(d->ids, hex, IMAGE_MANIFEST_MAX, &text, &len);
 	if (r < 0)
 		return r;
 	doc = image_json(text, len, &why);
@@ -191,7 +192,7 @@ int image_name_read(const struct image_disk *d, const char *file, struct image_r
 	size_t len;
 	int r;
 
-	r = disk_read(d->names, file, 4096, &text, &len);
+	r = file_read(d->names, file, 4096, &text, &len);
 	if (r < 0)
 		return r;
 	doc = image_json(text, len, &why);
@@ -214,11 +215,21 @@ int image_layer_size(const struct image_disk *d, const char *diff_id, uint64_t *
 	if (faccessat(d->layers, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	snprintf(meta, sizeof(meta), "%s.size", name);
-	r = disk_read(d->layers, meta, 64, &text, &len);
+	r = file_read(d->layers, meta, 64, &text, &len);
 	if (r < 0)
 		return r;
 	*size_bytes = strtoull(text, NULL, 10);
 	return 0;
+}
+
+int image_layer_size_write(const struct image_disk *d, const char *diff_id, uint64_t size_bytes)
+{
+	char name[IMAGE_DIR_NAME_LEN + 1], meta[IMAGE_DIR_NAME_LEN + 6], text[32];
+
+	image_layer_dir_name(diff_id, name);
+	snprintf(meta, sizeof(meta), "%s.size", name);
+	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)size_bytes);
+	return disk_write_unsynced(d->layers, meta, text, strlen(text));
 }
 
 int image_disk_discard(const struct image_disk *d, int dirfd, const char *name)

@@ -45,6 +45,7 @@ void image_disk_close(struct image_disk *d);
 /* sha256:HEX -> sha256-HEX */
 void image_layer_dir_name(const char *diff_id, char out[IMAGE_DIR_NAME_LEN + 1]);
 
+/* Not yet safe from a power cut: syncfs() comes before the record that refers to it. */
 must_check int image_blob_write(const struct image_disk *d, const char *digest, const void *data, size_t len);
 must_check int image_blob_read(const struct image_disk *d, const char *digest, char **out, size_t *len);
 
@@ -60,6 +61,8 @@ must_check int image_name_read(const struct image_disk *d, const char *file, str
 
 /* Unpacked size of a layer that is in place, noted beside it; -ENOENT when it is not there. */
 must_check int image_layer_size(const struct image_disk *d, const char *diff_id, uint64_t *size_bytes);
+
+must_check int image_layer_size_write(const struct image_disk *d, const char *diff_id, uint64_t size_bytes);
 
 /* Moves @name of @dirfd where it will be removed from. */
 must_check int image_disk_discard(const struct image_disk *d, int dirfd, const char *name);

@@ -198,6 +198,31 @@ int store_collect(struct image_store *s, uint64_t *freed)
 	return r < 0 ? log_errno(-r, "op=collect-images") : 0;
 }
 
+void store_clear_stages(struct image_store *s, pid_t pid)
+{
+	int fd = openat(s->disk.staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	char prefix[16];
+	bool any = false;
+
+	if (!d) {
+		closep(&fd);
+		return;
+	}
+	snprintf(prefix, sizeof(prefix), "%d-", (int)pid);
+	while ((e = readdir(d))) {
+		if (strncmp(e->d_name, prefix, strlen(prefix)))
+			continue;
+		any = true;
+		if (image_disk_discard(&s->disk, s->disk.staging, e->d_name) < 0)
+			log_errno(errno, "op=clear-staging stage=%s", e->d_name);
+	}
+	closedir(d);
+	if (any)
+		store_empty_gone(s);
+}
+
 void store_pull_begin(struct image_store *s)
 {
 	s->pulls++;

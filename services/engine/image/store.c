@@ -9,16 +9,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "engine/image/digest.h"
-#include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/manifest.h"
 #include "engine/image/store_int.h"
+#include "lib/file.h"
 #include "lib/log.h"
 
 /* ---- reading */
@@ -80,7 +82,7 @@ static int load_image(struct image_store *s, const char *hex, struct img **out)
 		img->pub.size_bytes += rec.layers[i].size_bytes;
 		img->pub.n_layers++;
 	}
-	r = disk_read(AT_FDCWD, img->config_path, IMAGE_MANIFEST_MAX, &config, &len);
+	r = file_read(AT_FDCWD, img->config_path, IMAGE_MANIFEST_MAX, &config, &len);
 	if (r == 0)
 		r = img_describe(img, config, len);
 	if (r == 0)
@@ -396,7 +398,9 @@ void image_store_free(struct image_store *s)
 	free(s->builtin_dir);
 	free(s->dir);
 	image_disk_close(&s->disk);
-	store_reap(s);
+	/* what it leaves is removed after the next opening */
+	if (s->reaper > 0 && kill(s->reaper, SIGKILL) == 0)
+		waitpid(s->reaper, NULL, 0);
 	free(s);
 }
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_IMAGE_FETCH_INT_H
+#define ENGINE_IMAGE_FETCH_INT_H
+
+/* Between fetch.c (transfers and their loop) and fetch_http.c (what is said to the registry). */
+
+#include <curl/curl.h>
+
+#include "engine/image/digest.h"
+#include "engine/image/fetch.h"
+
+struct fetcher {
+	int sock;
+	const struct fetch_setup *setup;
+	CURLM *multi;
+	struct xfer *xfers;
+	char *token[REGISTRY_ENDPOINTS_MAX];	/* owned; bearer, an endpoint */
+	bool basic[REGISTRY_ENDPOINTS_MAX];	/* it wants user and password */
+	bool plain[REGISTRY_ENDPOINTS_MAX];	/* an insecure one that has no TLS */
+	bool quit;
+};
+
+/* One request, over all its attempts. */
+struct xfer {
+	struct fetcher *f;
+	struct xfer *next;
+	struct fetch_request req;
+	int sink;
+	struct digest digest;
+	bool digesting;
+	uint64_t received;		/* bytes delivered, over all attempts */
+
+	size_t endpoint;		/* the one being asked */
+	char *url;			/* owned; where a redirect led; NULL: the endpoint itself */
+	unsigned redirects, auth_tries, attempts;
+	uint64_t received_before;
+	int64_t start_at_ms;
+
+	char *asked;			/* owned; the URL of the request that runs */
+	char *location;			/* owned; its answer's Location */
+	CURL *easy;
+	struct curl_slist *headers;
+	bool running, finished;		/* finished: only bytes for the reader are left */
+	bool headers_seen;
+	bool denied;			/* the address was one we do not talk to */
+	int sink_error;
+	uint64_t skip;			/* bytes of this response that were had before */
+	bool too_big, bad_range;
+	char www_authenticate[2048];
+	char content_range[64];
+	unsigned retry_after_s;
+	char *error_body;
+	size_t error_len;
+
+	char *pending;			/* what the reader did not take yet */
+	size_t pending_len, pending_pos, pending_max;
+	int64_t told_ms;
+};
+
+int64_t fetch_now_ms(void);
+/* Each of these ends the transfer or puts it off: it may be gone afterwards. */
+void fetch_fail(struct xfer *x, int err, const char *text);
+void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s);
+void fetch_done(struct xfer *x);
+must_check int fetch_deliver(struct xfer *x, const void *buf, size_t len);
+
+void fetch_http_start(struct xfer *x);
+void fetch_http_stop(struct xfer *x);	/* idempotent; the transfer stays */
+void fetch_http_finished(struct fetcher *f);
+
+#endif

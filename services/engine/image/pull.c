@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * engine_pull: one pull, from a name to an image in the store, in a process of its own.
+ *
+ *   registry -> downloader -> pipe -> unpacker -> staging/   (one unpacker a layer, some at a time)
+ *                   |                     |
+ *                   +----- this file -----+-> layers/, images/   progress -> engine -> docker
+ *
+ * It starts the downloader (fetch.h) and the unpackers (unpack_worker.h), checks everything that they say,
+ * and is the only one that writes to the store. Layers are unpacked in any order, synced once, and renamed into place; then
+ * the record and the names are written, so an image is there whole or not at all.
+ *
+ * It reads its orders as a JSON object from descriptor 0 and writes messages of the Docker API to descriptor 1, one a line;
+ * the last line is `!ERRNO SENTENCE`, `!0` for success.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#include "engine/image/digest.h"
+#include "engine/image/disk.h"
+#include "engine/image/image_int.h"
+#include "engine/image/progress.h"
+#include "engine/image/pull_int.h"
+#include "lib/log.h"
+
+enum { PARALLEL = 3, PIPE_SIZE = 1 << 20 };
+
+int pull_fail(struct pull *p, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!*p->error) {
+		va_start(ap, fmt);
+		vsnprintf(p->error, sizeof(p->error), fmt, ap);
+		va_end(ap);
+	}
+	return err;
+}
+
+/* ---- the downloader */
+
+static int start_downloader(struct pull *p, const struct fetch_setup *setup)
+{
+	pid_t parent = getpid();
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	p->fetcher = fork();
+	if (p->fetcher == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(pair[0]);
+		/* the orders and the engine's ear are not its business */
+		close(0);
+		close(1);
+		if (getppid() != parent || open("/dev/null", O_RDWR) != 0 || dup2(0, 1) != 1)
+			_exit(1);
+		_exit(fetch_main(pair[1], setup));
+	}
+	close(pair[1]);
+	if (p->fetcher < 0) {
+		close(pair[0]);
+		return -errno;
+	}
+	p->sock = pair[0];
+	return 0;
+}
+
+static int next_event(struct pull *p, struct fetch_event *e)
+{
+	ssize_t n;
+
+	do
+		n = recv(p->sock, e, sizeof(*e), 0);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(*e))
+		return pull_fail(p, -EPIPE, "the downloader ended unexpectedly");
+	/* it may hold what a registry said */
+	e->text[sizeof(e->text) - 1] = '\0';
+	for (char *c = e->text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 127)
+			*c = '?';
+	return 0;
+}
+
+/* A small document, whole. Its digest is computed here: the downloader's word is not enough for what is kept. */
+static int fetch_document(struct pull *p, enum fetch_kind kind, const char *what, uint64_t size, char **out, size_t *len,
+	char digest[IMAGE_DIGEST_LEN + 1])
+{
+	struct fetch_request req = {.kind = kind, .size_bytes = size, .id = UINT32_MAX};
+	cleanup(closep) int fd = memfd_create("document", MFD_CLOEXEC);
+	struct fetch_event e;
+	char *buf;
+	int r;
+
+	if (fd < 0)
+		return pull_fail(p, -errno, "memfd: %s", strerror(errno));
+	snprintf(req.what, sizeof(req.what), "%s", what);
+	r = fetch_ask(p->sock, &req, fd);
+	if (r < 0)
+		return pull_fail(p, r, "the downloader ended unexpectedly");
+	do {
+		r = next_event(p, &e);
+		if (r < 0)
+			return r;
+		if (e.type == FETCH_RETRY)
+			log_warn("op=pull what=%s msg=\"%s\" retry_s=%u", what, e.text, e.seconds);
+	} while (e.type == FETCH_PROGRESS || e.type == FETCH_RETRY);
+	if (e.type != FETCH_DONE) {
+		snprintf(p->fetch_error, sizeof(p->fetch_error), "%s", e.text);
+		return e.err < 0 ? e.err : -EPROTO;
+	}
+	if (e.bytes > size)
+		return pull_fail(p, -EPROTO, "%s is larger than it may be", what);
+	buf = malloc((size_t)e.bytes + 1);
+	if (!buf)
+		return pull_fail(p, -ENOMEM, "out of memory");
+	if (pread(fd, buf, (size_t)e.bytes, 0) != (ssize_t)e.bytes) {
+		free(buf);
+		return pull_fail(p, -EIO, "%s came short", what);
+	}
+	buf[e.bytes] = '\0';
+	digest_of(buf, (size_t)e.bytes, digest);
+	if (!strncmp(what, "sha256:", 7) && strcmp(what, digest)) {
+		free(buf);
+		return pull_fail(p, -EBADMSG, "wrong digest: the registry sent %s for %s", digest, what);
+	}
+	*out = buf;
+	*len = (size_t)e.bytes;
+	return 0;
+}
+
+/* The sentence that docker prints, in the words its users search for. */
+static int manifest_error(struct pull *p, int err)
+{
+	char name[IMAGE_NAME_MAX + 1], repo[IMAGE_NAME_MAX + 1];
+	struct image_ref bare = p->ref;
+
+	*bare.tag = *bare.digest = '\0';
+	image_ref_familiar(&p->ref, name);
+	image_ref_familiar(&bare, repo);
+	if (*p->error)
+		return err;
+	if (err == -EACCES)
+		return pull_fail(p, err,
+			"pull access denied for %s, repository does not exist or may require 'docker login': %s", repo, p->fetch_error);
+	if (err == -ENOENT)
+		return pull_fail(p, err, "manifest for %s not found: %s", name, p->fetch_error);
+	return pull_fail(p, err, "%s: %s", name, p->fetch_error);
+}
+
+static int get_manifest(struct pull *p)
+{
+	struct image_descriptor chosen;
+	struct image_reason why = {""};
+	char digest[IMAGE_DIGEST_LEN + 1];
+	int r, kind;
+
+	r = fetch_document(p, FETCH_MANIFEST, *p->ref.digest ? p->ref.digest : p->ref.tag, IMAGE_MANIFEST_MAX, &p->manifest,
+		&p->manifest_len, p->top_digest);
+	if (r < 0)
+		return manifest_error(p, r);
+	strcpy(p->manifest_digest, p->top_digest);
+	kind = image_document_kind(p->manifest, p->manifest_len, &why);
+	if (kind < 0)
+		return pull_fail(p, kind, "manifest %s: %s", p->top_digest, why.text);
+	if (kind == 1) {
+		r = image_index_select(p->manifest, p->manifest_len, &p->platform, &chosen, &why);
+		if (r < 0)
+			return pull_fail(p, r, "%s", why.text);
+		if (chosen.size_bytes > IMAGE_MANIFEST_MAX)
+			return pull_fail(p, -E2BIG, "manifest %s is larger than 4 MiB", chosen.digest);
+		free(take(p->manifest));
+		r = fetch_document(p, FETCH_MANIFEST, chosen.digest, chosen.size_bytes, &p->manifest, &p->manifest_len, digest);
+		if (r < 0)
+			return manifest_error(p, r);
+		strcpy(p->manifest_digest, digest);
+		if (image_document_kind(p->manifest, p->manifest_len, &why) != 0)
+			return pull_fail(p, -EINVAL, "manifest %s: %s", digest, *why.text ? why.text : "an index inside an index");
+	}
+	r = image_manifest_parse(p->manifest, p->manifest_len, &p->parsed, &why);
+	return r < 0 ? pull_fail(p, r, "manifest %s: %s", p->manifest_digest, why.text) : 0;
+}
+
+static int get_config(struct pull *p)
+{
+	struct image_reason why = {""};
+	char (*ids)[IMAGE_DIGEST_LEN + 1] = NULL, digest[IMAGE_DIGEST_LEN + 1];
+	ssize_t n;
+	int r;
+
+	r = fetch_document(p, FETCH_BLOB, p->parsed.config.digest, p->parsed.config.size_bytes, &p->config, &p->config_len, digest);
+	if (r < 0)
+		return pull_fail(p, r, "configuration %s: %s", p->parsed.config.digest, p->fetch_error);
+	n = image_config_diff_ids(p->config, p->config_len, &ids, &why);
+	if (n < 0)
+		return pull_fail(p, (int)n, "%s", why.text);
+	if ((size_t)n != p->parsed.n_layers) {
+		free(ids);
+		return pull_fail(p, -EBADMSG, "the manifest has %zu layers, the configuration %zd", p->parsed.n_layers, n);
+	}
+	p->layers = calloc((size_t)n + 1, sizeof(*p->layers));
+	if (!p->layers) {
+		free(ids);
+		return pull_fail(p, -ENOMEM, "out of memory");
+	}
+	p->n_layers = (size_t)n;
+	for (size_t i = 0; i < p->n_layers; i++) {
+		struct pull_layer *l = &p->layers[i];
+
+		l->desc = &p->parsed.layers[i];
+		strcpy(l->diff_id, ids[i]);
+		snprintf(l->shown, sizeof(l->shown), "%.12s", l->desc->digest + 7);
+		l->worker.result = -1;
+	}
+	free(ids);
+	return 0;
+}
+
+/* ---- layers */
+
+static int start_layer(struct pull *p, size_t i)
+{
+	struct pull_layer *l = &p->layers[i];
+	struct fetch_request req = {.kind = FETCH_BLOB, .id = (uint32_t)i, .size_bytes = l->desc->size_bytes};
+	cleanup(closep) int root = -1;
+	int feed[2], r;
+
+	snprintf(l->stage, sizeof(l->stage), "%d-%zu", (int)getpid(), i);
+	if (mkdirat(p->disk.staging, l->stage, 0755) < 0)
+		return pull_fail(p, -errno, "staging: %s", strerror(errno));
+	root = openat(p->disk.staging, l->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0 || fchmod(root, 0755) < 0)
+		return pull_fail(p, -errno, "staging: %s", strerror(errno));
+	if (pipe2(feed, O_CLOEXEC) < 0)
+		return pull_fail(p, -errno, "pipe: %s", strerror(errno));
+	/* a large pipe lets one side work on while the other one sleeps; the default does too, only less */
+	fcntl(feed[1], F_SETPIPE_SZ, PIPE_SIZE);
+	fcntl(feed[1], F_SETFL, O_NONBLOCK);
+	r = unpack_worker_start(&l->worker, feed[0], root);
+	if (r < 0) {
+		close(feed[1]);
+		return pull_fail(p, r, "unpacker: %s", strerror(-r));
+	}
+	strcpy(req.what, l->desc->digest);
+	r = fetch_ask(p->sock, &req, feed[1]);
+	close(feed[1]);
+	if (r < 0)
+		return pull_fail(p, r, "the downloader ended unexpectedly");
+	l->state = LAYER_RUNNING;
+	progress_bytes(l->shown, "Downloading", 0, l->desc->size_bytes);
+	return 0;
+}
+
+static int on_event(struct pull *p, const struct fetch_event *e)
+{
+	struct pull_layer *l = e->id < p->n_layers ? &p->layers[e->id] : NULL;
+
+	if (!l || l->state != LAYER_RUNNING)
+		return 0; /* of a layer whose unpacker has already refused it */
+	switch (e->type) {
+	case FETCH_PROGRESS:
+		progress_bytes(l->shown, "Downloading", e->bytes, l->desc->size_bytes);
+		return 0;
+	case FETCH_RETRY:
+		log_warn("op=pull layer=%s msg=\"%s\" retry_s=%u", l->desc->digest, e->text, e->seconds);
+		progress_retry(l->shown, e->seconds);
+		return 0;
+	case FETCH_DONE:
+		l->fetched = true;
+		progress_status(l->shown, "Download complete");
+		progress_bytes(l->shown, "Extracting", l->desc->size_bytes, l->desc->size_bytes);
+		return 0;
+	default:
+		/* when it is the unpacker that went away, its reason is the better one */
+		if (e->err == -EPIPE)
+			return 0;
+		return pull_fail(p, e->err < 0 ? e->err : -EPROTO, "layer %s: %s", l->desc->digest, e->text);
+	}
+}
+
+static int on_unpacked(struct pull *p, struct pull_layer *l)
+{
+	int r = unpack_worker_end(&l->worker, &l->result);
+
+	if (r < 0)
+		return pull_fail(p, r, "layer %s: %s", l->desc->digest, *l->result.error ? l->result.error : strerror(-r));
+	l->unpacked = true;
+	return 0;
+}
+
+/* The stream has ended and the downloader has vouched for it; the order of the two is not known. */
+static int finish_layer(struct pull *p, struct pull_layer *l)
+{
+	if (!l->unpacked || !l->fetched)
+		return 0;
+	if (strcmp(l->result.diff_id, l->diff_id))
+		return pull_fail(p, -EBADMSG, "layer %s: wrong diff id: it unpacks to %s, the configuration says %s", l->desc->digest,
+			l->result.diff_id, l->diff_id);
+	l->state = LAYER_STAGED;
+	p->running--;
+	return 0;
+}
+
+static void plan(struct pull *p)
+{
+	for (size_t i = 0; i < p->n_layers; i++) {
+		struct pull_layer *l = &p->layers[i];
+
+		l->state = LAYER_WAITING;
+		if (image_layer_size(&p->disk, l->diff_id, &l->result.size_bytes) == 0)
+			l->state = LAYER_EXISTS;
+		for (size_t k = 0; k < i && l->state == LAYER_WAITING; k++) {
+			if (!strcmp(p->layers[k].diff_id, l->diff_id)) {
+				l->state = LAYER_TWIN;
+				l->twin = k;
+			}
+		}
+		progress_status(l->shown, l->state == LAYER_WAITING ? "Pulling fs layer" : "Already exists");
+	}
+}
+
+static int get_layers(struct pull *p)
+{
+	struct pollfd fds[PARALLEL + 1];
+	struct pull_layer *of[PARALLEL + 1];
+	size_t next = 0;
+	int r = 0;
+
+	plan(p);
+	for (;;) {
+		nfds_t n = 1;
+
+		for (; r == 0 && next < p->n_layers && p->running < PARALLEL; next++) {
+			if (p->layers[next].state != LAYER_WAITING)
+				continue;
+			r = start_layer(p, next);
+			p->running++;
+		}
+		if (r < 0 || !p->running)
+			return r;
+		fds[0] = (struct pollfd){.fd = p->sock, .events = POLLIN};
+		for (size_t i = 0; i < p->n_layers; i++) {
+			if (p->layers[i].state != LAYER_RUNNING || p->layers[i].worker.pid <= 0)
+				continue;
+			of[n] = &p->layers[i];
+			fds[n++] = (struct pollfd){.fd = p->layers[i].worker.result, .events = POLLIN};
+		}
+		if (poll(fds, n, -1) < 0 && errno != EINTR)
+			return pull_fail(p, -errno, "poll: %s", strerror(errno));
+		/* unpackers first: what they refuse is the cause of what the downloader then reports */
+		for (nfds_t i = 1; i < n && r == 0; i++) {
+			if (!fds[i].revents)
+				continue;
+			r = unpack_worker_read(&of[i]->worker);
+			if (r == 0)
+				r = on_unpacked(p, of[i]);
+			else
+				r = r < 0 ? pull_fail(p, r, "layer %s: unpacker: %s", of[i]->desc->digest, strerror(-r)) : 0;
+			if (r == 0)
+				r = finish_layer(p, of[i]);
+		}
+		if (r == 0 && fds[0].revents) {
+			struct fetch_event e;
+
+			r = next_event(p, &e);
+			if (r == 0)
+				r = on_event(p, &e);
+			if (r == 0 && e.id < p->n_layers && p->layers[e.id].state == LAYER_RUNNING)
+				r = finish_layer(p, &p->layers[e.id]);
+		}
+		if (r < 0)
+			return r;
+	}
+}
+
+/* ---- into the store */
+
+/* The mark needs a privilege that the unpacker does not have. */
+static int mark_opaque(struct pull *p, struct pull_layer *l)
+{
+	cleanup(closep) int root = openat(p->disk.staging, l->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+
+	if (root < 0)
+		return pull_fail(p, -errno, "staging: %s", strerror(errno));
+	for (size_t i = 0; i < l->result.n_opaque; i++) {
+		const char *path = l->result.opaque[i];
+		cleanup(closep) int fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+
+		/* a later entry may have put something else there */
+		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+			continue;
+		if (fd < 0 || fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
+			return pull_fail(p, -errno, "layer %s: cannot mark a directory opaque: %s", l->desc->digest, strerror(errno));
+	}
+	return 0;
+}
+
+static int place_layers(struct pull *p)
+{
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_layers && r == 0; i++) {
+		struct pull_layer *l = &p->layers[i];
+
+		if (l->state != LAYER_STAGED)
+			continue;
+		any = true;
+		r = mark_opaque(p, l);
+		if (r == 0)
+			r = image_layer_size_write(&p->disk, l->diff_id, l->result.size_bytes);
+		if (r < 0)
+			return pull_fail(p, r, "layer %s: %s", l->desc->digest, strerror(-r));
+	}
+	/* one sync for all layers and blobs; only then may names point at them */
+	if (syncfs(p->disk.layers) < 0)
+		return pull_fail(p, -errno, "sync: %s", strerror(errno));
+	for (size_t i = 0; i < p->n_layers; i++) {
+		struct pull_layer *l = &p->layers[i];
+		char name[IMAGE_DIR_NAME_LEN + 1];
+
+		if (l->state != LAYER_STAGED)
+			continue;
+		image_layer_dir_name(l->diff_id, name);
+		if (renameat(p->disk.staging, l->stage, p->disk.layers, name) < 0) {
+			/* another pull was first: the same content; ours goes with the rest of staging */
+			if (errno != EEXIST && errno != ENOTEMPTY)
+				return pull_fail(p, -errno, "layer %s: %s", l->desc->digest, strerror(errno));
+		} else {
+			*l->stage = '\0';
+		}
+		l->state = LAYER_EXISTS;
+	}
+	if (any && fsync(p->disk.layers) < 0)
+		return pull_fail(p, -errno, "sync: %s", strerror(errno));
+	return 0;
+}
+
+static int write_image(struct pull *p)
+{
+	struct image_record rec = {.n_layers = p->n_layers};
+	char name[IMAGE_NAME_MAX + 1];
+	struct image_ref ref = p->ref;
+	int r;
+
+	rec.layers = calloc(p->n_layers + 1, sizeof(*rec.layers));
+	if (!rec.layers)
+		return pull_fail(p, -ENOMEM, "out of memory");
+	strcpy(rec.id, p->parsed.config.digest);
+	strcpy(rec.manifest, p->manifest_digest);
+	for (size_t i = 0; i < p->n_layers; i++) {
+		const struct pull_layer *l = &p->layers[i];
+
+		strcpy(rec.layers[i].diff_id, l->diff_id);
+		rec.layers[i].size_bytes = (l->state == LAYER_TWIN ? &p->layers[l->twin] : l)->result.size_bytes;
+	}
+	r = image_record_write(&p->disk, &rec);
+	image_record_fini(&rec);
+
+	/* by its digest always, by its tag when that was asked for */
+	if (r == 0) {
+		*ref.tag = '\0';
+		strcpy(ref.digest, p->top_digest);
+		image_ref_canonical(&ref, name);
+		r = image_name_write(&p->disk, name, p->parsed.config.digest);
+	}
+	if (r == 0 && !*p->ref.digest) {
+		image_ref_canonical(&p->ref, name);
+		r = image_name_write(&p->disk, name, p->parsed.config.digest);
+	}
+	return r < 0 ? pull_fail(p, r, "the image store cannot be written: %s", strerror(-r)) : 0;
+}
+
+static int commit(struct pull *p)
+{
+	int r;
+
+	r = image_blob_write(&p->disk, p->parsed.config.digest, p->config, p->config_len);
+	if (r == 0)
+		r = image_blob_write(&p->disk, p->manifest_digest, p->manifest, p->manifest_len);
+	if (r < 0)
+		return pull_fail(p, r, "the image store cannot be written: %s", strerror(-r));
+	r = place_layers(p);
+	return r < 0 ? r : write_image(p);
+}
+
+/* What the network broke off is worth keeping for the next try; what was refused is not. */
+static bool worth_keeping(int err)
+{
+	return err == -EHOSTUNREACH || err == -EPIPE || err == -EACCES;
+}
+
+static void clear_stages(struct pull *p)
+{
+	for (size_t i = 0; i < p->n_layers; i++) {
+		struct pull_layer *l = &p->layers[i];
+
+		unpack_worker_kill(&l->worker);
+		if (*l->stage && disk_remove_tree(p->disk.staging, l->stage) < 0)
+			log_errno(errno, "op=clear-staging stage=%s", l->stage);
+	}
+}
+
+/* ---- the whole */
+
+static bool is_current(struct pull *p, const char *name)
+{
+	char file[IMAGE_DIGEST_LEN + 1], id[IMAGE_DIGEST_LEN + 1];
+	struct image_record rec;
+	struct image_ref ref;
+	bool whole;
+
+	digest_of(name, strlen(name), file);
+	if (image_name_read(&p->disk, file + 7, &ref, id) < 0 || strcmp(id, p->parsed.config.digest))
+		return false;
+	if (image_record_read(&p->disk, id + 7, &rec) < 0)
+		return false;
+	whole = !strcmp(rec.manifest, p->manifest_digest);
+	for (size_t i = 0; i < rec.n_layers && whole; i++) {
+		uint64_t size;
+
+		whole = image_layer_size(&p->disk, rec.layers[i].diff_id, &size) == 0;
+	}
+	image_record_fini(&rec);
+	return whole;
+}
+
+int pull_run(struct pull *p)
+{
+	char name[IMAGE_NAME_MAX + 1], shown[IMAGE_NAME_MAX + 1], line[IMAGE_NAME_MAX + 100];
+	bool current;
+	int r;
+
+	image_ref_canonical(&p->ref, name);
+	image_ref_familiar(&p->ref, shown);
+	r = get_manifest(p);
+	if (r < 0)
+		return r;
+	snprintf(line, sizeof(line), "Pulling from %s", p->ref.path);
+	progress_status(*p->ref.digest ? p->ref.digest : p->ref.tag, line);
+	current = is_current(p, name);
+	if (!current) {
+		r = get_config(p);
+		if (r == 0)
+			r = get_layers(p);
+		if (r == 0)
+			r = commit(p);
+		else if (worth_keeping(r) && place_layers(p) < 0)
+			log_warn("op=pull msg=\"what had arrived could not be kept\"");
+	}
+	if (r == 0) {
+		for (size_t i = 0; i < p->n_layers; i++)
+			if (p->layers[i].fetched)
+				progress_status(p->layers[i].shown, "Pull complete");
+		snprintf(line, sizeof(line), "Digest: %s", p->top_digest);
+		progress_line(line);
+		snprintf(line, sizeof(line), "Status: %s for %s", current ? "Image is up to date" : "Downloaded newer image", shown);
+		progress_line(line);
+	}
+	clear_stages(p);
+	return r;
+}
+
+void pull_fini(struct pull *p)
+{
+	closep(&p->sock);
+	if (p->fetcher > 0) {
+		kill(p->fetcher, SIGKILL);
+		while (waitpid(p->fetcher, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	for (size_t i = 0; i < p->n_layers; i++)
+		unpack_result_fini(&p->layers[i].result);
+	free(p->layers);
+	free(p->manifest);
+	free(p->config);
+	image_manifest_fini(&p->parsed);
+	image_disk_close(&p->disk);
+	closep(&p->lock);
+}
+
+int pull_init(struct pull *p, const char *dir, const struct fetch_setup *setup)
+{
+	char lock[4096];
+	int r;
+
+	r = start_downloader(p, setup);
+	if (r < 0)
+		return pull_fail(p, r, "downloader: %s", strerror(-r));
+	r = image_disk_open(&p->disk, dir);
+	if (r < 0)
+		return pull_fail(p, r, "the image store cannot be opened: %s", strerror(-r));
+	snprintf(lock, sizeof(lock), "%s/images/lock", dir);
+	p->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (p->lock < 0 || flock(p->lock, LOCK_SH) < 0)
+		return pull_fail(p, -errno, "the image store cannot be locked: %s", strerror(errno));
+	return 0;
+}

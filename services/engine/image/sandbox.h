@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_IMAGE_SANDBOX_H
+#define ENGINE_IMAGE_SANDBOX_H
+
+#include "lib/util.h"
+
+/*
+ * The two workers of a pull give away what they do not need, first thing. Neither can gain privileges again or start
+ * a program.
+ */
+
+/*
+ * The unpacker: chrooted into @root, no descriptor but @keep[], no network; of root's powers only those over owner and mode
+ * of files, device nodes and file capabilities. 0 or -errno.
+ */
+must_check int sandbox_unpacker(int root, const int *keep, size_t n_keep);
+
+/*
+ * The downloader: user nobody without any capability, no file but for reading, the network. 0 or -errno.
+ */
+must_check int sandbox_downloader(void);
+
+#endif

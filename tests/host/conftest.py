@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios that need no node: programs of the check build, run on this machine against servers on loopback.
+
+WHERRY_RUN: words to put before a program of the check build (it is made with the build root's C library).
+Unpacking layers needs root, so these tests do.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+PROGRAM = TOP / "out" / "check" / "bin" / "wherry"
+
+
+class Puller:
+    """The engine's side of engine_pull: orders in, messages and the last word out."""
+
+    def __init__(self, folder, registries):
+        self.dir = folder / "engine"
+        self.config = folder / "config.json"
+        self.config.write_text(json.dumps({"version": 1, "engine": {"registries": registries}}))
+
+    def start(self, name, auth=None, platform=None):
+        orders = {"dir": str(self.dir), "name": name, "config": str(self.config)}
+        if auth:
+            orders["auth"] = json.dumps({"username": auth[0], "password": auth[1]} if isinstance(auth, tuple) else auth)
+        if platform:
+            orders["platform"] = platform
+        process = subprocess.Popen([*shlex.split(os.environ.get("WHERRY_RUN", "")), str(PROGRAM), "engine_pull"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+        process.stdin.write(json.dumps(orders).encode())
+        process.stdin.close()
+        return process
+
+    def __call__(self, name, **more):
+        """(0 or negative errno, sentence, messages)"""
+        process = self.start(name, **more)
+        out = process.stdout.read().decode()
+        log = process.stderr.read().decode()
+        process.wait(120)
+        *messages, last = out.splitlines() or [""]
+        assert last.startswith("!"), (out, log)
+        assert "Sanitizer" not in log, log
+        code, _, sentence = last[1:].partition(" ")
+        return int(code), sentence, [json.loads(line) for line in messages]
+
+    def layer(self, diff_id):
+        return self.dir / "layers" / diff_id.replace(":", "-")
+
+    def listing(self):
+        """Everything below the store that a pull could leave, except its directories."""
+        return sorted(str(p.relative_to(self.dir)) for sub in ("layers", "staging", "images/ids", "images/names", "images/blobs")
+                      for p in (self.dir / sub).glob("*"))  # fmt: skip
+
+
+@pytest.fixture
+def puller_for(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("unpacking layers needs root")
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is not built: make -f image-builder/compile.mk out/check/bin/wherry")
+    return lambda *registries: Puller(tmp_path, list(registries))
