@@ -15,7 +15,8 @@
 	X(docker, docker_main)             \
 	X(network, network_main)           \
 	X(network_dhcp, network_dhcp_main) \
-	X(engine_pull, engine_pull_main)
+	X(engine_pull, engine_pull_main)   \
+	X(time, time_main)
 
 #define X(name, fn) int fn(int argc, char **argv);
 APPLETS(X)
