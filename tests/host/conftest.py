@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios that need no node: programs of the check build, run on this machine against servers on loopback.
 
+WHERRY_PROGRAM: another wherry to run, for one the image's (static, so it runs on any host).
 WHERRY_RUN: words to put before a program of the check build (it is made with the build root's C library).
 Unpacking layers needs root, so these tests do.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-PROGRAM = TOP / "out" / "check" / "bin" / "wherry"
+PROGRAM = Path(os.environ.get("WHERRY_PROGRAM", TOP / "out" / "check" / "bin" / "wherry"))
 
 
 class Puller:

@@ -13,7 +13,7 @@ struct digest {
 
 void digest_init(struct digest *d);
 void digest_update(struct digest *d, const void *data, size_t len);
-void digest_final(struct digest *d, char out[IMAGE_DIGEST_LEN + 1]); /* d is used up */
+void digest_final(struct digest *d, char out[IMAGE_DIGEST_LEN + 1]);
 
 void digest_of(const void *data, size_t len, char out[IMAGE_DIGEST_LEN + 1]);
 

@@ -80,11 +80,6 @@ static void end(struct xfer *x)
 	*p = x->next;
 	fetch_http_stop(x);
 	closep(&x->sink);
-	if (x->digesting) {
-		char unused[IMAGE_DIGEST_LEN + 1];
-
-		digest_final(&x->digest, unused);
-	}
 	free(x->url);
 	free(x->asked);
 	free(x->location);
@@ -137,7 +132,6 @@ void fetch_done(struct xfer *x)
 		return;
 	}
 	digest_final(&x->digest, digest);
-	x->digesting = false;
 	if (!strncmp(x->req.what, "sha256:", 7) && strcmp(digest, x->req.what)) {
 		snprintf(text, sizeof(text), "wrong digest: the registry sent %s for %s", digest, x->req.what);
 		fetch_fail(x, -EBADMSG, text);
@@ -225,7 +219,6 @@ static int accept_request(struct fetcher *f)
 	x->req = req;
 	x->sink = sink;
 	digest_init(&x->digest);
-	x->digesting = true;
 	x->next = f->xfers;
 	f->xfers = x;
 	return 1;

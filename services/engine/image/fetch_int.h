@@ -27,7 +27,6 @@ struct xfer {
 	struct fetch_request req;
 	int sink;
 	struct digest digest;
-	bool digesting;
 	uint64_t received;		/* bytes delivered, over all attempts */
 
 	size_t endpoint;		/* the one being asked */
