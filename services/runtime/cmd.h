@@ -48,13 +48,31 @@ must_check int rt_operands(const struct rt_args *a, int min, int max, const char
 	X(run, "create, start, wait, delete")                                \
 	X(state, "show a container's state as JSON")                         \
 	X(kill, "send a signal to a container")                              \
-	X(delete, "remove a container")
+	X(delete, "remove a container")                                      \
+	X(exec, "run one more process in a container")                       \
+	X(pause, "freeze a container")                                       \
+	X(resume, "thaw a container")                                        \
+	X(ps, "list a container's processes")                                \
+	X(list, "list containers")                                           \
+	X(update, "change a container's limits")                             \
+	X(events, "show a container's statistics and out-of-memory events")  \
+	X(spec, "write a sample config.json")                                \
+	X(features, "show what this runtime can do, as JSON")
 
 #define X(name, help) int rt_cmd_##name(const struct rt_global *g, struct rt_args *a);
 RT_COMMANDS(X)
 #undef X
 
-/* --cgroup-style numbers and signals. */
+/* The state of a container, as rt_state_load(); release with rt_state_fini() whatever it returns. */
+struct rt_state;
+must_check int rt_cmd_load(struct rt_state *s, const struct rt_global *g, const char *id, int lock);
+
+/* Only an ID and no options. 0, RT_HELP or -EINVAL. */
+must_check int rt_cmd_plain(struct rt_args *a, const char *usage);
+
+/* "1000" or "1000:100"; @gid is left alone without one. 0 or -EINVAL. */
+must_check int rt_user_parse(const char *text, uint32_t *uid, uint32_t *gid);
+
 must_check int rt_signal_number(const char *text); /* "KILL", "SIGKILL", "9"; -EINVAL */
 
 #endif

@@ -14,19 +14,6 @@
 #include "runtime/state.h"
 #include "runtime/sys.h"
 
-static int load(struct rt_state *s, const struct rt_global *g, const char *id)
-{
-	cleanup(closep) int root = rt_root_open(g->root, false);
-
-	memset(s, 0, sizeof(*s));
-	s->dir = -1;
-	if (root == -ENOENT) {
-		rt_refuse("container does not exist: %s", id);
-		return root;
-	}
-	return root < 0 ? root : rt_state_load(s, root, id, 0);
-}
-
 static int print_state(const struct rt_state *s, enum rt_status status)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -65,7 +52,7 @@ int rt_cmd_state(const struct rt_global *g, struct rt_args *a)
 		r = rt_operands(a, 1, 1, "state ID");
 	if (r != 0)
 		return r == RT_HELP ? 0 : r;
-	r = load(&s, g, a->argv[0]);
+	r = rt_cmd_load(&s, g, a->argv[0], 0);
 	if (r == 0)
 		r = rt_state_status(&s, &status, NULL);
 	if (r == 0)
@@ -109,7 +96,7 @@ int rt_cmd_kill(const struct rt_global *g, struct rt_args *a)
 		r = sig = rt_signal_number(a->argc > 1 ? a->argv[1] : "TERM");
 	if (r < 0 || (r == RT_HELP && !sig))
 		return r < 0 ? r : 0;
-	r = load(&s, g, a->argv[0]);
+	r = rt_cmd_load(&s, g, a->argv[0], 0);
 	if (r == 0)
 		r = rt_state_status(&s, &status, &pidfd);
 	if (r == 0 && all)

@@ -21,6 +21,7 @@
 #include "runtime/fdpass.h"
 #include "runtime/hooks.h"
 #include "runtime/ns.h"
+#include "runtime/pidfile.h"
 #include "runtime/seccomp.h"
 #include "runtime/state.h"
 #include "runtime/sys.h"
@@ -257,28 +258,12 @@ static int runtime_hooks(struct making *m)
 	return r < 0 ? r : rt_hooks_run(&s->create_runtime, "createRuntime", state);
 }
 
-/* By rename, so that a reader sees all of it or nothing. */
 static int write_pid_file(struct making *m)
 {
-	const char *path = m->c->pid_file;
-	char temp[PATH_MAX], text[16];
+	int r = m->c->pid_file ? rt_pid_file_write(m->c->pid_file, m->pid) : 0;
 
-	if (!path)
-		return 0;
-	if (snprintf(temp, sizeof(temp), "%s.%ld", path, (long)getpid()) >= PATH_MAX)
-		return rt_fail(ENAMETOOLONG, "pid file %s", path);
-	cleanup(closep) int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	int n = snprintf(text, sizeof(text), "%ld", (long)m->pid);
-
-	if (fd < 0)
-		return rt_fail(errno, "pid file %s", path);
-	if (write(fd, text, (size_t)n) != n || rename(temp, path) < 0) {
-		int r = rt_fail(errno, "pid file %s", path);
-
-		return unlink(temp) < 0 ? rt_while(r, "%s stays behind", temp) : r;
-	}
-	m->pid_file_made = true;
-	return 0;
+	m->pid_file_made = r == 0 && m->c->pid_file;
+	return r;
 }
 
 /* The child's answer; when it died without one, how. */
@@ -326,7 +311,7 @@ static int run_steps(struct making *m)
 	child.wait_hooks |= m->seccomp.notify;
 	child.sock = m->child_sock;
 	child.fifo = m->fifo;
-	child.cgroup = m->cgroup;
+	child.cgroup = m->cgroup_path;
 	child.console = m->console;
 	child.listener = m->listener;
 	r = bear(m, &child);

@@ -52,7 +52,8 @@ struct rt_child {
 	const struct rt_seccomp *seccomp;
 	const struct rt_namespaces *ns;
 	const int *sources;	    /* see rt_rootfs */
-	int sock, fifo, cgroup, console, listener;
+	const char *cgroup;	    /* its path */
+	int sock, fifo, console, listener;
 	bool wait_early;	    /* for the command's word before the first step */
 	bool wait_hooks;	    /* createContainer hooks need the pid, which only the command knows */
 };

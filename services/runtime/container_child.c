@@ -8,18 +8,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <termios.h>
 
 #include "runtime/container.h"
 #include "runtime/fail.h"
-#include "runtime/fdpass.h"
 #include "runtime/hooks.h"
 #include "runtime/ns.h"
 #include "runtime/process.h"
 #include "runtime/procfs.h"
+#include "runtime/pty.h"
 #include "runtime/rootfs.h"
 #include "runtime/state.h"
 #include "runtime/sys.h"
@@ -156,24 +154,7 @@ static int console(struct rt_child *ch, struct rt_rootfs *root)
 
 	if (master < 0)
 		return master;
-	if (p->console_height || p->console_width) {
-		struct winsize w = {.ws_row = (unsigned short)p->console_height, .ws_col = (unsigned short)p->console_width};
-
-		if (ioctl(master, TIOCSWINSZ, &w) < 0)
-			return rt_fail(errno, "set the terminal's size");
-	}
-	if (fchown(slave, p->uid, (gid_t)-1) < 0)
-		return rt_fail(errno, "give the terminal to user %u", p->uid);
-	int r = rt_fd_send(ch->console, master, "/dev/ptmx", 9);
-
-	if (r < 0)
-		return rt_fail(-r, "send the terminal to the console socket");
-	for (int fd = 0; fd < 3; fd++)
-		if (dup2(slave, fd) < 0)
-			return rt_fail(errno, "take the terminal");
-	if (ioctl(0, TIOCSCTTY, 0) < 0)
-		return rt_fail(errno, "make the terminal the controlling one");
-	return 0;
+	return rt_pty_take(master, slave, ch->console, p);
 }
 
 static int build_root(struct rt_child *ch, struct rt_rootfs *root, const char *state)

@@ -15,7 +15,7 @@
 void rt_rootfs_init(struct rt_rootfs *r)
 {
 	memset(r, 0, sizeof(*r));
-	r->bundle = r->cgroup = r->root = r->proc = r->masked_dir = -1;
+	r->bundle = r->root = r->proc = r->masked_dir = -1;
 }
 
 void rt_rootfs_fini(struct rt_rootfs *r)

@@ -11,7 +11,7 @@
 struct rt_rootfs {
 	const struct oci_spec *spec; /* borrowed */
 	int bundle;		     /* directory, borrowed: relative sources begin here */
-	int cgroup;		     /* the container's group, borrowed */
+	const char *cgroup;	     /* path of the container's group, borrowed */
 	bool own_cgroup_ns;
 	bool userns;  /* device nodes cannot be made: they are bound from the host */
 	bool no_pivot;

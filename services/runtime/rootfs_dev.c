@@ -2,28 +2,21 @@
 
 /*
  * /dev: the nodes that every container has (runtime specification, "Default Devices"), those it asks for, the usual
- * links, and the console. Parents are resolved to descriptors; a /dev that is a symlink is refused, so that an image
+ * links. Parents are resolved to descriptors; a /dev that is a symlink is refused, so that an image
  * cannot make the runtime write elsewhere.
  */
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
-#include <termios.h>
 
 #include "runtime/fail.h"
+#include "runtime/pty.h"
 #include "runtime/resolve.h"
 #include "runtime/rootfs.h"
 #include "runtime/sys.h"
-
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
 
 static const struct oci_device defaults[] = {
 	{"/dev/null", 'c', 1, 3, 0666, 0, 0},	{"/dev/zero", 'c', 1, 5, 0666, 0, 0},
@@ -160,28 +153,13 @@ int rt_rootfs_devices(struct rt_rootfs *r)
 int rt_rootfs_console(struct rt_rootfs *r, int *slave)
 {
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY};
-	struct statfs fs;
-	struct stat st;
-	int unlock = 0;
-	cleanup(closep) int dev = sys_openat2(r->root, "dev", O_PATH | O_DIRECTORY, 0,
-		RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-	cleanup(closep) int master = dev < 0 ? -1
-					     : sys_openat2(dev, "pts/ptmx", O_RDWR | O_NOCTTY, 0,
-						       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	cleanup(closep) int peer = -1;
+	cleanup(closep) int master = rt_pty_open(r->root, &peer);
+	cleanup(closep) int dev =
+		sys_openat2(r->root, "dev", O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
 	if (master < 0)
-		return rt_fail(errno, "open a terminal in the container's /dev/pts");
-	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
-		return rt_refuse("the container's /dev/pts/ptmx is not devpts");
-	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
-		return rt_fail(errno, "unlock the terminal");
-	cleanup(closep) int peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (peer < 0 || fstat(peer, &st) < 0)
-		return rt_fail(errno, "open the terminal");
-	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) < 136 || major(st.st_rdev) > 143)
-		return rt_refuse("the terminal is not a pty");
-
+		return master;
 	cleanup(closep) int tree = sys_open_tree(peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	cleanup(closep) int file = openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	cleanup(closep) int target = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);

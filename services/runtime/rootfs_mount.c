@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/cgroup.h"
 #include "runtime/fail.h"
 #include "runtime/mountopts.h"
 #include "runtime/procfs.h"
@@ -195,7 +196,11 @@ static int make_cgroup(struct rt_rootfs *r, const struct rt_mountopts *o)
 	plain.n_data = plain.n_sb = 0;
 	if (r->own_cgroup_ns)
 		return make_fs("cgroup2", "cgroup", &plain, o->attr_set);
-	int fd = sys_open_tree(r->cgroup, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	char path[RT_CGROUP_PATH_MAX + sizeof(RT_CGROUP_ROOT)];
+
+	/* By name: a descriptor of the command's belongs to another mount namespace. */
+	snprintf(path, sizeof(path), RT_CGROUP_ROOT "/%s", r->cgroup);
+	int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0)
 		return rt_fail(errno, "bind the container's cgroup");

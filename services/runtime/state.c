@@ -133,6 +133,12 @@ int rt_state_write(int dir, const struct rt_state_new *n)
 		yyjson_mut_obj_add_str(doc, o, "created", created);
 		yyjson_mut_obj_add_uint(doc, o, "namespaces", n->ns);
 		yyjson_mut_obj_add_uint(doc, o, "owner", getuid());
+		if (n->spec->personality >= 0)
+			yyjson_mut_obj_add_int(doc, o, "personality", n->spec->personality);
+		if (n->spec->seccomp.listener_path)
+			yyjson_mut_obj_add_str(doc, o, "listenerPath", n->spec->seccomp.listener_path);
+		if (n->spec->seccomp.listener_metadata)
+			yyjson_mut_obj_add_str(doc, o, "listenerMetadata", n->spec->seccomp.listener_metadata);
 		if (n->supervise)
 			yyjson_mut_obj_add_str(doc, o, "supervise", n->supervise);
 		if (n->spec->annotations)
@@ -186,6 +192,12 @@ static int parse(struct rt_state *s, size_t len)
 	if (r == 0)
 		r = js_str(o, "supervise", &s->supervise);
 	if (r == 0)
+		r = js_i64(o, "personality", &s->personality);
+	if (r == 0)
+		r = js_str(o, "listenerPath", &s->listener_path);
+	if (r == 0)
+		r = js_str(o, "listenerMetadata", &s->listener_metadata);
+	if (r == 0)
 		r = js_obj(o, "annotations", &s->annotations);
 	if (r == 0)
 		r = js_obj(o, "process", &s->process);
@@ -206,6 +218,7 @@ int rt_state_load(struct rt_state *s, int root, const char *id, int lock)
 
 	memset(s, 0, sizeof(*s));
 	s->dir = -1;
+	s->personality = -1;
 	r = rt_id_check(id);
 	if (r < 0)
 		return r;

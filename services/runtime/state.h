@@ -30,6 +30,8 @@ struct rt_state {
 	struct oci_hooks poststart, poststop;
 	uint32_t ns;	/* CLONE_NEW* flags of the namespaces that differ from the host's */
 	uint32_t owner; /* uid of who created it */
+	int64_t personality;
+	const char *listener_path, *listener_metadata; /* of a filter that notifies, or NULL */
 };
 
 /* What create knows. */

@@ -45,7 +45,8 @@ static void resize(int master)
 {
 	struct winsize w;
 
-	if (ioctl(0, TIOCGWINSZ, &w) == 0 && ioctl(master, TIOCSWINSZ, &w) < 0)
+	/* A serial line has no size: then the one of the configuration stays. */
+	if (ioctl(0, TIOCGWINSZ, &w) == 0 && w.ws_row && ioctl(master, TIOCSWINSZ, &w) < 0)
 		rt_debug("the terminal keeps its size");
 }
 
