@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+One row a case: name, configuration, exit status, and what the output must hold. Each item is an extended regular
+expression that some line has to match; with a leading "!" no line may. The guest runs each with `runtime run`.
+"""
+
+from bundles import CAPS, NAMESPACES, also, base, bind, filtered, mounted, sh
+
+FULL = ["CAP_" + c for c in "SYS_ADMIN SYS_RESOURCE NET_ADMIN SYS_PTRACE SYS_TIME".split()] + CAPS
+
+
+def without(*kinds):
+    return [{"type": t} for t in NAMESPACES if t not in kinds]
+
+
+def caps(names, **process):
+    return dict(capabilities={k: names for k in ("bounding", "effective", "permitted")}, **process)
+
+
+IDS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+
+
+def userns(config):
+    c = also(config, uidMappings=IDS, gidMappings=IDS)
+    c["linux"]["namespaces"] = c["linux"]["namespaces"] + [{"type": "user"}]
+    c["root"]["path"] = "/rootfs100000"
+    return c
+
+
+CASES = [
+    # the process
+    ("true", base(["true"]), 0, []),
+    ("status", sh("exit 7"), 7, []),
+    ("signal", also(sh("kill -9 $$"), namespaces=without("pid")), 137, []),
+    ("path-lookup", base(["echo", "found"]), 0, ["^found$"]),
+    ("not-found", base(["nosuch"]), 1, ['exec: "nosuch": executable file not found in \\$PATH']),
+    ("not-found-path", base(["/bin/nosuch"]), 1, ['exec: "/bin/nosuch": stat /bin/nosuch: no such file or directory']),
+    ("not-executable", base(["/etc/passwd"]), 1, ['exec: "/etc/passwd": permission denied']),
+    ("directory", base(["/etc"]), 1, ['exec: "/etc": is a directory']),
+    ("exec-format", base(["/bin/garbage"]), 1, ['exec: "/bin/garbage": exec format error']),
+    ("user", sh("id; echo $HOME", user={"uid": 1000, "gid": 1000, "additionalGids": [5, 7]}), 0,
+     ["^uid=1000.* gid=1000.* groups=.*5.*7", "^/home/user$"]),
+    ("home-unknown", sh("echo home=$HOME", user={"uid": 4242, "gid": 0}), 0, ["^home=/$"]),
+    ("umask", sh("umask", user={"uid": 0, "gid": 0, "umask": 0o27}), 0, ["^0027$"]),
+    ("cwd", sh("pwd", cwd="/tmp"), 0, ["^/tmp$"]),
+    ("cwd-made", sh("pwd", cwd="/made/here"), 0, ["^/made/here$"]),
+    ("cwd-user-only", sh("pwd", cwd="/home/user", user={"uid": 1000, "gid": 1000}, **caps([])), 0, ["^/home/user$"]),
+    ("caps", sh("grep Cap /proc/self/status"), 0, [
+        "^CapInh:.0000000000000000", "^CapPrm:.00000000a80425fb", "^CapBnd:.00000000a80425fb",
+        "^CapAmb:.0000000000000000"]),
+    ("caps-none", sh("grep Cap /proc/self/status", **caps([])), 0, ["^CapEff:.0000000000000000", "^CapBnd:.0000000000000000"]),
+    ("caps-user", sh("grep Cap /proc/self/status", user={"uid": 1000, "gid": 1000}), 0,
+     ["^CapEff:.0000000000000000", "^CapPrm:.0000000000000000"]),
+    ("caps-ambient", sh("grep Cap /proc/self/status", user={"uid": 1000, "gid": 1000}, capabilities={
+        k: ["CAP_NET_RAW"] for k in ("bounding", "effective", "permitted", "inheritable", "ambient")}), 0,
+     ["^CapEff:.0000000000002000", "^CapAmb:.0000000000002000"]),
+    ("no-new-privs", sh("grep NoNew /proc/self/status", noNewPrivileges=True), 0, ["^NoNewPrivs:.1"]),
+    ("rlimits", sh("ulimit -n; ulimit -Hn", rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]), 0,
+     ["^100$", "^200$"]),
+    ("oom-score", sh("cat /proc/self/oom_score_adj", oomScoreAdj=321), 0, ["^321$"]),
+    ("descriptors", sh("ls -l /proc/self/fd"), 0, ["!rootfs", "! -> (socket|anon|/.*runtime|pipe)", "!^.* [4-9] -> "]),
+    ("undumpable-gone", sh("ls -l /proc/1/ | grep -c root"), 0, []),
+
+    # namespaces
+    ("hostname", sh("hostname"), 0, ["^box$"]),
+    ("domainname", also(sh("cat /proc/sys/kernel/domainname"), _domainname="example"), 0, ["^example$"]),
+    ("pid-one", sh("echo $$"), 0, ["^1$"]),
+    ("host-pid", also(sh("test $$ -gt 1 && echo shared"), namespaces=without("pid")), 0, ["^shared$"]),
+    ("host-uts-hostname", also(sh("true"), namespaces=without("uts")), 1, ["hostname needs a UTS namespace"]),
+    ("loopback", sh("ip link show lo"), 0, ["UP,LOWER_UP"]),
+    ("cgroup-ns", sh("cat /proc/self/cgroup; cat /sys/fs/cgroup/pids.max"), 0, ["^0::/$", "^100$"]),
+    ("host-cgroup-ns", also(sh("cat /proc/self/cgroup; cat /sys/fs/cgroup/pids.max"), namespaces=without("cgroup")), 0,
+     ["^0::/docker/box$", "^100$"]),
+    ("join-net", also(sh("ip link show marker"), namespaces=without("network") + [
+        {"type": "network", "path": "/run/netns"}]), 0, ["marker"]),
+    ("join-wrong-kind", also(sh("true"), namespaces=without("network") + [
+        {"type": "network", "path": "/proc/self/ns/uts"}]), 1, ["is not a net namespace"]),
+    ("join-missing", also(sh("true"), namespaces=without("network") + [
+        {"type": "network", "path": "/run/nothing"}]), 1, ["open the net namespace /run/nothing"]),
+    ("time-ns", also(sh("cut -d. -f1 /proc/uptime"), timeOffsets={"boottime": {"secs": 1000000}},
+                     namespaces=without() + [{"type": "time"}]), 0, ["^10000[0-9][0-9]$"]),
+    ("time-offsets-alone", also(sh("true"), timeOffsets={"boottime": {"secs": 1}}), 1, ["needs a new time namespace"]),
+    ("no-mount-ns", also(sh("true"), namespaces=without("mount")), 1, ["without a mount namespace"]),
+    ("sysctl", also(sh("cat /proc/sys/net/ipv4/ip_unprivileged_port_start"),
+                    sysctl={"net.ipv4.ip_unprivileged_port_start": "0"}), 0, ["^0$"]),
+    ("sysctl-host", also(sh("true"), sysctl={"kernel.panic": "1"}), 1, ["not in a separate kernel namespace"]),
+    ("sysctl-no-ns", also(sh("true"), sysctl={"net.ipv4.ip_forward": "1"}, namespaces=without("network")), 1,
+     ["no namespace of its own"]),
+    ("userns", userns(sh("id -u; cat /proc/self/uid_map; touch /mine && stat -c %u /mine; ls -ln /dev/null")), 0,
+     ["^0$", "^ *0 +100000 +65536$", "^crw"]),
+    ("userns-caps", userns(sh("grep CapEff /proc/self/status; hostname other && hostname", **caps(FULL))), 0, ["^other$"]),
+    ("userns-oom", userns(sh("cat /proc/self/oom_score_adj", oomScoreAdj=-500)), 0, ["^-500$"]),
+    ("idmapped", userns(mounted(sh("stat -c %u /vol/file"), dict(
+        bind("/vol", "/vol"), uidMappings=IDS, gidMappings=IDS))), 0, ["^0$"]),
+    ("userns-no-maps", also(sh("true"), namespaces=without() + [{"type": "user"}]), 1, ["needs linux.uidMappings"]),
+
+    # mounts
+    ("read-only-root", dict(sh("touch /x"), root={"path": "rootfs", "readonly": True}), 1, ["Read-only file system"]),
+    ("bind", mounted(sh("cat /a/deep/file"), bind("/vol", "/a/deep")), 0, ["^volume$"]),
+    ("bind-file", mounted(sh("cat /etc/one"), bind("/vol/file", "/etc/one")), 0, ["^volume$"]),
+    ("bind-ro", mounted(sh("touch /a/x"), bind("/vol", "/a", "ro")), 1, ["Read-only"]),
+    ("bind-rro", mounted(sh("touch /a/sub/x"), bind("/vol", "/a", "rro")), 1, ["Read-only"]),
+    ("bind-ro-not-below", mounted(sh("touch /a/sub/x && echo ok"), bind("/vol", "/a", "ro")), 0, ["^ok$"]),
+    ("bind-noexec", mounted(base(["/a/true"]), bind("/vol", "/a", "noexec")), 1, ["permission denied"]),
+    ("bind-missing", mounted(sh("true"), bind("/vol/none", "/a")), 1, ["mount /a: bind /vol/none: No such file"]),
+    ("bind-option", mounted(sh("true"), bind("/vol", "/a", "size=1")), 1, ["takes no option size=1"]),
+    ("tmpfs", mounted(sh("df -k /t | tail -1"), {"destination": "/t", "type": "tmpfs", "source": "tmpfs", "options": [
+        "size=64k,mode=700"]}), 0, [" 64 "]),
+    ("mount-bad-option", mounted(sh("true"), {"destination": "/t", "type": "tmpfs", "source": "x", "options": ["zzz=1"]}), 1,
+     ["mount /t: .*zzz"]),
+    ("mount-root", mounted(sh("true"), bind("/vol", "/")), 1, ["cannot replace the root"]),
+    ("mount-escape", mounted(sh("cat /vol2/file; ls /"), bind("/vol", "/../../../../vol2")), 0, ["^volume$", "^vol2$"]),
+    ("mount-symlink", mounted(sh("cat /real/place/file"), bind("/vol", "/link-abs/place")), 0, ["^volume$"]),
+    ("mount-dangling", mounted(sh("cat /nowhere/yet/sub/file"), bind("/vol", "/link-dangling/sub")), 0, ["^volume$"]),
+    ("mount-loop", mounted(sh("true"), bind("/vol", "/link-loop/x")), 1, ["symbolic links"]),
+    ("masked", sh("cat /proc/timer_list | wc -c; ls /proc/scsi | wc -l; ls /sys/firmware | wc -l"), 0, ["^0$"]),
+    ("readonly-paths", sh("echo 1 > /proc/sys/kernel/panic"), 1, ["Read-only file system"]),
+    ("propagation-private", sh("grep -c shared: /proc/self/mountinfo"), 1, ["^0$"]),
+    ("rootfs-shared", also(sh("grep ' / / ' /proc/self/mountinfo; grep -c shared: /proc/self/mountinfo; true"),
+                           rootfsPropagation="shared"), 0, []),
+    ("tmpcopyup", mounted(sh("true"), {"destination": "/t", "type": "tmpfs", "options": ["tmpcopyup"]}), 1, ["not supported"]),
+
+    # devices
+    ("devices", sh("ls -l /dev; echo x > /dev/null; head -c 4 /dev/zero | wc -c"), 0, ["^4$", "ptmx -> pts/ptmx", "fd -> /proc/self/fd"]),
+    ("device-denied", also(sh("head -c 1 /dev/port0", **caps(CAPS)), devices=[
+        {"path": "/dev/port0", "type": "c", "major": 1, "minor": 4}]), 1, ["Operation not permitted"]),
+    ("device-allowed", also(sh("head -c 1 /dev/kmsg0 > /dev/null; echo status=$?; ls -l /dev/kmsg0", **caps(FULL + ["CAP_SYSLOG"])),
+        devices=[{"path": "/dev/kmsg0", "type": "c", "major": 1, "minor": 11, "fileMode": 0o600, "uid": 5, "gid": 6}],
+        resources={"devices": [{"allow": False, "access": "rwm"},
+                               {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}]}), 0,
+     ["^status=0$", "^crw------- .*5 .*6 .*1, +11"]),
+    ("device-write-denied", also(sh("echo x > /dev/kmsg0", **caps(FULL + ["CAP_SYSLOG"])),
+        devices=[{"path": "/dev/kmsg0", "type": "c", "major": 1, "minor": 11}],
+        resources={"devices": [{"allow": False, "access": "rwm"},
+                               {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}]}), 1,
+     ["Operation not permitted"]),
+    ("device-all", also(sh("head -c 1 /dev/kmsg0 > /dev/null && echo ok", **caps(FULL + ["CAP_SYSLOG"])),
+        devices=[{"path": "/dev/kmsg0", "type": "c", "major": 1, "minor": 11}],
+        resources={"devices": [{"allow": True, "access": "rwm"}]}), 0, ["^ok$"]),
+
+    # limits
+    ("limits", sh("cd /sys/fs/cgroup; cat memory.max cpu.max cpu.weight pids.max"), 0,
+     ["^134217728$", "^50000 100000$", "^20$", "^100$"]),
+    ("unified", also(sh("cat /sys/fs/cgroup/memory.high"), resources={"unified": {"memory.high": "1048576"}}), 0, ["^1048576$"]),
+    ("unified-bad", also(sh("true"), resources={"unified": {"memory.nope": "1"}}), 1, ["linux.resources.unified"]),
+    ("unified-escape", also(sh("true"), resources={"unified": {"../memory.high": "1"}}), 1, ["no cgroup v2 file name"]),
+    ("swappiness", also(sh("true"), resources={"memory": {"swappiness": 1}}), 1, ["no counterpart"]),
+    ("realtime", also(sh("true"), resources={"cpu": {"realtimeRuntime": 1}}), 1, ["no realtime"]),
+    ("pids-limit", also(sh("sh -c 'sleep 1 & sleep 1 & sleep 1 & sleep 1 & wait'"), resources={"pids": {"limit": 3}}), 2,
+     ["Resource temporarily unavailable"]),
+    ("cgroup-escape", also(sh("true"), cgroupsPath="/../x"), 1, ["must not contain"]),
+
+    # filters
+    ("seccomp", filtered(sh("grep Seccomp: /proc/self/status; unshare -m true", **caps(FULL))), 1,
+     ["^Seccomp:.2", "Operation not permitted"]),
+    ("seccomp-nnp-user", filtered(sh("grep Seccomp: /proc/self/status", noNewPrivileges=True, user={"uid": 1000, "gid": 1000})),
+     0, ["^Seccomp:.2"]),
+    ("seccomp-user", filtered(sh("grep Seccomp: /proc/self/status", user={"uid": 1000, "gid": 1000})), 0, ["^Seccomp:.2"]),
+    ("seccomp-kill", filtered(base(["uname"]), [{"names": ["uname"], "action": "SCMP_ACT_KILL_PROCESS"}]), 159, []),
+    ("seccomp-errno", filtered(sh("mkdir /m"), [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]), 1,
+     ["not supported"]),
+    ("seccomp-notify-alone", filtered(sh("true"), [{"names": ["uname"], "action": "SCMP_ACT_NOTIFY"}]), 1, ["needs listenerPath"]),
+    ("seccomp-bad-action", filtered(sh("true"), [{"names": ["uname"], "action": "SCMP_ACT_NONE"}]), 1, ["unknown action"]),
+
+    # refused, each by name
+    ("apparmor", sh("true", apparmorProfile="x"), 1, ["no AppArmor"]),
+    ("selinux", sh("true", selinuxLabel="x"), 1, ["no SELinux"]),
+    ("intel-rdt", also(sh("true"), intelRdt={"closID": "x"}), 1, ["no.* Intel RDT"]),
+    ("version", dict(sh("true"), ociVersion="2.0.0"), 1, ["speaks version 1"]),
+    ("no-args", base([]), 1, ["process.args must not be empty"]),
+    ("wrong-type", sh("true", cwd=7), 1, ["process.cwd must be a string"]),
+    ("terminal-detached", sh("true", terminal=True), 0, []),
+
+    # hooks
+    ("hooks", dict(sh("true"), hooks={
+        k: [{"path": "/hook", "args": ["hook", k]}] for k in ("prestart", "createRuntime", "poststart", "poststop")}
+        | {"createContainer": [{"path": "/hook", "args": ["hook", "createContainer"]}],
+           "startContainer": [{"path": "/bin/hook", "args": ["hook", "startContainer"]}]}), 0,
+     ["^prestart creating box", "^createRuntime creating box", "^createContainer created box", "^startContainer created box",
+      "^poststart running box", "^poststop stopped box"]),
+    ("hook-fails", dict(sh("echo ran"), hooks={"createRuntime": [{"path": "/bin/false"}]}), 1,
+     ["createRuntime hook /bin/false ended with status 1", "!^ran"]),
+    ("hook-timeout", dict(sh("echo ran"), hooks={"prestart": [{"path": "/bin/sleep", "args": ["sleep", "9"], "timeout": 1}]}), 1,
+     ["did not end within 1 s", "!^ran"]),
+
+    # escapes that other runtimes had; engine folklore by number
+    ("CVE-2019-5736", base(["/proc/self/exe", "--version"]), 0, ["^runtime version"]),
+    ("CVE-2019-5736-write", sh("echo x > /host/exe-target"), 1, ["(nonexistent|Permission|No such)"]),
+    ("CVE-2024-21626", sh("pwd", cwd="/proc/self/fd/7"), 1, ["(outside|No such file|Not a directory)"]),
+    ("CVE-2025-31133", mounted(sh("head -c 1 /proc/timer_list | wc -c; ls -l /dev/null"), bind("/vol/file", "/dev/null")), 1,
+     ["/dev/null exists in the image and is another thing"]),
+    ("CVE-2026-41579", dict(sh("true"), root={"path": "/rootfs-devlink"}), 1, ["(dev|Too many levels)"]),
+    ("CVE-2019-16884", dict(sh("cat /proc/self/status | head -1"), root={"path": "/rootfs-proclink"}), 0, ["^Name:"]),
+    ("CVE-2022-27650", sh("grep CapInh /proc/self/status"), 0, ["^CapInh:.0000000000000000"]),
+]

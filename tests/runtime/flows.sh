@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sequences of commands: what a row of cases.py cannot hold. Sourced by guest.sh.
+
+flow() { : >/run/out; }
+try() { echo "+ $*" >>/run/out; timeout 20 "$@" >>/run/out 2>&1; echo "= $?" >>/run/out; }
+
+flow
+try runtime create --bundle /t-flow/sleep --pid-file /run/pid c1
+try runtime state c1
+try runtime start c1
+try runtime state c1
+try runtime start c1
+try runtime create --bundle /t-flow/sleep c1
+try runtime delete c1
+try runtime ps --format json c1
+try runtime list
+try runtime pause c1
+try runtime state c1
+try runtime exec c1 true
+try runtime resume c1
+try runtime exec c1 sh -c 'echo in $0 $(hostname) $(id -u); exit 5'
+try runtime exec -u 1000:1000 -e A=B --cwd /tmp c1 sh -c 'id; pwd; echo A=$A; grep Cap /proc/self/status'
+try runtime exec c1 nosuch
+try runtime exec -u 0x0 c1 true
+try runtime exec --process /t-flow/process.json c1
+try runtime exec -d --pid-file /run/exec.pid c1 sh -c 'sleep 60'
+try runtime update --memory 67108864 --pids-limit 50 c1
+try cat /sys/fs/cgroup/docker/box/memory.max /sys/fs/cgroup/docker/box/pids.max
+try runtime events --stats c1
+try runtime kill c1 KILL
+sleep 0.3
+try runtime state c1
+try runtime kill c1
+try runtime delete c1
+try runtime delete c1
+try runtime delete --force c1
+is lifecycle /run/out '"status": "created"' '"status": "running"' '"status": "paused"' '"status": "stopped"' \
+	'cannot start a container in the running state' 'container with given ID already exists' \
+	'cannot delete container c1 that is not stopped: running' '^\[[0-9]+\]$' '^c1 .*running' 'cannot exec in a paused' \
+	'^in sh box 0$' '^= 5$' '^uid=1000' '^A=B$' '^/tmp$' '^CapEff:.0000000000000000' \
+	'exec: "nosuch": executable file not found in \$PATH' 'UID or UID:GID, in digits' '^process json 42$' \
+	'^67108864$' '^50$' '"type":"stats"' 'container not running' 'container does not exist: c1'
+remains >/run/after
+if cmp -s /run/before /run/after; then ok lifecycle-clean; else bad lifecycle-clean /run/after; fi
+
+flow
+try runtime create --bundle /t-flow/sleep c2
+try runtime kill c2 KILL
+sleep 0.3
+try runtime start c2
+try runtime delete c2
+is start-dead /run/out 'cannot start a container that has stopped'
+
+flow
+mkdir /run/lock-test
+try runtime --root /run/lock-test create --bundle /t-flow/sleep c3
+try runtime --root /run/lock-test --log /run/log --log-format json start nope
+cat /run/log >>/run/out
+try runtime --root /run/lock-test delete --force c3
+try runtime --systemd-cgroup list
+try runtime checkpoint c3
+try runtime run --bundle /t-flow/sleep '../x'
+is errors /run/out '"level":"error","msg":"container does not exist: nope"' 'there is no systemd' 'does not checkpoint' \
+	'invalid container ID'
+rm -rf /run/lock-test
+
+flow
+printf 'in=' >/run/out
+echo hello | timeout 20 runtime run --bundle /t-flow/cat c4 >>/run/out 2>&1
+echo "= $?" >>/run/out
+is stdin /run/out '^in=hello$' '^= 0$'
+
+flow
+try sh -c 'runtime run --preserve-fds 1 --bundle /t-flow/fds c5 3</etc/passwd'
+try sh -c 'runtime run --preserve-fds 2 --bundle /t-flow/fds c5 3</etc/passwd'
+is preserve-fds /run/out '3 -> ' 'descriptor 4 is not open'
+
+flow
+try runtime run -d --bundle /t-flow/sleep c6
+mkdir -p /sys/fs/cgroup/docker/box/child
+try runtime exec c6 sh -c 'sleep 50 & sleep 50 & true'
+try runtime delete --force c6
+try ls /sys/fs/cgroup/docker
+is force-delete-nested /run/out '!^box'
+
+flow
+try runtime features
+try runtime spec --bundle /run
+try runtime --version
+try cat /run/config.json
+is features /run/out '"ociVersionMin"' '"idmap"' 'runtime version' '"noNewPrivileges": true'
+
+# Terminal: run in the foreground passes bytes and the exit status through a pty of the container's.
+flow
+try runtime run --bundle /t-flow/tty c7
+is terminal /run/out '/dev/pts/0' '^= 3' '30 100'
+
+# init of the guest is a shell, so nothing answers on the control socket.
+flow
+try runtime create --supervise container/x --bundle /t-flow/sleep c8
+try runtime list -q
+is supervise-without-init /run/out 'reach init' '!^c8'
