@@ -103,7 +103,7 @@ void cgroup_protect_services(int root, int64_t memory_min)
 		log_errno(-err, "op=cgroup file=services/memory.min");
 }
 
-int cgroup_kill(int group)
+int cgroup_kill_all(int group)
 {
 	return write_file(group, "cgroup.kill", "1");
 }
@@ -112,7 +112,7 @@ int cgroup_kill_path(int root, const char *path)
 {
 	cleanup(closep) int dir = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return dir < 0 ? -errno : cgroup_kill(dir);
+	return dir < 0 ? -errno : cgroup_kill_all(dir);
 }
 
 int cgroup_events(int group)

@@ -23,7 +23,7 @@ must_check int cgroup_of_unit(int root, const struct unit *u);
 /* /services is promised what its units are together. */
 void cgroup_protect_services(int root, int64_t memory_min);
 
-must_check int cgroup_kill(int group);			       /* everything in it and below: 0 or -errno */
+must_check int cgroup_kill_all(int group);			       /* everything in it and below: 0 or -errno */
 must_check int cgroup_kill_path(int root, const char *path); /* 0 or -errno */
 must_check int cgroup_events(int group);		       /* descriptor of cgroup.events, or -errno */
 bool cgroup_populated(int events);		       /* reads it, which also silences EPOLLPRI */

@@ -67,12 +67,12 @@ int control_parse(const void *packet, size_t len, size_t n_fds, struct wire_requ
 	case WIRE_SUBSCRIBE:
 	case WIRE_RUNNING:
 	case WIRE_LIST:
-		return name_prefix_valid(out->name) ? 0 : -EINVAL;
+		return stored_prefix_valid(out->name) ? 0 : -EINVAL;
 	case WIRE_ACK:
 	case WIRE_COMMAND:
 		return 0;
 	default:
-		return name_valid(out->name) ? 0 : -EINVAL;
+		return stored_name_valid(out->name) ? 0 : -EINVAL;
 	}
 }
 

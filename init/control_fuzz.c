@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(r.op >= WIRE_WATCH && r.op < WIRE_OPS);
 	assert(strlen(r.name) <= INITCTL_NAME_MAX);
 	if (r.op == WIRE_PUT || r.op == WIRE_WATCH)
-		assert(data[0] >= 1 && data[0] <= INITCTL_FDS_MAX && name_valid(r.name));
+		assert(data[0] >= 1 && data[0] <= INITCTL_FDS_MAX && stored_name_valid(r.name));
 	assert(r.op == WIRE_COMMAND || !*text);
 	return 0;
 }

@@ -91,14 +91,14 @@ static void test_names(void **state)
 
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_false(name_valid(longest));
+	assert_false(stored_name_valid(longest));
 	longest[INITCTL_NAME_MAX] = '\0';
-	assert_true(name_valid(longest));
-	assert_false(name_valid(""));
-	assert_true(name_prefix_valid(""));
-	assert_true(name_valid("container/0a.B_c-d"));
-	assert_false(name_valid("a b"));
-	assert_false(name_valid("a\n"));
+	assert_true(stored_name_valid(longest));
+	assert_false(stored_name_valid(""));
+	assert_true(stored_prefix_valid(""));
+	assert_true(stored_name_valid("container/0a.B_c-d"));
+	assert_false(stored_name_valid("a b"));
+	assert_false(stored_name_valid("a\n"));
 }
 
 static void test_proc_text(void **state)

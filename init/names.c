@@ -13,7 +13,7 @@ static unsigned bucket_of(const char *text)
 	return h % NAMES_BUCKETS;
 }
 
-bool name_prefix_valid(const char *text)
+bool stored_prefix_valid(const char *text)
 {
 	size_t len = strnlen(text, INITCTL_NAME_MAX + 1);
 
@@ -29,9 +29,9 @@ bool name_prefix_valid(const char *text)
 	return true;
 }
 
-bool name_valid(const char *text)
+bool stored_name_valid(const char *text)
 {
-	return *text && name_prefix_valid(text);
+	return *text && stored_prefix_valid(text);
 }
 
 struct name *names_find(const struct names *set, const char *text)

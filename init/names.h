@@ -26,8 +26,8 @@ struct names {
 };
 
 /* 1..127 bytes of [A-Za-z0-9._/-]; a prefix may be empty. */
-bool name_valid(const char *text);
-bool name_prefix_valid(const char *text);
+bool stored_name_valid(const char *text);
+bool stored_prefix_valid(const char *text);
 
 struct name *names_find(const struct names *set, const char *text);
 void names_add(struct names *set, struct name *n, const char *text); /* @text valid or "", not yet in the set */

@@ -237,7 +237,7 @@ static void settle(struct service *s)
 
 static void kill_all(struct service *s)
 {
-	int err = s->cgroup >= 0 ? cgroup_kill(s->cgroup) : -ENOENT;
+	int err = s->cgroup >= 0 ? cgroup_kill_all(s->cgroup) : -ENOENT;
 
 	if (err && s->cgroup >= 0)
 		log_errno(-err, "svc=%s op=cgroup.kill", s->unit.name);

@@ -114,6 +114,7 @@ bool shutdown_begin(struct shutdown *s, enum shutdown_how how)
 	if (s->phase != SHUTDOWN_NOT)
 		return false;
 	s->how = how;
+	log_info("op=shutdown how=%s", how == SHUTDOWN_REBOOT ? "reboot" : "poweroff");
 	consoles_say("shutdown: %s", how == SHUTDOWN_REBOOT ? "restarting" : "powering off");
 	enter(s, SHUTDOWN_SERVICES);
 	return true;
