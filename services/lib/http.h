@@ -48,7 +48,10 @@ const char *http_header(const struct http_req *r, const char *name);	/* case-ins
 int64_t http_content_length(const struct http_req *r);			/* -1: none or chunked */
 struct stream *http_stream(const struct http_req *r);			/* for the peer's identity */
 
-/* What the handler hangs on the request. `closed` frees it; ok is false when the peer left early. */
+/*
+ * What the handler hangs on the request. `closed` frees it; ok is false when the peer left early. Set again, it replaces;
+ * NULL for none. Set on a request that has ended, it is called at once.
+ */
 void http_on_closed(struct http_req *r, void (*closed)(struct http_req *r, bool ok, void *arg), void *arg);
 
 /* Body, streamed: data, then end. Paused from the start until one of these two is called. */
@@ -56,7 +59,7 @@ void http_body_stream(struct http_req *r, void (*data)(struct http_req *r, const
 	void (*end)(struct http_req *r, void *arg), void *arg);
 void http_body_pause(struct http_req *r, bool paused);
 
-/* Body, whole: done() gets a NUL-terminated buffer; over @max it is answered 413 here and done() is never called. */
+/* Body, whole: done() gets a NUL-terminated buffer that lives as long as the request, and may change it; over @max it is answered 413 here and done() is never called. */
 void http_body_read(struct http_req *r, size_t max, void (*done)(struct http_req *r, char *body, size_t len, void *arg),
 	void *arg);
 

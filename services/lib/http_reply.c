@@ -95,7 +95,7 @@ void http_on_closed(struct http_req *r, void (*closed)(struct http_req *r, bool 
 	if (r->conn) {
 		r->closed = closed;
 		r->closed_arg = arg;
-	} else {
+	} else if (closed) {
 		closed(r, false, arg);
 	}
 }

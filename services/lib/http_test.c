@@ -166,6 +166,7 @@ static void handler(struct http_req *r, void *arg)
 		http_reply(r, 200, NULL, NULL, 0);
 		http_end(r);
 		assert_null(http_stream(r));
+		http_on_closed(r, NULL, NULL);
 	} else if (is(r, "/big")) {
 		http_reply_start(r, 200, NULL);
 		http_on_drain(r, more, NULL);
