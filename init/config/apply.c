@@ -163,7 +163,7 @@ static int report(int run, const char *source, const struct config_error *err)
 		snprintf(place, sizeof(place), "%s:%u:%u", source, err->line, err->column);
 	else
 		snprintf(place, sizeof(place), "%s", source);
-	log_error("msg=\"configuration refused\" at=%s why=%s", place, err->text);
+	log_warn("msg=\"configuration refused\" at=%s why=%s", place, err->text);
 	console_say("configuration refused: %s: %s", place, err->text);
 
 	if (file_read(run, "error", 2048, &before, &len) < 0)

@@ -1,18 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* QEMU's fw_cfg first: whoever starts a virtual machine means what they hand to it. */
+/*
+ * QEMU's fw_cfg first: whoever starts a virtual machine means what they hand to it. Then the partition booted from, then
+ * volumes that carry our label.
+ *
+ * A stick may be found seconds after the kernel started, and nothing says that no more devices will come. So a machine
+ * that has no other configuration waits for one, up to a fixed time after the kernel's start; one that was set up
+ * before, whose boot disk has a STATE, does not wait.
+ */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "init/config/render.h"
 #include "init/config/source.h"
+#include "init/config/volume.h"
+#include "init/storage/disk.h"
+#include "init/storage/prepare.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
 #define FW_CFG_NAME "opt/wherry/config"
 #define FW_CFG_PATH "/sys/firmware/qemu_fw_cfg/by_name/" FW_CFG_NAME "/raw"
+
+enum { BOOT_DISK_WAIT_MS = 20 * 1000, DEVICES_UNTIL_MS = 5 * 1000 };
+
+static const char *const esp_names[] = {"machine.yaml", NULL};
+static const char *const volume_names[] = {"machine.yaml", "user-data", NULL};
 
 void config_source_fini(struct config_source *s)
 {
@@ -35,8 +54,124 @@ static int find_fw_cfg(struct config_source *out)
 	return CONFIG_FOUND;
 }
 
+/* A configuration on @device (a name in /dev), if it is a file system; with @labelled only if it calls itself ours. */
+static int find_on(const char *device, bool labelled, const char *const *names, struct config_source *out)
+{
+	static uint8_t head[VOLUME_PROBE_BYTES];
+	const char *found = "";
+	struct volume v;
+	char path[300];
+	int rc;
+
+	snprintf(path, sizeof(path), "/dev/%s", device);
+	memset(head, 0, sizeof(head));
+	{
+		cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		if (fd < 0 || pread(fd, head, sizeof(head), 0) <= 0)
+			return CONFIG_NONE; /* an empty drive, for one */
+	}
+	if (!volume_probe(&v, head) || (labelled && !volume_is_ours(&v)))
+		return CONFIG_NONE;
+	rc = volume_read(path, &v, names, CONFIG_SIZE_MAX, &out->text, &out->len, &found);
+	if (rc < 0 && rc != -EFBIG) {
+		if (labelled)
+			log_warn("device=%s label=%s msg=\"no machine.yaml or user-data on it\"", path, v.label);
+		return CONFIG_NONE;
+	}
+	snprintf(out->name, sizeof(out->name), "%.64s/%s", device, found);
+	return CONFIG_FOUND;
+}
+
+/*
+ * On the partition booted from. *set_up: the disk has a STATE in use, so a configuration may be kept there.
+ */
+static int find_boot(struct config_source *out, bool *set_up)
+{
+	struct disk_wanted w = {0};
+	struct gpt_guid guid, state;
+	char name[DISK_NAME_MAX], path[64];
+	struct bdev_file f;
+	struct gpt g;
+	int rc = CONFIG_NONE;
+
+	*set_up = false;
+	w.booted = &guid;
+	if (disk_booted_guid(&guid) < 0 || gpt_guid_parse(&state, STATE_TYPE) < 0 ||
+		disk_wait(&w, BOOT_DISK_WAIT_MS, name) == DISK_NONE)
+		return CONFIG_NONE;
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	if (bdev_open(&f, path, false) < 0)
+		return CONFIG_NONE;
+	if (gpt_read(&f.b, &g) == GPT_VALID) {
+		const struct gpt_part *s = gpt_find_type(&g, &state);
+
+		*set_up = s && (s->attrs & ATTR_FORMATTED);
+		for (unsigned i = 0; i < GPT_ENTRIES; i++)
+			if (!gpt_guid_is_zero(&g.part[i].type) && gpt_guid_equal(&g.part[i].guid, &guid) &&
+				disk_partition(name, i, path, sizeof(path)) == 0)
+				rc = find_on(path + strlen("/dev/"), false, esp_names, out);
+	}
+	bdev_close(&f);
+	return rc;
+}
+
+static bool is_virtual(const char *name)
+{
+	static const char *const prefixes[] = {"loop", "ram", "zram", "nbd", "dm-", "fd"};
+
+	for (size_t i = 0; i < array_len(prefixes); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return name[0] == '.';
+}
+
+/* All devices there are now, disks and partitions; of several, the first by name, so that every boot chooses the same. */
+static int find_volume(struct config_source *out)
+{
+	struct dirent **names;
+	int n = scandir("/sys/class/block", &names, NULL, alphasort), rc = CONFIG_NONE;
+
+	for (int i = 0; i < n; i++) {
+		if (rc == CONFIG_NONE && !is_virtual(names[i]->d_name))
+			rc = find_on(names[i]->d_name, true, volume_names, out);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+	return rc;
+}
+
+static int64_t since_boot_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int wait_for_volume(struct config_source *out, int64_t until_ms)
+{
+	cleanup(closep) int events = disk_uevents();
+
+	for (;;) {
+		int rc = find_volume(out);
+
+		if (rc == CONFIG_FOUND || events < 0 || !disk_uevents_wait(events, until_ms - since_boot_ms()))
+			return rc;
+	}
+}
+
 int config_find(struct config_source *out)
 {
+	bool set_up;
+
 	*out = (struct config_source){0};
-	return find_fw_cfg(out);
+	if (find_fw_cfg(out) == CONFIG_FOUND)
+		return CONFIG_FOUND;
+	if (mkdir("/run/config", 0755) < 0 && errno != EEXIST)
+		log_errno(errno, "path=/run/config op=mkdir");
+	if (find_boot(out, &set_up) == CONFIG_FOUND)
+		return CONFIG_FOUND;
+	return wait_for_volume(out, set_up ? 0 : DEVICES_UNTIL_MS);
 }

@@ -121,7 +121,7 @@ int disk_find(const struct disk_wanted *w, char *name)
 	return s.found == 1 ? DISK_FOUND : DISK_SEVERAL;
 }
 
-static int open_uevents(void)
+int disk_uevents(void)
 {
 	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = 1};
 	cleanup(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
@@ -139,23 +139,30 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+bool disk_uevents_wait(int fd, int64_t timeout_ms)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char drain[4096];
+	ssize_t n;
+
+	if (timeout_ms <= 0 || poll(&pfd, 1, (int)timeout_ms) <= 0)
+		return false;
+	do /* what is said is not looked at, so what was lost is no loss */
+		n = recv(fd, drain, sizeof(drain), MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == ENOBUFS));
+	return true;
+}
+
 int disk_wait(const struct disk_wanted *w, int timeout_ms, char *name)
 {
-	cleanup(closep) int events = open_uevents(); /* before the first look, so that nothing falls between */
+	cleanup(closep) int events = disk_uevents(); /* before the first look, so that nothing falls between */
 	int64_t deadline = now_ms() + timeout_ms;
-	char drain[4096];
 
 	for (;;) {
 		int rc = disk_find(w, name);
-		int64_t left = deadline - now_ms();
-		struct pollfd pfd = {.fd = events, .events = POLLIN};
 
-		if (rc != DISK_NONE || events < 0 || left <= 0)
+		if (rc != DISK_NONE || events < 0 || !disk_uevents_wait(events, deadline - now_ms()))
 			return rc;
-		if (poll(&pfd, 1, (int)left) < 0 && errno != EINTR)
-			return rc;
-		while (recv(events, drain, sizeof(drain), 0) > 0 || errno == ENOBUFS) /* what is lost is looked for anyway */
-			errno = 0;
 	}
 }
 

@@ -43,6 +43,15 @@ must_check int disk_partition(const char *name, unsigned index, char *path, size
 /* Makes the kernel's partitions those of @g. @fd: the disk. 0 or -errno. */
 must_check int disk_reread(int fd, const char *name, const struct bdev *b, const struct gpt *g);
 
+/**
+ * disk_uevents() - be told of devices the kernel finds
+ *
+ * Return: a descriptor that becomes readable, or -errno (logged). disk_uevents_wait() returns true when something came, and
+ * forgets it; false after @timeout_ms.
+ */
+must_check int disk_uevents(void);
+bool disk_uevents_wait(int fd, int64_t timeout_ms);
+
 /* Calls fn with the name of each disk that is a device: no loop, RAM or optical ones. Stops when it returns false. */
 void disk_each(bool (*fn)(const char *name, void *arg), void *arg);
 
