@@ -59,7 +59,10 @@ void http_body_stream(struct http_req *r, void (*data)(struct http_req *r, const
 	void (*end)(struct http_req *r, void *arg), void *arg);
 void http_body_pause(struct http_req *r, bool paused);
 
-/* Body, whole: done() gets a NUL-terminated buffer that lives as long as the request, and may change it; over @max it is answered 413 here and done() is never called. */
+/*
+ * Body, whole: done() gets a NUL-terminated buffer that lives as long as the request, and may change it. Over @max it
+ * is answered 413 here and done() is never called.
+ */
 void http_body_read(struct http_req *r, size_t max, void (*done)(struct http_req *r, char *body, size_t len, void *arg),
 	void *arg);
 

@@ -115,15 +115,24 @@ void http_conn_free(struct conn *c)
 	leave(c);
 }
 
+static void set_timeout(struct conn *c, int seconds);
+
 static void on_timeout(struct loop_timer *t)
 {
 	struct conn *c = container_of(t, struct conn, timer);
 
+	size_t left = stream_pending(c->stream);
+
 	enter(c);
-	if (c->req && !c->req->announced)
+	if (left && left < c->pending_seen && !c->req) {
+		/* Slow, but it does read what it asked for. */
+		c->pending_seen = left;
+		set_timeout(c, HTTP_HEADER_TIMEOUT_S);
+	} else if (c->req && !c->req->announced) {
 		http_refuse(c, 408, "the request did not arrive in time");
-	else
+	} else {
 		http_conn_free(c);
+	}
 	leave(c);
 }
 
@@ -148,6 +157,7 @@ void http_conn_close(struct conn *c)
 	stream_shutdown(c->stream);
 	/* What arrives is read and dropped: closing on unread bytes would reset, and destroy our answer. */
 	stream_read_enable(c->stream, true);
+	c->pending_seen = SIZE_MAX;
 	set_timeout(c, stream_pending(c->stream) ? HTTP_HEADER_TIMEOUT_S : HTTP_LINGER_S);
 }
 
@@ -546,6 +556,7 @@ void http_conn_answered(struct http_req *r)
 	if (!c->dead && !keep) {
 		http_conn_close(c);
 	} else if (!c->dead) {
+		c->pending_seen = SIZE_MAX;
 		set_timeout(c, HTTP_IDLE_TIMEOUT_S);
 		http_conn_continue(c);
 	}
@@ -601,9 +612,7 @@ static void on_drain(struct stream *s, void *arg)
 	struct conn *c = arg;
 	struct http_req *r = c->req;
 
-	if (c->closing)
-		set_timeout(c, HTTP_LINGER_S);
-	else if (!r)
+	if (!r)
 		http_conn_continue(c);
 	else if (r->started && r->drain)
 		r->drain(r, r->drain_arg);

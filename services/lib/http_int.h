@@ -88,7 +88,8 @@ struct conn {
 	int refused;	   /* status, set by a parser callback that returned an error */
 
 	struct http_req *req;
-	bool closing; /* no further request; what still arrives is dropped */
+	size_t pending_seen; /* output that was left when a timeout looked last */
+	bool closing;	     /* no further request; what still arrives is dropped */
 
 	/* Bytes not parsed yet: while parsing, somewhere in the input; else the backlog. */
 	const char *rest;

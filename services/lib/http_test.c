@@ -15,9 +15,7 @@
 
 #include <cmocka.h>
 
-#include "lib/http.h"
-#include "lib/loop.h"
-#include "lib/stream.h"
+#include "lib/http_int.h"
 
 static struct loop *l;
 static struct http_server *server;
@@ -173,6 +171,11 @@ static void handler(struct http_req *r, void *arg)
 		more(r, &n_closed);
 	} else if (is(r, "/hijack")) {
 		http_body_read(r, 1000, take_over, NULL);
+	} else if (is(r, "/huge")) {
+		char *huge = calloc(1, 32 * 1024 * 1024);
+
+		http_reply(r, 200, NULL, huge, 32 * 1024 * 1024);
+		free(huge);
 	} else if (is(r, "/die")) {
 		http_server_free(take(server));
 	} else {
@@ -186,6 +189,7 @@ static struct client {
 	struct stream *s;
 	char got[1 << 21];
 	size_t n;
+	size_t stop_after;
 	bool eof;
 	const char *until;
 	const char *send;
@@ -201,6 +205,12 @@ static void check(void)
 
 static void c_data(struct stream *s, const void *buf, size_t len, void *arg)
 {
+	if (c.stop_after) { /* only the amount is looked at */
+		c.n += len;
+		if (c.n > c.stop_after)
+			stream_read_enable(s, false);
+		return;
+	}
 	assert_true(c.n + len < sizeof(c.got));
 	memcpy(c.got + c.n, buf, len);
 	c.n += len;
@@ -250,7 +260,7 @@ static void connect_client(void)
 	memset(&c, 0, offsetof(struct client, got));
 	c.got[c.n = 0] = 0;
 	c.eof = false;
-	c.left = 0;
+	c.left = c.stop_after = 0;
 	assert_int_equal(stream_new(&c.s, l, fd, NULL, &c_events, &c), 0);
 }
 
@@ -657,6 +667,52 @@ static void connections_over_the_limit_wait(void **state)
 	close(other);
 }
 
+/* The time is up for the only connection. */
+static void time_is_up(void)
+{
+	struct loop_timer *t = &server->conns->timer;
+
+	assert_non_null(t->loop);
+	loop_timer_del(t);
+	t->fn(t);
+}
+
+static void a_head_that_does_not_come_is_408(void **state)
+{
+	connect_client();
+	say("GET /hello HTT", 1 << 20);
+	turns();
+	time_is_up();
+	wait_for(NULL);
+	assert_memory_equal(c.got, "HTTP/1.1 408 ", 13);
+
+	/* nothing said, nothing answered */
+	connect_client();
+	turns();
+	time_is_up();
+	wait_for(NULL);
+	assert_int_equal(c.n, 0);
+	assert_null(server->conns);
+}
+
+static void a_slow_reader_has_the_time_it_uses(void **state)
+{
+	connect_client();
+	c.stop_after = 1;
+	say("GET /huge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 1 << 20);
+	turns();
+	time_is_up();
+	assert_non_null(server->conns); /* a first look */
+	c.stop_after = 1000 * 1000;
+	stream_read_enable(c.s, true);
+	turns();
+	assert_true(c.n > 1000 * 1000);
+	time_is_up();
+	assert_non_null(server->conns); /* it went on */
+	time_is_up();
+	assert_null(server->conns); /* it stood still */
+}
+
 static void the_server_may_go_inside_a_handler(void **state)
 {
 	connect_client();
@@ -691,6 +747,8 @@ int main(void)
 		T(an_upgrade_may_be_ignored),
 		T(a_client_that_leaves_is_noticed),
 		T(connections_over_the_limit_wait),
+		T(a_head_that_does_not_come_is_408),
+		T(a_slow_reader_has_the_time_it_uses),
 		T(the_server_may_go_inside_a_handler),
 	};
 
