@@ -34,6 +34,7 @@ static void set_reason(const char *text, const char *rest)
 	memcpy(reason, whole, n + m + 1);
 }
 
+static void vset(const char *between, const char *rest, const char *fmt, va_list ap) printf_like(3, 0);
 static void vset(const char *between, const char *rest, const char *fmt, va_list ap)
 {
 	char text[RT_FAIL_MAX], tail[RT_FAIL_MAX + 4];
