@@ -22,6 +22,8 @@ static void completes(void **state)
 		{"library/nginx", "docker.io/library/nginx", "nginx"},
 		{"docker.io/nginx", "docker.io/library/nginx", "nginx"},
 		{"index.docker.io/a/b", "docker.io/a/b", "a/b"},
+		{"docker.io/docker.io/rr", "docker.io/docker.io/rr", "docker.io/docker.io/rr"},
+		{"docker.io/localhost/rr", "docker.io/localhost/rr", "docker.io/localhost/rr"},
 		{"localhost/a", "localhost/a", "localhost/a"},
 		{"localhost:5000/a:b", "localhost:5000/a:b", "localhost:5000/a:b"},
 		{"host.example/a__b/c-d.e---f:T_1.x", "host.example/a__b/c-d.e---f:T_1.x", "host.example/a__b/c-d.e---f:T_1.x"},
