@@ -519,6 +519,7 @@ void networks_close(struct networks *ns)
 {
 	if (!ns)
 		return;
+	network_dns_close(ns);
 	while (ns->endpoints) {
 		struct network_endpoint *e = ns->endpoints;
 

@@ -23,7 +23,7 @@
 struct loop;
 struct networks; /* all networks of this node */
 
-enum { NETWORK_ID_LEN = 64, NETWORK_NAME_MAX = 127, NETWORK_PORTS_MAX = 4096, NETWORK_ALIASES_MAX = 64 };
+enum { NETWORK_ID_LEN = 64, NETWORK_NAME_MAX = 127, NETWORK_PORTS_MAX = 4096, NETWORK_ALIASES_MAX = 64, NETWORK_DNS_MAX = 3 };
 
 enum network_driver { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
 
@@ -108,6 +108,8 @@ struct network_endpoint {
 	struct network_port *ports;
 	size_t n_ports;
 	bool published; /* private: its ports are in the rules */
+	char dns[NETWORK_DNS_MAX][INET6_ADDRSTRLEN]; /* private: --dns, for the resolver */
+	size_t n_dns;
 	struct network_endpoint *next; /* of all endpoints */
 };
 

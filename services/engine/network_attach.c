@@ -101,6 +101,9 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 	r = network_veth_up(ns, e, a->netns, err);
 	if (r < 0)
 		return r;
+	r = network_dns_join(ns, e, a->netns);
+	if (r < 0)
+		return network_fail(err, r, "container %s: cannot serve names in network %s: %s", a->name, e->network->name, strerror(-r));
 	r = network_rules_publish(ns, e);
 	return r < 0 ? network_fail(err, r, "container %s: cannot publish its ports: %s", a->name, strerror(-r)) : 0;
 }
@@ -114,6 +117,7 @@ static void release(struct networks *ns, struct network_endpoint *e)
 	network_rules_unpublish(ns, e);
 	network_veth_down(ns, e);
 	network_ports_drop(e);
+	network_dns_leave(ns, e->container);
 	if (e->ip.s_addr)
 		network_ipam_release(e->network, e->ip);
 }
@@ -204,6 +208,8 @@ int networks_restore(struct networks *ns, int (*netns)(const char *container, vo
 		if (!on_a_bridge(e))
 			continue;
 		network_ports_resume(e);
+		/* Logged there; the container runs on without names. */
+		(void)!network_dns_join(ns, e, fd);
 		if (link_get(&ns->route, e->peer, &l) < 0)
 			log_warn("container=%.12s network=%s if=%s msg=\"its device is gone; reconnect it to the network\"",
 				e->container, e->network->name, e->peer);

@@ -115,6 +115,9 @@ int network_endpoint_save(struct networks *ns, const struct network_endpoint *e)
 	list = yyjson_mut_obj_add_arr(d, o, "aliases");
 	for (size_t i = 0; i < e->n_aliases; i++)
 		yyjson_mut_arr_add_str(d, list, e->aliases[i]);
+	list = yyjson_mut_obj_add_arr(d, o, "dns");
+	for (size_t i = 0; i < e->n_dns; i++)
+		yyjson_mut_arr_add_str(d, list, e->dns[i]);
 	list = yyjson_mut_obj_add_arr(d, o, "ports");
 	for (size_t i = 0; i < e->n_ports; i++) {
 		out_val p = yyjson_mut_arr_add_obj(d, list);
@@ -314,6 +317,16 @@ static int read_aliases(yyjson_val *list, struct network_endpoint *e)
 	return 0;
 }
 
+static void read_dns(yyjson_val *list, struct network_endpoint *e)
+{
+	yyjson_val *v;
+	size_t idx, max;
+
+	yyjson_arr_foreach(list, idx, max, v)
+		if (yyjson_is_str(v) && yyjson_get_len(v) < INET6_ADDRSTRLEN && e->n_dns < NETWORK_DNS_MAX)
+			snprintf(e->dns[e->n_dns++], INET6_ADDRSTRLEN, "%s", yyjson_get_str(v));
+}
+
 static int read_endpoint(struct networks *ns, yyjson_val *o, struct network_endpoint *e)
 {
 	char network[NETWORK_ID_LEN + 1], mac[18];
@@ -339,6 +352,7 @@ static int read_endpoint(struct networks *ns, yyjson_val *o, struct network_endp
 		e->prefix = e->network->prefix;
 		e->gateway = e->network->gateway;
 	}
+	read_dns(yyjson_obj_get(o, "dns"), e);
 	r = read_ports(yyjson_obj_get(o, "ports"), e);
 	if (!r)
 		r = read_aliases(yyjson_obj_get(o, "aliases"), e);

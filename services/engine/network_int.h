@@ -9,6 +9,8 @@
 #include "lib/link.h"
 #include "lib/nft.h"
 
+struct network_resolver;
+
 struct networks {
 	struct loop *loop;		/* borrowed */
 	int dir;			/* owned; network files */
@@ -16,6 +18,7 @@ struct networks {
 	struct network *list;		/* owned, oldest first */
 	struct network_endpoint *endpoints; /* owned */
 	struct netlink route, filter;	/* this node's namespace */
+	struct network_resolver *resolvers; /* owned; network_dns.c */
 	const char *host_resolv;	/* /run/resolv.conf; tests have their own */
 };
 
@@ -66,5 +69,13 @@ must_check int network_bridge_up(struct networks *ns, const struct network *n, s
 void network_bridge_down(struct networks *ns, const struct network *n);
 must_check int network_veth_up(struct networks *ns, struct network_endpoint *e, int netns, struct network_error *err);
 void network_veth_down(struct networks *ns, const struct network_endpoint *e);
+
+/* network_dns.c: names in networks of the user's making. */
+must_check int network_dns_join(struct networks *ns, const struct network_endpoint *e, int netns); /* idempotent */
+void network_dns_leave(struct networks *ns, const char *container); /* when it is in no such network any more */
+bool network_dns_serves(const struct networks *ns, const char *container);
+/* Whom its resolver asks in place of the node's nameservers; the first NETWORK_DNS_MAX. -EINVAL: not an address. */
+must_check int network_dns_servers(struct networks *ns, const char *container, const char *const *servers, size_t n);
+void network_dns_close(struct networks *ns);
 
 #endif

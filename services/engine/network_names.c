@@ -45,25 +45,43 @@ static int list(FILE *f, const char *word, const char *const *items, size_t n)
 	return 0;
 }
 
+static int options(FILE *f, const struct network_names *names, bool own)
+{
+	bool dots = false;
+
+	for (size_t i = 0; i < names->n_options; i++)
+		dots |= !strncmp(names->options[i], "ndots:", 6);
+	if (list(f, "options", names->options, names->n_options) < 0)
+		return -EINVAL;
+	/* A container's name has no dot and is complete all the same. */
+	if (own && !dots)
+		fputs("options ndots:0\n", f);
+	return 0;
+}
+
 /* The node's file, with what the client gave in place of what is there. */
-static int merge(FILE *f, char *host, const struct network_names *names, bool filter)
+static int merge(FILE *f, char *host, const struct network_names *names, bool filter, bool own)
 {
 	char *line;
+
+	/* The resolver asks the others itself, in its turn. */
+	if (own)
+		fputs("nameserver 127.0.0.11\n", f);
 
 	while ((line = strsep(&host, "\n"))) {
 		char word[16] = "", value[256] = "";
 
 		if (sscanf(line, " %15s %255s", word, value) < 2)
 			continue;
-		if (!strcmp(word, "nameserver") && (names->n_dns || (filter && !reachable(value))))
+		if (!strcmp(word, "nameserver") && (own || names->n_dns || (filter && !reachable(value))))
 			continue;
 		if ((!strcmp(word, "search") || !strcmp(word, "domain")) && names->n_search)
 			continue;
-		if (!strcmp(word, "options") && names->n_options)
+		if (!strcmp(word, "options") && (own || names->n_options))
 			continue;
 		fprintf(f, "%s\n", line);
 	}
-	for (size_t i = 0; i < names->n_dns; i++) {
+	for (size_t i = 0; i < names->n_dns && !own; i++) {
 		struct ipaddr a;
 
 		if (ipaddr_parse(names->dns[i], &a) < 0)
@@ -71,16 +89,15 @@ static int merge(FILE *f, char *host, const struct network_names *names, bool fi
 		fprintf(f, "nameserver %s\n", names->dns[i]);
 	}
 	/* "." alone asks for no search at all. */
-	if (names->n_search == 1 && !strcmp(names->search[0], "."))
-		return list(f, "options", names->options, names->n_options);
-	if (list(f, "search", names->search, names->n_search) < 0)
+	if ((names->n_search != 1 || strcmp(names->search[0], ".") != 0) && list(f, "search", names->search, names->n_search) < 0)
 		return -EINVAL;
-	return list(f, "options", names->options, names->n_options);
+	return options(f, names, own);
 }
 
 int network_resolv_conf(struct networks *ns, const char *container, const struct network_names *names, char **out)
 {
 	const struct network_endpoint *e = network_endpoint_of(ns, container, NULL);
+	bool own = network_dns_serves(ns, container);
 	cleanup(freep) char *host = NULL;
 	cleanup(freep) char *text = NULL;
 	size_t len = 0, size = 0;
@@ -93,7 +110,9 @@ int network_resolv_conf(struct networks *ns, const char *container, const struct
 	if (!f)
 		return -ENOMEM;
 	fputs("# Written by the engine from the node's resolv.conf and the container's configuration.\n", f);
-	r = merge(f, host ? host : (char[]){""}, names, !e || e->network->driver != NETWORK_HOST);
+	r = own ? network_dns_servers(ns, container, names->dns, names->n_dns) : 0;
+	if (!r)
+		r = merge(f, host ? host : (char[]){""}, names, !e || e->network->driver != NETWORK_HOST, own);
 	if (fclose(f) != 0)
 		return -ENOMEM;
 	if (r < 0)

@@ -29,6 +29,27 @@ static char base[] = "/tmp/network_test.XXXXXX";
 static char dir[64], run[64];
 static struct loop *loop;
 
+static int upstream_fd = -1; /* plays a nameserver that refuses everything */
+
+static void end_turn(struct loop_timer *t)
+{
+	uint8_t m[512];
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	ssize_t n = upstream_fd < 0 ? -1 : recvfrom(upstream_fd, m, sizeof(m), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+
+	if (n > 12) {
+		m[2] |= 0x80;
+		m[3] = 5;
+		/* first somebody who guesses: another id */
+		m[0] ^= 1;
+		assert_int_equal(sendto(upstream_fd, m, (size_t)n, 0, (struct sockaddr *)&from, len), n);
+		m[0] ^= 1;
+		assert_int_equal(sendto(upstream_fd, m, (size_t)n, 0, (struct sockaddr *)&from, len), n);
+	}
+	loop_quit(loop, 0);
+}
+
 static const char id_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 static const char id_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
@@ -450,6 +471,131 @@ static void test_names(void **state)
 	close(ca);
 }
 
+/* Asks 127.0.0.11 from inside @netns and runs the engine's loop until there is an answer. Return: its length. */
+static ssize_t ask(int netns, const char *host, uint8_t out[512])
+{
+	struct sockaddr_in sa = at("127.0.0.11", 53);
+	uint8_t q[64] = {0xab, 0xcd, 1, 0, 0, 1};
+	size_t n = 12;
+	int fd = socket_in(netns, SOCK_DGRAM);
+	ssize_t got = -1;
+
+	while (*host) {
+		size_t label = strcspn(host, ".");
+
+		q[n++] = (uint8_t)label;
+		memcpy(q + n, host, label);
+		n += label;
+		host += label + (host[label] == '.');
+	}
+	memcpy(q + n, "\0\0\1\0\1", 5);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(send(fd, q, n + 5, 0), (ssize_t)n + 5);
+	for (int i = 0; i < 700 && got < 0; i++) {
+		struct loop_timer stop = {0};
+
+		assert_int_equal(loop_timer_set(loop, &stop, loop_now_ms(loop) + 10, end_turn), 0);
+		assert_int_equal(loop_run(loop), 0);
+		got = recv(fd, out, 512, MSG_DONTWAIT);
+	}
+	close(fd);
+	assert_true(got >= 12);
+	assert_memory_equal(out, "\xab\xcd", 2);
+	return got;
+}
+
+static void test_resolver(void **state)
+{
+	static const char nobody[] = "nameserver 127.0.0.99\n", upstream[] = "nameserver 127.0.0.1\n";
+	const char *const aliases[] = {"database"};
+	struct network_names names = {.hostname = "box"};
+	struct link_change up = LINK_NO_CHANGE;
+	struct network_config c = {.name = "backend"}, shut = {.name = "shut", .internal = true};
+	struct network_attach a = {.container = id_a, .name = "Web"}, b = {.container = id_b, .name = "db", .aliases = aliases, .n_aliases = 1};
+	struct network_endpoint *e;
+	struct network_error err;
+	struct network *n, *internal;
+	struct networks *ns;
+	uint8_t out[512];
+	char path[128], *text;
+	int ca, cb, cc, fd, up_fd;
+	struct sockaddr_in sa = at("127.0.0.1", 53);
+
+	NEED_NETNS();
+	snprintf(path, sizeof(path), "%s/resolv2", base);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, nobody, strlen(nobody)), strlen(nobody));
+	ns = open_networks();
+	ns->host_resolv = path;
+	up.up = 1;
+	assert_int_equal(link_set(&ns->route, 1, &up), 0);
+	assert_int_equal(network_create(ns, &c, &n, &err), 0);
+	assert_int_equal(network_create(ns, &shut, &internal, &err), 0);
+	assert_int_equal(network_netns_new(&ca), 0);
+	assert_int_equal(network_netns_new(&cb), 0);
+	assert_int_equal(network_netns_new(&cc), 0);
+	a.netns = ca;
+	b.netns = cb;
+	assert_int_equal(network_attach(ns, n, &a, &e, &err), 0);
+	assert_int_equal(network_attach(ns, n, &b, &e, &err), 0);
+	b.container = "c3";
+	b.name = "secret";
+	b.netns = cc;
+	assert_int_equal(network_attach(ns, internal, &b, &e, &err), 0);
+	assert_int_equal(network_resolv_conf(ns, id_a, &names, &text), 0);
+	assert_non_null(strstr(text, "nameserver 127.0.0.11\n"));
+	assert_non_null(strstr(text, "options ndots:0\n"));
+	assert_null(strstr(text, "127.0.0.99"));
+	free(text);
+
+	/* by name, by alias, with the network's name, in any case; its own name too */
+	assert_int_equal(ask(ca, "db", out), 12 + 4 + 4 + 16);
+	assert_memory_equal(out + 32, "\xac\x12\0\3", 4);
+	assert_int_equal(out[7], 1);
+	ask(ca, "DataBase", out);
+	assert_int_equal(out[7], 1);
+	ask(cb, "web.backend", out);
+	assert_int_equal(out[7], 1);
+	ask(ca, "web", out);
+	assert_int_equal(out[7], 1);
+	/* not in another network, and from an internal one nothing goes out */
+	ask(cc, "web", out);
+	assert_int_equal(out[3] & 15, 3);
+	ask(cc, "secret", out);
+	assert_int_equal(out[7], 1);
+	/* nobody to ask: said at once */
+	ask(ca, "example.org", out);
+	assert_int_equal(out[3] & 15, 2);
+
+	/* a nameserver of the node's */
+	assert_int_equal(pwrite(fd, upstream, strlen(upstream), 0), strlen(upstream));
+	assert_int_equal(ftruncate(fd, (off_t)strlen(upstream)), 0);
+	up_fd = socket_in(-1, SOCK_DGRAM);
+	assert_int_equal(bind(up_fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	upstream_fd = up_fd;
+	ask(ca, "example.org", out);
+	assert_int_equal(out[3] & 15, 5); /* what the nameserver said */
+	upstream_fd = -1;
+
+	/* after a restart of the engine */
+	networks_close(ns);
+	ns = open_networks();
+	ns->host_resolv = path;
+	assert_int_equal(networks_restore(ns, only_a, &ca), 0);
+	ask(ca, "web", out);
+	assert_int_equal(out[7], 1);
+	network_detach_all(ns, id_a);
+	assert_null(ns->resolvers);
+	assert_int_equal(network_delete(ns, find(ns, "backend"), &err), 0);
+	assert_int_equal(network_delete(ns, find(ns, "shut"), &err), 0);
+	networks_close(ns);
+	close(ca);
+	close(cb);
+	close(cc);
+	close(fd);
+	close(up_fd);
+}
+
 static void test_pools(void **state)
 {
 	struct ipaddr used[64], a;
@@ -511,6 +657,7 @@ int main(void)
 		cmocka_unit_test(test_pools),	      cmocka_unit_test(test_ipam),	cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_create_delete), cmocka_unit_test(test_connections), cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_spoilt),	      cmocka_unit_test(test_names),
+		cmocka_unit_test(test_resolver),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/netlink.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "lib/log.h"
 #include "lib/netlink.h"
+#include "lib/netns.h"
 
 enum {
 	DATAGRAM_MAX = 64 << 10, /* the kernel fills at most 32 KiB a dump turn */
@@ -17,36 +15,12 @@ enum {
 	SNDBUF_BYTES = NLMSG_BUF_MAX,
 };
 
-static int socket_in(int protocol, int netns)
-{
-	cleanup(closep) int home = -1;
-	int fd, err = 0;
-
-	if (netns < 0) {
-		fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-		return fd < 0 ? -errno : fd;
-	}
-	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (home < 0)
-		return -errno;
-	if (setns(netns, CLONE_NEWNET) < 0)
-		return -errno;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-	if (fd < 0)
-		err = -errno;
-	if (setns(home, CLONE_NEWNET) < 0) {
-		log_errno(errno, "op=setns msg=\"cannot return to the node's network namespace\"");
-		abort();
-	}
-	return fd < 0 ? err : fd;
-}
-
 int netlink_open(struct netlink *nl, int protocol, int netns)
 {
 	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
 	const struct timeval limit = {.tv_sec = NETLINK_TIMEOUT_S};
 	const int on = 1, size = SNDBUF_BYTES;
-	cleanup(closep) int fd = socket_in(protocol, netns);
+	cleanup(closep) int fd = netns_socket(netns, AF_NETLINK, SOCK_RAW, protocol);
 
 	if (fd < 0)
 		return take_fd(fd);
