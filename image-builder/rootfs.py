@@ -89,6 +89,13 @@ class Archive:
         self.kinds[name] = kind
         self.tar.addfile(info, io.BytesIO(data))
 
+    def add_root(self, mode, owner):
+        """The root folder itself: without an entry of its own it would be writable by everybody."""
+        info = tarfile.TarInfo("./")
+        info.type, info.mode, info.mtime = tarfile.DIRTYPE, mode, release.EPOCH
+        info.uid, info.gid = owner
+        self.tar.addfile(info)
+
 
 def _owner(word):
     uid, _, gid = word.partition(":")
@@ -111,7 +118,9 @@ def _links(archive, listed, folder, names, target):
 
 def _entry(archive, sources, listed, entry):
     number, kind, path, mode, owner, source = entry
-    if kind == "dir" and path != "/":
+    if kind == "dir" and path == "/":
+        archive.add_root(int(mode, 8), _owner(owner))
+    elif kind == "dir":
         archive.add(path, kind, tarfile.DIRTYPE, int(mode, 8), _owner(owner))
     elif kind == "file" and sources.absent(source):
         say(f"rootfs/manifest:{number}: {path} is left out: {source} has no source in the tree")
