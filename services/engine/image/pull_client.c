@@ -22,10 +22,11 @@
 #include "lib/loop.h"
 #include "lib/spawn.h"
 
-#define PROGRAM "/bin/wherry"
 #define MACHINE_CONFIG "/run/config/config.json"
 
 enum { LINE_MAX_BYTES = 8192 };
+
+const char *image_pull_program = "/bin/wherry";
 
 struct image_pull {
 	struct image_store *store;
@@ -150,7 +151,7 @@ static void on_exited(struct loop_io *io, uint32_t events)
 int image_pull_start(struct image_pull **out, struct image_store *s, struct loop *l, const struct image_pull_opts *opts,
 	const struct image_pull_events *events, void *arg)
 {
-	char *argv[] = {(char *)(uintptr_t)PROGRAM, (char *)(uintptr_t)"engine_pull", NULL};
+	char *argv[] = {(char *)(uintptr_t)image_pull_program, (char *)(uintptr_t)"engine_pull", NULL};
 	cleanup(closep) int orders = -1, in = -1, log = -1;
 	struct image_pull *p;
 	struct image_ref ref;
@@ -178,9 +179,9 @@ int image_pull_start(struct image_pull **out, struct image_store *s, struct loop
 	in = pair[1];
 	log = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	p->pid = spawn(
-		&(struct spawn){.path = PROGRAM, .argv = argv, .fds = (int[]){orders, in, log}, .n_fds = 3, .cgroup_fd = -1}, &p->pidfd);
+		&(struct spawn){.path = image_pull_program, .argv = argv, .fds = (int[]){orders, in, log}, .n_fds = 3, .cgroup_fd = -1}, &p->pidfd);
 	if (p->pid < 0) {
-		r = log_errno(-p->pid, "op=spawn program=" PROGRAM " applet=engine_pull");
+		r = log_errno(-p->pid, "op=spawn program=%s applet=engine_pull", image_pull_program);
 		pull_release(p);
 		return r;
 	}

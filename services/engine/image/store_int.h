@@ -58,6 +58,8 @@ void builtin_load(struct image_store *s);
 
 /* Removes layers, blobs and names that nothing refers to; later when a pull is running. @freed may be NULL. */
 must_check int store_collect(struct image_store *s, uint64_t *freed);
+extern const char *image_pull_program; /* tests put another in its place */
+
 /* What the pull process @pid left in staging goes. */
 void store_clear_stages(struct image_store *s, pid_t pid);
 void store_pull_begin(struct image_store *s);
