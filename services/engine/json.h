@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_JSON_H
+#define ENGINE_JSON_H
+
+/*
+ * Reading JSON that may hold anything: a missing member, null and a wrong type all read as "absent". What must be of a
+ * certain type is checked before, against the tables in options.c.
+ */
+
+#include <string.h>
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+static inline const char *json_str(yyjson_val *obj, const char *key)
+{
+	return yyjson_get_str(yyjson_obj_get(obj, key));
+}
+
+/* As json_str(), but "" counts as absent. */
+static inline const char *json_text(yyjson_val *obj, const char *key)
+{
+	const char *s = json_str(obj, key);
+
+	return s && *s ? s : NULL;
+}
+
+static inline bool json_bool(yyjson_val *obj, const char *key)
+{
+	return yyjson_get_bool(yyjson_obj_get(obj, key));
+}
+
+static inline int64_t json_int(yyjson_val *obj, const char *key, int64_t absent)
+{
+	yyjson_val *v = yyjson_obj_get(obj, key);
+
+	return yyjson_is_int(v) ? yyjson_get_sint(v) : absent;
+}
+
+static inline yyjson_val *json_arr(yyjson_val *obj, const char *key)
+{
+	yyjson_val *v = yyjson_obj_get(obj, key);
+
+	return yyjson_is_arr(v) ? v : NULL;
+}
+
+static inline yyjson_val *json_obj(yyjson_val *obj, const char *key)
+{
+	yyjson_val *v = yyjson_obj_get(obj, key);
+
+	return yyjson_is_obj(v) ? v : NULL;
+}
+
+/* Is this what a client sends for "nothing": null, false, 0, "", [], {} or absent? */
+static inline bool json_blank(yyjson_val *v)
+{
+	if (!v || yyjson_is_null(v) || yyjson_is_false(v))
+		return true;
+	if (yyjson_is_str(v))
+		return !yyjson_get_len(v);
+	if (yyjson_is_num(v))
+		return yyjson_get_num(v) == 0;
+	return yyjson_is_ctn(v) && !yyjson_get_len(v);
+}
+
+static inline bool json_arr_has(yyjson_val *arr, const char *s)
+{
+	size_t i, n;
+	yyjson_val *v;
+
+	yyjson_arr_foreach(arr, i, n, v)
+		if (yyjson_equals_str(v, s))
+			return true;
+	return false;
+}
+
+/* A copy of @v under @key; an absent @v becomes null. */
+static inline bool json_copy(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, yyjson_val *v)
+{
+	yyjson_mut_val *copy = v ? yyjson_val_mut_copy(doc, v) : yyjson_mut_null(doc);
+
+	return copy && yyjson_mut_obj_add(obj, yyjson_mut_str(doc, key), copy);
+}
+
+static inline void json_docp(yyjson_doc **doc)
+{
+	yyjson_doc_free(*doc);
+}
+
+static inline void json_mut_docp(yyjson_mut_doc **doc)
+{
+	yyjson_mut_doc_free(*doc);
+}
+
+#endif
