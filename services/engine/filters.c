@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "engine/api.h"
+#include "engine/files.h"
+#include "engine/filters.h"
+#include "engine/json.h"
+
+struct filters {
+	yyjson_doc *doc;
+	yyjson_val *root;
+};
+
+static bool is_known(const char *key, const char *const *known)
+{
+	for (; *known; known++)
+		if (!strcmp(*known, key))
+			return true;
+	return false;
+}
+
+static int check(yyjson_val *root, const char *const *known, char **msg)
+{
+	size_t i, n, j, m;
+	yyjson_val *k, *v, *item, *flag;
+
+	if (!yyjson_is_obj(root)) {
+		*msg = text_make("invalid filters: not a JSON object");
+		return -EINVAL;
+	}
+	yyjson_obj_foreach(root, i, n, k, v) {
+		if (!is_known(yyjson_get_str(k), known)) {
+			*msg = text_make("invalid filter '%.64s'", yyjson_get_str(k));
+			return -EINVAL;
+		}
+		bool good = yyjson_is_arr(v) || yyjson_is_obj(v);
+
+		if (yyjson_is_arr(v)) {
+			yyjson_arr_foreach(v, j, m, item)
+				good = good && yyjson_is_str(item);
+		} else if (good) {
+			yyjson_obj_foreach(v, j, m, item, flag)
+				good = good && yyjson_is_bool(flag);
+		}
+		if (!good) {
+			*msg = text_make("invalid filter '%.64s': its values are not a list of strings", yyjson_get_str(k));
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+int filters_parse(struct filters **out, const char *text, const char *const *known, char **msg)
+{
+	const char *why = "too long";
+	struct filters *f;
+	size_t len = text ? strlen(text) : 0;
+
+	*out = NULL;
+	if (!len)
+		return 0;
+
+	yyjson_doc *doc = len > FILTERS_TEXT_MAX ? NULL : api_parse_json(text, len, &why);
+
+	if (!doc) {
+		*msg = text_make("invalid filters: %s", why);
+		return -EINVAL;
+	}
+
+	int err = check(yyjson_doc_get_root(doc), known, msg);
+
+	f = err ? NULL : malloc(sizeof(*f));
+	if (!f) {
+		yyjson_doc_free(doc);
+		return err ? err : -ENOMEM;
+	}
+	*f = (struct filters){.doc = doc, .root = yyjson_doc_get_root(doc)};
+	*out = f;
+	return 0;
+}
+
+void filters_free(struct filters *f)
+{
+	if (!f)
+		return;
+	yyjson_doc_free(f->doc);
+	free(f);
+}
+
+const char *filters_value(const struct filters *f, const char *key, size_t want)
+{
+	yyjson_val *v = f ? yyjson_obj_get(f->root, key) : NULL;
+	size_t i, n;
+	yyjson_val *k, *flag;
+
+	if (yyjson_is_arr(v))
+		return yyjson_get_str(yyjson_arr_get(v, want));
+	yyjson_obj_foreach(v, i, n, k, flag)
+		if (i == want)
+			return yyjson_get_str(k);
+	return NULL;
+}
+
+bool filters_has(const struct filters *f, const char *key)
+{
+	return filters_value(f, key, 0) != NULL;
+}
+
+typedef bool fits(const char *value, const char *want);
+
+static bool any(const struct filters *f, const char *key, const char *value, fits *fn)
+{
+	const char *want;
+
+	if (!filters_has(f, key))
+		return true;
+	for (size_t i = 0; value && (want = filters_value(f, key, i)); i++)
+		if (fn(value, want))
+			return true;
+	return false;
+}
+
+static bool exact(const char *value, const char *want)
+{
+	return !strcmp(value, want);
+}
+
+static bool start(const char *value, const char *want)
+{
+	return *want && !strncmp(value, want, strlen(want));
+}
+
+static bool part(const char *value, const char *want)
+{
+	return strstr(value, want) != NULL;
+}
+
+static bool before_colon(const char *value, const char *want)
+{
+	size_t n = strlen(want);
+
+	return !strncmp(value, want, n) && (!value[n] || value[n] == ':');
+}
+
+bool filters_match_exact(const struct filters *f, const char *key, const char *value)
+{
+	return any(f, key, value, exact);
+}
+
+bool filters_match_start(const struct filters *f, const char *key, const char *value)
+{
+	return any(f, key, value, start);
+}
+
+bool filters_match_part(const struct filters *f, const char *key, const char *value)
+{
+	return any(f, key, value, part);
+}
+
+bool filters_match_prefix_colon(const struct filters *f, const char *key, const char *value)
+{
+	return any(f, key, value, before_colon);
+}
+
+static bool label_fits(yyjson_val *labels, const char *want)
+{
+	const char *eq = strchr(want, '=');
+	size_t n = eq ? (size_t)(eq - want) : strlen(want);
+	yyjson_val *v = yyjson_obj_getn(labels, want, n);
+
+	return v && (!eq || yyjson_equals_str(v, eq + 1));
+}
+
+bool filters_match_labels(const struct filters *f, const char *key, yyjson_val *labels)
+{
+	bool negated = key[strlen(key) - 1] == '!';
+	const char *want;
+
+	for (size_t i = 0; (want = filters_value(f, key, i)); i++)
+		if (label_fits(labels, want) == negated)
+			return false;
+	return true;
+}
+
+bool filters_bool(const struct filters *f, const char *key, bool absent)
+{
+	const char *v = filters_value(f, key, 0);
+
+	if (!v)
+		return absent;
+	return strcasecmp(v, "true") == 0 || !strcmp(v, "1") || strcasecmp(v, "t") == 0;
+}
