@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_OPTIONS_H
+#define ENGINE_OPTIONS_H
+
+/*
+ * Every member of Config and HostConfig that Docker knows, with its type and whether this engine does it. What it does
+ * not do is refused with a sentence unless it is at its default; a member that is not in the table is refused, too.
+ */
+
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+/* 0, or -EINVAL with *msg. Any of them may be NULL. */
+must_check int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
+/* What POST /containers/ID/update may change. */
+must_check int options_check_update(yyjson_val *update, char **msg);
+
+#endif

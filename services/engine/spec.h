@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_SPEC_H
+#define ENGINE_SPEC_H
+
+/*
+ * From Docker's options to an OCI runtime specification. Each part writes its own members.
+ */
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+struct container;
+
+/**
+ * spec_write() - RUN/engine/ID/config.json
+ * @netns_fd: number under which the runtime finds the network namespace, or -1: the node's own network
+ *
+ * The root must be mounted. 0, or -errno with *msg.
+ */
+must_check int spec_write(struct container *c, int netns_fd, char **msg);
+
+/* ---- who runs it */
+
+enum { SPEC_GROUPS_MAX = 256, SPEC_ACCOUNTS_MAX = 1 << 20 };
+
+struct spec_user {
+	uint32_t uid, gid;
+	uint32_t groups[SPEC_GROUPS_MAX];
+	size_t n_groups;
+	char home[256];
+};
+
+/**
+ * spec_user_resolve() - "", "name", "uid", "name:group", "uid:gid"
+ * @rootfd: of the container's root: /etc/passwd and /etc/group are opened below it with openat2(RESOLVE_IN_ROOT)
+ * @group_add: names or numbers, or NULL
+ *
+ * Return: 0, or -errno with *msg.
+ */
+must_check int spec_user_resolve(int rootfd, const char *user, yyjson_val *group_add, struct spec_user *out, char **msg);
+/* The same on texts, for tests and fuzzers. Either may be NULL. */
+must_check int spec_user_parse(const char *passwd, const char *group, const char *user, yyjson_val *group_add,
+	struct spec_user *out, char **msg);
+
+/* ---- what it may do */
+
+/* A bit a capability, numbered as the kernel does. */
+#define SPEC_CAPS_DEFAULT UINT64_C(0xa80425fb)
+#define SPEC_CAPS_ALL	  ((UINT64_C(1) << 41) - 1)
+must_check int spec_caps(yyjson_val *add, yyjson_val *drop, bool privileged, uint64_t *out, char **msg);
+int spec_cap_number(const char *name); /* "CAP_NET_ADMIN", "net_admin"; -EINVAL */
+const char *spec_cap_name(unsigned n);
+/* process.capabilities and process.user; exec writes them, too. */
+yyjson_mut_val *spec_capability_sets(yyjson_mut_doc *doc, uint64_t caps, bool root);
+yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u);
+
+/* The default filter for these capabilities. */
+yyjson_mut_val *spec_seccomp(yyjson_mut_doc *doc, uint64_t caps);
+
+struct spec_security {
+	bool no_new_privileges, seccomp_off;
+};
+must_check int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg);
+
+/* ---- what it sees */
+
+yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_net);
+/* linux.devices and linux.resources.devices; 0 or -errno with *msg. */
+must_check int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, yyjson_mut_val *resources,
+	char **msg);
+
+/* max-size and max-file of --log-opt; what is absent stays as it is. 0 or -EINVAL */
+must_check int spec_log_limits(yyjson_val *opts, int64_t *size, int64_t *files);
+/* "10m", "1g", "512": bytes. 0 or -EINVAL */
+must_check int spec_size_parse(const char *s, int64_t *out);
+
+/* linux.resources from HostConfig (create, update). */
+yyjson_mut_val *spec_resources(yyjson_val *host, yyjson_mut_doc *doc);
+
+#endif
