@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/cgroup.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "lib/log.h"
+
+enum { CGROUP_FILE_MAX = 256 << 10 };
+
+char *container_cgroup_path(const struct container *c)
+{
+	return text_make("%s%s/%s", CGROUP_FS, c->e->cgroup, c->id);
+}
+
+int container_cgroup_write(const struct container *c, const char *file, const char *value)
+{
+	cleanup(freep) char *path = text_make("%s%s/%s/%s", CGROUP_FS, c->e->cgroup, c->id, file);
+
+	if (!path)
+		return -ENOMEM;
+
+	cleanup(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+int container_cgroup_kill(const struct container *c)
+{
+	int err = container_cgroup_write(c, "cgroup.kill", "1");
+
+	if (err && err != -ENOENT)
+		log_errno(-err, "container=%.12s op=cgroup-kill", c->id);
+	return err;
+}
+
+int container_cgroup_freeze(const struct container *c, bool frozen)
+{
+	return container_cgroup_write(c, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+char *container_cgroup_read(const struct container *c, const char *file)
+{
+	cleanup(freep) char *path = text_make("%s%s/%s/%s", CGROUP_FS, c->e->cgroup, c->id, file);
+	char *text = NULL;
+
+	if (!path || disk_read(path, CGROUP_FILE_MAX, &text, NULL))
+		return NULL;
+	return text;
+}
+
+uint64_t container_cgroup_field(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (!strncmp(p, key, n) && p[n] == ' ')
+			return strtoull(p + n + 1, NULL, 10);
+	return 0;
+}
+
+bool container_cgroup_oom_killed(const struct container *c)
+{
+	cleanup(freep) char *text = container_cgroup_read(c, "memory.events");
+
+	return text && container_cgroup_field(text, "oom_kill") > 0;
+}
+
+/* Children first; containers may have made groups of their own. */
+static int remove_tree(const char *path, int depth)
+{
+	if (!rmdir(path) || errno == ENOENT)
+		return 0;
+	if (depth > 32)
+		return -ELOOP;
+
+	DIR *d = opendir(path);
+
+	if (!d)
+		return -errno;
+	for (struct dirent *ent; (ent = readdir(d));) {
+		if (ent->d_type != DT_DIR || ent->d_name[0] == '.')
+			continue;
+		cleanup(freep) char *child = text_make("%s/%s", path, ent->d_name);
+
+		if (child)
+			remove_tree(child, depth + 1);
+	}
+	closedir(d);
+	return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+void container_cgroup_remove(const struct container *c)
+{
+	cleanup(freep) char *path = container_cgroup_path(c);
+
+	if (!path || access(path, F_OK))
+		return;
+	(void)!container_cgroup_kill(c);
+	/* Killed processes take a moment to leave; what stays is an empty group, found again at the next start. */
+	int err = -EBUSY;
+
+	for (int i = 0; i < 20 && err == -EBUSY; i++) {
+		err = remove_tree(path, 0);
+		if (err == -EBUSY)
+			usleep(1000);
+	}
+	if (err)
+		log_errno(-err, "container=%.12s op=cgroup-remove", c->id);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/files.h"
+#include "engine/filters.h"
+#include "engine/json.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+
+enum { EVENTS_PENDING_MAX = 1 << 20 };
+
+struct event {
+	int64_t ns;
+	char *line; /* owned, with its newline */
+	size_t len;
+	yyjson_doc *doc; /* owned: what filters look at */
+};
+
+struct subscriber {
+	struct events *events;
+	struct http_req *r;
+	struct filters *filters; /* owned */
+	int64_t until_ns;	 /* 0: for ever */
+	struct loop_timer timer;
+	struct subscriber *next, **link;
+};
+
+struct events {
+	struct engine *e;
+	struct event kept[EVENTS_KEPT]; /* a ring */
+	size_t next;
+	struct subscriber *subscribers;
+};
+
+int events_open(struct engine *e)
+{
+	e->events = calloc(1, sizeof(*e->events));
+	if (!e->events)
+		return log_errno(ENOMEM, "op=events");
+	e->events->e = e;
+	return 0;
+}
+
+static void event_fini(struct event *ev)
+{
+	free(ev->line);
+	yyjson_doc_free(ev->doc);
+	*ev = (struct event){0};
+}
+
+void events_close(struct engine *e)
+{
+	if (!e->events)
+		return;
+	for (size_t i = 0; i < EVENTS_KEPT; i++)
+		event_fini(&e->events->kept[i]);
+	free(e->events);
+	e->events = NULL;
+}
+
+static bool wanted(const struct subscriber *s, const struct event *ev)
+{
+	yyjson_val *o = yyjson_doc_get_root(ev->doc), *actor = json_obj(o, "Actor");
+	yyjson_val *attributes = json_obj(actor, "Attributes");
+	const char *type = json_str(o, "Type"), *action = json_str(o, "Action"), *id = json_str(actor, "ID");
+	const char *name = json_str(attributes, "name"), *image = json_str(attributes, "image");
+
+	if (!filters_match_exact(s->filters, "type", type) || !filters_match_prefix_colon(s->filters, "event", action) ||
+		!filters_match_labels(s->filters, "label", attributes))
+		return false;
+	if (filters_has(s->filters, "container") &&
+		(strcmp(type, "container") != 0 ||
+			(!filters_match_exact(s->filters, "container", name) &&
+				!filters_match_start(s->filters, "container", id))))
+		return false;
+	if (filters_has(s->filters, "image") &&
+		!filters_match_exact(s->filters, "image", !strcmp(type, "image") ? id : image))
+		return false;
+	if (filters_has(s->filters, "volume") &&
+		(strcmp(type, "volume") != 0 || !filters_match_exact(s->filters, "volume", id)))
+		return false;
+	if (filters_has(s->filters, "network") &&
+		(strcmp(type, "network") != 0 || (!filters_match_exact(s->filters, "network", name) &&
+							 !filters_match_start(s->filters, "network", id))))
+		return false;
+	return filters_match_exact(s->filters, "scope", "local");
+}
+
+static void unlink_subscriber(struct subscriber *s)
+{
+	if (!s->link)
+		return;
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	s->link = NULL;
+}
+
+static void on_closed(struct http_req *r, bool ok, void *arg)
+{
+	struct subscriber *s = arg;
+
+	unlink_subscriber(s);
+	loop_timer_del(&s->timer);
+	filters_free(s->filters);
+	free(s);
+}
+
+void events_emit(struct engine *e, const char *type, const char *action, const char *id,
+	const struct event_attribute *attributes, size_t n)
+{
+	struct events *evs = e->events;
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = doc ? yyjson_mut_obj(doc) : NULL, *actor, *at;
+	int64_t now = wall_ns();
+
+	if (!o)
+		return;
+	yyjson_mut_doc_set_root(doc, o);
+	actor = yyjson_mut_obj(doc);
+	at = yyjson_mut_obj(doc);
+	for (size_t i = 0; i < n; i++)
+		yyjson_mut_obj_add_strcpy(doc, at, attributes[i].key, attributes[i].value ? attributes[i].value : "");
+	/* The first three are what clients before 1.22 read, and some still do. */
+	if (!strcmp(type, "container")) {
+		yyjson_mut_obj_add_str(doc, o, "status", action);
+		yyjson_mut_obj_add_str(doc, o, "id", id);
+		for (size_t i = 0; i < n; i++)
+			if (!strcmp(attributes[i].key, "image") && attributes[i].value)
+				yyjson_mut_obj_add_str(doc, o, "from", attributes[i].value);
+	}
+	yyjson_mut_obj_add_str(doc, o, "Type", type);
+	yyjson_mut_obj_add_str(doc, o, "Action", action);
+	yyjson_mut_obj_add_val(doc, o, "Actor", actor);
+	yyjson_mut_obj_add_str(doc, actor, "ID", id);
+	yyjson_mut_obj_add_val(doc, actor, "Attributes", at);
+	yyjson_mut_obj_add_str(doc, o, "scope", "local");
+	yyjson_mut_obj_add_int(doc, o, "time", now / 1000000000);
+	yyjson_mut_obj_add_int(doc, o, "timeNano", now);
+
+	size_t len;
+	char *line = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_NEWLINE_AT_END, &len);
+	yyjson_doc *fixed = yyjson_mut_doc_imut_copy(doc, NULL);
+
+	yyjson_mut_doc_free(doc);
+	if (!line || !fixed) {
+		free(line);
+		yyjson_doc_free(fixed);
+		log_errno(ENOMEM, "op=event type=%s action=%s", type, action);
+		return;
+	}
+
+	struct event *ev = &evs->kept[evs->next++ % EVENTS_KEPT];
+
+	event_fini(ev);
+	*ev = (struct event){.ns = now, .line = line, .len = len, .doc = fixed};
+	for (struct subscriber *s = evs->subscribers, *following; s; s = following) {
+		following = s->next;
+		/* A client that does not read is let go rather than kept in memory. */
+		if (http_pending(s->r) > EVENTS_PENDING_MAX) {
+			unlink_subscriber(s);
+			http_end(s->r);
+			continue;
+		}
+		if (wanted(s, ev))
+			(void)!http_write(s->r, ev->line, ev->len);
+	}
+}
+
+static void container_event(struct container *c, const char *action, const char *key, const char *value)
+{
+	struct event_attribute at[EVENT_ATTRIBUTES_MAX];
+	size_t n = 0, i, max;
+	yyjson_val *k, *v;
+
+	at[n++] = (struct event_attribute){"image", c->image_name};
+	at[n++] = (struct event_attribute){"name", c->name};
+	if (key)
+		at[n++] = (struct event_attribute){key, value};
+	yyjson_obj_foreach(json_obj(c->config, "Labels"), i, max, k, v)
+		if (n < array_len(at))
+			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
+	events_emit(c->e, "container", action, c->id, at, n);
+}
+
+void events_container(struct container *c, const char *action, const char *detail)
+{
+	cleanup(freep) char *text = detail ? text_make("%s: %s", action, detail) : NULL;
+
+	container_event(c, text ? text : action, NULL, NULL);
+}
+
+void events_container_with(struct container *c, const char *action, const char *key, const char *value)
+{
+	container_event(c, action, key, value);
+}
+
+static void on_until(struct loop_timer *t)
+{
+	struct subscriber *s = container_of(t, struct subscriber, timer);
+
+	http_end(s->r);
+}
+
+void events_handle(struct engine *e, struct http_req *r, const char *arg)
+{
+	const char *since = http_query(r, "since"), *until = http_query(r, "until");
+	int64_t since_ns = 0, until_ns = 0;
+	static const char *const known[] = {"type", "event", "container", "image", "label", "volume", "network", "scope",
+		"daemon", "plugin", "service", "node", "secret", "config", NULL};
+
+	if (since && *since && time_parse(since, &since_ns)) {
+		api_error(r, 400, "invalid since: %s is no time", since);
+		return;
+	}
+	if (until && *until && time_parse(until, &until_ns)) {
+		api_error(r, 400, "invalid until: %s is no time", until);
+		return;
+	}
+
+	struct subscriber *s = calloc(1, sizeof(*s));
+	cleanup(freep) char *msg = NULL;
+
+	if (!s || filters_parse(&s->filters, http_query(r, "filters"), known, &msg)) {
+		free(s);
+		api_error(r, msg ? 400 : 500, "%s", msg ? msg : "out of memory");
+		return;
+	}
+	s->events = e->events;
+	s->r = r;
+	s->until_ns = until_ns;
+	http_on_closed(r, on_closed, s);
+	http_reply_start(r, 200, "application/json");
+
+	struct events *evs = e->events;
+	size_t from = evs->next > EVENTS_KEPT ? evs->next - EVENTS_KEPT : 0;
+
+	for (size_t i = from; since_ns && i < evs->next; i++) {
+		struct event *ev = &evs->kept[i % EVENTS_KEPT];
+
+		if (ev->ns >= since_ns && (!until_ns || ev->ns <= until_ns) && wanted(s, ev))
+			(void)!http_write(r, ev->line, ev->len);
+	}
+	if (until_ns) {
+		int64_t left_ms = (until_ns - wall_ns()) / 1000000;
+
+		if (left_ms <= 0 || loop_timer_set(e->loop, &s->timer, loop_now_ms(e->loop) + left_ms, on_until)) {
+			http_end(r);
+			return;
+		}
+	}
+	s->next = evs->subscribers;
+	s->link = &evs->subscribers;
+	if (s->next)
+		s->next->link = &s->next;
+	evs->subscribers = s;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_EVENTS_H
+#define ENGINE_EVENTS_H
+
+/*
+ * GET /events: what happened, as a stream of JSON objects. The last EVENTS_KEPT are kept in memory for `since`.
+ */
+
+#include "lib/util.h"
+
+struct container;
+struct engine;
+struct http_req;
+
+enum { EVENTS_KEPT = 256, EVENT_ATTRIBUTES_MAX = 24 };
+
+struct event_attribute {
+	const char *key, *value;
+};
+
+must_check int events_open(struct engine *e);
+void events_close(struct engine *e);
+
+void events_emit(struct engine *e, const char *type, const char *action, const char *id,
+	const struct event_attribute *attributes, size_t n);
+/* With the container's image, name and labels. @detail: NULL, or goes behind the action: "exec_create: sh". */
+void events_container(struct container *c, const char *action, const char *detail);
+void events_container_with(struct container *c, const char *action, const char *key, const char *value);
+
+void events_handle(struct engine *e, struct http_req *r, const char *arg);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_EXEC_INT_H
+#define ENGINE_EXEC_INT_H
+
+#include <yyjson.h>
+
+#include "engine/exec.h"
+#include "engine/stdcopy.h"
+#include "lib/loop.h"
+
+struct console;
+struct job;
+struct stream;
+
+enum exec_state { EXEC_CREATED, EXEC_STARTING, EXEC_RUNNING, EXEC_ENDED };
+enum { EXECS_MAX = 4096, EXEC_KEPT_S = 300 };
+
+/* The client's connection and the process's streams, while both are there. */
+struct exec_io {
+	struct exec *x;
+	struct stream *s;   /* owned; NULL once the client has gone */
+	int in, out[2];	    /* pipe ends, or in is the terminal; owned; -1 */
+	int child[3];	    /* the process's ends until it has them; owned */
+	struct console *console; /* owned, until the terminal has arrived */
+	struct loop_io io_in, io_out[2];
+	struct detach detach;
+	char *queue; /* owned: input the process has not taken yet */
+	size_t queued;
+	bool input_ended, over;
+};
+
+struct exec {
+	struct engine *e;
+	char id[65], container[65];
+	yyjson_doc *doc; /* owned: what was asked for */
+	yyjson_val *config;
+	bool tty;
+	enum exec_state state;
+	int pid, exit_code;
+	int64_t ended_ns;
+	unsigned rows, cols;
+	struct job *job;    /* owned: runtime exec */
+	struct exec_io *io; /* owned; NULL when detached */
+	struct http_req *r; /* of a detached start, until it is answered */
+	struct exec *next;
+};
+
+struct execs {
+	struct exec *list;
+	size_t n;
+};
+
+must_check int exec_io_new(struct exec_io **out, struct exec *x);
+void exec_io_free(struct exec_io *io); /* accepts NULL */
+must_check int exec_io_run(struct exec_io *io);	  /* the process has its ends */
+void exec_io_attach(struct exec_io *io, struct stream *s);
+void exec_io_end(struct exec_io *io, const char *message); /* the process has ended; @message goes to the client, may be NULL */
+
+struct exec *exec_find(struct engine *e, const char *id);
+must_check int exec_save(struct exec *x);
+void exec_free(struct exec *x); /* unlinks; removes its record */
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_VOLUMES_H
+#define ENGINE_VOLUMES_H
+
+/*
+ * Named and anonymous volumes: DATA/engine/volumes/NAME/_data is what containers see, volume.json beside it says since when,
+ * with which labels, and whether it was made for one container.
+ */
+
+#include <stdint.h>
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+struct container;
+struct engine;
+
+struct volume {
+	char *name;	 /* owned */
+	int64_t created_s;
+	bool anonymous;
+	yyjson_doc *doc; /* owned: volume.json */
+};
+
+must_check int volumes_open(struct engine *e);
+void volumes_close(struct engine *e);
+
+struct volume *volume_find(struct engine *e, const char *name);
+/* Finds or makes it. @labels may be NULL. 0, or -errno with *msg. */
+must_check int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels,
+	struct volume **out, char **msg);
+char *volume_path(struct engine *e, const char *name); /* of its _data; malloc'ed */
+bool volume_name_valid(const char *name);
+
+/* A container is gone: with @remove its anonymous volumes go, too. */
+void volumes_release(struct container *c, bool remove);
+
+#endif
