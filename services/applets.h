@@ -8,6 +8,7 @@
  */
 #define APPLETS(X)                         \
 	X(config, config_main)             \
+	X(engine, engine_main)             \
 	X(storage, storage_main)           \
 	X(logger, logger_main)             \
 	X(seed, seed_main)                 \
@@ -16,7 +17,8 @@
 	X(network, network_main)           \
 	X(network_dhcp, network_dhcp_main) \
 	X(engine_pull, engine_pull_main)   \
-	X(time, time_main)
+	X(time, time_main)                 \
+	X(engine_remove, engine_remove_main)
 
 #define X(name, fn) int fn(int argc, char **argv);
 APPLETS(X)

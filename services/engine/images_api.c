@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The endpoints under /images: JSON on one side, the image store (image.h) on the other. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/base64.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/files.h"
+#include "engine/filters.h"
+#include "engine/image.h"
+#include "engine/json.h"
+#include "engine/system.h"
+
+static yyjson_mut_val *strings(yyjson_mut_doc *doc, const char *const *list, size_t n)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	for (size_t i = 0; i < n; i++)
+		yyjson_mut_arr_add_strcpy(doc, arr, list[i]);
+	return arr;
+}
+
+static yyjson_val *labels_of(yyjson_doc *config)
+{
+	return json_obj(json_obj(yyjson_doc_get_root(config), "config"), "Labels");
+}
+
+yyjson_mut_val *image_summary(struct engine *e, const struct image *img, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	yyjson_doc *config = NULL;
+
+	if (image_config(img, &config))
+		config = NULL;
+	yyjson_mut_obj_add_strcpy(doc, o, "Id", img->id);
+	yyjson_mut_obj_add_str(doc, o, "ParentId", "");
+	yyjson_mut_obj_add_val(doc, o, "RepoTags", strings(doc, img->repo_tags, img->n_repo_tags));
+	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
+	yyjson_mut_obj_add_int(doc, o, "Created", img->created_s);
+	yyjson_mut_obj_add_uint(doc, o, "Size", img->size_bytes);
+	yyjson_mut_obj_add_int(doc, o, "SharedSize", -1);
+	json_copy(doc, o, "Labels", labels_of(config));
+	yyjson_mut_obj_add_int(doc, o, "Containers", -1);
+	yyjson_doc_free(config);
+	return o;
+}
+
+/* Name, error: the sentence for a name that finds nothing. */
+static const struct image *image_or_error(struct engine *e, struct http_req *r, const char *name)
+{
+	const struct image *img = NULL;
+	int err = image_store_find(e->images, name, &img);
+
+	if (err == -ENOENT)
+		api_error(r, 404, "No such image: %s", name);
+	else if (err == -ENOTUNIQ)
+		api_error(r, 400, "several images have an id that begins with %s", name);
+	else if (err)
+		api_error(r, 400, "invalid reference format: %s", name);
+	return err ? NULL : img;
+}
+
+/* "name", "name:tag", with `*` for any run of characters without a slash. */
+static bool glob(const char *p, const char *s)
+{
+	for (; *p; p++, s++) {
+		if (*p == '*') {
+			for (; *s && *s != '/'; s++)
+				if (glob(p + 1, s))
+					return true;
+			return glob(p + 1, s);
+		}
+		if (*p != *s)
+			return false;
+	}
+	return !*s;
+}
+
+static bool fits_reference(const struct image *img, const struct filters *f)
+{
+	const char *want;
+
+	if (!filters_has(f, "reference"))
+		return true;
+	for (size_t i = 0; (want = filters_value(f, "reference", i)); i++) {
+		for (size_t k = 0; k < img->n_repo_tags; k++) {
+			const char *colon = strrchr(img->repo_tags[k], ':');
+			cleanup(freep) char *name =
+				strndup(img->repo_tags[k], colon ? (size_t)(colon - img->repo_tags[k]) : strlen(img->repo_tags[k]));
+
+			if (glob(want, img->repo_tags[k]) || (name && glob(want, name)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool fits(const struct image *img, const struct filters *f, int64_t before_s, int64_t since_s)
+{
+	yyjson_doc *config = NULL;
+	bool good;
+
+	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
+		return false;
+	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s) || !fits_reference(img, f))
+		return false;
+	if (!filters_has(f, "label") && !filters_has(f, "label!"))
+		return true;
+	if (image_config(img, &config))
+		return false;
+	good = filters_match_labels(f, "label", labels_of(config)) && filters_match_labels(f, "label!", labels_of(config));
+	yyjson_doc_free(config);
+	return good;
+}
+
+static bool created_of(struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *s)
+{
+	const char *name = filters_value(f, key, 0);
+	const struct image *img = name ? image_or_error(e, r, name) : NULL;
+
+	*s = img ? img->created_s : 0;
+	image_unref(img);
+	return !name || img;
+}
+
+static void list(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const known[] = {"dangling", "label", "label!", "before", "since", "reference", NULL};
+	cleanup(freep) char *msg = NULL;
+	const struct image **images = NULL;
+	struct filters *f = NULL;
+	int64_t before, since;
+
+	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+	if (created_of(e, r, f, "before", &before) && created_of(e, r, f, "since", &since)) {
+		ssize_t n = image_store_list(e->images, &images);
+		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+		yyjson_mut_doc_set_root(doc, arr);
+		for (ssize_t i = 0; i < n; i++)
+			if (fits(images[i], f, before, since))
+				yyjson_mut_arr_append(arr, image_summary(e, images[i], doc));
+		if (n >= 0)
+			image_list_free(images, (size_t)n);
+		api_json(r, 200, doc);
+	}
+	filters_free(f);
+}
+
+static void inspect(struct engine *e, struct http_req *r, const char *name)
+{
+	const struct image *img = image_or_error(e, r, name);
+	yyjson_doc *config = NULL;
+	int err = img ? image_config(img, &config) : 0;
+
+	if (!img)
+		return;
+	if (err) {
+		api_errno(r, err, "the configuration of image %s cannot be read", name);
+		image_unref(img);
+		return;
+	}
+
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *fs = yyjson_mut_obj(doc), *layers = yyjson_mut_arr(doc);
+	yyjson_mut_val *driver = yyjson_mut_obj(doc), *meta = yyjson_mut_obj(doc);
+	yyjson_val *root = yyjson_doc_get_root(config);
+
+	yyjson_mut_doc_set_root(doc, o);
+	yyjson_mut_obj_add_strcpy(doc, o, "Id", img->id);
+	yyjson_mut_obj_add_val(doc, o, "RepoTags", strings(doc, img->repo_tags, img->n_repo_tags));
+	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
+	yyjson_mut_obj_add_str(doc, o, "Parent", "");
+	yyjson_mut_obj_add_strcpy(doc, o, "Comment", json_text(root, "comment") ? json_text(root, "comment") : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "Created", img->created);
+	yyjson_mut_obj_add_str(doc, o, "DockerVersion", "");
+	yyjson_mut_obj_add_strcpy(doc, o, "Author", img->author);
+	json_copy(doc, o, "Config", json_obj(root, "config"));
+	yyjson_mut_obj_add_strcpy(doc, o, "Architecture", img->architecture);
+	if (*img->variant)
+		yyjson_mut_obj_add_strcpy(doc, o, "Variant", img->variant);
+	yyjson_mut_obj_add_strcpy(doc, o, "Os", img->os);
+	yyjson_mut_obj_add_uint(doc, o, "Size", img->size_bytes);
+	if (api_minor(r) < 44)
+		yyjson_mut_obj_add_uint(doc, o, "VirtualSize", img->size_bytes);
+	yyjson_mut_obj_add_str(doc, driver, "Name", "overlay2");
+	yyjson_mut_obj_add_val(doc, driver, "Data", yyjson_mut_obj(doc));
+	yyjson_mut_obj_add_val(doc, o, "GraphDriver", driver);
+	for (size_t i = 0; i < img->n_layers; i++)
+		yyjson_mut_arr_add_strcpy(doc, layers, img->layers[i].diff_id);
+	yyjson_mut_obj_add_str(doc, fs, "Type", "layers");
+	yyjson_mut_obj_add_val(doc, fs, "Layers", layers);
+	yyjson_mut_obj_add_val(doc, o, "RootFS", fs);
+	yyjson_mut_obj_add_str(doc, meta, "LastTagTime", "0001-01-01T00:00:00Z");
+	yyjson_mut_obj_add_val(doc, o, "Metadata", meta);
+	api_json(r, 200, doc);
+	yyjson_doc_free(config);
+	image_unref(img);
+}
+
+static void history(struct engine *e, struct http_req *r, const char *name)
+{
+	const struct image *img = image_or_error(e, r, name);
+	struct image_history *lines = NULL;
+	ssize_t n = img ? image_history(img, &lines) : 0;
+
+	if (!img)
+		return;
+	if (n < 0) {
+		api_errno(r, (int)n, "the history of image %s cannot be read", name);
+		image_unref(img);
+		return;
+	}
+
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	yyjson_mut_doc_set_root(doc, arr);
+	for (ssize_t i = 0; i < n; i++) {
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, arr);
+
+		yyjson_mut_obj_add_strcpy(doc, o, "Id", i ? "<missing>" : img->id);
+		yyjson_mut_obj_add_int(doc, o, "Created", lines[i].created_s);
+		yyjson_mut_obj_add_strcpy(doc, o, "CreatedBy", lines[i].created_by);
+		if (!i && img->n_repo_tags)
+			yyjson_mut_obj_add_val(doc, o, "Tags", strings(doc, img->repo_tags, img->n_repo_tags));
+		else
+			yyjson_mut_obj_add_null(doc, o, "Tags");
+		yyjson_mut_obj_add_uint(doc, o, "Size", lines[i].size_bytes);
+		yyjson_mut_obj_add_strcpy(doc, o, "Comment", lines[i].comment);
+	}
+	api_json(r, 200, doc);
+	free(lines);
+	image_unref(img);
+}
+
+/* ---- who uses it */
+
+static enum image_use use_of(const char *image_id, char container[65], void *arg)
+{
+	struct engine *e = arg;
+	enum image_use use = IMAGE_UNUSED;
+
+	for (size_t i = 0; i < e->n_containers && use != IMAGE_USED_RUNNING; i++) {
+		struct container *c = e->containers[i];
+
+		if (strcmp(c->image_id, image_id) != 0)
+			continue;
+		use = container_is_up(c) || c->state == CONTAINER_STARTING || c->state == CONTAINER_RESTARTING ?
+			      IMAGE_USED_RUNNING :
+			      IMAGE_USED_STOPPED;
+		memcpy(container, c->id, 65);
+	}
+	return use;
+}
+
+static void send_removal(struct engine *e, struct http_req *r, struct image_removal *gone, bool prune)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *arr = yyjson_mut_arr(doc), *o = prune ? yyjson_mut_obj(doc) : arr;
+
+	yyjson_mut_doc_set_root(doc, o);
+	for (size_t i = 0; i < gone->n; i++) {
+		yyjson_mut_val *item = yyjson_mut_arr_add_obj(doc, arr);
+		struct event_attribute at[] = {{"name", gone->items[i].name}};
+
+		yyjson_mut_obj_add(item, yyjson_mut_str(doc, gone->items[i].deleted ? "Deleted" : "Untagged"),
+			yyjson_mut_strcpy(doc, gone->items[i].name));
+		events_emit(e, "image", gone->items[i].deleted ? "delete" : "untag", gone->items[i].name, at, 1);
+	}
+	if (prune) {
+		yyjson_mut_obj_add_val(doc, o, "ImagesDeleted", arr);
+		yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", gone->freed_bytes);
+	}
+	api_json(r, 200, doc);
+}
+
+static void delete(struct engine *e, struct http_req *r, const char *name)
+{
+	struct image_users users = {.use = use_of, .arg = e};
+	struct image_removal gone = {0};
+	int err = image_store_remove(e->images, name, api_query_bool(r, "force", false), &users, &gone);
+
+	if (err)
+		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
+	else
+		send_removal(e, r, &gone, false);
+	image_removal_fini(&gone);
+}
+
+struct keep {
+	const struct filters *f;
+	int64_t until_s;
+};
+
+static bool keep_image(const struct image *img, void *arg)
+{
+	struct keep *k = arg;
+
+	return (k->until_s && img->created_s > k->until_s) || !fits(img, k->f, 0, 0);
+}
+
+static void prune(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const known[] = {"dangling", "until", "label", "label!", NULL};
+	struct image_users users = {.use = use_of, .arg = e};
+	struct image_removal gone = {0};
+	cleanup(freep) char *msg = NULL;
+	struct filters *f = NULL;
+	int64_t until = 0;
+
+	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
+		api_error(r, 400, "invalid until: %s is neither a time nor a duration", filters_value(f, "until", 0));
+		filters_free(f);
+		return;
+	}
+
+	/* dangling=false asks for all unused ones: it must not be read as "those that are not dangling". */
+	bool all = !filters_bool(f, "dangling", true);
+	struct filters *labels = NULL;
+	struct keep keep = {.f = labels, .until_s = until / 1000000000};
+	int err = image_store_prune(e->images, all, &users, until ? keep_image : NULL, &keep, &gone);
+
+	if (filters_has(f, "label") || filters_has(f, "label!"))
+		err = -ENOTSUP;
+	filters_free(f);
+	if (err == -ENOTSUP)
+		api_error(r, 501, "the label filter of image prune is not supported by this engine yet");
+	else if (err)
+		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
+	else
+		send_removal(e, r, &gone, true);
+	image_removal_fini(&gone);
+}
+
+static void tag(struct engine *e, struct http_req *r, const char *name)
+{
+	const struct image *img = image_or_error(e, r, name);
+	const char *repo = http_query(r, "repo"), *wanted = http_query(r, "tag");
+	char text[IMAGE_NAME_MAX + 1];
+	struct image_ref ref;
+	int err = 0;
+
+	if (!img)
+		return;
+	err = image_ref_parse(&ref, repo ? repo : "");
+	if (!err && wanted && *wanted)
+		err = image_ref_set_tag(&ref, wanted);
+	if (err) {
+		api_error(r, 400, "invalid reference format: %s%s%s", repo ? repo : "", wanted ? ":" : "", wanted ? wanted : "");
+	} else {
+		image_ref_default_tag(&ref);
+		err = image_store_tag(e->images, img, &ref);
+		if (err) {
+			api_errno(r, err, "image %s cannot be tagged", name);
+		} else {
+			struct event_attribute at[] = {{"name", text}};
+
+			image_ref_familiar(&ref, text);
+			events_emit(e, "image", "tag", img->id, at, 1);
+			api_empty(r, 201);
+		}
+	}
+	image_unref(img);
+}
+
+/* ---- pull */
+
+struct pulling {
+	struct engine *e;
+	struct http_req *r; /* NULL once the client has gone */
+	struct image_pull *pull;
+	bool started; /* the answer has begun: failures go in-band */
+	char *name;   /* owned */
+};
+
+static void begin(struct pulling *p)
+{
+	if (p->r && !p->started)
+		http_reply_start(p->r, 200, "application/json");
+	p->started = true;
+}
+
+static void on_line(const char *json, size_t len, void *arg)
+{
+	struct pulling *p = arg;
+
+	begin(p);
+	if (!p->r || http_write(p->r, json, len) || http_write(p->r, "\r\n", 2))
+		return;
+}
+
+static void on_done(int err, const char *message, void *arg)
+{
+	struct pulling *p = arg;
+	struct http_req *r = p->r;
+
+	image_pull_free(p->pull);
+	if (!err) {
+		struct event_attribute at[] = {{"name", p->name}};
+
+		events_emit(p->e, "image", "pull", p->name, at, 1);
+	}
+	if (r) {
+		http_on_closed(r, NULL, NULL);
+		if (err && !p->started) {
+			api_error(r, err == -EACCES ? 401 : api_status_of(err), "%s", message ? message : strerror(-err));
+		} else {
+			begin(p);
+			if (err) {
+				yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+				yyjson_mut_val *o = yyjson_mut_obj(doc), *d = yyjson_mut_obj(doc);
+				const char *why = message ? message : strerror(-err);
+				size_t len;
+
+				yyjson_mut_doc_set_root(doc, o);
+				yyjson_mut_obj_add_str(doc, d, "message", why);
+				yyjson_mut_obj_add_val(doc, o, "errorDetail", d);
+				yyjson_mut_obj_add_str(doc, o, "error", why);
+				char *text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len);
+
+				if (text && !http_write(r, text, len))
+					(void)!http_write(r, "\r\n", 2);
+				free(text);
+				yyjson_mut_doc_free(doc);
+			}
+			http_end(r);
+		}
+	}
+	free(p->name);
+	free(p);
+}
+
+static const struct image_pull_events pull_events = {.line = on_line, .done = on_done};
+
+/* Docker: whoever asked has gone, the pull ends. */
+static void pull_closed(struct http_req *r, bool ok, void *arg)
+{
+	struct pulling *p = arg;
+
+	p->r = NULL;
+	image_pull_free(p->pull);
+	free(p->name);
+	free(p);
+}
+
+static void pull(struct engine *e, struct http_req *r, const char *arg)
+{
+	const char *from = http_query(r, "fromImage"), *wanted = http_query(r, "tag"), *src = http_query(r, "fromSrc");
+	const char *header = http_header(r, "X-Registry-Auth");
+	char text[IMAGE_NAME_MAX + 1];
+	struct image_ref ref;
+
+	if (src && *src) {
+		api_error(r, 501, "importing an image from an archive is not supported by this engine yet");
+		return;
+	}
+	if (!from || !*from) {
+		api_error(r, 400, "fromImage is missing");
+		return;
+	}
+	if (image_ref_parse(&ref, from) || (wanted && *wanted && image_ref_set_tag(&ref, wanted))) {
+		api_error(r, 400, "invalid reference format: %s%s%s", from, wanted && *wanted ? ":" : "", wanted ? wanted : "");
+		return;
+	}
+	image_ref_default_tag(&ref);
+	image_ref_familiar(&ref, text);
+
+	struct pulling *p = calloc(1, sizeof(*p));
+	/* Docker's rule: credentials that cannot be read are no credentials. */
+	cleanup(freep) char *auth = header ? base64_text(header) : NULL;
+
+	if (!p || !(p->name = strdup(text))) {
+		free(p);
+		api_error(r, 500, "out of memory");
+		return;
+	}
+	p->e = e;
+	p->r = r;
+
+	struct image_pull_opts o = {.name = text, .platform = http_query(r, "platform"), .auth = auth};
+
+	if (o.platform && !*o.platform)
+		o.platform = NULL;
+
+	int err = image_pull_start(&p->pull, e->images, e->loop, &o, &pull_events, p);
+
+	if (err) {
+		api_errno(r, err, "the pull of %s cannot be started", text);
+		free(p->name);
+		free(p);
+		return;
+	}
+	http_on_closed(r, pull_closed, p);
+}
+
+static void refuse_push(struct engine *e, struct http_req *r, const char *name)
+{
+	api_error(r, 501, "pushing images is not supported by this engine yet");
+}
+
+static void refuse_save(struct engine *e, struct http_req *r, const char *name)
+{
+	api_error(r, 501, "saving images is not supported by this engine yet");
+}
+
+static void refuse_load(struct engine *e, struct http_req *r, const char *name)
+{
+	api_error(r, 501, "loading images from an archive is not supported by this engine yet: pull them from a registry");
+}
+
+static void refuse_search(struct engine *e, struct http_req *r, const char *name)
+{
+	api_error(r, 501, "searching registries is not supported by this engine");
+}
+
+const struct api_route image_routes[] = {
+	{HTTP_GET_, "images/json", list},
+	{HTTP_POST_, "images/create", pull},
+	{HTTP_POST_, "images/prune", prune},
+	{HTTP_GET_, "images/search", refuse_search},
+	{HTTP_GET_, "images/get", refuse_save},
+	{HTTP_POST_, "images/load", refuse_load},
+	{HTTP_GET_, "images/**/json", inspect},
+	{HTTP_GET_, "images/**/history", history},
+	{HTTP_POST_, "images/**/tag", tag},
+	{HTTP_POST_, "images/**/push", refuse_push},
+	{HTTP_GET_, "images/**/get", refuse_save},
+	{HTTP_DELETE_, "images/**", delete},
+	{0},
+};

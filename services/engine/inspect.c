@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/container.h"
+#include "engine/container_net.h"
+#include "engine/engine.h"
+#include "engine/exec.h"
+#include "engine/files.h"
+#include "engine/inspect.h"
+#include "engine/json.h"
+
+const char *container_public_state(const struct container *c)
+{
+	switch (c->state) {
+	case CONTAINER_STARTING:
+		return c->has_run ? "exited" : "created";
+	case CONTAINER_EXITING:
+		return "exited";
+	default:
+		return container_state_name(c->state);
+	}
+}
+
+static void add_state(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	yyjson_mut_val *s = yyjson_mut_obj(doc);
+	bool restarting = c->state == CONTAINER_RESTARTING;
+	char text[36];
+
+	yyjson_mut_obj_add_str(doc, s, "Status", container_public_state(c));
+	yyjson_mut_obj_add_bool(doc, s, "Running", container_is_up(c) || restarting);
+	yyjson_mut_obj_add_bool(doc, s, "Paused", c->state == CONTAINER_PAUSED);
+	yyjson_mut_obj_add_bool(doc, s, "Restarting", restarting);
+	yyjson_mut_obj_add_bool(doc, s, "OOMKilled", c->oom_killed);
+	yyjson_mut_obj_add_bool(doc, s, "Dead", c->state == CONTAINER_DEAD);
+	yyjson_mut_obj_add_int(doc, s, "Pid", container_is_up(c) ? c->pid : 0);
+	yyjson_mut_obj_add_int(doc, s, "ExitCode", c->exit_code);
+	yyjson_mut_obj_add_str(doc, s, "Error", c->error ? c->error : "");
+	yyjson_mut_obj_add_strcpy(doc, s, "StartedAt", time_text(text, c->started_ns));
+	yyjson_mut_obj_add_strcpy(doc, s, "FinishedAt", time_text(text, c->finished_ns));
+	yyjson_mut_obj_add_val(doc, o, "State", s);
+}
+
+static void add_file(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, struct container *c, const char *name)
+{
+	cleanup(freep) char *path = text_make("%s/%s", c->dir, name);
+
+	yyjson_mut_obj_add(o, yyjson_mut_str(doc, key), yyjson_mut_strcpy(doc, path ? path : ""));
+}
+
+/* The program and its arguments, as if in one list. */
+static void add_command(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	yyjson_mut_val *args = yyjson_mut_arr(doc);
+	const char *path = NULL;
+	size_t i, n;
+	yyjson_val *v;
+
+	yyjson_arr_foreach(json_arr(c->config, "Entrypoint"), i, n, v) {
+		if (path)
+			yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
+		else
+			path = yyjson_get_str(v);
+	}
+	yyjson_arr_foreach(json_arr(c->config, "Cmd"), i, n, v) {
+		if (path)
+			yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
+		else
+			path = yyjson_get_str(v);
+	}
+	yyjson_mut_obj_add_str(doc, o, "Path", path ? path : "");
+	yyjson_mut_obj_add_val(doc, o, "Args", args);
+}
+
+static void add_driver(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	yyjson_mut_val *g = yyjson_mut_obj(doc), *data = yyjson_mut_obj(doc);
+	cleanup(freep) char *merged = text_make("%s/rootfs", c->run);
+
+	yyjson_mut_obj_add_str(doc, g, "Name", "overlay2");
+	add_file(doc, data, "UpperDir", c, "upper");
+	add_file(doc, data, "WorkDir", c, "work");
+	yyjson_mut_obj_add_strcpy(doc, data, "MergedDir", merged ? merged : "");
+	yyjson_mut_obj_add_val(doc, g, "Data", data);
+	yyjson_mut_obj_add_val(doc, o, "GraphDriver", g);
+}
+
+yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	cleanup(freep) char *name = text_make("/%s", c->name);
+	char text[36];
+
+	yyjson_mut_obj_add_strcpy(doc, o, "Id", c->id);
+	yyjson_mut_obj_add_strcpy(doc, o, "Created", time_text(text, c->created_ns));
+	add_command(c, doc, o);
+	add_state(c, doc, o);
+	yyjson_mut_obj_add_str(doc, o, "Image", c->image_id);
+	add_file(doc, o, "ResolvConfPath", c, "resolv.conf");
+	add_file(doc, o, "HostnamePath", c, "hostname");
+	add_file(doc, o, "HostsPath", c, "hosts");
+	add_file(doc, o, "LogPath", c, "log");
+	yyjson_mut_obj_add_strcpy(doc, o, "Name", name ? name : "");
+	yyjson_mut_obj_add_uint(doc, o, "RestartCount", c->restarts);
+	yyjson_mut_obj_add_str(doc, o, "Driver", "overlay2");
+	yyjson_mut_obj_add_str(doc, o, "Platform", "linux");
+	yyjson_mut_obj_add_str(doc, o, "MountLabel", "");
+	yyjson_mut_obj_add_str(doc, o, "ProcessLabel", "");
+	yyjson_mut_obj_add_str(doc, o, "AppArmorProfile", "");
+	yyjson_mut_obj_add_val(doc, o, "ExecIDs", exec_ids(c, doc));
+	json_copy(doc, o, "HostConfig", c->host);
+	add_driver(c, doc, o);
+	yyjson_mut_obj_add_val(doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
+	json_copy(doc, o, "Config", c->config);
+	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, false));
+	return o;
+}
+
+void container_inspect(struct engine *e, struct http_req *r, const char *name)
+{
+	struct container *c = container_or_404(e, r, name);
+
+	if (!c)
+		return;
+	if (api_query_bool(r, "size", false)) {
+		api_error(r, 501, "the size of a container (inspect --size) is not counted by this engine yet");
+		return;
+	}
+
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = container_json(c, doc);
+
+	yyjson_mut_doc_set_root(doc, o);
+	api_json(r, 200, doc);
+}

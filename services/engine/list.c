@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* GET /containers/json, as docker ps asks for it. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/container.h"
+#include "engine/container_net.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/filters.h"
+#include "engine/inspect.h"
+#include "engine/json.h"
+#include "engine/network.h"
+
+/* "3 minutes", "About an hour": how Docker rounds. */
+static void duration_text(int64_t s, char *out, size_t size)
+{
+	int64_t m = s / 60, h = (s + 1800) / 3600;
+
+	if (s < 1)
+		snprintf(out, size, "Less than a second");
+	else if (s == 1)
+		snprintf(out, size, "1 second");
+	else if (s < 60)
+		snprintf(out, size, "%lld seconds", (long long)s);
+	else if (m == 1)
+		snprintf(out, size, "About a minute");
+	else if (m < 60)
+		snprintf(out, size, "%lld minutes", (long long)m);
+	else if (h == 1)
+		snprintf(out, size, "About an hour");
+	else if (h < 48)
+		snprintf(out, size, "%lld hours", (long long)h);
+	else if (h < 24 * 14)
+		snprintf(out, size, "%lld days", (long long)(h / 24));
+	else if (h < 24 * 60)
+		snprintf(out, size, "%lld weeks", (long long)(h / 24 / 7));
+	else if (h < 24 * 365 * 2)
+		snprintf(out, size, "%lld months", (long long)(h / 24 / 30));
+	else
+		snprintf(out, size, "%lld years", (long long)(h / 24 / 365));
+}
+
+void container_status_text(const struct container *c, int64_t now_ns, char out[96])
+{
+	char d[32];
+
+	switch (c->state) {
+	case CONTAINER_RUNNING:
+	case CONTAINER_PAUSED:
+		duration_text((now_ns - c->started_ns) / 1000000000, d, sizeof(d));
+		snprintf(out, 96, "Up %s%s", d, c->state == CONTAINER_PAUSED ? " (Paused)" : "");
+		return;
+	case CONTAINER_RESTARTING:
+		duration_text((now_ns - c->finished_ns) / 1000000000, d, sizeof(d));
+		snprintf(out, 96, "Restarting (%d) %s ago", c->exit_code, d);
+		return;
+	case CONTAINER_REMOVING:
+		snprintf(out, 96, "Removal In Progress");
+		return;
+	case CONTAINER_DEAD:
+		snprintf(out, 96, "Dead");
+		return;
+	default:
+		if (!c->has_run) {
+			snprintf(out, 96, "Created");
+			return;
+		}
+		duration_text((now_ns - c->finished_ns) / 1000000000, d, sizeof(d));
+		snprintf(out, 96, "Exited (%d) %s ago", c->exit_code, d);
+	}
+}
+
+/* The command as one line, as docker ps shows it. */
+static char *command_text(struct container *c)
+{
+	char *text = strdup("");
+	size_t i, n;
+	yyjson_val *v;
+
+	for (int part = 0; part < 2; part++) {
+		yyjson_arr_foreach(json_arr(c->config, part ? "Cmd" : "Entrypoint"), i, n, v) {
+			const char *s = yyjson_get_str(v);
+			bool quote = strchr(s, ' ') != NULL;
+			char *more = text ? text_make("%s%s%s%s%s", text, *text ? " " : "", quote ? "'" : "", s,
+						     quote ? "'" : "") :
+					    NULL;
+
+			free(text);
+			text = more;
+		}
+	}
+	return text;
+}
+
+yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc), *host = yyjson_mut_obj(doc);
+	cleanup(freep) char *name = text_make("/%s", c->name), *command = command_text(c);
+	char status[96];
+
+	container_status_text(c, wall_ns(), status);
+	yyjson_mut_obj_add_strcpy(doc, o, "Id", c->id);
+	yyjson_mut_arr_add_strcpy(doc, names, name ? name : "");
+	yyjson_mut_obj_add_val(doc, o, "Names", names);
+	yyjson_mut_obj_add_str(doc, o, "Image", c->image_name ? c->image_name : c->image_id);
+	yyjson_mut_obj_add_str(doc, o, "ImageID", c->image_id);
+	yyjson_mut_obj_add_strcpy(doc, o, "Command", command ? command : "");
+	yyjson_mut_obj_add_int(doc, o, "Created", c->created_ns / 1000000000);
+	yyjson_mut_obj_add_val(doc, o, "Ports", container_net_ports(c, doc));
+	json_copy(doc, o, "Labels", json_obj(c->config, "Labels"));
+	yyjson_mut_obj_add_str(doc, o, "State", container_public_state(c));
+	yyjson_mut_obj_add_strcpy(doc, o, "Status", status);
+	yyjson_mut_obj_add_strcpy(doc, host, "NetworkMode", container_net_mode(c));
+	yyjson_mut_obj_add_val(doc, o, "HostConfig", host);
+	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, true));
+	yyjson_mut_obj_add_val(doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
+	return o;
+}
+
+/* Does any value of the key fit this container? */
+static bool any_value(struct container *c, const struct filters *f, const char *key,
+	bool (*fits)(struct container *c, const char *value))
+{
+	const char *v;
+
+	if (!filters_has(f, key))
+		return true;
+	for (size_t i = 0; (v = filters_value(f, key, i)); i++)
+		if (fits(c, v))
+			return true;
+	return false;
+}
+
+static bool fits_name(struct container *c, const char *v)
+{
+	cleanup(freep) char *full = text_make("/%s", c->name);
+
+	/* Docker takes a regular expression; what people use of it is ^, $ and a part of the name. */
+	bool start = *v == '^';
+	const char *p = start ? v + 1 : v;
+	size_t n = strlen(p);
+	bool end = n && p[n - 1] == '$';
+	cleanup(freep) char *want = strndup(p, end ? n - 1 : n);
+
+	if (!full || !want)
+		return false;
+	for (int slash = 0; slash < 2; slash++) {
+		const char *name = slash ? full : c->name;
+		const char *at = strstr(name, want);
+
+		for (; at; at = strstr(at + 1, want)) {
+			if ((!start || at == name) && (!end || !at[strlen(want)]))
+				return true;
+			if (!*at)
+				break;
+		}
+	}
+	return false;
+}
+
+static bool fits_id(struct container *c, const char *v)
+{
+	return !strncmp(c->id, v, strlen(v));
+}
+
+static bool fits_status(struct container *c, const char *v)
+{
+	return !strcmp(container_public_state(c), v);
+}
+
+static bool fits_exited(struct container *c, const char *v)
+{
+	return c->has_run && !container_is_up(c) && atoi(v) == c->exit_code;
+}
+
+static bool fits_ancestor(struct container *c, const char *v)
+{
+	size_t n = strlen(v);
+	const char *name = c->image_name ? c->image_name : "";
+	const char *hex = !strncmp(v, "sha256:", 7) ? v : NULL;
+
+	return !strcmp(name, v) || (!strncmp(name, v, n) && name[n] == ':') ||
+	       (!strncmp(name, v, strlen(name)) && !strcmp(v + strlen(name), ":latest")) ||
+	       !strncmp(c->image_id, hex ? hex : "-", hex ? n : 1) || (n >= 4 && !strncmp(c->image_id + 7, v, n));
+}
+
+static bool fits_network(struct container *c, const char *v)
+{
+	for (struct network_endpoint *ep = networks_endpoints(c->e->networks); ep; ep = ep->next)
+		if (!strcmp(ep->container, c->id) && (!strcmp(ep->network->name, v) || !strncmp(ep->network->id, v, strlen(v))))
+			return true;
+	return !strcmp(container_net_mode(c), v) || json_obj(json_obj(c->networking, "EndpointsConfig"), v);
+}
+
+static bool fits_volume(struct container *c, const char *v)
+{
+	size_t i, n;
+	yyjson_val *m;
+
+	yyjson_arr_foreach(c->mounts, i, n, m)
+		if (yyjson_equals_str(yyjson_obj_get(m, "Name"), v) ||
+			yyjson_equals_str(yyjson_obj_get(m, "Destination"), v))
+			return true;
+	return false;
+}
+
+static bool fits_port(struct container *c, const char *v)
+{
+	yyjson_val *ports = json_obj(c->config, "ExposedPorts");
+	cleanup(freep) char *tcp = text_make("%s/tcp", v);
+
+	return yyjson_obj_get(ports, v) || (tcp && yyjson_obj_get(ports, tcp));
+}
+
+static bool fits_publish(struct container *c, const char *v)
+{
+	yyjson_val *ports = json_obj(c->host, "PortBindings");
+	cleanup(freep) char *tcp = text_make("%s/tcp", v);
+
+	return yyjson_obj_get(ports, v) || (tcp && yyjson_obj_get(ports, tcp));
+}
+
+static bool fits_health(struct container *c, const char *v)
+{
+	return !strcmp(v, "none"); /* no container has health checks here */
+}
+
+static bool fits_task(struct container *c, const char *v)
+{
+	return !strcmp(v, "false") || !strcmp(v, "0"); /* tasks are swarm's */
+}
+
+static const struct {
+	const char *key;
+	bool (*fits)(struct container *c, const char *value);
+} tests[] = {
+	{"name", fits_name},	   {"id", fits_id},	    {"status", fits_status},   {"exited", fits_exited},
+	{"ancestor", fits_ancestor}, {"network", fits_network}, {"volume", fits_volume}, {"expose", fits_port},
+	{"publish", fits_publish}, {"health", fits_health}, {"is-task", fits_task},
+};
+
+/* before and since name a container, which must exist. */
+static bool reference(struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *ns)
+{
+	const char *name = filters_value(f, key, 0);
+	struct container *c = name ? container_or_404(e, r, name) : NULL;
+
+	*ns = c ? c->created_ns : 0;
+	return !name || c;
+}
+
+static void send_list(struct engine *e, struct http_req *r, const struct filters *f)
+{
+	bool all = api_query_bool(r, "all", false) || filters_has(f, "status") || filters_has(f, "exited");
+	int64_t limit = 0, before, since;
+
+	if (api_query_int(r, "limit", &limit)) {
+		api_error(r, 400, "limit is no number: %s", http_query(r, "limit"));
+		return;
+	}
+	if (api_query_bool(r, "size", false)) {
+		api_error(r, 501, "the size of containers (ps --size) is not counted by this engine yet");
+		return;
+	}
+	if (!reference(e, r, f, "before", &before) || !reference(e, r, f, "since", &since))
+		return;
+
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	yyjson_mut_doc_set_root(doc, arr);
+	for (size_t i = e->n_containers; i-- > 0;) {
+		struct container *c = e->containers[i];
+		yyjson_val *labels = json_obj(c->config, "Labels");
+		bool fits = all || limit > 0 || container_is_up(c) || c->state == CONTAINER_RESTARTING;
+
+		for (size_t t = 0; fits && t < array_len(tests); t++)
+			fits = any_value(c, f, tests[t].key, tests[t].fits);
+		if (!fits || !filters_match_labels(f, "label", labels) || !filters_match_labels(f, "label!", labels) ||
+			(before && c->created_ns >= before) || (since && c->created_ns <= since))
+			continue;
+		yyjson_mut_arr_append(arr, container_summary(c, doc));
+		if (limit > 0 && !--limit)
+			break;
+	}
+	api_json(r, 200, doc);
+}
+
+void containers_list(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const known[] = {"name", "id", "status", "exited", "ancestor", "network", "volume", "expose",
+		"publish", "health", "is-task", "label", "label!", "before", "since", NULL};
+	cleanup(freep) char *msg = NULL;
+	struct filters *f = NULL;
+
+	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+	send_list(e, r, f);
+	filters_free(f);
+}

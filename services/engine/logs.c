@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/logs.h"
+#include "engine/output.h"
+#include "engine/start.h"
+#include "engine/stdcopy.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+
+enum { LOGS_CHUNK = 32 << 10, LOGS_PENDING_MAX = 512 << 10, LOGS_TURNS = 64 };
+
+struct logs {
+	struct engine *e;
+	struct http_req *r;
+	struct output_reader reader;
+	struct loop_timer timer;
+	int64_t since_ns, until_ns;
+	bool tty, out, err, follow, timestamps, details;
+	bool mid_line[2]; /* the stream's last byte sent was no newline */
+	bool done;
+};
+
+static void on_closed(struct http_req *r, bool ok, void *arg)
+{
+	struct logs *g = arg;
+
+	loop_timer_del(&g->timer);
+	output_reader_fini(&g->reader);
+	free(g);
+}
+
+static int send_piece(struct logs *g, unsigned stream, const char *prefix, const char *p, size_t len)
+{
+	size_t prefix_len = strlen(prefix);
+	unsigned char h[STDCOPY_HEADER];
+	int err = 0;
+
+	if (!g->tty) {
+		stdcopy_header(h, stream, (uint32_t)(prefix_len + len));
+		err = http_write(g->r, h, sizeof(h));
+	}
+	if (!err && prefix_len)
+		err = http_write(g->r, prefix, prefix_len);
+	return err ? err : http_write(g->r, p, len);
+}
+
+/* One piece a line when something goes in front of each line; else the chunk as it is. */
+static int send_chunk(struct logs *g, const struct output_chunk *chunk, const char *p)
+{
+	char prefix[40] = "", stamp[36];
+	size_t left = chunk->len;
+	bool *mid = &g->mid_line[chunk->stream - 1];
+	int err = 0;
+
+	if (!g->timestamps && !g->details)
+		return send_piece(g, chunk->stream, "", p, left);
+	while (left && !err) {
+		const char *nl = memchr(p, '\n', left);
+		size_t n = nl ? (size_t)(nl - p) + 1 : left;
+
+		prefix[0] = 0;
+		if (!*mid) {
+			if (g->timestamps)
+				snprintf(prefix, sizeof(prefix), "%s ", time_text(stamp, chunk->time_ns));
+			if (g->details)
+				strcat(prefix, " ");
+		}
+		err = send_piece(g, chunk->stream, prefix, p, n);
+		*mid = !nl;
+		p += n;
+		left -= n;
+	}
+	return err;
+}
+
+static void finish(struct logs *g)
+{
+	if (g->done)
+		return;
+	g->done = true;
+	http_end(g->r);
+}
+
+static void pump(struct logs *g);
+
+static void on_timer(struct loop_timer *t)
+{
+	pump(container_of(t, struct logs, timer));
+}
+
+static void pump(struct logs *g)
+{
+	char buf[LOGS_CHUNK];
+
+	for (int turn = 0; !g->done && http_pending(g->r) < LOGS_PENDING_MAX; turn++) {
+		struct output_chunk chunk;
+		int got;
+
+		/* A long log is not sent in one go: others want to be served, too. */
+		if (turn == LOGS_TURNS) {
+			if (loop_timer_set(g->e->loop, &g->timer, loop_now_ms(g->e->loop), on_timer))
+				finish(g);
+			return;
+		}
+		got = output_peek(&g->reader, &chunk);
+		if (got > 0 && g->until_ns && chunk.time_ns > g->until_ns) {
+			finish(g);
+			return;
+		}
+		if (got > 0) {
+			bool wanted = (chunk.stream == OUTPUT_STDERR ? g->err : g->out) && chunk.time_ns >= g->since_ns;
+
+			got = wanted ? output_read(&g->reader, &chunk, buf, sizeof(buf)) :
+				       output_skip(&g->reader, &chunk);
+			if (got > 0 && !wanted)
+				continue;
+		}
+		if (got < 0)
+			log_errno(-got, "op=logs");
+		if (got <= 0) {
+			if (got < 0 || !g->follow || output_ended(g->reader.output) ||
+				(g->until_ns && wall_ns() >= g->until_ns))
+				finish(g);
+			else if (g->until_ns &&
+				 loop_timer_set(g->e->loop, &g->timer,
+					 loop_now_ms(g->e->loop) + (g->until_ns - wall_ns()) / 1000000 + 1, on_timer))
+				finish(g);
+			return;
+		}
+		if (send_chunk(g, &chunk, buf))
+			return; /* the peer has gone; `closed` follows */
+	}
+}
+
+static void on_wake(struct output_reader *r)
+{
+	pump(container_of(r, struct logs, reader));
+}
+
+static void on_drain(struct http_req *r, void *arg)
+{
+	pump(arg);
+}
+
+/* "all", "", or how many lines. */
+static int parse_tail(const char *s, int64_t *lines)
+{
+	char *end;
+
+	*lines = -1;
+	if (!s || !*s || !strcmp(s, "all"))
+		return 0;
+	errno = 0;
+	long long n = strtoll(s, &end, 10);
+
+	if (errno || *end || end == s)
+		return -EINVAL;
+	*lines = n < 0 ? -1 : n;
+	return 0;
+}
+
+void logs_handle(struct engine *e, struct http_req *r, const char *name)
+{
+	struct container *c = container_or_404(e, r, name);
+	const char *since = http_query(r, "since"), *until = http_query(r, "until");
+	int64_t lines;
+
+	if (!c)
+		return;
+
+	struct logs *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		api_error(r, 500, "out of memory");
+		return;
+	}
+	g->e = e;
+	g->r = r;
+	g->tty = c->tty;
+	g->out = api_query_bool(r, "stdout", false);
+	g->err = api_query_bool(r, "stderr", false);
+	g->timestamps = api_query_bool(r, "timestamps", false);
+	g->details = api_query_bool(r, "details", false);
+	g->follow = api_query_bool(r, "follow", false);
+
+	const char *bad = !g->out && !g->err ? "Bad parameters: you must choose at least one stream" :
+			  since && *since && time_parse(since, &g->since_ns) ? "invalid value for \"since\": no time" :
+			  until && *until && time_parse(until, &g->until_ns) ? "invalid value for \"until\": no time" :
+			  parse_tail(http_query(r, "tail"), &lines) ? "invalid value for \"tail\": all, or a number of lines" :
+								     NULL;
+
+	if (bad || start_open_output(c)) {
+		api_error(r, bad ? 400 : 500, "%s", bad ? bad : "the container's log cannot be opened");
+		free(g);
+		return;
+	}
+	output_reader_init(&g->reader, c->output);
+	http_on_closed(r, on_closed, g);
+	if (lines >= 0) {
+		int err = output_reader_tail(&g->reader, (uint64_t)lines);
+
+		if (err) {
+			api_errno(r, err, "the log of container %s cannot be read", c->name);
+			return;
+		}
+	}
+	if (g->follow)
+		output_reader_follow(&g->reader, on_wake);
+	http_on_drain(r, on_drain, g);
+	http_reply_start(r, 200, c->tty || api_minor(r) < 42 ? CONTENT_RAW : CONTENT_MULTIPLEXED);
+	pump(g);
+}

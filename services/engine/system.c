@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* ping, version, info, events, auth, system df. */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "engine/api.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/files.h"
+#include "engine/image.h"
+#include "engine/inspect.h"
+#include "engine/json.h"
+#include "engine/system.h"
+#include "engine/volumes_int.h"
+
+const char *go_arch(void)
+{
+#if defined(__x86_64__)
+	return "amd64";
+#elif defined(__aarch64__)
+	return "arm64";
+#else
+#error "name this architecture as Go does"
+#endif
+}
+
+static void ping(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const headers[][2] = {
+		{"Api-Version", ENGINE_API_VERSION},
+		{"Ostype", "linux"},
+		{"Docker-Experimental", "false"},
+		{"Builder-Version", "1"},
+		{"Swarm", "inactive"},
+		{"Server", "Docker/" ENGINE_VERSION " (linux)"},
+		{"Cache-Control", "no-cache, no-store, must-revalidate"},
+		{"Pragma", "no-cache"},
+	};
+
+	for (size_t i = 0; i < array_len(headers); i++)
+		(void)!http_set_header(r, headers[i][0], headers[i][1]);
+	http_reply(r, 200, "text/plain; charset=utf-8", "OK", 2);
+}
+
+static void version(struct engine *e, struct http_req *r, const char *arg)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *platform = yyjson_mut_obj(doc), *parts = yyjson_mut_arr(doc), *part, *d;
+	struct utsname u;
+
+	uname(&u);
+	yyjson_mut_doc_set_root(doc, o);
+	yyjson_mut_obj_add_str(doc, platform, "Name", "Wherry");
+	yyjson_mut_obj_add_val(doc, o, "Platform", platform);
+	yyjson_mut_obj_add_val(doc, o, "Components", parts);
+	part = yyjson_mut_arr_add_obj(doc, parts);
+	d = yyjson_mut_obj(doc);
+	yyjson_mut_obj_add_str(doc, part, "Name", "Engine");
+	yyjson_mut_obj_add_str(doc, part, "Version", ENGINE_VERSION);
+	yyjson_mut_obj_add_str(doc, d, "ApiVersion", ENGINE_API_VERSION);
+	yyjson_mut_obj_add_str(doc, d, "MinAPIVersion", ENGINE_API_MIN_VERSION);
+	yyjson_mut_obj_add_str(doc, d, "Arch", go_arch());
+	yyjson_mut_obj_add_str(doc, d, "Os", "linux");
+	yyjson_mut_obj_add_strcpy(doc, d, "KernelVersion", u.release);
+	yyjson_mut_obj_add_str(doc, d, "Experimental", "false");
+	yyjson_mut_obj_add_str(doc, d, "GitCommit", "");
+	yyjson_mut_obj_add_str(doc, d, "GoVersion", "");
+	yyjson_mut_obj_add_str(doc, d, "BuildTime", "");
+	yyjson_mut_obj_add_val(doc, part, "Details", d);
+	yyjson_mut_obj_add_str(doc, o, "Version", ENGINE_VERSION);
+	yyjson_mut_obj_add_str(doc, o, "ApiVersion", ENGINE_API_VERSION);
+	yyjson_mut_obj_add_str(doc, o, "MinAPIVersion", ENGINE_API_MIN_VERSION);
+	yyjson_mut_obj_add_str(doc, o, "GitCommit", "");
+	yyjson_mut_obj_add_str(doc, o, "GoVersion", "");
+	yyjson_mut_obj_add_str(doc, o, "Os", "linux");
+	yyjson_mut_obj_add_str(doc, o, "Arch", go_arch());
+	yyjson_mut_obj_add_strcpy(doc, o, "KernelVersion", u.release);
+	yyjson_mut_obj_add_bool(doc, o, "Experimental", false);
+	yyjson_mut_obj_add_str(doc, o, "BuildTime", "");
+	api_json(r, 200, doc);
+}
+
+static yyjson_mut_val *texts(yyjson_mut_doc *doc, const char *const *list, size_t n)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	for (size_t i = 0; i < n; i++)
+		yyjson_mut_arr_add_str(doc, arr, list[i]);
+	return arr;
+}
+
+static void add_registries(struct engine *e, yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	yyjson_mut_val *conf = yyjson_mut_obj(doc), *index = yyjson_mut_obj(doc), *hub = yyjson_mut_obj(doc);
+
+	yyjson_mut_obj_add_str(doc, hub, "Name", "docker.io");
+	yyjson_mut_obj_add_val(doc, hub, "Mirrors", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_bool(doc, hub, "Secure", true);
+	yyjson_mut_obj_add_bool(doc, hub, "Official", true);
+	yyjson_mut_obj_add_val(doc, index, "docker.io", hub);
+	yyjson_mut_obj_add_val(doc, conf, "InsecureRegistryCIDRs", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(doc, conf, "IndexConfigs", index);
+	yyjson_mut_obj_add_val(doc, conf, "Mirrors", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(doc, o, "RegistryConfig", conf);
+	yyjson_mut_obj_add_str(doc, o, "IndexServerAddress", "https://index.docker.io/v1/");
+}
+
+static void info(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const volume_drivers[] = {"local"}, *const network_drivers[] = {"bridge", "host", "null"};
+	static const char *const log_drivers[] = {"json-file", "local"}, *const security[] = {"name=seccomp,profile=builtin",
+		"name=cgroupns"};
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *v, *rt;
+	const struct image **images = NULL;
+	ssize_t n_images = image_store_list(e->images, &images);
+	size_t running = 0, paused = 0;
+	struct utsname u;
+	struct sysinfo si;
+	char now[36];
+
+	if (n_images >= 0)
+		image_list_free(images, (size_t)n_images);
+	for (size_t i = 0; i < e->n_containers; i++) {
+		running += e->containers[i]->state == CONTAINER_RUNNING;
+		paused += e->containers[i]->state == CONTAINER_PAUSED;
+	}
+	uname(&u);
+	sysinfo(&si);
+	yyjson_mut_doc_set_root(doc, o);
+	yyjson_mut_obj_add_str(doc, o, "ID", e->id);
+	yyjson_mut_obj_add_uint(doc, o, "Containers", e->n_containers);
+	yyjson_mut_obj_add_uint(doc, o, "ContainersRunning", running);
+	yyjson_mut_obj_add_uint(doc, o, "ContainersPaused", paused);
+	yyjson_mut_obj_add_uint(doc, o, "ContainersStopped", e->n_containers - running - paused);
+	yyjson_mut_obj_add_int(doc, o, "Images", n_images > 0 ? n_images : 0);
+	yyjson_mut_obj_add_str(doc, o, "Driver", "overlay2");
+	yyjson_mut_obj_add_val(doc, o, "DriverStatus", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_str(doc, o, "DockerRootDir", e->data_dir);
+	v = yyjson_mut_obj(doc);
+	yyjson_mut_obj_add_val(doc, v, "Volume", texts(doc, volume_drivers, 1));
+	yyjson_mut_obj_add_val(doc, v, "Network", texts(doc, network_drivers, 3));
+	yyjson_mut_obj_add_null(doc, v, "Authorization");
+	yyjson_mut_obj_add_val(doc, v, "Log", texts(doc, log_drivers, 2));
+	yyjson_mut_obj_add_val(doc, o, "Plugins", v);
+	static const char *const yes[] = {"MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet",
+		"PidsLimit", "IPv4Forwarding"};
+	static const char *const no[] = {"OomKillDisable", "BridgeNfIptables", "BridgeNfIp6tables", "Debug",
+		"ExperimentalBuild", "LiveRestoreEnabled"};
+
+	for (size_t i = 0; i < array_len(yes); i++)
+		yyjson_mut_obj_add(o, yyjson_mut_str(doc, yes[i]), yyjson_mut_true(doc));
+	for (size_t i = 0; i < array_len(no); i++)
+		/* Containers always outlive the engine here; Docker's name for that is live restore. */
+		yyjson_mut_obj_add(o, yyjson_mut_str(doc, no[i]),
+			yyjson_mut_bool(doc, !strcmp(no[i], "LiveRestoreEnabled")));
+	yyjson_mut_obj_add_uint(doc, o, "NEventsListener", 0);
+	yyjson_mut_obj_add_uint(doc, o, "NFd", 0);
+	yyjson_mut_obj_add_uint(doc, o, "NGoroutines", 0);
+	yyjson_mut_obj_add_strcpy(doc, o, "SystemTime", time_text(now, wall_ns()));
+	yyjson_mut_obj_add_str(doc, o, "LoggingDriver", "json-file");
+	yyjson_mut_obj_add_str(doc, o, "CgroupDriver", "cgroupfs");
+	yyjson_mut_obj_add_str(doc, o, "CgroupVersion", "2");
+	yyjson_mut_obj_add_strcpy(doc, o, "KernelVersion", u.release);
+	yyjson_mut_obj_add_str(doc, o, "OperatingSystem", "Wherry");
+	yyjson_mut_obj_add_str(doc, o, "OSVersion", "");
+	yyjson_mut_obj_add_str(doc, o, "OSType", "linux");
+	yyjson_mut_obj_add_strcpy(doc, o, "Architecture", u.machine);
+	yyjson_mut_obj_add_int(doc, o, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
+	yyjson_mut_obj_add_uint(doc, o, "MemTotal", (uint64_t)si.totalram * si.mem_unit);
+	add_registries(e, doc, o);
+	yyjson_mut_obj_add_str(doc, o, "HttpProxy", "");
+	yyjson_mut_obj_add_str(doc, o, "HttpsProxy", "");
+	yyjson_mut_obj_add_str(doc, o, "NoProxy", "");
+	yyjson_mut_obj_add_strcpy(doc, o, "Name", u.nodename);
+	yyjson_mut_obj_add_val(doc, o, "Labels", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_str(doc, o, "ServerVersion", ENGINE_VERSION);
+	rt = yyjson_mut_obj(doc);
+	v = yyjson_mut_obj(doc);
+	yyjson_mut_obj_add_str(doc, v, "path", e->runtime);
+	yyjson_mut_obj_add_val(doc, rt, "wherry", v);
+	yyjson_mut_obj_add_val(doc, o, "Runtimes", rt);
+	yyjson_mut_obj_add_str(doc, o, "DefaultRuntime", "wherry");
+	/* An empty state would read as "swarm is on". */
+	v = yyjson_mut_obj(doc);
+	yyjson_mut_obj_add_str(doc, v, "NodeID", "");
+	yyjson_mut_obj_add_str(doc, v, "NodeAddr", "");
+	yyjson_mut_obj_add_str(doc, v, "LocalNodeState", "inactive");
+	yyjson_mut_obj_add_bool(doc, v, "ControlAvailable", false);
+	yyjson_mut_obj_add_str(doc, v, "Error", "");
+	yyjson_mut_obj_add_null(doc, v, "RemoteManagers");
+	yyjson_mut_obj_add_val(doc, o, "Swarm", v);
+	yyjson_mut_obj_add_str(doc, o, "Isolation", "");
+	yyjson_mut_obj_add_str(doc, o, "InitBinary", "");
+	static const char *const commits[] = {"ContainerdCommit", "RuncCommit", "InitCommit"};
+
+	for (size_t i = 0; i < array_len(commits); i++) {
+		v = yyjson_mut_obj(doc);
+		yyjson_mut_obj_add_str(doc, v, "ID", "");
+		yyjson_mut_obj_add(o, yyjson_mut_str(doc, commits[i]), v);
+	}
+	yyjson_mut_obj_add_val(doc, o, "SecurityOptions", texts(doc, security, 2));
+	yyjson_mut_obj_add_null(doc, o, "CDISpecDirs");
+	yyjson_mut_obj_add_val(doc, o, "Warnings", yyjson_mut_arr(doc));
+	api_json(r, 200, doc);
+}
+
+static void auth_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
+{
+	api_error(r, 501, "docker login is not checked by this engine yet: credentials are sent with each pull instead");
+}
+
+static void auth(struct engine *e, struct http_req *r, const char *arg)
+{
+	api_body_json(e, r, NULL, auth_body);
+}
+
+static void df(struct engine *e, struct http_req *r, const char *arg)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc), *imgs = yyjson_mut_arr(doc);
+	yyjson_mut_val *vols = yyjson_mut_arr(doc);
+	const struct image **images = NULL;
+	ssize_t n = image_store_list(e->images, &images);
+	uint64_t layers = 0;
+
+	yyjson_mut_doc_set_root(doc, o);
+	for (ssize_t i = 0; i < n; i++) {
+		yyjson_mut_val *im = image_summary(e, images[i], doc);
+		int64_t users = 0;
+
+		for (size_t k = 0; k < e->n_containers; k++)
+			users += !strcmp(e->containers[k]->image_id, images[i]->id);
+		yyjson_mut_obj_put(im, yyjson_mut_str(doc, "Containers"), yyjson_mut_int(doc, users));
+		yyjson_mut_arr_append(imgs, im);
+		layers += images[i]->size_bytes;
+	}
+	if (n >= 0)
+		image_list_free(images, (size_t)n);
+	for (size_t i = 0; i < e->n_containers; i++) {
+		yyjson_mut_val *c = container_summary(e->containers[i], doc);
+
+		yyjson_mut_obj_add_int(doc, c, "SizeRw", 0);
+		yyjson_mut_obj_add_int(doc, c, "SizeRootFs", 0);
+		yyjson_mut_arr_append(arr, c);
+	}
+	for (size_t i = 0; i < e->volumes->n; i++) {
+		yyjson_mut_val *v = volume_json(e, e->volumes->list[i], doc), *use = yyjson_mut_obj(doc);
+
+		/* -1 is Docker's "not known". */
+		yyjson_mut_obj_add_int(doc, use, "Size", -1);
+		yyjson_mut_obj_add_int(doc, use, "RefCount", volume_in_use(e, e->volumes->list[i]->name));
+		yyjson_mut_obj_add_val(doc, v, "UsageData", use);
+		yyjson_mut_arr_append(vols, v);
+	}
+	yyjson_mut_obj_add_uint(doc, o, "LayersSize", layers);
+	yyjson_mut_obj_add_val(doc, o, "Images", imgs);
+	yyjson_mut_obj_add_val(doc, o, "Containers", arr);
+	yyjson_mut_obj_add_val(doc, o, "Volumes", vols);
+	yyjson_mut_obj_add_val(doc, o, "BuildCache", yyjson_mut_arr(doc));
+	api_json(r, 200, doc);
+}
+
+/* `docker system prune` asks for it whether there is a builder or not. */
+static void build_prune(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char none[] = "{\"CachesDeleted\":null,\"SpaceReclaimed\":0}";
+
+	http_reply(r, 200, "application/json", none, sizeof(none) - 1);
+}
+
+static void no_plugins(struct engine *e, struct http_req *r, const char *arg)
+{
+	http_reply(r, 200, "application/json", "[]", 2);
+}
+
+const struct api_route system_routes[] = {
+	{HTTP_GET_, "_ping", ping},
+	{HTTP_HEAD_, "_ping", ping},
+	{HTTP_GET_, "version", version},
+	{HTTP_GET_, "info", info},
+	{HTTP_GET_, "events", events_handle},
+	{HTTP_POST_, "auth", auth},
+	{HTTP_GET_, "system/df", df},
+	{HTTP_POST_, "build/prune", build_prune},
+	{HTTP_GET_, "plugins", no_plugins},
+	{0},
+};

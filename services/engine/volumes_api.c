@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The endpoints under /volumes. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/filters.h"
+#include "engine/json.h"
+#include "engine/volumes_int.h"
+
+yyjson_mut_val *volume_json(struct engine *e, struct volume *v, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	cleanup(freep) char *path = volume_path(e, v->name);
+	char stamp[36];
+
+	time_text(stamp, v->created_s * 1000000000);
+	strcpy(stamp + 19, "Z");
+	yyjson_mut_obj_add_strcpy(doc, o, "CreatedAt", stamp);
+	yyjson_mut_obj_add_str(doc, o, "Driver", "local");
+	json_copy(doc, o, "Labels", json_obj(yyjson_doc_get_root(v->doc), "Labels"));
+	yyjson_mut_obj_add_strcpy(doc, o, "Mountpoint", path ? path : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "Name", v->name);
+	json_copy(doc, o, "Options", NULL);
+	yyjson_mut_obj_add_str(doc, o, "Scope", "local");
+	return o;
+}
+
+static void list(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const known[] = {"dangling", "driver", "label", "label!", "name", NULL};
+	cleanup(freep) char *msg = NULL;
+	struct filters *f = NULL;
+
+	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
+
+	yyjson_mut_doc_set_root(doc, o);
+	for (size_t i = 0; i < e->volumes->n; i++) {
+		struct volume *v = e->volumes->list[i];
+		yyjson_val *labels = json_obj(yyjson_doc_get_root(v->doc), "Labels");
+
+		if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) == volume_in_use(e, v->name))
+			continue;
+		if (filters_match_part(f, "name", v->name) && filters_match_exact(f, "driver", "local") &&
+			filters_match_labels(f, "label", labels) && filters_match_labels(f, "label!", labels))
+			yyjson_mut_arr_append(arr, volume_json(e, v, doc));
+	}
+	filters_free(f);
+	yyjson_mut_obj_add_val(doc, o, "Volumes", arr);
+	yyjson_mut_obj_add_null(doc, o, "Warnings");
+	api_json(r, 200, doc);
+}
+
+static void send_volume(struct engine *e, struct http_req *r, int status, struct volume *v)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+
+	yyjson_mut_doc_set_root(doc, volume_json(e, v, doc));
+	api_json(r, status, doc);
+}
+
+static struct volume *volume_or_404(struct engine *e, struct http_req *r, const char *name)
+{
+	struct volume *v = volume_find(e, name);
+
+	if (!v)
+		api_error(r, 404, "get %s: no such volume", name);
+	return v;
+}
+
+static void inspect(struct engine *e, struct http_req *r, const char *name)
+{
+	struct volume *v = volume_or_404(e, r, name);
+
+	if (v)
+		send_volume(e, r, 200, v);
+}
+
+static void create_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
+{
+	const char *name = json_text(root, "Name"), *driver = json_text(root, "Driver");
+	cleanup(freep) char *msg = NULL;
+	struct volume *v = NULL;
+	char id[65];
+
+	if (driver && strcmp(driver, "local") != 0) {
+		api_error(r, 404, "create %s: there is no volume driver \"%s\", only local", name ? name : "", driver);
+		return;
+	}
+	if (!json_blank(yyjson_obj_get(root, "DriverOpts"))) {
+		api_error(r, 400, "options of the local volume driver (type, o, device) are not supported by this engine yet");
+		return;
+	}
+	if (!json_blank(yyjson_obj_get(root, "ClusterVolumeSpec"))) {
+		api_error(r, 400, "cluster volumes need a swarm, which this engine does not have");
+		return;
+	}
+	if (!name && random_id(id)) {
+		api_error(r, 500, "no randomness for a name");
+		return;
+	}
+
+	int err = volume_ensure(e, name ? name : id, !name, json_obj(root, "Labels"), &v, &msg);
+
+	if (err)
+		api_error(r, api_status_of(err), "%s", msg ? msg : "out of memory");
+	else
+		send_volume(e, r, 201, v);
+}
+
+static void create(struct engine *e, struct http_req *r, const char *arg)
+{
+	api_body_json(e, r, NULL, create_body);
+}
+
+static void delete(struct engine *e, struct http_req *r, const char *name)
+{
+	struct volume *v = volume_find(e, name);
+
+	if (!v && api_query_bool(r, "force", false)) {
+		api_empty(r, 204);
+		return;
+	}
+	if (!v) {
+		api_error(r, 404, "get %s: no such volume", name);
+		return;
+	}
+	if (volume_in_use(e, name)) {
+		api_error(r, 409, "remove %s: volume is in use", name);
+		return;
+	}
+
+	int err = volume_remove(e, v);
+
+	if (err)
+		api_errno(r, err, "cannot remove volume %s", name);
+	else
+		api_empty(r, 204);
+}
+
+static void prune(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const known[] = {"all", "label", "label!", NULL};
+	cleanup(freep) char *msg = NULL;
+	struct filters *f = NULL;
+
+	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
+	bool all = filters_bool(f, "all", false) || api_minor(r) < 42;
+
+	yyjson_mut_doc_set_root(doc, o);
+	for (size_t i = e->volumes->n; i-- > 0;) {
+		struct volume *v = e->volumes->list[i];
+		yyjson_val *labels = json_obj(yyjson_doc_get_root(v->doc), "Labels");
+
+		if ((!all && !v->anonymous) || volume_in_use(e, v->name) || !filters_match_labels(f, "label", labels) ||
+			!filters_match_labels(f, "label!", labels))
+			continue;
+		yyjson_mut_arr_add_strcpy(doc, arr, v->name);
+		if (volume_remove(e, v))
+			yyjson_mut_arr_remove_last(arr);
+	}
+	filters_free(f);
+	yyjson_mut_obj_add_val(doc, o, "VolumesDeleted", arr);
+	/* Deleting runs beside: how much it frees is known only when it is done. */
+	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", 0);
+	api_json(r, 200, doc);
+}
+
+const struct api_route volume_routes[] = {
+	{HTTP_GET_, "volumes", list},
+	{HTTP_POST_, "volumes/create", create},
+	{HTTP_POST_, "volumes/prune", prune},
+	{HTTP_GET_, "volumes/*", inspect},
+	{HTTP_DELETE_, "volumes/*", delete},
+	{0},
+};
