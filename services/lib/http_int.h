@@ -3,8 +3,8 @@
 #define LIB_HTTP_INT_H
 
 /*
- * The inside of the HTTP server, in three files: http_server.c accepts, http_conn.c turns bytes into
- * requests, http_reply.c turns answers into bytes.
+ * The inside of the HTTP server, in four files: http_server.c accepts, http_parse.c and http_conn.c turn bytes
+ * into requests, http_reply.c turns answers into bytes.
  *
  * A connection has at most one request at a time, `req`. Bytes of later ones wait in `backlog`, and reading
  * stops while there are any. A request that has ended stays in memory until the next turn of the loop, so
@@ -116,10 +116,14 @@ struct http_server {
 /* http_server.c */
 void http_server_forget(struct conn *c);
 
+/* http_parse.c */
+extern const llhttp_settings_t http_parser_settings;
+
 /* http_conn.c */
 must_check int http_conn_new(struct http_server *s, int fd, struct tls_config *tls);
 void http_conn_free(struct conn *c);
-void http_conn_continue(struct conn *c); /* from the loop, soon */
+void http_conn_continue(struct conn *c);	     /* from the loop, soon */
+void http_conn_timeout(struct conn *c, int seconds); /* 0: none */
 /* The request ends here: closed() is called; the caller decides what becomes of the connection. */
 void http_req_ended(struct http_req *r, bool ok);
 /* After the last byte of an answer was queued. */

@@ -21,27 +21,15 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "lib/byteq.h"
 #include "lib/loop.h"
 #include "lib/stream.h"
 #include "lib/stream_int.h"
 
 enum {
-	CHUNK_SIZE = 16 * 1024,
 	READ_SIZE = 64 * 1024,
 	RECORD_SIZE = 16 * 1024, /* the most that one TLS record holds */
-	SPARE_CHUNKS = 16,
 	IOV_A_WRITE = 64,
-};
-
-struct chunk {
-	struct chunk *next;
-	size_t start, end; /* what is queued of data */
-	unsigned char data[CHUNK_SIZE];
-};
-
-struct queue {
-	struct chunk *head, *tail;
-	size_t bytes;
 };
 
 struct stream {
@@ -54,8 +42,8 @@ struct stream {
 	struct tls_session *tls; /* NULL: plain */
 	const struct tls_ops *ops;
 
-	struct queue out;
-	struct queue early; /* plain bytes written before the handshake was done */
+	struct byteq out;
+	struct byteq early; /* plain bytes written before the handshake was done */
 	unsigned char *unread;
 	size_t unread_len;
 
@@ -71,86 +59,6 @@ struct stream {
 	bool closed_told;
 	bool tty;
 };
-
-/* ---- chunks; a few are kept, so that a steady flow allocates nothing */
-
-static struct chunk *spares;
-static unsigned n_spares;
-
-static struct chunk *chunk_new(void)
-{
-	struct chunk *c = spares;
-
-	if (c) {
-		spares = c->next;
-		n_spares--;
-	} else {
-		c = malloc(sizeof(*c));
-	}
-	if (c) {
-		c->next = NULL;
-		c->start = c->end = 0;
-	}
-	return c;
-}
-
-static void chunk_free(struct chunk *c)
-{
-	if (n_spares >= SPARE_CHUNKS) {
-		free(c);
-		return;
-	}
-	c->next = spares;
-	spares = c;
-	n_spares++;
-}
-
-static int queue_add(struct queue *q, const void *buf, size_t len)
-{
-	const unsigned char *p = buf;
-
-	while (len) {
-		struct chunk *c = q->tail;
-
-		if (!c || c->end == CHUNK_SIZE) {
-			c = chunk_new();
-			if (!c)
-				return -ENOMEM;
-			if (q->tail)
-				q->tail->next = c;
-			else
-				q->head = c;
-			q->tail = c;
-		}
-
-		size_t n = CHUNK_SIZE - c->end < len ? CHUNK_SIZE - c->end : len;
-
-		memcpy(c->data + c->end, p, n);
-		c->end += n;
-		q->bytes += n;
-		p += n;
-		len -= n;
-	}
-	return 0;
-}
-
-static void queue_skip(struct queue *q, size_t len)
-{
-	q->bytes -= len;
-	while (q->head) {
-		struct chunk *c = q->head;
-		size_t n = c->end - c->start < len ? c->end - c->start : len;
-
-		c->start += n;
-		len -= n;
-		if (c->start < c->end)
-			return;
-		q->head = c->next;
-		if (!q->head)
-			q->tail = NULL;
-		chunk_free(c);
-	}
-}
 
 /* ---- state */
 
@@ -199,8 +107,8 @@ static void release(struct stream *s)
 		s->ops->free(s->tls);
 	s->tls = NULL;
 	closep(&s->io.fd);
-	queue_skip(&s->out, s->out.bytes);
-	queue_skip(&s->early, s->early.bytes);
+	byteq_skip(&s->out, s->out.bytes);
+	byteq_skip(&s->early, s->early.bytes);
 	free(take(s->unread));
 	s->unread_len = 0;
 }
@@ -268,7 +176,7 @@ int stream_raw_write(struct stream *s, const void *buf, size_t len)
 	}
 	if (!len)
 		return 0;
-	r = queue_add(&s->out, p, len);
+	r = byteq_add(&s->out, p, len);
 	if (r < 0)
 		broke(s, r); /* a part may be gone already */
 	return r;
@@ -296,7 +204,7 @@ static int plain_writev(struct stream *s, const struct iovec *iov, int n, size_t
 		if (k == iov[i].iov_len)
 			continue;
 
-		int r = queue_add(&s->out, (const char *)iov[i].iov_base + k, iov[i].iov_len - k);
+		int r = byteq_add(&s->out, (const char *)iov[i].iov_base + k, iov[i].iov_len - k);
 
 		if (r < 0) {
 			broke(s, r);
@@ -353,7 +261,7 @@ int stream_writev(struct stream *s, const struct iovec *iov, int n)
 
 	if (s->handshaking) {
 		for (int i = 0; i < n && !r; i++)
-			r = queue_add(&s->early, iov[i].iov_base, iov[i].iov_len);
+			r = byteq_add(&s->early, iov[i].iov_base, iov[i].iov_len);
 		if (r < 0)
 			broke(s, r);
 	} else if (s->tls) {
@@ -423,15 +331,8 @@ static void flush(struct stream *s)
 {
 	while (s->out.bytes) {
 		struct iovec iov[IOV_A_WRITE];
-		size_t asked = 0;
-		int n = 0;
-
-		for (struct chunk *c = s->out.head; c && n < IOV_A_WRITE; c = c->next) {
-			iov[n].iov_base = c->data + c->start;
-			iov[n].iov_len = c->end - c->start;
-			asked += iov[n++].iov_len;
-		}
-
+		size_t asked;
+		int n = byteq_peek(&s->out, iov, IOV_A_WRITE, &asked);
 		ssize_t sent = writev(s->io.fd, iov, n);
 
 		if (sent < 0 && (errno == EAGAIN || errno == EINTR))
@@ -440,7 +341,7 @@ static void flush(struct stream *s)
 			broke(s, -errno);
 			return;
 		}
-		queue_skip(&s->out, (size_t)sent);
+		byteq_skip(&s->out, (size_t)sent);
 		if ((size_t)sent < asked)
 			break;
 	}
@@ -481,13 +382,14 @@ static void handshake(struct stream *s)
 	}
 	s->handshaking = false;
 	while (s->early.bytes && !s->err) {
-		struct chunk *c = s->early.head;
-		size_t n = c->end - c->start;
+		struct iovec iov;
+		size_t n;
 
-		r = s->ops->write(s->tls, c->data + c->start, n);
+		byteq_peek(&s->early, &iov, 1, &n);
+		r = s->ops->write(s->tls, iov.iov_base, n);
 		if (r < 0)
 			broke(s, r);
-		queue_skip(&s->early, n);
+		byteq_skip(&s->early, n);
 	}
 	if (s->shut && !s->err)
 		begin_shutdown(s);
