@@ -30,7 +30,7 @@
 #define STATUS RUN "/status"
 #define NOTICE "/run/notice/storage"
 
-enum { DISK_WAIT_MS = 30 * 1000 };
+enum { DISK_WAIT_MS = 30 * 1000, DEVICES_UNTIL_MS = 5 * 1000 };
 
 /* nodev on DATA too: container roots and volumes need no device nodes there, they get theirs in /dev. */
 enum {
@@ -44,6 +44,7 @@ struct storage {
 	uint64_t data_size;
 
 	char name[DISK_NAME_MAX];
+	const char *how; /* it was found */
 	struct bdev_file disk;
 	bool open;
 	struct gpt gpt;
@@ -102,34 +103,91 @@ static void read_config(struct storage *s)
 	yyjson_doc_free(doc);
 }
 
+/*
+ * The disk booted from. Until it is set up its GUID is that of the image, which another disk may carry too, maybe one
+ * that is found later; so the first boot waits for those.
+ */
+static int choose_booted(struct storage *s, const struct gpt_guid *guid)
+{
+	struct disk_wanted w = {.booted = guid};
+	struct gpt_guid state;
+	int rc = disk_wait(&w, DISK_WAIT_MS, s->name);
+
+	if (gpt_guid_parse(&state, STATE_TYPE) < 0)
+		return -EINVAL;
+	if (rc == DISK_FOUND && !disk_has_type(s->name, &state, 0))
+		rc = disk_settle(&w, DEVICES_UNTIL_MS, s->name);
+	if (rc == DISK_SEVERAL)
+		return problem(s, "several disks carry the partition that was booted, so none is written; storage.disk must name one");
+	return rc == DISK_FOUND ? 0 : problem(s, "no disk carries the partition that was booted");
+}
+
+/*
+ * A machine whose disk is named by its configuration, and whose newest configuration was refused or is missing, still
+ * has the one kept on that disk. So a disk with our partitions, formatted, is used if it is the only one; it is never
+ * formatted here.
+ */
+static bool has_ours(const char *name)
+{
+	struct gpt_guid state, data;
+
+	return gpt_guid_parse(&state, STATE_TYPE) == 0 && gpt_guid_parse(&data, DATA_TYPE) == 0 &&
+	       disk_has_type(name, &state, ATTR_FORMATTED) && disk_has_type(name, &data, ATTR_FORMATTED);
+}
+
+struct survey {
+	char name[DISK_NAME_MAX];
+	unsigned found;
+};
+
+static bool survey_one(const char *name, void *arg)
+{
+	struct survey *v = arg;
+
+	if (has_ours(name) && v->found++ == 0)
+		snprintf(v->name, sizeof(v->name), "%s", name);
+	return true;
+}
+
+static int choose_known(struct storage *s)
+{
+	struct survey v = {.found = 0};
+
+	disk_each(survey_one, &v);
+	if (v.found > 1)
+		return problem(s, "several disks have a STATE and a DATA; storage.disk must name one");
+	if (v.found == 0)
+		return problem(s, "no disk: not booted from one, and storage.disk names none");
+	snprintf(s->name, sizeof(s->name), "%s", v.name);
+	s->how = "the only one with STATE and DATA";
+	return 0;
+}
+
 /* Which disk; *booted: it is the one we were booted from. 0 or -EIO with a problem told. */
 static int choose(struct storage *s, bool *booted)
 {
 	struct gpt_guid guid;
 	bool have_guid = disk_booted_guid(&guid) == 0;
-	struct disk_wanted by_config = {.configured = s->configured}, by_boot = {.booted = &guid}, by_tag = {.tagged = true};
+	struct disk_wanted by_config = {.configured = s->configured}, by_tag = {.tagged = true};
+	int rc;
 
 	*booted = false;
 	if (*s->configured) {
-		if (disk_wait(&by_config, DISK_WAIT_MS, s->name) == DISK_NONE)
-			return problem(s, "no disk %s, which storage.disk names", s->configured);
+		s->how = "as configured";
+		rc = disk_wait(&by_config, DISK_WAIT_MS, s->name);
+		if (rc != DISK_FOUND)
+			return problem(s, "%s disk %s, which storage.disk names", rc == DISK_NONE ? "no" : "more than one",
+				s->configured);
 		*booted = have_guid && disk_has_partition(s->name, &guid);
 		return 0;
 	}
 	if (have_guid) {
-		switch (disk_wait(&by_boot, DISK_WAIT_MS, s->name)) {
-		case DISK_FOUND:
-			*booted = true;
-			return 0;
-		case DISK_SEVERAL:
-			return problem(s, "several disks carry the partition that was booted, so none is written; storage.disk must name one");
-		default:
-			return problem(s, "no disk carries the partition that was booted");
-		}
+		s->how = "booted from";
+		*booted = true;
+		return choose_booted(s, &guid);
 	}
-	if (disk_find(&by_tag, s->name) == DISK_FOUND)
-		return 0;
-	return problem(s, "no disk: not booted from one, and storage.disk names none");
+	s->how = "tagged wherry-data";
+	return disk_find(&by_tag, s->name) == DISK_FOUND ? 0 : choose_known(s);
 }
 
 static int reread(void *arg, const struct gpt *g)
@@ -261,8 +319,7 @@ int storage_main(int argc, char **argv)
 		snprintf(s.notice, sizeof(s.notice), "%s; the node works in memory, everything is lost at reboot\n", s.problem);
 		console_say("WARNING: %s. The node works in memory: everything is lost at reboot.", s.problem);
 	} else {
-		say(&s, "disk: /dev/%s, %s\n", s.name,
-			*s.configured ? "as configured" : booted ? "booted from" : "tagged wherry-data");
+		say(&s, "disk: /dev/%s, %s\n", s.name, s.how);
 	}
 
 	rc = mount_one(&s, "STATE", "/state", s.made.state, STATE_FLAGS, "", "size=16m,mode=0755");

@@ -91,6 +91,25 @@ bool disk_has_partition(const char *disk, const struct gpt_guid *guid)
 	return found;
 }
 
+bool disk_has_type(const char *disk, const struct gpt_guid *type, uint64_t attr)
+{
+	struct bdev_file f;
+	char path[64];
+	struct gpt g;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/dev/%s", disk);
+	if (bdev_open(&f, path, false) < 0)
+		return false;
+	if (gpt_read(&f.b, &g) == GPT_VALID) {
+		const struct gpt_part *p = gpt_find_type(&g, type);
+
+		found = p && (p->attrs & attr) == attr;
+	}
+	bdev_close(&f);
+	return found;
+}
+
 static bool matches(const struct disk_wanted *w, const char *disk)
 {
 	if (w->booted)
@@ -131,11 +150,12 @@ int disk_uevents(void)
 	return take_fd(fd);
 }
 
+/* Since the kernel's start. */
 static int64_t now_ms(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
@@ -162,6 +182,18 @@ int disk_wait(const struct disk_wanted *w, int timeout_ms, char *name)
 		int rc = disk_find(w, name);
 
 		if (rc != DISK_NONE || events < 0 || !disk_uevents_wait(events, deadline - now_ms()))
+			return rc;
+	}
+}
+
+int disk_settle(const struct disk_wanted *w, int64_t until_ms, char *name)
+{
+	cleanup(closep) int events = disk_uevents();
+
+	for (;;) {
+		int rc = disk_find(w, name);
+
+		if (rc == DISK_SEVERAL || events < 0 || !disk_uevents_wait(events, until_ms - now_ms()))
 			return rc;
 	}
 }

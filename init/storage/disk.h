@@ -37,6 +37,17 @@ bool disk_has_partition(const char *name, const struct gpt_guid *guid);
 /* The GUID of the partition the firmware booted from, as the boot loader left it. 0, or -ENOENT without firmware. */
 must_check int disk_booted_guid(struct gpt_guid *out);
 
+/* Whether the disk has a table in which the entry of this type is marked @attr. */
+bool disk_has_type(const char *name, const struct gpt_guid *type, uint64_t attr);
+
+/**
+ * disk_settle() - look again for as long as devices may still be found
+ *
+ * Nothing says that a kernel has found them all; USB takes some seconds. Return: as disk_find(), at @until_ms after the
+ * kernel's start or as soon as it is DISK_SEVERAL.
+ */
+must_check int disk_settle(const struct disk_wanted *w, int64_t until_ms, char *name);
+
 /* The device path of partition @index (from 0) of disk @name. 0 or -ENOENT. */
 must_check int disk_partition(const char *name, unsigned index, char *path, size_t size);
 

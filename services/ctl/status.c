@@ -116,6 +116,8 @@ static int print_status(void)
 	fputs(reply, stdout);
 	print_host();
 	print_addresses();
+	print_file("config", "from ", CONFIG_SOURCE);
+	print_file("storage", "", STORAGE);
 	/* A notice is not a failure: what init says decides. */
 	print_notices();
 	return strstr(reply, "\nproblem ") ? 1 : 0;
