@@ -24,8 +24,9 @@
 #include "lib/log.h"
 
 #define CONFIG_FILE "/run/config/config.json"
+#define NOTICE_FILE "/run/notice/network"
 
-enum { CONFIG_MAX = 4 << 20, READY_WAIT_MS = 6000, NETIFS_MAX = 1024 };
+enum { CONFIG_MAX = 4 << 20, READY_WAIT_MS = 6000, NETIFS_MAX = 1024, BOND_MIIMON_MS = 100 };
 
 struct network {
 	struct loop *loop;
@@ -40,32 +41,66 @@ struct network {
 	bool ready;
 };
 
-static void say_what_is_missing(const struct network *w)
+static bool linked(const struct network *w)
 {
+	for (const struct netif *n = w->netifs; n; n = n->next)
+		if (n->carrier)
+			return true;
+	return false;
+}
+
+/* One thing that is missing: to the log once, and for people, as long as it is so. */
+static void missing(FILE *notice, bool log, const char *ifname, const char *what)
+{
+	fprintf(notice, "%s: %s\n", ifname, what);
+	if (log)
+		log_warn("if=%s msg=\"%s; trying on\"", ifname, what);
+}
+
+static void say_what_is_missing(const struct network *w, bool log)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f) {
+		log_errno(ENOMEM, "op=notice");
+		return;
+	}
 	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
 		const struct netcfg_interface *c = &w->cfg.interfaces[i];
 		const struct netif *n = w->netifs;
+		char mac[18];
 
 		while (n && n->cfg != c)
 			n = n->next;
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4],
+			c->mac[5]);
 		if (!n)
-			log_warn("if=%s mac=%02x:%02x:%02x:%02x:%02x:%02x msg=\"configured, but there is no such device\"",
-				c->name[0] ? c->name : "any", c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
+			missing(f, log, c->has_mac ? mac : c->name, "configured, but there is no such device");
 	}
-	for (const struct netif *n = w->netifs; n; n = n->next) {
-		if (netif_settled(n))
-			continue;
-		log_warn("if=%s msg=\"%s; trying on\"", n->link.name,
-			!n->configured ? "could not be set up" : !n->carrier ? "no link: is the cable in?" : "no DHCP server has answered");
-	}
+	for (const struct netif *n = w->netifs; n; n = n->next)
+		if (!netif_settled(n) && (w->cfg.n_interfaces || n->carrier))
+			missing(f, log, n->link.name,
+				!n->configured ? "could not be set up" :
+				!n->carrier    ? "no link: is the cable in?" :
+						 "no DHCP server has answered");
 	if (!w->netifs)
-		log_warn("msg=\"no network device to set up; waiting for one\"");
+		missing(f, log, "network", "no network device to set up");
+	else if (!linked(w))
+		missing(f, log, "network", "no network device has a link");
+	if (fclose(f) != 0)
+		log_errno(ENOMEM, "op=notice");
+	else if (size)
+		resolv_write(NOTICE_FILE, text);
+	else if (unlink(NOTICE_FILE) < 0 && errno != ENOENT)
+		log_errno(errno, "op=unlink path=%s", NOTICE_FILE);
+	if (!size)
+		free(text);
 }
 
 static bool settled(const struct network *w)
 {
-	bool any = false, linked = false;
-
 	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
 		const struct netif *n = w->netifs;
 
@@ -77,13 +112,10 @@ static bool settled(const struct network *w)
 	if (w->cfg.n_interfaces)
 		return true;
 	/* Nothing is configured: sockets without a cable are normal, but one should have come up. */
-	for (const struct netif *n = w->netifs; n; n = n->next) {
+	for (const struct netif *n = w->netifs; n; n = n->next)
 		if (n->carrier && !netif_settled(n))
 			return false;
-		linked |= n->carrier;
-		any = true;
-	}
-	return linked || !any;
+	return linked(w) || !w->netifs;
 }
 
 static void become_ready(struct network *w)
@@ -99,16 +131,19 @@ static void on_wait_over(struct loop_timer *t)
 {
 	struct network *w = container_of(t, struct network, wait);
 
-	say_what_is_missing(w);
+	say_what_is_missing(w, true);
 	become_ready(w);
 }
 
 static void check_ready(struct network *w)
 {
-	if (w->started && !w->ready && settled(w)) {
-		if (!w->netifs)
-			say_what_is_missing(w);
+	if (!w->started)
+		return;
+	if (!w->ready && settled(w)) {
+		say_what_is_missing(w, true);
 		become_ready(w);
+	} else if (w->ready) {
+		say_what_is_missing(w, false);
 	}
 }
 
@@ -163,16 +198,37 @@ static int rename_link(struct network *w, struct link *l, const char *name)
 	return 0;
 }
 
+/* The kernel makes a bond0 of its own, in a mode of its own. */
+static void mend_bond(struct network *w, const struct netcfg_interface *c, const struct link *l)
+{
+	struct link_change down = LINK_NO_CHANGE;
+	int r;
+
+	if (l->bond_mode == c->bond_mode && l->bond_miimon_ms == BOND_MIIMON_MS)
+		return;
+	down.up = 0;
+	r = link_set(&w->nl, l->index, &down);
+	if (!r)
+		r = link_set_bond(&w->nl, l->index, c->bond_mode, BOND_MIIMON_MS);
+	if (r < 0)
+		log_errno(-r, "if=%s op=bond-mode kernel=\"%s\"", c->name, w->nl.text);
+}
+
 /* Makes a VLAN or bond that is configured and not there. What lacks its parent waits for it. */
 static void make_device(struct network *w, const struct netcfg_interface *c)
 {
 	struct link_new n = {.kind = c->vlan_id ? "vlan" : "bond", .name = c->name, .vlan_id = c->vlan_id,
-		.bond_mode = c->bond_mode, .bond_miimon_ms = c->n_members ? 100 : 0};
+		.bond_mode = c->bond_mode, .bond_miimon_ms = c->n_members ? BOND_MIIMON_MS : 0};
 	struct link l;
 	int r;
 
-	if (link_get(&w->nl, c->name, &l) == 0)
+	if (link_get(&w->nl, c->name, &l) == 0) {
+		if (strcmp(l.kind, n.kind) != 0)
+			log_error("if=%s msg=\"there is a device of this name and it is no %s\"", c->name, n.kind);
+		else if (c->n_members)
+			mend_bond(w, c, &l);
 		return;
+	}
 	if (c->vlan_id) {
 		if (link_get(&w->nl, c->parent, &l) < 0)
 			return;
@@ -240,6 +296,7 @@ static void forget(struct network *w, int index)
 			w->n_netifs--;
 			netif_free(n);
 			publish(w);
+			check_ready(w);
 			return;
 		}
 }

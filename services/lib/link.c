@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <linux/if_link.h>
@@ -127,6 +128,24 @@ int link_del(struct netlink *nl, int index)
 	return netlink_request(nl, &m);
 }
 
+int link_set_bond(struct netlink *nl, int index, uint8_t mode, uint32_t miimon_ms)
+{
+	const struct ifinfomsg head = {.ifi_index = index};
+	cleanup(nlmsg_fini) struct nlmsg m = {};
+	size_t info, data;
+
+	nlmsg_begin(&m, RTM_NEWLINK, 0, &head, sizeof(head));
+	info = nlmsg_nest(&m, IFLA_LINKINFO);
+	nlmsg_put_str(&m, IFLA_INFO_KIND, "bond");
+	data = nlmsg_nest(&m, IFLA_INFO_DATA);
+	nlmsg_put_u8(&m, IFLA_BOND_MODE, mode);
+	nlmsg_put_u32(&m, IFLA_BOND_MIIMON, miimon_ms);
+	nlmsg_nest_end(&m, data);
+	nlmsg_nest_end(&m, info);
+	nlmsg_end(&m);
+	return netlink_request(nl, &m);
+}
+
 int link_port_isolate(struct netlink *nl, int index, bool isolated)
 {
 	const struct ifinfomsg head = {.ifi_family = AF_BRIDGE, .ifi_index = index};
@@ -143,7 +162,8 @@ int link_port_isolate(struct netlink *nl, int index, bool isolated)
 
 int link_parse(const struct nlmsg_view *v, struct link *out)
 {
-	struct nla t[IFLA_PERM_ADDRESS + 1], info[IFLA_INFO_DATA + 1], data[IFLA_VLAN_ID + 1];
+	struct nla t[IFLA_PERM_ADDRESS + 1], info[IFLA_INFO_DATA + 1], data[8];
+	static_assert(IFLA_VLAN_ID < array_len(data) && IFLA_BOND_MIIMON < array_len(data), "room for both kinds");
 	struct ifinfomsg head;
 	struct link l = {};
 	int r = nlmsg_attrs(v, sizeof(head), t, array_len(t));
@@ -172,11 +192,16 @@ int link_parse(const struct nlmsg_view *v, struct link *out)
 		if (r < 0)
 			return r;
 		nla_str(&info[IFLA_INFO_KIND], l.kind, sizeof(l.kind));
-		if (!strcmp(l.kind, "vlan") && info[IFLA_INFO_DATA].data) {
+		if ((!strcmp(l.kind, "vlan") || !strcmp(l.kind, "bond")) && info[IFLA_INFO_DATA].data) {
 			r = nla_parse(data, array_len(data), info[IFLA_INFO_DATA].data, info[IFLA_INFO_DATA].len);
 			if (r < 0)
 				return r;
-			l.vlan_id = nla_u16(&data[IFLA_VLAN_ID]);
+			if (l.kind[0] == 'v') {
+				l.vlan_id = nla_u16(&data[IFLA_VLAN_ID]);
+			} else {
+				l.bond_mode = nla_u8(&data[IFLA_BOND_MODE]);
+				l.bond_miimon_ms = nla_u32(&data[IFLA_BOND_MIIMON]);
+			}
 		}
 	}
 	*out = l;

@@ -28,6 +28,8 @@ struct link {
 	int master; /* index of its bridge or bond, 0: none */
 	int parent; /* index of a VLAN's parent, of a veth's peer; 0: none, or in another namespace */
 	uint16_t vlan_id; /* kind "vlan" */
+	uint8_t bond_mode; /* kind "bond" */
+	uint32_t bond_miimon_ms;
 };
 
 #define LINK_RUNNING(l) (((l)->flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING))
@@ -81,6 +83,9 @@ must_check int link_parse(const struct nlmsg_view *v, struct link *out);
 /* The builders behind the verbs, for tests that look at the bytes. */
 void link_build_add(struct nlmsg *m, const struct link_new *n);
 void link_build_set(struct nlmsg *m, int index, const struct link_change *c);
+
+/* A bond's mode and link check; the kernel wants it down and, for the mode, without members. */
+must_check int link_set_bond(struct netlink *nl, int index, uint8_t mode, uint32_t miimon_ms);
 
 /* Bridge port settings: isolated ports reach only ports that are not. */
 must_check int link_port_isolate(struct netlink *nl, int index, bool isolated);
