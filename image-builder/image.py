@@ -2,6 +2,7 @@
 """From components and our own programs to what is booted: out/ARCH/{linux,initrd,cmdline,wherry.efi,wherry.img}."""
 
 import hashlib
+import os
 import shutil
 
 
@@ -17,12 +18,14 @@ from paths import ARCHES, BUILDER, OUT, TREE, BuildError
 from progress import say
 
 EFI_BUDGET = 16 << 20
+# linux-debug is the other choice
+KERNEL = os.environ.get("KERNEL") or "linux"
 
 
 def components(arch):
     """Have every component of the image; returns {name: path}."""
     ours = [r.name for r in recipe.all_recipes() if r.sysroot]
-    return component.make([*ours, *rootfs.component_names(), "linux", "systemd-boot"], arch)
+    return component.make([*ours, *rootfs.component_names(), KERNEL, "systemd-boot"], arch)
 
 
 def _sysroot(paths, arch):
@@ -72,17 +75,18 @@ def image(arch):
     work = rootfs.workdir(arch)
     root_image = rootfs.erofs(arch, paths, work)
     rootfs.initrd(root_image, out / "bin" / "stage1", work / "initrd")
-    shutil.copyfile(paths["linux"] / "linux", work / "linux")
+    shutil.copyfile(paths[KERNEL] / "linux", work / "linux")
     (work / "cmdline").write_text(command_line(arch) + "\n")
 
     say(f"EFI file and disk image for {arch}")
     whole = efi.make((paths["systemd-boot"] / "stub.efi").read_bytes(), release.os_release().encode(),
-                     command_line(arch).encode(), (work / "linux").read_bytes(), (work / "initrd").read_bytes())
-    if len(whole) > EFI_BUDGET:
+                     command_line(arch).encode(), (paths[KERNEL] / "linux").read_bytes(),
+                     (work / "initrd").read_bytes())
+    if len(whole) > EFI_BUDGET and KERNEL == "linux":
         raise BuildError(f"wherry.efi has {len(whole)} bytes, more than its budget of {EFI_BUDGET}")
     (work / "wherry.efi").write_bytes(whole)
     disk.make(arch, (paths["systemd-boot"] / "boot.efi").read_bytes(), whole, work, work / "wherry.img")
-    compress = ["zstd", "-q", "-19", "-T1", "-f", "/out/wherry.img", "-o", "/out/wherry.img.zst"]
+    compress = ["zstd", "-q", "-T1", "-f", "/out/wherry.img", "-o", "/out/wherry.img.zst"]
     if enter.run(root.make("image"), compress, binds=[(work, "/out")]):
         raise BuildError("zstd failed")
     parts = ("linux", "initrd", "cmdline", "wherry.efi", "wherry.img", "wherry.img.zst")
@@ -90,7 +94,7 @@ def image(arch):
         (work / name).rename(out / name)
     size = {n: (out / n).stat().st_size for n in parts}
     say(f"out/{arch}: wherry.efi {size['wherry.efi'] / 2**20:.1f} MiB "
-        f"(linux {size['linux'] / 2**20:.1f}, root {root_image.stat().st_size / 2**20:.1f})")
+        f"(linux {(paths[KERNEL] / 'linux').stat().st_size / 2**20:.1f}, root {root_image.stat().st_size / 2**20:.1f})")
     shutil.rmtree(work)
 
 
