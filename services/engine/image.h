@@ -204,6 +204,17 @@ must_check int image_pull_start(struct image_pull **out, struct image_store *s, 
 /* Ends the pull if it still runs; what it had begun is cleared away. Accepts NULL. */
 void image_pull_free(struct image_pull *p);
 
+/**
+ * image_login_start() - docker login: does the registry take these credentials?
+ * @server:	as the client sent it in serveraddress: host[:port], or https://index.docker.io/v1/
+ * @auth:	JSON with username and password, or identitytoken
+ *
+ * Runs like a pull, with done() alone: 0, -EACCES for wrong credentials, others. Return: 0, -EINVAL for what is no
+ * address, or -errno.
+ */
+must_check int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l, const char *server,
+	const char *auth, const struct image_pull_events *events, void *arg);
+
 /* ---- a container's root */
 
 /**

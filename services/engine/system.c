@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* ping, version, info, events, auth, system df. */
+/* ping, version, info, events, system df. */
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 #include "engine/image.h"
 #include "engine/inspect.h"
 #include "engine/json.h"
+#include "engine/login_api.h"
 #include "engine/system.h"
 #include "engine/volumes_int.h"
 
@@ -212,16 +213,6 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	api_json(r, 200, doc);
 }
 
-static void auth_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
-{
-	api_error(r, 501, "docker login is not checked by this engine yet: credentials are sent with each pull instead");
-}
-
-static void auth(struct engine *e, struct http_req *r, const char *arg)
-{
-	api_body_json(e, r, NULL, auth_body);
-}
-
 static void df(struct engine *e, struct http_req *r, const char *arg)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -287,7 +278,7 @@ const struct api_route system_routes[] = {
 	{HTTP_GET_, "version", version},
 	{HTTP_GET_, "info", info},
 	{HTTP_GET_, "events", events_handle},
-	{HTTP_POST_, "auth", auth},
+	{HTTP_POST_, "auth", login_api},
 	{HTTP_GET_, "system/df", df},
 	{HTTP_POST_, "build/prune", build_prune},
 	{HTTP_GET_, "plugins", no_plugins},

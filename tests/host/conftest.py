@@ -26,10 +26,12 @@ class Puller:
         self.config = folder / "config.json"
         self.config.write_text(json.dumps({"version": 1, "engine": {"registries": registries}}))
 
-    def start(self, name, auth=None, platform=None):
+    def start(self, name, auth=None, platform=None, login=False):
         orders = {"dir": str(self.dir), "name": name, "config": str(self.config)}
         if auth:
             orders["auth"] = json.dumps({"username": auth[0], "password": auth[1]} if isinstance(auth, tuple) else auth)
+        if login:
+            orders["login"] = True
         if platform:
             orders["platform"] = platform
         process = subprocess.Popen([*shlex.split(os.environ.get("WHERRY_RUN", "")), str(PROGRAM), "engine_pull"],

@@ -109,6 +109,35 @@ def test_credentials(registry, puller_for):
     assert code < 0 and f"{host}/no/such:tag not found" in sentence
 
 
+def test_login(registry, liar, puller_for):
+    section, host = at(registry)
+    pull = puller_for(section, at(liar)[0])
+    assert pull(host, auth=("boat", "oars"), login=True) == (0, "", [])
+    for auth in (("boat", "wrong"), None):
+        code, sentence, messages = pull(host, auth=auth, login=True)
+        assert code < 0 and "login attempt" in sentence and "unauthorized" in sentence and not messages
+
+    liar_host = at(liar)[1]
+    token = "x"
+
+    def rule(handler, path):
+        auth = handler.headers.get("Authorization", "")
+        if path.startswith("/token?"):
+            assert "scope" not in path
+            good = auth.startswith("Basic dTpw")
+            handler.answer(200 if good else 401, "application/json", b'{"token":"x"}' if good else b"{}")
+            return True
+        if auth != f"Bearer {token}":
+            handler.answer(401, "text/plain", b"", WWW_Authenticate=f'Bearer realm="https://{liar_host}/token",service="liar"')
+            return True
+        return False
+
+    liar.rule = rule
+    assert pull(liar_host, auth=("u", "p"), login=True)[0] == 0
+    assert pull(liar_host, auth=("u", "q"), login=True)[0] < 0
+    assert pull("../x", auth=("u", "q"), login=True)[0] < 0
+
+
 def test_certificates_are_checked(registry, puller_for):
     _, host = at(registry)
     code, sentence, _ = puller_for()(f"{host}/private:1")

@@ -218,6 +218,8 @@ static int accept_request(struct fetcher *f)
 	x->f = f;
 	x->req = req;
 	x->sink = sink;
+	if (req.kind == FETCH_PING)
+		x->endpoint = f->setup->endpoints->n - 1;
 	digest_init(&x->digest);
 	x->next = f->xfers;
 	f->xfers = x;

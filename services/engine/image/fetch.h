@@ -18,7 +18,7 @@
 #include "engine/image/manifest.h"
 #include "engine/image/registries.h"
 
-enum fetch_kind { FETCH_MANIFEST, FETCH_BLOB };
+enum fetch_kind { FETCH_MANIFEST, FETCH_BLOB, FETCH_PING /* the registry itself, no mirror: are we let in? */ };
 
 struct fetch_request {
 	uint32_t id;

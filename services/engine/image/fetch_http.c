@@ -269,8 +269,11 @@ void fetch_http_start(struct xfer *x)
 	const char *url = x->url;
 	bool at_home, ok;
 
-	snprintf(own, sizeof(own), "%s/v2/%s/%s/%s", base_of(x, base), x->f->setup->path,
-		x->req.kind == FETCH_MANIFEST ? "manifests" : "blobs", x->req.what);
+	if (x->req.kind == FETCH_PING)
+		snprintf(own, sizeof(own), "%s/v2/", base_of(x, base));
+	else
+		snprintf(own, sizeof(own), "%s/v2/%s/%s/%s", base_of(x, base), x->f->setup->path,
+			x->req.kind == FETCH_MANIFEST ? "manifests" : "blobs", x->req.what);
 	if (!url)
 		url = own;
 	at_home = same_origin(url, own);
@@ -350,7 +353,8 @@ static char *token_query(CURL *c, const struct auth_challenge *ch, const char *s
 		r = asprintf(&out, "grant_type=refresh_token&client_id=" USER_AGENT "&service=%s&scope=%s&refresh_token=%s", service,
 			esc, token);
 	else if (service && esc && !refresh)
-		r = asprintf(&out, "%s%cservice=%s&scope=%s", ch->realm, strchr(ch->realm, '?') ? '&' : '?', service, esc);
+		r = asprintf(&out, "%s%cservice=%s%s%s", ch->realm, strchr(ch->realm, '?') ? '&' : '?', service,
+			*esc ? "&scope=" : "", esc);
 	curl_free(service);
 	curl_free(esc);
 	curl_free(token);
@@ -379,7 +383,9 @@ static int get_token(struct xfer *x, const struct auth_challenge *ch, char *why,
 		r = -EPERM;
 		goto out;
 	}
-	snprintf(scope, sizeof(scope), "repository:%s:pull", x->f->setup->path);
+	*scope = '\0';
+	if (x->req.kind != FETCH_PING)
+		snprintf(scope, sizeof(scope), "repository:%s:pull", x->f->setup->path);
 	c = curl_easy_init();
 	query = c ? token_query(c, ch, *ch->scope ? ch->scope : scope, refresh) : NULL;
 	if (!query || !common_options(c, e, same_origin(ch->realm, base_of(x, base)), &denied)) {

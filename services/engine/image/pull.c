@@ -24,9 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -51,186 +48,6 @@ int pull_fail(struct pull *p, int err, const char *fmt, ...)
 		va_end(ap);
 	}
 	return err;
-}
-
-/* ---- the downloader */
-
-static int start_downloader(struct pull *p, const struct fetch_setup *setup)
-{
-	pid_t parent = getpid();
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	p->fetcher = fork();
-	if (p->fetcher == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(pair[0]);
-		/* the orders and the engine's ear are not its business */
-		close(0);
-		close(1);
-		if (getppid() != parent || open("/dev/null", O_RDWR) != 0 || dup2(0, 1) != 1)
-			_exit(1);
-		_exit(fetch_main(pair[1], setup));
-	}
-	close(pair[1]);
-	if (p->fetcher < 0) {
-		close(pair[0]);
-		return -errno;
-	}
-	p->sock = pair[0];
-	return 0;
-}
-
-static int next_event(struct pull *p, struct fetch_event *e)
-{
-	ssize_t n;
-
-	do
-		n = recv(p->sock, e, sizeof(*e), 0);
-	while (n < 0 && errno == EINTR);
-	if (n != sizeof(*e))
-		return pull_fail(p, -EPIPE, "the downloader ended unexpectedly");
-	/* it may hold what a registry said */
-	e->text[sizeof(e->text) - 1] = '\0';
-	for (char *c = e->text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 127)
-			*c = '?';
-	return 0;
-}
-
-/* A small document, whole. Its digest is computed here: the downloader's word is not enough for what is kept. */
-static int fetch_document(struct pull *p, enum fetch_kind kind, const char *what, uint64_t size, char **out, size_t *len,
-	char digest[IMAGE_DIGEST_LEN + 1])
-{
-	struct fetch_request req = {.kind = kind, .size_bytes = size, .id = UINT32_MAX};
-	cleanup(closep) int fd = memfd_create("document", MFD_CLOEXEC);
-	struct fetch_event e;
-	char *buf;
-	int r;
-
-	if (fd < 0)
-		return pull_fail(p, -errno, "memfd: %s", strerror(errno));
-	snprintf(req.what, sizeof(req.what), "%s", what);
-	r = fetch_ask(p->sock, &req, fd);
-	if (r < 0)
-		return pull_fail(p, r, "the downloader ended unexpectedly");
-	do {
-		r = next_event(p, &e);
-		if (r < 0)
-			return r;
-		if (e.type == FETCH_RETRY)
-			log_warn("op=pull what=%s msg=\"%s\" retry_s=%u", what, e.text, e.seconds);
-	} while (e.type == FETCH_PROGRESS || e.type == FETCH_RETRY);
-	if (e.type != FETCH_DONE) {
-		snprintf(p->fetch_error, sizeof(p->fetch_error), "%s", e.text);
-		return e.err < 0 ? e.err : -EPROTO;
-	}
-	if (e.bytes > size)
-		return pull_fail(p, -EPROTO, "%s is larger than it may be", what);
-	buf = malloc((size_t)e.bytes + 1);
-	if (!buf)
-		return pull_fail(p, -ENOMEM, "out of memory");
-	if (pread(fd, buf, (size_t)e.bytes, 0) != (ssize_t)e.bytes) {
-		free(buf);
-		return pull_fail(p, -EIO, "%s came short", what);
-	}
-	buf[e.bytes] = '\0';
-	digest_of(buf, (size_t)e.bytes, digest);
-	if (!strncmp(what, "sha256:", 7) && strcmp(what, digest)) {
-		free(buf);
-		return pull_fail(p, -EBADMSG, "wrong digest: the registry sent %s for %s", digest, what);
-	}
-	*out = buf;
-	*len = (size_t)e.bytes;
-	return 0;
-}
-
-/* The sentence that docker prints, in the words its users search for. */
-static int manifest_error(struct pull *p, int err)
-{
-	char name[IMAGE_NAME_MAX + 1], repo[IMAGE_NAME_MAX + 1];
-	struct image_ref bare = p->ref;
-
-	*bare.tag = *bare.digest = '\0';
-	image_ref_familiar(&p->ref, name);
-	image_ref_familiar(&bare, repo);
-	if (*p->error)
-		return err;
-	if (err == -EACCES)
-		return pull_fail(p, err,
-			"pull access denied for %s, repository does not exist or may require 'docker login': %s", repo, p->fetch_error);
-	if (err == -ENOENT)
-		return pull_fail(p, err, "manifest for %s not found: %s", name, p->fetch_error);
-	return pull_fail(p, err, "%s: %s", name, p->fetch_error);
-}
-
-static int get_manifest(struct pull *p)
-{
-	struct image_descriptor chosen;
-	struct image_reason why = {""};
-	char digest[IMAGE_DIGEST_LEN + 1];
-	int r, kind;
-
-	r = fetch_document(p, FETCH_MANIFEST, *p->ref.digest ? p->ref.digest : p->ref.tag, IMAGE_MANIFEST_MAX, &p->manifest,
-		&p->manifest_len, p->top_digest);
-	if (r < 0)
-		return manifest_error(p, r);
-	strcpy(p->manifest_digest, p->top_digest);
-	kind = image_document_kind(p->manifest, p->manifest_len, &why);
-	if (kind < 0)
-		return pull_fail(p, kind, "manifest %s: %s", p->top_digest, why.text);
-	if (kind == 1) {
-		r = image_index_select(p->manifest, p->manifest_len, &p->platform, &chosen, &why);
-		if (r < 0)
-			return pull_fail(p, r, "%s", why.text);
-		if (chosen.size_bytes > IMAGE_MANIFEST_MAX)
-			return pull_fail(p, -E2BIG, "manifest %s is larger than 4 MiB", chosen.digest);
-		free(take(p->manifest));
-		r = fetch_document(p, FETCH_MANIFEST, chosen.digest, chosen.size_bytes, &p->manifest, &p->manifest_len, digest);
-		if (r < 0)
-			return manifest_error(p, r);
-		strcpy(p->manifest_digest, digest);
-		if (image_document_kind(p->manifest, p->manifest_len, &why) != 0)
-			return pull_fail(p, -EINVAL, "manifest %s: %s", digest, *why.text ? why.text : "an index inside an index");
-	}
-	r = image_manifest_parse(p->manifest, p->manifest_len, &p->parsed, &why);
-	return r < 0 ? pull_fail(p, r, "manifest %s: %s", p->manifest_digest, why.text) : 0;
-}
-
-static int get_config(struct pull *p)
-{
-	struct image_reason why = {""};
-	char (*ids)[IMAGE_DIGEST_LEN + 1] = NULL, digest[IMAGE_DIGEST_LEN + 1];
-	ssize_t n;
-	int r;
-
-	r = fetch_document(p, FETCH_BLOB, p->parsed.config.digest, p->parsed.config.size_bytes, &p->config, &p->config_len, digest);
-	if (r < 0)
-		return pull_fail(p, r, "configuration %s: %s", p->parsed.config.digest, p->fetch_error);
-	n = image_config_diff_ids(p->config, p->config_len, &ids, &why);
-	if (n < 0)
-		return pull_fail(p, (int)n, "%s", why.text);
-	if ((size_t)n != p->parsed.n_layers) {
-		free(ids);
-		return pull_fail(p, -EBADMSG, "the manifest has %zu layers, the configuration %zd", p->parsed.n_layers, n);
-	}
-	p->layers = calloc((size_t)n + 1, sizeof(*p->layers));
-	if (!p->layers) {
-		free(ids);
-		return pull_fail(p, -ENOMEM, "out of memory");
-	}
-	p->n_layers = (size_t)n;
-	for (size_t i = 0; i < p->n_layers; i++) {
-		struct pull_layer *l = &p->layers[i];
-
-		l->desc = &p->parsed.layers[i];
-		strcpy(l->diff_id, ids[i]);
-		snprintf(l->shown, sizeof(l->shown), "%.12s", l->desc->digest + 7);
-		l->worker.result = -1;
-	}
-	free(ids);
-	return 0;
 }
 
 /* ---- layers */
@@ -379,7 +196,7 @@ static int get_layers(struct pull *p)
 		if (r == 0 && fds[0].revents) {
 			struct fetch_event e;
 
-			r = next_event(p, &e);
+			r = pull_next_event(p, &e);
 			if (r == 0)
 				r = on_event(p, &e);
 			if (r == 0 && e.id < p->n_layers && p->layers[e.id].state == LAYER_RUNNING)
@@ -554,14 +371,14 @@ int pull_run(struct pull *p)
 
 	image_ref_canonical(&p->ref, name);
 	image_ref_familiar(&p->ref, shown);
-	r = get_manifest(p);
+	r = pull_get_manifest(p);
 	if (r < 0)
 		return r;
 	snprintf(line, sizeof(line), "Pulling from %s", p->ref.path);
 	progress_status(*p->ref.digest ? p->ref.digest : p->ref.tag, line);
 	current = is_current(p, name);
 	if (!current) {
-		r = get_config(p);
+		r = pull_get_config(p);
 		if (r == 0)
 			r = get_layers(p);
 		if (r == 0)
@@ -605,7 +422,7 @@ int pull_init(struct pull *p, const char *dir, const struct fetch_setup *setup)
 	char lock[4096];
 	int r;
 
-	r = start_downloader(p, setup);
+	r = pull_start_downloader(p, setup);
 	if (r < 0)
 		return pull_fail(p, r, "downloader: %s", strerror(-r));
 	r = image_disk_open(&p->disk, dir);

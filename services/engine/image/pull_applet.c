@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* `wherry engine_pull`: reads the orders, runs the pull (pull.c), says how it ended. Only the engine starts it. */
+/* `wherry engine_pull`: reads the orders, runs the pull (pull.c) or the login, says how it ended. Only the engine starts it. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "applets.h"
+#include "engine/image/image_int.h"
 #include "engine/image/pull_int.h"
 #include "lib/file.h"
 
@@ -45,18 +46,25 @@ static int pull(struct pull *p, yyjson_val *orders)
 	struct registry_endpoints endpoints = {.n = 0};
 	struct auth_credentials credentials = {NULL};
 	struct fetch_setup setup = {.path = p->ref.path, .endpoints = &endpoints, .credentials = &credentials};
+	bool login = yyjson_get_bool(yyjson_obj_get(orders, "login"));
 	cleanup(freep) char *config = NULL;
 	size_t config_len = 0;
 	int r;
 
 	if (!dir || !name)
 		return pull_fail(p, -EINVAL, "engine_pull is for the engine");
-	r = image_ref_parse(&p->ref, name);
-	if (r < 0)
-		return pull_fail(p, r, "invalid reference format: %.256s", name);
-	image_ref_default_tag(&p->ref);
-	if (*p->ref.digest)
-		*p->ref.tag = '\0';
+	if (login) {
+		if (strlen(name) >= sizeof(p->ref.domain) || !image_domain_valid(name))
+			return pull_fail(p, -EINVAL, "%.256s is not the address of a registry", name);
+		strcpy(p->ref.domain, name);
+	} else {
+		r = image_ref_parse(&p->ref, name);
+		if (r < 0)
+			return pull_fail(p, r, "invalid reference format: %.256s", name);
+		image_ref_default_tag(&p->ref);
+		if (*p->ref.digest)
+			*p->ref.tag = '\0';
+	}
 	r = image_platform_parse(&p->platform, text(orders, "platform"));
 	if (r < 0)
 		return pull_fail(p, r, "invalid platform: %.100s", text(orders, "platform"));
@@ -71,9 +79,9 @@ static int pull(struct pull *p, yyjson_val *orders)
 	r = registry_endpoints_init(&endpoints, config, config_len, p->ref.domain);
 	if (r < 0)
 		return pull_fail(p, r, "registry %s: %s", p->ref.domain, strerror(-r));
-	r = pull_init(p, dir, &setup);
+	r = login ? pull_login(p, &setup, p->ref.domain) : pull_init(p, dir, &setup);
 	auth_credentials_fini(&credentials);
-	if (r == 0)
+	if (r == 0 && !login)
 		r = pull_run(p);
 	registry_endpoints_fini(&endpoints);
 	return r;

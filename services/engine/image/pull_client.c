@@ -17,6 +17,7 @@
 
 #include <yyjson.h>
 
+#include "engine/image/image_int.h"
 #include "engine/image/store_int.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -43,7 +44,7 @@ struct image_pull {
 	bool in_done;
 };
 
-static int write_orders(const struct image_store *s, const struct image_pull_opts *opts)
+static int write_orders(const struct image_store *s, const struct image_pull_opts *opts, bool login)
 {
 	cleanup(closep) int fd = memfd_create("orders", MFD_CLOEXEC);
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -56,7 +57,7 @@ static int write_orders(const struct image_store *s, const struct image_pull_opt
 		yyjson_mut_doc_set_root(doc, root);
 		ok = yyjson_mut_obj_add_str(doc, root, "dir", s->dir) && yyjson_mut_obj_add_str(doc, root, "name", opts->name) &&
 		     yyjson_mut_obj_add_str(doc, root, "config", MACHINE_CONFIG) &&
-		     (!opts->platform || yyjson_mut_obj_add_str(doc, root, "platform", opts->platform)) &&
+		     (!login || yyjson_mut_obj_add_bool(doc, root, "login", true)) && (!opts->platform || yyjson_mut_obj_add_str(doc, root, "platform", opts->platform)) &&
 		     (!opts->auth || yyjson_mut_obj_add_str(doc, root, "auth", opts->auth));
 		text = ok ? yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len) : NULL;
 		ok = text && pwrite(fd, text, len, 0) == (ssize_t)len;
@@ -148,18 +149,15 @@ static void on_exited(struct loop_io *io, uint32_t events)
 	pull_release(p);
 }
 
-int image_pull_start(struct image_pull **out, struct image_store *s, struct loop *l, const struct image_pull_opts *opts,
+static int start(struct image_pull **out, struct image_store *s, struct loop *l, const struct image_pull_opts *opts, bool login,
 	const struct image_pull_events *events, void *arg)
 {
 	char *argv[] = {(char *)(uintptr_t)image_pull_program, (char *)(uintptr_t)"engine_pull", NULL};
 	cleanup(closep) int orders = -1, in = -1, log = -1;
 	struct image_pull *p;
-	struct image_ref ref;
 	int pair[2], r;
 
-	if (image_ref_parse(&ref, opts->name) < 0)
-		return -EINVAL;
-	orders = write_orders(s, opts);
+	orders = write_orders(s, opts, login);
 	if (orders < 0)
 		return orders;
 	p = calloc(1, sizeof(*p));
@@ -201,6 +199,37 @@ int image_pull_start(struct image_pull **out, struct image_store *s, struct loop
 	}
 	*out = p;
 	return 0;
+}
+
+int image_pull_start(struct image_pull **out, struct image_store *s, struct loop *l, const struct image_pull_opts *opts,
+	const struct image_pull_events *events, void *arg)
+{
+	struct image_ref ref;
+
+	if (image_ref_parse(&ref, opts->name) < 0)
+		return -EINVAL;
+	return start(out, s, l, opts, false, events, arg);
+}
+
+int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l, const char *server, const char *auth,
+	const struct image_pull_events *events, void *arg)
+{
+	char domain[IMAGE_DOMAIN_MAX + 1];
+	size_t n;
+
+	/* clients send host[:port], or the hub's old address with scheme and path */
+	if (!strncmp(server, "https://", 8) || !strncmp(server, "http://", 7))
+		server = strstr(server, "//") + 2;
+	n = strcspn(server, "/");
+	if (n == 0 || n >= sizeof(domain))
+		return -EINVAL;
+	memcpy(domain, server, n);
+	domain[n] = '\0';
+	if (!strcmp(domain, "index.docker.io"))
+		strcpy(domain, "docker.io");
+	if (!image_domain_valid(domain))
+		return -EINVAL;
+	return start(out, s, l, &(struct image_pull_opts){.name = domain, .auth = auth}, true, events, arg);
 }
 
 void image_pull_free(struct image_pull *p)

@@ -2,7 +2,7 @@
 #ifndef ENGINE_IMAGE_PULL_INT_H
 #define ENGINE_IMAGE_PULL_INT_H
 
-/* Between pull.c (the pull itself) and pull_main.c (its orders and its last word). */
+/* Between pull.c (the pull itself), pull_documents.c (what it asks the downloader for) and pull_applet.c (its orders). */
 
 #include "engine/image/fetch.h"
 #include "engine/image/manifest.h"
@@ -49,6 +49,14 @@ struct pull {
 };
 
 int pull_fail(struct pull *p, int err, const char *fmt, ...) printf_like(3, 4);
+
+must_check int pull_start_downloader(struct pull *p, const struct fetch_setup *setup);
+must_check int pull_next_event(struct pull *p, struct fetch_event *e);
+must_check int pull_get_manifest(struct pull *p);
+must_check int pull_get_config(struct pull *p);
+
+/* Only asks the registry whether it takes the credentials. */
+must_check int pull_login(struct pull *p, const struct fetch_setup *setup, const char *domain);
 
 must_check int pull_init(struct pull *p, const char *dir, const struct fetch_setup *setup);
 must_check int pull_run(struct pull *p);
