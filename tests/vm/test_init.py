@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PID 1 on a machine: what a PID namespace cannot show (init/init_test.c has the rest)."""
+
+import re
+
+import pytest
+
+from support.node import eventually, qemu_node
+
+
+@pytest.fixture
+def own(make_node):
+    """A node of the test's own, to be switched off or left changed."""
+    node = make_node()
+    node.boot()
+    return node
+
+
+def service(node, name):
+    """What init says of one service: its line's words."""
+    for line in node.ssh("wherryctl services").splitlines():
+        if line.split()[0] == name:
+            return line.split()
+    raise AssertionError(f"no service {name}")
+
+
+def keys(node, *names):
+    monitor = qemu_node.Qmp(node.state)
+    monitor.command("send-key", keys=[{"type": "qcode", "data": name} for name in names])
+    monitor.close()
+
+
+def test_says_what_it_is_and_what_is_up(node):
+    status = node.ssh("wherryctl status")
+    assert re.search(r"^state +up$", status, re.M), status
+    assert re.search(r"^address +eth0 10\.", status, re.M), status
+    console = node.console()
+    assert "Wherry" in console
+    assert re.search(r"wherry: up after \d+\.\d s", console)
+    assert node.ssh("cat /proc/1/comm").strip() == "init"
+
+
+def test_no_process_in_an_inner_cgroup(node):
+    for group in (".", "services", "docker", "pods"):
+        if group != ".":  # where the kernel's own threads are
+            assert node.ssh(f"cat /sys/fs/cgroup/{group}/cgroup.procs") == ""
+        on = set(node.ssh(f"cat /sys/fs/cgroup/{group}/cgroup.subtree_control").split())
+        assert {"cpuset", "cpu", "io", "memory", "pids"} <= on
+    assert node.ssh("cat /sys/fs/cgroup/init/cgroup.procs").split() == ["1"]
+    total = sum(int(n) for n in node.ssh("cat /sys/fs/cgroup/services/*/memory.min").split())
+    assert int(node.ssh("cat /sys/fs/cgroup/services/memory.min")) == total > 0
+
+
+def test_what_a_service_leaves_behind_goes_with_it(node):
+    """`time` starts a child; killed, the child must not outlive it."""
+    group = "/sys/fs/cgroup/services/time/cgroup.procs"
+    node.ssh(f"sleep 1000 & echo $! > {group}")
+    before = node.ssh(f"cat {group}").split()
+    main = service(node, "time")[service(node, "time").index("pid") + 1]
+    assert len(before) > 1
+    node.ssh(f"kill -9 {main}")
+    assert eventually(lambda: not set(before) & set(node.ssh(f"cat {group}").split()), 10)
+    assert eventually(lambda: service(node, "time")[1] == "up", 10)
+
+
+def test_logger_killed_loses_nothing(node):
+    node.ssh("kill -9 $(cat /sys/fs/cgroup/services/log/cgroup.procs); wherryctl restart time")
+    assert eventually(lambda: service(node, "log")[1] == "up", 10)
+    assert eventually(lambda: service(node, "time")[1] == "up", 10)
+    assert re.search(r"svc=time state=up.*\n(.*\n)*.*svc=log state=backoff(.*\n)*.*svc=time state=up", node.ssh("wherryctl logs init"))
+    kernel = node.ssh("wherryctl logs kernel")
+    assert kernel.count("Linux version") == 1  # nothing twice, nothing lost
+    assert node.ssh("ls /run/log").split() == ["kernel.seq"]
+    assert "time" in node.ssh("ls /data/log").split()
+
+
+def test_logs_follow(node):
+    node.ssh("sh -c 'wherryctl logs -f time > /tmp/followed & sleep 1; wherryctl restart time; sleep 3; kill $!'")
+    followed = node.ssh("cat /tmp/followed")
+    assert followed == node.ssh("wherryctl logs time")[: len(followed)]
+    assert followed.count("level=info") >= 2
+
+
+def test_stop_and_start(node):
+    node.ssh("wherryctl stop time")
+    assert eventually(lambda: service(node, "time")[1] == "off", 15)
+    node.ssh("wherryctl start time")
+    assert eventually(lambda: service(node, "time")[1] == "up", 15)
+    done = node.ssh("wherryctl start nothing", check=False)
+    assert done.returncode == 1 and "no such service: nothing" in done.stderr
+    assert node.ssh("wherryctl logs ../../etc/passwd", check=False).returncode == 2
+
+
+def test_only_root_may_ask(node):
+    assert node.ssh("ls -l /run/init/control").startswith("srw-------")
+
+
+def test_power_button(own):
+    own.stop(60)
+    console = own.console()
+    assert "power button" in console and "shutdown: power off now" in console
+    assert "still in use" not in console
+    own.boot()
+    assert re.search(r"op=shutdown how=poweroff", own.ssh("wherryctl logs init"))
+    assert "recover" not in own.ssh("wherryctl logs kernel")  # the journal had nothing to replay
+
+
+def test_ctrl_alt_del(own):
+    boot_id = own.ssh("cat /proc/sys/kernel/random/boot_id")
+    keys(own, "ctrl", "alt", "delete")
+    assert eventually(lambda: "shutdown: restart now" in own.console(), 60)
+
+    def again():
+        done = own.ssh("cat /proc/sys/kernel/random/boot_id", check=False)
+        return done.returncode == 0 and done.stdout != boot_id
+
+    assert eventually(again, 120, 1)
+
+
+def test_watchdog_is_armed(node):
+    assert re.search(r"^watchdog armed$", node.ssh("wherryctl status", check=False).stdout, re.M)
+    assert node.ssh("cat /sys/class/watchdog/watchdog0/state").strip() == "active"
+    assert int(node.ssh("cat /sys/class/watchdog/watchdog0/timeout")) <= 60
+
+
+def test_seed_is_replaced_on_each_boot(own):
+    first = own.ssh("cat /state/random-seed | sha256sum")
+    assert "from=none" in own.ssh("wherryctl logs seed")
+    own.stop()
+    own.boot()
+    assert own.ssh("cat /state/random-seed | sha256sum") != first
+    assert "from=last-boot" in own.ssh("wherryctl logs seed")
+
+
+def test_a_flood_of_output_is_bounded(node):
+    pid = service(node, "time")[service(node, "time").index("pid") + 1]
+    node.ssh(f"i=0; while [ $i -lt 400 ]; do dd if=/dev/zero bs=8k count=1 2>/dev/null | tr '\\0' x | fold -w 80; i=$((i+1)); done "
+             f"> /proc/{pid}/fd/1; echo the end > /proc/{pid}/fd/1", timeout=120)  # fmt: skip
+    assert eventually(lambda: "Z the end\n" in node.ssh("tail -n 20 /data/log/time"), 30)
+    sizes = [int(n) for n in node.ssh("stat -c %s /data/log/time /data/log/time.1").split()]
+    assert max(sizes) <= 512 * 1024 and sum(sizes) > 512 * 1024
+    assert service(node, "log")[1] == "up"
