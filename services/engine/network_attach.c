@@ -118,8 +118,10 @@ static void release(struct networks *ns, struct network_endpoint *e)
 	network_veth_down(ns, e);
 	network_ports_drop(e);
 	network_dns_leave(ns, e->container);
-	if (e->ip.s_addr)
+	if (e->ip.s_addr) {
+		network_conntrack_forget(ns, e->ip);
 		network_ipam_release(e->network, e->ip);
+	}
 }
 
 int network_attach(struct networks *ns, struct network *n, const struct network_attach *a,

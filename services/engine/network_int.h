@@ -78,4 +78,7 @@ bool network_dns_serves(const struct networks *ns, const char *container);
 must_check int network_dns_servers(struct networks *ns, const char *container, const char *const *servers, size_t n);
 void network_dns_close(struct networks *ns);
 
+/* network_conntrack.c: the kernel forgets the flows from and to a container's address. */
+void network_conntrack_forget(struct networks *ns, struct in_addr a);
+
 #endif

@@ -373,6 +373,56 @@ static void test_connections(void **state)
 	close(outside);
 }
 
+/* Whether a datagram sent from @c arrives at @s. */
+static bool arrives(int c, int s)
+{
+	struct pollfd p = {.fd = s, .events = POLLIN};
+	char m[8];
+
+	assert_int_equal(send(c, "x", 1, 0), 1);
+	return poll(&p, 1, REFUSED_MS) == 1 && recv(s, m, sizeof(m), 0) == 1;
+}
+
+/* A client that goes on sending from the same port reaches whoever has the published port now. */
+static void test_udp_moves(void **state)
+{
+	const struct network_port ports[] = {{.proto = IPPROTO_UDP, .container_port = 53, .host_port = 5300}};
+	struct network_endpoint *b;
+	struct networks *ns;
+	struct sockaddr_in sa = at("172.17.0.1", 5300);
+	int ca, cb, s1, s2, c;
+
+	NEED_NETNS();
+	ns = open_networks();
+	assert_int_equal(network_netns_new(&ca), 0);
+	assert_int_equal(network_netns_new(&cb), 0);
+	attach(ns, find(ns, "bridge"), id_a, "a", ca, ports, 1);
+	s1 = server(ca, SOCK_DGRAM, 53);
+	c = socket_in(-1, SOCK_DGRAM);
+	assert_int_equal(connect(c, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_true(arrives(c, s1));
+	/* the other one gets another address */
+	b = attach(ns, find(ns, "bridge"), id_b, "b", cb, NULL, 0);
+	assert_int_not_equal(b->ip.s_addr, htonl(0xac110002));
+	network_detach_all(ns, id_b);
+	attach(ns, find(ns, "bridge"), "holder", "holder", cb, NULL, 0);
+	network_detach_all(ns, id_a);
+	attach(ns, find(ns, "bridge"), "filler", "filler", ca, NULL, 0);
+	network_detach_all(ns, "holder");
+	b = attach(ns, find(ns, "bridge"), id_b, "b", cb, ports, 1);
+	assert_int_equal(b->ip.s_addr, htonl(0xac110003));
+	s2 = server(cb, SOCK_DGRAM, 53);
+	assert_true(arrives(c, s2));
+	network_detach_all(ns, id_b);
+	network_detach_all(ns, "filler");
+	networks_close(ns);
+	close(s1);
+	close(s2);
+	close(c);
+	close(ca);
+	close(cb);
+}
+
 static int only_a(const char *container, void *arg)
 {
 	return strcmp(container, id_a) == 0 ? fcntl(*(int *)arg, F_DUPFD_CLOEXEC, 3) : -1;
@@ -657,7 +707,7 @@ int main(void)
 		cmocka_unit_test(test_pools),	      cmocka_unit_test(test_ipam),	cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_create_delete), cmocka_unit_test(test_connections), cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_spoilt),	      cmocka_unit_test(test_names),
-		cmocka_unit_test(test_resolver),
+		cmocka_unit_test(test_resolver),      cmocka_unit_test(test_udp_moves),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
