@@ -40,6 +40,7 @@ static const struct {
 	{"version: 1\nhostname: [a, b]\n", 2, 11, "hostname: expected letters"},
 	{"version: 1\nhostname: -a\n", 2, 11, "found \"-a\""},
 	{"version: 1\nhostname: \"open\n", 3, 1, "quoted scalar begun on line 2"},
+	{"version: 1\nhostname: \"open\nengine:\n  listen: [\"0.0.0.0:1\"]\n", 4, 13, "quoted on line 2: is that quote closed?"},
 	{"version: 1\nhostname: \"a\\0b\"\n", 2, 11, "control characters"},
 	{"version: 1\nhostname: a\xff\n", 2, 12, "not UTF-8"},
 	{"version: 1\nnetwork:\n", 2, 9, "network: expected a mapping, found nothing"},

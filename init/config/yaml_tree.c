@@ -21,6 +21,7 @@ struct reader {
 	size_t len;
 	unsigned nodes;
 	unsigned depth;
+	unsigned quoted_line; /* where the last scalar began, when it is quoted and goes over several lines; else 0 */
 };
 
 int config_refuse(struct config_error *err, unsigned line, unsigned column, const char *fmt, ...)
@@ -61,14 +62,30 @@ static int refuse_at(struct reader *r, const yaml_mark_t *at, const char *text)
 static int syntax_error(struct reader *r)
 {
 	const yaml_parser_t *y = &r->yaml;
-	char begun[160] = "";
+	char begun[192] = "";
 
 	if (y->context && y->context_mark.line != y->problem_mark.line)
 		snprintf(begun, sizeof(begun), " %.100s begun on line %zu", y->context, y->context_mark.line + 1);
 	else if (y->context)
 		snprintf(begun, sizeof(begun), " %.100s", y->context);
+	if (r->quoted_line)
+		snprintf(begun, sizeof(begun), "; the text before it was quoted on line %u: is that quote closed?", r->quoted_line);
 	return config_refuse(r->err, (unsigned)y->problem_mark.line + 1, (unsigned)y->problem_mark.column + 1,
 		"not YAML: %s%s", y->problem ? y->problem : "syntax error", begun);
+}
+
+static void note_quotes(struct reader *r, const yaml_event_t *ev)
+{
+	yaml_scalar_style_t style;
+
+	if (ev->type != YAML_SCALAR_EVENT)
+		return;
+	style = ev->data.scalar.style;
+	if ((style == YAML_DOUBLE_QUOTED_SCALAR_STYLE || style == YAML_SINGLE_QUOTED_SCALAR_STYLE) &&
+		ev->end_mark.line != ev->start_mark.line)
+		r->quoted_line = (unsigned)ev->start_mark.line + 1;
+	else
+		r->quoted_line = 0;
 }
 
 /* libyaml reads ahead, so its mark is not where the bad byte is; its offset is. */
@@ -90,8 +107,10 @@ static int next(struct reader *r, yaml_event_t *ev)
 {
 	const yaml_parser_t *y = &r->yaml;
 
-	if (yaml_parser_parse(&r->yaml, ev))
+	if (yaml_parser_parse(&r->yaml, ev)) {
+		note_quotes(r, ev);
 		return CONFIG_OK;
+	}
 	if (y->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
 	if (y->error == YAML_READER_ERROR)
