@@ -146,14 +146,16 @@ static int apply_io(int dir, const struct oci_resources *r)
 	return e;
 }
 
-static int apply_rest(int dir, const struct oci_resources *r)
+static int apply_hugepages(int dir, yyjson_val *arr)
 {
-	yyjson_val *key, *item;
+	yyjson_val *item;
 	size_t i, max;
-	char file[64], text[128];
+	char file[64], text[32];
 	int e = 0;
 
-	yyjson_arr_foreach(r->hugepages, i, max, item)
+	if (!arr)
+		return 0;
+	yyjson_arr_foreach(arr, i, max, item)
 	{
 		snprintf(file, sizeof(file), "hugetlb.%s.max", yyjson_get_str(yyjson_obj_get(item, "pageSize")));
 		snprintf(text, sizeof(text), "%" PRIu64, yyjson_get_uint(yyjson_obj_get(item, "limit")));
@@ -161,7 +163,19 @@ static int apply_rest(int dir, const struct oci_resources *r)
 		if (e < 0)
 			return e;
 	}
-	yyjson_obj_foreach(r->rdma, i, max, key, item)
+	return e;
+}
+
+static int apply_rdma(int dir, yyjson_val *map)
+{
+	yyjson_val *key, *item;
+	size_t i, max;
+	char text[160];
+	int e = 0;
+
+	if (!map)
+		return 0;
+	yyjson_obj_foreach(map, i, max, key, item)
 	{
 		yyjson_val *handles = yyjson_obj_get(item, "hcaHandles"), *objects = yyjson_obj_get(item, "hcaObjects");
 		int n = snprintf(text, sizeof(text), "%s", yyjson_get_str(key));
@@ -174,14 +188,25 @@ static int apply_rest(int dir, const struct oci_resources *r)
 		if (e < 0)
 			return e;
 	}
-	/* Last: unified is the caller's exact word. */
-	yyjson_obj_foreach(r->unified, i, max, key, item)
+	return e;
+}
+
+/* The caller's exact word, so it comes last. */
+static int apply_unified(int dir, yyjson_val *map)
+{
+	yyjson_val *key, *item;
+	size_t i, max;
+	int e = 0;
+
+	if (!map)
+		return 0;
+	yyjson_obj_foreach(map, i, max, key, item)
 	{
 		e = rt_cgroup_write(dir, yyjson_get_str(key), yyjson_get_str(item));
 		if (e < 0)
 			return rt_while(e, "linux.resources.unified");
 	}
-	return 0;
+	return e;
 }
 
 int rt_cgroup_apply(int dir, const struct oci_resources *r, bool devices, bool update)
@@ -195,7 +220,11 @@ int rt_cgroup_apply(int dir, const struct oci_resources *r, bool devices, bool u
 	if (e == 0)
 		e = apply_io(dir, r);
 	if (e == 0)
-		e = apply_rest(dir, r);
+		e = apply_hugepages(dir, r->hugepages);
+	if (e == 0)
+		e = apply_rdma(dir, r->rdma);
+	if (e == 0)
+		e = apply_unified(dir, r->unified);
 	if (e == 0 && devices) {
 		struct bpf_insn program[RT_BPF_MAX];
 		int n = rt_bpf_devices(program, r->devices, r->n_devices);

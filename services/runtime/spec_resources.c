@@ -237,12 +237,14 @@ static int unified_check(yyjson_val *map)
 	return 0;
 }
 
-static int maps_check(struct oci_resources *r)
+static int hugepages_check(yyjson_val *arr)
 {
-	yyjson_val *item, *key;
+	yyjson_val *item;
 	size_t i, max;
 
-	yyjson_arr_foreach(r->hugepages, i, max, item)
+	if (!arr)
+		return 0;
+	yyjson_arr_foreach(arr, i, max, item)
 	{
 		struct js h = {item, "linux.resources.hugepageLimits[]"};
 		const char *size = NULL;
@@ -254,7 +256,17 @@ static int maps_check(struct oci_resources *r)
 		if (e < 0 || !size || !js_has(h, "limit") || strlen(size) > 16 || size[strspn(size, "0123456789KMGB")])
 			return rt_refuse("linux.resources.hugepageLimits[] needs pageSize (as 2MB) and limit");
 	}
-	yyjson_obj_foreach(r->rdma, i, max, key, item)
+	return 0;
+}
+
+static int rdma_check(yyjson_val *map)
+{
+	yyjson_val *key, *item;
+	size_t i, max;
+
+	if (!map)
+		return 0;
+	yyjson_obj_foreach(map, i, max, key, item)
 	{
 		struct js d = {item, "linux.resources.rdma"};
 		uint32_t n;
@@ -288,7 +300,9 @@ int oci_resources_parse(struct oci_resources *r, struct rt_arena *mem, struct js
 	if (e == 0)
 		e = js_obj(o, "rdma", &r->rdma);
 	if (e == 0)
-		e = maps_check(r);
+		e = hugepages_check(r->hugepages);
+	if (e == 0)
+		e = rdma_check(r->rdma);
 	if (e == 0)
 		e = js_obj(o, "unified", &r->unified);
 	if (e == 0)
