@@ -188,6 +188,7 @@ static void now_running(struct container *c)
 	enter(c, CONTAINER_RUNNING, restart_policy_set(c) ? FILE_DURABLE : 0);
 	fault_point("running");
 	events_container(c, "start", NULL);
+	attach_input_ready(c);
 	tell(c, ON_STARTED, 0, NULL);
 	if (l->has_early) {
 		l->has_early = false;
