@@ -269,8 +269,12 @@ static void start_failed(struct exec *x, const char *msg)
 		http_on_closed(r, NULL, NULL);
 		api_error(r, code == 127 ? 400 : 500, "%s", msg);
 	}
-	if (x->io)
+	if (x->io) {
+		/* What lies in the pipes is the runtime's own complaint, which the message repeats. */
+		closep(&x->io->out[0]);
+		closep(&x->io->out[1]);
 		exec_io_end(x->io, msg);
+	}
 }
 
 static void on_runtime(void *arg, int status, const char *output)
