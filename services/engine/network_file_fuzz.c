@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Network and endpoint files as a spoilt disk could give them back. */
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "engine/network_int.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char known[] =
+	"{\"id\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"name\":\"bridge\",\"driver\":\"bridge\","
+	"\"bridge\":\"docker0\",\"subnet\":\"172.17.0.0\",\"prefix\":16,\"gateway\":\"172.17.0.1\",\"range\":\"172.17.0.0\","
+	"\"range_prefix\":16}";
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct networks ns = {.dir = -1, .run = -1, .route = NETLINK_CLOSED, .filter = NETLINK_CLOSED};
+	struct network_endpoint *e = NULL;
+	struct network *n = NULL;
+	struct in_addr a;
+
+	if (network_parse(&n, (const char *)data, size) == 0) {
+		if (strlen(n->id) != NETWORK_ID_LEN || (n->driver == NETWORK_BRIDGE && !link_name_valid(n->bridge)))
+			__builtin_trap();
+		/* an address that is given out lies in the network */
+		if (n->driver == NETWORK_BRIDGE && network_ipam_any(n, &a) == 0 &&
+			(ntohl(a.s_addr) ^ ntohl(n->subnet.s_addr)) >> (32 - n->prefix))
+			__builtin_trap();
+		network_free(n);
+	}
+	if (network_parse(&ns.list, known, strlen(known)) < 0)
+		__builtin_trap();
+	if (network_endpoint_parse(&ns, &e, (const char *)data, size) == 0) {
+		if (strlen(e->id) != NETWORK_ID_LEN || e->n_ports > NETWORK_PORTS_MAX || e->n_aliases > NETWORK_ALIASES_MAX)
+			__builtin_trap();
+		network_endpoint_free(e);
+	}
+	network_free(ns.list);
+	return 0;
+}
