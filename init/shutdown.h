@@ -3,8 +3,8 @@
 #define INIT_SHUTDOWN_H
 
 /*
- * The way down, each step bounded: services in reverse order (the engine stops its containers as part of that),
- * containers still there, everything else, unmount and sync in a child, and out.
+ * The way down, each step bounded: services in reverse order, containers (they outlive the engine, so init ends them:
+ * SIGTERM, then cgroup.kill), everything else, unmount and sync in a child, and out.
  */
 
 #include "lib/loop.h"
