@@ -249,6 +249,8 @@ int engine_open(struct engine *e)
 	if (!err)
 		err = image_store_open(&e->images, e->data_dir, e->builtin_images);
 	if (!err)
+		image_store_watch(e->images, e->loop);
+	if (!err)
 		err = volumes_open(e);
 	if (!err) {
 		trash_sweep(e);

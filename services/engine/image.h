@@ -106,6 +106,8 @@ must_check int image_config(const struct image *img, struct yyjson_doc **out);
  * Return: 0 or -errno.
  */
 must_check int image_store_open(struct image_store **out, const char *dir, const char *builtin);
+/* Lets the store wait for its helper processes on the loop, which must outlive it; without one they are reaped later. */
+void image_store_watch(struct image_store *s, struct loop *l);
 void image_store_free(struct image_store *s);	/* accepts NULL; no pull may be running */
 
 /**

@@ -418,7 +418,8 @@ static void on_done(int err, const char *message, void *arg)
 	if (r) {
 		http_on_closed(r, NULL, NULL);
 		if (err && !p->started) {
-			api_error(r, err == -EACCES ? 401 : api_status_of(err), "%s", message ? message : strerror(-err));
+			/* access denied too: to a 401 the client would answer with a question */
+			api_error(r, err == -EACCES ? 404 : api_status_of(err), "%s", message ? message : strerror(-err));
 		} else {
 			begin(p);
 			if (err) {

@@ -177,12 +177,12 @@ def lying_layers():
 @pytest.mark.parametrize("what", ["truncated", "wrong digest", "wrong diff id", "garbage", "bomb"])
 def test_lying_layers_are_refused(node, liar, what):
     layer, words = lying_layers()[what]
-    before = node.ssh("ls /data/engine/layers 2>/dev/null | sort; df -k /data | tail -n 1 | awk '{print $3 > 100000}'")
+    before = node.ssh("ls /data/engine/layers 2>/dev/null | sort; df -k /data | tail -n 1 | awk '{print ($3 > 100000)}'")
     liar.hold("lie", oci.Image([layer]))
     done = node.docker("pull", f"{liar.address}/lie:lie", check=False, timeout=300)
     assert done.returncode != 0
     assert any(word in done.stderr.lower() for word in words), done.stderr
-    assert node.ssh("ls /data/engine/layers 2>/dev/null | sort; df -k /data | tail -n 1 | awk '{print $3 > 100000}'") == before
+    assert node.ssh("ls /data/engine/layers 2>/dev/null | sort; df -k /data | tail -n 1 | awk '{print ($3 > 100000)}'") == before
 
 
 def test_redirect_to_link_local_is_refused(node, liar):

@@ -69,6 +69,7 @@ static int setup(void **state)
 	image_pull_program = f->program;
 	assert_int_equal(loop_new(&f->l), 0);
 	assert_int_equal(image_store_open(&f->s, f->dir, NULL), 0);
+	image_store_watch(f->s, f->l);
 	*state = f;
 	return 0;
 }
@@ -213,6 +214,10 @@ static void gives_up(void **state)
 		assert_int_equal(f->done, 0);
 		assert_int_equal(f->n_lines, at_line);
 		assert_true(staging_empty(f));
+		/* what removes it does not stay either */
+		for (int i = 0; i < 100 && f->s->reaper; i++)
+			assert_int_equal(turn(f, 50), 1);
+		assert_int_equal(f->s->reaper, 0);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -77,8 +78,22 @@ static int empty_gone(int gone)
 
 void store_reap(struct image_store *s)
 {
-	if (s->reaper > 0 && waitpid(s->reaper, NULL, WNOHANG) != 0)
-		s->reaper = 0;
+	if (s->reaper <= 0 || waitpid(s->reaper, NULL, WNOHANG) == 0)
+		return;
+	s->reaper = 0;
+	loop_io_del(&s->reaper_io);
+	closep(&s->reaper_fd);
+	s->reaper_fd = -1;
+}
+
+static void on_reaper(struct loop_io *io, uint32_t events)
+{
+	store_reap(container_of(io, struct image_store, reaper_io));
+}
+
+void image_store_watch(struct image_store *s, struct loop *l)
+{
+	s->loop = l;
 }
 
 void store_empty_gone(struct image_store *s)
@@ -103,6 +118,11 @@ void store_empty_gone(struct image_store *s)
 		_exit(empty_gone(3));
 	}
 	s->reaper = pid;
+	if (!s->loop)
+		return;
+	s->reaper_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (s->reaper_fd < 0 || loop_io_add(s->loop, &s->reaper_io, s->reaper_fd, EPOLLIN, on_reaper) < 0)
+		log_errno(errno, "op=watch-remover");
 }
 
 /* ---- collecting */

@@ -365,6 +365,7 @@ int image_store_open(struct image_store **out, const char *dir, const char *buil
 	if (!s)
 		return r;
 	s->disk = (struct image_disk){-1, -1, -1, -1, -1, -1, -1};
+	s->reaper_fd = -1;
 	s->dir = strdup(dir);
 	s->builtin_dir = builtin ? strdup(builtin) : NULL;
 	if (!s->dir || (builtin && !s->builtin_dir))
@@ -401,6 +402,8 @@ void image_store_free(struct image_store *s)
 	/* what it leaves is removed after the next opening */
 	if (s->reaper > 0 && kill(s->reaper, SIGKILL) == 0)
 		waitpid(s->reaper, NULL, 0);
+	loop_io_del(&s->reaper_io);
+	closep(&s->reaper_fd);
 	free(s);
 }
 

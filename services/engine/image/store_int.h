@@ -6,6 +6,7 @@
 
 #include "engine/image.h"
 #include "engine/image/record.h"
+#include "lib/loop.h"
 
 /* One image as held in memory: never changed once others can see it, replaced when its names change. */
 struct img {
@@ -39,7 +40,10 @@ struct image_store {
 	bool builtins_made;
 	bool loaded;			/* images and names are those of the disk */
 	bool collect_on_load;
+	struct loop *loop;		/* NULL: none */
 	pid_t reaper;			/* removes what is in gone/; 0: none */
+	int reaper_fd;			/* pidfd; -1: none */
+	struct loop_io reaper_io;
 	unsigned pulls;			/* running */
 	bool gc_wanted;			/* asked for while a pull ran */
 };
