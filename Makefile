@@ -34,6 +34,9 @@ test: ## unit tests, fuzzers, and the VM tests on both architectures
 ifeq ($(filter tests/%,$(ONLY)),)
 	@$(MAKE) --no-print-directory check fuzz
 endif
+ifeq ($(ONLY),)
+	@python3 -m pytest tests/host
+endif
 	@python3 -m pytest $(or $(filter tests/%,$(ONLY)),tests/vm)
 
 check: ## unit tests under ASan and UBSan

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenarios that need no node: programs of the check build, run on this machine against servers on loopback.
+"""Scenarios that need no node: the image's own program (it is static), run on this machine against servers on loopback.
 
-WHERRY_PROGRAM: another wherry to run, for one the image's (static, so it runs on any host).
-WHERRY_RUN: words to put before a program of the check build (it is made with the build root's C library).
-Unpacking layers needs root, so these tests do.
+WHERRY_PROGRAM: another wherry to run, for one that of the check build; WHERRY_RUN: words to put before it.
+Unpacking layers needs root, so these tests do; without it they are skipped.
 """
 
 import json
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("WHERRY_PROGRAM", TOP / "out" / "check" / "bin" / "wherry"))
+PROGRAM = Path(os.environ.get("WHERRY_PROGRAM", TOP / "out" / "x86_64" / "bin" / "wherry"))
 
 
 class Puller:
@@ -66,5 +65,5 @@ def puller_for(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("unpacking layers needs root")
     if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is not built: make -f image-builder/compile.mk out/check/bin/wherry")
+        pytest.fail(f"{PROGRAM} is not built: make image")
     return lambda *registries: Puller(tmp_path, list(registries))
