@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What clients and images send as text. The first byte chooses: options of create, filters, detach keys, routes, accounts,
+ * times and sizes.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/base64.h"
+#include "engine/create.h"
+#include "engine/files.h"
+#include "engine/filters.h"
+#include "engine/json.h"
+#include "engine/options.h"
+#include "engine/ports.h"
+#include "engine/spec.h"
+#include "engine/stdcopy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void create_options(const char *text, size_t len)
+{
+	const char *why;
+	yyjson_doc *doc = api_parse_json(text, len, &why);
+	yyjson_val *root = doc ? yyjson_doc_get_root(doc) : NULL, *host = json_obj(root, "HostConfig");
+	cleanup(freep) char *msg = NULL, *ports_msg = NULL;
+	cleanup(freep) struct network_port *ports = NULL;
+
+	if (root && !options_check(root, host, json_obj(root, "NetworkingConfig"), &msg)) {
+		yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *o = yyjson_mut_obj(out);
+
+		create_merge(out, o, root, root);
+		spec_resources(host, out);
+		if (ports_read(json_obj(host, "PortBindings"), json_obj(root, "ExposedPorts"), true, &ports, &ports_msg) < 0)
+			ports = NULL;
+		yyjson_mut_doc_free(out);
+	}
+	yyjson_doc_free(doc);
+}
+
+static void filters(const char *text)
+{
+	static const char *const known[] = {"name", "label", NULL};
+	cleanup(freep) char *msg = NULL;
+	struct filters *f = NULL;
+
+	if (filters_parse(&f, text, known, &msg))
+		return;
+	(void)filters_match_part(f, "name", "web");
+	(void)filters_match_labels(f, "label", NULL);
+	filters_free(f);
+}
+
+static void accounts(const char *text)
+{
+	cleanup(freep) char *msg = NULL;
+	struct spec_user u;
+
+	(void)!spec_user_parse(text, text, "web:web", NULL, &u, &msg);
+	free(take(msg));
+	(void)!spec_user_parse("a:x:1:1::/:/b\n", "a:x:1:a\n", text, NULL, &u, &msg);
+}
+
+static void detach(const char *text, size_t len)
+{
+	cleanup(freep) unsigned char *out = malloc(len + DETACH_KEYS_MAX);
+	struct detach d;
+	bool gone;
+
+	(void)!detach_parse(&d, text);
+	if (out && !detach_parse(&d, NULL) && detach_feed(&d, (const unsigned char *)text, len, out, &gone) > len + d.n)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char arg[32];
+	int64_t n;
+
+	if (!size)
+		return 0;
+
+	char *text = malloc(size), *other;
+
+	if (!text)
+		return 0;
+	memcpy(text, data + 1, size - 1);
+	text[size - 1] = 0;
+	switch (data[0] % 6) {
+	case 0:
+		create_options(text, size - 1);
+		break;
+	case 1:
+		filters(text);
+		break;
+	case 2:
+		detach(text, size - 1);
+		break;
+	case 3:
+		(void)api_match("images/**/json", text, arg, sizeof(arg));
+		(void)api_match("containers/*/json", text, arg, sizeof(arg));
+		(void)path_clean(text);
+		break;
+	case 4:
+		accounts(text);
+		break;
+	default:
+		(void)!time_parse(text, &n);
+		(void)!until_parse(text, &n);
+		(void)!spec_size_parse(text, &n);
+		other = base64_text(text);
+		free(other);
+	}
+	free(text);
+	return 0;
+}
