@@ -153,7 +153,7 @@ static char *features(void)
 	add_flag(doc, lin, "apparmor", false);
 	add_flag(doc, lin, "selinux", false);
 	add_flag(doc, lin, "intelRdt", false);
-	add_flag(doc, yyjson_mut_obj_add_obj(doc, lin, "mountExtensions"), "idmap", true);
+	add_flag(doc, yyjson_mut_obj_add_obj(doc, lin, "mountExtensions"), "idmap", false);
 	add_flag(doc, lin, "netDevices", false);
 	text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
 	yyjson_mut_doc_free(doc);

@@ -169,9 +169,7 @@ int rt_mountopts_parse(struct rt_mountopts *o, const struct oci_mount *m)
 		return rt_refuse("mount %s: a bind mount takes no option %s", m->destination, o->data[0]);
 	if (o->remount && !o->bind)
 		return rt_refuse("mount %s: remount is for bind mounts only", m->destination);
-	if (o->idmap && !m->uids.n)
-		return rt_refuse("mount %s: idmap needs uidMappings and gidMappings", m->destination);
-	if (m->uids.n && !o->bind)
-		return rt_refuse("mount %s: only bind mounts can be id-mapped", m->destination);
+	if (o->idmap || m->uids.n)
+		return rt_refuse("mount %s: this runtime makes no id-mapped mounts", m->destination);
 	return 0;
 }
