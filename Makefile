@@ -35,9 +35,9 @@ ifeq ($(filter tests/%,$(ONLY)),)
 	@$(MAKE) --no-print-directory check fuzz
 endif
 ifeq ($(ONLY),)
-	@python3 -m pytest tests/host
+	@/usr/bin/python3 -m pytest tests/host
 endif
-	@python3 -m pytest $(or $(filter tests/%,$(ONLY)),tests/vm)
+	@/usr/bin/python3 -m pytest $(or $(filter tests/%,$(ONLY)),tests/vm)
 
 check: ## unit tests under ASan and UBSan
 	@$(BUILD) check

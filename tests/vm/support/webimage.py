@@ -14,7 +14,7 @@ USERS = b"root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/usr
 
 
 def nginx(arch="amd64", how="gzip", docker=False, page=b"hello from nginx\n"):
-    base = oci.Layer(oci.tar_folder(clients.packages(f"nginx-{arch}")), "gzip" if docker else how)
+    base = oci.Layer(oci.tar_folder(clients.packages("nginx-" + {"amd64": "x86_64", "arm64": "aarch64"}[arch])), "gzip" if docker else how)
     site = oci.Layer(oci.tar([
         oci.Member("etc/passwd", USERS), oci.Member("etc/group", b"root:x:0:\nwww-data:x:33:\n"),
         oci.Member("etc/nginx/nginx.conf", CONFIG), oci.Member("srv/index.html", page),
