@@ -4,8 +4,8 @@
 
 /*
  * The cgroup v2 tree: /init, /services/NAME, /docker, /pods. Inner nodes hold no process, so that every
- * controller can be on in them. A machine without cgroups (or init in a test root) has fd -1 everywhere, and then
- * only main processes can be killed.
+ * controller can be on in them. A machine without cgroups (or init in a test root) has fd -1 everywhere, and
+ * then only main processes can be killed.
  */
 
 #include "lib/util.h"
@@ -23,9 +23,9 @@ must_check int cgroup_of_unit(int root, const struct unit *u);
 /* /services is promised what its units are together. */
 void cgroup_protect_services(int root, int64_t memory_min);
 
-must_check int cgroup_kill_all(int group);			       /* everything in it and below: 0 or -errno */
+must_check int cgroup_kill_all(int group);		     /* everything in it and below: 0 or -errno */
 must_check int cgroup_kill_path(int root, const char *path); /* 0 or -errno */
-must_check int cgroup_events(int group);		       /* descriptor of cgroup.events, or -errno */
-bool cgroup_populated(int events);		       /* reads it, which also silences EPOLLPRI */
+must_check int cgroup_events(int group);		     /* descriptor of cgroup.events, or -errno */
+bool cgroup_populated(int events);			     /* reads it, which also silences EPOLLPRI */
 
 #endif

@@ -13,7 +13,8 @@ const char *node_state(const struct node *n)
 
 	if (n->shutdown.phase != SHUTDOWN_NOT)
 		return "stopping";
-	if (!services_all_settled(&n->sup) && strcmp(n->told_state, "up") && strcmp(n->told_state, "degraded"))
+	if (!services_all_settled(&n->sup) && strcmp(n->told_state, "up") &&
+		strcmp(n->told_state, "degraded"))
 		return "starting";
 	for (size_t i = 0; i < n->sup.n; i++)
 		if (n->sup.service[i].state == FAILED || n->sup.service[i].state == BACKOFF)
@@ -29,14 +30,15 @@ static int say(char *out, size_t size, int result, const char *fmt, const char *
 
 static int cmd_status(struct node *n, const char *arg, char *out, size_t size)
 {
-	int len = snprintf(out, size, "system   %s\nstate    %s\nuptime   %d s\nwatchdog %s\n", n->banner, node_state(n),
-		(int)(loop_now_ms(n->loop) / 1000), n->watchdog.fd < 0 ? "none" : "armed");
+	int len = snprintf(out, size, "system   %s\nstate    %s\nuptime   %d s\nwatchdog %s\n", n->banner,
+		node_state(n), (int)(loop_now_ms(n->loop) / 1000), n->watchdog.fd < 0 ? "none" : "armed");
 
 	for (size_t i = 0; i < n->sup.n && len < (int)size; i++) {
 		const struct service *s = &n->sup.service[i];
 
 		if (s->state == FAILED || s->state == BACKOFF)
-			len += snprintf(out + len, size - (size_t)len, "problem  %s: %s\n", s->unit.name, s->reason);
+			len += snprintf(
+				out + len, size - (size_t)len, "problem  %s: %s\n", s->unit.name, s->reason);
 		else if (!service_settled(s) && s->unit.output != UNIT_CONSOLE)
 			len += snprintf(out + len, size - (size_t)len, "wait     %s: %s\n", s->unit.name,
 				service_state_name(s->state));
@@ -126,7 +128,9 @@ int command_run(struct control *c, char *words, char *out, size_t size)
 		if (!strcmp(commands[i].name, name)) {
 			if (!arg == commands[i].arg || (arg && strtok_r(NULL, " ", &save)))
 				return say(out, size, -EINVAL,
-					commands[i].arg ? "exactly one service is wanted: " : "takes no argument: ", name);
+					commands[i].arg ? "exactly one service is wanted: "
+							: "takes no argument: ",
+					name);
 			return commands[i].fn(n, arg, out, size);
 		}
 	return say(out, size, -EINVAL, "no such verb: ", name ? name : "");

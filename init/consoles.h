@@ -3,8 +3,8 @@
 #define INIT_CONSOLES_H
 
 /*
- * Every console of the kernel command line, not only the last (/dev/console is that one). Writes never block: a
- * line that a stuck terminal does not take is lost to that terminal alone. Used by init and by the logger.
+ * Every console of the kernel command line, not only the last (/dev/console is that one). Writes never block:
+ * a line that a stuck terminal does not take is lost to that terminal alone. Used by init and by the logger.
  */
 
 #include "lib/util.h"

@@ -56,7 +56,8 @@ int control_parse(const void *packet, size_t len, size_t n_fds, struct wire_requ
 		return -EBADMSG;
 	if (n_fds != 0 && out->op != WIRE_PUT && out->op != WIRE_WATCH)
 		return -EBADMSG;
-	if ((out->op == WIRE_WATCH && n_fds != 1) || (out->op == WIRE_PUT && (n_fds < 1 || n_fds > INITCTL_FDS_MAX)))
+	if ((out->op == WIRE_WATCH && n_fds != 1) ||
+		(out->op == WIRE_PUT && (n_fds < 1 || n_fds > INITCTL_FDS_MAX)))
 		return -EBADMSG;
 	memcpy(text, (const char *)packet + sizeof(*out), text_len);
 	text[text_len] = '\0';
@@ -119,7 +120,8 @@ static void feed(struct control_client *cl)
 		memset(&reply.head, 0, sizeof(reply.head));
 		reply.head.count = 1;
 		memcpy(reply.payload, &e, sizeof(e));
-		ssize_t n = send(cl->io.fd, &reply, sizeof(reply.head) + sizeof(e), MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n =
+			send(cl->io.fd, &reply, sizeof(reply.head) + sizeof(e), MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)) {
 			if (loop_io_set(&cl->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP) < 0)
@@ -189,7 +191,8 @@ static void serve(struct control_client *cl, const struct wire_request *r, char 
 		reply.head.result = fdstore_drop(c->store, r->name);
 		break;
 	case WIRE_LIST:
-		payload = fdstore_list(c->store, r->name, r->value, reply.payload, sizeof(reply.payload), &reply.head.cursor);
+		payload = fdstore_list(c->store, r->name, r->value, reply.payload, sizeof(reply.payload),
+			&reply.head.cursor);
 		reply.head.count = (uint32_t)payload;
 		break;
 	case WIRE_COMMAND:
@@ -236,8 +239,10 @@ static void on_client(struct loop_io *io, uint32_t events)
 		char buf[CMSG_SPACE(INITCTL_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {packet, sizeof(packet)};
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf)};
 	struct wire_request r;
 	int fds[INITCTL_FDS_MAX];
 

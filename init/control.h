@@ -3,8 +3,8 @@
 #define INIT_CONTROL_H
 
 /*
- * The control socket: services/lib/initctl_wire.h says what travels on it. Only uid 0 is answered. Each packet is
- * answered at once or its sender is dropped, so a client costs its struct and nothing else.
+ * The control socket: services/lib/initctl_wire.h says what travels on it. Only uid 0 is answered. Each
+ * packet is answered at once or its sender is dropped, so a client costs its struct and nothing else.
  */
 
 #include "lib/initctl_wire.h"
@@ -18,7 +18,7 @@ enum { CONTROL_CLIENTS_MAX = 256 };
 struct control_client;
 
 struct control {
-	struct loop *loop;   /* borrowed, as are the next two */
+	struct loop *loop; /* borrowed, as are the next two */
 	struct fdstore *store;
 	struct exits *exits;
 	/* A verb in words. Writes text to @out. 0 or -errno. */
@@ -42,6 +42,7 @@ void control_exits_added(struct control *c);
  *
  * Return: 0, or -EBADMSG for what no client of ours would send, or -EINVAL for a name that is not one.
  */
-must_check int control_parse(const void *packet, size_t len, size_t n_fds, struct wire_request *out, char *text);
+must_check int control_parse(
+	const void *packet, size_t len, size_t n_fds, struct wire_request *out, char *text);
 
 #endif

@@ -21,7 +21,7 @@ struct exit_watch {
 	struct loop_io io; /* io.fd is the pidfd, owned */
 	pid_t pid;
 	uint64_t start_ticks;
-	struct exit_watch *chain; /* in by_pid */
+	struct exit_watch *chain;   /* in by_pid */
 	struct exit_record *record; /* owned; filled at the end, so that the end needs no memory */
 	struct exits *exits;
 };
@@ -86,8 +86,8 @@ void exits_fini(struct exits *x)
 }
 
 /*
- * No event was asked for, so this is a hang-up: the process has been reaped. Init forgets a watch when it reaps,
- * hence somebody else did it: the parent died or gave up before init became the parent.
+ * No event was asked for, so this is a hang-up: the process has been reaped. Init forgets a watch when it
+ * reaps, hence somebody else did it: the parent died or gave up before init became the parent.
  */
 static void on_pidfd(struct loop_io *io, uint32_t events)
 {
@@ -95,7 +95,8 @@ static void on_pidfd(struct loop_io *io, uint32_t events)
 
 	if (!(events & (EPOLLHUP | EPOLLERR)))
 		return;
-	log_warn("watch=%s pid=%d msg=\"reaped by its parent, its status is not known here\"", w->name.text, (int)w->pid);
+	log_warn("watch=%s pid=%d msg=\"reaped by its parent, its status is not known here\"", w->name.text,
+		(int)w->pid);
 	watch_free(w);
 }
 
@@ -167,7 +168,8 @@ static int wait_status(const siginfo_t *si)
 	return (si->si_status & 0x7f) | (si->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
-static void add_record(struct exits *x, struct exit_record *r, const char *name, const siginfo_t *si, uint64_t ticks)
+static void add_record(
+	struct exits *x, struct exit_record *r, const char *name, const siginfo_t *si, uint64_t ticks)
 {
 	struct timespec now;
 
@@ -257,8 +259,8 @@ bool exits_next(const struct exits *x, uint64_t seq, const char *prefix, struct 
 	return true;
 }
 
-size_t exits_running(const struct exits *x, const char *prefix, uint64_t cursor, struct initctl_exit *out, size_t max,
-	uint64_t *next)
+size_t exits_running(const struct exits *x, const char *prefix, uint64_t cursor, struct initctl_exit *out,
+	size_t max, uint64_t *next)
 {
 	size_t n = 0;
 

@@ -77,7 +77,8 @@ int fdstore_drop(struct fdstore *s, const char *name)
 	return 0;
 }
 
-size_t fdstore_list(const struct fdstore *s, const char *prefix, uint64_t cursor, char *buf, size_t size, uint64_t *next)
+size_t fdstore_list(
+	const struct fdstore *s, const char *prefix, uint64_t cursor, char *buf, size_t size, uint64_t *next)
 {
 	size_t used = 0;
 

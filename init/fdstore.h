@@ -3,8 +3,8 @@
 #define INIT_FDSTORE_H
 
 /*
- * Descriptors that outlive the service that opened them: pipes of containers, pinned namespaces, the pipes that
- * services write their output to. Init never reads or writes them.
+ * Descriptors that outlive the service that opened them: pipes of containers, pinned namespaces, the pipes
+ * that services write their output to. Init never reads or writes them.
  */
 
 #include "init/names.h"
@@ -18,7 +18,8 @@ struct fdstore {
 
 void fdstore_fini(struct fdstore *s);
 
-/* Takes @fds over, also on failure. An earlier entry is closed. 0, -ENOSPC when the store is full, -ENOMEM. */
+/* Takes @fds over, also on failure. An earlier entry is closed. 0, -ENOSPC when the store is full, -ENOMEM.
+ */
 must_check int fdstore_put(struct fdstore *s, const char *name, const int *fds, size_t n);
 
 /* Borrowed descriptors. Return: how many, or -ENOENT. */
@@ -26,7 +27,9 @@ must_check ssize_t fdstore_get(const struct fdstore *s, const char *name, const 
 
 must_check int fdstore_drop(struct fdstore *s, const char *name); /* 0 or -ENOENT */
 
-/* A page of names with @prefix after @cursor, a line each. Return: bytes; *next is the next cursor, 0 at the end. */
-size_t fdstore_list(const struct fdstore *s, const char *prefix, uint64_t cursor, char *buf, size_t size, uint64_t *next);
+/* A page of names with @prefix after @cursor, a line each. Return: bytes; *next is the next cursor, 0 at the
+ * end. */
+size_t fdstore_list(
+	const struct fdstore *s, const char *prefix, uint64_t cursor, char *buf, size_t size, uint64_t *next);
 
 #endif

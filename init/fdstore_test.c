@@ -105,7 +105,9 @@ static void test_proc_text(void **state)
 {
 	char cgroup[16];
 
-	assert_int_equal(proc_parse_start_ticks("7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n"), 4711);
+	assert_int_equal(proc_parse_start_ticks(
+				 "7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n"),
+		4711);
 	assert_int_equal(proc_parse_start_ticks("7 (a) S 1 2"), 0);
 	assert_int_equal(proc_parse_start_ticks(""), 0);
 	proc_parse_cgroup("1:name=systemd:/x\n0::/docker/1\n", cgroup, sizeof(cgroup));

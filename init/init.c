@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * PID 1. Everything arrives through one loop: signals, pidfds, timers, the control socket. Nothing here waits, and
- * nothing from outside is parsed; what is slow or risky is a service.
+ * PID 1. Everything arrives through one loop: signals, pidfds, timers, the control socket. Nothing here
+ * waits, and nothing from outside is parsed; what is slow or risky is a service.
  *
- * Start reading here, then service.c (the life of a service), exits.c (what becomes of exit statuses), control.c.
+ * Start reading here, then service.c (the life of a service), exits.c (what becomes of exit statuses),
+ * control.c.
  */
 
 #include <errno.h>
@@ -40,8 +41,8 @@ static struct node node;
 static void on_more(struct loop_task *t);
 
 /*
- * Look before reaping: what a zombie was is in /proc only until then. First services, then the watched; an orphan
- * nobody knows is recorded with its cgroup.
+ * Look before reaping: what a zombie was is in /proc only until then. First services, then the watched; an
+ * orphan nobody knows is recorded with its cgroup.
  */
 static void reap(void)
 {
@@ -155,7 +156,8 @@ static void make_dir(const char *path, mode_t mode)
 		log_errno(errno, "op=mkdir path=%s", full);
 }
 
-/* From here on, init's own lines go the way of every service's. A full pipe loses them: init does not wait. */
+/* From here on, init's own lines go the way of every service's. A full pipe loses them: init does not wait.
+ */
 static int redirect_log(void)
 {
 	int p[2];
@@ -215,7 +217,8 @@ static int set_up(void)
 	make_dir("/run", 0755);
 	make_dir("/run/init", 0700);
 	make_dir("/run/log", 0755);
-	make_dir("/run/notice", 0755); /* NAME: what a service wants people to know; `wherryctl status` shows it */
+	make_dir("/run/notice",
+		0755); /* NAME: what a service wants people to know; `wherryctl status` shows it */
 	err = redirect_log();
 	if (err)
 		log_errno(-err, "op=log");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The whole of init as PID 1 of a PID namespace with a root of its own, and clients that do to it what services do,
- * rightly and wrongly. What needs cgroups, mounts or devices is tested in a virtual machine (tests/vm).
+ * The whole of init as PID 1 of a PID namespace with a root of its own, and clients that do to it what
+ * services do, rightly and wrongly. What needs cgroups, mounts or devices is tested in a virtual machine
+ * (tests/vm).
  */
 
 #include <errno.h>
@@ -164,7 +165,8 @@ static _Noreturn void be_init(void)
 	struct rlimit files;
 
 	/* What is mounted over stays here: /proc alone, for in a chroot / is no mount point. */
-	if (mount(NULL, "/proc", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0) {
+	if (mount(NULL, "/proc", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("proc", "/proc", "proc", 0, NULL) < 0) {
 		perror("/proc");
 		_exit(77);
 	}
@@ -195,10 +197,12 @@ static void make_units(void)
 {
 	write_text("etc/issue", "Wherry under test\n");
 	/* Says whether `first` was ready and `work` done when it started, and when it stopped. */
-	write_text("first.sh", "sleep 0.2\necho >&$READY_FD\n"
-			       "trap 'echo first >>$ROOT/stopped; exit 0' TERM\nwhile :; do sleep 0.05; done\n");
-	write_text("last.sh", "trap 'echo last >>$ROOT/stopped; exit 0' TERM\nls $ROOT/worked >$ROOT/order 2>&1\n"
-			      "while :; do sleep 0.05; done\n");
+	write_text("first.sh",
+		"sleep 0.2\necho >&$READY_FD\n"
+		"trap 'echo first >>$ROOT/stopped; exit 0' TERM\nwhile :; do sleep 0.05; done\n");
+	write_text("last.sh",
+		"trap 'echo last >>$ROOT/stopped; exit 0' TERM\nls $ROOT/worked >$ROOT/order 2>&1\n"
+		"while :; do sleep 0.05; done\n");
 	write_text("crash.sh", "echo x >>$ROOT/crashed\nexit 5\n");
 	write_text("deaf.sh", "trap '' TERM\nwhile :; do sleep 0.05; done\n");
 	write_unit("first", "exec /bin/sh %s/first.sh\nready yes\nenv ROOT=%s\n", root, root);
@@ -341,8 +345,9 @@ static void test_words(void **state)
 /* ---- exits */
 
 /*
- * What runtime does: make a process, have it watched, and leave it to init. The process waits for @hold_ms after its
- * gate opened. @parent_last: it dies first, as a zombie of its parent, which then ends without having waited.
+ * What runtime does: make a process, have it watched, and leave it to init. The process waits for @hold_ms
+ * after its gate opened. @parent_last: it dies first, as a zombie of its parent, which then ends without
+ * having waited.
  */
 static void hand_over(const char *name, int code, int hold_ms, bool parent_last, int expect)
 {
@@ -585,7 +590,8 @@ static void test_store(void **state)
 	assert_int_equal(initctl_store_drop(fd, "container/s"), 0);
 	assert_int_equal(initctl_store_get(fd, "container/s", got, 4), -ENOENT);
 	assert_int_equal(initctl_store_drop(fd, "container/s"), -ENOENT);
-	assert_int_equal(initctl_store_put(fd, "bad name", p, 1), -EBADF); /* p is closed: it is not even sent */
+	assert_int_equal(
+		initctl_store_put(fd, "bad name", p, 1), -EBADF); /* p is closed: it is not even sent */
 	assert_int_equal(initctl_store_put(fd, "bad name", &fd, 1), -EINVAL);
 	close(fd);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The few steps between fork and exec of a service. Init is small and single-threaded, so this is a plain fork
- * (by clone3, to be born in the right cgroup): it cannot hold init up the way a vfork can.
+ * The few steps between fork and exec of a service. Init is small and single-threaded, so this is a plain
+ * fork (by clone3, to be born in the right cgroup): it cannot hold init up the way a vfork can.
  */
 
 #include <errno.h>
@@ -57,7 +57,8 @@ static void reset_signals(void)
 
 static void set_descriptors(const struct launch *l)
 {
-	/* All of init's are above 2 and close on exec: places 0..3 can be written over once these two are safe. */
+	/* All of init's are above 2 and close on exec: places 0..3 can be written over once these two are
+	 * safe. */
 	int ready = l->ready >= 0 ? fcntl(l->ready, F_DUPFD_CLOEXEC, 16) : -1;
 	int out = fcntl(l->output, F_DUPFD_CLOEXEC, 16);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

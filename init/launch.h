@@ -18,8 +18,8 @@ struct launch {
 /**
  * unit_launch() - start a unit's main process
  *
- * Descriptors are borrowed. What fails in the child, exec included, is said on its stderr and ends it with 127.
- * Return: pid, or -errno when there is no child.
+ * Descriptors are borrowed. What fails in the child, exec included, is said on its stderr and ends it with
+ * 127. Return: pid, or -errno when there is no child.
  */
 must_check pid_t unit_launch(const struct launch *l);
 

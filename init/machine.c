@@ -25,8 +25,8 @@ static const struct mount_row {
 	{"tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777", 0},
 	{"tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755", 0},
 	{"tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777,size=25%", 0},
-	/* nsdelegate: a container's cgroup namespace is a boundary. memory_recursiveprot: a service's memory.min covers
-	 * what it starts. */
+	/* nsdelegate: a container's cgroup namespace is a boundary. memory_recursiveprot: a service's
+	 * memory.min covers what it starts. */
 	{"cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate,memory_recursiveprot", 0},
 	{"bpf", "/sys/fs/bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700", OPTIONAL},
 	{"securityfs", "/sys/kernel/security", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, OPTIONAL},
@@ -93,8 +93,8 @@ static const struct {
 	{"fs/protected_fifos", "1"},
 	{"fs/protected_regular", "2"},
 	{"fs/suid_dumpable", "0"},
-	/* Thousands of containers: pids do not come round soon, and the per-user inotify limits, which all containers
-	 * that run as root share, are no bottleneck. */
+	/* Thousands of containers: pids do not come round soon, and the per-user inotify limits, which all
+	 * containers that run as root share, are no bottleneck. */
 	{"kernel/pid_max", "4194304"},
 	{"fs/inotify/max_user_instances", "8192"},
 	{"fs/inotify/max_user_watches", "524288"},
@@ -144,7 +144,8 @@ void machine_unescape(char *path)
 	char *out = path;
 
 	for (const char *p = path; *p; out++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' && p[3] <= '7') {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
+			p[3] <= '7') {
 			*out = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			p += 4;
 		} else {

@@ -22,8 +22,8 @@ bool stored_prefix_valid(const char *text)
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '.' &&
-			c != '_' && c != '/' && c != '-')
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+			c != '.' && c != '_' && c != '/' && c != '-')
 			return false;
 	}
 	return true;
@@ -104,4 +104,3 @@ struct name *names_next(const struct names *set, uint64_t after, const char *pre
 		n = n->next;
 	return n;
 }
-

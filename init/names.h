@@ -3,8 +3,8 @@
 #define INIT_NAMES_H
 
 /*
- * Things with names, in the order they came: found by name at once, walked by prefix in pages. Embedded in what
- * it names; the set owns nothing and allocates nothing.
+ * Things with names, in the order they came: found by name at once, walked by prefix in pages. Embedded in
+ * what it names; the set owns nothing and allocates nothing.
  */
 
 #include "lib/initctl.h"
@@ -30,7 +30,8 @@ bool stored_name_valid(const char *text);
 bool stored_prefix_valid(const char *text);
 
 struct name *names_find(const struct names *set, const char *text);
-void names_add(struct names *set, struct name *n, const char *text); /* @text valid or "", not yet in the set */
+void names_add(
+	struct names *set, struct name *n, const char *text); /* @text valid or "", not yet in the set */
 void names_del(struct names *set, struct name *n);
 
 /* The first whose id is greater than @after and that begins with @prefix, or NULL. */

@@ -36,7 +36,8 @@ static bool has_power_key(int fd)
 {
 	unsigned char keys[KEY_MAX / 8 + 1] = {0};
 
-	return ioctl(fd, EVIOCGBIT(EV_KEY, sizeof(keys)), keys) >= 0 && (keys[KEY_POWER / 8] >> (KEY_POWER % 8) & 1);
+	return ioctl(fd, EVIOCGBIT(EV_KEY, sizeof(keys)), keys) >= 0 &&
+	       (keys[KEY_POWER / 8] >> (KEY_POWER % 8) & 1);
 }
 
 int power_init(struct power *p, struct loop *loop, void (*pressed)(struct power *p))

@@ -40,7 +40,8 @@ pid_t proc_of_pidfd(int fd)
 
 uint64_t proc_parse_start_ticks(const char *stat)
 {
-	/* The name may hold blanks and parentheses: fields are counted from its last `)`, which ends field 2. */
+	/* The name may hold blanks and parentheses: fields are counted from its last `)`, which ends field 2.
+	 */
 	const char *p = strrchr(stat, ')');
 	unsigned long long ticks;
 

@@ -8,7 +8,8 @@
 
 #include "lib/util.h"
 
-/* The process behind a pidfd: pid, -ESRCH when it is already reaped, -EINVAL when @fd is no pidfd, or -errno. */
+/* The process behind a pidfd: pid, -ESRCH when it is already reaped, -EINVAL when @fd is no pidfd, or -errno.
+ */
 must_check pid_t proc_of_pidfd(int fd);
 
 /* Field 22 of stat: clock ticks after boot; 0 when it cannot be had. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The life of a service as one table, state x event -> action. An empty cell means the event is ignored there;
- * service_test.c lists them.
+ * The life of a service as one table, state x event -> action. An empty cell means the event is ignored
+ * there; service_test.c lists them.
  *
  * A run ends in one place whatever ended it: the main process is reaped, its cgroup is killed, and once that
- * is empty finish() decides what comes next from three facts: is it wanted, must it run again, was it a failure.
+ * is empty finish() decides what comes next from three facts: is it wanted, must it run again, was it a
+ * failure.
  */
 
 #include <errno.h>
@@ -159,8 +160,9 @@ static bool skipped(const struct service *s)
 {
 	char full[512];
 
-	return s->unit.when && (snprintf(full, sizeof(full), "%s%s", s->sup->root, s->unit.when) >= (int)sizeof(full) ||
-		access(full, F_OK) < 0);
+	return s->unit.when &&
+	       (snprintf(full, sizeof(full), "%s%s", s->sup->root, s->unit.when) >= (int)sizeof(full) ||
+		       access(full, F_OK) < 0);
 }
 
 static void try_start(struct service *s)
@@ -171,7 +173,8 @@ static void try_start(struct service *s)
 		snprintf(s->reason, sizeof(s->reason), "there is no %.90s", s->unit.when);
 		move(s, SKIPPED);
 	} else if (access(s->unit.exec[0], X_OK) < 0) {
-		snprintf(s->reason, sizeof(s->reason), "cannot run %.60s: %.30s", s->unit.exec[0], strerror(errno));
+		snprintf(s->reason, sizeof(s->reason), "cannot run %.60s: %.30s", s->unit.exec[0],
+			strerror(errno));
 		log_warn("svc=%s state=failed msg=\"%s\"", s->unit.name, s->reason);
 		move(s, FAILED);
 	} else {
@@ -214,7 +217,8 @@ static void finish(struct service *s)
 		retry(s);
 	} else if (u->type == UNIT_ONESHOT && !s->failed) {
 		s->reason[0] = '\0';
-		log_info("svc=%s state=done ms=%d", u->name, (int)(loop_now_ms(s->sup->loop) - s->started_ms));
+		log_info(
+			"svc=%s state=done ms=%d", u->name, (int)(loop_now_ms(s->sup->loop) - s->started_ms));
 		move(s, DONE);
 	} else if (u->restart == UNIT_ALWAYS || (u->restart == UNIT_ON_FAILURE && s->failed)) {
 		s->restarts++;
@@ -251,11 +255,13 @@ static void kill_all(struct service *s)
 static void kill_stuck(struct service *s)
 {
 	if (s->pid) {
-		log_error("svc=%s pid=%d msg=\"killed, and still there: held by the kernel\"", s->unit.name, (int)s->pid);
+		log_error("svc=%s pid=%d msg=\"killed, and still there: held by the kernel\"", s->unit.name,
+			(int)s->pid);
 		arm(s, KILL_TIMEOUT_MS);
 		return;
 	}
-	log_error("svc=%s msg=\"processes of it are killed, and still there: going on without\"", s->unit.name);
+	log_error(
+		"svc=%s msg=\"processes of it are killed, and still there: going on without\"", s->unit.name);
 	finish(s);
 }
 
@@ -334,13 +340,23 @@ static void want_again(struct service *s)
 static action *const step[SERVICE_STATES][SERVICE_EVENTS] = {
 	[OFF] = {[EV_START] = want, [EV_RESTART] = want},
 	[WAITING] = {[EV_STOP] = off, [EV_SETTLED] = try_start},
-	[STARTING] = {[EV_STOP] = stop, [EV_RESTART] = restart, [EV_READY] = up, [EV_EXIT] = ended,
+	[STARTING] = {[EV_STOP] = stop,
+		[EV_RESTART] = restart,
+		[EV_READY] = up,
+		[EV_EXIT] = ended,
 		[EV_TIMER] = start_late},
 	[UP] = {[EV_STOP] = stop, [EV_RESTART] = restart, [EV_EXIT] = ended},
-	[STOPPING] = {[EV_START] = want_again, [EV_STOP] = unwant, [EV_RESTART] = want_again,
-		[EV_EXIT] = ended_as_told, [EV_TIMER] = stop_late},
-	[KILLING] = {[EV_START] = want_again, [EV_STOP] = unwant, [EV_RESTART] = want_again, [EV_EXIT] = settle,
-		[EV_EMPTY] = settle, [EV_TIMER] = kill_stuck},
+	[STOPPING] = {[EV_START] = want_again,
+		[EV_STOP] = unwant,
+		[EV_RESTART] = want_again,
+		[EV_EXIT] = ended_as_told,
+		[EV_TIMER] = stop_late},
+	[KILLING] = {[EV_START] = want_again,
+		[EV_STOP] = unwant,
+		[EV_RESTART] = want_again,
+		[EV_EXIT] = settle,
+		[EV_EMPTY] = settle,
+		[EV_TIMER] = kill_stuck},
 	[BACKOFF] = {[EV_START] = want, [EV_STOP] = off, [EV_RESTART] = want, [EV_TIMER] = retry},
 	[DONE] = {[EV_START] = want, [EV_STOP] = off, [EV_RESTART] = want},
 	[FAILED] = {[EV_START] = want, [EV_STOP] = off, [EV_RESTART] = want},

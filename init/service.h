@@ -3,7 +3,8 @@
 #define INIT_SERVICE_H
 
 /*
- * One supervised service: what its unit says and where it stands. service.c has the table of states and events.
+ * One supervised service: what its unit says and where it stands. service.c has the table of states and
+ * events.
  */
 
 #include "init/unit.h"
@@ -41,18 +42,18 @@ struct service {
 	struct unit unit;
 	struct services *sup; /* borrowed */
 	enum service_state state;
-	bool want;   /* should run */
-	bool again;  /* ended in order to be started anew */
-	bool failed; /* the run that ends was a failure */
-	pid_t pid;   /* main process, 0: none (reaped) */
-	int status;  /* of the last main process, as wait(2) gives it */
-	int cgroup;  /* owned; -1: none */
-	int output;  /* owned; write end of its log pipe, or /dev/kmsg */
-	struct loop_io ready; /* fd owned while registered */
+	bool want;	       /* should run */
+	bool again;	       /* ended in order to be started anew */
+	bool failed;	       /* the run that ends was a failure */
+	pid_t pid;	       /* main process, 0: none (reaped) */
+	int status;	       /* of the last main process, as wait(2) gives it */
+	int cgroup;	       /* owned; -1: none */
+	int output;	       /* owned; write end of its log pipe, or /dev/kmsg */
+	struct loop_io ready;  /* fd owned while registered */
 	struct loop_io events; /* cgroup.events; fd owned while registered */
 	struct loop_timer timer;
-	int64_t since_ms;    /* when this state began */
-	int64_t started_ms;  /* when the main process began */
+	int64_t since_ms;   /* when this state began */
+	int64_t started_ms; /* when the main process began */
 	unsigned restarts, failures_in_row;
 	char reason[112]; /* why it is not up, for people */
 };

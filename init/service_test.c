@@ -20,8 +20,8 @@ static const char *const events[SERVICE_EVENTS] = {
 };
 
 /*
- * What is ignored, and it is meant to be. `settled` and `empty` come to every service at any time. `exit` can come only
- * where there is a main process, `ready` only before it is up, `timer` only where one is armed.
+ * What is ignored, and it is meant to be. `settled` and `empty` come to every service at any time. `exit` can
+ * come only where there is a main process, `ready` only before it is up, `timer` only where one is armed.
  */
 static const char *const ignored[SERVICE_STATES] = {
 	[OFF] = "stop settled ready exit empty timer",
@@ -47,12 +47,13 @@ static void test_empty_cells(void **state)
 				strcat(list, events[e]);
 			}
 		if (strcmp(list, ignored[s]))
-			fail_msg("state %s ignores \"%s\", meant: \"%s\"", service_state_name((enum service_state)s), list,
-				ignored[s]);
+			fail_msg("state %s ignores \"%s\", meant: \"%s\"",
+				service_state_name((enum service_state)s), list, ignored[s]);
 	}
 }
 
-/* A service with a process must hear of its end and must be stoppable; one that waits must not wait for ever. */
+/* A service with a process must hear of its end and must be stoppable; one that waits must not wait for ever.
+ */
 static void test_no_state_is_a_trap(void **state)
 {
 	for (int i = 0; i < SERVICE_STATES; i++) {

@@ -23,7 +23,8 @@ struct service *services_find(struct services *sup, const char *name)
 /* ---- order */
 
 /* Does @s come after @target, directly or not? @seen has a bit for each service looked at. */
-static bool comes_after(struct services *sup, const struct service *s, const struct service *target, uint64_t *seen)
+static bool comes_after(
+	struct services *sup, const struct service *s, const struct service *target, uint64_t *seen)
 {
 	for (size_t i = 0; s->unit.after[i]; i++) {
 		const struct service *d = services_find(sup, s->unit.after[i]);
@@ -42,7 +43,8 @@ static bool comes_after(struct services *sup, const struct service *s, const str
 
 _Static_assert(SERVICES_MAX <= 64, "one bit of `seen` a service");
 
-/* What `after` names must exist and must not come round: such a word is reported and dropped, and the rest stands. */
+/* What `after` names must exist and must not come round: such a word is reported and dropped, and the rest
+ * stands. */
 static void check_order(struct services *sup, struct service *s)
 {
 	char **list = s->unit.after;
@@ -53,9 +55,11 @@ static void check_order(struct services *sup, struct service *s)
 		uint64_t seen = 0;
 
 		if (!d)
-			log_warn("svc=%s after=%s msg=\"no such unit: not waited for\"", s->unit.name, list[i]);
+			log_warn("svc=%s after=%s msg=\"no such unit: not waited for\"", s->unit.name,
+				list[i]);
 		else if (d == s || comes_after(sup, d, s, &seen))
-			log_error("svc=%s after=%s msg=\"they wait for each other: order dropped\"", s->unit.name, list[i]);
+			log_error("svc=%s after=%s msg=\"they wait for each other: order dropped\"",
+				s->unit.name, list[i]);
 		else
 			list[kept++] = list[i];
 	}
@@ -86,7 +90,8 @@ static int open_output(struct services *sup, struct service *s)
 		return -errno;
 	s->output = p[1];
 	fcntl(p[0], F_SETFL, O_NONBLOCK);
-	snprintf(name, sizeof(name), "%s/%s", s->unit.output == UNIT_CONSOLE ? "console" : "log", s->unit.name);
+	snprintf(name, sizeof(name), "%s/%s", s->unit.output == UNIT_CONSOLE ? "console" : "log",
+		s->unit.name);
 	return fdstore_put(sup->store, name, &p[0], 1);
 }
 
@@ -241,8 +246,9 @@ bool services_reap(struct services *sup, pid_t pid)
 
 size_t services_describe(const struct service *s, char *buf, size_t size)
 {
-	int n = snprintf(buf, size, "%-16s %-9s %6d s  restarts %u", s->unit.name, service_state_name(s->state),
-		(int)((loop_now_ms(s->sup->loop) - s->since_ms) / 1000), s->restarts);
+	int n = snprintf(buf, size, "%-16s %-9s %6d s  restarts %u", s->unit.name,
+		service_state_name(s->state), (int)((loop_now_ms(s->sup->loop) - s->since_ms) / 1000),
+		s->restarts);
 
 	if (n < (int)size && s->pid)
 		n += snprintf(buf + n, size - (size_t)n, "  pid %d", (int)s->pid);

@@ -11,10 +11,10 @@ struct fdstore;
 enum { SERVICES_MAX = 64 };
 
 struct services {
-	struct loop *loop;   /* borrowed */
+	struct loop *loop;     /* borrowed */
 	struct fdstore *store; /* borrowed; gets the read end of each log pipe as log/NAME or console/NAME */
-	const char *root;    /* prefix of `when`: "" on a machine */
-	int cgroup_root;     /* borrowed; -1: none */
+	const char *root;      /* prefix of `when`: "" on a machine */
+	int cgroup_root;       /* borrowed; -1: none */
 	void (*changed)(struct services *sup); /* some service changed its state; from the loop */
 	struct service service[SERVICES_MAX];
 	size_t n;

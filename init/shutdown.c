@@ -51,7 +51,8 @@ static void kill_containers(const struct shutdown *s)
 	}
 }
 
-/* Nothing of init's own is left to reap: every process is gone, or is not a child yet of a process that is. */
+/* Nothing of init's own is left to reap: every process is gone, or is not a child yet of a process that is.
+ */
 static bool childless(void)
 {
 	siginfo_t si;

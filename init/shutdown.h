@@ -3,8 +3,8 @@
 #define INIT_SHUTDOWN_H
 
 /*
- * The way down, each step bounded: services in reverse order, containers (they outlive the engine, so init ends them:
- * SIGTERM, then cgroup.kill), everything else, unmount and sync in a child, and out.
+ * The way down, each step bounded: services in reverse order, containers (they outlive the engine, so init
+ * ends them: SIGTERM, then cgroup.kill), everything else, unmount and sync in a child, and out.
  */
 
 #include "lib/loop.h"
@@ -20,7 +20,14 @@ struct shutdown {
 	struct exits *exits;
 	bool real; /* false in a test root: nothing is unmounted */
 	enum shutdown_how how;
-	enum { SHUTDOWN_NOT, SHUTDOWN_SERVICES, SHUTDOWN_CONTAINERS, SHUTDOWN_REST, SHUTDOWN_UNMOUNT, SHUTDOWN_END } phase;
+	enum {
+		SHUTDOWN_NOT,
+		SHUTDOWN_SERVICES,
+		SHUTDOWN_CONTAINERS,
+		SHUTDOWN_REST,
+		SHUTDOWN_UNMOUNT,
+		SHUTDOWN_END
+	} phase;
 	struct loop_timer timer;
 	pid_t unmounter;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The first program: /init of the initramfs. It mounts the root file system from the file beside it, frees what the
- * initramfs holds, makes that root the root, and becomes /sbin/init.
+ * The first program: /init of the initramfs. It mounts the root file system from the file beside it, frees
+ * what the initramfs holds, makes that root the root, and becomes /sbin/init.
  *
  * The initial root must be ramfs (rootfstype=ramfs): from tmpfs EROFS cannot be mounted off a file.
  */
@@ -58,7 +58,8 @@ int main(int argc, char **argv)
 	if (mount("/dev", "/root/dev", NULL, MS_MOVE, NULL) < 0)
 		fail("move /dev");
 	rmdir("/dev");
-	if (chdir("/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+	if (chdir("/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+		chdir("/") < 0)
 		fail("switch root");
 	argv[0] = (char *)"/sbin/init";
 	execv(argv[0], argv);

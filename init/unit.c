@@ -24,13 +24,15 @@ struct key {
 static const char *const types[] = {[UNIT_SERVICE] = "service", [UNIT_ONESHOT] = "oneshot", NULL};
 static const char *const restarts[] = {
 	[UNIT_ALWAYS] = "always", [UNIT_ON_FAILURE] = "on-failure", [UNIT_NEVER] = "never", NULL};
-static const char *const outputs[] = {[UNIT_LOG] = "log", [UNIT_CONSOLE] = "console", [UNIT_KERNEL] = "kernel", NULL};
+static const char *const outputs[] = {
+	[UNIT_LOG] = "log", [UNIT_CONSOLE] = "console", [UNIT_KERNEL] = "kernel", NULL};
 static const char *const yes_no[] = {"no", "yes", NULL};
 
 static const struct {
 	const char *name;
 	int number;
-} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"KILL", SIGKILL}};
+} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"HUP", SIGHUP}, {"USR1", SIGUSR1},
+	{"KILL", SIGKILL}};
 
 static bool blank(char c)
 {
@@ -256,7 +258,8 @@ bool unit_name_valid(const char *name)
 	if (len > UNIT_NAME_MAX || *name < 'a' || *name > 'z')
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9') && name[i] != '-')
+		if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9') &&
+			name[i] != '-')
 			return false;
 	return true;
 }

@@ -3,8 +3,8 @@
 #define INIT_UNIT_H
 
 /*
- * A unit: one service as its file in /etc/units says, `key value` a line. rootfs/README.md has the manual; the
- * table in unit.c is the list of keys. Read once at boot from the read-only root.
+ * A unit: one service as its file in /etc/units says, `key value` a line. rootfs/README.md has the manual;
+ * the table in unit.c is the list of keys. Read once at boot from the read-only root.
  */
 
 #include <sys/types.h>
@@ -50,8 +50,10 @@ struct unit_error {
  *
  * Return: 0 (release with unit_fini()), -EINVAL or -ENOMEM; then *u holds nothing.
  */
-must_check int unit_parse(struct unit *u, const char *name, const char *text, size_t len, struct unit_error *err);
-must_check int unit_load(struct unit *u, int dir, const char *name, struct unit_error *err); /* the same, or -errno */
+must_check int unit_parse(
+	struct unit *u, const char *name, const char *text, size_t len, struct unit_error *err);
+must_check int unit_load(
+	struct unit *u, int dir, const char *name, struct unit_error *err); /* the same, or -errno */
 void unit_fini(struct unit *u);
 
 bool unit_name_valid(const char *name); /* [a-z0-9-], begins with a letter */

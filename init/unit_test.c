@@ -22,12 +22,13 @@ static void test_all_keys(void **state)
 	struct unit_error err;
 	struct unit u;
 
-	assert_int_equal(parse(&u,
-				 "# a comment\n\nexec /bin/x -a  b\ntype service\nafter one two\nafter three\nwhen /run/x\n"
-				 "ready yes\nrestart on-failure\noutput console\nstart-timeout 500ms\nstop-timeout 2s\n"
-				 "stop-signal INT\nuser 65:66\nno-new-privileges yes\nenv A=b c\nenv D=\noom-score-adj -900\n"
-				 "memory-min 2M\nmemory-max 1G\ncpu-weight 7\npids-max 9\nnofile 65536",
-				 &err),
+	assert_int_equal(
+		parse(&u,
+			"# a comment\n\nexec /bin/x -a  b\ntype service\nafter one two\nafter three\nwhen /run/x\n"
+			"ready yes\nrestart on-failure\noutput console\nstart-timeout 500ms\nstop-timeout 2s\n"
+			"stop-signal INT\nuser 65:66\nno-new-privileges yes\nenv A=b c\nenv D=\noom-score-adj -900\n"
+			"memory-min 2M\nmemory-max 1G\ncpu-weight 7\npids-max 9\nnofile 65536",
+			&err),
 		0);
 	assert_string_equal(u.exec[0], "/bin/x");
 	assert_string_equal(u.exec[1], "-a");

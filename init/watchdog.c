@@ -32,7 +32,8 @@ static void feed(struct loop_timer *t)
 
 	if (ioctl(w->fd, WDIOC_KEEPALIVE, 0) < 0 && write(w->fd, "", 1) != 1)
 		log_errno(errno, "op=watchdog.feed");
-	if (loop_timer_set(w->loop, t, loop_now_ms(w->loop) + w->timeout_s * 1000 / FEEDS_A_TIMEOUT, feed) < 0)
+	if (loop_timer_set(w->loop, t, loop_now_ms(w->loop) + w->timeout_s * 1000 / FEEDS_A_TIMEOUT, feed) <
+		0)
 		log_error("op=watchdog.timer msg=\"not fed any more\"");
 }
 

@@ -3,8 +3,8 @@
 #define INIT_WATCHDOG_H
 
 /*
- * The hardware watchdog, armed as early as /dev is there and fed by a timer of the loop: when the loop stands still,
- * so does the feeding, and the machine restarts. A machine without one goes without.
+ * The hardware watchdog, armed as early as /dev is there and fed by a timer of the loop: when the loop stands
+ * still, so does the feeding, and the machine restarts. A machine without one goes without.
  */
 
 #include "lib/loop.h"

@@ -6,18 +6,18 @@
  * All services but init and runtime are one static program, /bin/wherry, called by the name of the link or by
  * its first argument. A service is one row here and one main function in its room.
  */
-#define APPLETS(X)                         \
-	X(config, config_main)             \
-	X(engine, engine_main)             \
-	X(storage, storage_main)           \
-	X(logger, logger_main)             \
-	X(seed, seed_main)                 \
-	X(wherryctl, wherryctl_main)       \
-	X(docker, docker_main)             \
-	X(network, network_main)           \
-	X(network_dhcp, network_dhcp_main) \
-	X(engine_pull, engine_pull_main)   \
-	X(time, time_main)                 \
+#define APPLETS(X)                                                                                           \
+	X(config, config_main)                                                                               \
+	X(engine, engine_main)                                                                               \
+	X(storage, storage_main)                                                                             \
+	X(logger, logger_main)                                                                               \
+	X(seed, seed_main)                                                                                   \
+	X(wherryctl, wherryctl_main)                                                                         \
+	X(docker, docker_main)                                                                               \
+	X(network, network_main)                                                                             \
+	X(network_dhcp, network_dhcp_main)                                                                   \
+	X(engine_pull, engine_pull_main)                                                                     \
+	X(time, time_main)                                                                                   \
 	X(engine_remove, engine_remove_main)
 
 #define X(name, fn) int fn(int argc, char **argv);

@@ -118,7 +118,7 @@ static int put_authorized_keys(int run, yyjson_val *config)
 
 	if (!f)
 		return -ENOMEM;
-	yyjson_arr_foreach(keys, i, max, key) {
+	yyjson_arr_foreach (keys, i, max, key) {
 		fprintf(f, "%s\n", yyjson_get_str(key));
 	}
 	rc = ferror(f) ? -ENOMEM : 0;

@@ -3,8 +3,8 @@
 #define CONFIG_APPLY_H
 
 /*
- * From a found configuration to what the other services read. Two steps, with storage between them, because the saved
- * configuration is on the disk that the new one may name.
+ * From a found configuration to what the other services read. Two steps, with storage between them, because
+ * the saved configuration is on the disk that the new one may name.
  */
 
 #include "lib/util.h"
@@ -22,14 +22,16 @@ struct config_dirs {
  * config_apply_found() - first step, before storage
  * @found:	the configuration, or NULL when there is none
  *
- * Renders it, or the defaults when there is none or it is refused. Return: 0 or -errno when nothing could be written.
+ * Renders it, or the defaults when there is none or it is refused. Return: 0 or -errno when nothing could be
+ * written.
  */
 must_check int config_apply_found(const struct config_dirs *d, const struct config_source *found);
 
 /**
  * config_commit() - second step, with /state mounted
  *
- * Keeps a good configuration as /state/config.yaml; without one renders the kept one. Makes /state/machine-id.
+ * Keeps a good configuration as /state/config.yaml; without one renders the kept one. Makes
+ * /state/machine-id.
  */
 must_check int config_commit(const struct config_dirs *d);
 

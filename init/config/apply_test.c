@@ -191,7 +191,8 @@ static void the_machine_id_is_made_once(void **state)
 	assert_string_equal(first, second);
 }
 
-static void add_device(const struct place *p, const char *name, const char *type, const char *index, const char *mac, bool real)
+static void add_device(const struct place *p, const char *name, const char *type, const char *index,
+	const char *mac, bool real)
 {
 	const char *const files[][2] = {{"type", type}, {"ifindex", index}, {"address", mac}};
 	char path[256];
@@ -244,6 +245,7 @@ int main(void)
 
 	/* The host name of the machine that runs the tests is not ours to change. */
 	if (unshare(CLONE_NEWUSER | CLONE_NEWUTS) < 0 && unshare(CLONE_NEWUTS) < 0)
-		fputs("no UTS namespace here; as an ordinary user, sethostname is refused and the tests go on\n", stderr);
+		fputs("no UTS namespace here; as an ordinary user, sethostname is refused and the tests go on\n",
+			stderr);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,8 +182,8 @@ bool check_ipv6_mode(const char *s)
 
 bool check_bond_mode(const char *s)
 {
-	static const char *const words[] = {"active-backup", "802.3ad", "balance-rr", "balance-xor", "broadcast",
-		"balance-tlb", "balance-alb"};
+	static const char *const words[] = {"active-backup", "802.3ad", "balance-rr", "balance-xor",
+		"broadcast", "balance-tlb", "balance-alb"};
 
 	return is_one_of(s, words, array_len(words));
 }

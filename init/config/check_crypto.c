@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Keys and certificates are checked by reading them as their users will: a configuration that passes must not fail
- * later in the engine, where nobody looks. Validity dates are not looked at, for the clock may not be set yet.
+ * Keys and certificates are checked by reading them as their users will: a configuration that passes must not
+ * fail later in the engine, where nobody looks. Validity dates are not looked at, for the clock may not be
+ * set yet.
  */
 
 #include <string.h>
@@ -35,7 +36,8 @@ bool check_pem_certs(const char *s)
 	if (!strstr(s, "-----BEGIN CERTIFICATE-----"))
 		return false;
 	mbedtls_x509_crt_init(&crt);
-	/* The length counts the NUL: that is how Mbed TLS tells PEM. A positive result counts certificates that failed. */
+	/* The length counts the NUL: that is how Mbed TLS tells PEM. A positive result counts certificates
+	 * that failed. */
 	ok = mbedtls_x509_crt_parse(&crt, (const unsigned char *)s, strlen(s) + 1) == 0;
 	mbedtls_x509_crt_free(&crt);
 	return ok;
@@ -49,7 +51,8 @@ bool check_pem_key(const char *s)
 	if (!strstr(s, "-----BEGIN "))
 		return false;
 	mbedtls_pk_init(&pk);
-	ok = mbedtls_pk_parse_key(&pk, (const unsigned char *)s, strlen(s) + 1, NULL, 0, random_bytes, NULL) == 0;
+	ok = mbedtls_pk_parse_key(
+		     &pk, (const unsigned char *)s, strlen(s) + 1, NULL, 0, random_bytes, NULL) == 0;
 	mbedtls_pk_free(&pk);
 	return ok;
 }
@@ -63,7 +66,8 @@ bool pem_key_matches(const char *certs, const char *key)
 	mbedtls_x509_crt_init(&crt);
 	mbedtls_pk_init(&pk);
 	ok = mbedtls_x509_crt_parse(&crt, (const unsigned char *)certs, strlen(certs) + 1) == 0 &&
-	     mbedtls_pk_parse_key(&pk, (const unsigned char *)key, strlen(key) + 1, NULL, 0, random_bytes, NULL) == 0 &&
+	     mbedtls_pk_parse_key(
+		     &pk, (const unsigned char *)key, strlen(key) + 1, NULL, 0, random_bytes, NULL) == 0 &&
 	     mbedtls_pk_check_pair(&crt.pk, &pk, random_bytes, NULL) == 0;
 	mbedtls_pk_free(&pk);
 	mbedtls_x509_crt_free(&crt);
@@ -71,7 +75,8 @@ bool pem_key_matches(const char *certs, const char *key)
 }
 
 /*
- * RFC 4253, 6.6: the blob begins with the length and name of its algorithm, which must be the name in front of it.
+ * RFC 4253, 6.6: the blob begins with the length and name of its algorithm, which must be the name in front
+ * of it.
  */
 static bool blob_is(const char *base64, size_t len, const char *type, size_t type_len)
 {
@@ -86,8 +91,9 @@ static bool blob_is(const char *base64, size_t len, const char *type, size_t typ
 
 bool check_ssh_key(const char *s)
 {
-	static const char *const types[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-		"ecdsa-sha2-nistp521", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"};
+	static const char *const types[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
+		"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "sk-ssh-ed25519@openssh.com",
+		"sk-ecdsa-sha2-nistp256@openssh.com"};
 	size_t type_len = strcspn(s, " ");
 
 	if (strpbrk(s, "\n\t") || s[type_len] != ' ')

@@ -47,7 +47,8 @@ static int check_interface(const struct yaml_node *n, struct config_error *err)
 	if (vlan && bond)
 		return refuse_at(err, bond, "an interface is a vlan or a bond, not both");
 	if ((vlan || bond) && (!name || mac))
-		return refuse_at(err, n, "a vlan or bond is made under its name; it has no mac to be found by");
+		return refuse_at(
+			err, n, "a vlan or bond is made under its name; it has no mac to be found by");
 	if (vlan && !strcmp(yaml_get(vlan, "parent")->text, name->text))
 		return refuse_at(err, yaml_get(vlan, "parent"), "a vlan cannot be its own parent");
 	if (bond && yaml_get(bond, "members")->n_kids == 0)
@@ -64,11 +65,13 @@ static int check_unique(const struct yaml_node *list, const char *key, struct co
 {
 	for (size_t i = 0; list && i < list->n_kids; i++)
 		for (size_t j = 0; j < i; j++) {
-			const struct yaml_node *a = yaml_get(list->kids[i], key), *b = yaml_get(list->kids[j], key);
+			const struct yaml_node *a = yaml_get(list->kids[i], key),
+					       *b = yaml_get(list->kids[j], key);
 
 			if (a && b && !strcasecmp(a->text, b->text))
-				return config_refuse(err, a->line, a->column, "%s \"%.64s\" is given twice, first on line %u",
-					key, a->text, b->line);
+				return config_refuse(err, a->line, a->column,
+					"%s \"%.64s\" is given twice, first on line %u", key, a->text,
+					b->line);
 		}
 	return CONFIG_OK;
 }
@@ -78,9 +81,11 @@ static int check_engine(const struct yaml_node *engine, struct config_error *err
 	const struct yaml_node *listen = yaml_get(engine, "listen"), *tls = yaml_get(engine, "tls");
 
 	if (listen && listen->n_kids && !tls)
-		return refuse_at(err, listen, "engine.listen needs engine.tls: the Docker API is never served in the clear");
+		return refuse_at(err, listen,
+			"engine.listen needs engine.tls: the Docker API is never served in the clear");
 	if (tls && !pem_key_matches(yaml_get(tls, "cert")->text, yaml_get(tls, "key")->text))
-		return refuse_at(err, yaml_get(tls, "key"), "engine.tls.key is not the key of engine.tls.cert");
+		return refuse_at(
+			err, yaml_get(tls, "key"), "engine.tls.key is not the key of engine.tls.cert");
 	return check_unique(yaml_get(engine, "registries"), "host", err);
 }
 
@@ -98,7 +103,8 @@ int config_cross_check(const struct yaml_node *root, struct config_error *err)
 	if (!rc)
 		rc = check_unique(interfaces, "mac", err);
 	if (!rc && is_true(wipe) && !yaml_get(storage, "disk"))
-		rc = refuse_at(err, wipe, "storage.wipe needs storage.disk: only a disk that is named is wiped");
+		rc = refuse_at(
+			err, wipe, "storage.wipe needs storage.disk: only a disk that is named is wiped");
 	if (!rc)
 		rc = check_engine(yaml_get(root, "engine"), err);
 	return rc;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The child answers with one struct and then the JSON text, over a pipe. What the parent reads is bounded, and checked to
- * be JSON before anybody else sees it.
+ * The child answers with one struct and then the JSON text, over a pipe. What the parent reads is bounded,
+ * and checked to be JSON before anybody else sees it.
  */
 
 #include <errno.h>
@@ -64,15 +64,16 @@ static int limit(int what, rlim_t to) /* `what` is an enum in some C libraries, 
 static int filter(void)
 {
 	static const int allowed[] = {SCMP_SYS(write), SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(brk),
-		SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(getrandom), SCMP_SYS(clock_gettime),
-		SCMP_SYS(futex), SCMP_SYS(rt_sigprocmask)};
+		SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(getrandom),
+		SCMP_SYS(clock_gettime), SCMP_SYS(futex), SCMP_SYS(rt_sigprocmask)};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = ctx ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < array_len(allowed); i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (!rc) /* anonymous memory, never executable */
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0),
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, 4, 0),
 			SCMP_A4(SCMP_CMP_MASKED_EQ, 0xffffffff, 0xffffffff));
 	if (!rc)
 		rc = seccomp_load(ctx);
@@ -166,7 +167,8 @@ static int receive(int fd, char **json, struct config_error *err)
 	return CONFIG_OK;
 }
 
-int config_render_isolated(char **json, const char *text, size_t len, const char *hostname, struct config_error *err)
+int config_render_isolated(
+	char **json, const char *text, size_t len, const char *hostname, struct config_error *err)
 {
 	cleanup(closep) int in = -1;
 	int p[2], rc, status;

@@ -8,12 +8,12 @@
  * config_render_isolated() - config_render() in a process that can do nothing else
  *
  * The text comes from outside and the libraries that read it are large, so they run in a child without
- * capabilities or descriptors, under a seccomp filter that leaves memory and the pipe back. It has 10 seconds of CPU
- * time and 256 MiB.
+ * capabilities or descriptors, under a seccomp filter that leaves memory and the pipe back. It has 10 seconds
+ * of CPU time and 256 MiB.
  *
  * Return: as config_render(), or -EIO when the child died.
  */
-must_check int config_render_isolated(char **json, const char *text, size_t len, const char *hostname,
-	struct config_error *err);
+must_check int config_render_isolated(
+	char **json, const char *text, size_t len, const char *hostname, struct config_error *err);
 
 #endif

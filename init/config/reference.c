@@ -10,8 +10,12 @@
 static const char *type_name(const struct schema_field *f)
 {
 	static const char *const names[] = {
-		[T_STRING] = "text", [T_INT] = "number", [T_BOOL] = "true or false", [T_MAP] = "mapping",
-		[T_STRINGS] = "list", [T_MAPS] = "list of mappings",
+		[T_STRING] = "text",
+		[T_INT] = "number",
+		[T_BOOL] = "true or false",
+		[T_MAP] = "mapping",
+		[T_STRINGS] = "list",
+		[T_MAPS] = "list of mappings",
 	};
 
 	return names[f->type];
@@ -28,7 +32,10 @@ static void row(FILE *out, const struct schema_field *f, const char *path)
 		fprintf(out, ", at most %ld", f->max);
 	if (f->expects)
 		fprintf(out, ": %s", f->expects);
-	fprintf(out, " | %s%s%s | %s |\n", f->dflt ? "`" : "", f->required ? "required" : f->dflt ? f->dflt : "",
+	fprintf(out, " | %s%s%s | %s |\n", f->dflt ? "`" : "",
+		f->required ? "required"
+		: f->dflt   ? f->dflt
+			    : "",
 		f->dflt ? "`" : "", f->doc);
 }
 
@@ -37,10 +44,12 @@ static void rows(FILE *out, const struct schema_field *fields, const char *prefi
 	for (const struct schema_field *f = fields; f->key; f++) {
 		char path[256];
 
-		snprintf(path, sizeof(path), "%s%s%s", prefix, f->key, f->type == T_STRINGS || f->type == T_MAPS ? "[]" : "");
+		snprintf(path, sizeof(path), "%s%s%s", prefix, f->key,
+			f->type == T_STRINGS || f->type == T_MAPS ? "[]" : "");
 		row(out, f, path);
 		if (f->fields) {
-			snprintf(path, sizeof(path), "%s%s%s", prefix, f->key, f->type == T_MAPS ? "[]." : ".");
+			snprintf(path, sizeof(path), "%s%s%s", prefix, f->key,
+				f->type == T_MAPS ? "[]." : ".");
 			rows(out, f->fields, path);
 		}
 	}

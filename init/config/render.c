@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The tree is walked along the schema: every member must be a row, every row yields a member of the result or its
- * default. The first thing wrong ends it, with its place, what was expected, and for a mistyped key the nearest.
+ * The tree is walked along the schema: every member must be a row, every row yields a member of the result or
+ * its default. The first thing wrong ends it, with its place, what was expected, and for a mistyped key the
+ * nearest.
  */
 
 #include <errno.h>
@@ -60,10 +61,12 @@ static int mismatch(struct render *r, const struct yaml_node *n, const char *exp
 	else if (!*n->text && n->plain)
 		found = "nothing";
 	if (found)
-		return config_refuse(r->err, n->line, n->column, "%s: expected %s, found %s", what, expects, found);
+		return config_refuse(
+			r->err, n->line, n->column, "%s: expected %s, found %s", what, expects, found);
 	if (secret || strlen(n->text) > 64 || strchr(n->text, '\n'))
 		return config_refuse(r->err, n->line, n->column, "%s: expected %s", what, expects);
-	return config_refuse(r->err, n->line, n->column, "%s: expected %s, found \"%s\"", what, expects, n->text);
+	return config_refuse(
+		r->err, n->line, n->column, "%s: expected %s, found \"%s\"", what, expects, n->text);
 }
 
 /* Edits between two words, a swap of neighbours counting as one; words longer than 31 are never near. */
@@ -87,7 +90,8 @@ static unsigned distance(const char *a, const char *b)
 				best = d[i - 1][j] + 1;
 			if (d[i][j - 1] + 1 < best)
 				best = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+				d[i - 2][j - 2] + 1 < best)
 				best = d[i - 2][j - 2] + 1;
 			d[i][j] = best;
 		}
@@ -111,20 +115,23 @@ static int unknown_key(struct render *r, const struct schema_field *map, const s
 	if (*r->path)
 		snprintf(place, sizeof(place), " in %s", r->path);
 	if (nearest)
-		return config_refuse(r->err, n->key_line, n->key_column, "unknown key \"%.64s\"%s; did you mean \"%s\"?", n->key,
-			place, nearest->key);
+		return config_refuse(r->err, n->key_line, n->key_column,
+			"unknown key \"%.64s\"%s; did you mean \"%s\"?", n->key, place, nearest->key);
 
 	/* Nothing near: say what there is. */
-	config_refuse(r->err, n->key_line, n->key_column, "unknown key \"%.64s\"%s; the keys here are", n->key, place);
+	config_refuse(r->err, n->key_line, n->key_column, "unknown key \"%.64s\"%s; the keys here are",
+		n->key, place);
 	for (const struct schema_field *f = map->fields; f->key; f++) {
 		size_t len = strlen(r->err->text);
 
-		snprintf(r->err->text + len, sizeof(r->err->text) - len, "%s %s", f == map->fields ? "" : ",", f->key);
+		snprintf(r->err->text + len, sizeof(r->err->text) - len, "%s %s", f == map->fields ? "" : ",",
+			f->key);
 	}
 	return CONFIG_REFUSED;
 }
 
-static int convert_string(struct render *r, const struct schema_field *f, const struct yaml_node *n, value *out)
+static int convert_string(
+	struct render *r, const struct schema_field *f, const struct yaml_node *n, value *out)
 {
 	if (n->kind != YAML_SCALAR_ || !f->ok(n->text))
 		return mismatch(r, n, f->expects, f->secret);
@@ -138,9 +145,10 @@ static int convert_int(struct render *r, const struct schema_field *f, const str
 	char *end;
 	long v;
 
-	snprintf(expects, sizeof(expects), f->min == f->max ? "%ld" : "a whole number from %ld to %ld", f->min, f->max);
-	if (n->kind != YAML_SCALAR_ || !n->plain || n->text[0] < '0' || n->text[0] > '9' || strlen(n->text) > 9 ||
-		(n->text[0] == '0' && n->text[1]))
+	snprintf(expects, sizeof(expects), f->min == f->max ? "%ld" : "a whole number from %ld to %ld",
+		f->min, f->max);
+	if (n->kind != YAML_SCALAR_ || !n->plain || n->text[0] < '0' || n->text[0] > '9' ||
+		strlen(n->text) > 9 || (n->text[0] == '0' && n->text[1]))
 		return mismatch(r, n, expects, f->secret);
 	v = strtol(n->text, &end, 10);
 	if (*end || v < f->min || v > f->max)
@@ -168,8 +176,8 @@ static int convert_list(struct render *r, const struct schema_field *f, const st
 	if (n->kind != YAML_LIST_)
 		return mismatch(r, n, "a list", f->secret);
 	if (n->n_kids > (size_t)f->max)
-		return config_refuse(r->err, n->kids[f->max]->line, n->kids[f->max]->column, "%s: at most %ld are accepted",
-			r->path, f->max);
+		return config_refuse(r->err, n->kids[f->max]->line, n->kids[f->max]->column,
+			"%s: at most %ld are accepted", r->path, f->max);
 	*out = yyjson_mut_arr(r->doc);
 	for (size_t i = 0; i < n->n_kids; i++) {
 		size_t depth = path_push(r, "[%zu]", i);
@@ -253,7 +261,8 @@ static int convert_map(struct render *r, const struct schema_field *f, const str
 		int rc;
 
 		if (!given && m->required)
-			return config_refuse(r->err, n ? n->line : 0, n ? n->column : 0, "%s is missing", r->path);
+			return config_refuse(
+				r->err, n ? n->line : 0, n ? n->column : 0, "%s is missing", r->path);
 		rc = given ? convert(r, m, given, &v) : convert_default(r, m, &v);
 		if (rc)
 			return rc;
@@ -296,7 +305,8 @@ static int default_dhcp(struct render *r, value interface)
 
 	if (yyjson_mut_obj_get(interface, "dhcp"))
 		return CONFIG_OK;
-	yyjson_mut_arr_foreach(addresses, i, max, a) {
+	yyjson_mut_arr_foreach(addresses, i, max, a)
+	{
 		if (is_ipv4(a))
 			dhcp = false;
 	}
@@ -304,15 +314,18 @@ static int default_dhcp(struct render *r, value interface)
 }
 
 /* Defaults that depend on other keys, as schema.c words them. */
-static int dependent_defaults(struct render *r, const struct yaml_node *given, value root, const char *hostname)
+static int dependent_defaults(
+	struct render *r, const struct yaml_node *given, value root, const char *hostname)
 {
 	value engine = yyjson_mut_obj_get(root, "engine"), interface;
 	value interfaces = yyjson_mut_obj_get(yyjson_mut_obj_get(root, "network"), "interfaces");
 	size_t i, max;
 
-	if (!yyjson_mut_obj_get(root, "hostname") && !yyjson_mut_obj_add_strcpy(r->doc, root, "hostname", hostname))
+	if (!yyjson_mut_obj_get(root, "hostname") &&
+		!yyjson_mut_obj_add_strcpy(r->doc, root, "hostname", hostname))
 		return -ENOMEM;
-	yyjson_mut_arr_foreach(interfaces, i, max, interface) {
+	yyjson_mut_arr_foreach(interfaces, i, max, interface)
+	{
 		int rc = default_dhcp(r, interface);
 
 		if (rc)

@@ -15,6 +15,7 @@ enum { CONFIG_SIZE_MAX = 512 * 1024 };
  *
  * Pure: reads nothing but its arguments. Return: CONFIG_OK, CONFIG_REFUSED, or -ENOMEM.
  */
-must_check int config_render(char **json, const char *text, size_t len, const char *hostname, struct config_error *err);
+must_check int config_render(
+	char **json, const char *text, size_t len, const char *hostname, struct config_error *err);
 
 #endif

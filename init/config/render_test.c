@@ -14,9 +14,7 @@
 #include "init/config/render.h"
 #include "init/config/testdata.h"
 
-#define TLS                                          \
-	"version: 1\nengine:\n  tls:\n    ca: |\n" TEST_CERT \
-	"    cert: |\n" TEST_CERT "    key: |\n"
+#define TLS "version: 1\nengine:\n  tls:\n    ca: |\n" TEST_CERT "    cert: |\n" TEST_CERT "    key: |\n"
 
 /* What is refused: where, and words of the reason. */
 static const struct {
@@ -40,7 +38,8 @@ static const struct {
 	{"version: 1\nhostname: [a, b]\n", 2, 11, "hostname: expected letters"},
 	{"version: 1\nhostname: -a\n", 2, 11, "found \"-a\""},
 	{"version: 1\nhostname: \"open\n", 3, 1, "quoted scalar begun on line 2"},
-	{"version: 1\nhostname: \"open\nengine:\n  listen: [\"0.0.0.0:1\"]\n", 4, 13, "quoted on line 2: is that quote closed?"},
+	{"version: 1\nhostname: \"open\nengine:\n  listen: [\"0.0.0.0:1\"]\n", 4, 13,
+		"quoted on line 2: is that quote closed?"},
 	{"version: 1\nhostname: \"a\\0b\"\n", 2, 11, "control characters"},
 	{"version: 1\nhostname: a\xff\n", 2, 12, "not UTF-8"},
 	{"version: 1\nnetwork:\n", 2, 9, "network: expected a mapping, found nothing"},
@@ -50,21 +49,30 @@ static const struct {
 	{"version: 1\n---\nversion: 1\n", 2, 1, "only one document"},
 	{"version: 1\n? [a]\n: b\n", 2, 3, "a key must be a word"},
 	{"version: 1\ntime: [[[[[[[[[[[[[[1]]]]]]]]]]]]]]\n", 2, 0, "nested too deeply"},
-	{"version: 1\nnetwork: {interfaces: [{name: eth0, mtu: 99}]}\n", 2, 42, "from 1280 to 65535, found \"99\""},
-	{"version: 1\nnetwork: {interfaces: [{name: eth0, dhcp: yes}]}\n", 2, 43, "expected true or false, found \"yes\""},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0, mtu: 99}]}\n", 2, 42,
+		"from 1280 to 65535, found \"99\""},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0, dhcp: yes}]}\n", 2, 43,
+		"expected true or false, found \"yes\""},
 	{"version: 1\nnetwork: {interfaces: [{name: eth0, addresses: [10.0.0.1]}]}\n", 2, 49,
 		"network.interfaces[0].addresses[0]: expected an address with its prefix length"},
-	{"version: 1\nnetwork: {interfaces: [{name: eth0, addresses: [10.0.0.1/33]}]}\n", 2, 49, "expected an address"},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0, addresses: [10.0.0.1/33]}]}\n", 2, 49,
+		"expected an address"},
 	{"version: 1\nnetwork: {interfaces: [{dhcp: true}]}\n", 2, 24, "needs a name or a mac"},
 	{"version: 1\nnetwork: {interfaces: [{name: a/b}]}\n", 2, 31, "an interface name"},
 	{"version: 1\nnetwork: {interfaces: [{mac: \"01:00:5e:00:00:01\"}]}\n", 2, 30, "unicast"},
-	{"version: 1\nnetwork: {interfaces: [{name: eth0, gateway: 10.0.0.1}]}\n", 2, 46, "needs an IPv4 address"},
-	{"version: 1\nnetwork: {interfaces: [{name: eth0, ipv6: off, addresses: [\"fd00::1/64\"]}]}\n", 2, 60, "ipv6: auto"},
-	{"version: 1\nnetwork: {interfaces: [{name: eth0}, {name: eth0}]}\n", 2, 45, "name \"eth0\" is given twice"},
-	{"version: 1\nnetwork: {interfaces: [{name: v, vlan: {id: 4095, parent: eth0}}]}\n", 2, 45, "from 1 to 4094"},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0, gateway: 10.0.0.1}]}\n", 2, 46,
+		"needs an IPv4 address"},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0, ipv6: off, addresses: [\"fd00::1/64\"]}]}\n", 2, 60,
+		"ipv6: auto"},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0}, {name: eth0}]}\n", 2, 45,
+		"name \"eth0\" is given twice"},
+	{"version: 1\nnetwork: {interfaces: [{name: v, vlan: {id: 4095, parent: eth0}}]}\n", 2, 45,
+		"from 1 to 4094"},
 	{"version: 1\nnetwork: {interfaces: [{name: v, vlan: {id: 5}}]}\n", 2, 40, "vlan.parent is missing"},
-	{"version: 1\nnetwork: {interfaces: [{name: b, bond: {members: []}}]}\n", 2, 50, "at least one member"},
-	{"version: 1\nnetwork: {interfaces: [{name: b, bond: {mode: fast, members: [eth0]}}]}\n", 2, 47, "active-backup"},
+	{"version: 1\nnetwork: {interfaces: [{name: b, bond: {members: []}}]}\n", 2, 50,
+		"at least one member"},
+	{"version: 1\nnetwork: {interfaces: [{name: b, bond: {mode: fast, members: [eth0]}}]}\n", 2, 47,
+		"active-backup"},
 	{"version: 1\nnetwork: {nameservers: [one.one]}\n", 2, 25, "an IPv4 or IPv6 address"},
 	{"version: 1\ntime: {servers: [300.1.1.1]}\n", 2, 18, "a DNS name or an address"},
 	{"version: 1\nstorage: {wipe: true}\n", 2, 17, "needs storage.disk"},
@@ -90,9 +98,10 @@ static void refusals_name_place_and_reason(void **state)
 		int rc = config_render(&json, refused[i].yaml, strlen(refused[i].yaml), "h", &err);
 
 		if (rc != CONFIG_REFUSED || err.line != refused[i].line ||
-			(refused[i].column && err.column != refused[i].column) || !strstr(err.text, refused[i].says))
-			fail_msg("%s\nrc %d, %u:%u: %s; expected %u:%u: %s", refused[i].yaml, rc, err.line, err.column, err.text,
-				refused[i].line, refused[i].column, refused[i].says);
+			(refused[i].column && err.column != refused[i].column) ||
+			!strstr(err.text, refused[i].says))
+			fail_msg("%s\nrc %d, %u:%u: %s; expected %u:%u: %s", refused[i].yaml, rc, err.line,
+				err.column, err.text, refused[i].line, refused[i].column, refused[i].says);
 		assert_null(json);
 	}
 }
@@ -206,7 +215,8 @@ static void isolated(void **state)
 	struct config_error err;
 	cleanup(freep) char *json = NULL;
 
-	assert_int_equal(config_render_isolated(&json, good, sizeof(good) - 1, "from-outside", &err), CONFIG_OK);
+	assert_int_equal(
+		config_render_isolated(&json, good, sizeof(good) - 1, "from-outside", &err), CONFIG_OK);
 	assert_non_null(strstr(json, "from-outside"));
 	freep(&json);
 	json = NULL;

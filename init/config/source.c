@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * QEMU's fw_cfg first: whoever starts a virtual machine means what they hand to it. Then the partition booted from, then
- * volumes that carry our label.
+ * QEMU's fw_cfg first: whoever starts a virtual machine means what they hand to it. Then the partition booted
+ * from, then volumes that carry our label.
  *
- * A stick may be found seconds after the kernel started, and nothing says that no more devices will come. So a machine
- * that has no other configuration waits for one, up to a fixed time after the kernel's start; one that was set up
- * before, whose boot disk has a STATE, does not wait.
+ * A stick may be found seconds after the kernel started, and nothing says that no more devices will come. So
+ * a machine that has no other configuration waits for one, up to a fixed time after the kernel's start; one
+ * that was set up before, whose boot disk has a STATE, does not wait.
  */
 
 #include <dirent.h>
@@ -54,7 +54,8 @@ static int find_fw_cfg(struct config_source *out)
 	return CONFIG_FOUND;
 }
 
-/* A configuration on @device (a name in /dev), if it is a file system; with @labelled only if it calls itself ours. */
+/* A configuration on @device (a name in /dev), if it is a file system; with @labelled only if it calls itself
+ * ours. */
 static int find_on(const char *device, bool labelled, const char *const *names, struct config_source *out)
 {
 	static uint8_t head[VOLUME_PROBE_BYTES];
@@ -76,7 +77,8 @@ static int find_on(const char *device, bool labelled, const char *const *names, 
 	rc = volume_read(path, &v, names, CONFIG_SIZE_MAX, &out->text, &out->len, &found);
 	if (rc < 0 && rc != -EFBIG) {
 		if (labelled)
-			log_warn("device=%s label=%s msg=\"no machine.yaml or user-data on it\"", path, v.label);
+			log_warn("device=%s label=%s msg=\"no machine.yaml or user-data on it\"", path,
+				v.label);
 		return CONFIG_NONE;
 	}
 	snprintf(out->name, sizeof(out->name), "%.64s/%s", device, found);
@@ -126,7 +128,8 @@ static bool is_virtual(const char *name)
 	return name[0] == '.';
 }
 
-/* All devices there are now, disks and partitions; of several, the first by name, so that every boot chooses the same. */
+/* All devices there are now, disks and partitions; of several, the first by name, so that every boot chooses
+ * the same. */
 static int find_volume(struct config_source *out)
 {
 	struct dirent **names;
@@ -157,7 +160,8 @@ static int wait_for_volume(struct config_source *out, int64_t until_ms)
 	for (;;) {
 		int rc = find_volume(out);
 
-		if (rc == CONFIG_FOUND || events < 0 || !disk_uevents_wait(events, until_ms - since_boot_ms()))
+		if (rc == CONFIG_FOUND || events < 0 ||
+			!disk_uevents_wait(events, until_ms - since_boot_ms()))
 			return rc;
 	}
 }

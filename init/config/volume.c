@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Labels are read here, with fixed offsets and no pointers to follow, so that only a volume that calls itself ours is ever
- * handed to the kernel's file system code.
+ * Labels are read here, with fixed offsets and no pointers to follow, so that only a volume that calls itself
+ * ours is ever handed to the kernel's file system code.
  */
 
 #include <errno.h>

@@ -31,10 +31,10 @@ bool volume_is_ours(const struct volume *v);
  * @names:	NULL-terminated; the first that exists is read
  * @found:	receives which
  *
- * Mounted read-only in a mount namespace of its own, where nobody else sees it; a journal is not replayed. Symbolic links
- * are not followed. Return: 0, -ENOENT, -EFBIG, or -errno (logged).
+ * Mounted read-only in a mount namespace of its own, where nobody else sees it; a journal is not replayed.
+ * Symbolic links are not followed. Return: 0, -ENOENT, -EFBIG, or -errno (logged).
  */
-must_check int volume_read(const char *device, const struct volume *v, const char *const *names, size_t max, char **text,
-	size_t *len, const char **found);
+must_check int volume_read(const char *device, const struct volume *v, const char *const *names, size_t max,
+	char **text, size_t *len, const char **found);
 
 #endif

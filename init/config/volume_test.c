@@ -47,7 +47,8 @@ static void iso(void **state)
 {
 	struct volume v;
 
-	put(32768, "\x01" "CD001");
+	put(32768, "\x01"
+		   "CD001");
 	put(32768 + 40, "cidata                          ");
 	assert_true(volume_probe(&v, head));
 	assert_string_equal(v.type, "iso9660");

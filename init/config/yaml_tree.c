@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The tree is built from libyaml's events by one recursive descent whose depth is checked before each step down.
- * Every event is deleted on the path that read it; what a node needs is copied.
+ * The tree is built from libyaml's events by one recursive descent whose depth is checked before each step
+ * down. Every event is deleted on the path that read it; what a node needs is copied.
  */
 
 #include <errno.h>
@@ -21,7 +21,8 @@ struct reader {
 	size_t len;
 	unsigned nodes;
 	unsigned depth;
-	unsigned quoted_line; /* where the last scalar began, when it is quoted and goes over several lines; else 0 */
+	unsigned quoted_line; /* where the last scalar began, when it is quoted and goes over several lines;
+				 else 0 */
 };
 
 int config_refuse(struct config_error *err, unsigned line, unsigned column, const char *fmt, ...)
@@ -65,11 +66,13 @@ static int syntax_error(struct reader *r)
 	char begun[192] = "";
 
 	if (y->context && y->context_mark.line != y->problem_mark.line)
-		snprintf(begun, sizeof(begun), " %.100s begun on line %zu", y->context, y->context_mark.line + 1);
+		snprintf(begun, sizeof(begun), " %.100s begun on line %zu", y->context,
+			y->context_mark.line + 1);
 	else if (y->context)
 		snprintf(begun, sizeof(begun), " %.100s", y->context);
 	if (r->quoted_line)
-		snprintf(begun, sizeof(begun), "; the text before it was quoted on line %u: is that quote closed?", r->quoted_line);
+		snprintf(begun, sizeof(begun),
+			"; the text before it was quoted on line %u: is that quote closed?", r->quoted_line);
 	return config_refuse(r->err, (unsigned)y->problem_mark.line + 1, (unsigned)y->problem_mark.column + 1,
 		"not YAML: %s%s", y->problem ? y->problem : "syntax error", begun);
 }
@@ -200,7 +203,8 @@ static int read_member(struct reader *r, yaml_event_t *ev, struct yaml_node *map
 		return -ENOMEM;
 	for (size_t i = 0; i < map->n_kids; i++)
 		if (!strcmp(map->kids[i]->key, key))
-			return config_refuse(r->err, line, column, "key \"%.64s\" is given twice, first on line %u", key,
+			return config_refuse(r->err, line, column,
+				"key \"%.64s\" is given twice, first on line %u", key,
 				map->kids[i]->key_line);
 
 	rc = next(r, &first);

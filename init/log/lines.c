@@ -42,8 +42,8 @@ void lines_stamp(char *out, int64_t realtime_ms)
 
 	if (!gmtime_r(&t, &tm))
 		memset(&tm, 0, sizeof(tm));
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
-		tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(realtime_ms % 1000));
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", (tm.tm_year + 1900) % 10000,
+		tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(realtime_ms % 1000));
 	memcpy(out, text, LINES_STAMP);
 }
 

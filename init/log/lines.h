@@ -3,8 +3,8 @@
 #define INIT_LINES_H
 
 /*
- * From bytes to stamped lines. What arrives is whatever a service or a container's helper wrote: control characters
- * are replaced, so that a log can be shown on a terminal, and a line without end is cut.
+ * From bytes to stamped lines. What arrives is whatever a service or a container's helper wrote: control
+ * characters are replaced, so that a log can be shown on a terminal, and a line without end is cut.
  */
 
 #include "lib/util.h"

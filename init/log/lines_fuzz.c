@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Output of a service in pieces of the first byte's size, and the same bytes as a record of the kernel's log. */
+/* Output of a service in pieces of the first byte's size, and the same bytes as a record of the kernel's log.
+ */
 
 #include <assert.h>
 #include <string.h>

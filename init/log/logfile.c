@@ -76,7 +76,8 @@ void logfile_write(struct logfile *f, const char *lines, size_t len)
 
 	if (f->lost) {
 		char note[128];
-		int n = snprintf(note, sizeof(note), "level=warn op=log msg=\"%zu bytes lost here\" error=\"%s\"\n", f->lost,
+		int n = snprintf(note, sizeof(note),
+			"level=warn op=log msg=\"%zu bytes lost here\" error=\"%s\"\n", f->lost,
 			strerror(f->err));
 
 		if (!put(f, note, (size_t)n))

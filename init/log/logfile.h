@@ -3,8 +3,8 @@
 #define INIT_LOGFILE_H
 
 /*
- * One bounded log: NAME, and NAME.1 with what came before it. Each holds at most the limit, so a name costs twice
- * that. It begins in memory and moves to the disk when there is one.
+ * One bounded log: NAME, and NAME.1 with what came before it. Each holds at most the limit, so a name costs
+ * twice that. It begins in memory and moves to the disk when there is one.
  */
 
 #include "lib/util.h"

@@ -3,9 +3,10 @@
 /*
  * The logger: takes the output of every service, of init and of the kernel to bounded files.
  *
- * The pipes are init's: their read ends wait in its descriptor store as log/NAME (console/NAME when the lines are for
- * the console too), so the logger can die and come back, and what was written meanwhile is still in the pipe. It begins
- * in /run/log and moves to /data/log as soon as /data is mounted. Its own complaints go to the kernel log.
+ * The pipes are init's: their read ends wait in its descriptor store as log/NAME (console/NAME when the lines
+ * are for the console too), so the logger can die and come back, and what was written meanwhile is still in
+ * the pipe. It begins in /run/log and moves to /data/log as soon as /data is mounted. Its own complaints go
+ * to the kernel log.
  */
 
 #include <errno.h>
@@ -92,7 +93,8 @@ static void to_console(struct source *s, const char *line, size_t len)
 		s->said = 0;
 	}
 	if (s->said++ < CONSOLE_LINES)
-		consoles_say("%s%s%.*s", s->console ? "" : s->file.name, s->console ? "" : ": ", (int)len, line);
+		consoles_say(
+			"%s%s%.*s", s->console ? "" : s->file.name, s->console ? "" : ": ", (int)len, line);
 	else if (s->said == CONSOLE_LINES + 1)
 		consoles_say("%s: more lines are only in its log", s->file.name);
 }
@@ -167,8 +169,8 @@ static void on_kernel(struct loop_io *io, uint32_t events)
 	for (int i = 0; i < 256 && take_kernel_record(s); i++)
 		;
 	flush_out();
-	if (logger.seq_fd >= 0 &&
-		pwrite(logger.seq_fd, &logger.kernel_seq, sizeof(logger.kernel_seq), 0) != sizeof(logger.kernel_seq))
+	if (logger.seq_fd >= 0 && pwrite(logger.seq_fd, &logger.kernel_seq, sizeof(logger.kernel_seq), 0) !=
+					  sizeof(logger.kernel_seq))
 		log_errno(errno, "op=write path=" MEMORY_DIR "/" SEQ_FILE);
 }
 
@@ -232,8 +234,8 @@ static void add_kernel(void)
 		return;
 	}
 	logger.seq_fd = openat(logger.memory_dir, SEQ_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (logger.seq_fd < 0 ||
-		pread(logger.seq_fd, &logger.kernel_seq, sizeof(logger.kernel_seq), 0) != sizeof(logger.kernel_seq))
+	if (logger.seq_fd < 0 || pread(logger.seq_fd, &logger.kernel_seq, sizeof(logger.kernel_seq), 0) !=
+					 sizeof(logger.kernel_seq))
 		logger.kernel_seq = 0;
 	s = add("kernel", fd, false);
 	if (!s)
@@ -270,7 +272,8 @@ static void try_disk(void)
 		int err = logfile_move(&logger.source[i]->file, logger.disk_dir, DISK_LIMIT);
 
 		if (err)
-			log_errno(-err, "op=move log=%s msg=\"stays in memory\"", logger.source[i]->file.name);
+			log_errno(
+				-err, "op=move log=%s msg=\"stays in memory\"", logger.source[i]->file.name);
 	}
 }
 

@@ -91,11 +91,12 @@ static void on_message(struct loop_io *io, uint32_t events)
 static void launch(struct dhcp *d)
 {
 	char ask[INET_ADDRSTRLEN], hostname[80], name[65] = "";
-	const char *argv[32] = {"udhcpc", "-f", "-i", d->ifname, "-s", "/sbin/network_dhcp", "-t", "4", "-T", "2", "-A", "5",
-		"-O", "search", "-O", "staticroutes", "-O", "ntpsrv", "-O", "mtu"};
+	const char *argv[32] = {"udhcpc", "-f", "-i", d->ifname, "-s", "/sbin/network_dhcp", "-t", "4", "-T",
+		"2", "-A", "5", "-O", "search", "-O", "staticroutes", "-O", "ntpsrv", "-O", "mtu"};
 	size_t n = 0;
 	int pair[2], fds[3] = {-1, STDERR_FILENO, STDERR_FILENO}, r;
-	struct spawn s = {.path = "/bin/busybox", .argv = (char *const *)argv, .fds = fds, .n_fds = 3, .cgroup_fd = -1};
+	struct spawn s = {
+		.path = "/bin/busybox", .argv = (char *const *)argv, .fds = fds, .n_fds = 3, .cgroup_fd = -1};
 
 	while (argv[n])
 		n++;

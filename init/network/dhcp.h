@@ -3,14 +3,15 @@
 #define NETWORK_DHCP_H
 
 /*
- * One DHCP client: busybox udhcpc as a child, its script's messages as leases. When the child ends it is started again,
- * later each time.
+ * One DHCP client: busybox udhcpc as a child, its script's messages as leases. When the child ends it is
+ * started again, later each time.
  */
 
 #include "init/network/lease.h"
 #include "lib/loop.h"
 
-/* The script's standard input is the socket to us: udhcpc leaves that alone, and takes 3 and up for itself. */
+/* The script's standard input is the socket to us: udhcpc leaves that alone, and takes 3 and up for itself.
+ */
 enum { DHCP_SCRIPT_FD = STDIN_FILENO };
 
 struct dhcp {
@@ -19,9 +20,9 @@ struct dhcp {
 	bool running;
 	bool fresh; /* udhcpc says "deconfig" first of all: that one means nothing */
 	pid_t pid;
-	int pidfd;     /* owned, -1 */
-	int socket;    /* owned, -1; our end */
-	unsigned fails; /* in a row */
+	int pidfd;	     /* owned, -1 */
+	int socket;	     /* owned, -1; our end */
+	unsigned fails;	     /* in a row */
 	struct in_addr last; /* what to ask for again */
 	struct loop_io pid_io, socket_io;
 	struct loop_timer retry;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The applet network_dhcp: udhcpc's script. It decides nothing; it sends what it was given to the network service, over
- * the socket that udhcpc inherited from it.
+ * The applet network_dhcp: udhcpc's script. It decides nothing; it sends what it was given to the network
+ * service, over the socket that udhcpc inherited from it.
  */
 
 #include <errno.h>

@@ -9,13 +9,26 @@
 #include "init/network/lease.h"
 
 static const char *const events[] = {
-	[LEASE_DECONFIG] = "deconfig", [LEASE_BOUND] = "bound", [LEASE_RENEW] = "renew",
-	[LEASE_NAK] = "nak",	       [LEASE_FAIL] = "leasefail",
+	[LEASE_DECONFIG] = "deconfig",
+	[LEASE_BOUND] = "bound",
+	[LEASE_RENEW] = "renew",
+	[LEASE_NAK] = "nak",
+	[LEASE_FAIL] = "leasefail",
 };
 
 /* The variables of udhcpc that are read; busybox networking/udhcp/common.c names them. */
 static const char *const keys[] = {
-	"ip", "subnet", "router", "staticroutes", "dns", "domain", "search", "hostname", "ntpsrv", "mtu", "lease",
+	"ip",
+	"subnet",
+	"router",
+	"staticroutes",
+	"dns",
+	"domain",
+	"search",
+	"hostname",
+	"ntpsrv",
+	"mtu",
+	"lease",
 };
 
 ssize_t lease_message(const char *event, const char *const *envp, char out[LEASE_MESSAGE_MAX])
@@ -31,7 +44,8 @@ ssize_t lease_message(const char *event, const char *const *envp, char out[LEASE
 		for (size_t k = 0; eq && k < array_len(keys); k++) {
 			if (strlen(keys[k]) != name || memcmp(keys[k], *envp, name) != 0)
 				continue;
-			/* A line in a line would be a key of the server's choice. What does not fit is left out. */
+			/* A line in a line would be a key of the server's choice. What does not fit is left
+			 * out. */
 			if (!strchr(*envp, '\n') && (size_t)n + len + 1 < LEASE_MESSAGE_MAX)
 				n += snprintf(out + n, (size_t)(LEASE_MESSAGE_MAX - n), "%s\n", *envp);
 		}

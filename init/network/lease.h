@@ -3,9 +3,10 @@
 #define NETWORK_LEASE_H
 
 /*
- * What a DHCP server said. udhcpc puts it into the environment of its script; our script (the applet network_dhcp)
- * copies it, unread, into one message of `key=value` lines; here it is read. Every value was chosen by whoever
- * answered first on the wire: each is checked, and one that is wrong is left out or, for the address, refuses the lease.
+ * What a DHCP server said. udhcpc puts it into the environment of its script; our script (the applet
+ * network_dhcp) copies it, unread, into one message of `key=value` lines; here it is read. Every value was
+ * chosen by whoever answered first on the wire: each is checked, and one that is wrong is left out or, for
+ * the address, refuses the lease.
  */
 
 #include "lib/ipconf.h"
@@ -16,7 +17,7 @@ enum lease_event { LEASE_DECONFIG, LEASE_BOUND, LEASE_RENEW, LEASE_NAK, LEASE_FA
 
 struct lease {
 	enum lease_event event;
-	struct ipaddr address; /* these only with BOUND and RENEW */
+	struct ipaddr address;		       /* these only with BOUND and RENEW */
 	struct route routes[LEASE_ROUTES_MAX]; /* without device and metric */
 	size_t n_routes;
 	struct in_addr dns[LEASE_LIST_MAX];

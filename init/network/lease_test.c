@@ -22,8 +22,18 @@ static int parse(struct lease *l, const char *msg)
 static void test_whole(void **state)
 {
 	const char *env[] = {
-		"PATH=/bin", "interface=eth0", "ip=10.0.2.15", "subnet=255.255.255.0", "router=10.0.2.2", "dns=10.0.2.3 8.8.8.8",
-		"ntpsrv=10.0.2.4", "domain=example.org", "hostname=node-7", "lease=86400", "mtu=1400", NULL,
+		"PATH=/bin",
+		"interface=eth0",
+		"ip=10.0.2.15",
+		"subnet=255.255.255.0",
+		"router=10.0.2.2",
+		"dns=10.0.2.3 8.8.8.8",
+		"ntpsrv=10.0.2.4",
+		"domain=example.org",
+		"hostname=node-7",
+		"lease=86400",
+		"mtu=1400",
+		NULL,
 	};
 	char msg[LEASE_MESSAGE_MAX], text[IPADDR_TEXT_MAX];
 	struct lease l;
@@ -68,10 +78,11 @@ static void test_hostile(void **state)
 	assert_int_equal(parse(&l, "event=bound\nip=224.0.0.1\nsubnet=255.0.0.0\n"), -EINVAL);
 	assert_int_equal(parse(&l, "event=bound\nip=10.0.0.1\nsubnet=255.0.255.0\n"), -EINVAL);
 	/* what is wrong beside the address is left out */
-	assert_int_equal(parse(&l,
-				 "event=bound\nip=10.0.0.1\nrouter=127.0.0.1 ; reboot\ndns=$(id) 9.9.9.9 ::1\n"
-				 "hostname=-x\ndomain=a..b\nsearch=ok.example bad_;x -y good.example.\nmtu=99999999999\n"
-				 "ntpsrv=0.0.0.0\n"),
+	assert_int_equal(
+		parse(&l,
+			"event=bound\nip=10.0.0.1\nrouter=127.0.0.1 ; reboot\ndns=$(id) 9.9.9.9 ::1\n"
+			"hostname=-x\ndomain=a..b\nsearch=ok.example bad_;x -y good.example.\nmtu=99999999999\n"
+			"ntpsrv=0.0.0.0\n"),
 		0);
 	assert_int_equal(l.address.prefix, 32);
 	assert_int_equal(l.n_routes, 0);
@@ -116,9 +127,10 @@ static void test_classless_routes(void **state)
 	struct route out[LEASE_ROUTES_MAX];
 	struct lease l;
 
-	assert_int_equal(parse(&l,
-				 "event=bound\nip=10.0.0.9\nsubnet=255.255.255.0\nrouter=10.0.0.1\n"
-				 "staticroutes=0.0.0.0/0 10.0.0.2 192.168.0.0/16 172.16.0.1 10.9.0.0/16 0.0.0.0 junk x\n"),
+	assert_int_equal(
+		parse(&l,
+			"event=bound\nip=10.0.0.9\nsubnet=255.255.255.0\nrouter=10.0.0.1\n"
+			"staticroutes=0.0.0.0/0 10.0.0.2 192.168.0.0/16 172.16.0.1 10.9.0.0/16 0.0.0.0 junk x\n"),
 		0);
 	assert_int_equal(l.n_routes, 3); /* and not the router's */
 	netif_lease_routes(&l, 3, 1, out);
@@ -133,9 +145,12 @@ static void test_classless_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),	     cmocka_unit_test(test_events),
-		cmocka_unit_test(test_hostile),	     cmocka_unit_test(test_newline_is_no_key),
-		cmocka_unit_test(test_long_values),  cmocka_unit_test(test_classless_routes),
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_newline_is_no_key),
+		cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_classless_routes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,13 @@ const struct netcfg_interface netcfg_default = {.dhcp = true, .ipv6 = true};
 
 /* Names as in the kernel's bonding driver; the place is the mode's number. */
 static const char *const bond_modes[] = {
-	"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb",
+	"balance-rr",
+	"active-backup",
+	"balance-xor",
+	"broadcast",
+	"802.3ad",
+	"balance-tlb",
+	"balance-alb",
 };
 
 static int refuse(char why[256], const char *key, const char *value)
@@ -64,7 +70,8 @@ static int get_mac(yyjson_val *obj, struct netcfg_interface *i, char why[256])
 	if (!yyjson_obj_get(obj, "mac"))
 		return 0;
 	if (!text || strlen(text) != 17 ||
-		sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6)
+		sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) !=
+			6)
 		return refuse(why, "mac", text);
 	for (size_t n = 0; n < LINK_MAC_LEN; n++)
 		i->mac[n] = (uint8_t)b[n];
@@ -88,7 +95,7 @@ static int get_bond(yyjson_val *bond, struct netcfg_interface *i, char why[256])
 			return refuse(why, "bond.mode", mode);
 		i->bond_mode = (uint8_t)n;
 	}
-	yyjson_arr_foreach(yyjson_obj_get(bond, "members"), idx, max, member) {
+	yyjson_arr_foreach (yyjson_obj_get(bond, "members"), idx, max, member) {
 		const char *name = yyjson_get_str(member);
 
 		if (!name || !link_name_valid(name) || i->n_members == NETCFG_MEMBERS_MAX)
@@ -116,7 +123,7 @@ static int get_interface(yyjson_val *obj, struct netcfg_interface *i, char why[2
 	if (strcmp(ipv6, "auto") != 0 && strcmp(ipv6, "off") != 0)
 		return refuse(why, "ipv6", ipv6);
 	i->ipv6 = !strcmp(ipv6, "auto");
-	yyjson_arr_foreach(yyjson_obj_get(obj, "addresses"), idx, max, v) {
+	yyjson_arr_foreach (yyjson_obj_get(obj, "addresses"), idx, max, v) {
 		const char *text = yyjson_get_str(v);
 		struct ipaddr *a = &i->addresses[i->n_addresses];
 
@@ -154,15 +161,16 @@ static int get_lists(struct netcfg *c, yyjson_val *network, char why[256])
 	yyjson_val *v;
 	size_t idx, max;
 
-	yyjson_arr_foreach(yyjson_obj_get(network, "nameservers"), idx, max, v) {
+	yyjson_arr_foreach (yyjson_obj_get(network, "nameservers"), idx, max, v) {
 		const char *text = yyjson_get_str(v);
 		struct ipaddr a;
 
-		if (c->n_nameservers == NETCFG_SERVERS_MAX || !text || strchr(text, '/') || ipaddr_parse(text, &a) < 0)
+		if (c->n_nameservers == NETCFG_SERVERS_MAX || !text || strchr(text, '/') ||
+			ipaddr_parse(text, &a) < 0)
 			return refuse(why, "nameservers", text);
 		ipaddr_format(&a, false, c->nameservers[c->n_nameservers++]);
 	}
-	yyjson_arr_foreach(yyjson_obj_get(network, "search"), idx, max, v) {
+	yyjson_arr_foreach (yyjson_obj_get(network, "search"), idx, max, v) {
 		const char *text = yyjson_get_str(v);
 
 		if (c->n_search == NETCFG_SEARCH_MAX || !text || strlen(text) >= NETCFG_NAME_MAX)
@@ -192,7 +200,7 @@ int netcfg_parse(struct netcfg *out, const char *json, size_t len, char why[256]
 			r = -ENOMEM;
 	}
 	if (!r)
-		yyjson_arr_foreach(list, idx, max, v) {
+		yyjson_arr_foreach (list, idx, max, v) {
 			r = get_interface(v, &c.interfaces[c.n_interfaces++], why);
 			if (r)
 				break;

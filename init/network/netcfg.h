@@ -3,8 +3,9 @@
 #define NETWORK_NETCFG_H
 
 /*
- * The network part of the machine configuration, read from the rendered JSON. That file was checked by init/config;
- * what is read here is bounded all the same, and a value that makes no sense is refused with its name.
+ * The network part of the machine configuration, read from the rendered JSON. That file was checked by
+ * init/config; what is read here is bounded all the same, and a value that makes no sense is refused with its
+ * name.
  */
 
 #include "lib/ipconf.h"

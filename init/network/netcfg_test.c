@@ -28,7 +28,10 @@ static void test_everything(void **state)
 		"{\"name\":\"v5\",\"dhcp\":true,\"ipv6\":\"off\",\"vlan\":{\"id\":5,\"parent\":\"lan\"}},"
 		"{\"name\":\"bond0\",\"bond\":{\"mode\":\"802.3ad\",\"members\":[\"eth1\",\"eth2\"]}}],"
 		"\"nameservers\":[\"192.0.2.53\",\"2001:db8::53\"],\"search\":[\"example.org\"]}}";
-	struct link l = {.name = "eth0", .arp_type = ARPHRD_ETHER, .has_mac = true, .mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56}};
+	struct link l = {.name = "eth0",
+		.arp_type = ARPHRD_ETHER,
+		.has_mac = true,
+		.mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56}};
 	struct netcfg c;
 	char why[256];
 
@@ -44,7 +47,8 @@ static void test_everything(void **state)
 	assert_true(c.interfaces[2].dhcp);
 
 	assert_ptr_equal(netcfg_match(&c, &l), &c.interfaces[0]);
-	l.has_permanent_mac = true; /* the address of a bond member is the bond's; what counts is the burnt-in one */
+	l.has_permanent_mac =
+		true; /* the address of a bond member is the bond's; what counts is the burnt-in one */
 	assert_null(netcfg_match(&c, &l));
 	l.has_permanent_mac = false;
 	snprintf(l.kind, sizeof(l.kind), "vlan"); /* a VLAN has its parent's address and is not the parent */
@@ -58,7 +62,8 @@ static void test_everything(void **state)
 
 static void test_nothing(void **state)
 {
-	struct link eth = {.name = "eth0", .arp_type = ARPHRD_ETHER}, bridge = {.name = "docker0", .kind = "bridge"};
+	struct link eth = {.name = "eth0", .arp_type = ARPHRD_ETHER},
+		    bridge = {.name = "docker0", .kind = "bridge"};
 	struct link lo = {.name = "lo", .arp_type = ARPHRD_LOOPBACK};
 	struct netcfg c;
 	char why[256];
@@ -101,14 +106,18 @@ static void test_resolv(void **state)
 {
 	struct lease a = {.n_dns = 1, .n_search = 1, .search = {"lan"}}, b = {.n_dns = 1, .n_ntp = 1};
 	const struct lease *leases[] = {&a, &b};
-	struct netcfg c = {.n_nameservers = 1, .nameservers = {"2001:db8::53"}, .n_search = 1, .search = {"example.org"}};
+	struct netcfg c = {.n_nameservers = 1,
+		.nameservers = {"2001:db8::53"},
+		.n_search = 1,
+		.search = {"example.org"}};
 	char *text;
 
 	a.dns[0].s_addr = htonl(0x0a000203);
 	b.dns[0].s_addr = htonl(0x0a000303);
 	b.ntp[0].s_addr = htonl(0x0a000304);
 	text = resolv_text(&c, leases, 2);
-	assert_non_null(strstr(text, "search example.org lan\nnameserver 2001:db8::53\nnameserver 10.0.2.3\nnameserver 10.0.3.3\n"));
+	assert_non_null(strstr(text,
+		"search example.org lan\nnameserver 2001:db8::53\nnameserver 10.0.2.3\nnameserver 10.0.3.3\n"));
 	free(text);
 	text = ntp_text(leases, 2);
 	assert_string_equal(text, "10.0.3.4\n");

@@ -23,7 +23,8 @@ static void lease_path(const struct netif *n, char out[64])
 	snprintf(out, 64, LEASE_DIR "/%s.lease", n->link.name);
 }
 
-/* A lease from before this service was restarted: its address is on the device and must be known to be replaced. */
+/* A lease from before this service was restarted: its address is on the device and must be known to be
+ * replaced. */
 static void recall(struct netif *n)
 {
 	char path[64], msg[LEASE_MESSAGE_MAX];
@@ -39,8 +40,9 @@ static void recall(struct netif *n)
 	n->dhcp.last = n->lease.address.v4;
 }
 
-struct netif *netif_new(struct loop *loop, const struct netcfg_interface *cfg, const struct netcfg_interface *bond,
-	const struct link *l, unsigned order, void (*changed)(struct netif *n, void *arg), void *arg)
+struct netif *netif_new(struct loop *loop, const struct netcfg_interface *cfg,
+	const struct netcfg_interface *bond, const struct link *l, unsigned order,
+	void (*changed)(struct netif *n, void *arg), void *arg)
 {
 	struct netif *n = calloc(1, sizeof(*n));
 
@@ -75,7 +77,8 @@ static int open_route(struct netlink *nl)
 	return r < 0 ? log_errno(-r, "op=netlink") : 0;
 }
 
-static int failed(const struct netif *n, const struct netlink *nl, int r, const char *op, const struct ipaddr *a)
+static int failed(
+	const struct netif *n, const struct netlink *nl, int r, const char *op, const struct ipaddr *a)
 {
 	char text[IPADDR_TEXT_MAX] = "";
 
@@ -113,8 +116,11 @@ static int set_fixed(struct netif *n, struct netlink *nl)
 	for (size_t i = 0; i < array_len(n->cfg->gateways); i++) {
 		const struct ipaddr *gw = &n->cfg->gateways[i];
 		const struct route route = {
-			.dst = {.family = gw->family}, .gateway = *gw, .index = n->link.index,
-			.metric = METRIC_FIXED + n->order, .onlink = gw->family == AF_INET,
+			.dst = {.family = gw->family},
+			.gateway = *gw,
+			.index = n->link.index,
+			.metric = METRIC_FIXED + n->order,
+			.onlink = gw->family == AF_INET,
 		};
 
 		if (!gw->family)
@@ -171,7 +177,8 @@ void netif_update(struct netif *n, struct netlink *nl, const struct link *l)
 	/* The kernel forgets routes of a device that was down; IPv6 addresses too. */
 	if (n->carrier && set_fixed(n, nl) < 0)
 		n->told = true;
-	/* A cable that comes back may lead to another network: ask anew. The address stays until there is an answer. */
+	/* A cable that comes back may lead to another network: ask anew. The address stays until there is an
+	 * answer. */
 	if (n->cfg->dhcp && n->carrier)
 		dhcp_start(&n->dhcp);
 	else if (n->cfg->dhcp)

@@ -27,11 +27,13 @@ struct netif {
 };
 
 /* @changed is called from the loop. NULL when there is no memory, logged. */
-struct netif *netif_new(struct loop *loop, const struct netcfg_interface *cfg, const struct netcfg_interface *bond,
-	const struct link *l, unsigned order, void (*changed)(struct netif *n, void *arg), void *arg);
+struct netif *netif_new(struct loop *loop, const struct netcfg_interface *cfg,
+	const struct netcfg_interface *bond, const struct link *l, unsigned order,
+	void (*changed)(struct netif *n, void *arg), void *arg);
 void netif_free(struct netif *n); /* accepts NULL; the device is left as it is */
 
-/* Brings it up and sets what is fixed. @master: the bond's index for a member, else 0. 0 or -errno, logged. */
+/* Brings it up and sets what is fixed. @master: the bond's index for a member, else 0. 0 or -errno, logged.
+ */
 must_check int netif_configure(struct netif *n, struct netlink *nl, int master);
 
 /* The kernel reports the device; may start or stop DHCP. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The network service. It dumps the kernel's devices once and then follows RTM_NEWLINK and RTM_DELLINK: a device that
- * appears an hour later is treated as one that was there at boot. It is ready when all that is configured is up, or
- * after a bounded wait, with a line about each thing that is missing; it never stops trying.
+ * The network service. It dumps the kernel's devices once and then follows RTM_NEWLINK and RTM_DELLINK: a
+ * device that appears an hour later is treated as one that was there at boot. It is ready when all that is
+ * configured is up, or after a bounded wait, with a line about each thing that is missing; it never stops
+ * trying.
  */
 
 #include <errno.h>
@@ -74,17 +75,18 @@ static void say_what_is_missing(const struct network *w, bool log)
 
 		while (n && n->cfg != c)
 			n = n->next;
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4],
-			c->mac[5]);
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
+			c->mac[3], c->mac[4], c->mac[5]);
 		if (!n)
-			missing(f, log, c->has_mac ? mac : c->name, "configured, but there is no such device");
+			missing(f, log, c->has_mac ? mac : c->name,
+				"configured, but there is no such device");
 	}
 	for (const struct netif *n = w->netifs; n; n = n->next)
 		if (!netif_settled(n) && (w->cfg.n_interfaces || n->carrier))
 			missing(f, log, n->link.name,
-				!n->configured ? "could not be set up" :
-				!n->carrier    ? "no link: is the cable in?" :
-						 "no DHCP server has answered");
+				!n->configured ? "could not be set up"
+				: !n->carrier  ? "no link: is the cable in?"
+					       : "no DHCP server has answered");
 	if (!w->netifs)
 		missing(f, log, "network", "no network device to set up");
 	else if (!linked(w))
@@ -217,14 +219,18 @@ static void mend_bond(struct network *w, const struct netcfg_interface *c, const
 /* Makes a VLAN or bond that is configured and not there. What lacks its parent waits for it. */
 static void make_device(struct network *w, const struct netcfg_interface *c)
 {
-	struct link_new n = {.kind = c->vlan_id ? "vlan" : "bond", .name = c->name, .vlan_id = c->vlan_id,
-		.bond_mode = c->bond_mode, .bond_miimon_ms = c->n_members ? BOND_MIIMON_MS : 0};
+	struct link_new n = {.kind = c->vlan_id ? "vlan" : "bond",
+		.name = c->name,
+		.vlan_id = c->vlan_id,
+		.bond_mode = c->bond_mode,
+		.bond_miimon_ms = c->n_members ? BOND_MIIMON_MS : 0};
 	struct link l;
 	int r;
 
 	if (link_get(&w->nl, c->name, &l) == 0) {
 		if (strcmp(l.kind, n.kind) != 0)
-			log_error("if=%s msg=\"there is a device of this name and it is no %s\"", c->name, n.kind);
+			log_error("if=%s msg=\"there is a device of this name and it is no %s\"", c->name,
+				n.kind);
 		else if (c->n_members)
 			mend_bond(w, c, &l);
 		return;
@@ -272,7 +278,8 @@ static void adopt(struct network *w, struct link *l)
 	if (bond && link_get(&w->nl, bond->name, &master) < 0)
 		log_warn("if=%s msg=\"its bond %s is not there\"", l->name, bond->name);
 	n = netif_new(w->loop, c ? c : &netcfg_default, bond, l,
-		c && w->cfg.n_interfaces ? (unsigned)(c - w->cfg.interfaces) : (unsigned)w->n_netifs, on_changed, w);
+		c && w->cfg.n_interfaces ? (unsigned)(c - w->cfg.interfaces) : (unsigned)w->n_netifs,
+		on_changed, w);
 	if (!n)
 		return;
 	n->next = w->netifs;
@@ -391,14 +398,16 @@ static int start(struct network *w)
 
 	if (mkdir("/run/network", 0755) < 0 && errno != EEXIST)
 		return log_errno(errno, "op=mkdir path=/run/network");
-	if ((r = netlink_open(&w->nl, NETLINK_ROUTE, -1)) < 0 || (r = netlink_open(&w->events, NETLINK_ROUTE, -1)) < 0 ||
+	if ((r = netlink_open(&w->nl, NETLINK_ROUTE, -1)) < 0 ||
+		(r = netlink_open(&w->events, NETLINK_ROUTE, -1)) < 0 ||
 		(r = netlink_join(&w->events, RTNLGRP_LINK)) < 0)
 		return log_errno(-r, "op=netlink");
 	r = loopback_up(w);
 	if (r < 0)
 		return r;
 	sysctl_node();
-	/* A configuration that cannot be read leaves the node without a network only if it has none: DHCP is tried. */
+	/* A configuration that cannot be read leaves the node without a network only if it has none: DHCP is
+	 * tried. */
 	if (load_config(w) < 0)
 		log_warn("msg=\"every Ethernet device asks by DHCP instead\"");
 	publish(w);

@@ -48,8 +48,8 @@ char *hosts_text(const char *hostname)
 {
 	char *text = NULL;
 
-	if (asprintf(&text, "127.0.0.1\tlocalhost%s%s\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname[0] ? " " : "",
-		    hostname) < 0)
+	if (asprintf(&text, "127.0.0.1\tlocalhost%s%s\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+		    hostname[0] ? " " : "", hostname) < 0)
 		return NULL;
 	return text;
 }

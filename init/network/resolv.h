@@ -7,7 +7,8 @@
 #include "init/network/lease.h"
 #include "init/network/netcfg.h"
 
-/* The text of resolv.conf from the configuration and the leases, those of earlier interfaces first. malloc'ed or NULL. */
+/* The text of resolv.conf from the configuration and the leases, those of earlier interfaces first. malloc'ed
+ * or NULL. */
 char *resolv_text(const struct netcfg *c, const struct lease *const *leases, size_t n);
 char *hosts_text(const char *hostname);
 char *ntp_text(const struct lease *const *leases, size_t n); /* one address a line */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A random seed that crosses boots. A machine without a source of its own has little randomness in its first seconds,
- * just when it makes keys.
+ * A random seed that crosses boots. A machine without a source of its own has little randomness in its first
+ * seconds, just when it makes keys.
  *
- * The order is the point: the old seed goes into the pool without being counted, the file is replaced by a new one and
- * that is on the disk, and only then is the old one counted. So no seed is ever counted twice, not even when the power
- * goes at any moment between.
+ * The order is the point: the old seed goes into the pool without being counted, the file is replaced by a
+ * new one and that is on the disk, and only then is the old one counted. So no seed is ever counted twice,
+ * not even when the power goes at any moment between.
  */
 
 #include <errno.h>
@@ -80,7 +80,9 @@ int seed_main(int argc, char **argv)
 	}
 	err = renew(old ? old : "", len);
 	if (err)
-		return log_errno(-err, "op=replace path=" SEED_FILE " msg=\"the old seed is used, but not counted\""), 1;
+		return log_errno(-err,
+			       "op=replace path=" SEED_FILE " msg=\"the old seed is used, but not counted\""),
+		       1;
 	if (whole) {
 		err = mix((const unsigned char *)old, true);
 		if (err)

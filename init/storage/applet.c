@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * `storage`: a one-shot unit that ends with /state and /data mounted, on disk if at all possible, else in memory with the
- * reason on the console and in /run/storage/status. Which disk: the one the configuration names, else the one booted
- * from, else the one that qemu/run tagged; no other is ever looked at, let alone written.
+ * `storage`: a one-shot unit that ends with /state and /data mounted, on disk if at all possible, else in
+ * memory with the reason on the console and in /run/storage/status. Which disk: the one the configuration
+ * names, else the one booted from, else the one that qemu/run tagged; no other is ever looked at, let alone
+ * written.
  */
 
 #include <errno.h>
@@ -104,8 +105,8 @@ static void read_config(struct storage *s)
 }
 
 /*
- * The disk booted from. Until it is set up its GUID is that of the image, which another disk may carry too, maybe one
- * that is found later; so the first boot waits for those.
+ * The disk booted from. Until it is set up its GUID is that of the image, which another disk may carry too,
+ * maybe one that is found later; so the first boot waits for those.
  */
 static int choose_booted(struct storage *s, const struct gpt_guid *guid)
 {
@@ -118,14 +119,15 @@ static int choose_booted(struct storage *s, const struct gpt_guid *guid)
 	if (rc == DISK_FOUND && !disk_has_type(s->name, &state, 0))
 		rc = disk_settle(&w, DEVICES_UNTIL_MS, s->name);
 	if (rc == DISK_SEVERAL)
-		return problem(s, "several disks carry the partition that was booted, so none is written; storage.disk must name one");
+		return problem(s,
+			"several disks carry the partition that was booted, so none is written; storage.disk must name one");
 	return rc == DISK_FOUND ? 0 : problem(s, "no disk carries the partition that was booted");
 }
 
 /*
- * A machine whose disk is named by its configuration, and whose newest configuration was refused or is missing, still
- * has the one kept on that disk. So a disk with our partitions, formatted, is used if it is the only one; it is never
- * formatted here.
+ * A machine whose disk is named by its configuration, and whose newest configuration was refused or is
+ * missing, still has the one kept on that disk. So a disk with our partitions, formatted, is used if it is
+ * the only one; it is never formatted here.
  */
 static bool has_ours(const char *name)
 {
@@ -176,8 +178,8 @@ static int choose(struct storage *s, bool *booted)
 		s->how = "as configured";
 		rc = disk_wait(&by_config, DISK_WAIT_MS, s->name);
 		if (rc != DISK_FOUND)
-			return problem(s, "%s disk %s, which storage.disk names", rc == DISK_NONE ? "no" : "more than one",
-				s->configured);
+			return problem(s, "%s disk %s, which storage.disk names",
+				rc == DISK_NONE ? "no" : "more than one", s->configured);
 		*booted = have_guid && disk_has_partition(s->name, &guid);
 		return 0;
 	}
@@ -232,18 +234,22 @@ static int open_disk(struct storage *s)
 
 static int prepare(struct storage *s, bool booted)
 {
-	struct prepare_want want = {.booted = booted, .wipe = s->wipe && *s->configured, .data_size = s->data_size};
+	struct prepare_want want = {
+		.booted = booted, .wipe = s->wipe && *s->configured, .data_size = s->data_size};
 	struct prepare_ops ops = {reread, format, s};
 	const struct bdev *b = &s->disk.b;
 	const char *why = "";
 	int rc = prepare_disk(&s->disk.b, &want, &ops, &s->gpt, &s->made, &why);
 
 	if (rc == PREPARE_FOREIGN)
-		return problem(s, "disk /dev/%s holds %s and is left alone; empty it, or set storage.disk and storage.wipe", s->name,
-			why);
+		return problem(s,
+			"disk /dev/%s holds %s and is left alone; empty it, or set storage.disk and storage.wipe",
+			s->name, why);
 	if (rc == PREPARE_TOO_SMALL)
-		return problem(s, "disk /dev/%s is too small: %llu MiB, and STATE and DATA need %llu MiB more than what is used", s->name,
-			(unsigned long long)(b->sectors * b->sector >> 20), (STATE_BYTES + DATA_BYTES_MIN) >> 20);
+		return problem(s,
+			"disk /dev/%s is too small: %llu MiB, and STATE and DATA need %llu MiB more than what is used",
+			s->name, (unsigned long long)(b->sectors * b->sector >> 20),
+			(STATE_BYTES + DATA_BYTES_MIN) >> 20);
 	if (rc)
 		return problem(s, "disk /dev/%s fails: %s", s->name, strerror(-rc));
 	if (s->made.made)
@@ -256,7 +262,8 @@ static int prepare(struct storage *s, bool booted)
 }
 
 /* One of the two, from the disk or from memory. 0, or -errno when not even memory could be mounted. */
-static int mount_one(struct storage *s, const char *name, const char *where, unsigned index, unsigned long flags, const char *disk_options, const char *memory_options)
+static int mount_one(struct storage *s, const char *name, const char *where, unsigned index,
+	unsigned long flags, const char *disk_options, const char *memory_options)
 {
 	char device[64] = "";
 	const char *why = s->problem;
@@ -272,14 +279,17 @@ static int mount_one(struct storage *s, const char *name, const char *where, uns
 	}
 	if (!rc) {
 		say(s, "%s: %s, ext4, %llu MiB\n", where, device,
-			(unsigned long long)((s->gpt.part[index].last - s->gpt.part[index].first + 1) * s->disk.b.sector >> 20));
+			(unsigned long long)((s->gpt.part[index].last - s->gpt.part[index].first + 1) *
+						     s->disk.b.sector >>
+					     20));
 		return 0;
 	}
 	if (!*s->problem) {
 		size_t len = strlen(s->notice);
 
-		snprintf(s->notice + len, sizeof(s->notice) - len, "%s (%s) cannot be used: %s; it is in memory, lost at reboot\n",
-			name, *device ? device : s->name, why);
+		snprintf(s->notice + len, sizeof(s->notice) - len,
+			"%s (%s) cannot be used: %s; it is in memory, lost at reboot\n", name,
+			*device ? device : s->name, why);
 		console_say("WARNING: %s", s->notice + len);
 	}
 	say(s, "%s: in memory, lost at reboot: %s\n", where, why);
@@ -316,15 +326,18 @@ int storage_main(int argc, char **argv)
 		rc = prepare(&s, booted);
 	if (rc) {
 		log_warn("msg=\"no disk in use\" why=\"%s\"", s.problem);
-		snprintf(s.notice, sizeof(s.notice), "%s; the node works in memory, everything is lost at reboot\n", s.problem);
-		console_say("WARNING: %s. The node works in memory: everything is lost at reboot.", s.problem);
+		snprintf(s.notice, sizeof(s.notice),
+			"%s; the node works in memory, everything is lost at reboot\n", s.problem);
+		console_say(
+			"WARNING: %s. The node works in memory: everything is lost at reboot.", s.problem);
 	} else {
 		say(&s, "disk: /dev/%s, %s\n", s.name, s.how);
 	}
 
 	rc = mount_one(&s, "STATE", "/state", s.made.state, STATE_FLAGS, "", "size=16m,mode=0755");
 	if (!rc)
-		rc = mount_one(&s, "DATA", "/data", s.made.data, DATA_FLAGS, "prjquota", "size=50%,mode=0755");
+		rc = mount_one(
+			&s, "DATA", "/data", s.made.data, DATA_FLAGS, "prjquota", "size=50%,mode=0755");
 	if (s.open)
 		bdev_close(&s.disk);
 	if (write_status(&s) < 0)

@@ -61,7 +61,8 @@ static int measure(int fd, struct bdev *b, bool writing)
 	}
 	if (!S_ISBLK(st.st_mode))
 		return -ENOTBLK;
-	if (ioctl(fd, BLKROGET, &ro) < 0 || ioctl(fd, BLKSSZGET, &sector) < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+	if (ioctl(fd, BLKROGET, &ro) < 0 || ioctl(fd, BLKSSZGET, &sector) < 0 ||
+		ioctl(fd, BLKGETSIZE64, &bytes) < 0)
 		return -errno;
 	if (ro && writing)
 		return -EROFS;
@@ -78,7 +79,8 @@ int bdev_open(struct bdev_file *out, const char *path, bool writing)
 	struct bdev b = {.read = file_read_at, .write = file_write_at, .flush = file_flush};
 	int rc;
 
-	/* A write-protected disk refuses to be opened for writing on some drivers and only says so on others. */
+	/* A write-protected disk refuses to be opened for writing on some drivers and only says so on others.
+	 */
 	if (fd < 0)
 		return errno == EACCES ? -EROFS : -errno;
 	rc = measure(fd, &b, writing);

@@ -3,8 +3,8 @@
 #define STORAGE_BDEV_H
 
 /*
- * A disk as the partition code sees it: whole sectors, read, written, flushed. The seam at which tests record what is
- * written and replay it up to any point.
+ * A disk as the partition code sees it: whole sectors, read, written, flushed. The seam at which tests record
+ * what is written and replay it up to any point.
  */
 
 #include "lib/util.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Disks are looked for in sysfs; the kernel announces new ones on a netlink socket, so nothing sleeps and retries. */
+/* Disks are looked for in sysfs; the kernel announces new ones on a netlink socket, so nothing sleeps and
+ * retries. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +42,8 @@ void disk_each(bool (*fn)(const char *name, void *arg), void *arg)
 		if (e->d_name[0] == '.' || strlen(e->d_name) >= DISK_NAME_MAX)
 			continue;
 		snprintf(path, sizeof(path), "%s/device", e->d_name);
-		if (!strncmp(e->d_name, "sr", 2) || !strncmp(e->d_name, "fd", 2) || faccessat(dirfd(dir), path, F_OK, 0) < 0)
+		if (!strncmp(e->d_name, "sr", 2) || !strncmp(e->d_name, "fd", 2) ||
+			faccessat(dirfd(dir), path, F_OK, 0) < 0)
 			continue;
 		if (!fn(e->d_name, arg))
 			break;
@@ -116,7 +118,7 @@ static bool matches(const struct disk_wanted *w, const char *disk)
 		return disk_has_partition(disk, w->booted);
 	if (w->configured)
 		return !strncmp(w->configured, "serial:", 7) ? has_serial(disk, w->configured + 7)
-							    : !strcmp(w->configured + strlen("/dev/"), disk);
+							     : !strcmp(w->configured + strlen("/dev/"), disk);
 	return w->tagged && attr_is(disk, "serial", 0, TAG);
 }
 
@@ -143,7 +145,8 @@ int disk_find(const struct disk_wanted *w, char *name)
 int disk_uevents(void)
 {
 	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = 1};
-	cleanup(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	cleanup(closep) int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return log_errno(errno, "op=uevents");
@@ -175,7 +178,8 @@ bool disk_uevents_wait(int fd, int64_t timeout_ms)
 
 int disk_wait(const struct disk_wanted *w, int timeout_ms, char *name)
 {
-	cleanup(closep) int events = disk_uevents(); /* before the first look, so that nothing falls between */
+	cleanup(closep) int events =
+		disk_uevents(); /* before the first look, so that nothing falls between */
 	int64_t deadline = now_ms() + timeout_ms;
 
 	for (;;) {
@@ -237,8 +241,8 @@ int disk_partition(const char *name, unsigned index, char *path, size_t size)
 	while (dir && (e = readdir(dir))) {
 		unsigned long long n;
 
-		if (strncmp(e->d_name, name, strlen(name)) != 0 || read_number(name, e->d_name, "partition", &n) < 0 ||
-			n != index + 1)
+		if (strncmp(e->d_name, name, strlen(name)) != 0 ||
+			read_number(name, e->d_name, "partition", &n) < 0 || n != index + 1)
 			continue;
 		rc = (size_t)snprintf(path, size, "/dev/%s", e->d_name) < size ? 0 : -ENAMETOOLONG;
 		break;
@@ -250,7 +254,8 @@ int disk_partition(const char *name, unsigned index, char *path, size_t size)
 
 static int change_partition(int fd, int op, unsigned index, const struct bdev *b, const struct gpt_part *p)
 {
-	struct blkpg_partition part = {.pno = (int)index + 1, .start = (long long)(p->first * b->sector),
+	struct blkpg_partition part = {.pno = (int)index + 1,
+		.start = (long long)(p->first * b->sector),
 		.length = (long long)((p->last - p->first + 1) * b->sector)};
 	struct blkpg_ioctl_arg arg = {.op = op, .datalen = sizeof(part), .data = &part};
 

@@ -34,7 +34,8 @@ must_check int disk_wait(const struct disk_wanted *w, int timeout_ms, char *name
 /* Whether the disk has a partition with this GUID. */
 bool disk_has_partition(const char *name, const struct gpt_guid *guid);
 
-/* The GUID of the partition the firmware booted from, as the boot loader left it. 0, or -ENOENT without firmware. */
+/* The GUID of the partition the firmware booted from, as the boot loader left it. 0, or -ENOENT without
+ * firmware. */
 must_check int disk_booted_guid(struct gpt_guid *out);
 
 /* Whether the disk has a table in which the entry of this type is marked @attr. */
@@ -43,8 +44,8 @@ bool disk_has_type(const char *name, const struct gpt_guid *type, uint64_t attr)
 /**
  * disk_settle() - look again for as long as devices may still be found
  *
- * Nothing says that a kernel has found them all; USB takes some seconds. Return: as disk_find(), at @until_ms after the
- * kernel's start or as soon as it is DISK_SEVERAL.
+ * Nothing says that a kernel has found them all; USB takes some seconds. Return: as disk_find(), at @until_ms
+ * after the kernel's start or as soon as it is DISK_SEVERAL.
  */
 must_check int disk_settle(const struct disk_wanted *w, int64_t until_ms, char *name);
 
@@ -57,13 +58,14 @@ must_check int disk_reread(int fd, const char *name, const struct bdev *b, const
 /**
  * disk_uevents() - be told of devices the kernel finds
  *
- * Return: a descriptor that becomes readable, or -errno (logged). disk_uevents_wait() returns true when something came, and
- * forgets it; false after @timeout_ms.
+ * Return: a descriptor that becomes readable, or -errno (logged). disk_uevents_wait() returns true when
+ * something came, and forgets it; false after @timeout_ms.
  */
 must_check int disk_uevents(void);
 bool disk_uevents_wait(int fd, int64_t timeout_ms);
 
-/* Calls fn with the name of each disk that is a device: no loop, RAM or optical ones. Stops when it returns false. */
+/* Calls fn with the name of each disk that is a device: no loop, RAM or optical ones. Stops when it returns
+ * false. */
 void disk_each(bool (*fn)(const char *name, void *arg), void *arg);
 
 #endif

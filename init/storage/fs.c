@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Growing is done on the mounted file system: the kernel does it in a transaction, so a power cut leaves the old size or
- * the new, and no full check is needed before.
+ * Growing is done on the mounted file system: the kernel does it in a transaction, so a power cut leaves the
+ * old size or the new, and no full check is needed before.
  */
 
 #include <endian.h>
@@ -50,8 +50,8 @@ static int flush_device(const char *device)
 /* Inode tables are initialised later, in the background: on a large disk that takes minutes. */
 int fs_make(const char *device, const char *label, bool quota)
 {
-	const char *argv[24] = {"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "1", "-e", "remount-ro", "-L",
-		label};
+	const char *argv[24] = {"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "1",
+		"-e", "remount-ro", "-L", label};
 	size_t n = 15;
 	int rc;
 
@@ -88,7 +88,8 @@ int fs_check(const char *device, const char *name)
 	}
 	if (rc < 0)
 		return -EIO;
-	console_say("%s (%s) is damaged: repairing it; files may be lost (e2fsck -p: status %d)", name, device, rc);
+	console_say("%s (%s) is damaged: repairing it; files may be lost (e2fsck -p: status %d)", name,
+		device, rc);
 	rc = run("/sbin/e2fsck", all);
 	log_warn("device=%s op=e2fsck-y status=%d", device, rc);
 	return rc >= 0 && rc < 4 ? FS_REPAIRED : -EIO;

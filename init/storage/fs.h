@@ -2,7 +2,8 @@
 #ifndef STORAGE_FS_H
 #define STORAGE_FS_H
 
-/* ext4, by the programs of e2fsprogs: made, checked, grown, mounted. What they say goes to this service's log. */
+/* ext4, by the programs of e2fsprogs: made, checked, grown, mounted. What they say goes to this service's
+ * log. */
 
 #include "lib/util.h"
 
@@ -14,8 +15,8 @@ enum { FS_CLEAN, FS_REPAIRED };
 /**
  * fs_check() - check before mounting
  *
- * Repairs what is safe to repair; when that is not enough, everything, which can lose files and is said on the
- * console. Return: FS_CLEAN, FS_REPAIRED, or -EIO when it cannot be repaired.
+ * Repairs what is safe to repair; when that is not enough, everything, which can lose files and is said on
+ * the console. Return: FS_CLEAN, FS_REPAIRED, or -EIO when it cannot be repaired.
  */
 must_check int fs_check(const char *device, const char *name);
 

@@ -3,9 +3,10 @@
 /*
  * Layout: sector 0 protective MBR; 1 header; from 2 the entries; the same mirrored at the end, header last.
  *
- * Order of writing: entries and header at the end, then entries and header at the start, a flush after each, for a
- * header vouches for its entries by checksum. Between two flushes only one copy is in flux, so the other is whole.
- * On an empty disk the protective MBR comes last: nobody takes the disk for partitioned before it is.
+ * Order of writing: entries and header at the end, then entries and header at the start, a flush after each,
+ * for a header vouches for its entries by checksum. Between two flushes only one copy is in flux, so the
+ * other is whole. On an empty disk the protective MBR comes last: nobody takes the disk for partitioned
+ * before it is.
  */
 
 #include <endian.h>
@@ -62,7 +63,10 @@ bool gpt_guid_equal(const struct gpt_guid *a, const struct gpt_guid *b)
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 int gpt_guid_parse(struct gpt_guid *out, const char *text)
@@ -234,7 +238,8 @@ int gpt_read(struct bdev *b, struct gpt *out)
 		return second_rc;
 
 	if (first_rc == GPT_VALID)
-		out->damaged = second_rc != GPT_VALID || alternate != end || memcmp(out, &second, sizeof(second)) != 0;
+		out->damaged = second_rc != GPT_VALID || alternate != end ||
+			       memcmp(out, &second, sizeof(second)) != 0;
 	else if (second_rc == GPT_VALID) {
 		*out = second;
 		out->damaged = true;
@@ -249,7 +254,10 @@ static void encode_entries(const struct gpt *g, uint8_t *raw)
 {
 	for (size_t i = 0; i < GPT_ENTRIES; i++) {
 		const struct gpt_part *p = &g->part[i];
-		struct disk_entry e = {.type = p->type, .guid = p->guid, .first = htole64(p->first), .last = htole64(p->last),
+		struct disk_entry e = {.type = p->type,
+			.guid = p->guid,
+			.first = htole64(p->first),
+			.last = htole64(p->last),
 			.attrs = htole64(p->attrs)};
 
 		for (size_t c = 0; c < array_len(p->name); c++)
@@ -258,14 +266,20 @@ static void encode_entries(const struct gpt *g, uint8_t *raw)
 	}
 }
 
-static int write_copy(struct bdev *b, const struct gpt *g, const uint8_t *raw, uint64_t lba, uint64_t alternate,
-	uint64_t entries)
+static int write_copy(struct bdev *b, const struct gpt *g, const uint8_t *raw, uint64_t lba,
+	uint64_t alternate, uint64_t entries)
 {
 	uint8_t sector[SECTOR_MAX] = {0};
-	struct header h = {.revision = htole32(REVISION), .size = htole32(HEADER_SIZE), .my_lba = htole64(lba),
-		.alternate_lba = htole64(alternate), .first_usable = htole64(g->first_usable),
-		.last_usable = htole64(g->last_usable), .disk = g->disk, .entries_lba = htole64(entries),
-		.n_entries = htole32(GPT_ENTRIES), .entry_size = htole32(GPT_ENTRY_SIZE)};
+	struct header h = {.revision = htole32(REVISION),
+		.size = htole32(HEADER_SIZE),
+		.my_lba = htole64(lba),
+		.alternate_lba = htole64(alternate),
+		.first_usable = htole64(g->first_usable),
+		.last_usable = htole64(g->last_usable),
+		.disk = g->disk,
+		.entries_lba = htole64(entries),
+		.n_entries = htole32(GPT_ENTRIES),
+		.entry_size = htole32(GPT_ENTRY_SIZE)};
 	int rc;
 
 	memcpy(h.signature, signature, sizeof(signature));
@@ -285,7 +299,10 @@ static int write_copy(struct bdev *b, const struct gpt *g, const uint8_t *raw, u
 static int write_mbr(struct bdev *b)
 {
 	uint8_t sector[SECTOR_MAX], before[SECTOR_MAX];
-	struct mbr_entry e = {.start_chs = {0, 2, 0}, .type = 0xee, .end_chs = {0xff, 0xff, 0xff}, .first = htole32(1),
+	struct mbr_entry e = {.start_chs = {0, 2, 0},
+		.type = 0xee,
+		.end_chs = {0xff, 0xff, 0xff},
+		.first = htole32(1),
 		.sectors = htole32(b->sectors - 1 > UINT32_MAX ? UINT32_MAX : (uint32_t)(b->sectors - 1))};
 	int rc = b->read(b, 0, before, 1);
 

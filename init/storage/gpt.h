@@ -3,8 +3,8 @@
 #define STORAGE_GPT_H
 
 /*
- * The GUID partition table (UEFI 2.10, chapter 5), read strictly and written so that a power cut at any write leaves one
- * valid copy: the table before, or the table after.
+ * The GUID partition table (UEFI 2.10, chapter 5), read strictly and written so that a power cut at any write
+ * leaves one valid copy: the table before, or the table after.
  */
 
 #include "init/storage/bdev.h"
@@ -20,7 +20,7 @@ struct gpt_part {
 	struct gpt_guid guid;
 	uint64_t first, last; /* sectors, both inclusive */
 	uint64_t attrs;
-	uint16_t name[36];    /* UTF-16, little endian on disk */
+	uint16_t name[36]; /* UTF-16, little endian on disk */
 };
 
 struct gpt {
@@ -36,8 +36,8 @@ enum { GPT_VALID, GPT_ABSENT };
 /**
  * gpt_read() - find the table
  *
- * The first copy counts when it is valid, else the one at the end of the disk. Tables with other than 128 entries of
- * 128 bytes are valid GPTs but none that we would rewrite: -ENOTSUP.
+ * The first copy counts when it is valid, else the one at the end of the disk. Tables with other than 128
+ * entries of 128 bytes are valid GPTs but none that we would rewrite: -ENOTSUP.
  *
  * Return: GPT_VALID, GPT_ABSENT, -ENOTSUP, or -errno from the disk.
  */

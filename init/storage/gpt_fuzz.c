@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A disk with any bytes: read as its first and last sectors, with right checksums put in so that the fuzzer gets past them.
- * What is taken for valid must be sound: inside the disk, nothing overlapping, and the same after writing it back.
+ * A disk with any bytes: read as its first and last sectors, with right checksums put in so that the fuzzer
+ * gets past them. What is taken for valid must be sound: inside the disk, nothing overlapping, and the same
+ * after writing it back.
  */
 
 #include <stdlib.h>
@@ -62,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.b = (struct bdev){SECTOR, SECTORS, ram_read, ram_write, ram_flush};
 	if (size < 1)
 		return 0;
-	memcpy(r.bytes + SECTOR, data + 1, size - 1 < sizeof(r.bytes) - SECTOR ? size - 1 : sizeof(r.bytes) - SECTOR);
+	memcpy(r.bytes + SECTOR, data + 1,
+		size - 1 < sizeof(r.bytes) - SECTOR ? size - 1 : sizeof(r.bytes) - SECTOR);
 	if (data[0] & 1)
 		seal(r.bytes + SECTOR, r.bytes + 2 * SECTOR);
 	if (data[0] & 2)
@@ -78,7 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (p->first > p->last || p->last >= SECTORS || p->first < 2)
 			abort();
 		for (size_t j = 0; j < i; j++)
-			if (!gpt_guid_is_zero(&g.part[j].type) && p->first <= g.part[j].last && g.part[j].first <= p->last)
+			if (!gpt_guid_is_zero(&g.part[j].type) && p->first <= g.part[j].last &&
+				g.part[j].first <= p->last)
 				abort();
 	}
 	if (gpt_write(&r.b, &g) != 0 || gpt_read(&r.b, &again) != GPT_VALID || again.damaged ||

@@ -179,7 +179,8 @@ static int judge(struct bdev *b, const struct prepare_want *want, struct gpt *g,
 
 		if ((state && data) || (want->booted && !state && !data))
 			return PREPARE_OK;
-		*why = state != data ? "only one of the partitions STATE and DATA" : "partitions that are not Wherry's";
+		*why = state != data ? "only one of the partitions STATE and DATA"
+				     : "partitions that are not Wherry's";
 	} else {
 		empty = is_empty(b);
 		if (empty < 0)
@@ -222,12 +223,13 @@ static int format_new(struct bdev *b, struct gpt *g, const struct prepare_ops *o
 		g->part[parts[i]].attrs |= ATTR_FORMATTED;
 		out->formatted = true;
 	}
-	/* No reread: the kernel does not look at attributes, and the partitions may be in use from here on. */
+	/* No reread: the kernel does not look at attributes, and the partitions may be in use from here on.
+	 */
 	return out->formatted ? gpt_write(b, g) : 0;
 }
 
-int prepare_disk(struct bdev *b, const struct prepare_want *want, const struct prepare_ops *ops, struct gpt *g,
-	struct prepared *out, const char **why)
+int prepare_disk(struct bdev *b, const struct prepare_want *want, const struct prepare_ops *ops,
+	struct gpt *g, struct prepared *out, const char **why)
 {
 	struct gpt_guid state_type = type_of(STATE_TYPE), data_type = type_of(DATA_TYPE);
 	struct gpt_part *data;

@@ -3,13 +3,14 @@
 #define STORAGE_PREPARE_H
 
 /*
- * From whatever a disk holds to a table with STATE and DATA, both formatted. What has been done is told by the table
- * alone, so that a boot cut anywhere is taken up by the next one.
+ * From whatever a disk holds to a table with STATE and DATA, both formatted. What has been done is told by
+ * the table alone, so that a boot cut anywhere is taken up by the next one.
  */
 
 #include "init/storage/gpt.h"
 
-/* Partition types of our own, and the attribute that says "formatted": set only after the file system is on the medium. */
+/* Partition types of our own, and the attribute that says "formatted": set only after the file system is on
+ * the medium. */
 #define STATE_TYPE     "33e8590a-a399-4737-98b2-6bd0c6faf768"
 #define DATA_TYPE      "e4ffc659-7ccb-4853-8794-c30809931225"
 #define ATTR_FORMATTED (1ull << 48)
@@ -48,10 +49,10 @@ struct prepared {
  * @g:	receives the table in force
  * @why: receives a few words on what the disk holds when PREPARE_FOREIGN is returned; borrowed
  *
- * Nothing is written to a disk that holds something else, unless @want allows it; a disk is empty when its first and last
- * MiB are zero. Return: an outcome, or -errno.
+ * Nothing is written to a disk that holds something else, unless @want allows it; a disk is empty when its
+ * first and last MiB are zero. Return: an outcome, or -errno.
  */
-must_check int prepare_disk(struct bdev *b, const struct prepare_want *want, const struct prepare_ops *ops, struct gpt *g,
-	struct prepared *out, const char **why);
+must_check int prepare_disk(struct bdev *b, const struct prepare_want *want, const struct prepare_ops *ops,
+	struct gpt *g, struct prepared *out, const char **why);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A disk in memory that records its writes. Every state that a power cut can leave is built from the record and prepared
- * again: it must end with both partitions, and no partition that was marked formatted may be formatted twice.
+ * A disk in memory that records its writes. Every state that a power cut can leave is built from the record
+ * and prepared again: it must end with both partitions, and no partition that was marked formatted may be
+ * formatted twice.
  */
 
 #include <setjmp.h>
@@ -140,8 +141,10 @@ static void an_empty_disk(void **state)
 	ram_free(r);
 }
 
-/* A disk as the first @n writes of @from leave it, of the next one only the sectors from @torn_from up to @torn. */
-static struct ram *replay(const struct ram *start, const struct ram *from, size_t n, uint32_t torn_from, uint32_t torn)
+/* A disk as the first @n writes of @from leave it, of the next one only the sectors from @torn_from up to
+ * @torn. */
+static struct ram *replay(
+	const struct ram *start, const struct ram *from, size_t n, uint32_t torn_from, uint32_t torn)
 {
 	struct ram *r = calloc(1, sizeof(*r));
 
@@ -156,8 +159,8 @@ static struct ram *replay(const struct ram *start, const struct ram *from, size_
 	return r;
 }
 
-static void recovers(const struct ram *start, const struct ram *done, size_t n, uint32_t torn_from, uint32_t torn,
-	const struct prepare_want *want)
+static void recovers(const struct ram *start, const struct ram *done, size_t n, uint32_t torn_from,
+	uint32_t torn, const struct prepare_want *want)
 {
 	struct ram *r = replay(start, done, n, torn_from, torn);
 	struct gpt before, g;
@@ -185,7 +188,7 @@ static void every_cut(const struct ram *start, uint64_t mib, const struct prepar
 	for (size_t n = 0; n < done->n_log; n++) {
 		recovers(start, done, n, 0, 0, want);
 		for (uint32_t k = 1; k < done->log[n].count; k++) {
-			recovers(start, done, n, 0, k, want);			  /* only its beginning */
+			recovers(start, done, n, 0, k, want);		       /* only its beginning */
 			recovers(start, done, n, k, done->log[n].count, want); /* only its end */
 		}
 	}

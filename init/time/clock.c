@@ -59,8 +59,8 @@ void clock_raise(const char *path, const char *built)
 	if (clock_settime(CLOCK_REALTIME, &floor) < 0)
 		log_errno(errno, "op=clock_settime");
 	else
-		log_warn("clock=%lld was=%lld msg=\"the clock was behind; set to the last time known\"", (long long)floor.tv_sec,
-			(long long)now.tv_sec);
+		log_warn("clock=%lld was=%lld msg=\"the clock was behind; set to the last time known\"",
+			(long long)floor.tv_sec, (long long)now.tv_sec);
 }
 
 int clock_save(const char *path)

@@ -3,8 +3,8 @@
 #define TIME_CLOCK_H
 
 /*
- * The floor under the clock: a machine whose RTC is empty or lies must not wake up before it was built, or before it was
- * last seen running; certificates would not be valid yet and logs would go backwards.
+ * The floor under the clock: a machine whose RTC is empty or lies must not wake up before it was built, or
+ * before it was last seen running; certificates would not be valid yet and logs would go backwards.
  */
 
 #include "lib/util.h"
@@ -17,7 +17,8 @@ must_check int clock_parse(const char *text, size_t len, int64_t built_s, int64_
 /* What the clock is set to: @now_s, or the latest of the others when it is earlier. */
 int64_t clock_floor(int64_t now_s, int64_t built_s, int64_t saved_s);
 
-/* Sets the clock to the floor when it is below it. @path: the saved time; @built: a file as old as the build. */
+/* Sets the clock to the floor when it is below it. @path: the saved time; @built: a file as old as the build.
+ */
 void clock_raise(const char *path, const char *built);
 /* Saves the present time. 0 or -errno. */
 must_check int clock_save(const char *path);

@@ -34,7 +34,7 @@ int servers_add_config(struct servers *s, const char *json, size_t len)
 
 	if (!doc)
 		return -EINVAL;
-	yyjson_arr_foreach(list, idx, max, v)
+	yyjson_arr_foreach (list, idx, max, v)
 		if (yyjson_is_str(v))
 			servers_add(s, yyjson_get_str(v));
 	yyjson_doc_free(doc);

@@ -2,7 +2,8 @@
 #ifndef TIME_SERVERS_H
 #define TIME_SERVERS_H
 
-/* Which NTP servers are asked: those that DHCP named, then those of the machine configuration. Without any, none is. */
+/* Which NTP servers are asked: those that DHCP named, then those of the machine configuration. Without any,
+ * none is. */
 
 #include "lib/util.h"
 

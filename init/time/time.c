@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The time service. The kernel has read the RTC; this raises the clock to its floor, keeps busybox ntpd running while there
- * is a server to ask, and saves the time once an hour and when it ends. Nothing waits for it, and without a server
- * no packet is sent.
+ * The time service. The kernel has read the RTC; this raises the clock to its floor, keeps busybox ntpd
+ * running while there is a server to ask, and saves the time once an hour and when it ends. Nothing waits for
+ * it, and without a server no packet is sent.
  */
 
 #include <errno.h>
@@ -90,7 +90,8 @@ static void launch(struct time_service *t)
 {
 	const char *argv[3 + 2 * SERVERS_MAX] = {"ntpd", "-n"};
 	const int fds[] = {-1, STDERR_FILENO, STDERR_FILENO};
-	struct spawn s = {.path = "/bin/busybox", .argv = (char *const *)argv, .fds = fds, .n_fds = 3, .cgroup_fd = -1};
+	struct spawn s = {
+		.path = "/bin/busybox", .argv = (char *const *)argv, .fds = fds, .n_fds = 3, .cgroup_fd = -1};
 	size_t n = 2;
 	int r;
 
@@ -201,7 +202,8 @@ int time_main(int argc, char **argv)
 	}
 	r = watch(&t);
 	if (r < 0)
-		log_errno(-r, "op=watch path=%s msg=\"servers that DHCP names later are not seen\"", DHCP_DIR);
+		log_errno(
+			-r, "op=watch path=%s msg=\"servers that DHCP names later are not seen\"", DHCP_DIR);
 	refresh(&t);
 	r = loop_run(t.loop);
 	stop(&t);

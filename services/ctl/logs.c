@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * `logs [-f] SERVICE`: the logger's files, older part first. Following means to sleep until the folder changes
- * (inotify): a line appended, or the file moved aside for a new one.
+ * `logs [-f] SERVICE`: the logger's files, older part first. Following means to sleep until the folder
+ * changes (inotify): a line appended, or the file moved aside for a new one.
  */
 
 #include <errno.h>
@@ -76,7 +76,7 @@ static bool replaced(int fd, const char *name)
 	cleanup(closep) int other = open_log(name, &dir);
 
 	return other >= 0 && !fstat(fd, &mine) && !fstat(other, &now) &&
-		(mine.st_ino != now.st_ino || mine.st_dev != now.st_dev);
+	       (mine.st_ino != now.st_ino || mine.st_dev != now.st_dev);
 }
 
 static int follow(int *fd, const char *name)

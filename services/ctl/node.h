@@ -4,7 +4,8 @@
 
 #include "lib/util.h"
 
-/* One verb to this machine's init. *reply is malloc'ed or NULL; without a reply the failure has been told. 0 or -errno. */
+/* One verb to this machine's init. *reply is malloc'ed or NULL; without a reply the failure has been told. 0
+ * or -errno. */
 must_check int node_command(const char *words, char **reply);
 
 #endif

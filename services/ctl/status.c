@@ -14,10 +14,10 @@
 #include "ctl/node.h"
 #include "lib/util.h"
 
-#define NOTICES	     "/run/notice"
-#define CONFIG_ERROR "/run/config/error"
+#define NOTICES	      "/run/notice"
+#define CONFIG_ERROR  "/run/config/error"
 #define CONFIG_SOURCE "/run/config/source"
-#define STORAGE	     "/run/storage/status"
+#define STORAGE	      "/run/storage/status"
 
 enum { NOTICE_LINES = 20 };
 
@@ -32,7 +32,8 @@ static void print_host(void)
 /* Containers' networks are not where the machine is reached. */
 static bool own_interface(const char *name)
 {
-	return strcmp(name, "lo") && strncmp(name, "veth", 4) && strncmp(name, "docker", 6) && strncmp(name, "br-", 3);
+	return strcmp(name, "lo") && strncmp(name, "veth", 4) && strncmp(name, "docker", 6) &&
+	       strncmp(name, "br-", 3);
 }
 
 static void print_addresses(void)

@@ -31,12 +31,18 @@ static const struct refusal {
 	int status;
 	const char *message;
 } refusals[] = {
-	{"swarm", 503, "this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
-	{"nodes", 503, "this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
-	{"services", 503, "this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
-	{"tasks", 503, "this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
-	{"secrets", 503, "this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
-	{"configs", 503, "this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
+	{"swarm", 503,
+		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
+	{"nodes", 503,
+		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
+	{"services", 503,
+		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
+	{"tasks", 503,
+		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
+	{"secrets", 503,
+		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
+	{"configs", 503,
+		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
 	{"plugins/", 404, "no such plugin: Wherry has no plugins"},
 	{"build", 501, "building images is not supported by this engine yet: build elsewhere and pull"},
 	{"session", 501, "BuildKit sessions are not supported by this engine"},
@@ -44,7 +50,8 @@ static const struct refusal {
 	{"commit", 501, "committing a container to an image is not supported by this engine yet"},
 };
 
-/* Splits "/v1.43/containers/json" into 43 and "containers/json". Minor -1: no version; -2: not one we can read. */
+/* Splits "/v1.43/containers/json" into 43 and "containers/json". Minor -1: no version; -2: not one we can
+ * read. */
 static const char *split_version(const char *path, int *minor)
 {
 	*minor = -1;
@@ -111,7 +118,8 @@ bool api_match(const char *pattern, const char *path, char *arg, size_t size)
 	}
 }
 
-static const struct api_route *find(enum http_method method, const char *path, char *arg, size_t size, bool *known)
+static const struct api_route *find(
+	enum http_method method, const char *path, char *arg, size_t size, bool *known)
 {
 	for (size_t t = 0; t < array_len(tables); t++) {
 		for (const struct api_route *route = tables[t]; route->fn; route++) {
@@ -133,8 +141,8 @@ void api_handle(struct http_req *r, void *engine)
 	const char *path = split_version(http_path(r), &minor);
 
 	if (minor != -1 && minor > API_MINOR_MAX) {
-		api_error(r, 400, "client version 1.%d is too new. Maximum supported API version is %s", minor,
-			ENGINE_API_VERSION);
+		api_error(r, 400, "client version 1.%d is too new. Maximum supported API version is %s",
+			minor, ENGINE_API_VERSION);
 		return;
 	}
 	if (minor != -1 && minor < API_MINOR_MIN) {
@@ -171,7 +179,11 @@ void api_handle(struct http_req *r, void *engine)
 static void plain_utf8(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; *p;) {
-		int n = *p < 0x80 ? 1 : (*p & 0xe0) == 0xc0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : (*p & 0xf8) == 0xf0 ? 4 : 0;
+		int n = *p < 0x80	      ? 1
+			: (*p & 0xe0) == 0xc0 ? 2
+			: (*p & 0xf0) == 0xe0 ? 3
+			: (*p & 0xf8) == 0xf0 ? 4
+					      : 0;
 		bool good = n > 0;
 
 		for (int i = 1; i < n && good; i++)
@@ -298,7 +310,8 @@ int api_query_int(const struct http_req *r, const char *key, int64_t *out)
 	return 0;
 }
 
-/* Depth is counted before parsing: yyjson itself does not recurse, but whoever walks or copies the result does. */
+/* Depth is counted before parsing: yyjson itself does not recurse, but whoever walks or copies the result
+ * does. */
 static bool too_deep(const char *text, size_t len)
 {
 	bool in_string = false;

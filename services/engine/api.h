@@ -3,8 +3,9 @@
 #define ENGINE_API_H
 
 /*
- * The Docker Engine API as tables of routes. Each part brings its own table (container_routes, image_routes, ...),
- * api.c tries them in turn. Paths come with or without a /v1.NN in front; a version outside 1.24..1.51 is refused.
+ * The Docker Engine API as tables of routes. Each part brings its own table (container_routes, image_routes,
+ * ...), api.c tries them in turn. Paths come with or without a /v1.NN in front; a version outside 1.24..1.51
+ * is refused.
  *
  * Every failure is {"message": one clear sentence} with Content-Type exactly application/json.
  */
@@ -24,12 +25,13 @@ typedef void api_fn(struct engine *e, struct http_req *r, const char *arg);
 
 struct api_route {
 	enum http_method method; /* a GET route is called for HEAD only if no HEAD route matches */
-	const char *pattern;	 /* "containers/ * /json" without blanks; `*` is one part, `**` one or more (image names) */
-	api_fn *fn;		 /* NULL ends the table */
+	const char *pattern; /* "containers/ * /json" without blanks; `*` is one part, `**` one or more (image
+				names) */
+	api_fn *fn;	     /* NULL ends the table */
 };
 
-extern const struct api_route system_routes[], container_routes[], exec_routes[], volume_routes[], image_routes[],
-	network_routes[];
+extern const struct api_route system_routes[], container_routes[], exec_routes[], volume_routes[],
+	image_routes[], network_routes[];
 
 /* http_handler; arg is the engine. */
 void api_handle(struct http_req *r, void *engine);
@@ -54,7 +56,8 @@ int api_status_of(int err);
 void api_json(struct http_req *r, int status, yyjson_mut_doc *doc);
 void api_empty(struct http_req *r, int status); /* 204, 304, 200 without a body */
 
-/* "1", "true", "True", "yes", ... : true; absent: @absent; "", "0", "false", "no", "none": false, as Docker reads them. */
+/* "1", "true", "True", "yes", ... : true; absent: @absent; "", "0", "false", "no", "none": false, as Docker
+ * reads them. */
 bool api_query_bool(const struct http_req *r, const char *key, bool absent);
 /* A whole decimal number; absent or empty: 0 and *out untouched. -EINVAL for anything else. */
 must_check int api_query_int(const struct http_req *r, const char *key, int64_t *out);
@@ -63,8 +66,8 @@ enum { API_BODY_MAX = 4 << 20, API_JSON_DEPTH = 64 };
 
 /**
  * api_body_json() - read the body as one JSON document
- * @fn:		gets the document (borrowed; freed after it returns) or NULL for an empty body; on bad JSON it is
- *		not called, 400 is answered
+ * @fn:		gets the document (borrowed; freed after it returns) or NULL for an empty body; on bad JSON it
+ *is not called, 400 is answered
  * @arg:	copied; NULL allowed
  */
 void api_body_json(struct engine *e, struct http_req *r, const char *arg,

@@ -93,7 +93,8 @@ static void end_input(struct attach *a)
 	if (a->input_ended)
 		return;
 	a->input_ended = true;
-	/* Docker: the first client's end of input is the container's when it asked for that (-i, not -d -i). */
+	/* Docker: the first client's end of input is the container's when it asked for that (-i, not -d -i).
+	 */
 	if (a->in && a->c && a->c->io && a->c->stdin_once && !a->tty)
 		stdio_close_stdin(a->c->io);
 }
@@ -151,7 +152,8 @@ static void on_closed(struct stream *s, int err, void *arg)
 	attach_free(a);
 }
 
-static const struct stream_events events = {.data = on_data, .eof = on_eof, .drain = on_drain, .closed = on_closed};
+static const struct stream_events events = {
+	.data = on_data, .eof = on_eof, .drain = on_drain, .closed = on_closed};
 
 void attach_input_ready(struct container *c)
 {

@@ -3,8 +3,9 @@
 #define ENGINE_ATTACH_H
 
 /*
- * POST /containers/ID/attach: the client's bytes go to stdin, the log files' new bytes go to the client. Reading the files
- * instead of the pipes means that a slow client slows nobody, and that nothing depends on a client being there.
+ * POST /containers/ID/attach: the client's bytes go to stdin, the log files' new bytes go to the client.
+ * Reading the files instead of the pipes means that a slow client slows nobody, and that nothing depends on a
+ * client being there.
  */
 
 #include "lib/util.h"

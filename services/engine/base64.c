@@ -62,7 +62,8 @@ char *base64_make(const void *data, size_t len)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < len; i += 3) {
-		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < len ? p[i + 2] : 0);
+		uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) |
+			     (i + 2 < len ? p[i + 2] : 0);
 
 		*o++ = alphabet[v >> 18];
 		*o++ = alphabet[v >> 12 & 63];

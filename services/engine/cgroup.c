@@ -106,7 +106,8 @@ void container_cgroup_remove(const struct container *c)
 	if (!path || access(path, F_OK))
 		return;
 	(void)!container_cgroup_kill(c);
-	/* Killed processes take a moment to leave; what stays is an empty group, found again at the next start. */
+	/* Killed processes take a moment to leave; what stays is an empty group, found again at the next
+	 * start. */
 	int err = -EBUSY;
 
 	for (int i = 0; i < 20 && err == -EBUSY; i++) {

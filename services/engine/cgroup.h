@@ -2,7 +2,8 @@
 #ifndef ENGINE_CGROUP_H
 #define ENGINE_CGROUP_H
 
-/* A container's control group, /docker/ID, from the outside: the runtime makes it, the engine reads it and stops it. */
+/* A container's control group, /docker/ID, from the outside: the runtime makes it, the engine reads it and
+ * stops it. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,7 +15,8 @@ struct container;
 #define CGROUP_FS "/sys/fs/cgroup"
 
 char *container_cgroup_path(const struct container *c); /* malloc'ed, absolute; NULL without memory */
-must_check int container_cgroup_kill(const struct container *c); /* every process in it; -ENOENT: it is gone already */
+must_check int container_cgroup_kill(
+	const struct container *c); /* every process in it; -ENOENT: it is gone already */
 must_check int container_cgroup_freeze(const struct container *c, bool frozen);
 must_check int container_cgroup_write(const struct container *c, const char *file, const char *value);
 bool container_cgroup_oom_killed(const struct container *c);

@@ -34,7 +34,8 @@ int console_new(struct console **out, const char *dir)
 		strcpy(addr.sun_path, c->path);
 		unlink(c->path);
 		c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(c->fd, 1) < 0)
+		if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+			listen(c->fd, 1) < 0)
 			err = -errno;
 	}
 	if (err) {
@@ -59,7 +60,8 @@ int console_take(struct console *c)
 		struct cmsghdr align;
 	} u;
 	struct iovec iov = {.iov_base = data, .iov_len = sizeof(data)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = sizeof(u)};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = sizeof(u)};
 
 	if (fd < 0)
 		return -errno;
@@ -69,7 +71,8 @@ int console_take(struct console *c)
 	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
 	int master;
 
-	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS || h->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
+		h->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;
 	memcpy(&master, CMSG_DATA(h), sizeof(master));
 	return master;

@@ -101,7 +101,8 @@ bool container_name_valid(const char *name)
 
 	if (len < 2 || len > 200 || !strchr(first, name[0]))
 		return false;
-	return strspn(name + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len - 1;
+	return strspn(name + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+	       len - 1;
 }
 
 /* Points the container's fields into its document. */
@@ -184,7 +185,8 @@ void container_list_remove(struct container *c)
 	for (size_t i = 0; i < e->n_containers; i++) {
 		if (e->containers[i] != c)
 			continue;
-		memmove(&e->containers[i], &e->containers[i + 1], (e->n_containers - i - 1) * sizeof(e->containers[0]));
+		memmove(&e->containers[i], &e->containers[i + 1],
+			(e->n_containers - i - 1) * sizeof(e->containers[0]));
 		e->n_containers--;
 		return;
 	}

@@ -3,20 +3,18 @@
 #define ENGINE_CONTAINER_H
 
 /*
- * A container: what it was made from (config.json, changed only by rename and update), what became of it (state.json),
- * and what the engine holds while it lives.
+ * A container: what it was made from (config.json, changed only by rename and update), what became of it
+ * (state.json), and what the engine holds while it lives.
  *
  * Its states and the events that move it are one table, in lifecycle.c. On disk:
  *
- *   DATA/engine/containers/ID/config.json   Name, Created, Image, Config, HostConfig, NetworkingConfig, Mounts
- *                             state.json    State, Pid, ExitCode, ...
- *                             hostname hosts resolv.conf
- *                             upper/ work/  the overlay's writable part
- *                             log/          see output.h
- *   RUN/engine/ID/            config.json (the OCI bundle), rootfs/ (mounted while it runs), pid, runtime.log
+ *   DATA/engine/containers/ID/config.json   Name, Created, Image, Config, HostConfig, NetworkingConfig,
+ * Mounts state.json    State, Pid, ExitCode, ... hostname hosts resolv.conf upper/ work/  the overlay's
+ * writable part log/          see output.h RUN/engine/ID/            config.json (the OCI bundle), rootfs/
+ * (mounted while it runs), pid, runtime.log
  *
- * A container exists from the moment its directory is renamed into containers/, and is gone from the moment it is
- * renamed out of it, to trash/.
+ * A container exists from the moment its directory is renamed into containers/, and is gone from the moment
+ * it is renamed out of it, to trash/.
  */
 
 #include <stdint.h>
@@ -38,11 +36,11 @@ enum container_state {
 	CONTAINER_STARTING,
 	CONTAINER_RUNNING,
 	CONTAINER_PAUSED,
-	CONTAINER_EXITING,	/* its exit is on disk, what it held is being released */
+	CONTAINER_EXITING, /* its exit is on disk, what it held is being released */
 	CONTAINER_EXITED,
-	CONTAINER_RESTARTING,	/* waits for its next start */
+	CONTAINER_RESTARTING, /* waits for its next start */
 	CONTAINER_REMOVING,
-	CONTAINER_DEAD,		/* removal failed */
+	CONTAINER_DEAD, /* removal failed */
 	CONTAINER_STATES
 };
 
@@ -71,9 +69,9 @@ struct container {
 	char *error; /* owned: why the last start failed, or NULL */
 
 	/* held while it lives */
-	int pidfd;	   /* owned; -1 */
-	struct output *output; /* owned; NULL until first needed */
-	struct stdio *io;  /* owned; NULL unless starting or running */
+	int pidfd;		/* owned; -1 */
+	struct output *output;	/* owned; NULL until first needed */
+	struct stdio *io;	/* owned; NULL unless starting or running */
 	struct lifecycle *life; /* owned; what is under way, and who waits for it */
 	struct waiter *waiters; /* of /wait */
 	struct loop_timer restart_timer;

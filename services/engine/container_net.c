@@ -46,14 +46,15 @@ static int parse_mac(const char *s, uint8_t mac[6])
 {
 	int used = 0;
 
-	return sscanf(s, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5],
-		       &used) == 6 &&
-			       used == 17 && !s[17] ?
-		0 :
-		-EINVAL;
+	return sscanf(s, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
+		       &mac[5], &used) == 6 &&
+			       used == 17 && !s[17]
+		       ? 0
+		       : -EINVAL;
 }
 
-int container_net_check(struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
+int container_net_check(
+	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
 {
 	const char *mode = mode_of(host);
 	cleanup(freep) struct network_port *ports = NULL;
@@ -73,7 +74,8 @@ int container_net_check(struct engine *e, yyjson_val *config, yyjson_val *host, 
 			return -ENOENT;
 		}
 		if (n_ports) {
-			*msg = text_make("conflicting options: port publishing and the container type network mode");
+			*msg = text_make(
+				"conflicting options: port publishing and the container type network mode");
 			return -EINVAL;
 		}
 		if (json_text(config, "Hostname")) {
@@ -93,7 +95,7 @@ int container_net_check(struct engine *e, yyjson_val *config, yyjson_val *host, 
 	size_t i, max;
 	yyjson_val *key, *ep;
 
-	yyjson_obj_foreach(json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
+	yyjson_obj_foreach (json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
 		const char *name = yyjson_get_str(key), *m = json_text(ep, "MacAddress");
 		yyjson_val *ipam = json_obj(ep, "IPAMConfig");
 
@@ -107,11 +109,13 @@ int container_net_check(struct engine *e, yyjson_val *config, yyjson_val *host, 
 			return -EINVAL;
 		}
 		if (json_text(ipam, "IPv6Address")) {
-			*msg = text_make("IPv6 addresses for containers are not supported by this engine yet");
+			*msg = text_make(
+				"IPv6 addresses for containers are not supported by this engine yet");
 			return -EINVAL;
 		}
 		if (json_arr(ipam, "LinkLocalIPs") && yyjson_arr_size(json_arr(ipam, "LinkLocalIPs"))) {
-			*msg = text_make("link-local addresses for containers are not supported by this engine");
+			*msg = text_make(
+				"link-local addresses for containers are not supported by this engine");
 			return -EINVAL;
 		}
 	}
@@ -123,13 +127,14 @@ static size_t strings(yyjson_val *arr, const char **out, size_t max)
 	size_t i, n, count = 0;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(arr, i, n, v)
+	yyjson_arr_foreach (arr, i, n, v)
 		if (yyjson_is_str(v) && count < max)
 			out[count++] = yyjson_get_str(v);
 	return count;
 }
 
-static int attach_one(struct container *c, struct network *n, yyjson_val *ep, bool primary, int netns, char **msg)
+static int attach_one(
+	struct container *c, struct network *n, yyjson_val *ep, bool primary, int netns, char **msg)
 {
 	cleanup(freep) struct network_port *ports = NULL;
 	const char *aliases[NAME_LIST_MAX], *mac = json_text(ep, "MacAddress");
@@ -153,8 +158,9 @@ static int attach_one(struct container *c, struct network *n, yyjson_val *ep, bo
 	aliases[a.n_aliases++] = short_id;
 	a.aliases = aliases;
 	if (primary && n->driver == NETWORK_BRIDGE) {
-		ssize_t n_ports = ports_read(json_obj(c->host, "PortBindings"), json_obj(c->config, "ExposedPorts"),
-			json_bool(c->host, "PublishAllPorts"), &ports, msg);
+		ssize_t n_ports =
+			ports_read(json_obj(c->host, "PortBindings"), json_obj(c->config, "ExposedPorts"),
+				json_bool(c->host, "PublishAllPorts"), &ports, msg);
 
 		if (n_ports < 0)
 			return (int)n_ports;
@@ -180,7 +186,7 @@ static int attach_all(struct container *c, int netns, char **msg)
 
 	if (!r)
 		r = attach_one(c, primary, endpoint_config(c->networking, mode, true), true, netns, msg);
-	yyjson_obj_foreach(json_obj(c->networking, "EndpointsConfig"), i, max, key, ep) {
+	yyjson_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, max, key, ep) {
 		const char *name = yyjson_get_str(key);
 
 		if (r || !strcmp(name, "default"))
@@ -205,7 +211,8 @@ static int copy_file(const char *from_dir, const char *to_dir, const char *name)
 
 int container_net_files(struct container *c, char **msg)
 {
-	const char *dns[NAME_LIST_MAX], *search[NAME_LIST_MAX], *options[NAME_LIST_MAX], *hosts[NAME_LIST_MAX];
+	const char *dns[NAME_LIST_MAX], *search[NAME_LIST_MAX], *options[NAME_LIST_MAX],
+		*hosts[NAME_LIST_MAX];
 	const char *mode = container_net_mode(c), *hostname = json_text(c->config, "Hostname");
 	cleanup(freep) char *resolv = NULL, *hosts_text = NULL, *line = NULL;
 	struct network_error nerr = {0};
@@ -222,7 +229,8 @@ int container_net_files(struct container *c, char **msg)
 		if (!err)
 			err = copy_file(other->dir, c->dir, "resolv.conf");
 		if (err)
-			*msg = text_make("cannot share the name files of container %s: %s", mode + 10, strerror(-err));
+			*msg = text_make(
+				"cannot share the name files of container %s: %s", mode + 10, strerror(-err));
 		return err;
 	}
 	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
@@ -254,7 +262,9 @@ int container_net_files(struct container *c, char **msg)
 	if (!err)
 		err = disk_replace(c->dir, "hostname", line, strlen(line), 0644, 0);
 	if (err && !*msg)
-		*msg = nerr.text[0] ? said(&nerr) : text_make("cannot write the container's name files: %s", strerror(-err));
+		*msg = nerr.text[0]
+			       ? said(&nerr)
+			       : text_make("cannot write the container's name files: %s", strerror(-err));
 	return err;
 }
 
@@ -347,12 +357,13 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 	cleanup(closep) int netns = -1;
 
 	if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver != NETWORK_BRIDGE) {
-		*msg = text_make("container sharing network namespace with another container or host cannot be connected to any "
-				 "other network");
+		*msg = text_make(
+			"container sharing network namespace with another container or host cannot be connected to any "
+			"other network");
 		return -EINVAL;
 	}
-	if (network_endpoint_of(c->e->networks, c->id, n) || json_obj(json_obj(c->networking, "EndpointsConfig"), n->name) ||
-		!strcmp(mode, n->name)) {
+	if (network_endpoint_of(c->e->networks, c->id, n) ||
+		json_obj(json_obj(c->networking, "EndpointsConfig"), n->name) || !strcmp(mode, n->name)) {
 		*msg = text_make("endpoint with name %s already exists in network %s", c->name, n->name);
 		return -EPERM;
 	}
@@ -382,11 +393,14 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 		return -EPERM;
 	}
 	if (n->driver == NETWORK_HOST) {
-		*msg = text_make("container cannot be disconnected from host network or connected to host network");
+		*msg = text_make(
+			"container cannot be disconnected from host network or connected to host network");
 		return -EINVAL;
 	}
 	if (primary && !ep) {
-		*msg = text_make("the network that container %s was made with can be disconnected only while it runs", c->name);
+		*msg = text_make(
+			"the network that container %s was made with can be disconnected only while it runs",
+			c->name);
 		return -EINVAL;
 	}
 	if (ep) {
@@ -412,7 +426,8 @@ static const char *mac_text(const uint8_t m[6], char buf[18])
 	return strcmp(buf, "00:00:00:00:00:00") ? buf : "";
 }
 
-yyjson_mut_val *container_net_endpoint(const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc)
+yyjson_mut_val *container_net_endpoint(
+	const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc);
 	char ip[INET_ADDRSTRLEN], gw[INET_ADDRSTRLEN], mac[18];
@@ -467,9 +482,10 @@ static yyjson_mut_val *ports_object(struct container *c, yyjson_mut_doc *doc)
 			yyjson_mut_arr_append(arr, b);
 		}
 	}
-	yyjson_obj_foreach(json_obj(c->config, "ExposedPorts"), i, n, key, v)
+	yyjson_obj_foreach (json_obj(c->config, "ExposedPorts"), i, n, key, v)
 		if (!yyjson_mut_obj_get(o, yyjson_get_str(key)))
-			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, yyjson_get_str(key)), yyjson_mut_null(doc));
+			yyjson_mut_obj_add(
+				o, yyjson_mut_strcpy(doc, yyjson_get_str(key)), yyjson_mut_null(doc));
 	return o;
 }
 
@@ -485,14 +501,16 @@ static yyjson_mut_val *networks_object(struct container *c, yyjson_mut_doc *doc)
 			continue;
 		yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, ep->network->name),
 			container_net_endpoint(ep,
-				endpoint_config(c->networking, ep->network->name, !strcmp(ep->network->name, mode)), doc));
+				endpoint_config(
+					c->networking, ep->network->name, !strcmp(ep->network->name, mode)),
+				doc));
 	}
 	if (!strncmp(mode, "container:", 10))
 		return o;
 	if (!yyjson_mut_obj_get(o, mode) && !container_is_up(c))
 		yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, mode),
 			container_net_endpoint(NULL, endpoint_config(c->networking, mode, true), doc));
-	yyjson_obj_foreach(json_obj(c->networking, "EndpointsConfig"), i, n, key, cfg)
+	yyjson_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, n, key, cfg)
 		if (strcmp(yyjson_get_str(key), "default") && !yyjson_mut_obj_get(o, yyjson_get_str(key)))
 			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, yyjson_get_str(key)),
 				container_net_endpoint(NULL, cfg, doc));
@@ -551,7 +569,7 @@ yyjson_mut_val *container_net_ports(struct container *c, yyjson_mut_doc *doc)
 	size_t i, n;
 	yyjson_val *key, *v;
 
-	yyjson_obj_foreach(any ? NULL : json_obj(c->config, "ExposedPorts"), i, n, key, v) {
+	yyjson_obj_foreach (any ? NULL : json_obj(c->config, "ExposedPorts"), i, n, key, v) {
 		uint16_t port;
 		uint8_t proto;
 

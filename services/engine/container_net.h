@@ -3,8 +3,8 @@
 #define ENGINE_CONTAINER_NET_H
 
 /*
- * A container's network as its options ask for it: which networks, addresses, ports and names; its network namespace, which
- * lies in init's store; and the three files that name resolution reads.
+ * A container's network as its options ask for it: which networks, addresses, ports and names; its network
+ * namespace, which lies in init's store; and the three files that name resolution reads.
  */
 
 #include <yyjson.h>
@@ -18,8 +18,8 @@ struct network_endpoint;
 /* What HostConfig.NetworkMode says: a network's name, or "container:ID". Never NULL. */
 const char *container_net_mode(const struct container *c);
 /* At create. 0, -EINVAL or -ENOENT with *msg. */
-must_check int container_net_check(struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking,
-	char **msg);
+must_check int container_net_check(
+	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
 
 /* @netns: owned by the caller; -1 for the host's. Undone by container_net_down(), also after a failure. */
 must_check int container_net_up(struct container *c, int *netns, char **msg);
@@ -30,13 +30,16 @@ int container_net_ns(struct container *c);
 /* hostname, hosts, resolv.conf anew; after connect and disconnect, too. */
 must_check int container_net_files(struct container *c, char **msg);
 
-/* docker network connect, disconnect. The wish is kept in the container's configuration. 0 or -errno with *msg. */
+/* docker network connect, disconnect. The wish is kept in the container's configuration. 0 or -errno with
+ * *msg. */
 struct network;
-must_check int container_net_connect(struct container *c, struct network *n, yyjson_val *endpoint, char **msg);
+must_check int container_net_connect(
+	struct container *c, struct network *n, yyjson_val *endpoint, char **msg);
 must_check int container_net_disconnect(struct container *c, struct network *n, char **msg);
 
 /* An entry of "NetworkSettings.Networks". @ep: NULL while it does not run. */
-yyjson_mut_val *container_net_endpoint(const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc);
+yyjson_mut_val *container_net_endpoint(
+	const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc);
 /* "NetworkSettings" of inspect; only "Networks" when @brief. */
 yyjson_mut_val *container_net_settings(struct container *c, yyjson_mut_doc *doc, bool brief);
 /* "Ports" of the list. */

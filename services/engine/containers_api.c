@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The endpoints under /containers that act: each reads its parameters, asks lifecycle.c, and answers when that is done. */
+/* The endpoints under /containers that act: each reads its parameters, asks lifecycle.c, and answers when
+ * that is done. */
 
 #include <errno.h>
 #include <signal.h>
@@ -36,12 +37,40 @@ static const struct {
 	const char *name;
 	int number;
 } signals[] = {
-	{"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS}, {"CHLD", SIGCHLD}, {"CLD", SIGCHLD}, {"CONT", SIGCONT},
-	{"FPE", SIGFPE}, {"HUP", SIGHUP}, {"ILL", SIGILL}, {"INT", SIGINT}, {"IO", SIGIO}, {"IOT", SIGIOT},
-	{"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL}, {"PROF", SIGPROF}, {"PWR", SIGPWR}, {"QUIT", SIGQUIT},
-	{"SEGV", SIGSEGV}, {"STKFLT", 16}, {"STOP", SIGSTOP}, {"SYS", SIGSYS}, {"TERM", SIGTERM}, {"TRAP", SIGTRAP},
-	{"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU}, {"URG", SIGURG}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
-	{"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
+	{"ABRT", SIGABRT},
+	{"ALRM", SIGALRM},
+	{"BUS", SIGBUS},
+	{"CHLD", SIGCHLD},
+	{"CLD", SIGCHLD},
+	{"CONT", SIGCONT},
+	{"FPE", SIGFPE},
+	{"HUP", SIGHUP},
+	{"ILL", SIGILL},
+	{"INT", SIGINT},
+	{"IO", SIGIO},
+	{"IOT", SIGIOT},
+	{"KILL", SIGKILL},
+	{"PIPE", SIGPIPE},
+	{"POLL", SIGPOLL},
+	{"PROF", SIGPROF},
+	{"PWR", SIGPWR},
+	{"QUIT", SIGQUIT},
+	{"SEGV", SIGSEGV},
+	{"STKFLT", 16},
+	{"STOP", SIGSTOP},
+	{"SYS", SIGSYS},
+	{"TERM", SIGTERM},
+	{"TRAP", SIGTRAP},
+	{"TSTP", SIGTSTP},
+	{"TTIN", SIGTTIN},
+	{"TTOU", SIGTTOU},
+	{"URG", SIGURG},
+	{"USR1", SIGUSR1},
+	{"USR2", SIGUSR2},
+	{"VTALRM", SIGVTALRM},
+	{"WINCH", SIGWINCH},
+	{"XCPU", SIGXCPU},
+	{"XFSZ", SIGXFSZ},
 };
 
 int signal_parse(const char *s, int *out)
@@ -126,7 +155,10 @@ static struct later *later_new(struct http_req *r)
 
 static int status_of(int err)
 {
-	return err == -EALREADY ? 304 : err == -EBUSY ? 409 : err == -ENOENT || err == -EINVAL ? api_status_of(err) : 500;
+	return err == -EALREADY			  ? 304
+	       : err == -EBUSY			  ? 409
+	       : err == -ENOENT || err == -EINVAL ? api_status_of(err)
+						  : 500;
 }
 
 static void later_done(struct container *c, int err, const char *msg, void *arg)
@@ -261,12 +293,14 @@ static void remove_(struct engine *e, struct http_req *r, const char *name)
 	if (!c)
 		return;
 	if (api_query_bool(r, "link", false)) {
-		api_error(r, 400, "links are not supported by this engine: put containers on a network of your own");
+		api_error(r, 400,
+			"links are not supported by this engine: put containers on a network of your own");
 		return;
 	}
 	l = later_new(r);
 	if (l)
-		lifecycle_remove(c, api_query_bool(r, "force", false), api_query_bool(r, "v", false), later_done, l);
+		lifecycle_remove(
+			c, api_query_bool(r, "force", false), api_query_bool(r, "v", false), later_done, l);
 }
 
 static void resize(struct engine *e, struct http_req *r, const char *name)
@@ -276,7 +310,8 @@ static void resize(struct engine *e, struct http_req *r, const char *name)
 
 	if (!c)
 		return;
-	if (api_query_int(r, "h", &h) || api_query_int(r, "w", &w) || h < 0 || w < 0 || h > 65535 || w > 65535) {
+	if (api_query_int(r, "h", &h) || api_query_int(r, "w", &w) || h < 0 || w < 0 || h > 65535 ||
+		w > 65535) {
 		api_error(r, 400, "h and w must be the height and width of a terminal");
 		return;
 	}
@@ -322,7 +357,8 @@ static void rename_(struct engine *e, struct http_req *r, const char *name)
 	int err = doc ? 0 : -ENOMEM;
 
 	if (!err) {
-		yyjson_mut_obj_put(yyjson_mut_doc_get_root(doc), yyjson_mut_str(doc, "Name"), yyjson_mut_strcpy(doc, wanted));
+		yyjson_mut_obj_put(yyjson_mut_doc_get_root(doc), yyjson_mut_str(doc, "Name"),
+			yyjson_mut_strcpy(doc, wanted));
 		err = container_save_config(c, doc);
 	}
 	if (err) {
@@ -348,7 +384,8 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 		return;
 	}
 	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
-		api_error(r, 400, "invalid until: %s is neither a time nor a duration", filters_value(f, "until", 0));
+		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
+			filters_value(f, "until", 0));
 		filters_free(f);
 		return;
 	}
@@ -361,7 +398,8 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 		struct container *c = e->containers[i];
 		yyjson_val *labels = json_obj(c->config, "Labels");
 
-		if ((c->state != CONTAINER_CREATED && c->state != CONTAINER_EXITED && c->state != CONTAINER_DEAD) ||
+		if ((c->state != CONTAINER_CREATED && c->state != CONTAINER_EXITED &&
+			    c->state != CONTAINER_DEAD) ||
 			(until && c->created_ns > until) || !filters_match_labels(f, "label", labels) ||
 			!filters_match_labels(f, "label!", labels))
 			continue;

@@ -23,7 +23,8 @@
 
 static void copy_member(yyjson_mut_doc *doc, yyjson_mut_val *out, const char *key, yyjson_val *v)
 {
-	yyjson_mut_obj_put(out, yyjson_mut_strcpy(doc, key), v ? yyjson_val_mut_copy(doc, v) : yyjson_mut_null(doc));
+	yyjson_mut_obj_put(
+		out, yyjson_mut_strcpy(doc, key), v ? yyjson_val_mut_copy(doc, v) : yyjson_mut_null(doc));
 }
 
 static bool same_variable(const char *a, const char *b)
@@ -39,12 +40,12 @@ static void merge_env(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user
 	size_t i, n, j, m;
 	yyjson_val *v, *u;
 
-	yyjson_arr_foreach(user, i, n, v)
+	yyjson_arr_foreach (user, i, n, v)
 		yyjson_mut_arr_append(env, yyjson_val_mut_copy(doc, v));
-	yyjson_arr_foreach(image, i, n, v) {
+	yyjson_arr_foreach (image, i, n, v) {
 		bool given = !yyjson_is_str(v);
 
-		yyjson_arr_foreach(user, j, m, u)
+		yyjson_arr_foreach (user, j, m, u)
 			given = given || same_variable(yyjson_get_str(u), yyjson_get_str(v));
 		if (!given)
 			yyjson_mut_arr_append(env, yyjson_val_mut_copy(doc, v));
@@ -52,15 +53,16 @@ static void merge_env(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user
 	yyjson_mut_obj_put(out, yyjson_mut_str(doc, "Env"), env);
 }
 
-static void merge_map(yyjson_mut_doc *doc, yyjson_mut_val *out, const char *key, yyjson_val *user, yyjson_val *image)
+static void merge_map(
+	yyjson_mut_doc *doc, yyjson_mut_val *out, const char *key, yyjson_val *user, yyjson_val *image)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach(image, i, n, k, v)
+	yyjson_obj_foreach (image, i, n, k, v)
 		yyjson_mut_obj_put(o, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
-	yyjson_obj_foreach(user, i, n, k, v)
+	yyjson_obj_foreach (user, i, n, k, v)
 		yyjson_mut_obj_put(o, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
 	yyjson_mut_obj_put(out, yyjson_mut_strcpy(doc, key), o);
 }
@@ -89,8 +91,9 @@ void create_merge(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user, yy
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach(user, i, n, k, v)
-		if (strcmp(yyjson_get_str(k), "HostConfig") != 0 && strcmp(yyjson_get_str(k), "NetworkingConfig") != 0)
+	yyjson_obj_foreach (user, i, n, k, v)
+		if (strcmp(yyjson_get_str(k), "HostConfig") != 0 &&
+			strcmp(yyjson_get_str(k), "NetworkingConfig") != 0)
 			copy_member(doc, out, yyjson_get_str(k), v);
 
 	/* [""] is how a client says "no entrypoint at all". */
@@ -151,22 +154,26 @@ static bool find_image(struct creation *k, const char *platform)
 	err = image_store_find(k->e->images, name, &k->img);
 	if (err)
 		return fail(k, err == -ENOENT ? -ENOENT : -EINVAL,
-			err == -ENOENT ? text_make("No such image: %s", name) :
-					 text_make("invalid reference format: %.256s", name));
+			err == -ENOENT ? text_make("No such image: %s", name)
+				       : text_make("invalid reference format: %.256s", name));
 	if (platform && *platform) {
 		cleanup(freep) char *ours = text_make("%s/%s", k->img->os, k->img->architecture);
 		size_t n = ours ? strlen(ours) : 0;
 
-		/* "linux/arm64" fits an image for linux/arm64/v8, and "arm64" alone is taken for the architecture. */
+		/* "linux/arm64" fits an image for linux/arm64/v8, and "arm64" alone is taken for the
+		 * architecture. */
 		if (ours && strncmp(platform, ours, n) != 0 && strcmp(platform, k->img->architecture) != 0 &&
 			strcmp(platform, k->img->os) != 0)
 			return fail(k, -ENOENT,
-				text_make("image with reference %s was found but its platform (%s) does not match the "
-					  "specified platform (%s)",
+				text_make(
+					"image with reference %s was found but its platform (%s) does not match the "
+					"specified platform (%s)",
 					name, ours, platform));
 	}
 	err = image_config(k->img, &k->img_config);
-	return !err || fail(k, err, text_make("the configuration of image %s cannot be read: %s", name, strerror(-err)));
+	return !err ||
+	       fail(k, err,
+		       text_make("the configuration of image %s cannot be read: %s", name, strerror(-err)));
 }
 
 static void default_member(struct creation *k, yyjson_mut_val *o, const char *key, yyjson_mut_val *v)
@@ -180,7 +187,8 @@ static void default_member(struct creation *k, yyjson_mut_val *o, const char *ke
 static void host_defaults(struct creation *k, yyjson_mut_val *host)
 {
 	yyjson_mut_doc *d = k->doc;
-	yyjson_mut_val *log = yyjson_mut_obj_get(host, "LogConfig"), *policy = yyjson_mut_obj_get(host, "RestartPolicy");
+	yyjson_mut_val *log = yyjson_mut_obj_get(host, "LogConfig"),
+		       *policy = yyjson_mut_obj_get(host, "RestartPolicy");
 	int64_t shm = json_int(k->host, "ShmSize", 0);
 
 	default_member(k, host, "NetworkMode", yyjson_mut_str(d, "bridge"));
@@ -248,7 +256,8 @@ static bool assemble(struct creation *k)
 	if (signal && *signal && signal_parse(signal, &n))
 		return fail(k, -EINVAL, text_make("Invalid signal: %.64s", signal));
 	snprintf(short_id, sizeof(short_id), "%.12s", k->id);
-	if (!json_text(k->host, "NetworkMode") || strncmp(json_text(k->host, "NetworkMode"), "container:", 10) != 0)
+	if (!json_text(k->host, "NetworkMode") ||
+		strncmp(json_text(k->host, "NetworkMode"), "container:", 10) != 0)
 		default_member(k, config, "Hostname", yyjson_mut_strcpy(d, short_id));
 	host_defaults(k, host);
 	pin_mode(k, host, "NetworkMode");
@@ -257,7 +266,8 @@ static bool assemble(struct creation *k)
 	if (json_obj(img, "Healthcheck"))
 		yyjson_mut_arr_add_str(d, k->warnings,
 			"the image's HEALTHCHECK is not run: this engine does not support health checks yet");
-	mounts = mounts_resolve(k->e, d, k->host, yyjson_mut_obj_get(config, "Volumes"), true, &k->err, &k->msg);
+	mounts = mounts_resolve(
+		k->e, d, k->host, yyjson_mut_obj_get(config, "Volumes"), true, &k->err, &k->msg);
 	if (!mounts)
 		return false;
 
@@ -325,11 +335,14 @@ static bool choose_name(struct creation *k, const char *wanted)
 	k->name = *wanted == '/' ? wanted + 1 : wanted;
 	if (!container_name_valid(k->name))
 		return fail(k, -EINVAL,
-			text_make("Invalid container name (%.256s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", wanted));
+			text_make(
+				"Invalid container name (%.256s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+				wanted));
 	if (container_name_taken(k->e, k->name) && !container_find(k->e, k->name, &other))
 		return fail(k, -EEXIST,
-			text_make("Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
-				  "remove (or rename) that container to be able to reuse that name.",
+			text_make(
+				"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
+				"remove (or rename) that container to be able to reuse that name.",
 				k->name, other->id));
 	return true;
 }
@@ -356,7 +369,9 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 
 static void on_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
 {
-	struct creation k = {.e = e, .root = root, .host = json_obj(root, "HostConfig"),
+	struct creation k = {.e = e,
+		.root = root,
+		.host = json_obj(root, "HostConfig"),
 		.networking = json_obj(root, "NetworkingConfig")};
 	struct container *c = NULL;
 

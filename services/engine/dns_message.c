@@ -8,7 +8,13 @@
 
 #include "engine/dns_message.h"
 
-enum { FLAG_REPLY = 0x80, OPCODE_MASK = 0x78, FLAG_RECURSE = 0x01, FLAG_CAN_RECURSE = 0x80, FLAG_AUTHORITY = 0x04 };
+enum {
+	FLAG_REPLY = 0x80,
+	OPCODE_MASK = 0x78,
+	FLAG_RECURSE = 0x01,
+	FLAG_CAN_RECURSE = 0x80,
+	FLAG_AUTHORITY = 0x04
+};
 enum { LABEL_MAX = 63, RECORD_HEAD = 12 }; /* name pointer, type, class, ttl, length */
 
 static uint16_t get16(const uint8_t *p)
@@ -22,7 +28,8 @@ static void put16(uint8_t *p, unsigned v)
 	p[1] = (uint8_t)v;
 }
 
-/* Reads labels at @at; a question has no compression. Return: the offset behind them, 0 when they are not sound. */
+/* Reads labels at @at; a question has no compression. Return: the offset behind them, 0 when they are not
+ * sound. */
 static size_t get_name(const uint8_t *msg, size_t len, size_t at, char out[DNS_NAME_MAX + 1])
 {
 	size_t n = 0;
@@ -79,8 +86,8 @@ bool dns_answers(const uint8_t *reply, size_t len, const struct dns_question *q)
 {
 	struct dns_question r;
 
-	return len >= DNS_HEADER && reply[2] & FLAG_REPLY && read_question(&r, reply, len) == 0 && r.type == q->type &&
-	       r.class == q->class && !strcmp(r.name, q->name);
+	return len >= DNS_HEADER && reply[2] & FLAG_REPLY && read_question(&r, reply, len) == 0 &&
+	       r.type == q->type && r.class == q->class && !strcmp(r.name, q->name);
 }
 
 bool dns_reverse(const char *name, struct in_addr *out)
@@ -88,7 +95,8 @@ bool dns_reverse(const char *name, struct in_addr *out)
 	unsigned b[4];
 	int used = 0;
 
-	if (sscanf(name, "%3u.%3u.%3u.%3u.in-addr.arpa%n", &b[3], &b[2], &b[1], &b[0], &used) != 4 || !used || name[used])
+	if (sscanf(name, "%3u.%3u.%3u.%3u.in-addr.arpa%n", &b[3], &b[2], &b[1], &b[0], &used) != 4 || !used ||
+		name[used])
 		return false;
 	for (size_t i = 0; i < 4; i++)
 		if (b[i] > 255)
@@ -98,7 +106,8 @@ bool dns_reverse(const char *name, struct in_addr *out)
 }
 
 /* The head of an answer: the query's own id, question and wish for recursion. Return: its length. */
-static size_t begin(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, unsigned rcode)
+static size_t begin(
+	uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, unsigned rcode)
 {
 	size_t len = q->end <= size ? q->end : DNS_HEADER;
 
@@ -123,13 +132,14 @@ static size_t record(uint8_t *out, size_t at, unsigned type, uint32_t ttl_s, con
 	return at + RECORD_HEAD + len;
 }
 
-size_t dns_answer_none(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, unsigned rcode)
+size_t dns_answer_none(
+	uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, unsigned rcode)
 {
 	return begin(out, size, query, q, rcode);
 }
 
-size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, const struct in_addr *a,
-	size_t n, uint32_t ttl_s)
+size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
+	const struct in_addr *a, size_t n, uint32_t ttl_s)
 {
 	size_t at = begin(out, size, query, q, DNS_OK);
 	unsigned count = 0;
@@ -140,8 +150,8 @@ size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struc
 	return at;
 }
 
-size_t dns_answer_ptr(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, const char *name,
-	uint32_t ttl_s)
+size_t dns_answer_ptr(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
+	const char *name, uint32_t ttl_s)
 {
 	size_t at = begin(out, size, query, q, DNS_OK), n = 0;
 	uint8_t wire[DNS_NAME_MAX + 2];

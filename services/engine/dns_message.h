@@ -3,8 +3,9 @@
 #define ENGINE_DNS_MESSAGE_H
 
 /*
- * DNS messages (RFC 1035), as little of them as answering for container names takes: one question is read, an answer to
- * it is written. Everything else is passed on unread. Queries come from containers: nothing in them is trusted.
+ * DNS messages (RFC 1035), as little of them as answering for container names takes: one question is read, an
+ * answer to it is written. Everything else is passed on unread. Queries come from containers: nothing in them
+ * is trusted.
  */
 
 #include <netinet/in.h>
@@ -17,7 +18,8 @@ enum { DNS_OK = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS_NOTI
 
 struct dns_question {
 	uint16_t id; /* as it is on the wire */
-	char name[DNS_NAME_MAX + 1]; /* lower case, dots between labels; a dot or control character within one refuses it */
+	char name[DNS_NAME_MAX +
+		  1]; /* lower case, dots between labels; a dot or control character within one refuses it */
 	uint16_t type, class;
 	size_t end; /* offset behind the question */
 };
@@ -29,17 +31,19 @@ must_check int dns_question(struct dns_question *q, const uint8_t *msg, size_t l
 bool dns_reverse(const char *name, struct in_addr *out);
 
 /*
- * Answers to @query, which has passed dns_question(). @out has @size bytes, at least DNS_UDP_MAX. What does not fit is
- * left out. Return: the length.
+ * Answers to @query, which has passed dns_question(). @out has @size bytes, at least DNS_UDP_MAX. What does
+ * not fit is left out. Return: the length.
  */
-size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, const struct in_addr *a,
-	size_t n, uint32_t ttl_s);
-size_t dns_answer_ptr(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, const char *name,
-	uint32_t ttl_s);
+size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
+	const struct in_addr *a, size_t n, uint32_t ttl_s);
+size_t dns_answer_ptr(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
+	const char *name, uint32_t ttl_s);
 /* No records: DNS_OK says the name exists without any of this type. */
-size_t dns_answer_none(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, unsigned rcode);
+size_t dns_answer_none(
+	uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q, unsigned rcode);
 
-/* Whether @reply answers the question in @query: the same question, marked as a reply. Ids are not compared. */
+/* Whether @reply answers the question in @query: the same question, marked as a reply. Ids are not compared.
+ */
 bool dns_answers(const uint8_t *reply, size_t len, const struct dns_question *q);
 
 #endif

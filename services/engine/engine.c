@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The engine: one process, one loop. It opens its stores, takes up what the last engine left, listens, and is ready. It
- * may be killed at any moment: containers are init's children, their descriptors lie in init's store, and what matters is
- * on disk before it is acknowledged.
+ * The engine: one process, one loop. It opens its stores, takes up what the last engine left, listens, and is
+ * ready. It may be killed at any moment: containers are init's children, their descriptors lie in init's
+ * store, and what matters is on disk before it is acknowledged.
  */
 
 #include <arpa/inet.h>
@@ -37,7 +37,7 @@
 #include "lib/loop.h"
 #include "lib/tls.h"
 
-#define CONFIG_PATH   "/run/config/config.json"
+#define CONFIG_PATH    "/run/config/config.json"
 #define BUILTIN_IMAGES "/usr/share/wherry/images"
 
 enum { CONFIG_MAX = 4 << 20, LISTEN_MAX = 16 };
@@ -60,7 +60,8 @@ static int make_dirs(struct engine *e)
 /* The node's id, made once; and whether this is the first engine since the node booted. */
 static int identify(struct engine *e)
 {
-	cleanup(freep) char *path = text_make("%s/id", e->data_dir), *mark = text_make("%s/booted", e->run_dir);
+	cleanup(freep) char *path = text_make("%s/id", e->data_dir),
+			    *mark = text_make("%s/booted", e->run_dir);
 	cleanup(freep) char *text = NULL;
 	size_t len;
 
@@ -177,9 +178,9 @@ static int make_tls(struct engine *e, yyjson_val *conf, struct tls_config **out)
 		const char *pem = json_text(conf, names[i]);
 
 		paths[i] = text_make("%s/%s", dir, names[i]);
-		err = !paths[i] ? -ENOMEM :
-		      !pem	? log_errno(EINVAL, "op=tls msg=\"engine.tls.%s is missing\"", names[i]) :
-				  disk_replace(dir, names[i], pem, strlen(pem), 0600, 0);
+		err = !paths[i] ? -ENOMEM
+		      : !pem	? log_errno(EINVAL, "op=tls msg=\"engine.tls.%s is missing\"", names[i])
+				: disk_replace(dir, names[i], pem, strlen(pem), 0600, 0);
 	}
 	if (!err) {
 		struct tls_files files = {.ca = paths[0], .cert = paths[1], .key = paths[2]};
@@ -199,12 +200,13 @@ static void listen_config(struct engine *e, struct tls_config **tls)
 	size_t i, n;
 
 	if (!yyjson_arr_size(list) || !certs || !json_text(certs, "cert")) {
-		log_info("op=listen msg=\"no TCP listener: engine.listen and engine.tls are not both configured\"");
+		log_info(
+			"op=listen msg=\"no TCP listener: engine.listen and engine.tls are not both configured\"");
 		return;
 	}
 	if (make_tls(e, certs, tls))
 		return;
-	yyjson_arr_foreach(list, i, n, v)
+	yyjson_arr_foreach (list, i, n, v)
 		if (i < LISTEN_MAX && yyjson_is_str(v))
 			(void)!listen_tcp(e, yyjson_get_str(v), *tls);
 }
@@ -216,7 +218,8 @@ static int netns_of(const char *id, void *arg)
 	struct engine *e = arg;
 	struct container *c;
 
-	if (container_find(e, id, &c) || strcmp(c->id, id) != 0 || (!container_is_up(c) && c->state != CONTAINER_STARTING))
+	if (container_find(e, id, &c) || strcmp(c->id, id) != 0 ||
+		(!container_is_up(c) && c->state != CONTAINER_STARTING))
 		return -1;
 	return container_net_ns(c);
 }
@@ -230,7 +233,8 @@ static bool known(struct engine *e, const char *id)
 
 static int open_networks(struct engine *e)
 {
-	cleanup(freep) char *dir = text_make("%s/networks", e->data_dir), *run = text_make("%s/networks", e->run_dir);
+	cleanup(freep) char *dir = text_make("%s/networks", e->data_dir),
+			    *run = text_make("%s/networks", e->run_dir);
 	int err = dir && run ? networks_open(&e->networks, e->loop, dir, run) : -ENOMEM;
 
 	return err ? err : networks_restore(e->networks, netns_of, e);

@@ -4,7 +4,8 @@
 
 /*
  * What every part of the engine shares. One process, one loop, no threads: a part may keep pointers into the
- * engine from one callback to the next. Nothing here blocks for long; slow or risky work runs in workers (worker.h).
+ * engine from one callback to the next. Nothing here blocks for long; slow or risky work runs in workers
+ * (worker.h).
  */
 
 #include <stddef.h>
@@ -31,15 +32,15 @@ struct engine {
 	struct loop *loop;
 	struct http_server *http;
 
-	const char *data_dir;	 /* /data/engine: survives everything */
-	const char *run_dir;	 /* /run/engine: until the next boot */
-	const char *runtime;	 /* /bin/runtime */
-	const char *runtime_root; /* /run/runtime */
-	const char *worker;	 /* /bin/wherry, called with the name of a hidden applet */
-	const char *socket_path; /* /run/docker.sock */
+	const char *data_dir;	    /* /data/engine: survives everything */
+	const char *run_dir;	    /* /run/engine: until the next boot */
+	const char *runtime;	    /* /bin/runtime */
+	const char *runtime_root;   /* /run/runtime */
+	const char *worker;	    /* /bin/wherry, called with the name of a hidden applet */
+	const char *socket_path;    /* /run/docker.sock */
 	const char *builtin_images; /* of the read-only root */
-	const char *cgroup;	 /* parent of the containers' cgroups: /docker */
-	struct yyjson_doc *config; /* the machine configuration, or NULL; owned */
+	const char *cgroup;	    /* parent of the containers' cgroups: /docker */
+	struct yyjson_doc *config;  /* the machine configuration, or NULL; owned */
 
 	struct container **containers; /* sorted by time of creation; owned */
 	size_t n_containers, cap_containers;

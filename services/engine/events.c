@@ -72,7 +72,8 @@ static bool wanted(const struct subscriber *s, const struct event *ev)
 	const char *type = json_str(o, "Type"), *action = json_str(o, "Action"), *id = json_str(actor, "ID");
 	const char *name = json_str(attributes, "name"), *image = json_str(attributes, "image");
 
-	if (!filters_match_exact(s->filters, "type", type) || !filters_match_prefix_colon(s->filters, "event", action) ||
+	if (!filters_match_exact(s->filters, "type", type) ||
+		!filters_match_prefix_colon(s->filters, "event", action) ||
 		!filters_match_labels(s->filters, "label", attributes))
 		return false;
 	if (filters_has(s->filters, "container") &&
@@ -127,7 +128,8 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 	actor = yyjson_mut_obj(doc);
 	at = yyjson_mut_obj(doc);
 	for (size_t i = 0; i < n; i++)
-		yyjson_mut_obj_add_strcpy(doc, at, attributes[i].key, attributes[i].value ? attributes[i].value : "");
+		yyjson_mut_obj_add_strcpy(
+			doc, at, attributes[i].key, attributes[i].value ? attributes[i].value : "");
 	/* The first three are what clients before 1.22 read, and some still do. */
 	if (!strcmp(type, "container")) {
 		yyjson_mut_obj_add_str(doc, o, "status", action);
@@ -146,7 +148,8 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 	yyjson_mut_obj_add_int(doc, o, "timeNano", now);
 
 	size_t len;
-	char *line = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_NEWLINE_AT_END, &len);
+	char *line =
+		yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_NEWLINE_AT_END, &len);
 	yyjson_doc *fixed = yyjson_mut_doc_imut_copy(doc, NULL);
 
 	yyjson_mut_doc_free(doc);
@@ -184,7 +187,7 @@ static void container_event(struct container *c, const char *action, const char 
 	at[n++] = (struct event_attribute){"name", c->name};
 	if (key)
 		at[n++] = (struct event_attribute){key, value};
-	yyjson_obj_foreach(json_obj(c->config, "Labels"), i, max, k, v)
+	yyjson_obj_foreach (json_obj(c->config, "Labels"), i, max, k, v)
 		if (n < array_len(at))
 			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
 	events_emit(c->e, "container", action, c->id, at, n);
@@ -213,8 +216,8 @@ void events_handle(struct engine *e, struct http_req *r, const char *arg)
 {
 	const char *since = http_query(r, "since"), *until = http_query(r, "until");
 	int64_t since_ns = 0, until_ns = 0;
-	static const char *const known[] = {"type", "event", "container", "image", "label", "volume", "network", "scope",
-		"daemon", "plugin", "service", "node", "secret", "config", NULL};
+	static const char *const known[] = {"type", "event", "container", "image", "label", "volume",
+		"network", "scope", "daemon", "plugin", "service", "node", "secret", "config", NULL};
 
 	if (since && *since && time_parse(since, &since_ns)) {
 		api_error(r, 400, "invalid since: %s is no time", since);
@@ -251,7 +254,8 @@ void events_handle(struct engine *e, struct http_req *r, const char *arg)
 	if (until_ns) {
 		int64_t left_ms = (until_ns - wall_ns()) / 1000000;
 
-		if (left_ms <= 0 || loop_timer_set(e->loop, &s->timer, loop_now_ms(e->loop) + left_ms, on_until)) {
+		if (left_ms <= 0 ||
+			loop_timer_set(e->loop, &s->timer, loop_now_ms(e->loop) + left_ms, on_until)) {
 			http_end(r);
 			return;
 		}

@@ -3,7 +3,8 @@
 #define ENGINE_EVENTS_H
 
 /*
- * GET /events: what happened, as a stream of JSON objects. The last EVENTS_KEPT are kept in memory for `since`.
+ * GET /events: what happened, as a stream of JSON objects. The last EVENTS_KEPT are kept in memory for
+ * `since`.
  */
 
 #include "lib/util.h"
@@ -23,7 +24,8 @@ void events_close(struct engine *e);
 
 void events_emit(struct engine *e, const char *type, const char *action, const char *id,
 	const struct event_attribute *attributes, size_t n);
-/* With the container's image, name and labels. @detail: NULL, or goes behind the action: "exec_create: sh". */
+/* With the container's image, name and labels. @detail: NULL, or goes behind the action: "exec_create: sh".
+ */
 void events_container(struct container *c, const char *action, const char *detail);
 void events_container_with(struct container *c, const char *action, const char *key, const char *value);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Execs: their records, and how one starts and ends. exec_io.c moves their bytes, exec_api.c is how clients reach them.
+ * Execs: their records, and how one starts and ends. exec_io.c moves their bytes, exec_api.c is how clients
+ * reach them.
  */
 
 #include <dirent.h>

@@ -3,8 +3,9 @@
 #define ENGINE_EXEC_H
 
 /*
- * docker exec. An exec's process is a child of init like a container's; its record is RUN/engine/exec/ID.json, so that
- * its exit code survives the engine. Its streams belong to the client that started it: they end with the engine.
+ * docker exec. An exec's process is a child of init like a container's; its record is
+ * RUN/engine/exec/ID.json, so that its exit code survives the engine. Its streams belong to the client that
+ * started it: they end with the engine.
  */
 
 #include "lib/util.h"

@@ -56,7 +56,7 @@ static const char *check_config(yyjson_val *o)
 
 		if (!json_blank(list) && !yyjson_is_arr(list))
 			return "Cmd and Env must be lists of strings";
-		yyjson_arr_foreach(list, i, n, v)
+		yyjson_arr_foreach (list, i, n, v)
 			if (!yyjson_is_str(v) || strlen(yyjson_get_str(v)) != yyjson_get_len(v))
 				return "Cmd and Env must be lists of strings without NUL bytes";
 	}
@@ -73,7 +73,7 @@ static char *command_line(struct exec *x)
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(json_arr(x->config, "Cmd"), i, n, v) {
+	yyjson_arr_foreach (json_arr(x->config, "Cmd"), i, n, v) {
 		char *more = text ? text_make("%s%s%s", text, i ? " " : "", yyjson_get_str(v)) : NULL;
 
 		free(text);
@@ -163,7 +163,8 @@ static void create(struct engine *e, struct http_req *r, const char *name)
 /* ---- start */
 
 /* The container's variables, the exec's over them. */
-static yyjson_mut_val *environment(struct exec *x, struct container *c, yyjson_mut_doc *doc, const struct spec_user *u)
+static yyjson_mut_val *environment(
+	struct exec *x, struct container *c, yyjson_mut_doc *doc, const struct spec_user *u)
 {
 	yyjson_mut_val *env = yyjson_mut_arr(doc);
 	bool home = false, path = false, term = false;
@@ -172,13 +173,14 @@ static yyjson_mut_val *environment(struct exec *x, struct container *c, yyjson_m
 	char line[300];
 
 	for (int part = 0; part < 2; part++) {
-		yyjson_arr_foreach(json_arr(part ? x->config : c->config, "Env"), i, n, v) {
+		yyjson_arr_foreach (json_arr(part ? x->config : c->config, "Env"), i, n, v) {
 			const char *s = yyjson_get_str(v);
 			size_t len = strcspn(s, "=");
 			bool overridden = !s[len];
 
-			yyjson_arr_foreach(part ? NULL : json_arr(x->config, "Env"), j, m, w)
-				overridden = overridden || (!strncmp(yyjson_get_str(w), s, len) && yyjson_get_str(w)[len] == '=');
+			yyjson_arr_foreach (part ? NULL : json_arr(x->config, "Env"), j, m, w)
+				overridden = overridden || (!strncmp(yyjson_get_str(w), s, len) &&
+								   yyjson_get_str(w)[len] == '=');
 			if (overridden)
 				continue;
 			home = home || !strncmp(s, "HOME=", 5);
@@ -188,8 +190,10 @@ static yyjson_mut_val *environment(struct exec *x, struct container *c, yyjson_m
 		}
 	}
 	if (!path)
-		yyjson_mut_arr_add_str(doc, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	snprintf(line, sizeof(line), "HOSTNAME=%s", json_text(c->config, "Hostname") ? json_text(c->config, "Hostname") : "");
+		yyjson_mut_arr_add_str(
+			doc, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	snprintf(line, sizeof(line), "HOSTNAME=%s",
+		json_text(c->config, "Hostname") ? json_text(c->config, "Hostname") : "");
 	yyjson_mut_arr_add_strcpy(doc, env, line);
 	if (x->tty && !term)
 		yyjson_mut_arr_add_str(doc, env, "TERM=xterm");
@@ -214,10 +218,11 @@ static int write_process(struct exec *x, struct container *c, const char *file, 
 	int err = p && rootfd >= 0 ? 0 : -EIO;
 
 	if (!err)
-		err = spec_user_resolve(rootfd, user ? user : json_str(c->config, "User"), json_arr(c->host, "GroupAdd"), &u,
-			msg);
+		err = spec_user_resolve(rootfd, user ? user : json_str(c->config, "User"),
+			json_arr(c->host, "GroupAdd"), &u, msg);
 	if (!err)
-		err = spec_caps(json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"), privileged, &caps, msg);
+		err = spec_caps(
+			json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"), privileged, &caps, msg);
 	if (!err)
 		err = spec_security_opts(json_arr(c->host, "SecurityOpt"), &sec, msg);
 	if (err)
@@ -247,15 +252,17 @@ static char *failure(int status, const char *output)
 		if (output[i] == '\n')
 			line = output + i + 1;
 	len -= (size_t)(line - output);
-	return len ? text_make("OCI runtime exec failed: %.*s", (int)len, line) :
-		     text_make("OCI runtime exec failed with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : 128);
+	return len ? text_make("OCI runtime exec failed: %.*s", (int)len, line)
+		   : text_make("OCI runtime exec failed with status %d",
+			     WIFEXITED(status) ? WEXITSTATUS(status) : 128);
 }
 
 static void start_failed(struct exec *x, const char *msg)
 {
-	int code = strstr(msg, "executable file not found") || strstr(msg, "no such file") || strstr(msg, "No such file") ?
-			   127 :
-			   126;
+	int code = strstr(msg, "executable file not found") || strstr(msg, "no such file") ||
+				   strstr(msg, "No such file")
+			   ? 127
+			   : 126;
 
 	if (x->state != EXEC_ENDED) {
 		x->state = EXEC_ENDED;
@@ -297,8 +304,9 @@ static void on_runtime(void *arg, int status, const char *output)
 	if (!status && x->io)
 		err = exec_io_run(x->io);
 	if (status || err) {
-		cleanup(freep) char *msg = err ? text_make("the streams of the exec cannot be set up: %s", strerror(-err)) :
-						 failure(status, why ? why : output);
+		cleanup(freep) char *msg =
+			err ? text_make("the streams of the exec cannot be set up: %s", strerror(-err))
+			    : failure(status, why ? why : output);
 
 		yyjson_doc_free(doc);
 		start_failed(x, msg ? msg : "out of memory");
@@ -338,10 +346,19 @@ static int run(struct exec *x, struct container *c, char **msg)
 		return err;
 
 	char *argv[24] = {
-		(char *)(uintptr_t)x->e->runtime, (char *)(uintptr_t)"--root", (char *)(uintptr_t)x->e->runtime_root,
-		(char *)(uintptr_t)"--log", log, (char *)(uintptr_t)"--log-format", (char *)(uintptr_t)"json",
-		(char *)(uintptr_t)"exec", (char *)(uintptr_t)"--supervise", name, (char *)(uintptr_t)"--detach",
-		(char *)(uintptr_t)"--process", path,
+		(char *)(uintptr_t)x->e->runtime,
+		(char *)(uintptr_t)"--root",
+		(char *)(uintptr_t)x->e->runtime_root,
+		(char *)(uintptr_t)"--log",
+		log,
+		(char *)(uintptr_t)"--log-format",
+		(char *)(uintptr_t)"json",
+		(char *)(uintptr_t)"exec",
+		(char *)(uintptr_t)"--supervise",
+		name,
+		(char *)(uintptr_t)"--detach",
+		(char *)(uintptr_t)"--process",
+		path,
 	};
 	size_t n = 13;
 
@@ -354,7 +371,8 @@ static int run(struct exec *x, struct container *c, char **msg)
 	}
 	argv[n] = c->id;
 
-	struct job_opts o = {.path = x->e->runtime, .argv = argv, .fds = fds, .n_fds = 3, .timeout_ms = EXEC_TIMEOUT_MS};
+	struct job_opts o = {
+		.path = x->e->runtime, .argv = argv, .fds = fds, .n_fds = 3, .timeout_ms = EXEC_TIMEOUT_MS};
 
 	x->state = EXEC_STARTING;
 	err = exec_save(x);
@@ -450,7 +468,7 @@ static void inspect(struct engine *e, struct http_req *r, const char *id)
 	else
 		yyjson_mut_obj_add_null(doc, o, "ExitCode");
 	yyjson_mut_obj_add_bool(doc, p, "tty", x->tty);
-	yyjson_arr_foreach(json_arr(x->config, "Cmd"), i, n, v) {
+	yyjson_arr_foreach (json_arr(x->config, "Cmd"), i, n, v) {
 		if (i)
 			yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
 		else
@@ -480,7 +498,8 @@ static void resize(struct engine *e, struct http_req *r, const char *id)
 		api_error(r, 404, "No such exec instance: %s", id);
 		return;
 	}
-	if (api_query_int(r, "h", &h) || api_query_int(r, "w", &w) || h < 0 || w < 0 || h > 65535 || w > 65535) {
+	if (api_query_int(r, "h", &h) || api_query_int(r, "w", &w) || h < 0 || w < 0 || h > 65535 ||
+		w > 65535) {
 		api_error(r, 400, "h and w must be the height and width of a terminal");
 		return;
 	}

@@ -18,9 +18,9 @@ enum { EXECS_MAX = 4096, EXEC_KEPT_S = 300 };
 /* The client's connection and the process's streams, while both are there. */
 struct exec_io {
 	struct exec *x;
-	struct stream *s;   /* owned; NULL once the client has gone */
-	int in, out[2];	    /* pipe ends, or in is the terminal; owned; -1 */
-	int child[3];	    /* the process's ends until it has them; owned */
+	struct stream *s;	 /* owned; NULL once the client has gone */
+	int in, out[2];		 /* pipe ends, or in is the terminal; owned; -1 */
+	int child[3];		 /* the process's ends until it has them; owned */
 	struct console *console; /* owned, until the terminal has arrived */
 	struct loop_io io_in, io_out[2];
 	struct detach detach;
@@ -51,10 +51,11 @@ struct execs {
 };
 
 must_check int exec_io_new(struct exec_io **out, struct exec *x);
-void exec_io_free(struct exec_io *io); /* accepts NULL */
-must_check int exec_io_run(struct exec_io *io);	  /* the process has its ends */
+void exec_io_free(struct exec_io *io);		/* accepts NULL */
+must_check int exec_io_run(struct exec_io *io); /* the process has its ends */
 void exec_io_attach(struct exec_io *io, struct stream *s);
-void exec_io_end(struct exec_io *io, const char *message); /* the process has ended; @message goes to the client, may be NULL */
+void exec_io_end(struct exec_io *io,
+	const char *message); /* the process has ended; @message goes to the client, may be NULL */
 
 struct exec *exec_find(struct engine *e, const char *id);
 must_check int exec_save(struct exec *x);

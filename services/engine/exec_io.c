@@ -270,7 +270,8 @@ static void on_closed(struct stream *s, int err, void *arg)
 	throttle(io);
 }
 
-static const struct stream_events events = {.data = on_data, .eof = on_eof, .drain = on_drain, .closed = on_closed};
+static const struct stream_events events = {
+	.data = on_data, .eof = on_eof, .drain = on_drain, .closed = on_closed};
 
 void exec_io_attach(struct exec_io *io, struct stream *s)
 {
@@ -296,7 +297,8 @@ int exec_io_run(struct exec_io *io)
 		if (io->out[0] < 0)
 			return -errno;
 		if (io->x->rows || io->x->cols) {
-			struct winsize w = {.ws_row = (unsigned short)io->x->rows, .ws_col = (unsigned short)io->x->cols};
+			struct winsize w = {
+				.ws_row = (unsigned short)io->x->rows, .ws_col = (unsigned short)io->x->cols};
 
 			ioctl(io->in, TIOCSWINSZ, &w);
 		}

@@ -39,7 +39,8 @@ int disk_replace(const char *dir, const char *name, const void *data, size_t len
 		return log_errno(errno, "op=replace dir=%s", dir);
 	snprintf(tmp, sizeof(tmp), ".%s.new", name);
 
-	cleanup(closep) int fd = openat(dfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	cleanup(closep) int fd =
+		openat(dfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 
 	if (fd < 0)
 		return log_errno(errno, "op=replace file=%s/%s", dir, name);
@@ -150,8 +151,9 @@ int dir_make(const char *path, mode_t mode)
 }
 
 /*
- * Depth-first with one descriptor a level. Containers make trees as deep as they like: beyond REMOVE_DEPTH a directory
- * is first moved up to the top and removed from there, so that neither stack nor descriptors run out.
+ * Depth-first with one descriptor a level. Containers make trees as deep as they like: beyond REMOVE_DEPTH a
+ * directory is first moved up to the top and removed from there, so that neither stack nor descriptors run
+ * out.
  */
 enum { REMOVE_DEPTH = 64 };
 

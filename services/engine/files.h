@@ -3,8 +3,8 @@
 #define ENGINE_FILES_H
 
 /*
- * Small files on disk: read bounded, replaced whole. And the fault hook, through which tests stop the engine at every
- * place where a cut would leave a different state behind.
+ * Small files on disk: read bounded, replaced whole. And the fault hook, through which tests stop the engine
+ * at every place where a cut would leave a different state behind.
  */
 
 #include <stddef.h>
@@ -24,7 +24,8 @@ static inline void fault_point(const char *point)
 enum { FILE_DURABLE = 1 << 0 }; /* fsync file and directory: must survive a power cut */
 
 /* @dir/@name becomes @data, or keeps its old content. 0 or -errno, logged. */
-must_check int disk_replace(const char *dir, const char *name, const void *data, size_t len, mode_t mode, unsigned flags);
+must_check int disk_replace(
+	const char *dir, const char *name, const void *data, size_t len, mode_t mode, unsigned flags);
 must_check int disk_replace_json(const char *dir, const char *name, yyjson_mut_doc *doc, unsigned flags);
 
 /* Whole content, NUL-terminated, malloc'ed. 0, -ENOENT (not logged), -EFBIG or -errno (not logged). */

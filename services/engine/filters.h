@@ -3,8 +3,9 @@
 #define ENGINE_FILTERS_H
 
 /*
- * The `filters` parameter of the API: {"key": ["value", ...]}, or as old clients send it {"key": {"value": true}}. A
- * key's values are alternatives, except labels, which must all fit; different keys must all fit. NULL filters let all pass.
+ * The `filters` parameter of the API: {"key": ["value", ...]}, or as old clients send it {"key": {"value":
+ * true}}. A key's values are alternatives, except labels, which must all fit; different keys must all fit.
+ * NULL filters let all pass.
  */
 
 #include <yyjson.h>
@@ -24,9 +25,11 @@ bool filters_has(const struct filters *f, const char *key);
 const char *filters_value(const struct filters *f, const char *key, size_t i);
 
 bool filters_match_exact(const struct filters *f, const char *key, const char *value);
-bool filters_match_start(const struct filters *f, const char *key, const char *value);	 /* value begins with one */
-bool filters_match_part(const struct filters *f, const char *key, const char *value);	 /* value contains one */
-bool filters_match_prefix_colon(const struct filters *f, const char *key, const char *value); /* exec_create: sh */
+bool filters_match_start(
+	const struct filters *f, const char *key, const char *value); /* value begins with one */
+bool filters_match_part(const struct filters *f, const char *key, const char *value); /* value contains one */
+bool filters_match_prefix_colon(
+	const struct filters *f, const char *key, const char *value); /* exec_create: sh */
 /* "name", "name=value"; the key may be "label" or "label!". */
 bool filters_match_labels(const struct filters *f, const char *key, yyjson_val *labels);
 /* A key with one boolean value. 0, 1; absent: @absent. */

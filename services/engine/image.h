@@ -7,11 +7,12 @@
  * directories that an overlay mount wants.
  *
  * The store is a handle of the engine's main process. It holds a small summary of each image in memory; image
- * configurations are read when asked for. A pull is a process of its own (`/bin/wherry engine_pull`), which writes layers,
- * configurations and names to the disk; when it ends, the store reads what is new. Nothing here blocks on the network.
+ * configurations are read when asked for. A pull is a process of its own (`/bin/wherry engine_pull`), which
+ * writes layers, configurations and names to the disk; when it ends, the store reads what is new. Nothing
+ * here blocks on the network.
  *
- * A `struct image` is counted: image_store_find() and image_store_list() give references, image_unref() drops one; it stays
- * readable after the image has been removed.
+ * A `struct image` is counted: image_store_find() and image_store_list() give references, image_unref() drops
+ * one; it stays readable after the image has been removed.
  */
 
 #include <stdint.h>
@@ -29,16 +30,16 @@ enum {
 	IMAGE_DOMAIN_MAX = 255,
 	IMAGE_PATH_MAX = 255,
 	IMAGE_TAG_MAX = 128,
-	IMAGE_DIGEST_LEN = 71,	/* "sha256:" and 64 lower-case hex digits */
+	IMAGE_DIGEST_LEN = 71, /* "sha256:" and 64 lower-case hex digits */
 	IMAGE_NAME_MAX = IMAGE_DOMAIN_MAX + 1 + IMAGE_PATH_MAX + 1 + IMAGE_TAG_MAX + 1 + IMAGE_DIGEST_LEN,
 };
 
 /* A name taken apart and completed: `nginx` is docker.io, library/nginx, no tag, no digest. */
 struct image_ref {
-	char domain[IMAGE_DOMAIN_MAX + 1];	/* host[:port], docker.io by default */
+	char domain[IMAGE_DOMAIN_MAX + 1]; /* host[:port], docker.io by default */
 	char path[IMAGE_PATH_MAX + 1];
-	char tag[IMAGE_TAG_MAX + 1];		/* "" when none was given */
-	char digest[IMAGE_DIGEST_LEN + 1];	/* "" when none was given */
+	char tag[IMAGE_TAG_MAX + 1];	   /* "" when none was given */
+	char digest[IMAGE_DIGEST_LEN + 1]; /* "" when none was given */
 };
 
 /**
@@ -54,37 +55,38 @@ must_check int image_ref_set_tag(struct image_ref *ref, const char *tag_or_diges
 /* Sets tag `latest` when there is neither tag nor digest. */
 void image_ref_default_tag(struct image_ref *ref);
 
-/* As users write it: `nginx:latest`, `wherry/hello:latest`, `host:5000/app@sha256:...`; without the docker.io defaults. */
+/* As users write it: `nginx:latest`, `wherry/hello:latest`, `host:5000/app@sha256:...`; without the docker.io
+ * defaults. */
 void image_ref_familiar(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 1]);
 
 /* ---- images */
 
 struct image_layer {
-	char diff_id[IMAGE_DIGEST_LEN + 1];	/* of the uncompressed tar: the layer's name on disk */
-	uint64_t size_bytes;			/* of its files when unpacked */
-	const char *dir;			/* the unpacked tree, a lower directory for overlay */
+	char diff_id[IMAGE_DIGEST_LEN + 1]; /* of the uncompressed tar: the layer's name on disk */
+	uint64_t size_bytes;		    /* of its files when unpacked */
+	const char *dir;		    /* the unpacked tree, a lower directory for overlay */
 };
 
 struct image {
-	char id[IMAGE_DIGEST_LEN + 1];		/* digest of the configuration */
-	const char *architecture;		/* Go's names: amd64, arm64 */
-	const char *variant;			/* "" when none */
+	char id[IMAGE_DIGEST_LEN + 1]; /* digest of the configuration */
+	const char *architecture;      /* Go's names: amd64, arm64 */
+	const char *variant;	       /* "" when none */
 	const char *os;
-	const char *author;			/* "" when none */
-	const char *created;			/* RFC 3339 as the configuration has it; "" when absent */
-	int64_t created_s;			/* the same as Unix time; 0 when absent */
-	uint64_t size_bytes;			/* sum over the layers */
-	const struct image_layer *layers;	/* lowest first */
+	const char *author;		  /* "" when none */
+	const char *created;		  /* RFC 3339 as the configuration has it; "" when absent */
+	int64_t created_s;		  /* the same as Unix time; 0 when absent */
+	uint64_t size_bytes;		  /* sum over the layers */
+	const struct image_layer *layers; /* lowest first */
 	size_t n_layers;
-	const char *const *repo_tags;		/* familiar, sorted; may be none: a dangling image */
+	const char *const *repo_tags; /* familiar, sorted; may be none: a dangling image */
 	size_t n_repo_tags;
-	const char *const *repo_digests;	/* familiar, name@sha256:...; none for images not from a registry */
+	const char *const *repo_digests; /* familiar, name@sha256:...; none for images not from a registry */
 	size_t n_repo_digests;
-	bool builtin;				/* part of the read-only root; cannot be removed */
+	bool builtin; /* part of the read-only root; cannot be removed */
 };
 
-void image_get(const struct image *img);	/* one more reference */
-void image_unref(const struct image *img);	/* accepts NULL */
+void image_get(const struct image *img);   /* one more reference */
+void image_unref(const struct image *img); /* accepts NULL */
 
 /**
  * image_config() - the image's configuration (OCI image-spec config.md), parsed
@@ -106,9 +108,10 @@ must_check int image_config(const struct image *img, struct yyjson_doc **out);
  * Return: 0 or -errno.
  */
 must_check int image_store_open(struct image_store **out, const char *dir, const char *builtin);
-/* Lets the store wait for its helper processes on the loop, which must outlive it; without one they are reaped later. */
+/* Lets the store wait for its helper processes on the loop, which must outlive it; without one they are
+ * reaped later. */
 void image_store_watch(struct image_store *s, struct loop *l);
-void image_store_free(struct image_store *s);	/* accepts NULL; no pull may be running */
+void image_store_free(struct image_store *s); /* accepts NULL; no pull may be running */
 
 /**
  * image_store_find() - by name, id, or the beginning of an id
@@ -123,7 +126,8 @@ must_check int image_store_find(struct image_store *s, const char *name, const s
 must_check ssize_t image_store_list(struct image_store *s, const struct image ***out);
 void image_list_free(const struct image **list, size_t n);
 
-/* Gives @img one more name; one that another image had moves. 0, -EINVAL for a name with a digest, or -errno. */
+/* Gives @img one more name; one that another image had moves. 0, -EINVAL for a name with a digest, or -errno.
+ */
 must_check int image_store_tag(struct image_store *s, const struct image *img, const struct image_ref *name);
 
 /* Is a container made from this image? */
@@ -137,12 +141,12 @@ struct image_users {
 /* What a removal did, in order, as `docker rmi` prints it. */
 struct image_removal {
 	struct image_removed {
-		bool deleted;	/* else untagged */
+		bool deleted; /* else untagged */
 		char *name;
 	} *items;
 	size_t n;
 	uint64_t freed_bytes;
-	char *error;		/* the sentence for the client when the call failed; else NULL */
+	char *error; /* the sentence for the client when the call failed; else NULL */
 };
 void image_removal_fini(struct image_removal *r);
 
@@ -151,8 +155,9 @@ void image_removal_fini(struct image_removal *r);
  * @name:	a name (removes that name, and the image with its last one) or an id (removes all)
  * @force:	also when several names point at the id, or a stopped container uses it
  *
- * An image that a container uses keeps its layers whatever @force says: then only its names go, and prune removes
- * the rest once the container is gone. Return: 0, -ENOENT, -EBUSY (Docker's 409), or -errno; @out->error says why.
+ * An image that a container uses keeps its layers whatever @force says: then only its names go, and prune
+ * removes the rest once the container is gone. Return: 0, -ENOENT, -EBUSY (Docker's 409), or -errno;
+ * @out->error says why.
  */
 must_check int image_store_remove(struct image_store *s, const char *name, bool force,
 	const struct image_users *users, struct image_removal *out);
@@ -169,9 +174,9 @@ must_check int image_store_prune(struct image_store *s, bool all, const struct i
 
 /* One line of `docker history`, newest first. */
 struct image_history {
-	const char *created_by, *comment, *author;	/* "" when absent */
+	const char *created_by, *comment, *author; /* "" when absent */
 	int64_t created_s;
-	uint64_t size_bytes;	/* 0 for a step without a layer */
+	uint64_t size_bytes; /* 0 for a step without a layer */
 	bool empty_layer;
 };
 
@@ -183,18 +188,19 @@ must_check ssize_t image_history(const struct image *img, struct image_history *
 struct image_pull;
 
 struct image_pull_opts {
-	const char *name;	/* as the client sent it, with its tag or digest; completed here */
-	const char *platform;	/* os/arch[/variant], or NULL for this machine's */
-	const char *auth;	/* JSON of X-Registry-Auth, already decoded; or NULL */
+	const char *name;     /* as the client sent it, with its tag or digest; completed here */
+	const char *platform; /* os/arch[/variant], or NULL for this machine's */
+	const char *auth;     /* JSON of X-Registry-Auth, already decoded; or NULL */
 };
 
 struct image_pull_events {
 	/* One progress message: a JSON object as the Docker API streams it, no line end. */
 	void (*line)(const char *json, size_t len, void *arg);
 	/*
-	 * The end; the last call. err 0: the image is in the store. Else -errno with a sentence: -EINVAL bad name,
-	 * -ENOENT no such image or access denied, -EACCES wrong credentials, others. When no line was sent yet it can still become the HTTP
-	 * status, afterwards it must be sent as a message. image_pull_free() may be called in here.
+	 * The end; the last call. err 0: the image is in the store. Else -errno with a sentence: -EINVAL bad
+	 * name, -ENOENT no such image or access denied, -EACCES wrong credentials, others. When no line was
+	 * sent yet it can still become the HTTP status, afterwards it must be sent as a message.
+	 * image_pull_free() may be called in here.
 	 */
 	void (*done)(int err, const char *message, void *arg);
 };
@@ -211,19 +217,21 @@ void image_pull_free(struct image_pull *p);
  * @server:	as the client sent it in serveraddress: host[:port], or https://index.docker.io/v1/
  * @auth:	JSON with username and password, or identitytoken
  *
- * Runs like a pull, with done() alone: 0, -EACCES for wrong credentials, others. Return: 0, -EINVAL for what is no
- * address, or -errno.
+ * Runs like a pull, with done() alone: 0, -EACCES for wrong credentials, others. Return: 0, -EINVAL for what
+ * is no address, or -errno.
  */
-must_check int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l, const char *server,
-	const char *auth, const struct image_pull_events *events, void *arg);
+must_check int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l,
+	const char *server, const char *auth, const struct image_pull_events *events, void *arg);
 
 /* ---- a container's root */
 
 /**
  * image_mount() - the overlay of an image's layers and a container's own directory
- * @upper, @work: absolute paths on one file system, empty at first; NULL both: a read-only mount of the layers
+ * @upper, @work: absolute paths on one file system, empty at first; NULL both: a read-only mount of the
+ * layers
  *
- * Return: a detached mount (O_CLOEXEC), nodev, for move_mount(2), or -errno. The kernel's own words are logged.
+ * Return: a detached mount (O_CLOEXEC), nodev, for move_mount(2), or -errno. The kernel's own words are
+ * logged.
  */
 must_check int image_mount(const struct image *img, const char *upper, const char *work);
 

@@ -91,8 +91,8 @@ static bool fits_reference(const struct image *img, const struct filters *f)
 	for (size_t i = 0; (want = filters_value(f, "reference", i)); i++) {
 		for (size_t k = 0; k < img->n_repo_tags; k++) {
 			const char *colon = strrchr(img->repo_tags[k], ':');
-			cleanup(freep) char *name =
-				strndup(img->repo_tags[k], colon ? (size_t)(colon - img->repo_tags[k]) : strlen(img->repo_tags[k]));
+			cleanup(freep) char *name = strndup(img->repo_tags[k],
+				colon ? (size_t)(colon - img->repo_tags[k]) : strlen(img->repo_tags[k]));
 
 			if (glob(want, img->repo_tags[k]) || (name && glob(want, name)))
 				return true;
@@ -108,18 +108,21 @@ static bool fits(const struct image *img, const struct filters *f, int64_t befor
 
 	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
 		return false;
-	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s) || !fits_reference(img, f))
+	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s) ||
+		!fits_reference(img, f))
 		return false;
 	if (!filters_has(f, "label") && !filters_has(f, "label!"))
 		return true;
 	if (image_config(img, &config))
 		return false;
-	good = filters_match_labels(f, "label", labels_of(config)) && filters_match_labels(f, "label!", labels_of(config));
+	good = filters_match_labels(f, "label", labels_of(config)) &&
+	       filters_match_labels(f, "label!", labels_of(config));
 	yyjson_doc_free(config);
 	return good;
 }
 
-static bool created_of(struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *s)
+static bool created_of(
+	struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *s)
 {
 	const char *name = filters_value(f, key, 0);
 	const struct image *img = name ? image_or_error(e, r, name) : NULL;
@@ -131,7 +134,8 @@ static bool created_of(struct engine *e, struct http_req *r, const struct filter
 
 static void list(struct engine *e, struct http_req *r, const char *arg)
 {
-	static const char *const known[] = {"dangling", "label", "label!", "before", "since", "reference", NULL};
+	static const char *const known[] = {
+		"dangling", "label", "label!", "before", "since", "reference", NULL};
 	cleanup(freep) char *msg = NULL;
 	const struct image **images = NULL;
 	struct filters *f = NULL;
@@ -181,7 +185,8 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 	yyjson_mut_obj_add_val(doc, o, "RepoTags", strings(doc, img->repo_tags, img->n_repo_tags));
 	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
 	yyjson_mut_obj_add_str(doc, o, "Parent", "");
-	yyjson_mut_obj_add_strcpy(doc, o, "Comment", json_text(root, "comment") ? json_text(root, "comment") : "");
+	yyjson_mut_obj_add_strcpy(
+		doc, o, "Comment", json_text(root, "comment") ? json_text(root, "comment") : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Created", img->created);
 	yyjson_mut_obj_add_str(doc, o, "DockerVersion", "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Author", img->author);
@@ -233,7 +238,8 @@ static void history(struct engine *e, struct http_req *r, const char *name)
 		yyjson_mut_obj_add_int(doc, o, "Created", lines[i].created_s);
 		yyjson_mut_obj_add_strcpy(doc, o, "CreatedBy", lines[i].created_by);
 		if (!i && img->n_repo_tags)
-			yyjson_mut_obj_add_val(doc, o, "Tags", strings(doc, img->repo_tags, img->n_repo_tags));
+			yyjson_mut_obj_add_val(
+				doc, o, "Tags", strings(doc, img->repo_tags, img->n_repo_tags));
 		else
 			yyjson_mut_obj_add_null(doc, o, "Tags");
 		yyjson_mut_obj_add_uint(doc, o, "Size", lines[i].size_bytes);
@@ -256,9 +262,9 @@ static enum image_use use_of(const char *image_id, char container[65], void *arg
 
 		if (strcmp(c->image_id, image_id) != 0)
 			continue;
-		use = container_is_up(c) || c->state == CONTAINER_STARTING || c->state == CONTAINER_RESTARTING ?
-			      IMAGE_USED_RUNNING :
-			      IMAGE_USED_STOPPED;
+		use = container_is_up(c) || c->state == CONTAINER_STARTING || c->state == CONTAINER_RESTARTING
+			      ? IMAGE_USED_RUNNING
+			      : IMAGE_USED_STOPPED;
 		memcpy(container, c->id, 65);
 	}
 	return use;
@@ -276,7 +282,8 @@ static void send_removal(struct engine *e, struct http_req *r, struct image_remo
 
 		yyjson_mut_obj_add(item, yyjson_mut_str(doc, gone->items[i].deleted ? "Deleted" : "Untagged"),
 			yyjson_mut_strcpy(doc, gone->items[i].name));
-		events_emit(e, "image", gone->items[i].deleted ? "delete" : "untag", gone->items[i].name, at, 1);
+		events_emit(
+			e, "image", gone->items[i].deleted ? "delete" : "untag", gone->items[i].name, at, 1);
 	}
 	if (prune) {
 		yyjson_mut_obj_add_val(doc, o, "ImagesDeleted", arr);
@@ -324,7 +331,8 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 		return;
 	}
 	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
-		api_error(r, 400, "invalid until: %s is neither a time nor a duration", filters_value(f, "until", 0));
+		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
+			filters_value(f, "until", 0));
 		filters_free(f);
 		return;
 	}
@@ -361,7 +369,8 @@ static void tag(struct engine *e, struct http_req *r, const char *name)
 	if (!err && wanted && *wanted)
 		err = image_ref_set_tag(&ref, wanted);
 	if (err) {
-		api_error(r, 400, "invalid reference format: %s%s%s", repo ? repo : "", wanted ? ":" : "", wanted ? wanted : "");
+		api_error(r, 400, "invalid reference format: %s%s%s", repo ? repo : "", wanted ? ":" : "",
+			wanted ? wanted : "");
 	} else {
 		image_ref_default_tag(&ref);
 		err = image_store_tag(e->images, img, &ref);
@@ -419,7 +428,8 @@ static void on_done(int err, const char *message, void *arg)
 		http_on_closed(r, NULL, NULL);
 		if (err && !p->started) {
 			/* access denied too: to a 401 the client would answer with a question */
-			api_error(r, err == -EACCES ? 404 : api_status_of(err), "%s", message ? message : strerror(-err));
+			api_error(r, err == -EACCES ? 404 : api_status_of(err), "%s",
+				message ? message : strerror(-err));
 		} else {
 			begin(p);
 			if (err) {
@@ -461,7 +471,8 @@ static void pull_closed(struct http_req *r, bool ok, void *arg)
 
 static void pull(struct engine *e, struct http_req *r, const char *arg)
 {
-	const char *from = http_query(r, "fromImage"), *wanted = http_query(r, "tag"), *src = http_query(r, "fromSrc");
+	const char *from = http_query(r, "fromImage"), *wanted = http_query(r, "tag"),
+		   *src = http_query(r, "fromSrc");
 	const char *header = http_header(r, "X-Registry-Auth");
 	char text[IMAGE_NAME_MAX + 1];
 	struct image_ref ref;
@@ -475,7 +486,8 @@ static void pull(struct engine *e, struct http_req *r, const char *arg)
 		return;
 	}
 	if (image_ref_parse(&ref, from) || (wanted && *wanted && image_ref_set_tag(&ref, wanted))) {
-		api_error(r, 400, "invalid reference format: %s%s%s", from, wanted && *wanted ? ":" : "", wanted ? wanted : "");
+		api_error(r, 400, "invalid reference format: %s%s%s", from, wanted && *wanted ? ":" : "",
+			wanted ? wanted : "");
 		return;
 	}
 	image_ref_default_tag(&ref);
@@ -521,7 +533,8 @@ static void refuse_save(struct engine *e, struct http_req *r, const char *name)
 
 static void refuse_load(struct engine *e, struct http_req *r, const char *name)
 {
-	api_error(r, 501, "loading images from an archive is not supported by this engine yet: pull them from a registry");
+	api_error(r, 501,
+		"loading images from an archive is not supported by this engine yet: pull them from a registry");
 }
 
 static void refuse_search(struct engine *e, struct http_req *r, const char *name)

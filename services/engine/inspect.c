@@ -44,7 +44,8 @@ static void add_state(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *
 	yyjson_mut_obj_add_val(doc, o, "State", s);
 }
 
-static void add_file(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, struct container *c, const char *name)
+static void add_file(
+	yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, struct container *c, const char *name)
 {
 	cleanup(freep) char *path = text_make("%s/%s", c->dir, name);
 
@@ -59,13 +60,13 @@ static void add_command(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(json_arr(c->config, "Entrypoint"), i, n, v) {
+	yyjson_arr_foreach (json_arr(c->config, "Entrypoint"), i, n, v) {
 		if (path)
 			yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
 		else
 			path = yyjson_get_str(v);
 	}
-	yyjson_arr_foreach(json_arr(c->config, "Cmd"), i, n, v) {
+	yyjson_arr_foreach (json_arr(c->config, "Cmd"), i, n, v) {
 		if (path)
 			yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
 		else
@@ -113,7 +114,8 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_val(doc, o, "ExecIDs", exec_ids(c, doc));
 	json_copy(doc, o, "HostConfig", c->host);
 	add_driver(c, doc, o);
-	yyjson_mut_obj_add_val(doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(
+		doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
 	json_copy(doc, o, "Config", c->config);
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, false));
 	return o;
@@ -126,7 +128,8 @@ void container_inspect(struct engine *e, struct http_req *r, const char *name)
 	if (!c)
 		return;
 	if (api_query_bool(r, "size", false)) {
-		api_error(r, 501, "the size of a container (inspect --size) is not counted by this engine yet");
+		api_error(
+			r, 501, "the size of a container (inspect --size) is not counted by this engine yet");
 		return;
 	}
 

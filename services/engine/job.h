@@ -19,16 +19,19 @@ enum { JOB_OUTPUT_MAX = 16 << 10, JOB_FDS_MAX = 8 };
 struct job_opts {
 	const char *path;
 	char *const *argv;
-	const int *fds; /* 0, 1, 2, ...; borrowed. -1: /dev/null; JOB_CAPTURE: a pipe whose text `done` gets */
+	const int
+		*fds; /* 0, 1, 2, ...; borrowed. -1: /dev/null; JOB_CAPTURE: a pipe whose text `done` gets */
 	size_t n_fds;
 	int64_t timeout_ms; /* then it is killed; 0: never */
 };
 enum { JOB_CAPTURE = -2 };
 
-/* @status as wait(2) gives it; @output the captured text, bounded, NUL-terminated. The proc is freed afterwards. */
+/* @status as wait(2) gives it; @output the captured text, bounded, NUL-terminated. The proc is freed
+ * afterwards. */
 typedef void job_done(void *arg, int status, const char *output);
 
-must_check int job_start(struct job **out, struct loop *l, const struct job_opts *o, job_done *done, void *arg);
+must_check int job_start(
+	struct job **out, struct loop *l, const struct job_opts *o, job_done *done, void *arg);
 void job_kill(struct job *p); /* done() still follows */
 void job_free(struct job *p); /* kills and forgets: done() is not called. Accepts NULL. */
 

@@ -3,8 +3,8 @@
 #define ENGINE_JSON_H
 
 /*
- * Reading JSON that may hold anything: a missing member, null and a wrong type all read as "absent". What must be of a
- * certain type is checked before, against the tables in options.c.
+ * Reading JSON that may hold anything: a missing member, null and a wrong type all read as "absent". What
+ * must be of a certain type is checked before, against the tables in options.c.
  */
 
 #include <string.h>
@@ -68,7 +68,7 @@ static inline bool json_arr_has(yyjson_val *arr, const char *s)
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(arr, i, n, v)
+	yyjson_arr_foreach (arr, i, n, v)
 		if (yyjson_equals_str(v, s))
 			return true;
 	return false;

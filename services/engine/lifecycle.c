@@ -8,11 +8,11 @@
  *	                      v                     v
  *	            created/exited <--released-- exiting --released--> exited | restarting
  *
- * An exit is written to disk and acknowledged to init in `exiting`, before anything is released: a kill of the
- * engine at any point finds either init's record or the file. What is released can be released twice.
+ * An exit is written to disk and acknowledged to init in `exiting`, before anything is released: a kill of
+ *the engine at any point finds either init's record or the file. What is released can be released twice.
  *
- * A request that does not fit now but will soon (remove while exiting) waits in `struct lifecycle` for the next
- * stable state.
+ * A request that does not fit now but will soon (remove while exiting) waits in `struct lifecycle` for the
+ *next stable state.
  */
 
 #include <errno.h>
@@ -210,7 +210,8 @@ static int code_of_start_error(const char *msg)
 	if (msg && (strstr(msg, "executable file not found") || strstr(msg, "no such file or directory") ||
 			   strstr(msg, "No such file or directory")))
 		return 127;
-	if (msg && (strstr(msg, "permission denied") || strstr(msg, "Permission denied") || strstr(msg, "is a directory")))
+	if (msg && (strstr(msg, "permission denied") || strstr(msg, "Permission denied") ||
+			   strstr(msg, "is a directory")))
 		return 126;
 	return 128;
 }
@@ -346,7 +347,9 @@ typedef void action(struct container *c);
 /* An empty cell: the event means nothing there. lifecycle_test lists them. */
 static action *const step[CONTAINER_STATES][LIFE_EVENTS] = {
 	[CONTAINER_CREATED] = {[LIFE_START] = begin_start, [LIFE_REMOVE] = do_remove},
-	[CONTAINER_STARTING] = {[LIFE_STARTED] = now_running, [LIFE_FAILED] = start_failed, [LIFE_EXIT] = keep_exit,
+	[CONTAINER_STARTING] = {[LIFE_STARTED] = now_running,
+		[LIFE_FAILED] = start_failed,
+		[LIFE_EXIT] = keep_exit,
 		[LIFE_REMOVE] = remove_later},
 	[CONTAINER_RUNNING] = {[LIFE_EXIT] = ended, [LIFE_REMOVE] = remove_later},
 	[CONTAINER_PAUSED] = {[LIFE_EXIT] = ended, [LIFE_REMOVE] = remove_later},
@@ -363,7 +366,8 @@ static void life_event(struct container *c, enum life_event ev)
 	if (a)
 		a(c);
 	else
-		log_info("container=%.12s state=%s event=%d msg=\"ignored\"", c->id, container_state_name(c->state), ev);
+		log_info("container=%.12s state=%s event=%d msg=\"ignored\"", c->id,
+			container_state_name(c->state), ev);
 }
 
 void lifecycle_released(struct container *c)
@@ -430,8 +434,8 @@ static void send_stop(struct container *c, int signal, int64_t timeout_s)
 		return;
 	}
 	syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0);
-	if (timeout_s > 0 &&
-		loop_timer_set(c->e->loop, &l->kill_timer, loop_now_ms(c->e->loop) + timeout_s * 1000, on_kill_timer))
+	if (timeout_s > 0 && loop_timer_set(c->e->loop, &l->kill_timer,
+				     loop_now_ms(c->e->loop) + timeout_s * 1000, on_kill_timer))
 		(void)!container_cgroup_kill(c);
 }
 
@@ -495,8 +499,9 @@ void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *
 		return;
 	}
 	if (!force && (container_is_up(c) || c->state == CONTAINER_RESTARTING)) {
-		msg = text_make("cannot remove container \"/%s\": container is %s: stop the container before removing or force "
-				"remove",
+		msg = text_make(
+			"cannot remove container \"/%s\": container is %s: stop the container before removing or force "
+			"remove",
 			c->name, container_state_name(c->state));
 		done(c, -EBUSY, msg ? msg : "the container is running", arg);
 		return;
@@ -545,16 +550,18 @@ int lifecycle_freeze(struct container *c, bool frozen, char **msg)
 	enum container_state want = frozen ? CONTAINER_RUNNING : CONTAINER_PAUSED;
 
 	if (c->state != want) {
-		*msg = frozen && c->state == CONTAINER_PAUSED ? text_make("container %s is already paused", c->name) :
-		       frozen ? text_make("container %s is not running", c->name) :
-				text_make("container %s is not paused", c->name);
+		*msg = frozen && c->state == CONTAINER_PAUSED
+			       ? text_make("container %s is already paused", c->name)
+		       : frozen ? text_make("container %s is not running", c->name)
+				: text_make("container %s is not paused", c->name);
 		return -EBUSY;
 	}
 
 	int err = container_cgroup_freeze(c, frozen);
 
 	if (err) {
-		*msg = text_make("cannot %s container %s: %s", frozen ? "pause" : "unpause", c->name, strerror(-err));
+		*msg = text_make(
+			"cannot %s container %s: %s", frozen ? "pause" : "unpause", c->name, strerror(-err));
 		return err;
 	}
 	enter(c, frozen ? CONTAINER_PAUSED : CONTAINER_RUNNING, 0);
@@ -605,13 +612,14 @@ static void recover_running(struct container *c)
 		c->pid = x.pid;
 		c->pidfd = start_open_pid(x.pid, x.start_ticks);
 		log_info("container=%.12s op=recover pid=%d msg=\"runs on\"", c->id, c->pid);
-		}
-	/* Not running: its exit is about to be replayed, or the machine was restarted and nobody knows: see lost(). */
+	}
+	/* Not running: its exit is about to be replayed, or the machine was restarted and nobody knows: see
+	 * lost(). */
 }
 
 /*
- * The engine died between "starting" and "running". What init has seen end has run; of what init holds the runtime says
- * whether its gate is open; anything else is undone.
+ * The engine died between "starting" and "running". What init has seen end has run; of what init holds the
+ * runtime says whether its gate is open; anything else is undone.
  */
 static void recover_starting(struct container *c)
 {

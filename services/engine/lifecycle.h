@@ -3,8 +3,8 @@
 #define ENGINE_LIFECYCLE_H
 
 /*
- * What happens to a container: requests, the runtime's answers, init's word. One table, state x event -> action, is in
- * lifecycle.c; this is how the rest of the engine raises events and hears of the outcome.
+ * What happens to a container: requests, the runtime's answers, init's word. One table, state x event ->
+ * action, is in lifecycle.c; this is how the rest of the engine raises events and hears of the outcome.
  */
 
 #include "engine/container.h"
@@ -23,8 +23,8 @@ enum life_event {
 };
 
 /*
- * The end of what was asked for. @err: 0, or -errno with a sentence. Called once, perhaps before the call that asked
- * returns; @c may have gone by the next turn of the loop.
+ * The end of what was asked for. @err: 0, or -errno with a sentence. Called once, perhaps before the call
+ * that asked returns; @c may have gone by the next turn of the loop.
  */
 typedef void life_done(struct container *c, int err, const char *msg, void *arg);
 

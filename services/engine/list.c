@@ -82,12 +82,12 @@ static char *command_text(struct container *c)
 	yyjson_val *v;
 
 	for (int part = 0; part < 2; part++) {
-		yyjson_arr_foreach(json_arr(c->config, part ? "Cmd" : "Entrypoint"), i, n, v) {
+		yyjson_arr_foreach (json_arr(c->config, part ? "Cmd" : "Entrypoint"), i, n, v) {
 			const char *s = yyjson_get_str(v);
 			bool quote = strchr(s, ' ') != NULL;
-			char *more = text ? text_make("%s%s%s%s%s", text, *text ? " " : "", quote ? "'" : "", s,
-						     quote ? "'" : "") :
-					    NULL;
+			char *more = text ? text_make("%s%s%s%s%s", text, *text ? " " : "", quote ? "'" : "",
+						    s, quote ? "'" : "")
+					  : NULL;
 
 			free(text);
 			text = more;
@@ -117,7 +117,8 @@ yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_strcpy(doc, host, "NetworkMode", container_net_mode(c));
 	yyjson_mut_obj_add_val(doc, o, "HostConfig", host);
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, true));
-	yyjson_mut_obj_add_val(doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(
+		doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
 	return o;
 }
 
@@ -185,13 +186,15 @@ static bool fits_ancestor(struct container *c, const char *v)
 
 	return !strcmp(name, v) || (!strncmp(name, v, n) && name[n] == ':') ||
 	       (!strncmp(name, v, strlen(name)) && !strcmp(v + strlen(name), ":latest")) ||
-	       !strncmp(c->image_id, hex ? hex : "-", hex ? n : 1) || (n >= 4 && !strncmp(c->image_id + 7, v, n));
+	       !strncmp(c->image_id, hex ? hex : "-", hex ? n : 1) ||
+	       (n >= 4 && !strncmp(c->image_id + 7, v, n));
 }
 
 static bool fits_network(struct container *c, const char *v)
 {
 	for (struct network_endpoint *ep = networks_endpoints(c->e->networks); ep; ep = ep->next)
-		if (!strcmp(ep->container, c->id) && (!strcmp(ep->network->name, v) || !strncmp(ep->network->id, v, strlen(v))))
+		if (!strcmp(ep->container, c->id) &&
+			(!strcmp(ep->network->name, v) || !strncmp(ep->network->id, v, strlen(v))))
 			return true;
 	return !strcmp(container_net_mode(c), v) || json_obj(json_obj(c->networking, "EndpointsConfig"), v);
 }
@@ -201,7 +204,7 @@ static bool fits_volume(struct container *c, const char *v)
 	size_t i, n;
 	yyjson_val *m;
 
-	yyjson_arr_foreach(c->mounts, i, n, m)
+	yyjson_arr_foreach (c->mounts, i, n, m)
 		if (yyjson_equals_str(yyjson_obj_get(m, "Name"), v) ||
 			yyjson_equals_str(yyjson_obj_get(m, "Destination"), v))
 			return true;
@@ -238,13 +241,22 @@ static const struct {
 	const char *key;
 	bool (*fits)(struct container *c, const char *value);
 } tests[] = {
-	{"name", fits_name},	   {"id", fits_id},	    {"status", fits_status},   {"exited", fits_exited},
-	{"ancestor", fits_ancestor}, {"network", fits_network}, {"volume", fits_volume}, {"expose", fits_port},
-	{"publish", fits_publish}, {"health", fits_health}, {"is-task", fits_task},
+	{"name", fits_name},
+	{"id", fits_id},
+	{"status", fits_status},
+	{"exited", fits_exited},
+	{"ancestor", fits_ancestor},
+	{"network", fits_network},
+	{"volume", fits_volume},
+	{"expose", fits_port},
+	{"publish", fits_publish},
+	{"health", fits_health},
+	{"is-task", fits_task},
 };
 
 /* before and since name a container, which must exist. */
-static bool reference(struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *ns)
+static bool reference(
+	struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *ns)
 {
 	const char *name = filters_value(f, key, 0);
 	struct container *c = name ? container_or_404(e, r, name) : NULL;
@@ -280,8 +292,9 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 
 		for (size_t t = 0; fits && t < array_len(tests); t++)
 			fits = any_value(c, f, tests[t].key, tests[t].fits);
-		if (!fits || !filters_match_labels(f, "label", labels) || !filters_match_labels(f, "label!", labels) ||
-			(before && c->created_ns >= before) || (since && c->created_ns <= since))
+		if (!fits || !filters_match_labels(f, "label", labels) ||
+			!filters_match_labels(f, "label!", labels) || (before && c->created_ns >= before) ||
+			(since && c->created_ns <= since))
 			continue;
 		yyjson_mut_arr_append(arr, container_summary(c, doc));
 		if (limit > 0 && !--limit)
@@ -292,8 +305,8 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 
 void containers_list(struct engine *e, struct http_req *r, const char *arg)
 {
-	static const char *const known[] = {"name", "id", "status", "exited", "ancestor", "network", "volume", "expose",
-		"publish", "health", "is-task", "label", "label!", "before", "since", NULL};
+	static const char *const known[] = {"name", "id", "status", "exited", "ancestor", "network", "volume",
+		"expose", "publish", "health", "is-task", "label", "label!", "before", "since", NULL};
 	cleanup(freep) char *msg = NULL;
 	struct filters *f = NULL;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* POST /auth, docker login: the registry is asked whether it takes the credentials; nothing of them is kept here. */
+/* POST /auth, docker login: the registry is asked whether it takes the credentials; nothing of them is kept
+ * here. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,9 +19,7 @@ struct login {
 	struct image_pull *check;
 };
 
-static void no_line(const char *json, size_t len, void *arg)
-{
-}
+static void no_line(const char *json, size_t len, void *arg) {}
 
 static void on_done(int err, const char *message, void *arg)
 {

@@ -116,10 +116,11 @@ static void pump(struct logs *g)
 			return;
 		}
 		if (got > 0) {
-			bool wanted = (chunk.stream == OUTPUT_STDERR ? g->err : g->out) && chunk.time_ns >= g->since_ns;
+			bool wanted = (chunk.stream == OUTPUT_STDERR ? g->err : g->out) &&
+				      chunk.time_ns >= g->since_ns;
 
-			got = wanted ? output_read(&g->reader, &chunk, buf, sizeof(buf)) :
-				       output_skip(&g->reader, &chunk);
+			got = wanted ? output_read(&g->reader, &chunk, buf, sizeof(buf))
+				     : output_skip(&g->reader, &chunk);
 			if (got > 0 && !wanted)
 				continue;
 		}
@@ -131,7 +132,8 @@ static void pump(struct logs *g)
 				finish(g);
 			else if (g->until_ns &&
 				 loop_timer_set(g->e->loop, &g->timer,
-					 loop_now_ms(g->e->loop) + (g->until_ns - wall_ns()) / 1000000 + 1, on_timer))
+					 loop_now_ms(g->e->loop) + (g->until_ns - wall_ns()) / 1000000 + 1,
+					 on_timer))
 				finish(g);
 			return;
 		}
@@ -191,11 +193,13 @@ void logs_handle(struct engine *e, struct http_req *r, const char *name)
 	g->details = api_query_bool(r, "details", false);
 	g->follow = api_query_bool(r, "follow", false);
 
-	const char *bad = !g->out && !g->err ? "Bad parameters: you must choose at least one stream" :
-			  since && *since && time_parse(since, &g->since_ns) ? "invalid value for \"since\": no time" :
-			  until && *until && time_parse(until, &g->until_ns) ? "invalid value for \"until\": no time" :
-			  parse_tail(http_query(r, "tail"), &lines) ? "invalid value for \"tail\": all, or a number of lines" :
-								     NULL;
+	const char *bad =
+		!g->out && !g->err ? "Bad parameters: you must choose at least one stream"
+		: since && *since && time_parse(since, &g->since_ns) ? "invalid value for \"since\": no time"
+		: until && *until && time_parse(until, &g->until_ns) ? "invalid value for \"until\": no time"
+		: parse_tail(http_query(r, "tail"), &lines)
+			? "invalid value for \"tail\": all, or a number of lines"
+			: NULL;
 
 	if (bad || start_open_output(c)) {
 		api_error(r, bad ? 400 : 500, "%s", bad ? bad : "the container's log cannot be opened");

@@ -75,9 +75,8 @@ static yyjson_mut_val *find_dest(struct resolve *s, const char *dest)
 	size_t i, n;
 	yyjson_mut_val *m;
 
-	yyjson_mut_arr_foreach(s->list, i, n, m)
-		if (!strcmp(yyjson_mut_get_str(yyjson_mut_obj_get(m, "Destination")), dest))
-			return m;
+	yyjson_mut_arr_foreach(s->list, i, n,
+		m) if (!strcmp(yyjson_mut_get_str(yyjson_mut_obj_get(m, "Destination")), dest)) return m;
 	return NULL;
 }
 
@@ -88,10 +87,14 @@ static bool source_ready(struct resolve *s, const struct wish *w)
 	if (!stat(w->source, &st))
 		return true;
 	if (errno != ENOENT || !w->make_source)
-		return fail(s, -EINVAL, text_make("invalid mount config for type \"bind\": bind source path does not exist: %s",
-						w->source));
+		return fail(s, -EINVAL,
+			text_make(
+				"invalid mount config for type \"bind\": bind source path does not exist: %s",
+				w->source));
 	if (s->make && dir_make(w->source, 0755))
-		return fail(s, -EIO, text_make("error while creating mount source path '%s': %s", w->source, strerror(errno)));
+		return fail(s, -EIO,
+			text_make("error while creating mount source path '%s': %s", w->source,
+				strerror(errno)));
 	return true;
 }
 
@@ -106,12 +109,15 @@ static bool put(struct resolve *s, const struct wish *w)
 	if (!dest)
 		return fail(s, -ENOMEM, NULL);
 	if (!path_clean(dest) || strlen(dest) >= 4000)
-		return fail(s, -EINVAL, text_make("invalid mount config: invalid mount path: '%.256s' mount path must be "
-						  "absolute", w->dest ? w->dest : ""));
+		return fail(s, -EINVAL,
+			text_make("invalid mount config: invalid mount path: '%.256s' mount path must be "
+				  "absolute",
+				w->dest ? w->dest : ""));
 	if (!strcmp(dest, "/"))
 		return fail(s, -EINVAL, text_make("invalid mount config: destination can't be '/'"));
 	if (find_dest(s, dest)) {
-		/* What an image declares is the weakest wish; the same place twice by the user is a mistake. */
+		/* What an image declares is the weakest wish; the same place twice by the user is a mistake.
+		 */
 		if (w->anonymous)
 			return true;
 		return fail(s, -EINVAL, text_make("Duplicate mount point: %s", dest));
@@ -126,9 +132,11 @@ static bool put(struct resolve *s, const struct wish *w)
 			name = id;
 		}
 		if (!volume_name_valid(name))
-			return fail(s, -EINVAL, text_make("invalid volume name \"%.128s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
-							  "allowed. If you intended to pass a host directory, use absolute path",
-							name));
+			return fail(s, -EINVAL,
+				text_make(
+					"invalid volume name \"%.128s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
+					"allowed. If you intended to pass a host directory, use absolute path",
+					name));
 		if (s->make) {
 			s->err = volume_ensure(s->e, name, !w->name, w->labels, &v, s->msg);
 			if (s->err)
@@ -151,7 +159,9 @@ static bool put(struct resolve *s, const struct wish *w)
 	yyjson_mut_obj_add_strcpy(s->doc, m, "Mode", w->mode ? w->mode : "");
 	yyjson_mut_obj_add_bool(s->doc, m, "RW", w->rw);
 	yyjson_mut_obj_add_strcpy(s->doc, m, "Propagation",
-		w->propagation ? w->propagation : !strcmp(w->type, "bind") ? "rprivate" : "");
+		w->propagation		   ? w->propagation
+		: !strcmp(w->type, "bind") ? "rprivate"
+					   : "");
 	return true;
 }
 
@@ -160,7 +170,8 @@ static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char
 {
 	static const char *const props[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
 	/* No SELinux labels to change; caches of other systems' file sharing. */
-	static const char *const harmless[] = {"rw", "z", "Z", "nocopy", "cached", "delegated", "consistent", "default"};
+	static const char *const harmless[] = {
+		"rw", "z", "Z", "nocopy", "cached", "delegated", "consistent", "default"};
 
 	w->rw = true;
 	w->mode = mode;
@@ -225,14 +236,18 @@ static bool tmpfs_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	char text[96];
 
 	if (json_text(m, "Source"))
-		return fail(s, -EINVAL, text_make("invalid mount config for type \"tmpfs\": field Source must not be specified"));
+		return fail(s, -EINVAL,
+			text_make(
+				"invalid mount config for type \"tmpfs\": field Source must not be specified"));
 	if (!json_blank(yyjson_obj_get(o, "Options")))
-		return fail(s, -EINVAL, text_make("TmpfsOptions.Options is not supported by this engine yet: use --tmpfs"));
+		return fail(s, -EINVAL,
+			text_make("TmpfsOptions.Options is not supported by this engine yet: use --tmpfs"));
 	snprintf(text, sizeof(text), "nosuid,nodev,noexec%s", w->rw ? "" : ",ro");
 	if (size > 0)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",size=%lld", (long long)size);
 	if (mode > 0)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",mode=%llo", (long long)mode & 07777);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",mode=%llo",
+			(long long)mode & 07777);
 	w->mode = text;
 	return put(s, w);
 }
@@ -251,13 +266,20 @@ static bool mount(struct resolve *s, yyjson_val *m)
 	};
 
 	if (!type || (strcmp(type, "bind") && strcmp(type, "volume") && strcmp(type, "tmpfs")))
-		return fail(s, -EINVAL, text_make("mounts of type \"%.64s\" are not supported by this engine: bind, volume or "
-						  "tmpfs", type ? type : ""));
+		return fail(s, -EINVAL,
+			text_make(
+				"mounts of type \"%.64s\" are not supported by this engine: bind, volume or "
+				"tmpfs",
+				type ? type : ""));
 	if (json_bool(bo, "NonRecursive") || json_bool(bo, "ReadOnlyForceRecursive"))
-		return fail(s, -EINVAL, text_make("BindOptions.NonRecursive and ReadOnlyForceRecursive are not supported by this "
-						  "engine yet"));
+		return fail(s, -EINVAL,
+			text_make(
+				"BindOptions.NonRecursive and ReadOnlyForceRecursive are not supported by this "
+				"engine yet"));
 	if (json_text(vo, "Subpath") || !json_blank(yyjson_obj_get(json_obj(vo, "DriverConfig"), "Options")))
-		return fail(s, -EINVAL, text_make("VolumeOptions.Subpath and driver options are not supported by this engine yet"));
+		return fail(s, -EINVAL,
+			text_make(
+				"VolumeOptions.Subpath and driver options are not supported by this engine yet"));
 	if (!strcmp(type, "tmpfs"))
 		return tmpfs_mount(s, m, &w);
 	if (!strcmp(type, "volume")) {
@@ -266,8 +288,11 @@ static bool mount(struct resolve *s, yyjson_val *m)
 	}
 	w.source = json_text(m, "Source");
 	if (!w.source || *w.source != '/')
-		return fail(s, -EINVAL, text_make("invalid mount config for type \"bind\": invalid mount path: '%.256s' mount path "
-						  "must be absolute", w.source ? w.source : ""));
+		return fail(s, -EINVAL,
+			text_make(
+				"invalid mount config for type \"bind\": invalid mount path: '%.256s' mount path "
+				"must be absolute",
+				w.source ? w.source : ""));
 	return put(s, &w);
 }
 
@@ -287,7 +312,7 @@ static bool volumes_from(struct resolve *s, const char *spec)
 		return fail(s, -EINVAL, text_make("invalid mode: %.64s", mode));
 	if (container_find(s->e, name, &c))
 		return fail(s, -ENOENT, text_make("No such container: %s", name));
-	yyjson_arr_foreach(c->mounts, i, n, m) {
+	yyjson_arr_foreach (c->mounts, i, n, m) {
 		struct wish w = {
 			.type = json_str(m, "Type"),
 			.source = json_str(m, "Source"),
@@ -304,8 +329,8 @@ static bool volumes_from(struct resolve *s, const char *spec)
 	return true;
 }
 
-yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val *host, yyjson_mut_val *volumes, bool make,
-	int *err, char **msg)
+yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val *host,
+	yyjson_mut_val *volumes, bool make, int *err, char **msg)
 {
 	struct resolve s = {.e = e, .doc = doc, .list = yyjson_mut_arr(doc), .make = make, .msg = msg};
 	size_t i, n;
@@ -313,14 +338,16 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 	yyjson_mut_val *k, *mv;
 	bool ok = s.list != NULL;
 
-	yyjson_arr_foreach(json_arr(host, "Binds"), i, n, v)
+	yyjson_arr_foreach (json_arr(host, "Binds"), i, n, v)
 		ok = ok && bind(&s, yyjson_get_str(v));
-	yyjson_arr_foreach(json_arr(host, "Mounts"), i, n, v)
+	yyjson_arr_foreach (json_arr(host, "Mounts"), i, n, v)
 		ok = ok && mount(&s, v);
-	yyjson_arr_foreach(json_arr(host, "VolumesFrom"), i, n, v)
+	yyjson_arr_foreach (json_arr(host, "VolumesFrom"), i, n, v)
 		ok = ok && volumes_from(&s, yyjson_get_str(v));
-	yyjson_mut_obj_foreach(volumes, i, n, k, mv) {
-		struct wish w = {.type = "volume", .dest = yyjson_mut_get_str(k), .rw = true, .anonymous = true};
+	yyjson_mut_obj_foreach(volumes, i, n, k, mv)
+	{
+		struct wish w = {
+			.type = "volume", .dest = yyjson_mut_get_str(k), .rw = true, .anonymous = true};
 
 		/* A tmpfs at that place is the user's word, too. */
 		if (!yyjson_obj_get(json_obj(host, "Tmpfs"), yyjson_mut_get_str(k)))

@@ -2,8 +2,8 @@
 
 /*
  * Docker networks: the verbs. State is in three places that must agree: files (network_file.c), devices
- * (network_bridge.c) and rules (network_rules.c). Every verb goes files last when it adds and first-come when it takes
- * away, each step can be repeated, and the undoing of half an attachment is the detachment of it.
+ * (network_bridge.c) and rules (network_rules.c). Every verb goes files last when it adds and first-come when
+ * it takes away, each step can be repeated, and the undoing of half an attachment is the detachment of it.
  */
 
 #include <arpa/inet.h>
@@ -117,7 +117,8 @@ int networks_find(struct networks *ns, const char *name, struct network **out, s
 		if (strncmp(n->id, name, strlen(name)) != 0)
 			continue;
 		if (found)
-			return network_fail(err, -EINVAL, "network %s is ambiguous (2 matches found on ID prefix)", name);
+			return network_fail(
+				err, -EINVAL, "network %s is ambiguous (2 matches found on ID prefix)", name);
 		found = n;
 	}
 	if (!found)
@@ -126,7 +127,8 @@ int networks_find(struct networks *ns, const char *name, struct network **out, s
 	return 0;
 }
 
-struct network_endpoint *network_endpoint_of(struct networks *ns, const char *container, const struct network *n)
+struct network_endpoint *network_endpoint_of(
+	struct networks *ns, const char *container, const struct network *n)
 {
 	struct network_endpoint *found = NULL;
 
@@ -187,7 +189,8 @@ static int apply_option(struct network *n, const struct network_pair *o, struct 
 	return r < 0 ? network_fail(err, r, "invalid value %s for network option %s", o->value, o->key) : 0;
 }
 
-/* Every network that a new one must not overlap: other Docker networks, and what this node is connected or routed to. */
+/* Every network that a new one must not overlap: other Docker networks, and what this node is connected or
+ * routed to. */
 static int gather_used(struct networks *ns, struct ipaddr **out, size_t *n_out)
 {
 	cleanup(freep) struct route *routes = NULL;
@@ -202,7 +205,8 @@ static int gather_used(struct networks *ns, struct ipaddr **out, size_t *n_out)
 		return -ENOMEM;
 	for (const struct network *w = ns->list; w && n_used < NETWORKS_MAX; w = w->next)
 		if (w->driver == NETWORK_BRIDGE)
-			used[n_used++] = (struct ipaddr){.family = AF_INET, .prefix = w->prefix, .v4 = w->subnet};
+			used[n_used++] =
+				(struct ipaddr){.family = AF_INET, .prefix = w->prefix, .v4 = w->subnet};
 	for (ssize_t i = 0; i < n; i++)
 		if (routes[i].dst.family == AF_INET && routes[i].dst.prefix)
 			used[n_used++] = routes[i].dst;
@@ -211,7 +215,8 @@ static int gather_used(struct networks *ns, struct ipaddr **out, size_t *n_out)
 	return 0;
 }
 
-static int choose_subnet(struct networks *ns, struct network *n, struct ipaddr *subnet, struct network_error *err)
+static int choose_subnet(
+	struct networks *ns, struct network *n, struct ipaddr *subnet, struct network_error *err)
 {
 	cleanup(freep) struct ipaddr *used = NULL;
 	size_t n_used = 0;
@@ -221,8 +226,10 @@ static int choose_subnet(struct networks *ns, struct network *n, struct ipaddr *
 		r = network_pool(used, n_used, subnet);
 	if (r == -ENOSPC)
 		return network_fail(err, r,
-			"all predefined address pools have been fully subnetted; name a subnet for network %s", n->name);
-	return r < 0 ? network_fail(err, r, "network %s: cannot choose a subnet: %s", n->name, strerror(-r)) : 0;
+			"all predefined address pools have been fully subnetted; name a subnet for network %s",
+			n->name);
+	return r < 0 ? network_fail(err, r, "network %s: cannot choose a subnet: %s", n->name, strerror(-r))
+		     : 0;
 }
 
 static int check_subnet(struct networks *ns, const struct ipaddr *subnet, struct network_error *err)
@@ -232,7 +239,8 @@ static int check_subnet(struct networks *ns, const struct ipaddr *subnet, struct
 
 		if (w->driver == NETWORK_BRIDGE && ipaddr_overlap(subnet, &other))
 			return network_fail(err, -EPERM,
-				"Pool overlaps with other one on this address space: network %s has that subnet", w->name);
+				"Pool overlaps with other one on this address space: network %s has that subnet",
+				w->name);
 	}
 	return 0;
 }
@@ -242,23 +250,27 @@ static bool inside(const struct ipaddr *net, const struct ipaddr *a)
 	return a->family == AF_INET && a->prefix >= net->prefix && ipaddr_overlap(net, a);
 }
 
-static int set_addresses(struct networks *ns, struct network *n, const struct network_config *c,
-	struct network_error *err)
+static int set_addresses(
+	struct networks *ns, struct network *n, const struct network_config *c, struct network_error *err)
 {
 	struct ipaddr subnet, a;
 	int r;
 
 	if (c->subnet) {
-		if (ipaddr_parse(c->subnet, &subnet) < 0 || subnet.family != AF_INET || subnet.prefix < 1 || subnet.prefix > 30)
-			return network_fail(err, -EINVAL, "invalid subnet %s: an IPv4 network with a prefix of 1 to 30 is needed",
+		if (ipaddr_parse(c->subnet, &subnet) < 0 || subnet.family != AF_INET || subnet.prefix < 1 ||
+			subnet.prefix > 30)
+			return network_fail(err, -EINVAL,
+				"invalid subnet %s: an IPv4 network with a prefix of 1 to 30 is needed",
 				c->subnet);
 		a = ipaddr_network(&subnet);
 		if (!ipaddr_equal(&a, &subnet))
-			return network_fail(err, -EINVAL, "invalid subnet %s: it has host bits set", c->subnet);
+			return network_fail(
+				err, -EINVAL, "invalid subnet %s: it has host bits set", c->subnet);
 		r = check_subnet(ns, &subnet, err);
 	} else {
 		if (c->gateway || c->ip_range)
-			return network_fail(err, -EINVAL, "network %s: a gateway or an address range needs a subnet", c->name);
+			return network_fail(err, -EINVAL,
+				"network %s: a gateway or an address range needs a subnet", c->name);
 		r = choose_subnet(ns, n, &subnet, err);
 	}
 	if (r < 0)
@@ -274,12 +286,14 @@ static int set_addresses(struct networks *ns, struct network *n, const struct ne
 	if (c->gateway) {
 		if (ipaddr_parse(c->gateway, &a) < 0 || a.prefix != 32 || !inside(&subnet, &a) ||
 			a.v4.s_addr == subnet.v4.s_addr)
-			return network_fail(err, -EINVAL, "invalid gateway %s for subnet %s", c->gateway, c->subnet);
+			return network_fail(
+				err, -EINVAL, "invalid gateway %s for subnet %s", c->gateway, c->subnet);
 		n->gateway = a.v4;
 	}
 	if (c->ip_range) {
 		if (ipaddr_parse(c->ip_range, &a) < 0 || !inside(&subnet, &a))
-			return network_fail(err, -EINVAL, "invalid address range %s for subnet %s", c->ip_range, c->subnet);
+			return network_fail(err, -EINVAL, "invalid address range %s for subnet %s",
+				c->ip_range, c->subnet);
 		a = ipaddr_network(&a);
 		n->range = a.v4;
 		n->range_prefix = a.prefix;
@@ -335,12 +349,14 @@ static int add_network(struct networks *ns, enum network_driver driver, const st
 	}
 	for (const struct network *w = ns->list; w; w = w->next)
 		if (driver == NETWORK_BRIDGE && !strcmp(w->bridge, n->bridge))
-			return network_fail(err, -EPERM, "network %s already has the bridge name %s", w->name, n->bridge);
+			return network_fail(
+				err, -EPERM, "network %s already has the bridge name %s", w->name, n->bridge);
 	r = driver == NETWORK_BRIDGE ? set_addresses(ns, n, c, err) : 0;
 	if (r < 0)
 		return r;
 	if (copy_pairs(&n->labels, &n->n_labels, c->labels, c->n_labels) < 0 ||
-		copy_pairs(&n->options, &n->n_options, c->options, c->n_options) < 0 || network_ipam_init(n) < 0)
+		copy_pairs(&n->options, &n->n_options, c->options, c->n_options) < 0 ||
+		network_ipam_init(n) < 0)
 		return network_fail(err, -ENOMEM, "network %s: out of memory", c->name);
 	r = network_save(ns, n);
 	if (r < 0)
@@ -350,27 +366,33 @@ static int add_network(struct networks *ns, enum network_driver driver, const st
 	return 0;
 }
 
-int network_create(struct networks *ns, const struct network_config *c, struct network **out, struct network_error *err)
+int network_create(
+	struct networks *ns, const struct network_config *c, struct network **out, struct network_error *err)
 {
 	struct network *n;
 	size_t count = 0;
 	int r;
 
 	if (!name_valid(c->name))
-		return network_fail(err, -EINVAL, "invalid network name %.64s: letters, digits, and _ . - within, are allowed",
+		return network_fail(err, -EINVAL,
+			"invalid network name %.64s: letters, digits, and _ . - within, are allowed",
 			c->name);
-	if (c->driver && c->driver[0] && strcmp(c->driver, "bridge") != 0 && strcmp(c->driver, "default") != 0)
-		return network_fail(err, !strcmp(c->driver, "host") || !strcmp(c->driver, "null") ? -EPERM : -ENOENT,
+	if (c->driver && c->driver[0] && strcmp(c->driver, "bridge") != 0 &&
+		strcmp(c->driver, "default") != 0)
+		return network_fail(err,
+			!strcmp(c->driver, "host") || !strcmp(c->driver, "null") ? -EPERM : -ENOENT,
 			"network driver %s cannot make networks here: only bridge can", c->driver);
 	if (c->ipv6)
-		return network_fail(err, -EINVAL, "network %s: IPv6 for Docker networks is not supported yet", c->name);
+		return network_fail(
+			err, -EINVAL, "network %s: IPv6 for Docker networks is not supported yet", c->name);
 	for (n = ns->list; n; n = n->next) {
 		if (!strcmp(n->name, c->name))
 			return network_fail(err, -EEXIST, "network with name %s already exists", c->name);
 		count++;
 	}
 	if (count >= NETWORKS_MAX)
-		return network_fail(err, -ENOSPC, "there are %zu networks already, more are not supported", count);
+		return network_fail(
+			err, -ENOSPC, "there are %zu networks already, more are not supported", count);
 	r = add_network(ns, NETWORK_BRIDGE, c, NULL, &n, err);
 	if (r < 0)
 		return r;
@@ -400,10 +422,12 @@ static bool predefined(const struct network *n)
 int network_delete(struct networks *ns, struct network *n, struct network_error *err)
 {
 	if (predefined(n))
-		return network_fail(err, -EPERM, "%s is a pre-defined network and cannot be removed", n->name);
+		return network_fail(
+			err, -EPERM, "%s is a pre-defined network and cannot be removed", n->name);
 	for (const struct network_endpoint *e = ns->endpoints; e; e = e->next)
 		if (e->network == n)
-			return network_fail(err, -EBUSY, "error while removing network: network %s id %s has active endpoints",
+			return network_fail(err, -EBUSY,
+				"error while removing network: network %s id %s has active endpoints",
 				n->name, n->id);
 	/* The file first: what is left of a network without one is swept by the next start. */
 	network_forget(ns, n);
@@ -436,7 +460,8 @@ static int make_dir(const char *path, int *out)
 	return *out < 0 ? log_errno(errno, "op=open path=%s", copy) : 0;
 }
 
-static int add_predefined(struct networks *ns, const char *name, enum network_driver driver, const char *bridge)
+static int add_predefined(
+	struct networks *ns, const char *name, enum network_driver driver, const char *bridge)
 {
 	const struct network_config c = {.name = name};
 	struct network_error err = {};
@@ -459,12 +484,14 @@ static int set(const char *path, const char *value)
 
 static void node_settings(void)
 {
-	/* Packets pass between bridges and the outside only when the node forwards; the forward chain says which. */
+	/* Packets pass between bridges and the outside only when the node forwards; the forward chain says
+	 * which. */
 	int r = set("/proc/sys/net/ipv4/ip_forward", "1");
 
 	if (r < 0)
 		log_errno(-r, "op=ip-forward msg=\"containers have no way out\"");
-	/* Kernels with br_netfilter would show us traffic within a bridge as if it were routed. Ours have none. */
+	/* Kernels with br_netfilter would show us traffic within a bridge as if it were routed. Ours have
+	 * none. */
 	r = set("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
 	if (r < 0 && r != -ENOENT)
 		log_errno(-r, "op=bridge-nf-call-iptables");
@@ -474,11 +501,14 @@ static int bring_in_line(struct networks *ns)
 {
 	int r;
 
-	if ((r = netlink_open(&ns->route, NETLINK_ROUTE, -1)) < 0 || (r = netlink_open(&ns->filter, NETLINK_NETFILTER, -1)) < 0)
+	if ((r = netlink_open(&ns->route, NETLINK_ROUTE, -1)) < 0 ||
+		(r = netlink_open(&ns->filter, NETLINK_NETFILTER, -1)) < 0)
 		return log_errno(-r, "op=netlink");
-	if ((r = network_load_all(ns)) < 0 || (r = add_predefined(ns, "bridge", NETWORK_BRIDGE, "docker0")) < 0 ||
+	if ((r = network_load_all(ns)) < 0 ||
+		(r = add_predefined(ns, "bridge", NETWORK_BRIDGE, "docker0")) < 0 ||
 		(r = add_predefined(ns, "host", NETWORK_HOST, NULL)) < 0 ||
-		(r = add_predefined(ns, "none", NETWORK_NONE, NULL)) < 0 || (r = network_endpoint_load_all(ns)) < 0)
+		(r = add_predefined(ns, "none", NETWORK_NONE, NULL)) < 0 ||
+		(r = network_endpoint_load_all(ns)) < 0)
 		return r;
 	node_settings();
 	/* The rules before the devices: no moment in which a bridge stands open. */

@@ -23,7 +23,13 @@
 struct loop;
 struct networks; /* all networks of this node */
 
-enum { NETWORK_ID_LEN = 64, NETWORK_NAME_MAX = 127, NETWORK_PORTS_MAX = 4096, NETWORK_ALIASES_MAX = 64, NETWORK_DNS_MAX = 3 };
+enum {
+	NETWORK_ID_LEN = 64,
+	NETWORK_NAME_MAX = 127,
+	NETWORK_PORTS_MAX = 4096,
+	NETWORK_ALIASES_MAX = 64,
+	NETWORK_DNS_MAX = 3
+};
 
 enum network_driver { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
 
@@ -49,7 +55,8 @@ struct network_config {
 	bool ipv6;	      /* refused for now, with a sentence */
 	const struct network_pair *labels;
 	size_t n_labels;
-	const struct network_pair *options; /* com.docker.network.bridge.{name,enable_icc,enable_ip_masquerade}, .driver.mtu */
+	const struct network_pair
+		*options; /* com.docker.network.bridge.{name,enable_icc,enable_ip_masquerade}, .driver.mtu */
 	size_t n_options;
 };
 
@@ -107,7 +114,7 @@ struct network_endpoint {
 	size_t n_aliases;
 	struct network_port *ports;
 	size_t n_ports;
-	bool published; /* private: its ports are in the rules */
+	bool published;				     /* private: its ports are in the rules */
 	char dns[NETWORK_DNS_MAX][INET6_ADDRSTRLEN]; /* private: --dns, for the resolver */
 	size_t n_dns;
 	struct network_endpoint *next; /* of all endpoints */
@@ -131,14 +138,15 @@ struct network_attach {
  * @dir:	on disk, made when missing (/data/engine/networks)
  * @run:	on tmpfs, made when missing (/run/engine/networks)
  *
- * Makes the networks `bridge`, `host` and `none` on first use, and every bridge device, address and nftables rule that
- * is missing; what exists and is right is not touched, so traffic of running containers never stops. A network file that
- * cannot be read is reported and set aside as NAME.bad. Without nftables in the kernel this fails with -EOPNOTSUPP.
- * Call networks_restore() next. Return: 0 or -errno, logged.
+ * Makes the networks `bridge`, `host` and `none` on first use, and every bridge device, address and nftables
+ * rule that is missing; what exists and is right is not touched, so traffic of running containers never
+ * stops. A network file that cannot be read is reported and set aside as NAME.bad. Without nftables in the
+ * kernel this fails with -EOPNOTSUPP. Call networks_restore() next. Return: 0 or -errno, logged.
  */
 must_check int networks_open(struct networks **out, struct loop *loop, const char *dir, const char *run);
 
-/* Closes descriptors and frees memory; devices and rules stay, they belong to running containers. Accepts NULL. */
+/* Closes descriptors and frees memory; devices and rules stay, they belong to running containers. Accepts
+ * NULL. */
 void networks_close(struct networks *ns);
 
 /**
@@ -148,14 +156,16 @@ void networks_close(struct networks *ns);
  *
  * Return: 0 or -errno, logged; one broken endpoint does not stop the others.
  */
-must_check int networks_restore(struct networks *ns, int (*netns)(const char *container, void *arg), void *arg);
+must_check int networks_restore(
+	struct networks *ns, int (*netns)(const char *container, void *arg), void *arg);
 
 /* By name, ID, or unambiguous beginning of an ID. Return: 0, -ENOENT or -EINVAL (ambiguous). */
-must_check int networks_find(struct networks *ns, const char *name, struct network **out, struct network_error *err);
+must_check int networks_find(
+	struct networks *ns, const char *name, struct network **out, struct network_error *err);
 struct network *networks_first(struct networks *ns); /* then ->next, oldest first */
 
-must_check int network_create(struct networks *ns, const struct network_config *c, struct network **out,
-	struct network_error *err);
+must_check int network_create(
+	struct networks *ns, const struct network_config *c, struct network **out, struct network_error *err);
 /* -EBUSY while endpoints exist, -EPERM for the three predefined ones. */
 must_check int network_delete(struct networks *ns, struct network *n, struct network_error *err);
 
@@ -166,13 +176,15 @@ must_check int network_netns_new(int *fd);
  * network_attach() - give a container an interface, an address, names and published ports
  * @out:	receives the endpoint, owned by @ns
  *
- * The namespace may be empty (before start) or in use (docker network connect). Only the lowest ethN that is free is used.
- * All or nothing: after a failure nothing is left behind. For the host network and `none` only the membership is kept.
+ * The namespace may be empty (before start) or in use (docker network connect). Only the lowest ethN that is
+ * free is used. All or nothing: after a failure nothing is left behind. For the host network and `none` only
+ * the membership is kept.
  */
 must_check int network_attach(struct networks *ns, struct network *n, const struct network_attach *a,
 	struct network_endpoint **out, struct network_error *err);
 
-/* Release one endpoint; its devices, address, names and ports. Never fails: what the kernel no longer has is fine. */
+/* Release one endpoint; its devices, address, names and ports. Never fails: what the kernel no longer has is
+ * fine. */
 void network_detach(struct networks *ns, struct network_endpoint *e);
 /* All endpoints of a container, when it has ended. */
 void network_detach_all(struct networks *ns, const char *container);
@@ -182,7 +194,8 @@ void network_rename(struct networks *ns, const char *container, const char *name
 
 struct network_endpoint *networks_endpoints(struct networks *ns); /* then ->next */
 /* The endpoint of @container in @n, or in its first network when @n is NULL; NULL: none. */
-struct network_endpoint *network_endpoint_of(struct networks *ns, const char *container, const struct network *n);
+struct network_endpoint *network_endpoint_of(
+	struct networks *ns, const char *container, const struct network *n);
 
 /* What the client may set for a container's name resolution; all borrowed. */
 struct network_names {
@@ -194,15 +207,17 @@ struct network_names {
 	size_t n_search;
 	const char *const *options; /* --dns-option */
 	size_t n_options;
-	const char *const *extra_hosts; /* "name:address"; the address host-gateway is the network's gateway */
+	const char *const
+		*extra_hosts; /* "name:address"; the address host-gateway is the network's gateway */
 	size_t n_extra_hosts;
 };
 
-/* The text of /etc/resolv.conf and /etc/hosts for a container with these endpoints. *out is malloc'ed. 0 or -errno. */
-must_check int network_resolv_conf(struct networks *ns, const char *container, const struct network_names *names,
-	char **out);
-must_check int network_hosts(struct networks *ns, const char *container, const struct network_names *names, char **out,
-	struct network_error *err);
+/* The text of /etc/resolv.conf and /etc/hosts for a container with these endpoints. *out is malloc'ed. 0 or
+ * -errno. */
+must_check int network_resolv_conf(
+	struct networks *ns, const char *container, const struct network_names *names, char **out);
+must_check int network_hosts(struct networks *ns, const char *container, const struct network_names *names,
+	char **out, struct network_error *err);
 
 /* "80/tcp" for messages and API keys. */
 const char *network_proto_name(uint8_t proto);

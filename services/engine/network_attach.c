@@ -23,7 +23,8 @@ static bool address_used(const struct networks *ns, const struct network *n, str
 	return false;
 }
 
-static int take_address(struct networks *ns, struct network_endpoint *e, const char *wanted, struct network_error *err)
+static int take_address(
+	struct networks *ns, struct network_endpoint *e, const char *wanted, struct network_error *err)
 {
 	struct network *n = e->network;
 	struct in_addr a;
@@ -31,18 +32,21 @@ static int take_address(struct networks *ns, struct network_endpoint *e, const c
 
 	if (!wanted || !*wanted) {
 		r = network_ipam_any(n, &e->ip);
-		return r < 0 ? network_fail(err, r, "no available IPv4 addresses on this network's address pools: %s (%s)", n->name,
-				       n->id)
+		return r < 0 ? network_fail(err, r,
+				       "no available IPv4 addresses on this network's address pools: %s (%s)",
+				       n->name, n->id)
 			     : 0;
 	}
 	if (inet_pton(AF_INET, wanted, &a) != 1)
 		return network_fail(err, -EINVAL, "invalid IPv4 address: %s", wanted);
 	r = address_used(ns, n, a) ? -EADDRINUSE : network_ipam_take(n, a);
 	if (r == -EADDRINUSE)
-		return network_fail(err, r, "Address already in use: %s is taken in network %s", wanted, n->name);
+		return network_fail(
+			err, r, "Address already in use: %s is taken in network %s", wanted, n->name);
 	if (r < 0)
-		return network_fail(err, r, "invalid address %s: it does not belong to network %s or is not for containers", wanted,
-			n->name);
+		return network_fail(err, r,
+			"invalid address %s: it does not belong to network %s or is not for containers",
+			wanted, n->name);
 	e->ip = a;
 	return 0;
 }
@@ -50,7 +54,8 @@ static int take_address(struct networks *ns, struct network_endpoint *e, const c
 static int copy_request(struct network_endpoint *e, const struct network_attach *a, struct network_error *err)
 {
 	if (a->n_ports > NETWORK_PORTS_MAX || a->n_aliases > NETWORK_ALIASES_MAX)
-		return network_fail(err, -EINVAL, "container %s: more than %d ports or %d aliases in a network", a->name,
+		return network_fail(err, -EINVAL,
+			"container %s: more than %d ports or %d aliases in a network", a->name,
 			NETWORK_PORTS_MAX, NETWORK_ALIASES_MAX);
 	if (strlen(a->container) > NETWORK_ID_LEN || strlen(a->name) > NETWORK_NAME_MAX)
 		return network_fail(err, -EINVAL, "container name %.64s is too long", a->name);
@@ -66,7 +71,8 @@ static int copy_request(struct network_endpoint *e, const struct network_attach 
 		*p = a->ports[e->n_ports];
 		p->held = -1;
 		if (!p->container_port || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP))
-			return network_fail(err, -EINVAL, "container %s: only TCP and UDP ports from 1 to 65535 can be published",
+			return network_fail(err, -EINVAL,
+				"container %s: only TCP and UDP ports from 1 to 65535 can be published",
 				a->name);
 	}
 	for (; e->n_aliases < a->n_aliases; e->n_aliases++) {
@@ -103,9 +109,12 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 		return r;
 	r = network_dns_join(ns, e, a->netns);
 	if (r < 0)
-		return network_fail(err, r, "container %s: cannot serve names in network %s: %s", a->name, e->network->name, strerror(-r));
+		return network_fail(err, r, "container %s: cannot serve names in network %s: %s", a->name,
+			e->network->name, strerror(-r));
 	r = network_rules_publish(ns, e);
-	return r < 0 ? network_fail(err, r, "container %s: cannot publish its ports: %s", a->name, strerror(-r)) : 0;
+	return r < 0 ? network_fail(
+			       err, r, "container %s: cannot publish its ports: %s", a->name, strerror(-r))
+		     : 0;
 }
 
 /* Takes away what is there; what is not is fine. The memory is the caller's. */
@@ -134,19 +143,22 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 		return network_fail(err, -ENOMEM, "container %s: out of memory", a->name);
 	e->network = n;
 	if (network_endpoint_of(ns, a->container, n))
-		return network_fail(err, -EPERM, "endpoint with name %s already exists in network %s", a->name, n->name);
+		return network_fail(
+			err, -EPERM, "endpoint with name %s already exists in network %s", a->name, n->name);
 	network_random_id(e->id);
 	r = copy_request(e, a, err);
 	if (r < 0)
 		return r;
 	if (!on_a_bridge(e))
-		e->n_ports = 0; /* nothing to translate: the host network has the node's ports, none has no way in */
+		e->n_ports = 0; /* nothing to translate: the host network has the node's ports, none has no
+				   way in */
 	else
 		r = build(ns, e, a, err);
 	if (!r) {
 		r = network_endpoint_save(ns, e);
 		if (r < 0)
-			network_fail(err, r, "container %s: its endpoint cannot be saved: %s", a->name, strerror(-r));
+			network_fail(err, r, "container %s: its endpoint cannot be saved: %s", a->name,
+				strerror(-r));
 	}
 	if (r < 0) {
 		release(ns, e);
@@ -202,8 +214,9 @@ int networks_restore(struct networks *ns, int (*netns)(const char *container, vo
 
 		next = e->next;
 		if (fd < 0) {
-			log_info("container=%.12s network=%s event=release msg=\"ended while the engine was away\"", e->container,
-				e->network->name);
+			log_info(
+				"container=%.12s network=%s event=release msg=\"ended while the engine was away\"",
+				e->container, e->network->name);
 			network_detach(ns, e);
 			continue;
 		}
@@ -213,7 +226,8 @@ int networks_restore(struct networks *ns, int (*netns)(const char *container, vo
 		/* Logged there; the container runs on without names. */
 		(void)!network_dns_join(ns, e, fd);
 		if (link_get(&ns->route, e->peer, &l) < 0)
-			log_warn("container=%.12s network=%s if=%s msg=\"its device is gone; reconnect it to the network\"",
+			log_warn(
+				"container=%.12s network=%s if=%s msg=\"its device is gone; reconnect it to the network\"",
 				e->container, e->network->name, e->peer);
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Devices: the bridge of a network, and the veth pair of an endpoint. What is there and right is left alone. */
+/* Devices: the bridge of a network, and the veth pair of an endpoint. What is there and right is left alone.
+ */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,8 +32,8 @@ static int device_sysctl(const char *family, const char *device, const char *key
 	return put_sysctl(path, value);
 }
 
-/* A locally administered address made of the IPv4 address: whoever gets the address next gets this one too, so that no
- * neighbour's memory is wrong. */
+/* A locally administered address made of the IPv4 address: whoever gets the address next gets this one too,
+ * so that no neighbour's memory is wrong. */
 static void mac_of(struct in_addr a, uint8_t mac[LINK_MAC_LEN])
 {
 	mac[0] = 0x02;
@@ -40,7 +41,8 @@ static void mac_of(struct in_addr a, uint8_t mac[LINK_MAC_LEN])
 	memcpy(mac + 2, &a.s_addr, 4);
 }
 
-static int bridge_failed(struct networks *ns, const struct network *n, int r, const char *op, struct network_error *err)
+static int bridge_failed(
+	struct networks *ns, const struct network *n, int r, const char *op, struct network_error *err)
 {
 	log_errno(-r, "network=%s bridge=%s op=%s kernel=\"%s\"", n->name, n->bridge, op, ns->route.text);
 	return network_fail(err, r, "network %s: %s %s: %s%s%s", n->name, op, n->bridge, strerror(-r),
@@ -69,15 +71,19 @@ int network_bridge_up(struct networks *ns, const struct network *n, struct netwo
 	if (r < 0)
 		return bridge_failed(ns, n, r, "make bridge", err);
 	if (strcmp(l.kind, "bridge") != 0)
-		return network_fail(err, -EEXIST, "network %s: there is a device %s and it is not a bridge", n->name, n->bridge);
-	/* No address of its own on the link: nothing here speaks IPv6 yet. Absent when the kernel has none. */
+		return network_fail(err, -EEXIST, "network %s: there is a device %s and it is not a bridge",
+			n->name, n->bridge);
+	/* No address of its own on the link: nothing here speaks IPv6 yet. Absent when the kernel has none.
+	 */
 	r = device_sysctl("ipv6", n->bridge, "disable_ipv6", "1");
 	if (r < 0 && r != -ENOENT)
 		log_errno(-r, "bridge=%s op=disable-ipv6", n->bridge);
-	/* So that 127.0.0.1:PORT on the node reaches the container; the guard chain closes it to everybody else. */
+	/* So that 127.0.0.1:PORT on the node reaches the container; the guard chain closes it to everybody
+	 * else. */
 	r = device_sysctl("ipv4", n->bridge, "route_localnet", "1");
 	if (r < 0)
-		log_errno(-r, "bridge=%s op=route-localnet msg=\"published ports do not answer on loopback\"", n->bridge);
+		log_errno(-r, "bridge=%s op=route-localnet msg=\"published ports do not answer on loopback\"",
+			n->bridge);
 	with_index.index = l.index;
 	r = addr_set(&ns->route, &with_index);
 	if (r < 0)
@@ -92,11 +98,13 @@ void network_bridge_down(struct networks *ns, const struct network *n)
 	struct link l;
 	int r;
 
-	if (n->driver != NETWORK_BRIDGE || link_get(&ns->route, n->bridge, &l) < 0 || strcmp(l.kind, "bridge") != 0)
+	if (n->driver != NETWORK_BRIDGE || link_get(&ns->route, n->bridge, &l) < 0 ||
+		strcmp(l.kind, "bridge") != 0)
 		return;
 	r = link_del(&ns->route, l.index);
 	if (r < 0 && r != -ENODEV)
-		log_errno(-r, "network=%s bridge=%s op=delete kernel=\"%s\"", n->name, n->bridge, ns->route.text);
+		log_errno(-r, "network=%s bridge=%s op=delete kernel=\"%s\"", n->name, n->bridge,
+			ns->route.text);
 }
 
 /* The lowest ethN that the namespace does not have; the number is returned. */
@@ -154,7 +162,10 @@ int network_veth_up(struct networks *ns, struct network_endpoint *e, int netns, 
 {
 	struct netlink inside = NETLINK_CLOSED;
 	struct link_new pair = {
-		.kind = "veth", .name = e->peer, .mtu = e->network->mtu, .up = true,
+		.kind = "veth",
+		.name = e->peer,
+		.mtu = e->network->mtu,
+		.up = true,
 		.peer = {.name = e->ifname, .mac = e->mac, .netns_fd = netns},
 	};
 	struct link l;
@@ -192,8 +203,10 @@ out:
 	if (r < 0) {
 		const char *text = inside.text[0] ? inside.text : ns->route.text;
 
-		log_errno(-r, "container=%s network=%s op=\"%s\" kernel=\"%s\"", e->container, e->network->name, op, text);
-		network_fail(err, r, "network %s: cannot %s: %s%s%s", e->network->name, op, strerror(-r), text[0] ? ": " : "", text);
+		log_errno(-r, "container=%s network=%s op=\"%s\" kernel=\"%s\"", e->container,
+			e->network->name, op, text);
+		network_fail(err, r, "network %s: cannot %s: %s%s%s", e->network->name, op, strerror(-r),
+			text[0] ? ": " : "", text);
 	}
 	netlink_close(&inside);
 	return r < 0 ? r : 0;

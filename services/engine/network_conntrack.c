@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Connections that the kernel remembers. A translation is decided with a flow's first packet and kept as long as the flow
- * lasts, which for UDP is as long as the client goes on sending: without this, what is sent to a published port would
- * go to a container that is gone, and not to the one that has the port now.
+ * Connections that the kernel remembers. A translation is decided with a flow's first packet and kept as long
+ * as the flow lasts, which for UDP is as long as the client goes on sending: without this, what is sent to a
+ * published port would go to a container that is gone, and not to the one that has the port now.
  */
 
 #include <errno.h>

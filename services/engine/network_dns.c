@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Names for containers in networks of the user's making. Inside each such container 127.0.0.11:53 leads, by a NAT rule in
- * its namespace, to a socket of the engine: so port 53 stays the container's own. A query for a container or an alias
- * in a shared network is answered here, everything else is sent to the node's nameservers, from the node.
+ * Names for containers in networks of the user's making. Inside each such container 127.0.0.11:53 leads, by a
+ * NAT rule in its namespace, to a socket of the engine: so port 53 stays the container's own. A query for a
+ * container or an alias in a shared network is answered here, everything else is sent to the node's
+ * nameservers, from the node.
  *
- * A query costs a bounded amount of everything: so many at once a container and in all, so many tries, so much time.
- * When no nameserver answers the client is told so; it never waits for longer than TRIES * TRY_MS.
+ * A query costs a bounded amount of everything: so many at once a container and in all, so many tries, so
+ * much time. When no nameserver answers the client is told so; it never waits for longer than TRIES * TRY_MS.
  */
 
 #include <arpa/inet.h>
@@ -88,7 +89,8 @@ static bool is_name_of(const struct network_endpoint *e, const char *name)
 			return true;
 	/* NAME.NETWORK, for a name that several networks have */
 	dot = strlen(e->name);
-	return !strncasecmp(e->name, name, dot) && name[dot] == '.' && !strcasecmp(name + dot + 1, e->network->name);
+	return !strncasecmp(e->name, name, dot) && name[dot] == '.' &&
+	       !strcasecmp(name + dot + 1, e->network->name);
 }
 
 static bool shares(struct network_resolver *r, const struct network_endpoint *e)
@@ -182,7 +184,8 @@ static void end_query(struct network_query *p)
 /* What a client does not get it asks for again. */
 static void reply(struct network_resolver *r, const struct sockaddr_in *client, const void *msg, size_t len)
 {
-	if (sendto(r->udp, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)client, sizeof(*client)) < 0 &&
+	if (sendto(r->udp, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)client,
+		    sizeof(*client)) < 0 &&
 		errno != EAGAIN && errno != ECONNREFUSED)
 		log_errno(errno, "container=%.12s op=dns-reply", r->container);
 }
@@ -260,7 +263,8 @@ static void try_next(struct network_query *p)
 static bool has_way_out(struct network_resolver *r)
 {
 	for (const struct network_endpoint *e = r->ns->endpoints; e; e = e->next)
-		if (!strcmp(e->container, r->container) && e->network->driver == NETWORK_BRIDGE && !e->network->internal)
+		if (!strcmp(e->container, r->container) && e->network->driver == NETWORK_BRIDGE &&
+			!e->network->internal)
 			return true;
 	return false;
 }
@@ -301,12 +305,14 @@ static void on_query(struct loop_io *io, uint32_t events)
 	uint8_t msg[QUERY_MAX], out[DNS_UDP_MAX];
 	struct sockaddr_in client;
 	socklen_t size = sizeof(client);
-	ssize_t len = recvfrom(r->udp, msg, sizeof(msg), MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&client, &size);
+	ssize_t len = recvfrom(
+		r->udp, msg, sizeof(msg), MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&client, &size);
 	struct dns_question q;
 	size_t n;
 
 	/* No answer to what is no question: nobody can be made to talk to himself. */
-	if (len < 0 || len > (ssize_t)sizeof(msg) || size != sizeof(client) || dns_question(&q, msg, (size_t)len) < 0)
+	if (len < 0 || len > (ssize_t)sizeof(msg) || size != sizeof(client) ||
+		dns_question(&q, msg, (size_t)len) < 0)
 		return;
 	n = answer_here(r, msg, &q, out);
 	if (n)
@@ -371,7 +377,8 @@ static int listen_in(struct network_resolver *r, int netns)
 	r->udp = netns_socket(netns, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (r->udp < 0)
 		return r->udp;
-	if (bind(r->udp, (struct sockaddr *)&sa, sizeof(sa)) < 0 || getsockname(r->udp, (struct sockaddr *)&sa, &len) < 0)
+	if (bind(r->udp, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+		getsockname(r->udp, (struct sockaddr *)&sa, &len) < 0)
 		return -errno;
 	r->port = ntohs(sa.sin_port);
 	return loop_io_add(r->ns->loop, &r->io, r->udp, EPOLLIN, on_query);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Networks and endpoints as JSON files. They are our own, but a disk may have changed them: everything is checked. */
+/* Networks and endpoints as JSON files. They are our own, but a disk may have changed them: everything is
+ * checked. */
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -17,7 +18,9 @@
 enum { FILE_MAX = 1 << 20, PAIRS_MAX = 1024 };
 
 static const char *const drivers[] = {
-	[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null",
+	[NETWORK_BRIDGE] = "bridge",
+	[NETWORK_HOST] = "host",
+	[NETWORK_NONE] = "null",
 };
 
 typedef yyjson_mut_val *out_val;
@@ -109,8 +112,8 @@ int network_endpoint_save(struct networks *ns, const struct network_endpoint *e)
 	yyjson_mut_obj_add_str(d, o, "ifname", e->ifname);
 	yyjson_mut_obj_add_str(d, o, "peer", e->peer);
 	put_address(d, o, "ip", e->ip);
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2], e->mac[3], e->mac[4],
-		e->mac[5]);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
+		e->mac[3], e->mac[4], e->mac[5]);
 	yyjson_mut_obj_add_strcpy(d, o, "mac", mac);
 	list = yyjson_mut_obj_add_arr(d, o, "aliases");
 	for (size_t i = 0; i < e->n_aliases; i++)
@@ -186,7 +189,7 @@ static int get_pairs(yyjson_val *map, struct network_pair **out, size_t *n)
 	*out = calloc(yyjson_obj_size(map), sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
-	yyjson_obj_foreach(map, idx, max, k, v) {
+	yyjson_obj_foreach (map, idx, max, k, v) {
 		if (!yyjson_is_str(v))
 			return -EINVAL;
 		(*out)[*n].key = strdup(yyjson_get_str(k));
@@ -221,8 +224,9 @@ static int read_network(yyjson_val *o, struct network *n)
 	size_t i = 0;
 	int r;
 
-	if (!get_str(o, "id", n->id, sizeof(n->id)) || !id_valid(n->id) || !get_str(o, "name", n->name, sizeof(n->name)) ||
-		!n->name[0] || !get_str(o, "driver", driver, sizeof(driver)))
+	if (!get_str(o, "id", n->id, sizeof(n->id)) || !id_valid(n->id) ||
+		!get_str(o, "name", n->name, sizeof(n->name)) || !n->name[0] ||
+		!get_str(o, "driver", driver, sizeof(driver)))
 		return -EINVAL;
 	while (i < array_len(drivers) && strcmp(drivers[i], driver) != 0)
 		i++;
@@ -279,13 +283,14 @@ static int read_ports(yyjson_val *list, struct network_endpoint *e)
 	e->ports = calloc(yyjson_arr_size(list) + 1, sizeof(*e->ports));
 	if (!e->ports)
 		return -ENOMEM;
-	yyjson_arr_foreach(list, idx, max, v) {
+	yyjson_arr_foreach (list, idx, max, v) {
 		struct network_port *p = &e->ports[e->n_ports];
 		const char *proto = yyjson_get_str(yyjson_obj_get(v, "proto"));
 		uint64_t inside = yyjson_get_uint(yyjson_obj_get(v, "container_port"));
 		uint64_t outside = yyjson_get_uint(yyjson_obj_get(v, "host_port"));
 
-		if (!proto || !inside || inside > 65535 || !outside || outside > 65535 || !get_address(v, "host_ip", &p->host_ip))
+		if (!proto || !inside || inside > 65535 || !outside || outside > 65535 ||
+			!get_address(v, "host_ip", &p->host_ip))
 			return -EINVAL;
 		p->proto = !strcmp(proto, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		p->container_port = (uint16_t)inside;
@@ -306,7 +311,7 @@ static int read_aliases(yyjson_val *list, struct network_endpoint *e)
 	e->aliases = calloc(yyjson_arr_size(list) + 1, sizeof(*e->aliases));
 	if (!e->aliases)
 		return -ENOMEM;
-	yyjson_arr_foreach(list, idx, max, v) {
+	yyjson_arr_foreach (list, idx, max, v) {
 		if (!yyjson_is_str(v))
 			return -EINVAL;
 		e->aliases[e->n_aliases] = strdup(yyjson_get_str(v));
@@ -322,7 +327,7 @@ static void read_dns(yyjson_val *list, struct network_endpoint *e)
 	yyjson_val *v;
 	size_t idx, max;
 
-	yyjson_arr_foreach(list, idx, max, v)
+	yyjson_arr_foreach (list, idx, max, v)
 		if (yyjson_is_str(v) && yyjson_get_len(v) < INET6_ADDRSTRLEN && e->n_dns < NETWORK_DNS_MAX)
 			snprintf(e->dns[e->n_dns++], INET6_ADDRSTRLEN, "%s", yyjson_get_str(v));
 }
@@ -335,9 +340,11 @@ static int read_endpoint(struct networks *ns, yyjson_val *o, struct network_endp
 
 	if (!get_str(o, "id", e->id, sizeof(e->id)) || !id_valid(e->id) ||
 		!get_str(o, "container", e->container, sizeof(e->container)) || !e->container[0] ||
-		!get_str(o, "name", e->name, sizeof(e->name)) || !get_str(o, "network", network, sizeof(network)) ||
-		!get_str(o, "ifname", e->ifname, sizeof(e->ifname)) || !get_str(o, "peer", e->peer, sizeof(e->peer)) ||
-		!get_address(o, "ip", &e->ip) || !get_str(o, "mac", mac, sizeof(mac)) ||
+		!get_str(o, "name", e->name, sizeof(e->name)) ||
+		!get_str(o, "network", network, sizeof(network)) ||
+		!get_str(o, "ifname", e->ifname, sizeof(e->ifname)) ||
+		!get_str(o, "peer", e->peer, sizeof(e->peer)) || !get_address(o, "ip", &e->ip) ||
+		!get_str(o, "mac", mac, sizeof(mac)) ||
 		sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
 		return -EINVAL;
 	for (size_t i = 0; i < LINK_MAC_LEN; i++)

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct in_addr a;
 
 	if (network_parse(&n, (const char *)data, size) == 0) {
-		if (strlen(n->id) != NETWORK_ID_LEN || (n->driver == NETWORK_BRIDGE && !link_name_valid(n->bridge)))
+		if (strlen(n->id) != NETWORK_ID_LEN ||
+			(n->driver == NETWORK_BRIDGE && !link_name_valid(n->bridge)))
 			__builtin_trap();
 		/* an address that is given out lies in the network */
 		if (n->driver == NETWORK_BRIDGE && network_ipam_any(n, &a) == 0 &&
@@ -33,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (network_parse(&ns.list, known, strlen(known)) < 0)
 		__builtin_trap();
 	if (network_endpoint_parse(&ns, &e, (const char *)data, size) == 0) {
-		if (strlen(e->id) != NETWORK_ID_LEN || e->n_ports > NETWORK_PORTS_MAX || e->n_aliases > NETWORK_ALIASES_MAX)
+		if (strlen(e->id) != NETWORK_ID_LEN || e->n_ports > NETWORK_PORTS_MAX ||
+			e->n_aliases > NETWORK_ALIASES_MAX)
 			__builtin_trap();
 		network_endpoint_free(e);
 	}

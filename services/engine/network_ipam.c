@@ -110,7 +110,8 @@ int network_pool(const struct ipaddr *used, size_t n_used, struct ipaddr *out)
 	for (uint32_t i = 17; i < 32 + 16; i++) {
 		struct ipaddr a = {.family = AF_INET, .prefix = i < 32 ? 16 : 20};
 
-		a.v4.s_addr = i < 32 ? htonl(172U << 24 | i << 16) : htonl(192U << 24 | 168U << 16 | (i - 32) << 12);
+		a.v4.s_addr = i < 32 ? htonl(172U << 24 | i << 16)
+				     : htonl(192U << 24 | 168U << 16 | (i - 32) << 12);
 		if (!is_free(used, n_used, &a))
 			continue;
 		*out = a;

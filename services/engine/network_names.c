@@ -89,12 +89,14 @@ static int merge(FILE *f, char *host, const struct network_names *names, bool fi
 		fprintf(f, "nameserver %s\n", names->dns[i]);
 	}
 	/* "." alone asks for no search at all. */
-	if ((names->n_search != 1 || strcmp(names->search[0], ".") != 0) && list(f, "search", names->search, names->n_search) < 0)
+	if ((names->n_search != 1 || strcmp(names->search[0], ".") != 0) &&
+		list(f, "search", names->search, names->n_search) < 0)
 		return -EINVAL;
 	return options(f, names, own);
 }
 
-int network_resolv_conf(struct networks *ns, const char *container, const struct network_names *names, char **out)
+int network_resolv_conf(
+	struct networks *ns, const char *container, const struct network_names *names, char **out)
 {
 	const struct network_endpoint *e = network_endpoint_of(ns, container, NULL);
 	bool own = network_dns_serves(ns, container);
@@ -112,7 +114,8 @@ int network_resolv_conf(struct networks *ns, const char *container, const struct
 	fputs("# Written by the engine from the node's resolv.conf and the container's configuration.\n", f);
 	r = own ? network_dns_servers(ns, container, names->dns, names->n_dns) : 0;
 	if (!r)
-		r = merge(f, host ? host : (char[]){""}, names, !e || e->network->driver != NETWORK_HOST, own);
+		r = merge(
+			f, host ? host : (char[]){""}, names, !e || e->network->driver != NETWORK_HOST, own);
 	if (fclose(f) != 0)
 		return -ENOMEM;
 	if (r < 0)
@@ -131,7 +134,8 @@ static int extra_host(FILE *f, const struct network_endpoint *e, const char *ent
 		return network_fail(err, -EINVAL, "invalid extra host %.128s: NAME:ADDRESS is needed", entry);
 	if (!strcmp(address, "host-gateway")) {
 		if (!e || !e->gateway.s_addr)
-			return network_fail(err, -EINVAL, "extra host %.128s: this container has no gateway", entry);
+			return network_fail(
+				err, -EINVAL, "extra host %.128s: this container has no gateway", entry);
 		address = inet_ntop(AF_INET, &e->gateway, gateway, sizeof(gateway));
 	} else if (strchr(address, '/') || ipaddr_parse(address, &a) < 0) {
 		return network_fail(err, -EINVAL, "invalid IP address in extra host %.128s", entry);
@@ -165,8 +169,9 @@ int network_hosts(struct networks *ns, const char *container, const struct netwo
 
 		if (strcmp(e->container, container) != 0 || !e->ip.s_addr)
 			continue;
-		fprintf(f, "%s\t%s%s%s%s%s\n", inet_ntop(AF_INET, &e->ip, ip, sizeof(ip)), names->hostname, domain ? "." : "",
-			domain ? names->domainname : "", domain ? " " : "", domain ? names->hostname : "");
+		fprintf(f, "%s\t%s%s%s%s%s\n", inet_ntop(AF_INET, &e->ip, ip, sizeof(ip)), names->hostname,
+			domain ? "." : "", domain ? names->domainname : "", domain ? " " : "",
+			domain ? names->hostname : "");
 	}
 	if (fclose(f) != 0)
 		return network_fail(err, -ENOMEM, "out of memory");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Ports of the node. A published port is held by a bound socket that never listens: the kernel itself then keeps two
- * programs from having the same one, chooses free ones, and answers what is not translated with a reset.
+ * Ports of the node. A published port is held by a bound socket that never listens: the kernel itself then
+ * keeps two programs from having the same one, chooses free ones, and answers what is not translated with a
+ * reset.
  */
 
 #include <arpa/inet.h>
@@ -22,14 +23,16 @@ static int bind_port(const struct network_port *p, uint16_t port, uint16_t *got)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr = p->host_ip, .sin_port = htons(port)};
 	socklen_t len = sizeof(sa);
-	cleanup(closep) int fd = socket(AF_INET, (p->proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	cleanup(closep) int fd =
+		socket(AF_INET, (p->proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	int smallest = 1;
 
 	if (fd < 0)
 		return -errno;
 	/* Nobody reads from it: what comes past the translation must not pile up. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest)) < 0 ||
-		bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+		getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return -errno;
 	*got = ntohs(sa.sin_port);
 	return take_fd(fd);
@@ -51,7 +54,8 @@ static bool published(const struct networks *ns, const struct network_port *p, u
 }
 
 /* Holds one port; the texts are those that Docker's clients know. */
-static int hold(struct networks *ns, const struct network_endpoint *e, struct network_port *p, struct network_error *err)
+static int hold(struct networks *ns, const struct network_endpoint *e, struct network_port *p,
+	struct network_error *err)
 {
 	unsigned last = p->host_port_last > p->host_port ? p->host_port_last : p->host_port;
 	char on[INET_ADDRSTRLEN] = "", to[INET_ADDRSTRLEN] = "";
@@ -95,7 +99,8 @@ int network_ports_hold(struct networks *ns, struct network_endpoint *e, struct n
 		int r;
 
 		for (size_t k = 0; k < i; k++)
-			if (e->ports[i].host_port && same_place(&e->ports[k], &e->ports[i], e->ports[i].host_port) &&
+			if (e->ports[i].host_port &&
+				same_place(&e->ports[k], &e->ports[i], e->ports[i].host_port) &&
 				!e->ports[i].host_port_last)
 				return network_fail(err, -EADDRINUSE,
 					"driver failed programming external connectivity on endpoint %s (%s): Bind for port %u failed: port is already allocated",
@@ -123,7 +128,8 @@ void network_ports_resume(struct network_endpoint *e)
 		if (fd >= 0)
 			p->held = fd;
 		else
-			log_errno(-fd, "op=hold-port container=%s port=%u/%s msg=\"stays published, but is not held\"", e->container,
-				p->host_port, network_proto_name(p->proto));
+			log_errno(-fd,
+				"op=hold-port container=%s port=%u/%s msg=\"stays published, but is not held\"",
+				e->container, p->host_port, network_proto_name(p->proto));
 	}
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The engine's nftables table. Its rules are written once and look into sets and maps; a network or a published port
- * is an element. It decides only about traffic of Docker networks: what it accepts can still be dropped by others'
- * tables, and what is not its own passes through untouched.
+ * The engine's nftables table. Its rules are written once and look into sets and maps; a network or a
+ * published port is an element. It decides only about traffic of Docker networks: what it accepts can still
+ * be dropped by others' tables, and what is not its own passes through untouched.
  *
  * A published port is destination NAT, so the container sees its client's real address. Only the node's own
- * connections to a loopback address and connections from containers are masqueraded, because their answers would
- * otherwise take another way back.
+ * connections to a loopback address and connections from containers are masqueraded, because their answers
+ * would otherwise take another way back.
  */
 
 #include <arpa/inet.h>
@@ -38,16 +38,31 @@ struct target {
 static void add_sets(struct nft *b)
 {
 	const struct nft_set sets[] = {
-		{.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_len = IFNAMSIZ, .comment = "devices of Docker networks"},
-		{.name = "internal", .key_type = NFT_TYPE_IFNAME, .key_len = IFNAMSIZ, .comment = "networks without a way out"},
-		{.name = "subnets", .key_type = NFT_TYPE_IPV4_ADDR, .key_len = 4, .flags = NFT_SET_INTERVAL,
+		{.name = "bridges",
+			.key_type = NFT_TYPE_IFNAME,
+			.key_len = IFNAMSIZ,
+			.comment = "devices of Docker networks"},
+		{.name = "internal",
+			.key_type = NFT_TYPE_IFNAME,
+			.key_len = IFNAMSIZ,
+			.comment = "networks without a way out"},
+		{.name = "subnets",
+			.key_type = NFT_TYPE_IPV4_ADDR,
+			.key_len = 4,
+			.flags = NFT_SET_INTERVAL,
 			.comment = "networks whose containers go out under the node's address"},
-		{.name = "ports", .key_type = NFT_CONCAT(NFT_TYPE_INET_PROTO, NFT_TYPE_INET_SERVICE), .key_len = 8,
-			.data_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_SERVICE), .data_len = 8,
+		{.name = "ports",
+			.key_type = NFT_CONCAT(NFT_TYPE_INET_PROTO, NFT_TYPE_INET_SERVICE),
+			.key_len = 8,
+			.data_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_SERVICE),
+			.data_len = 8,
 			.comment = "published on every address of the node"},
 		{.name = "address-ports",
-			.key_type = NFT_CONCAT(NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_PROTO), NFT_TYPE_INET_SERVICE),
-			.key_len = 12, .data_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_SERVICE), .data_len = 8,
+			.key_type = NFT_CONCAT(
+				NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_PROTO), NFT_TYPE_INET_SERVICE),
+			.key_len = 12,
+			.data_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_SERVICE),
+			.data_len = 8,
 			.comment = "published on one address"},
 	};
 
@@ -74,7 +89,8 @@ static void add_raw(struct nft *b)
 	static const struct nft_hook hook = {"filter", NF_INET_PRE_ROUTING, NFT_PRIO_RAW, NF_ACCEPT};
 
 	nft_chain_add(b, "guard", &hook, NULL);
-	/* Bridges route loopback addresses (below); nobody outside may use that or a port published on loopback. */
+	/* Bridges route loopback addresses (below); nobody outside may use that or a port published on
+	 * loopback. */
 	nft_rule_begin(b, "guard");
 	nft_match_ifname(b, NFT_META_IIFNAME, false, "lo");
 	match_loopback(b, IP_DESTINATION);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Docker networks against the kernel: real bridges, rules and connections, in network namespaces of the test's own.
- * One namespace plays the node, one the outside, and containers get theirs from network_netns_new().
+ * Docker networks against the kernel: real bridges, rules and connections, in network namespaces of the
+ * test's own. One namespace plays the node, one the outside, and containers get theirs from
+ * network_netns_new().
  */
 
 #include <arpa/inet.h>
@@ -36,7 +37,9 @@ static void end_turn(struct loop_timer *t)
 	uint8_t m[512];
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
-	ssize_t n = upstream_fd < 0 ? -1 : recvfrom(upstream_fd, m, sizeof(m), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	ssize_t n = upstream_fd < 0 ? -1
+				    : recvfrom(upstream_fd, m, sizeof(m), MSG_DONTWAIT,
+					      (struct sockaddr *)&from, &len);
 
 	if (n > 12) {
 		m[2] |= 0x80;
@@ -129,10 +132,11 @@ static struct network *find(struct networks *ns, const char *name)
 	return n;
 }
 
-static struct network_endpoint *attach(struct networks *ns, struct network *n, const char *id, const char *name, int netns,
-	const struct network_port *ports, size_t n_ports)
+static struct network_endpoint *attach(struct networks *ns, struct network *n, const char *id,
+	const char *name, int netns, const struct network_port *ports, size_t n_ports)
 {
-	const struct network_attach a = {.container = id, .name = name, .netns = netns, .ports = ports, .n_ports = n_ports};
+	const struct network_attach a = {
+		.container = id, .name = name, .netns = netns, .ports = ports, .n_ports = n_ports};
 	struct network_endpoint *e = NULL;
 	struct network_error err = {};
 
@@ -225,7 +229,10 @@ static void test_connections(void **state)
 {
 	const struct network_port ports[] = {
 		{.proto = IPPROTO_TCP, .container_port = 80, .host_port = 8080},
-		{.proto = IPPROTO_TCP, .container_port = 81, .host_port = 8081, .host_ip = {htonl(INADDR_LOOPBACK)}},
+		{.proto = IPPROTO_TCP,
+			.container_port = 81,
+			.host_port = 8081,
+			.host_ip = {htonl(INADDR_LOOPBACK)}},
 		{.proto = IPPROTO_UDP, .container_port = 53, .host_port = 0},
 		{.proto = IPPROTO_TCP, .container_port = 80, .host_port = 9000, .host_port_last = 9005},
 	};
@@ -252,7 +259,8 @@ static void test_connections(void **state)
 
 	up.up = 1;
 	assert_int_equal(link_set(&ns->route, 1, &up), 0); /* the node's loopback */
-	/* the outside: 192.0.2.0/24 on a wire to the node; it knows no way to containers but through the node */
+	/* the outside: 192.0.2.0/24 on a wire to the node; it knows no way to containers but through the node
+	 */
 	wire.peer.netns_fd = outside;
 	assert_int_equal(link_add(&ns->route, &wire), 0);
 	assert_int_equal(link_get(&ns->route, "wan0", &l), 0);
@@ -312,9 +320,12 @@ static void test_connections(void **state)
 
 	/* a port that is taken, by another container and by a program of the node */
 	{
-		const struct network_port again[] = {{.proto = IPPROTO_TCP, .container_port = 1, .host_port = 8080}};
-		const struct network_port third[] = {{.proto = IPPROTO_TCP, .container_port = 1, .host_port = 9100}};
-		struct network_attach att = {.container = "c3", .name = "three", .netns = cc, .ports = again, .n_ports = 1};
+		const struct network_port again[] = {
+			{.proto = IPPROTO_TCP, .container_port = 1, .host_port = 8080}};
+		const struct network_port third[] = {
+			{.proto = IPPROTO_TCP, .container_port = 1, .host_port = 9100}};
+		struct network_attach att = {
+			.container = "c3", .name = "three", .netns = cc, .ports = again, .n_ports = 1};
 		struct network_endpoint *e = NULL;
 
 		assert_int_equal(network_attach(ns, find(ns, "bridge"), &att, &e, &err), -EADDRINUSE);
@@ -480,8 +491,10 @@ static void test_spoilt(void **state)
 
 static void test_names(void **state)
 {
-	static const char host[] = "# x\nsearch lan\nnameserver 127.0.0.1\nnameserver 10.0.2.3\nnameserver fe80::1\n";
-	const char *const dns[] = {"9.9.9.9"}, *const extra[] = {"db:10.1.1.1", "gw:host-gateway"}, *const bad[] = {"x:y\nz"};
+	static const char host[] =
+		"# x\nsearch lan\nnameserver 127.0.0.1\nnameserver 10.0.2.3\nnameserver fe80::1\n";
+	const char *const dns[] = {"9.9.9.9"}, *const extra[] = {"db:10.1.1.1", "gw:host-gateway"},
+			  *const bad[] = {"x:y\nz"};
 	struct network_names names = {.hostname = "box"};
 	struct network_error err;
 	struct networks *ns;
@@ -521,7 +534,8 @@ static void test_names(void **state)
 	close(ca);
 }
 
-/* Asks 127.0.0.11 from inside @netns and runs the engine's loop until there is an answer. Return: its length. */
+/* Asks 127.0.0.11 from inside @netns and runs the engine's loop until there is an answer. Return: its length.
+ */
 static ssize_t ask(int netns, const char *host, uint8_t out[512])
 {
 	struct sockaddr_in sa = at("127.0.0.11", 53);
@@ -561,7 +575,8 @@ static void test_resolver(void **state)
 	struct network_names names = {.hostname = "box"};
 	struct link_change up = LINK_NO_CHANGE;
 	struct network_config c = {.name = "backend"}, shut = {.name = "shut", .internal = true};
-	struct network_attach a = {.container = id_a, .name = "Web"}, b = {.container = id_b, .name = "db", .aliases = aliases, .n_aliases = 1};
+	struct network_attach a = {.container = id_a, .name = "Web"},
+			      b = {.container = id_b, .name = "db", .aliases = aliases, .n_aliases = 1};
 	struct network_endpoint *e;
 	struct network_error err;
 	struct network *n, *internal;
@@ -662,8 +677,11 @@ static void test_pools(void **state)
 
 static void test_ipam(void **state)
 {
-	struct network n = {.subnet = {htonl(0x0a000000)}, .prefix = 29, .gateway = {htonl(0x0a000001)},
-		.range = {htonl(0x0a000000)}, .range_prefix = 29};
+	struct network n = {.subnet = {htonl(0x0a000000)},
+		.prefix = 29,
+		.gateway = {htonl(0x0a000001)},
+		.range = {htonl(0x0a000000)},
+		.range_prefix = 29};
 	struct in_addr a;
 
 	assert_int_equal(network_ipam_init(&n), 0);
@@ -704,10 +722,16 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pools),	      cmocka_unit_test(test_ipam),	cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_create_delete), cmocka_unit_test(test_connections), cmocka_unit_test(test_restore),
-		cmocka_unit_test(test_spoilt),	      cmocka_unit_test(test_names),
-		cmocka_unit_test(test_resolver),      cmocka_unit_test(test_udp_moves),
+		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_ipam),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_create_delete),
+		cmocka_unit_test(test_connections),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_spoilt),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_resolver),
+		cmocka_unit_test(test_udp_moves),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

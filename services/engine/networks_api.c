@@ -89,8 +89,8 @@ static yyjson_mut_val *members(struct engine *e, const struct network *n, yyjson
 		yyjson_mut_val *m = yyjson_mut_obj(doc);
 		cleanup(freep) char *ip = ep->ip.s_addr ? cidr(ep->ip, ep->prefix) : NULL;
 
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", ep->mac[0], ep->mac[1], ep->mac[2], ep->mac[3],
-			ep->mac[4], ep->mac[5]);
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", ep->mac[0], ep->mac[1],
+			ep->mac[2], ep->mac[3], ep->mac[4], ep->mac[5]);
 		yyjson_mut_obj_add_strcpy(doc, m, "Name", ep->name);
 		yyjson_mut_obj_add_strcpy(doc, m, "EndpointID", ep->id);
 		yyjson_mut_obj_add_strcpy(doc, m, "MacAddress", ip ? mac : "");
@@ -101,9 +101,11 @@ static yyjson_mut_val *members(struct engine *e, const struct network *n, yyjson
 	return o;
 }
 
-static yyjson_mut_val *network_json(struct engine *e, const struct network *n, yyjson_mut_doc *doc, bool with_members)
+static yyjson_mut_val *network_json(
+	struct engine *e, const struct network *n, yyjson_mut_doc *doc, bool with_members)
 {
-	static const char *const drivers[] = {[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null"};
+	static const char *const drivers[] = {
+		[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null"};
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *from = yyjson_mut_obj(doc);
 	char text[36];
 
@@ -156,11 +158,13 @@ static yyjson_doc *labels_doc(const struct network *n)
 
 static bool fits(struct engine *e, const struct network *n, const struct filters *f)
 {
-	static const char *const drivers[] = {[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null"};
+	static const char *const drivers[] = {
+		[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null"};
 	yyjson_doc *labels = labels_doc(n);
 	yyjson_val *l = labels ? yyjson_doc_get_root(labels) : NULL;
 	bool good = filters_match_part(f, "name", n->name) && filters_match_start(f, "id", n->id) &&
-		    filters_match_exact(f, "driver", drivers[n->driver]) && filters_match_exact(f, "scope", "local") &&
+		    filters_match_exact(f, "driver", drivers[n->driver]) &&
+		    filters_match_exact(f, "scope", "local") &&
 		    filters_match_exact(f, "type", predefined(n) ? "builtin" : "custom") &&
 		    filters_match_labels(f, "label", l) && filters_match_labels(f, "label!", l);
 
@@ -172,7 +176,8 @@ static bool fits(struct engine *e, const struct network *n, const struct filters
 
 static void list(struct engine *e, struct http_req *r, const char *arg)
 {
-	static const char *const known[] = {"name", "id", "driver", "scope", "type", "label", "label!", "dangling", NULL};
+	static const char *const known[] = {
+		"name", "id", "driver", "scope", "type", "label", "label!", "dangling", NULL};
 	cleanup(freep) char *msg = NULL;
 	struct filters *f = NULL;
 
@@ -210,10 +215,11 @@ static ssize_t read_pairs(yyjson_val *o, struct network_pair *out)
 	size_t i, n, count = 0;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach(o, i, n, k, v) {
+	yyjson_obj_foreach (o, i, n, k, v) {
 		if (count == PAIRS_MAX || !yyjson_is_str(v))
 			return -EINVAL;
-		out[count++] = (struct network_pair){(char *)(uintptr_t)yyjson_get_str(k), (char *)(uintptr_t)yyjson_get_str(v)};
+		out[count++] = (struct network_pair){
+			(char *)(uintptr_t)yyjson_get_str(k), (char *)(uintptr_t)yyjson_get_str(v)};
 	}
 	return (ssize_t)count;
 }
@@ -223,7 +229,8 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 	struct network_pair labels[PAIRS_MAX], options[PAIRS_MAX];
 	yyjson_val *ipam_o = json_obj(root, "IPAM"), *configs = json_arr(ipam_o, "Config");
 	yyjson_val *first = yyjson_arr_get_first(configs);
-	ssize_t n_labels = read_pairs(json_obj(root, "Labels"), labels), n_options = read_pairs(json_obj(root, "Options"), options);
+	ssize_t n_labels = read_pairs(json_obj(root, "Labels"), labels),
+		n_options = read_pairs(json_obj(root, "Options"), options);
 	const char *driver = json_text(ipam_o, "Driver"), *scope = json_text(root, "Scope");
 	struct network_error err = {0};
 	struct network *n = NULL;
@@ -241,15 +248,19 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		.options = options,
 		.n_options = n_options > 0 ? (size_t)n_options : 0,
 	};
-	const char *bad = n_labels < 0 || n_options < 0 ? "Labels and Options must be objects of at most 64 strings" :
-			  !c.name ? "a network needs a name" :
-			  driver && strcmp(driver, "default") ? "IPAM drivers other than default are not supported by this engine" :
-			  yyjson_arr_size(configs) > 1 ? "networks with more than one subnet are not supported by this engine yet" :
-			  !json_blank(yyjson_obj_get(first, "AuxiliaryAddresses")) ?
-							  "IPAM auxiliary addresses are not supported by this engine yet" :
-			  json_bool(root, "Ingress") || json_bool(root, "ConfigOnly") || (scope && !strcmp(scope, "swarm")) ?
-							  "networks of a swarm are not supported by this engine" :
-							  NULL;
+	const char *bad = n_labels < 0 || n_options < 0
+				  ? "Labels and Options must be objects of at most 64 strings"
+			  : !c.name ? "a network needs a name"
+			  : driver && strcmp(driver, "default")
+				  ? "IPAM drivers other than default are not supported by this engine"
+			  : yyjson_arr_size(configs) > 1
+				  ? "networks with more than one subnet are not supported by this engine yet"
+			  : !json_blank(yyjson_obj_get(first, "AuxiliaryAddresses"))
+				  ? "IPAM auxiliary addresses are not supported by this engine yet"
+			  : json_bool(root, "Ingress") || json_bool(root, "ConfigOnly") ||
+					  (scope && !strcmp(scope, "swarm"))
+				  ? "networks of a swarm are not supported by this engine"
+				  : NULL;
 
 	if (bad) {
 		api_error(r, 400, "%s", bad);
@@ -303,7 +314,8 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 	int failed = n ? destroy(e, n, &err) : 0;
 
 	if (failed)
-		api_error(r, status_of(failed), "%s", err.text[0] ? err.text : "the network cannot be removed");
+		api_error(
+			r, status_of(failed), "%s", err.text[0] ? err.text : "the network cannot be removed");
 	else if (n)
 		api_empty(r, 204);
 }
@@ -320,7 +332,8 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 		return;
 	}
 	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
-		api_error(r, 400, "invalid until: %s is neither a time nor a duration", filters_value(f, "until", 0));
+		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
+			filters_value(f, "until", 0));
 		filters_free(f);
 		return;
 	}
@@ -344,11 +357,14 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 	api_json(r, 200, doc);
 }
 
-/* Connecting a container that runs is a namespace away; one that does not run keeps the wish in its configuration. */
+/* Connecting a container that runs is a namespace away; one that does not run keeps the wish in its
+ * configuration. */
 static void connect_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
 	struct network *n = network_or_404(e, r, name);
-	struct container *c = n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "") : NULL;
+	struct container *c =
+		n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "")
+		  : NULL;
 	yyjson_val *ep = json_obj(root, "EndpointConfig");
 	cleanup(freep) char *msg = NULL;
 
@@ -375,7 +391,9 @@ static void connect_(struct engine *e, struct http_req *r, const char *name)
 static void disconnect_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
 	struct network *n = network_or_404(e, r, name);
-	struct container *c = n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "") : NULL;
+	struct container *c =
+		n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "")
+		  : NULL;
 	cleanup(freep) char *msg = NULL;
 
 	if (!c)

@@ -77,7 +77,8 @@ static const struct option host_options[] = {
 	{"MemorySwappiness", T_INT, V1},
 	{"NanoCpus", T_INT},
 	{"OomKillDisable", T_BOOL, V1},
-	{"Init", T_BOOL, "(an init process inside the container, --init) is not supported by this engine yet"},
+	{"Init", T_BOOL,
+		"(an init process inside the container, --init) is not supported by this engine yet"},
 	{"PidsLimit", T_INT},
 	{"Ulimits", T_ARR},
 	{"CpuCount", T_INT, WINDOWS},
@@ -106,7 +107,8 @@ static const struct option host_options[] = {
 	{"GroupAdd", T_STRS},
 	{"IpcMode", T_STR},
 	{"Cgroup", T_STR, YET},
-	{"Links", T_STRS, "(--link) is not supported by this engine: put both containers on a network of your own"},
+	{"Links", T_STRS,
+		"(--link) is not supported by this engine: put both containers on a network of your own"},
 	{"OomScoreAdj", T_INT},
 	{"PidMode", T_STR},
 	{"Privileged", T_BOOL},
@@ -126,8 +128,8 @@ static const struct option host_options[] = {
 	{0},
 };
 
-static const char *const updatable[] = {"CpuShares", "Memory", "CpuPeriod", "CpuQuota", "CpusetCpus", "CpusetMems",
-	"MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy"};
+static const char *const updatable[] = {"CpuShares", "Memory", "CpuPeriod", "CpuQuota", "CpusetCpus",
+	"CpusetMems", "MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy"};
 
 static bool fits(yyjson_val *v, enum type t)
 {
@@ -155,13 +157,13 @@ static bool fits(yyjson_val *v, enum type t)
 	case T_STRS:
 		if (!yyjson_is_arr(v))
 			return false;
-		yyjson_arr_foreach(v, i, n, item)
+		yyjson_arr_foreach (v, i, n, item)
 			good = good && yyjson_is_str(item);
 		return good;
 	case T_STR_MAP:
 		if (!yyjson_is_obj(v))
 			return false;
-		yyjson_obj_foreach(v, i, n, k, item)
+		yyjson_obj_foreach (v, i, n, k, item)
 			good = good && yyjson_is_str(item);
 		return good;
 	}
@@ -170,8 +172,9 @@ static bool fits(yyjson_val *v, enum type t)
 
 static const char *type_name(enum type t)
 {
-	static const char *const names[] = {"a string", "true or false", "a whole number", "a list of strings", "an object",
-		"an object of strings", "a list", "a string or a list of strings"};
+	static const char *const names[] = {"a string", "true or false", "a whole number",
+		"a list of strings", "an object", "an object of strings", "a list",
+		"a string or a list of strings"};
 
 	return names[t];
 }
@@ -199,20 +202,23 @@ static int check_table(yyjson_val *o, const struct option *table, const char *wh
 		*msg = text_make("%s is not an object", *where ? where : "the request body");
 		return -EINVAL;
 	}
-	yyjson_obj_foreach(o, i, n, k, v) {
+	yyjson_obj_foreach (o, i, n, k, v) {
 		const char *name = yyjson_get_str(k);
 		const struct option *opt = table;
 
 		while (opt->name && strcmp(opt->name, name) != 0)
 			opt++;
 		if (!opt->name) {
-			if (json_blank(v) || (!*where && (!strcmp(name, "HostConfig") || !strcmp(name, "NetworkingConfig"))))
+			if (json_blank(v) || (!*where && (!strcmp(name, "HostConfig") ||
+								 !strcmp(name, "NetworkingConfig"))))
 				continue;
-			*msg = text_make("%s%s%.64s is no option that this engine knows", where, *where ? "." : "", name);
+			*msg = text_make("%s%s%.64s is no option that this engine knows", where,
+				*where ? "." : "", name);
 			return -EINVAL;
 		}
 		if (!fits(v, opt->type)) {
-			*msg = text_make("%s%s%s must be %s", where, *where ? "." : "", name, type_name(opt->type));
+			*msg = text_make(
+				"%s%s%s must be %s", where, *where ? "." : "", name, type_name(opt->type));
 			return -EINVAL;
 		}
 		if (opt->refusal && !is_default(name, v)) {
@@ -234,21 +240,25 @@ static int check_modes(yyjson_val *host, char **msg)
 	const char *ipc = json_text(host, "IpcMode"), *pid = json_text(host, "PidMode");
 	const char *uts = json_text(host, "UTSMode"), *userns = json_text(host, "UsernsMode");
 	const char *cg = json_text(host, "CgroupnsMode"), *runtime = json_text(host, "Runtime");
-	const char *isolation = json_text(host, "Isolation"), *volume_driver = json_text(host, "VolumeDriver");
+	const char *isolation = json_text(host, "Isolation"),
+		   *volume_driver = json_text(host, "VolumeDriver");
 
-	if (ipc && strcmp(ipc, "private") && strcmp(ipc, "shareable") && strcmp(ipc, "host") && strcmp(ipc, "none") &&
-		strncmp(ipc, "container:", 10))
+	if (ipc && strcmp(ipc, "private") && strcmp(ipc, "shareable") && strcmp(ipc, "host") &&
+		strcmp(ipc, "none") && strncmp(ipc, "container:", 10))
 		return refuse(msg, "IpcMode", ipc, "private, shareable, host, none or container:NAME");
 	if (pid && strcmp(pid, "host") && strncmp(pid, "container:", 10))
 		return refuse(msg, "PidMode", pid, "host or container:NAME");
 	if (uts && strcmp(uts, "host"))
 		return refuse(msg, "UTSMode", uts, "host");
 	if (userns && strcmp(userns, "host"))
-		return refuse(msg, "UsernsMode", userns, "user namespaces per container are not supported by this engine yet");
+		return refuse(msg, "UsernsMode", userns,
+			"user namespaces per container are not supported by this engine yet");
 	if (cg && strcmp(cg, "private") && strcmp(cg, "host"))
 		return refuse(msg, "CgroupnsMode", cg, "private or host");
-	if (runtime && strcmp(runtime, "runc") && strcmp(runtime, "wherry") && strcmp(runtime, "io.containerd.runc.v2"))
-		return refuse(msg, "Runtime", runtime, "this engine has one runtime, called wherry (or runc)");
+	if (runtime && strcmp(runtime, "runc") && strcmp(runtime, "wherry") &&
+		strcmp(runtime, "io.containerd.runc.v2"))
+		return refuse(
+			msg, "Runtime", runtime, "this engine has one runtime, called wherry (or runc)");
 	if (isolation && strcmp(isolation, "default"))
 		return refuse(msg, "Isolation", isolation, "only default exists on Linux");
 	if (volume_driver && strcmp(volume_driver, "local"))
@@ -258,32 +268,34 @@ static int check_modes(yyjson_val *host, char **msg)
 
 static int check_sysctls(yyjson_val *host, char **msg)
 {
-	static const char *const ipc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
-		"kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+	static const char *const ipc[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+		"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
 	const char *mode = json_text(host, "NetworkMode");
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach(json_obj(host, "Sysctls"), i, n, k, v) {
+	yyjson_obj_foreach (json_obj(host, "Sysctls"), i, n, k, v) {
 		const char *name = yyjson_get_str(k);
-		bool good = !strncmp(name, "fs.mqueue.", 10) || (!strncmp(name, "net.", 4) && (!mode || strcmp(mode, "host")));
+		bool good = !strncmp(name, "fs.mqueue.", 10) ||
+			    (!strncmp(name, "net.", 4) && (!mode || strcmp(mode, "host")));
 
 		for (size_t j = 0; j < array_len(ipc); j++)
 			good = good || !strcmp(name, ipc[j]);
 		if (!good)
-			return refuse(msg, "sysctl", name, "only those of the container's own namespaces can be set");
+			return refuse(msg, "sysctl", name,
+				"only those of the container's own namespaces can be set");
 	}
 	return 0;
 }
 
 static int check_ulimits(yyjson_val *host, char **msg)
 {
-	static const char *const names[] = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-		"nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+	static const char *const names[] = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue",
+		"nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(json_arr(host, "Ulimits"), i, n, v) {
+	yyjson_arr_foreach (json_arr(host, "Ulimits"), i, n, v) {
 		const char *name = json_str(v, "Name");
 		bool known = false;
 
@@ -308,7 +320,8 @@ static int check_restart(yyjson_val *policy, bool auto_remove, char **msg)
 	if (restart_policy_parse(name, &p))
 		return refuse(msg, "restart policy", name, "no, always, unless-stopped or on-failure");
 	if (max && p != RESTART_ON_FAILURE)
-		return refuse(msg, "restart policy", name, "maximum retry count can only be used with 'on-failure'");
+		return refuse(msg, "restart policy", name,
+			"maximum retry count can only be used with 'on-failure'");
 	if (max < 0)
 		return refuse(msg, "restart policy", name, "maximum retry count cannot be negative");
 	if (auto_remove && p != RESTART_NO) {
@@ -325,12 +338,15 @@ static int check_log(yyjson_val *log, char **msg)
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are not. */
+	/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are
+	 * not. */
 	if (type && strcmp(type, "json-file") && strcmp(type, "local"))
-		return refuse(msg, "log driver", type, "this engine keeps logs in files of its own (json-file, local)");
-	yyjson_obj_foreach(json_obj(log, "Config"), i, n, k, v)
+		return refuse(msg, "log driver", type,
+			"this engine keeps logs in files of its own (json-file, local)");
+	yyjson_obj_foreach (json_obj(log, "Config"), i, n, k, v)
 		if (strcmp(yyjson_get_str(k), "max-size") && strcmp(yyjson_get_str(k), "max-file"))
-			return refuse(msg, "log option", yyjson_get_str(k), "max-size and max-file are known");
+			return refuse(
+				msg, "log option", yyjson_get_str(k), "max-size and max-file are known");
 	if (spec_log_limits(json_obj(log, "Config"), &size, &files)) {
 		*msg = text_make("invalid log options: max-size is at least 4k (10m), max-file 1 to 1000");
 		return -EINVAL;
@@ -342,17 +358,20 @@ static int check_numbers(yyjson_val *host, char **msg)
 {
 	int64_t mem = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
 	int64_t reserve = json_int(host, "MemoryReservation", 0), oom = json_int(host, "OomScoreAdj", 0);
-	const char *bad = mem < 0 || (mem && mem < 6 << 20) ? "Minimum memory limit allowed is 6MB" :
-			  swap > 0 && !mem ? "You should always set the Memory limit when using Memoryswap limit" :
-			  swap > 0 && swap < mem ? "Minimum memoryswap limit should be larger than memory limit" :
-			  reserve < 0 || (mem && reserve > mem) ? "Minimum memory limit can not be less than memory reservation "
-								  "limit" :
-			  json_int(host, "NanoCpus", 0) < 0 ? "NanoCPUs cannot be negative" :
-			  json_int(host, "NanoCpus", 0) && (json_int(host, "CpuQuota", 0) || json_int(host, "CpuPeriod", 0)) ?
-							      "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set" :
-			  json_int(host, "ShmSize", 0) < 0 ? "SHM size can not be less than 0" :
-			  oom < -1000 || oom > 1000	   ? "Invalid value, range for oom score adj is [-1000, 1000]" :
-							     NULL;
+	const char *bad =
+		mem < 0 || (mem && mem < 6 << 20) ? "Minimum memory limit allowed is 6MB"
+		: swap > 0 && !mem ? "You should always set the Memory limit when using Memoryswap limit"
+		: swap > 0 && swap < mem ? "Minimum memoryswap limit should be larger than memory limit"
+		: reserve < 0 || (mem && reserve > mem)
+			? "Minimum memory limit can not be less than memory reservation "
+			  "limit"
+		: json_int(host, "NanoCpus", 0) < 0 ? "NanoCPUs cannot be negative"
+		: json_int(host, "NanoCpus", 0) &&
+				(json_int(host, "CpuQuota", 0) || json_int(host, "CpuPeriod", 0))
+			? "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set"
+		: json_int(host, "ShmSize", 0) < 0 ? "SHM size can not be less than 0"
+		: oom < -1000 || oom > 1000	   ? "Invalid value, range for oom score adj is [-1000, 1000]"
+						   : NULL;
 
 	if (bad) {
 		*msg = text_make("%s", bad);
@@ -370,12 +389,12 @@ static bool has_nul(yyjson_val *v)
 	if (yyjson_is_str(v))
 		return strlen(yyjson_get_str(v)) != yyjson_get_len(v);
 	if (yyjson_is_arr(v)) {
-		yyjson_arr_foreach(v, i, n, item)
+		yyjson_arr_foreach (v, i, n, item)
 			if (has_nul(item))
 				return true;
 	}
 	if (yyjson_is_obj(v)) {
-		yyjson_obj_foreach(v, i, n, k, item)
+		yyjson_obj_foreach (v, i, n, k, item)
 			if (has_nul(k) || has_nul(item))
 				return true;
 	}
@@ -422,13 +441,14 @@ int options_check_update(yyjson_val *update, char **msg)
 
 	if (err)
 		return err;
-	yyjson_obj_foreach(update, i, n, k, v) {
+	yyjson_obj_foreach (update, i, n, k, v) {
 		bool known = json_blank(v);
 
 		for (size_t j = 0; j < array_len(updatable); j++)
 			known = known || !strcmp(updatable[j], yyjson_get_str(k));
 		if (!known)
-			return refuse(msg, "update", yyjson_get_str(k), "it cannot be changed on an existing container");
+			return refuse(msg, "update", yyjson_get_str(k),
+				"it cannot be changed on an existing container");
 	}
 	err = check_numbers(update, msg);
 	return err ? err : check_restart(json_obj(update, "RestartPolicy"), false, msg);

@@ -3,8 +3,9 @@
 #define ENGINE_OPTIONS_H
 
 /*
- * Every member of Config and HostConfig that Docker knows, with its type and whether this engine does it. What it does
- * not do is refused with a sentence unless it is at its default; a member that is not in the table is refused, too.
+ * Every member of Config and HostConfig that Docker knows, with its type and whether this engine does it.
+ * What it does not do is refused with a sentence unless it is at its default; a member that is not in the
+ * table is refused, too.
  */
 
 #include <yyjson.h>

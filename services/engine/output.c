@@ -92,8 +92,8 @@ static int append_record(struct output *l, int64_t time_ns, unsigned stream, uin
 }
 
 /*
- * After a killed engine the files may be longer than the index says: the rest becomes a record. After a power cut they
- * may be shorter: the index is cut where it says more than there is.
+ * After a killed engine the files may be longer than the index says: the rest becomes a record. After a power
+ * cut they may be shorter: the index is cut where it says more than there is.
  */
 static int repair(struct output *l)
 {
@@ -208,7 +208,8 @@ int output_trash(struct output *l, const char *path, void (*fn)(const char *path
 	return 0;
 }
 
-/* A wake may end its reader, or any other: each is marked with the turn, and the walk begins anew after a change. */
+/* A wake may end its reader, or any other: each is marked with the turn, and the walk begins anew after a
+ * change. */
 static void wake_all(struct output *l)
 {
 	unsigned turn = ++l->turn;
@@ -261,7 +262,8 @@ ssize_t output_splice(struct output *l, unsigned stream, int pipe)
 	}
 
 	off_t off = l->size[stream - 1] + l->unindexed[stream - 1];
-	ssize_t n = splice(pipe, NULL, l->fds[stream - 1], &off, OUTPUT_SPLICE_MAX, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	ssize_t n = splice(
+		pipe, NULL, l->fds[stream - 1], &off, OUTPUT_SPLICE_MAX, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
 	if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EIO || errno == EROFS))
 		return discard(l, pipe);
@@ -271,7 +273,8 @@ ssize_t output_splice(struct output *l, unsigned stream, int pipe)
 		return 0;
 	fault_point("log-spliced");
 	if (l->lost) {
-		log_warn("op=log lost_bytes=%llu msg=\"the disk has room again\"", (unsigned long long)l->lost);
+		log_warn("op=log lost_bytes=%llu msg=\"the disk has room again\"",
+			(unsigned long long)l->lost);
 		l->lost = 0;
 	}
 

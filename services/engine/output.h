@@ -3,16 +3,16 @@
 #define ENGINE_OUTPUT_H
 
 /*
- * A container's output on disk. Output is never read by the engine on its way in: it is spliced from the pipe to the
- * end of a raw file, so a killed engine leaves every byte either in the pipe or in the file. Beside the raw files of
- * the two streams lies an index, one record a splice: when, which stream, how many bytes. If the engine dies between
- * splice and record, the next output_open() adds the record from the file's time.
+ * A container's output on disk. Output is never read by the engine on its way in: it is spliced from the pipe
+ * to the end of a raw file, so a killed engine leaves every byte either in the pipe or in the file. Beside
+ * the raw files of the two streams lies an index, one record a splice: when, which stream, how many bytes. If
+ * the engine dies between splice and record, the next output_open() adds the record from the file's time.
  *
  *   log/N.out log/N.err   raw bytes of segment N
  *   log/N.idx             struct output_record, native byte order
  *
- * A segment that has reached its size is followed by N+1; the oldest goes when there are more than max_files. A line may
- * cross a segment's end: readers carry on.
+ * A segment that has reached its size is followed by N+1; the oldest goes when there are more than max_files.
+ * A line may cross a segment's end: readers carry on.
  */
 
 #include <stdint.h>
@@ -52,7 +52,8 @@ void output_resume(struct output *l);
 bool output_ended(const struct output *l);
 
 /* When the last reference goes, this directory is removed (trash.h). Copied. */
-must_check int output_trash(struct output *l, const char *path, void (*fn)(const char *path, void *arg), void *arg);
+must_check int output_trash(
+	struct output *l, const char *path, void (*fn)(const char *path, void *arg), void *arg);
 
 /* ---- reading */
 
@@ -67,7 +68,8 @@ struct output_reader {
 	struct output_pos pos;
 	int fds[3]; /* out, err, idx of pos.seg; owned; -1 */
 	unsigned fd_seg;
-	void (*wake)(struct output_reader *r); /* something was added, or the log has ended; NULL: not following */
+	void (*wake)(
+		struct output_reader *r); /* something was added, or the log has ended; NULL: not following */
 	struct output_reader *next, **link;
 	unsigned turn; /* the writer's own */
 };

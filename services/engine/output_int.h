@@ -6,7 +6,7 @@
 
 struct output {
 	unsigned refs;
-	int dirfd; /* owned; stays valid when the directory is moved to the trash */
+	int dirfd;  /* owned; stays valid when the directory is moved to the trash */
 	int fds[3]; /* out, err, idx of the newest segment; owned */
 	unsigned first, seg;
 	int64_t size[2], idx_size; /* of the newest segment, as indexed */

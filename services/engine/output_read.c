@@ -89,7 +89,9 @@ static int current(struct output_reader *r, struct output_record *rec)
 			if (n < 0)
 				return -errno;
 			if (n == (ssize_t)sizeof(*rec))
-				return rec->stream == OUTPUT_STDOUT || rec->stream == OUTPUT_STDERR ? 1 : -EBADMSG;
+				return rec->stream == OUTPUT_STDOUT || rec->stream == OUTPUT_STDERR
+					       ? 1
+					       : -EBADMSG;
 		}
 		if (r->pos.seg >= r->output->seg)
 			return 0;
@@ -118,7 +120,8 @@ int output_peek(struct output_reader *r, struct output_chunk *chunk)
 	int got = current(r, &rec);
 
 	if (got > 0)
-		*chunk = (struct output_chunk){.time_ns = rec.time_ns, .stream = rec.stream, .len = rec.len - r->pos.done};
+		*chunk = (struct output_chunk){
+			.time_ns = rec.time_ns, .stream = rec.stream, .len = rec.len - r->pos.done};
 	return got;
 }
 
@@ -129,7 +132,8 @@ int output_skip(struct output_reader *r, struct output_chunk *chunk)
 
 	if (got <= 0)
 		return got;
-	*chunk = (struct output_chunk){.time_ns = rec.time_ns, .stream = rec.stream, .len = rec.len - r->pos.done};
+	*chunk = (struct output_chunk){
+		.time_ns = rec.time_ns, .stream = rec.stream, .len = rec.len - r->pos.done};
 	advance(r, &rec, rec.len - r->pos.done);
 	return 1;
 }
@@ -158,7 +162,8 @@ int output_read(struct output_reader *r, struct output_chunk *chunk, void *buf, 
 	return 1;
 }
 
-/* Walks one segment backwards. Return: 1 when the place was found, 0 when more lines are wanted, or -errno. */
+/* Walks one segment backwards. Return: 1 when the place was found, 0 when more lines are wanted, or -errno.
+ */
 static int tail_segment(struct output_reader *r, struct output_pos end, uint64_t *lines, bool *last)
 {
 	struct output_pos p = end;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The parts that are functions of their input: routes, filters, detach keys, accounts, capabilities, paths, restarts, logs. */
+/* The parts that are functions of their input: routes, filters, detach keys, accounts, capabilities, paths,
+ * restarts, logs. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +69,10 @@ static void detach_keys(void **state)
 	assert_false(gone);
 	/* The key that was held back goes through when the next is not the second. */
 	assert_int_equal(detach_feed(&d, (const unsigned char *)"b", 1, out, &gone), 2);
-	assert_memory_equal(out, "\x10" "b", 2);
+	assert_memory_equal(out,
+		"\x10"
+		"b",
+		2);
 	assert_int_equal(detach_feed(&d, (const unsigned char *)"x\x10\x11y", 4, out, &gone), 1);
 	assert_true(gone);
 	assert_int_equal(detach_parse(&d, "ctrl-"), -EINVAL);
@@ -197,9 +201,14 @@ static void times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(routes), cmocka_unit_test(filter_forms), cmocka_unit_test(detach_keys),
-		cmocka_unit_test(accounts), cmocka_unit_test(clean_paths), cmocka_unit_test(restarts),
-		cmocka_unit_test(logs), cmocka_unit_test(times),
+		cmocka_unit_test(routes),
+		cmocka_unit_test(filter_forms),
+		cmocka_unit_test(detach_keys),
+		cmocka_unit_test(accounts),
+		cmocka_unit_test(clean_paths),
+		cmocka_unit_test(restarts),
+		cmocka_unit_test(logs),
+		cmocka_unit_test(times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

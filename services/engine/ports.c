@@ -64,7 +64,8 @@ static int one_binding(const char *key, yyjson_val *b, struct network_port *p, c
 		return 0;
 	if (strchr(ip, ':')) {
 		/* "::" goes together with 0.0.0.0 in what clients send for "all addresses". */
-		*msg = text_make("publishing a port on the IPv6 address %s is not supported by this engine yet", ip);
+		*msg = text_make(
+			"publishing a port on the IPv6 address %s is not supported by this engine yet", ip);
 		return strcmp(ip, "::") != 0 ? -EINVAL : 1;
 	}
 	if (inet_pton(AF_INET, ip, &p->host_ip) != 1) {
@@ -85,21 +86,23 @@ static struct network_port *grow(struct network_port **list, size_t n)
 	return &more[n];
 }
 
-ssize_t ports_read(yyjson_val *bindings, yyjson_val *exposed, bool publish_all, struct network_port **out, char **msg)
+ssize_t ports_read(
+	yyjson_val *bindings, yyjson_val *exposed, bool publish_all, struct network_port **out, char **msg)
 {
 	cleanup(freep) struct network_port *list = NULL;
 	size_t count = 0, i, n, j, m;
 	yyjson_val *key, *arr, *b;
 
-	yyjson_obj_foreach(bindings, i, n, key, arr) {
+	yyjson_obj_foreach (bindings, i, n, key, arr) {
 		uint16_t port;
 		uint8_t proto;
 
 		if (port_parse(yyjson_get_str(key), &port, &proto)) {
-			*msg = text_make("invalid port \"%.64s\": 80/tcp or 53/udp is the form", yyjson_get_str(key));
+			*msg = text_make(
+				"invalid port \"%.64s\": 80/tcp or 53/udp is the form", yyjson_get_str(key));
 			return -EINVAL;
 		}
-		yyjson_arr_foreach(arr, j, m, b) {
+		yyjson_arr_foreach (arr, j, m, b) {
 			struct network_port *p = grow(&list, count);
 
 			if (!p)
@@ -128,7 +131,7 @@ ssize_t ports_read(yyjson_val *bindings, yyjson_val *exposed, bool publish_all, 
 			count++;
 		}
 	}
-	yyjson_obj_foreach(publish_all ? exposed : NULL, i, n, key, b) {
+	yyjson_obj_foreach (publish_all ? exposed : NULL, i, n, key, b) {
 		uint16_t port;
 		uint8_t proto;
 		bool have = false;

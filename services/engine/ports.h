@@ -17,7 +17,7 @@ must_check int port_parse(const char *s, uint16_t *port, uint8_t *proto);
  *
  * Return: how many, or -EINVAL with *msg (malloc'ed), -ENOMEM.
  */
-must_check ssize_t ports_read(yyjson_val *bindings, yyjson_val *exposed, bool publish_all, struct network_port **out,
-	char **msg);
+must_check ssize_t ports_read(
+	yyjson_val *bindings, yyjson_val *exposed, bool publish_all, struct network_port **out, char **msg);
 
 #endif

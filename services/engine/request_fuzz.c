@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What clients and images send as text. The first byte chooses: options of create, filters, detach keys, routes, accounts,
- * times and sizes.
+ * What clients and images send as text. The first byte chooses: options of create, filters, detach keys,
+ * routes, accounts, times and sizes.
  */
 
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static void create_options(const char *text, size_t len)
 
 		create_merge(out, o, root, root);
 		spec_resources(host, out);
-		if (ports_read(json_obj(host, "PortBindings"), json_obj(root, "ExposedPorts"), true, &ports, &ports_msg) < 0)
+		if (ports_read(json_obj(host, "PortBindings"), json_obj(root, "ExposedPorts"), true, &ports,
+			    &ports_msg) < 0)
 			ports = NULL;
 		yyjson_mut_doc_free(out);
 	}
@@ -72,7 +73,8 @@ static void detach(const char *text, size_t len)
 	bool gone;
 
 	(void)!detach_parse(&d, text);
-	if (out && !detach_parse(&d, NULL) && detach_feed(&d, (const unsigned char *)text, len, out, &gone) > len + d.n)
+	if (out && !detach_parse(&d, NULL) &&
+		detach_feed(&d, (const unsigned char *)text, len, out, &gone) > len + d.n)
 		abort();
 }
 

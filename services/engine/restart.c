@@ -34,7 +34,8 @@ static enum restart_policy policy_of(const struct container *c)
 {
 	enum restart_policy p;
 
-	return restart_policy_parse(json_str(json_obj(c->host, "RestartPolicy"), "Name"), &p) ? RESTART_NO : p;
+	return restart_policy_parse(json_str(json_obj(c->host, "RestartPolicy"), "Name"), &p) ? RESTART_NO
+											      : p;
 }
 
 bool restart_policy_set(const struct container *c)
@@ -42,8 +43,8 @@ bool restart_policy_set(const struct container *c)
 	return policy_of(c) != RESTART_NO;
 }
 
-bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code, bool stopped_by_user,
-	int64_t ran_ms, int64_t *delay_ms)
+bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code,
+	bool stopped_by_user, int64_t ran_ms, int64_t *delay_ms)
 {
 	if (policy == RESTART_NO || stopped_by_user)
 		return false;
@@ -69,9 +70,11 @@ bool restart_plan(struct container *c, bool start_failed)
 	/* A container that never started for its user stays where it is: the user has seen why. */
 	if (start_failed && !c->restarts)
 		return false;
-	if (!restart_decide(policy_of(c), max, c->restarts, c->exit_code, c->stopped_by_user, ran_ms, &c->restart_delay_ms))
+	if (!restart_decide(policy_of(c), max, c->restarts, c->exit_code, c->stopped_by_user, ran_ms,
+		    &c->restart_delay_ms))
 		return false;
-	return !loop_timer_set(c->e->loop, &c->restart_timer, loop_now_ms(c->e->loop) + c->restart_delay_ms, on_timer);
+	return !loop_timer_set(
+		c->e->loop, &c->restart_timer, loop_now_ms(c->e->loop) + c->restart_delay_ms, on_timer);
 }
 
 bool restart_at_boot(const struct container *c)
@@ -79,5 +82,6 @@ bool restart_at_boot(const struct container *c)
 	enum restart_policy p = policy_of(c);
 
 	/* Docker: after the daemon's start `always` means always, `unless-stopped` what it says. */
-	return c->e->booted && c->has_run && ((p == RESTART_ALWAYS) || (p == RESTART_UNLESS_STOPPED && !c->stopped_by_user));
+	return c->e->booted && c->has_run &&
+	       ((p == RESTART_ALWAYS) || (p == RESTART_UNLESS_STOPPED && !c->stopped_by_user));
 }

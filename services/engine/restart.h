@@ -2,7 +2,8 @@
 #ifndef ENGINE_RESTART_H
 #define ENGINE_RESTART_H
 
-/* Restart policies: no, always, unless-stopped, on-failure[:max], with a pause that doubles from 100 ms to a minute. */
+/* Restart policies: no, always, unless-stopped, on-failure[:max], with a pause that doubles from 100 ms to a
+ * minute. */
 
 #include "lib/util.h"
 
@@ -16,8 +17,8 @@ must_check int restart_policy_parse(const char *name, enum restart_policy *out);
 bool restart_policy_set(const struct container *c);
 
 /* The decision alone, for tests. @ran_ms: how long it ran; *delay_ms: the last pause, and the next. */
-bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code, bool stopped_by_user,
-	int64_t ran_ms, int64_t *delay_ms);
+bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code,
+	bool stopped_by_user, int64_t ran_ms, int64_t *delay_ms);
 
 /* It has ended: is it to be started again? Arms the timer when so. */
 bool restart_plan(struct container *c, bool start_failed);

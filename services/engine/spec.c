@@ -15,12 +15,25 @@
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static const char *const masked[] = {
-	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-	"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
 	"/sys/firmware",
 };
 static const char *const read_only[] = {
-	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+	"/proc/bus",
+	"/proc/fs",
+	"/proc/irq",
+	"/proc/sys",
+	"/proc/sysrq-trigger",
 };
 
 /* ---- process */
@@ -30,7 +43,8 @@ static bool has_variable(yyjson_mut_val *env, const char *name)
 	size_t i, n, len = strlen(name);
 	yyjson_mut_val *v;
 
-	yyjson_mut_arr_foreach(env, i, n, v) {
+	yyjson_mut_arr_foreach(env, i, n, v)
+	{
 		const char *s = yyjson_mut_get_str(v);
 
 		if (!strncmp(s, name, len) && s[len] == '=')
@@ -47,7 +61,7 @@ static yyjson_mut_val *environment(struct container *c, yyjson_mut_doc *doc, con
 	yyjson_val *v;
 	char line[400];
 
-	yyjson_arr_foreach(json_arr(c->config, "Env"), i, n, v)
+	yyjson_arr_foreach (json_arr(c->config, "Env"), i, n, v)
 		if (yyjson_is_str(v) && strchr(yyjson_get_str(v), '='))
 			yyjson_mut_arr_add_str(doc, env, yyjson_get_str(v));
 	if (!has_variable(env, "PATH"))
@@ -70,7 +84,8 @@ static yyjson_mut_val *environment(struct container *c, yyjson_mut_doc *doc, con
 
 yyjson_mut_val *spec_capability_sets(yyjson_mut_doc *doc, uint64_t caps, bool root)
 {
-	/* Inheritable and ambient stay empty. Who is not root gets them only through a set-user-id program. */
+	/* Inheritable and ambient stay empty. Who is not root gets them only through a set-user-id program.
+	 */
 	static const char *const sets[] = {"bounding", "effective", "permitted"};
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 
@@ -91,7 +106,8 @@ yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u)
 
 	yyjson_mut_obj_add_uint(doc, o, "uid", u->uid);
 	yyjson_mut_obj_add_uint(doc, o, "gid", u->gid);
-	/* The primary group is among the supplementary ones, too: a process cannot shed it and so gain what the group is denied. */
+	/* The primary group is among the supplementary ones, too: a process cannot shed it and so gain what
+	 * the group is denied. */
 	yyjson_mut_arr_add_uint(doc, groups, u->gid);
 	for (size_t i = 0; i < u->n_groups; i++)
 		if (u->groups[i] != u->gid)
@@ -106,7 +122,7 @@ static yyjson_mut_val *rlimits(yyjson_val *ulimits, yyjson_mut_doc *doc)
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(ulimits, i, n, v) {
+	yyjson_arr_foreach (ulimits, i, n, v) {
 		yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, arr);
 		const char *name = json_str(v, "Name");
 		char text[40] = "RLIMIT_";
@@ -130,9 +146,9 @@ static yyjson_mut_val *arguments(struct container *c, yyjson_mut_doc *doc)
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(json_arr(c->config, "Entrypoint"), i, n, v)
+	yyjson_arr_foreach (json_arr(c->config, "Entrypoint"), i, n, v)
 		yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
-	yyjson_arr_foreach(json_arr(c->config, "Cmd"), i, n, v)
+	yyjson_arr_foreach (json_arr(c->config, "Cmd"), i, n, v)
 		yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
 	return args;
 }
@@ -152,7 +168,8 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 		return -EIO;
 	}
 
-	int err = spec_user_resolve(rootfd, json_str(c->config, "User"), json_arr(c->host, "GroupAdd"), &user, msg);
+	int err = spec_user_resolve(
+		rootfd, json_str(c->config, "User"), json_arr(c->host, "GroupAdd"), &user, msg);
 
 	if (err)
 		return err;
@@ -161,7 +178,8 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 	if (c->tty && yyjson_arr_size(size) == 2 && yyjson_get_uint(yyjson_arr_get(size, 0))) {
 		yyjson_mut_val *box = yyjson_mut_obj(doc);
 
-		yyjson_mut_obj_add_uint(doc, box, "height", yyjson_get_uint(yyjson_arr_get(size, 0)) & 0xffff);
+		yyjson_mut_obj_add_uint(
+			doc, box, "height", yyjson_get_uint(yyjson_arr_get(size, 0)) & 0xffff);
 		yyjson_mut_obj_add_uint(doc, box, "width", yyjson_get_uint(yyjson_arr_get(size, 1)) & 0xffff);
 		yyjson_mut_obj_add_val(doc, p, "consoleSize", box);
 	}
@@ -196,14 +214,16 @@ static int joined(struct container *c, const char *mode, const char *what, char 
 	if (!mode || strncmp(mode, "container:", 10) != 0)
 		return 0;
 	if (container_find(c->e, mode + 10, &other) || !container_is_up(other)) {
-		*msg = text_make("cannot join the %s namespace of a non running container: %s", what, mode + 10);
+		*msg = text_make(
+			"cannot join the %s namespace of a non running container: %s", what, mode + 10);
 		return -EBUSY;
 	}
 	snprintf(path, 64, "/proc/%d/ns/%s", other->pid, what);
 	return 0;
 }
 
-static int namespaces(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, int netns_fd, char **msg)
+static int namespaces(
+	struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, int netns_fd, char **msg)
 {
 	yyjson_mut_val *list = yyjson_mut_arr(doc);
 	const char *pid = json_text(c->host, "PidMode"), *ipc = json_text(c->host, "IpcMode");
@@ -218,13 +238,13 @@ static int namespaces(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *
 	yyjson_mut_obj_add_val(doc, linux_, "namespaces", list);
 	namespace(doc, list, "mount", NULL);
 	if (!pid || strcmp(pid, "host") != 0)
-		namespace(doc, list, "pid", *pid_path ? pid_path : NULL);
+	namespace(doc, list, "pid", *pid_path ? pid_path : NULL);
 	if (!ipc || strcmp(ipc, "host") != 0)
-		namespace(doc, list, "ipc", *ipc_path ? ipc_path : NULL);
+	namespace(doc, list, "ipc", *ipc_path ? ipc_path : NULL);
 	if (!uts || strcmp(uts, "host") != 0)
-		namespace(doc, list, "uts", NULL);
+	namespace(doc, list, "uts", NULL);
 	if (!cg || strcmp(cg, "host") != 0)
-		namespace(doc, list, "cgroup", NULL);
+	namespace(doc, list, "cgroup", NULL);
 	if (netns_fd >= 0) {
 		snprintf(net, sizeof(net), "/proc/self/fd/%d", netns_fd);
 		namespace(doc, list, "network", net);
@@ -244,7 +264,10 @@ yyjson_mut_val *spec_resources(yyjson_val *host, yyjson_mut_doc *doc)
 	if (mem > 0) {
 		yyjson_mut_obj_add_int(doc, memory, "limit", mem);
 		/* Docker: as much swap again, unless said otherwise. */
-		yyjson_mut_obj_add_int(doc, memory, "swap", swap ? swap : mem <= INT64_MAX / 2 ? 2 * mem : mem);
+		yyjson_mut_obj_add_int(doc, memory, "swap",
+			swap		       ? swap
+			: mem <= INT64_MAX / 2 ? 2 * mem
+					       : mem);
 	}
 	if (reserve > 0)
 		yyjson_mut_obj_add_int(doc, memory, "reservation", reserve);
@@ -275,14 +298,14 @@ yyjson_mut_val *spec_resources(yyjson_val *host, yyjson_mut_doc *doc)
 	return r;
 }
 
-static void paths(yyjson_mut_doc *doc, yyjson_mut_val *linux_, const char *key, yyjson_val *given, const char *const *ours,
-	size_t n_ours)
+static void paths(yyjson_mut_doc *doc, yyjson_mut_val *linux_, const char *key, yyjson_val *given,
+	const char *const *ours, size_t n_ours)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(given, i, n, v)
+	yyjson_arr_foreach (given, i, n, v)
 		yyjson_mut_arr_add_str(doc, arr, yyjson_get_str(v));
 	for (i = 0; !given && i < n_ours; i++)
 		yyjson_mut_arr_add_str(doc, arr, ours[i]);
@@ -295,8 +318,9 @@ static void sysctls(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *li
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach(json_obj(c->host, "Sysctls"), i, n, k, v)
-		yyjson_mut_obj_add(o, yyjson_mut_str(doc, yyjson_get_str(k)), yyjson_mut_str(doc, yyjson_get_str(v)));
+	yyjson_obj_foreach (json_obj(c->host, "Sysctls"), i, n, k, v)
+		yyjson_mut_obj_add(
+			o, yyjson_mut_str(doc, yyjson_get_str(k)), yyjson_mut_str(doc, yyjson_get_str(v)));
 	/* In a namespace of its own a container may ping and use low ports without capabilities. */
 	if (own_net && !yyjson_mut_obj_get(o, "net.ipv4.ip_unprivileged_port_start"))
 		yyjson_mut_obj_add_str(doc, o, "net.ipv4.ip_unprivileged_port_start", "0");
@@ -314,8 +338,9 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	struct spec_security sec;
 	uint64_t caps;
 	char short_id[13], cgroup[200];
-	int err = doc ? spec_caps(json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"), privileged, &caps, msg) :
-			-ENOMEM;
+	int err = doc ? spec_caps(json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"), privileged,
+				&caps, msg)
+		      : -ENOMEM;
 
 	if (!err)
 		err = spec_security_opts(json_arr(c->host, "SecurityOpt"), &sec, msg);
@@ -324,7 +349,8 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
 	snprintf(cgroup, sizeof(cgroup), "%s/%s", c->e->cgroup, c->id);
 
-	yyjson_mut_val *spec = yyjson_mut_obj(doc), *root = yyjson_mut_obj(doc), *linux_ = yyjson_mut_obj(doc);
+	yyjson_mut_val *spec = yyjson_mut_obj(doc), *root = yyjson_mut_obj(doc),
+		       *linux_ = yyjson_mut_obj(doc);
 	yyjson_mut_val *resources = spec_resources(c->host, doc);
 
 	yyjson_mut_doc_set_root(doc, spec);
@@ -351,8 +377,10 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 		return err;
 	sysctls(c, doc, linux_, own_net);
 	if (!privileged) {
-		paths(doc, linux_, "maskedPaths", json_arr(c->host, "MaskedPaths"), masked, array_len(masked));
-		paths(doc, linux_, "readonlyPaths", json_arr(c->host, "ReadonlyPaths"), read_only, array_len(read_only));
+		paths(doc, linux_, "maskedPaths", json_arr(c->host, "MaskedPaths"), masked,
+			array_len(masked));
+		paths(doc, linux_, "readonlyPaths", json_arr(c->host, "ReadonlyPaths"), read_only,
+			array_len(read_only));
 		if (!sec.seccomp_off)
 			yyjson_mut_obj_add_val(doc, linux_, "seccomp", spec_seccomp(doc, caps));
 	}
@@ -372,7 +400,10 @@ int spec_size_parse(const char *s, int64_t *out)
 	if (!s || *s < '0' || *s > '9')
 		return -EINVAL;
 	long long n = strtoll(s, &end, 10);
-	int shift = *end == 'k' || *end == 'K' ? 10 : *end == 'm' || *end == 'M' ? 20 : *end == 'g' || *end == 'G' ? 30 : 0;
+	int shift = *end == 'k' || *end == 'K'	 ? 10
+		    : *end == 'm' || *end == 'M' ? 20
+		    : *end == 'g' || *end == 'G' ? 30
+						 : 0;
 
 	if (shift)
 		end++;

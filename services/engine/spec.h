@@ -35,12 +35,14 @@ struct spec_user {
 
 /**
  * spec_user_resolve() - "", "name", "uid", "name:group", "uid:gid"
- * @rootfd: of the container's root: /etc/passwd and /etc/group are opened below it with openat2(RESOLVE_IN_ROOT)
+ * @rootfd: of the container's root: /etc/passwd and /etc/group are opened below it with
+ * openat2(RESOLVE_IN_ROOT)
  * @group_add: names or numbers, or NULL
  *
  * Return: 0, or -errno with *msg.
  */
-must_check int spec_user_resolve(int rootfd, const char *user, yyjson_val *group_add, struct spec_user *out, char **msg);
+must_check int spec_user_resolve(
+	int rootfd, const char *user, yyjson_val *group_add, struct spec_user *out, char **msg);
 /* The same on texts, for tests and fuzzers. Either may be NULL. */
 must_check int spec_user_parse(const char *passwd, const char *group, const char *user, yyjson_val *group_add,
 	struct spec_user *out, char **msg);
@@ -69,8 +71,8 @@ must_check int spec_security_opts(yyjson_val *opts, struct spec_security *out, c
 
 yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_net);
 /* linux.devices and linux.resources.devices; 0 or -errno with *msg. */
-must_check int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, yyjson_mut_val *resources,
-	char **msg);
+must_check int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_,
+	yyjson_mut_val *resources, char **msg);
 
 /* max-size and max-file of --log-opt; what is absent stays as it is. 0 or -EINVAL */
 must_check int spec_log_limits(yyjson_val *opts, int64_t *size, int64_t *files);

@@ -9,13 +9,47 @@
 #include "engine/spec.h"
 
 static const char *const names[] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
-	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN",
-	"CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
-	"CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
-	"CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
-	"CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND",
-	"CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+	"CAP_CHOWN",
+	"CAP_DAC_OVERRIDE",
+	"CAP_DAC_READ_SEARCH",
+	"CAP_FOWNER",
+	"CAP_FSETID",
+	"CAP_KILL",
+	"CAP_SETGID",
+	"CAP_SETUID",
+	"CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE",
+	"CAP_NET_BROADCAST",
+	"CAP_NET_ADMIN",
+	"CAP_NET_RAW",
+	"CAP_IPC_LOCK",
+	"CAP_IPC_OWNER",
+	"CAP_SYS_MODULE",
+	"CAP_SYS_RAWIO",
+	"CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE",
+	"CAP_SYS_PACCT",
+	"CAP_SYS_ADMIN",
+	"CAP_SYS_BOOT",
+	"CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE",
+	"CAP_SYS_TIME",
+	"CAP_SYS_TTY_CONFIG",
+	"CAP_MKNOD",
+	"CAP_LEASE",
+	"CAP_AUDIT_WRITE",
+	"CAP_AUDIT_CONTROL",
+	"CAP_SETFCAP",
+	"CAP_MAC_OVERRIDE",
+	"CAP_MAC_ADMIN",
+	"CAP_SYSLOG",
+	"CAP_WAKE_ALARM",
+	"CAP_BLOCK_SUSPEND",
+	"CAP_AUDIT_READ",
+	"CAP_PERFMON",
+	"CAP_BPF",
+	"CAP_CHECKPOINT_RESTORE",
 };
 
 const char *spec_cap_name(unsigned n)
@@ -38,14 +72,15 @@ static int read_list(yyjson_val *list, uint64_t *out, bool *all, char **msg)
 	size_t i, n;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(list, i, n, v) {
+	yyjson_arr_foreach (list, i, n, v) {
 		const char *s = yyjson_get_str(v);
 		int cap = s ? spec_cap_number(s) : -EINVAL;
 
 		if (s && (!strcasecmp(s, "ALL") || !strcasecmp(s, "CAP_ALL"))) {
 			*all = true;
 		} else if (cap < 0) {
-			*msg = text_make("invalid capability: \"%.64s\" is no capability of Linux", s ? s : "");
+			*msg = text_make(
+				"invalid capability: \"%.64s\" is no capability of Linux", s ? s : "");
 			return -EINVAL;
 		} else {
 			*out |= UINT64_C(1) << cap;
@@ -82,7 +117,7 @@ int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg)
 	yyjson_val *v;
 
 	*out = (struct spec_security){0};
-	yyjson_arr_foreach(opts, i, n, v) {
+	yyjson_arr_foreach (opts, i, n, v) {
 		const char *s = yyjson_get_str(v);
 
 		if (!s)
@@ -98,13 +133,16 @@ int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg)
 			out->seccomp_off = false;
 		} else if (!strcmp(s, "apparmor=unconfined") || !strcmp(s, "apparmor:unconfined") ||
 			   !strcmp(s, "label=disable") || !strcmp(s, "label:disable")) {
-			continue; /* what they ask for is how it is: there is neither AppArmor nor SELinux here */
+			continue; /* what they ask for is how it is: there is neither AppArmor nor SELinux
+				     here */
 		} else if (!strncmp(s, "seccomp", 7)) {
-			*msg = text_make("seccomp profiles of one's own are not supported by this engine yet: builtin or "
-					 "unconfined");
+			*msg = text_make(
+				"seccomp profiles of one's own are not supported by this engine yet: builtin or "
+				"unconfined");
 			return -EINVAL;
 		} else {
-			*msg = text_make("invalid --security-opt: \"%.128s\" is not supported by this engine", s);
+			*msg = text_make(
+				"invalid --security-opt: \"%.128s\" is not supported by this engine", s);
 			return -EINVAL;
 		}
 	}

@@ -14,8 +14,8 @@
 
 enum { DEVICES_MAX = 1024 };
 
-static void allow(yyjson_mut_doc *doc, yyjson_mut_val *list, bool yes, const char *type, int64_t major, int64_t minor,
-	const char *access)
+static void allow(yyjson_mut_doc *doc, yyjson_mut_val *list, bool yes, const char *type, int64_t major,
+	int64_t minor, const char *access)
 {
 	yyjson_mut_val *d = yyjson_mut_arr_add_obj(doc, list);
 
@@ -45,8 +45,8 @@ static void node(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *path, co
 /* --privileged: every device of the node. */
 static void all_nodes(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *dir, int depth)
 {
-	static const char *const skip[] = {"pts", "shm", "fd", "mqueue", "ptmx", "console", "null", "zero", "full",
-		"random", "urandom", "tty"};
+	static const char *const skip[] = {"pts", "shm", "fd", "mqueue", "ptmx", "console", "null", "zero",
+		"full", "random", "urandom", "tty"};
 	DIR *d = opendir(dir);
 
 	for (struct dirent *ent; d && (ent = readdir(d));) {
@@ -60,14 +60,16 @@ static void all_nodes(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *dir
 			continue;
 		if (S_ISDIR(st.st_mode) && depth < 3)
 			all_nodes(doc, list, path, depth + 1);
-		else if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) && yyjson_mut_arr_size(list) < DEVICES_MAX)
+		else if ((S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
+			 yyjson_mut_arr_size(list) < DEVICES_MAX)
 			node(doc, list, path, &st);
 	}
 	if (d)
 		closedir(d);
 }
 
-int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, yyjson_mut_val *resources, char **msg)
+int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, yyjson_mut_val *resources,
+	char **msg)
 {
 	yyjson_mut_val *nodes = yyjson_mut_arr(doc), *rules = yyjson_mut_arr(doc);
 	size_t i, n;
@@ -93,20 +95,22 @@ int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux
 	allow(doc, rules, true, "c", 5, 2, "rwm");
 	allow(doc, rules, true, "c", 136, -1, "rwm");
 
-	yyjson_arr_foreach(json_arr(c->host, "Devices"), i, n, v) {
+	yyjson_arr_foreach (json_arr(c->host, "Devices"), i, n, v) {
 		const char *from = json_text(v, "PathOnHost"), *to = json_text(v, "PathInContainer");
 		const char *access = json_text(v, "CgroupPermissions");
 		struct stat st;
 
 		if (!from || stat(from, &st) < 0) {
-			*msg = text_make("error gathering device information while adding custom device \"%s\": no such file "
-					 "or directory",
+			*msg = text_make(
+				"error gathering device information while adding custom device \"%s\": no such file "
+				"or directory",
 				from ? from : "");
 			return -ENOENT;
 		}
 		if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) {
-			*msg = text_make("error gathering device information while adding custom device \"%s\": not a device "
-					 "node",
+			*msg = text_make(
+				"error gathering device information while adding custom device \"%s\": not a device "
+				"node",
 				from);
 			return -EINVAL;
 		}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The mounts of a container, in the order in which they are made: the kernel's own file systems, the three name files,
- * then what the user asked for, outer paths first. A user's mount replaces ours at the same place.
+ * The mounts of a container, in the order in which they are made: the kernel's own file systems, the three
+ * name files, then what the user asked for, outer paths first. A user's mount replaces ours at the same
+ * place.
  */
 
 #include <string.h>
@@ -26,18 +27,18 @@ static bool taken(const struct build *b, const char *dest)
 	size_t i, n;
 	yyjson_val *k, *m;
 
-	yyjson_arr_foreach(b->c->mounts, i, n, m)
+	yyjson_arr_foreach (b->c->mounts, i, n, m)
 		if (yyjson_equals_str(yyjson_obj_get(m, "Destination"), dest))
 			return true;
-	yyjson_obj_foreach(json_obj(b->c->host, "Tmpfs"), i, n, k, m)
+	yyjson_obj_foreach (json_obj(b->c->host, "Tmpfs"), i, n, k, m)
 		if (yyjson_equals_str(k, dest))
 			return true;
 	return false;
 }
 
 /* @options: separated by commas; copied. */
-static yyjson_mut_val *put(const struct build *b, const char *dest, const char *type, const char *source,
-	const char *options)
+static yyjson_mut_val *put(
+	const struct build *b, const char *dest, const char *type, const char *source, const char *options)
 {
 	yyjson_mut_val *m = yyjson_mut_arr_add_obj(b->doc, b->list), *arr = yyjson_mut_arr(b->doc);
 
@@ -55,7 +56,8 @@ static yyjson_mut_val *put(const struct build *b, const char *dest, const char *
 	return m;
 }
 
-static void ours(const struct build *b, const char *dest, const char *type, const char *source, const char *options)
+static void ours(
+	const struct build *b, const char *dest, const char *type, const char *source, const char *options)
 {
 	if (!taken(b, dest))
 		put(b, dest, type, source, options);
@@ -94,7 +96,8 @@ static void user_mount(const struct build *b, yyjson_val *m)
 
 static void tmpfs_option(const struct build *b, const char *dest, const char *given)
 {
-	cleanup(freep) char *options = text_make("noexec,nosuid,nodev%s%s", given && *given ? "," : "", given ? given : "");
+	cleanup(freep) char *options =
+		text_make("noexec,nosuid,nodev%s%s", given && *given ? "," : "", given ? given : "");
 
 	if (options)
 		put(b, dest, "tmpfs", "tmpfs", options);
@@ -106,17 +109,20 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 	bool privileged = json_bool(c->host, "Privileged");
 	const char *ipc = json_text(c->host, "IpcMode");
 	int64_t shm = json_int(c->host, "ShmSize", 0);
-	cleanup(freep) char *shm_options =
-		text_make("nosuid,noexec,nodev,mode=1777,size=%lld", (long long)(shm > 0 ? shm : SHM_DEFAULT_BYTES));
+	cleanup(freep) char *shm_options = text_make(
+		"nosuid,noexec,nodev,mode=1777,size=%lld", (long long)(shm > 0 ? shm : SHM_DEFAULT_BYTES));
 
 	ours(&b, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	ours(&b, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	ours(&b, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
-	/* sysfs shows the network namespace that mounts it: without one of its own the container gets the node's, by bind. */
+	/* sysfs shows the network namespace that mounts it: without one of its own the container gets the
+	 * node's, by bind. */
 	if (own_net)
-		ours(&b, "/sys", "sysfs", "sysfs", privileged ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
+		ours(&b, "/sys", "sysfs", "sysfs",
+			privileged ? "nosuid,noexec,nodev,rw" : "nosuid,noexec,nodev,ro");
 	else
-		ours(&b, "/sys", "bind", "/sys", privileged ? "rbind,nosuid,noexec,nodev,rw" : "rbind,nosuid,noexec,nodev,ro");
+		ours(&b, "/sys", "bind", "/sys",
+			privileged ? "rbind,nosuid,noexec,nodev,rw" : "rbind,nosuid,noexec,nodev,ro");
 	ours(&b, "/sys/fs/cgroup", "cgroup", "cgroup",
 		privileged ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
 	ours(&b, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
@@ -134,14 +140,14 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 		yyjson_val *k, *m;
 
 		left = 0;
-		yyjson_arr_foreach(c->mounts, i, n, m) {
+		yyjson_arr_foreach (c->mounts, i, n, m) {
 			unsigned d = depth(json_str(m, "Destination"));
 
 			if (d == level)
 				user_mount(&b, m);
 			left |= d > level;
 		}
-		yyjson_obj_foreach(json_obj(c->host, "Tmpfs"), i, n, k, m) {
+		yyjson_obj_foreach (json_obj(c->host, "Tmpfs"), i, n, k, m) {
 			unsigned d = depth(yyjson_get_str(k));
 
 			if (d == level)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The default system call filter: what programs need is allowed, what reaches into the kernel or out of the container is
- * not, and some of it is when the capability that guards it was granted. Calls that are not listed fail with EPERM;
- * clone3, whose flags a filter cannot see, with ENOSYS, so that C libraries fall back to clone.
+ * The default system call filter: what programs need is allowed, what reaches into the kernel or out of the
+ * container is not, and some of it is when the capability that guards it was granted. Calls that are not
+ * listed fail with EPERM; clone3, whose flags a filter cannot see, with ENOSYS, so that C libraries fall back
+ * to clone.
  */
 
 #include <string.h>
@@ -48,7 +49,8 @@ static const char allowed[] =
 	"timer_gettime64 timer_settime timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime "
 	"timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask uname unlink unlinkat uretprobe utime "
 	"utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writev "
-	/* reading and tracing one's own children: safe since 4.8, where the filter is asked after the tracer */
+	/* reading and tracing one's own children: safe since 4.8, where the filter is asked after the tracer
+	 */
 	"ptrace process_vm_readv process_vm_writev "
 #if defined(__x86_64__)
 	"arch_prctl modify_ldt"
@@ -63,9 +65,10 @@ static const struct gated {
 	const char *calls;
 } gated[] = {
 	{"CAP_DAC_READ_SEARCH", "open_by_handle_at"},
-	{"CAP_SYS_ADMIN", "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr "
-			  "move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog "
-			  "umount umount2 unshare"},
+	{"CAP_SYS_ADMIN",
+		"bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr "
+		"move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog "
+		"umount umount2 unshare"},
 	{"CAP_SYS_BOOT", "reboot"},
 	{"CAP_SYS_CHROOT", "chroot"},
 	{"CAP_SYS_MODULE", "delete_module init_module finit_module"},
@@ -80,7 +83,8 @@ static const struct gated {
 	{"CAP_PERFMON", "perf_event_open"},
 };
 
-/* Personalities that programs ask for: Linux, Linux on 32 bit, both without the address randomisation, and "which?". */
+/* Personalities that programs ask for: Linux, Linux on 32 bit, both without the address randomisation, and
+ * "which?". */
 static const uint64_t personalities[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff};
 
 enum { CLONE_NAMESPACES = 0x7e020000, AF_VSOCK_ = 40, ENOSYS_ = 38, EPERM_ = 1 };
@@ -107,7 +111,8 @@ static void names(yyjson_mut_doc *doc, yyjson_mut_val *r, const char *text)
 	}
 }
 
-static void argument(yyjson_mut_doc *doc, yyjson_mut_val *r, uint64_t value, uint64_t value_two, const char *op)
+static void argument(
+	yyjson_mut_doc *doc, yyjson_mut_val *r, uint64_t value, uint64_t value_two, const char *op)
 {
 	yyjson_mut_val *args = yyjson_mut_arr(doc), *a = yyjson_mut_arr_add_obj(doc, args);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Names of users and groups, looked up in the container's own files. The files belong to the image: they are found
- * below its root only, read up to a bound, and numbers are decimal digits and nothing else.
+ * Names of users and groups, looked up in the container's own files. The files belong to the image: they are
+ * found below its root only, read up to a bound, and numbers are decimal digits and nothing else.
  */
 
 #include <errno.h>
@@ -118,7 +118,8 @@ static int add_memberships(struct spec_user *out, const char *group, const char 
 	uint32_t gid;
 
 	while (next_line(&group, &line, &n)) {
-		if (!field(line, n, 3, &members, &left) || !field(line, n, 2, &f, &flen) || number(f, flen, &gid) != 1)
+		if (!field(line, n, 3, &members, &left) || !field(line, n, 2, &f, &flen) ||
+			number(f, flen, &gid) != 1)
 			continue;
 		while (left) {
 			const char *comma = memchr(members, ',', left);
@@ -174,21 +175,24 @@ int spec_user_parse(const char *passwd, const char *group, const char *user, yyj
 		set_home(out, line, n);
 	}
 	if (!numeric && !name) {
-		*msg = text_make("unable to find user %.*s: no matching entries in passwd file", (int)want_len, want);
+		*msg = text_make(
+			"unable to find user %.*s: no matching entries in passwd file", (int)want_len, want);
 		return -ENOENT;
 	}
 	if (group_want && *group_want) {
 		int err = find_group(group, group_want, strlen(group_want), &out->gid);
 
 		if (err < 0) {
-			*msg = text_make("unable to find group %s: no matching entries in group file", group_want);
+			*msg = text_make(
+				"unable to find group %s: no matching entries in group file", group_want);
 			return err;
 		}
 	} else if (name) {
 		int err = add_memberships(out, group, name, name_len);
 
 		if (err) {
-			*msg = text_make("user %.*s is in more than %d groups", (int)name_len, name, SPEC_GROUPS_MAX);
+			*msg = text_make(
+				"user %.*s is in more than %d groups", (int)name_len, name, SPEC_GROUPS_MAX);
 			return err;
 		}
 	}
@@ -196,7 +200,7 @@ int spec_user_parse(const char *passwd, const char *group, const char *user, yyj
 	size_t i, max;
 	yyjson_val *v;
 
-	yyjson_arr_foreach(group_add, i, max, v) {
+	yyjson_arr_foreach (group_add, i, max, v) {
 		const char *g = yyjson_get_str(v);
 		uint32_t gid;
 		int err = g ? find_group(group, g, strlen(g), &gid) : -EINVAL;
@@ -204,7 +208,8 @@ int spec_user_parse(const char *passwd, const char *group, const char *user, yyj
 		if (err >= 0)
 			err = add_group(out, gid);
 		if (err) {
-			*msg = text_make("unable to find group %s: no matching entries in group file", g ? g : "");
+			*msg = text_make(
+				"unable to find group %s: no matching entries in group file", g ? g : "");
 			return err;
 		}
 	}

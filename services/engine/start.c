@@ -106,7 +106,8 @@ int start_open_pid(pid_t pid, uint64_t start_ticks)
 
 	if (fd < 0)
 		return -1;
-	/* The descriptor is held now: if the process behind the number is the right one, so is the descriptor. */
+	/* The descriptor is held now: if the process behind the number is the right one, so is the
+	 * descriptor. */
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (disk_read(path, 4096, &stat, NULL))
 		return -1;
@@ -190,9 +191,10 @@ static char *runtime_words(struct container *c, const char *verb, int status, co
 	if (!why && printed && *printed)
 		why = printed;
 
-	char *msg = why	? text_make("OCI runtime %s failed: %.*s", verb, (int)strcspn(why, "\n"), why) :
-		    WIFSIGNALED(status) ? text_make("OCI runtime %s was killed by signal %d", verb, WTERMSIG(status)) :
-					  text_make("OCI runtime %s failed with status %d", verb, WEXITSTATUS(status));
+	char *msg = why ? text_make("OCI runtime %s failed: %.*s", verb, (int)strcspn(why, "\n"), why)
+		    : WIFSIGNALED(status)
+			    ? text_make("OCI runtime %s was killed by signal %d", verb, WTERMSIG(status))
+			    : text_make("OCI runtime %s failed with status %d", verb, WEXITSTATUS(status));
 
 	yyjson_doc_free(doc);
 	return msg;
@@ -203,8 +205,13 @@ static int run_runtime(struct start *s, char *const *verb_argv, const int *fds, 
 	struct container *c = s->c;
 	cleanup(freep) char *log = text_make("%s/runtime.log", c->run);
 	char *argv[32] = {
-		(char *)(uintptr_t)c->e->runtime, (char *)(uintptr_t)"--root", (char *)(uintptr_t)c->e->runtime_root,
-		(char *)(uintptr_t)"--log", log, (char *)(uintptr_t)"--log-format", (char *)(uintptr_t)"json",
+		(char *)(uintptr_t)c->e->runtime,
+		(char *)(uintptr_t)"--root",
+		(char *)(uintptr_t)c->e->runtime_root,
+		(char *)(uintptr_t)"--log",
+		log,
+		(char *)(uintptr_t)"--log-format",
+		(char *)(uintptr_t)"json",
 	};
 	size_t n = 7;
 
@@ -214,7 +221,10 @@ static int run_runtime(struct start *s, char *const *verb_argv, const int *fds, 
 		argv[n++] = *verb_argv++;
 	argv[n] = NULL;
 
-	struct job_opts o = {.path = c->e->runtime, .argv = argv, .fds = fds, .n_fds = n_fds,
+	struct job_opts o = {.path = c->e->runtime,
+		.argv = argv,
+		.fds = fds,
+		.n_fds = n_fds,
 		.timeout_ms = RUNTIME_TIMEOUT_MS};
 
 	return job_start(&s->job, c->e->loop, &o, done, s);
@@ -227,7 +237,8 @@ static void on_runtime_started(void *arg, int status, const char *output)
 
 	s->job = NULL;
 	if (status)
-		s->done(c, -EIO, (s->msg = runtime_words(c, "start", status, output)) ? s->msg : "out of memory");
+		s->done(c, -EIO,
+			(s->msg = runtime_words(c, "start", status, output)) ? s->msg : "out of memory");
 	else
 		s->done(c, 0, NULL);
 }
@@ -267,7 +278,8 @@ static void on_runtime_created(void *arg, int status, const char *output)
 	s->job = NULL;
 	fault_point("runtime-created");
 	if (status) {
-		s->done(c, -EIO, (s->msg = runtime_words(c, "create", status, output)) ? s->msg : "out of memory");
+		s->done(c, -EIO,
+			(s->msg = runtime_words(c, "create", status, output)) ? s->msg : "out of memory");
 		return;
 	}
 
@@ -335,8 +347,13 @@ void start_begin(struct start **out, struct container *c, start_done *done)
 	const char *console = stdio_console_path(c->io);
 	cleanup(freep) char *pid_file = text_make("%s/pid", c->run);
 	char *argv[16] = {
-		(char *)(uintptr_t)"create", (char *)(uintptr_t)"--supervise", name, (char *)(uintptr_t)"--bundle", c->run,
-		(char *)(uintptr_t)"--pid-file", pid_file,
+		(char *)(uintptr_t)"create",
+		(char *)(uintptr_t)"--supervise",
+		name,
+		(char *)(uintptr_t)"--bundle",
+		c->run,
+		(char *)(uintptr_t)"--pid-file",
+		pid_file,
 	};
 	size_t n = 7;
 
@@ -370,7 +387,8 @@ static void on_probed(void *arg, int status, const char *output)
 
 	s->job = NULL;
 	yyjson_doc_free(doc);
-	s->done(s->c, open ? 0 : -EIO, open ? NULL : "the engine was restarted while it started this container");
+	s->done(s->c, open ? 0 : -EIO,
+		open ? NULL : "the engine was restarted while it started this container");
 }
 
 void start_probe(struct start **out, struct container *c, start_done *done)

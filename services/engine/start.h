@@ -3,8 +3,8 @@
 #define ENGINE_START_H
 
 /*
- * From a stopped container to a running one and back: root, network, specification, the runtime's create and start;
- * later its delete and the undoing of the rest. The runtime runs beside the engine.
+ * From a stopped container to a running one and back: root, network, specification, the runtime's create and
+ * start; later its delete and the undoing of the rest. The runtime runs beside the engine.
  */
 
 #include <stdint.h>

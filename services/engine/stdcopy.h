@@ -3,8 +3,8 @@
 #define ENGINE_STDCOPY_H
 
 /*
- * The frame that carries several streams over one connection: stream, three zero bytes, length in network order. And the
- * keys that let a client go without ending the container.
+ * The frame that carries several streams over one connection: stream, three zero bytes, length in network
+ * order. And the keys that let a client go without ending the container.
  */
 
 #include <stddef.h>

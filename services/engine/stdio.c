@@ -21,10 +21,10 @@
 
 struct stdio {
 	struct container *c;
-	int child[3];	      /* the container's ends, until it has them; owned */
-	int in;		      /* write end of stdin, or -1; owned */
-	int out[2];	      /* read ends of stdout and stderr; with a terminal out[0] is its pipe; owned */
-	int master, feed;     /* the terminal, and the write end of its pipe; owned; -1 */
+	int child[3];	  /* the container's ends, until it has them; owned */
+	int in;		  /* write end of stdin, or -1; owned */
+	int out[2];	  /* read ends of stdout and stderr; with a terminal out[0] is its pipe; owned */
+	int master, feed; /* the terminal, and the write end of its pipe; owned; -1 */
 	struct console *console; /* owned; until the terminal has arrived */
 	struct loop_io io_in, io_out[2], io_master;
 	char *queue; /* owned */
@@ -84,7 +84,8 @@ int stdio_new(struct stdio **out, struct container *c)
 		stdio_free(s, false);
 		return log_errno(-err, "container=%.12s op=stdio", c->id);
 	}
-	/* The pipes are the container's as far as permissions go: it may reopen /dev/stdout whatever its user is. */
+	/* The pipes are the container's as far as permissions go: it may reopen /dev/stdout whatever its user
+	 * is. */
 	for (int i = 0; i < 3; i++)
 		if (s->child[i] >= 0)
 			(void)!fchmod(s->child[i], 0666);

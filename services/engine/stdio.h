@@ -3,13 +3,13 @@
 #define ENGINE_STDIO_H
 
 /*
- * A container's standard streams, as the engine holds them. Our ends lie in init's store, so that a restarted engine
- * goes on where the old one stopped. Without a terminal:
+ * A container's standard streams, as the engine holds them. Our ends lie in init's store, so that a restarted
+ *engine goes on where the old one stopped. Without a terminal:
  *
  *	stdin pipe <- attached clients		stdout, stderr pipes -> splice -> log files
  *
- * With one: master <- clients; master -> splice -> a pipe that lies in the store too -> splice -> log file. Nothing that
- * has left the terminal is ever only in the engine's memory.
+ * With one: master <- clients; master -> splice -> a pipe that lies in the store too -> splice -> log file.
+ *Nothing that has left the terminal is ever only in the engine's memory.
  */
 
 #include <sys/types.h>
@@ -21,7 +21,8 @@ struct stdio;
 
 enum { STDIN_QUEUE_MAX = 256 << 10 };
 
-/* Before runtime create: makes the pipes, or the socket on which the runtime hands over the terminal. 0 or -errno. */
+/* Before runtime create: makes the pipes, or the socket on which the runtime hands over the terminal. 0 or
+ * -errno. */
 must_check int stdio_new(struct stdio **out, struct container *c);
 /* The container's ends, for descriptors 0, 1, 2; borrowed, -1: /dev/null. With a terminal all are -1. */
 void stdio_child_fds(const struct stdio *s, int fds[3]);
@@ -39,8 +40,8 @@ void stdio_drain(struct stdio *s);
 void stdio_free(struct stdio *s, bool drop);
 
 /*
- * Input from a client, taken whole; -EAGAIN when more than STDIN_QUEUE_MAX is queued already (attach_input_ready() says when
- * there is room), -EPIPE when there is no stdin.
+ * Input from a client, taken whole; -EAGAIN when more than STDIN_QUEUE_MAX is queued already
+ * (attach_input_ready() says when there is room), -EPIPE when there is no stdin.
  */
 must_check int stdio_write(struct stdio *s, const void *buf, size_t len);
 size_t stdio_pending(const struct stdio *s);

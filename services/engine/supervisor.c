@@ -34,7 +34,8 @@ int supervisor_open(struct engine *e)
 	if (!s)
 		return log_errno(ENOMEM, "op=supervisor");
 	s->e = e;
-	s->subs[0] = (struct subscription){.sup = s, .kind = "container", .exited = lifecycle_exited, .fd = -1};
+	s->subs[0] =
+		(struct subscription){.sup = s, .kind = "container", .exited = lifecycle_exited, .fd = -1};
 	s->subs[1] = (struct subscription){.sup = s, .kind = "exec", .exited = exec_exited, .fd = -1};
 	s->fd = initctl_open();
 	if (s->fd < 0) {
@@ -152,7 +153,8 @@ void supervisor_unwatch(struct engine *e, const char *kind, const char *id)
 		log_errno(-err, "op=unwatch name=%s", name);
 }
 
-int supervisor_put(struct engine *e, const char *kind, const char *id, const char *what, const int *fds, size_t n)
+int supervisor_put(
+	struct engine *e, const char *kind, const char *id, const char *what, const int *fds, size_t n)
 {
 	char name[INITCTL_NAME_MAX + 1];
 
@@ -163,7 +165,8 @@ int supervisor_put(struct engine *e, const char *kind, const char *id, const cha
 	return err ? log_errno(-err, "op=store-put name=%s", name) : 0;
 }
 
-ssize_t supervisor_get(struct engine *e, const char *kind, const char *id, const char *what, int *fds, size_t max)
+ssize_t supervisor_get(
+	struct engine *e, const char *kind, const char *id, const char *what, int *fds, size_t max)
 {
 	char name[INITCTL_NAME_MAX + 1];
 

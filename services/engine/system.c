@@ -53,7 +53,8 @@ static void ping(struct engine *e, struct http_req *r, const char *arg)
 static void version(struct engine *e, struct http_req *r, const char *arg)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *o = yyjson_mut_obj(doc), *platform = yyjson_mut_obj(doc), *parts = yyjson_mut_arr(doc), *part, *d;
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *platform = yyjson_mut_obj(doc),
+		       *parts = yyjson_mut_arr(doc), *part, *d;
 	struct utsname u;
 
 	uname(&u);
@@ -115,9 +116,10 @@ static void add_registries(struct engine *e, yyjson_mut_doc *doc, yyjson_mut_val
 
 static void info(struct engine *e, struct http_req *r, const char *arg)
 {
-	static const char *const volume_drivers[] = {"local"}, *const network_drivers[] = {"bridge", "host", "null"};
-	static const char *const log_drivers[] = {"json-file", "local"}, *const security[] = {"name=seccomp,profile=builtin",
-		"name=cgroupns"};
+	static const char *const volume_drivers[] = {"local"}, *const network_drivers[] = {
+								       "bridge", "host", "null"};
+	static const char *const log_drivers[] = {"json-file", "local"},
+				 *const security[] = {"name=seccomp,profile=builtin", "name=cgroupns"};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *v, *rt;
 	const struct image **images = NULL;
@@ -151,8 +153,8 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	yyjson_mut_obj_add_null(doc, v, "Authorization");
 	yyjson_mut_obj_add_val(doc, v, "Log", texts(doc, log_drivers, 2));
 	yyjson_mut_obj_add_val(doc, o, "Plugins", v);
-	static const char *const yes[] = {"MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet",
-		"PidsLimit", "IPv4Forwarding"};
+	static const char *const yes[] = {"MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota",
+		"CPUShares", "CPUSet", "PidsLimit", "IPv4Forwarding"};
 	static const char *const no[] = {"OomKillDisable", "BridgeNfIptables", "BridgeNfIp6tables", "Debug",
 		"ExperimentalBuild", "LiveRestoreEnabled"};
 

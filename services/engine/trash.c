@@ -21,7 +21,8 @@ void trash_remove(const char *path, void *engine)
 {
 	struct engine *e = engine;
 	struct job *job; /* frees itself */
-	char *argv[] = {(char *)(uintptr_t)e->worker, (char *)(uintptr_t)"engine_remove", (char *)(uintptr_t)path, NULL};
+	char *argv[] = {(char *)(uintptr_t)e->worker, (char *)(uintptr_t)"engine_remove",
+		(char *)(uintptr_t)path, NULL};
 	int fds[3] = {-1, -1, JOB_CAPTURE};
 	struct job_opts o = {.path = e->worker, .argv = argv, .fds = fds, .n_fds = 3};
 

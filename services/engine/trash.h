@@ -3,7 +3,8 @@
 #define ENGINE_TRASH_H
 
 /*
- * What is removed is renamed into DATA/engine/trash first, so that it is gone at once and for good; then a worker deletes it.
+ * What is removed is renamed into DATA/engine/trash first, so that it is gone at once and for good; then a
+ * worker deletes it.
  */
 
 #include "lib/util.h"

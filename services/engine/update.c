@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * docker update. On a running container the limits go straight into its control group; what cannot be written there
- * leaves the configuration as it was.
+ * docker update. On a running container the limits go straight into its control group; what cannot be written
+ * there leaves the configuration as it was.
  */
 
 #include <errno.h>
@@ -43,7 +43,11 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 
 	if (json_int(update, "Memory", 0) || json_int(update, "MemorySwap", 0)) {
 		err = set_number(c, "memory.max", mem > 0 ? mem : -1, err);
-		err = set_number(c, "memory.swap.max", mem <= 0 || swap < 0 ? -1 : swap ? swap - mem : mem, err);
+		err = set_number(c, "memory.swap.max",
+			mem <= 0 || swap < 0 ? -1
+			: swap		     ? swap - mem
+					     : mem,
+			err);
 		if (err == -ENOENT)
 			err = 0; /* a kernel without swap accounting */
 	}
@@ -51,13 +55,15 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 		err = set_number(c, "memory.low", json_int(update, "MemoryReservation", 0), err);
 	if (json_int(update, "PidsLimit", 0))
 		err = set_number(c, "pids.max", json_int(update, "PidsLimit", 0), err);
-	if (!err && (json_int(update, "NanoCpus", 0) || json_int(update, "CpuQuota", 0) || json_int(update, "CpuPeriod", 0))) {
+	if (!err && (json_int(update, "NanoCpus", 0) || json_int(update, "CpuQuota", 0) ||
+			    json_int(update, "CpuPeriod", 0))) {
 		if (nano > 0) {
 			period = 100000;
 			quota = nano / 10000;
 		}
 		if (quota > 0)
-			snprintf(text, sizeof(text), "%lld %lld", (long long)quota, (long long)(period ? period : 100000));
+			snprintf(text, sizeof(text), "%lld %lld", (long long)quota,
+				(long long)(period ? period : 100000));
 		else
 			snprintf(text, sizeof(text), "max %lld", (long long)(period ? period : 100000));
 		err = container_cgroup_write(c, "cpu.max", text);
@@ -87,15 +93,17 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 
 	yyjson_val *policy = json_obj(root, "RestartPolicy");
 
-	if (json_text(policy, "Name") && strcmp(json_text(policy, "Name"), "no") != 0 && json_bool(c->host, "AutoRemove")) {
-		api_error(r, 400, "Restart policy cannot be updated because AutoRemove is enabled for the container");
+	if (json_text(policy, "Name") && strcmp(json_text(policy, "Name"), "no") != 0 &&
+		json_bool(c->host, "AutoRemove")) {
+		api_error(r, 400,
+			"Restart policy cannot be updated because AutoRemove is enabled for the container");
 		return;
 	}
 
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = container_config_copy(c);
 	yyjson_mut_val *host = doc ? yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "HostConfig") : NULL;
 
-	yyjson_obj_foreach(root, i, n, k, v) {
+	yyjson_obj_foreach (root, i, n, k, v) {
 		if (json_blank(v) || (v == policy && !json_text(policy, "Name")))
 			continue;
 		yyjson_mut_obj_put(host, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));

@@ -133,7 +133,8 @@ static int make_dirs(struct engine *e, const char *name, yyjson_mut_doc *doc)
 	return err;
 }
 
-int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels, struct volume **out, char **msg)
+int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels, struct volume **out,
+	char **msg)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
 	struct volume *v = volume_find(e, name);
@@ -184,7 +185,7 @@ bool volume_in_use(struct engine *e, const char *name)
 		yyjson_val *m;
 		size_t k, n;
 
-		yyjson_arr_foreach(e->containers[i]->mounts, k, n, m)
+		yyjson_arr_foreach (e->containers[i]->mounts, k, n, m)
 			if (yyjson_equals_str(yyjson_obj_get(m, "Name"), name))
 				return true;
 	}
@@ -224,7 +225,7 @@ void volumes_release(struct container *c, bool remove)
 
 	if (!remove)
 		return;
-	yyjson_arr_foreach(c->mounts, i, n, m) {
+	yyjson_arr_foreach (c->mounts, i, n, m) {
 		const char *name = json_text(m, "Name");
 		struct volume *v = name ? volume_find(c->e, name) : NULL;
 

@@ -3,8 +3,8 @@
 #define ENGINE_VOLUMES_H
 
 /*
- * Named and anonymous volumes: DATA/engine/volumes/NAME/_data is what containers see, volume.json beside it says since when,
- * with which labels, and whether it was made for one container.
+ * Named and anonymous volumes: DATA/engine/volumes/NAME/_data is what containers see, volume.json beside it
+ * says since when, with which labels, and whether it was made for one container.
  */
 
 #include <stdint.h>
@@ -16,7 +16,7 @@ struct container;
 struct engine;
 
 struct volume {
-	char *name;	 /* owned */
+	char *name; /* owned */
 	int64_t created_s;
 	bool anonymous;
 	yyjson_doc *doc; /* owned: volume.json */

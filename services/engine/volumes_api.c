@@ -49,7 +49,8 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 		struct volume *v = e->volumes->list[i];
 		yyjson_val *labels = json_obj(yyjson_doc_get_root(v->doc), "Labels");
 
-		if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) == volume_in_use(e, v->name))
+		if (filters_has(f, "dangling") &&
+			filters_bool(f, "dangling", false) == volume_in_use(e, v->name))
 			continue;
 		if (filters_match_part(f, "name", v->name) && filters_match_exact(f, "driver", "local") &&
 			filters_match_labels(f, "label", labels) && filters_match_labels(f, "label!", labels))
@@ -94,11 +95,13 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 	char id[65];
 
 	if (driver && strcmp(driver, "local") != 0) {
-		api_error(r, 404, "create %s: there is no volume driver \"%s\", only local", name ? name : "", driver);
+		api_error(r, 404, "create %s: there is no volume driver \"%s\", only local", name ? name : "",
+			driver);
 		return;
 	}
 	if (!json_blank(yyjson_obj_get(root, "DriverOpts"))) {
-		api_error(r, 400, "options of the local volume driver (type, o, device) are not supported by this engine yet");
+		api_error(r, 400,
+			"options of the local volume driver (type, o, device) are not supported by this engine yet");
 		return;
 	}
 	if (!json_blank(yyjson_obj_get(root, "ClusterVolumeSpec"))) {
@@ -168,7 +171,8 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 		struct volume *v = e->volumes->list[i];
 		yyjson_val *labels = json_obj(yyjson_doc_get_root(v->doc), "Labels");
 
-		if ((!all && !v->anonymous) || volume_in_use(e, v->name) || !filters_match_labels(f, "label", labels) ||
+		if ((!all && !v->anonymous) || volume_in_use(e, v->name) ||
+			!filters_match_labels(f, "label", labels) ||
 			!filters_match_labels(f, "label!", labels))
 			continue;
 		yyjson_mut_arr_add_strcpy(doc, arr, v->name);

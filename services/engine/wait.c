@@ -59,7 +59,8 @@ static void answer(struct http_req *r, int code, const char *error)
 
 void wait_notify(struct container *c, enum wait_event ev)
 {
-	/* Answering ends the request, which unlinks its waiter. Taking from the front is safe whatever goes away meanwhile. */
+	/* Answering ends the request, which unlinks its waiter. Taking from the front is safe whatever goes
+	 * away meanwhile. */
 	struct waiter *due = NULL;
 
 	for (struct waiter *w = c->waiters, *next; w; w = next) {
@@ -94,13 +95,15 @@ void wait_handle(struct engine *e, struct http_req *r, const char *name)
 		return;
 	if (condition && !strcmp(condition, "removed")) {
 		until = WAIT_REMOVED;
-	} else if (condition && *condition && strcmp(condition, "not-running") != 0 && strcmp(condition, "next-exit") != 0) {
+	} else if (condition && *condition && strcmp(condition, "not-running") != 0 &&
+		   strcmp(condition, "next-exit") != 0) {
 		api_error(r, 400, "invalid condition: \"%s\" (not-running, next-exit or removed)", condition);
 		return;
 	}
 
 	bool next_exit = condition && !strcmp(condition, "next-exit");
-	bool stopped = c->state == CONTAINER_CREATED || c->state == CONTAINER_EXITED || c->state == CONTAINER_DEAD;
+	bool stopped =
+		c->state == CONTAINER_CREATED || c->state == CONTAINER_EXITED || c->state == CONTAINER_DEAD;
 
 	http_reply_start(r, 200, "application/json");
 	if (until == WAIT_STOPPED && !next_exit && stopped) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* One write a line, so that lines of several services do not mix. A console that takes nothing loses the line. */
+/* One write a line, so that lines of several services do not mix. A console that takes nothing loses the
+ * line. */
 
 #include <fcntl.h>
 #include <stdarg.h>

@@ -22,7 +22,8 @@ int file_read(int dir, const char *path, size_t max, char **out, size_t *len)
 	for (;;) {
 		ssize_t n;
 
-		if (have == room) { /* one byte over @max tells a file of @max from a larger one; one more for the NUL */
+		if (have == room) { /* one byte over @max tells a file of @max from a larger one; one more for
+				       the NUL */
 			char *grown;
 
 			room = room ? room * 2 : 4096;

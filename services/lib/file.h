@@ -21,7 +21,8 @@ must_check int file_read(int dir, const char *path, size_t max, char **out, size
 /**
  * file_replace() - write @path anew: a temporary file beside it, fsync, rename, fsync of the folder
  *
- * The temporary is PATH.new; one left by a power cut is overwritten. Return: 0 or -errno, and the old file stays.
+ * The temporary is PATH.new; one left by a power cut is overwritten. Return: 0 or -errno, and the old file
+ * stays.
  */
 must_check int file_replace(int dir, const char *path, const void *buf, size_t len, mode_t mode);
 

@@ -48,14 +48,14 @@ static ssize_t faulty_write(int fd, const void *buf, size_t len)
 	return write(fd, buf, short_writes && len > 1 ? len / 2 : len);
 }
 
-#define openat faulty_openat
-#define write(fd, buf, len)	      faulty_write(fd, buf, len)
-#define fsync(fd)		      (faulty() ? -1 : fsync(fd))
-#define fchmod(fd, mode)	      (faulty() ? -1 : fchmod(fd, mode))
-#define renameat(from, a, to, b)      (faulty() ? -1 : renameat(from, a, to, b))
-#define unlinkat(dir, path, flags)    (faulty() ? -1 : unlinkat(dir, path, flags))
-#define file_replace		      replace_under_test
-#define file_read		      read_under_test
+#define openat			   faulty_openat
+#define write(fd, buf, len)	   faulty_write(fd, buf, len)
+#define fsync(fd)		   (faulty() ? -1 : fsync(fd))
+#define fchmod(fd, mode)	   (faulty() ? -1 : fchmod(fd, mode))
+#define renameat(from, a, to, b)   (faulty() ? -1 : renameat(from, a, to, b))
+#define unlinkat(dir, path, flags) (faulty() ? -1 : unlinkat(dir, path, flags))
+#define file_replace		   replace_under_test
+#define file_read		   read_under_test
 #include "lib/file.c"
 #undef openat
 #undef write

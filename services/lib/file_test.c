@@ -49,7 +49,8 @@ static void replace_overwrites_and_sets_the_mode(void **state)
 	struct stat st;
 	size_t len;
 
-	assert_int_equal(symlinkat("elsewhere", dir, "f.new"), 0); /* left over, or laid as a trap: not followed */
+	assert_int_equal(
+		symlinkat("elsewhere", dir, "f.new"), 0); /* left over, or laid as a trap: not followed */
 	assert_int_equal(file_replace(dir, "f", "one", 3, 0600), 0);
 	snprintf(whole, sizeof(whole), "%s/f", path);
 	assert_int_equal(file_replace(AT_FDCWD, whole, "", 0, 0644), 0);

@@ -4,12 +4,12 @@
 
 /*
  * An HTTP/1.1 server on the loop (RFC 9112): llhttp parses, the connection stays ours, so that a handler
- * can answer late, stream both ways, upgrade, or outlive the request. Keep-alive, pipelining answered in order,
- * Expect: 100-continue, chunked both ways, HEAD answered without a body.
+ * can answer late, stream both ways, upgrade, or outlive the request. Keep-alive, pipelining answered in
+ * order, Expect: 100-continue, chunked both ways, HEAD answered without a body.
  *
  * A request lives from the handler's call until its response has ended or its peer has gone; `closed` says
- * so exactly once and is the last call about it. Limits: headers 64 KiB, target 16 KiB, 128 headers; a breach is
- * answered 431 or 414, malformed input 400, and the connection closed.
+ * so exactly once and is the last call about it. Limits: headers 64 KiB, target 16 KiB, 128 headers; a breach
+ * is answered 431 or 414, malformed input 400, and the connection closed.
  */
 
 #include <sys/types.h>
@@ -22,7 +22,16 @@ struct tls_config;
 struct http_server;
 struct http_req;
 
-enum http_method { HTTP_GET_, HTTP_HEAD_, HTTP_POST_, HTTP_PUT_, HTTP_DELETE_, HTTP_PATCH_, HTTP_OPTIONS_, HTTP_OTHER_ };
+enum http_method {
+	HTTP_GET_,
+	HTTP_HEAD_,
+	HTTP_POST_,
+	HTTP_PUT_,
+	HTTP_DELETE_,
+	HTTP_PATCH_,
+	HTTP_OPTIONS_,
+	HTTP_OTHER_
+};
 
 /* Called when the headers are complete. Must answer, now or later. */
 typedef void http_handler(struct http_req *r, void *arg);
@@ -40,31 +49,32 @@ void http_server_max_conns(struct http_server *s, unsigned max); /* beyond it, a
 /* The request; pointers live as long as it does. */
 enum http_method http_method(const struct http_req *r);
 const char *http_method_name(const struct http_req *r);
-const char *http_path(const struct http_req *r);			/* percent-decoded, no NUL inside */
-const char *http_raw_path(const struct http_req *r);			/* as sent, up to '?' */
-const char *http_query(const struct http_req *r, const char *key);	/* decoded first value, or NULL */
+const char *http_path(const struct http_req *r);		   /* percent-decoded, no NUL inside */
+const char *http_raw_path(const struct http_req *r);		   /* as sent, up to '?' */
+const char *http_query(const struct http_req *r, const char *key); /* decoded first value, or NULL */
 size_t http_query_all(const struct http_req *r, const char *key, const char **values, size_t max); /* count */
-const char *http_header(const struct http_req *r, const char *name);	/* case-insensitive, or NULL */
-int64_t http_content_length(const struct http_req *r);			/* -1: none or chunked */
-struct stream *http_stream(const struct http_req *r);			/* for the peer's identity */
+const char *http_header(const struct http_req *r, const char *name); /* case-insensitive, or NULL */
+int64_t http_content_length(const struct http_req *r);		     /* -1: none or chunked */
+struct stream *http_stream(const struct http_req *r);		     /* for the peer's identity */
 
 /*
- * What the handler hangs on the request. `closed` frees it; ok is false when the peer left early. Set again, it replaces;
- * NULL for none. Set on a request that has ended, it is called at once.
+ * What the handler hangs on the request. `closed` frees it; ok is false when the peer left early. Set again,
+ * it replaces; NULL for none. Set on a request that has ended, it is called at once.
  */
 void http_on_closed(struct http_req *r, void (*closed)(struct http_req *r, bool ok, void *arg), void *arg);
 
 /* Body, streamed: data, then end. Paused from the start until one of these two is called. */
-void http_body_stream(struct http_req *r, void (*data)(struct http_req *r, const void *buf, size_t len, void *arg),
+void http_body_stream(struct http_req *r,
+	void (*data)(struct http_req *r, const void *buf, size_t len, void *arg),
 	void (*end)(struct http_req *r, void *arg), void *arg);
 void http_body_pause(struct http_req *r, bool paused);
 
 /*
- * Body, whole: done() gets a NUL-terminated buffer that lives as long as the request, and may change it. Over @max it
- * is answered 413 here and done() is never called.
+ * Body, whole: done() gets a NUL-terminated buffer that lives as long as the request, and may change it. Over
+ * @max it is answered 413 here and done() is never called.
  */
-void http_body_read(struct http_req *r, size_t max, void (*done)(struct http_req *r, char *body, size_t len, void *arg),
-	void *arg);
+void http_body_read(struct http_req *r, size_t max,
+	void (*done)(struct http_req *r, char *body, size_t len, void *arg), void *arg);
 
 /* Extra response headers, before the response starts. Values are copied; CR and LF are refused (-EINVAL). */
 must_check int http_set_header(struct http_req *r, const char *name, const char *value);
@@ -84,9 +94,9 @@ void http_end(struct http_req *r);
  * @status:	101 or 200
  * @content_type: may be NULL; headers set before are sent too
  *
- * Sends the head as given and returns the stream, now the caller's: set its events at once and free it at the end. Bytes
- * the client already sent are delivered to the new events from the loop. The request is closed (ok) before this returns.
- * Return: the stream, or NULL when the peer is gone.
+ * Sends the head as given and returns the stream, now the caller's: set its events at once and free it at the
+ * end. Bytes the client already sent are delivered to the new events from the loop. The request is closed
+ * (ok) before this returns. Return: the stream, or NULL when the peer is gone.
  */
 must_check struct stream *http_hijack(struct http_req *r, int status, const char *content_type);
 

@@ -3,8 +3,8 @@
 #define LIB_HTTP_INT_H
 
 /*
- * The inside of the HTTP server, in four files: http_server.c accepts, http_parse.c and http_conn.c turn bytes
- * into requests, http_reply.c turns answers into bytes.
+ * The inside of the HTTP server, in four files: http_server.c accepts, http_parse.c and http_conn.c turn
+ * bytes into requests, http_reply.c turns answers into bytes.
  *
  * A connection has at most one request at a time, `req`. Bytes of later ones wait in `backlog`, and reading
  * stops while there are any. A request that has ended stays in memory until the next turn of the loop, so

@@ -90,8 +90,10 @@ static ssize_t receive(int sock, struct packet *p, int flags, int *fds, size_t m
 		char buf[CMSG_SPACE(INITCTL_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {p, sizeof(*p) - 1};
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)};
+	struct msghdr msg = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf)};
 	ssize_t n;
 
 	do

@@ -6,10 +6,11 @@
  * The client side of init's control socket. init/README.md describes the protocol.
  *
  * Three things above all: verbs for services and the machine; a descriptor store (name -> descriptors) that
- * outlives every service; and exit statuses, kept by init from the moment it reaps until they are acknowledged.
+ * outlives every service; and exit statuses, kept by init from the moment it reaps until they are
+ * acknowledged.
  *
- * Names are 1..127 bytes of [A-Za-z0-9._/-]; by convention the first part says whose they are: `container/ID`,
- * `exec/ID`. Calls are synchronous: init never blocks, so they return in microseconds.
+ * Names are 1..127 bytes of [A-Za-z0-9._/-]; by convention the first part says whose they are:
+ * `container/ID`, `exec/ID`. Calls are synchronous: init never blocks, so they return in microseconds.
  */
 
 #include <stdint.h>
@@ -23,12 +24,12 @@ enum { INITCTL_NAME_MAX = 127, INITCTL_FDS_MAX = 64 };
 
 /* A process that has ended, or one that init holds and that still runs. */
 struct initctl_exit {
-	uint64_t seq;		/* what initctl_ack() takes; 0 while running */
-	char name[128];		/* "" for an orphan nobody had registered */
-	char cgroup[256];	/* orphans only: its cgroup v2 path, read before the reap; else "" */
+	uint64_t seq;	  /* what initctl_ack() takes; 0 while running */
+	char name[128];	  /* "" for an orphan nobody had registered */
+	char cgroup[256]; /* orphans only: its cgroup v2 path, read before the reap; else "" */
 	int32_t pid;
-	uint64_t start_ticks;	/* field 22 of /proc/PID/stat: with pid, one process of this boot */
-	int32_t status;		/* as wait(2) gives it */
+	uint64_t start_ticks; /* field 22 of /proc/PID/stat: with pid, one process of this boot */
+	int32_t status;	      /* as wait(2) gives it */
 	int64_t exit_realtime_ns;
 };
 
@@ -40,8 +41,8 @@ must_check int initctl_open_at(const char *path); /* an init with another root *
  * initctl_watch() - ask init to keep this process's exit status
  * @pidfd:	borrowed; of a process that is or will become a child of init
  *
- * Sent by runtime before the process passes its start gate. Return: 0, -EEXIST when the name is held, -ESRCH when the
- * process is already reaped, or -errno.
+ * Sent by runtime before the process passes its start gate. Return: 0, -EEXIST when the name is held, -ESRCH
+ * when the process is already reaped, or -errno.
  */
 must_check int initctl_watch(int fd, const char *name, int pidfd);
 
@@ -65,7 +66,8 @@ must_check ssize_t initctl_running(int fd, const char *prefix, struct initctl_ex
 
 /* Descriptor store. put replaces; get duplicates (O_CLOEXEC) and returns how many; drop closes init's. */
 must_check int initctl_store_put(int fd, const char *name, const int *fds, size_t n);
-must_check ssize_t initctl_store_get(int fd, const char *name, int *fds, size_t max); /* -ENOENT: no such name */
+must_check ssize_t initctl_store_get(
+	int fd, const char *name, int *fds, size_t max); /* -ENOENT: no such name */
 must_check int initctl_store_drop(int fd, const char *name);
 /* Names under @prefix, one a line; *out is malloc'ed. 0 or -errno. */
 must_check int initctl_store_list(int fd, const char *prefix, char **out);

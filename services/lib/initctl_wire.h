@@ -3,12 +3,13 @@
 #define LIB_INITCTL_WIRE_H
 
 /*
- * What travels on init's control socket: SOCK_SEQPACKET, one request a packet, one reply a packet, in order. Both
- * ends come from one image, so integers are the machine's own. Descriptors travel as SCM_RIGHTS beside the request
- * (watch, put) or the reply (get).
+ * What travels on init's control socket: SOCK_SEQPACKET, one request a packet, one reply a packet, in order.
+ * Both ends come from one image, so integers are the machine's own. Descriptors travel as SCM_RIGHTS beside
+ * the request (watch, put) or the reply (get).
  *
- * Nothing is queued in init: a list is taken in pages, each answer carrying the cursor that asks for the next, and
- * a subscriber is sent what init keeps anyway. A client that does not read its reply is disconnected.
+ * Nothing is queued in init: a list is taken in pages, each answer carrying the cursor that asks for the
+ * next, and a subscriber is sent what init keeps anyway. A client that does not read its reply is
+ * disconnected.
  */
 
 #include <stdint.h>

@@ -267,7 +267,7 @@ static void build_route(struct nlmsg *m, uint16_t type, uint16_t flags, const st
 		.rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_COMPAT,
 		.rtm_protocol = r->protocol ? r->protocol : RTPROT_STATIC,
 		/* A deletion names no scope: it matches any. */
-		.rtm_scope = type == RTM_DELROUTE	 ? RT_SCOPE_NOWHERE
+		.rtm_scope = type == RTM_DELROUTE			      ? RT_SCOPE_NOWHERE
 			     : r->gateway.family || r->dst.family == AF_INET6 ? RT_SCOPE_UNIVERSE
 									      : RT_SCOPE_LINK,
 		.rtm_type = r->type ? r->type : RTN_UNICAST,

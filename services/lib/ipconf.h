@@ -36,7 +36,7 @@ bool ipaddr_overlap(const struct ipaddr *a, const struct ipaddr *b);
 struct link_addr {
 	int index;
 	struct ipaddr addr;
-	uint32_t valid_s;     /* lifetimes; 0 when adding: for ever */
+	uint32_t valid_s; /* lifetimes; 0 when adding: for ever */
 	uint32_t preferred_s;
 	uint32_t flags; /* IFA_F_* */
 	uint8_t scope;
@@ -62,9 +62,11 @@ struct route {
 	bool onlink;	  /* the gateway need not be in a connected network */
 };
 
-must_check int route_set(struct netlink *nl, const struct route *r); /* adds or replaces the one with this dst and metric */
+must_check int route_set(
+	struct netlink *nl, const struct route *r); /* adds or replaces the one with this dst and metric */
 must_check int route_del(struct netlink *nl, const struct route *r); /* -ESRCH: was not there */
-must_check ssize_t route_list(struct netlink *nl, struct route **out); /* unicast; multipath routes give their first hop */
+must_check ssize_t route_list(
+	struct netlink *nl, struct route **out); /* unicast; multipath routes give their first hop */
 must_check int route_parse(const struct nlmsg_view *v, struct route *out);
 
 /* A policy rule: packets from @src (AF_UNSPEC with family in @family: all) with @mark look into @table. */

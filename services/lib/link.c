@@ -32,7 +32,8 @@ static void put_kind(struct nlmsg *m, const struct link_new *n)
 	nlmsg_put_str(m, IFLA_INFO_KIND, n->kind);
 	data = nlmsg_nest(m, IFLA_INFO_DATA);
 	if (!strcmp(n->kind, "veth")) {
-		/* Never up: the kernel makes it before the other end and refuses to open half a pair (ENOTCONN). */
+		/* Never up: the kernel makes it before the other end and refuses to open half a pair
+		 * (ENOTCONN). */
 		const struct ifinfomsg peer = {};
 		size_t nest = nlmsg_nest(m, VETH_INFO_PEER);
 
@@ -163,7 +164,8 @@ int link_port_isolate(struct netlink *nl, int index, bool isolated)
 int link_parse(const struct nlmsg_view *v, struct link *out)
 {
 	struct nla t[IFLA_PERM_ADDRESS + 1], info[IFLA_INFO_DATA + 1], data[8];
-	static_assert(IFLA_VLAN_ID < array_len(data) && IFLA_BOND_MIIMON < array_len(data), "room for both kinds");
+	static_assert(
+		IFLA_VLAN_ID < array_len(data) && IFLA_BOND_MIIMON < array_len(data), "room for both kinds");
 	struct ifinfomsg head;
 	struct link l = {};
 	int r = nlmsg_attrs(v, sizeof(head), t, array_len(t));
@@ -193,7 +195,8 @@ int link_parse(const struct nlmsg_view *v, struct link *out)
 			return r;
 		nla_str(&info[IFLA_INFO_KIND], l.kind, sizeof(l.kind));
 		if ((!strcmp(l.kind, "vlan") || !strcmp(l.kind, "bond")) && info[IFLA_INFO_DATA].data) {
-			r = nla_parse(data, array_len(data), info[IFLA_INFO_DATA].data, info[IFLA_INFO_DATA].len);
+			r = nla_parse(
+				data, array_len(data), info[IFLA_INFO_DATA].data, info[IFLA_INFO_DATA].len);
 			if (r < 0)
 				return r;
 			if (l.kind[0] == 'v') {

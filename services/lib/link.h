@@ -3,8 +3,8 @@
 #define LIB_LINK_H
 
 /*
- * Network devices (rtnetlink links): make, change, list. Indexes belong to the network namespace of the socket.
- * Failures are logged by the caller, who knows why it asked; nl->text has the kernel's words.
+ * Network devices (rtnetlink links): make, change, list. Indexes belong to the network namespace of the
+ * socket. Failures are logged by the caller, who knows why it asked; nl->text has the kernel's words.
  */
 
 #include <net/if.h>
@@ -17,17 +17,17 @@ enum { LINK_MAC_LEN = 6, LINK_KIND_MAX = 16 };
 struct link {
 	int index;
 	char name[IFNAMSIZ];
-	char kind[LINK_KIND_MAX];   /* "veth", "bridge", ...; "" for hardware */
-	uint16_t arp_type;	    /* ARPHRD_* */
-	unsigned flags;		    /* IFF_* */
+	char kind[LINK_KIND_MAX]; /* "veth", "bridge", ...; "" for hardware */
+	uint16_t arp_type;	  /* ARPHRD_* */
+	unsigned flags;		  /* IFF_* */
 	uint32_t mtu;
 	uint8_t mac[LINK_MAC_LEN];
 	bool has_mac;
 	uint8_t permanent_mac[LINK_MAC_LEN]; /* burnt in; a bond's member still has it */
 	bool has_permanent_mac;
-	int master; /* index of its bridge or bond, 0: none */
-	int parent; /* index of a VLAN's parent, of a veth's peer; 0: none, or in another namespace */
-	uint16_t vlan_id; /* kind "vlan" */
+	int master;	   /* index of its bridge or bond, 0: none */
+	int parent;	   /* index of a VLAN's parent, of a veth's peer; 0: none, or in another namespace */
+	uint16_t vlan_id;  /* kind "vlan" */
 	uint8_t bond_mode; /* kind "bond" */
 	uint32_t bond_miimon_ms;
 };
@@ -44,8 +44,8 @@ struct link_new {
 	int parent; /* vlan, macvlan */
 	bool up;
 	uint16_t vlan_id;
-	uint32_t macvlan_mode;	/* MACVLAN_MODE_*; 0: bridge mode */
-	uint8_t bond_mode;	/* BOND_MODE_* */
+	uint32_t macvlan_mode; /* MACVLAN_MODE_*; 0: bridge mode */
+	uint8_t bond_mode;     /* BOND_MODE_* */
 	uint32_t bond_miimon_ms;
 	struct { /* the other end of a veth pair, in the namespace netns_fd (-1: the same one); born down */
 		const char *name;

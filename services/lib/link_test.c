@@ -86,24 +86,29 @@ static void test_ipaddr(void **state)
 static void test_veth_bytes(void **state)
 {
 	static const uint8_t want[] = {
-		132, 0, 0, 0, 16, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0,    /* RTM_NEWLINK, EXCL | CREATE */
-		0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,	      /* ifinfomsg: up */
-		7, 0, 3, 0, 'v', '0', 0, 0,			      /* IFLA_IFNAME */
-		8, 0, 4, 0, 0x78, 5, 0, 0,			      /* IFLA_MTU */
-		10, 0, 1, 0, 0x02, 0x42, 0xac, 0x11, 0, 2, 0, 0,      /* IFLA_ADDRESS */
-		8, 0, 10, 0, 7, 0, 0, 0,			      /* IFLA_MASTER */
-		64, 0, 18, 0x80,				      /* IFLA_LINKINFO */
-		9, 0, 1, 0, 'v', 'e', 't', 'h', 0, 0, 0, 0,	      /* IFLA_INFO_KIND */
-		48, 0, 2, 0x80,					      /* IFLA_INFO_DATA */
-		44, 0, 1, 0x80,					      /* VETH_INFO_PEER */
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,	      /* ifinfomsg: down */
-		7, 0, 3, 0, 'v', '1', 0, 0,			      /* IFLA_IFNAME */
-		8, 0, 4, 0, 0x78, 5, 0, 0,			      /* IFLA_MTU */
-		8, 0, 28, 0, 9, 0, 0, 0,			      /* IFLA_NET_NS_FD */
+		132, 0, 0, 0, 16, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, /* RTM_NEWLINK, EXCL | CREATE */
+		0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,	   /* ifinfomsg: up */
+		7, 0, 3, 0, 'v', '0', 0, 0,			   /* IFLA_IFNAME */
+		8, 0, 4, 0, 0x78, 5, 0, 0,			   /* IFLA_MTU */
+		10, 0, 1, 0, 0x02, 0x42, 0xac, 0x11, 0, 2, 0, 0,   /* IFLA_ADDRESS */
+		8, 0, 10, 0, 7, 0, 0, 0,			   /* IFLA_MASTER */
+		64, 0, 18, 0x80,				   /* IFLA_LINKINFO */
+		9, 0, 1, 0, 'v', 'e', 't', 'h', 0, 0, 0, 0,	   /* IFLA_INFO_KIND */
+		48, 0, 2, 0x80,					   /* IFLA_INFO_DATA */
+		44, 0, 1, 0x80,					   /* VETH_INFO_PEER */
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,	   /* ifinfomsg: down */
+		7, 0, 3, 0, 'v', '1', 0, 0,			   /* IFLA_IFNAME */
+		8, 0, 4, 0, 0x78, 5, 0, 0,			   /* IFLA_MTU */
+		8, 0, 28, 0, 9, 0, 0, 0,			   /* IFLA_NET_NS_FD */
 	};
 	cleanup(nlmsg_fini) struct nlmsg m = {};
 	const struct link_new n = {
-		.kind = "veth", .name = "v0", .mtu = 1400, .mac = mac_a, .master = 7, .up = true,
+		.kind = "veth",
+		.name = "v0",
+		.mtu = 1400,
+		.mac = mac_a,
+		.master = 7,
+		.up = true,
 		.peer = {.name = "v1", .netns_fd = 9},
 	};
 
@@ -117,7 +122,11 @@ static void test_links(void **state)
 {
 	struct netlink nl = NETLINK_CLOSED, inside = NETLINK_CLOSED;
 	struct link_new bridge = {.kind = "bridge", .name = "br9", .mac = mac_a, .up = true};
-	struct link_new pair = {.kind = "veth", .name = "v0", .mtu = 1400, .up = true, .peer = {.name = "eth0", .netns_fd = -1}};
+	struct link_new pair = {.kind = "veth",
+		.name = "v0",
+		.mtu = 1400,
+		.up = true,
+		.peer = {.name = "eth0", .netns_fd = -1}};
 	struct link_change change = LINK_NO_CHANGE;
 	struct link l;
 	struct link *all = NULL;
@@ -175,7 +184,8 @@ static void test_links(void **state)
 static void test_addresses_and_routes(void **state)
 {
 	struct netlink nl = NETLINK_CLOSED;
-	struct link_new pair = {.kind = "veth", .name = "w0", .up = true, .peer = {.name = "w1", .netns_fd = -1}};
+	struct link_new pair = {
+		.kind = "veth", .name = "w0", .up = true, .peer = {.name = "w1", .netns_fd = -1}};
 	struct link_addr a = {.addr = ip("10.9.0.1/24")};
 	struct link_addr *addrs = NULL;
 	struct route r = {.dst = ip("0.0.0.0/0"), .gateway = ip("10.9.0.254"), .metric = 7};
@@ -211,8 +221,9 @@ static void test_addresses_and_routes(void **state)
 	found = false;
 	n = route_list(&nl, &routes);
 	for (ssize_t i = 0; i < n; i++)
-		found |= routes[i].dst.family == AF_INET && routes[i].dst.prefix == 0 && routes[i].index == l.index &&
-			 routes[i].metric == 7 && ipaddr_equal(&routes[i].gateway, &r.gateway);
+		found |= routes[i].dst.family == AF_INET && routes[i].dst.prefix == 0 &&
+			 routes[i].index == l.index && routes[i].metric == 7 &&
+			 ipaddr_equal(&routes[i].gateway, &r.gateway);
 	assert_true(found);
 	free(routes);
 	assert_int_equal(route_set(&nl, &bad), -ENETUNREACH);
@@ -286,9 +297,12 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	      cmocka_unit_test(test_ipaddr),
-		cmocka_unit_test(test_veth_bytes),    cmocka_unit_test(test_links),
-		cmocka_unit_test(test_addresses_and_routes), cmocka_unit_test(test_batch_failure),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_ipaddr),
+		cmocka_unit_test(test_veth_bytes),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_addresses_and_routes),
+		cmocka_unit_test(test_batch_failure),
 		cmocka_unit_test(test_events),
 	};
 

@@ -36,14 +36,14 @@ static void printf_like(3, 0) emit(const char *level, int err, const char *fmt, 
 	errno = saved;
 }
 
-#define DEFINE_LEVEL(fn, level)                \
-	void fn(const char *fmt, ...)          \
-	{                                      \
-		va_list ap;                    \
-                                               \
-		va_start(ap, fmt);             \
-		emit(level, 0, fmt, ap);       \
-		va_end(ap);                    \
+#define DEFINE_LEVEL(fn, level)                                                                              \
+	void fn(const char *fmt, ...)                                                                        \
+	{                                                                                                    \
+		va_list ap;                                                                                  \
+                                                                                                             \
+		va_start(ap, fmt);                                                                           \
+		emit(level, 0, fmt, ap);                                                                     \
+		va_end(ap);                                                                                  \
 	}
 
 DEFINE_LEVEL(log_info, "info")

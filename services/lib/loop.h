@@ -42,7 +42,7 @@ struct loop_task {
 
 /* Also ignores SIGPIPE, so that a broken peer is an errno (spawn() restores it). Return: 0 or -errno. */
 must_check int loop_new(struct loop **out);
-void loop_free(struct loop *l);		    /* accepts NULL; sources must be gone */
+void loop_free(struct loop *l); /* accepts NULL; sources must be gone */
 
 /* Runs until loop_quit(), whose code it returns, or -errno when epoll itself fails. */
 int loop_run(struct loop *l);
@@ -58,8 +58,8 @@ must_check int loop_io_set(struct loop_io *io, uint32_t events);
 void loop_io_del(struct loop_io *io); /* idempotent */
 
 /* Arms or re-arms. 0 or -ENOMEM; re-arming never fails. */
-must_check int loop_timer_set(struct loop *l, struct loop_timer *t, int64_t deadline_ms,
-	void (*fn)(struct loop_timer *t));
+must_check int loop_timer_set(
+	struct loop *l, struct loop_timer *t, int64_t deadline_ms, void (*fn)(struct loop_timer *t));
 void loop_timer_del(struct loop_timer *t); /* idempotent */
 
 /* Runs @fn once, from the loop, before it next sleeps. Never fails; deferred again before that, runs once. */

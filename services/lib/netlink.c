@@ -79,7 +79,8 @@ static ssize_t receive(struct netlink *nl, uint8_t *buf, int flags)
 	for (;;) {
 		struct sockaddr_nl from = {};
 		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(nl->fd, buf, DATAGRAM_MAX, flags | MSG_TRUNC, (struct sockaddr *)&from, &len);
+		ssize_t n = recvfrom(
+			nl->fd, buf, DATAGRAM_MAX, flags | MSG_TRUNC, (struct sockaddr *)&from, &len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -176,7 +177,8 @@ static void reset(struct nlmsg *m)
 	m->err = 0;
 }
 
-static int talk(struct netlink *nl, struct nlmsg *m, uint16_t flags, netlink_fn *fn, void *arg, bool *interrupted)
+static int talk(
+	struct netlink *nl, struct nlmsg *m, uint16_t flags, netlink_fn *fn, void *arg, bool *interrupted)
 {
 	struct answer a = {.fn = fn, .arg = arg};
 	int r;
@@ -231,7 +233,8 @@ int netlink_dump(struct netlink *nl, struct nlmsg *m, netlink_fn *fn, void *arg)
 
 int netlink_join(struct netlink *nl, unsigned group)
 {
-	return setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
+	return setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno
+												  : 0;
 }
 
 int netlink_events(struct netlink *nl, netlink_fn *fn, void *arg)

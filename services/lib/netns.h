@@ -8,8 +8,8 @@
  * netns_socket() - a socket that belongs to another network namespace
  * @netns:	borrowed; -1: the caller's own
  *
- * The calling thread goes there and comes back. When the way back fails the process ends: nothing may go on in a
- * namespace it does not expect. Return: a descriptor (O_CLOEXEC) or -errno.
+ * The calling thread goes there and comes back. When the way back fails the process ends: nothing may go on
+ * in a namespace it does not expect. Return: a descriptor (O_CLOEXEC) or -errno.
  */
 must_check int netns_socket(int netns, int family, int type, int protocol);
 

@@ -3,8 +3,9 @@
 #define LIB_NETNS_TESTING_H
 
 /*
- * For tests that need a kernel to talk to: a network namespace of their own, so that nothing of the machine is touched
- * and no packet can leave it. Where the machine grants none the test is skipped, which cmocka prints and counts.
+ * For tests that need a kernel to talk to: a network namespace of their own, so that nothing of the machine
+ * is touched and no packet can leave it. Where the machine grants none the test is skipped, which cmocka
+ * prints and counts.
  */
 
 #include <errno.h>
@@ -26,10 +27,10 @@ static inline int netns_testing_enter(void)
 	return state > 0;
 }
 
-#define NEED_NETNS()                         \
-	do {                                 \
-		if (!netns_testing_enter())  \
-			skip();              \
+#define NEED_NETNS()                                                                                         \
+	do {                                                                                                 \
+		if (!netns_testing_enter())                                                                  \
+			skip();                                                                              \
 	} while (0)
 
 #endif

@@ -137,7 +137,8 @@ void nft_chain_destroy(struct nft *b, const char *chain)
 
 /* ---- sets and maps */
 
-/* How nft is to read the bytes: names and marks are in host order, a concatenation has no order of its own. */
+/* How nft is to read the bytes: names and marks are in host order, a concatenation has no order of its own.
+ */
 static uint32_t byteorder(uint32_t type)
 {
 	if (type >= 1 << 6)
@@ -216,7 +217,8 @@ static void put_key(struct nft *b, const void *key, size_t len, uint32_t flags)
 	nlmsg_nest_end(&b->m, nest);
 }
 
-void nft_elem_add(struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len)
+void nft_elem_add(
+	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len)
 {
 	size_t list = elems_begin(b, NFT_MSG_NEWSETELEM, set), elem = nlmsg_nest(&b->m, NFTA_LIST_ELEM);
 
@@ -227,8 +229,8 @@ void nft_elem_add(struct nft *b, const char *set, const void *key, size_t key_le
 	elems_end(b, list);
 }
 
-void nft_elem_add_verdict(struct nft *b, const char *map, const void *key, size_t key_len, int32_t verdict,
-	const char *chain)
+void nft_elem_add_verdict(
+	struct nft *b, const char *map, const void *key, size_t key_len, int32_t verdict, const char *chain)
 {
 	size_t list = elems_begin(b, NFT_MSG_NEWSETELEM, map), elem = nlmsg_nest(&b->m, NFTA_LIST_ELEM);
 
@@ -238,7 +240,8 @@ void nft_elem_add_verdict(struct nft *b, const char *map, const void *key, size_
 	elems_end(b, list);
 }
 
-static void interval(struct nft *b, uint16_t type, const char *set, const void *first, const void *end, size_t len)
+static void interval(
+	struct nft *b, uint16_t type, const char *set, const void *first, const void *end, size_t len)
 {
 	size_t list = elems_begin(b, type, set);
 
@@ -261,7 +264,8 @@ void nft_elem_destroy(struct nft *b, const char *set, const void *key, size_t ke
 	elems_end(b, list);
 }
 
-void nft_elem_destroy_interval(struct nft *b, const char *set, const void *first, const void *end, size_t key_len)
+void nft_elem_destroy_interval(
+	struct nft *b, const char *set, const void *first, const void *end, size_t key_len)
 {
 	interval(b, NFT_MSG_DESTROYSETELEM, set, first, end, key_len);
 }

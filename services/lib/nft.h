@@ -3,13 +3,15 @@
 #define LIB_NFT_H
 
 /*
- * nftables without a library: a batch is built in memory and committed as one transaction, all of it or nothing.
+ * nftables without a library: a batch is built in memory and committed as one transaction, all of it or
+ * nothing.
  *
- * The intended shape: rules that never change look into sets and maps; a change is an element. A table is replaced as a
- * whole (nft_table_replace()) only when its owner starts. Comments go in as userdata in the form that `nft` shows.
+ * The intended shape: rules that never change look into sets and maps; a change is an element. A table is
+ * replaced as a whole (nft_table_replace()) only when its owner starts. Comments go in as userdata in the
+ * form that `nft` shows.
  *
- * Registers: R1 to R4 are the 128-bit ones. A concatenated key is loaded into consecutive 32-bit words from R1 on:
- * NFT_WORD(0) is R1's first word. The same addresses the parts of a mapped value.
+ * Registers: R1 to R4 are the 128-bit ones. A concatenated key is loaded into consecutive 32-bit words from
+ * R1 on: NFT_WORD(0) is R1's first word. The same addresses the parts of a mapped value.
  */
 
 #include <linux/netfilter.h>
@@ -33,7 +35,13 @@ enum {
 /* A concatenation: NFT_CONCAT(NFT_CONCAT(a, b), c). Each part takes a multiple of 4 bytes of the key. */
 #define NFT_CONCAT(a, b) ((a) << 6 | (b))
 
-enum { NFT_PRIO_RAW = -300, NFT_PRIO_MANGLE = -150, NFT_PRIO_DSTNAT = -100, NFT_PRIO_FILTER = 0, NFT_PRIO_SRCNAT = 100 };
+enum {
+	NFT_PRIO_RAW = -300,
+	NFT_PRIO_MANGLE = -150,
+	NFT_PRIO_DSTNAT = -100,
+	NFT_PRIO_FILTER = 0,
+	NFT_PRIO_SRCNAT = 100
+};
 
 enum { NFT_COMMENT_MAX = 127 };
 
@@ -79,39 +87,49 @@ struct nft_set {
 void nft_set_add(struct nft *b, const struct nft_set *s);
 
 /* Elements. Adding one that is there with the same value is fine. */
-void nft_elem_add(struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len);
-void nft_elem_add_verdict(struct nft *b, const char *map, const void *key, size_t key_len, int32_t verdict,
-	const char *chain);
-/* [first, end) of an interval set; @end: the first key behind it, NULL when the interval goes to the last key. */
-void nft_elem_add_interval(struct nft *b, const char *set, const void *first, const void *end, size_t key_len);
+void nft_elem_add(
+	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len);
+void nft_elem_add_verdict(
+	struct nft *b, const char *map, const void *key, size_t key_len, int32_t verdict, const char *chain);
+/* [first, end) of an interval set; @end: the first key behind it, NULL when the interval goes to the last
+ * key. */
+void nft_elem_add_interval(
+	struct nft *b, const char *set, const void *first, const void *end, size_t key_len);
 /* Removal; an element that is not there is fine. */
 void nft_elem_destroy(struct nft *b, const char *set, const void *key, size_t key_len);
-void nft_elem_destroy_interval(struct nft *b, const char *set, const void *first, const void *end, size_t key_len);
+void nft_elem_destroy_interval(
+	struct nft *b, const char *set, const void *first, const void *end, size_t key_len);
 
 /* A rule at the end of a chain: begin, expressions in order, end. @comment may be NULL. */
 void nft_rule_begin(struct nft *b, const char *chain);
 void nft_rule_end(struct nft *b, const char *comment);
 
-void nft_meta(struct nft *b, uint32_t key, uint32_t reg);				    /* NFT_META_* */
-void nft_payload(struct nft *b, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg); /* NFT_PAYLOAD_* */
-void nft_ct(struct nft *b, uint32_t key, uint32_t reg);					    /* NFT_CT_* */
-void nft_cmp(struct nft *b, uint32_t reg, uint32_t op, const void *data, size_t len);	    /* NFT_CMP_EQ, _NEQ, ... */
-void nft_mask(struct nft *b, uint32_t reg, const void *mask, size_t len);		    /* reg &= mask */
+void nft_meta(struct nft *b, uint32_t key, uint32_t reg); /* NFT_META_* */
+void nft_payload(
+	struct nft *b, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg); /* NFT_PAYLOAD_* */
+void nft_ct(struct nft *b, uint32_t key, uint32_t reg);				    /* NFT_CT_* */
+void nft_cmp(
+	struct nft *b, uint32_t reg, uint32_t op, const void *data, size_t len); /* NFT_CMP_EQ, _NEQ, ... */
+void nft_mask(struct nft *b, uint32_t reg, const void *mask, size_t len);	 /* reg &= mask */
 void nft_lookup(struct nft *b, uint32_t reg, const char *set, bool inverted);
-void nft_lookup_map(struct nft *b, uint32_t reg, const char *map, uint32_t dreg); /* no entry: the rule ends */
+void nft_lookup_map(
+	struct nft *b, uint32_t reg, const char *map, uint32_t dreg); /* no entry: the rule ends */
 void nft_immediate(struct nft *b, uint32_t reg, const void *data, size_t len);
-void nft_verdict(struct nft *b, int32_t verdict, const char *chain); /* NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO, NFT_RETURN */
+void nft_verdict(struct nft *b, int32_t verdict,
+	const char *chain); /* NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO, NFT_RETURN */
 void nft_counter(struct nft *b);
 void nft_masquerade(struct nft *b);
 /* NFT_NAT_DNAT or _SNAT to the address in @addr_reg and, unless 0, the port in @port_reg. */
 void nft_nat(struct nft *b, uint32_t type, uint32_t addr_reg, uint32_t port_reg);
 
 /* Phrases that are more than one expression; they use R1. */
-void nft_match_ifname(struct nft *b, uint32_t key, bool equal, const char *name); /* NFT_META_IIFNAME, _OIFNAME */
-void nft_match_in_set(struct nft *b, uint32_t key, bool inside, const char *set); /* the interface name in a set */
-void nft_match_ct_state(struct nft *b, uint32_t states);			   /* any of NFT_CT_STATE_BIT(...) */
-void nft_match_ct_status(struct nft *b, uint32_t bits);				   /* any of IPS_* */
-void nft_match_local_destination(struct nft *b);				   /* fib daddr type local */
+void nft_match_ifname(
+	struct nft *b, uint32_t key, bool equal, const char *name); /* NFT_META_IIFNAME, _OIFNAME */
+void nft_match_in_set(
+	struct nft *b, uint32_t key, bool inside, const char *set); /* the interface name in a set */
+void nft_match_ct_state(struct nft *b, uint32_t states);	    /* any of NFT_CT_STATE_BIT(...) */
+void nft_match_ct_status(struct nft *b, uint32_t bits);		    /* any of IPS_* */
+void nft_match_local_destination(struct nft *b);		    /* fib daddr type local */
 void nft_match_l4proto(struct nft *b, uint8_t proto);
 void nft_match_dport(struct nft *b, uint16_t port);
 

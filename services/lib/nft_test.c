@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Batches as bytes and against the kernel; what a reader of `nft list ruleset` sees, where nft is installed. */
+/* Batches as bytes and against the kernel; what a reader of `nft list ruleset` sees, where nft is installed.
+ */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,18 +22,17 @@ static void test_rule_bytes(void **state)
 {
 	static const uint8_t want[] = {
 		192, 0, 0, 0, 6, 10, 0, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, /* NEWRULE, ip */
-		6, 0, 1, 0, 't', 0, 0, 0,					   /* table */
-		8, 0, 2, 0, 'p', 'r', 'e', 0,					   /* chain */
-		144, 0, 4, 0x80,						   /* expressions */
-		40, 0, 1, 0x80, 8, 0, 1, 0, 'f', 'i', 'b', 0, 28, 0, 2, 0x80,	   /* fib */
-		8, 0, 3, 0, 0, 0, 0, 2, 8, 0, 2, 0, 0, 0, 0, 3, 8, 0, 1, 0, 0, 0, 0, 1,
-		44, 0, 1, 0x80, 8, 0, 1, 0, 'c', 'm', 'p', 0, 32, 0, 2, 0x80,	   /* cmp */
-		8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 0,
-		12, 0, 3, 0x80, 8, 0, 1, 0, 2, 0, 0, 0,
-		56, 0, 1, 0x80, 14, 0, 1, 0, 'i', 'm', 'm', 'e', 'd', 'i', 'a', 't', 'e', 0, 0, 0,
-		36, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 0, 24, 0, 2, 0x80, 20, 0, 2, 0x80,
-		8, 0, 1, 0, 0xff, 0xff, 0xff, 0xfc, 8, 0, 2, 0, 'p', 'u', 'b', 0, /* goto pub */
-		12, 0, 7, 0, 0, 6, 'h', 'e', 'l', 'l', 'o', 0,			   /* comment */
+		6, 0, 1, 0, 't', 0, 0, 0,					  /* table */
+		8, 0, 2, 0, 'p', 'r', 'e', 0,					  /* chain */
+		144, 0, 4, 0x80,						  /* expressions */
+		40, 0, 1, 0x80, 8, 0, 1, 0, 'f', 'i', 'b', 0, 28, 0, 2, 0x80,	  /* fib */
+		8, 0, 3, 0, 0, 0, 0, 2, 8, 0, 2, 0, 0, 0, 0, 3, 8, 0, 1, 0, 0, 0, 0, 1, 44, 0, 1, 0x80, 8, 0,
+		1, 0, 'c', 'm', 'p', 0, 32, 0, 2, 0x80, /* cmp */
+		8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 0, 12, 0, 3, 0x80, 8, 0, 1, 0, 2, 0, 0, 0, 56, 0,
+		1, 0x80, 14, 0, 1, 0, 'i', 'm', 'm', 'e', 'd', 'i', 'a', 't', 'e', 0, 0, 0, 36, 0, 2, 0x80, 8,
+		0, 1, 0, 0, 0, 0, 0, 24, 0, 2, 0x80, 20, 0, 2, 0x80, 8, 0, 1, 0, 0xff, 0xff, 0xff, 0xfc, 8, 0,
+		2, 0, 'p', 'u', 'b', 0,			       /* goto pub */
+		12, 0, 7, 0, 0, 6, 'h', 'e', 'l', 'l', 'o', 0, /* comment */
 	};
 	struct nft b = {};
 	size_t skip;
@@ -76,12 +76,17 @@ static void build_table(struct nft *b)
 	static const struct nft_hook postrouting = {"nat", NF_INET_POST_ROUTING, NFT_PRIO_SRCNAT, NF_ACCEPT};
 	static const struct nft_hook forward = {"filter", NF_INET_FORWARD, NFT_PRIO_FILTER, NF_ACCEPT};
 	const struct nft_set subnets = {
-		.name = "subnets", .key_type = NFT_TYPE_IPV4_ADDR, .key_len = 4, .flags = NFT_SET_INTERVAL,
+		.name = "subnets",
+		.key_type = NFT_TYPE_IPV4_ADDR,
+		.key_len = 4,
+		.flags = NFT_SET_INTERVAL,
 		.comment = "networks behind the node",
 	};
 	const struct nft_set bridges = {.name = "bridges", .key_type = NFT_TYPE_IFNAME, .key_len = IFNAMSIZ};
-	const struct nft_set verdicts = {
-		.name = "by-interface", .key_type = NFT_TYPE_IFNAME, .key_len = IFNAMSIZ, .data_type = NFT_DATA_VERDICT};
+	const struct nft_set verdicts = {.name = "by-interface",
+		.key_type = NFT_TYPE_IFNAME,
+		.key_len = IFNAMSIZ,
+		.data_type = NFT_DATA_VERDICT};
 
 	nft_table_replace(b, "a test");
 	nft_set_add(b, &subnets);
@@ -191,7 +196,8 @@ static void test_kernel(void **state)
 		expect(listing, "elements = { \"docker0\" : drop }", true);
 		expect(listing, "dnat ip to meta l4proto . th dport map @published", true);
 		expect(listing, "fib daddr type local goto publish comment \"to this node\"", true);
-		expect(listing, "ip saddr @subnets oifname != @bridges masquerade comment \"outbound\"", true);
+		expect(listing, "ip saddr @subnets oifname != @bridges masquerade comment \"outbound\"",
+			true);
 		expect(listing, "ct state established,related counter packets 0 bytes 0 accept", true);
 		expect(listing, "iifname vmap @by-interface", true);
 		expect(listing, "udp dport 5353 drop", true);

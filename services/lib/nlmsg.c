@@ -14,7 +14,8 @@ void nlmsg_fini(struct nlmsg *m)
 	*m = (struct nlmsg){};
 }
 
-/* Room for @len bytes rounded up to the netlink alignment; the padding is zero. NULL when the builder has failed. */
+/* Room for @len bytes rounded up to the netlink alignment; the padding is zero. NULL when the builder has
+ * failed. */
 static uint8_t *grow(struct nlmsg *m, size_t len)
 {
 	size_t padded = NLMSG_ALIGN(len);
@@ -192,15 +193,15 @@ int nla_parse(struct nla *table, size_t n_table, const void *data, size_t len)
 	return r;
 }
 
-#define DEFINE_GET(fn, type_, convert)                          \
-	type_ fn(const struct nla *a)                           \
-	{                                                       \
-		type_ v;                                        \
-                                                                \
-		if (!a->data || a->len < sizeof(v))             \
-			return 0;                               \
-		memcpy(&v, a->data, sizeof(v));                 \
-		return convert(v);                              \
+#define DEFINE_GET(fn, type_, convert)                                                                       \
+	type_ fn(const struct nla *a)                                                                        \
+	{                                                                                                    \
+		type_ v;                                                                                     \
+                                                                                                             \
+		if (!a->data || a->len < sizeof(v))                                                          \
+			return 0;                                                                            \
+		memcpy(&v, a->data, sizeof(v));                                                              \
+		return convert(v);                                                                           \
 	}
 
 DEFINE_GET(nla_u8, uint8_t, )

@@ -145,9 +145,12 @@ static void test_error_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_build_bytes), cmocka_unit_test(test_build_two),
-		cmocka_unit_test(test_build_limits), cmocka_unit_test(test_parse_lies),
-		cmocka_unit_test(test_string),	     cmocka_unit_test(test_error_text),
+		cmocka_unit_test(test_build_bytes),
+		cmocka_unit_test(test_build_two),
+		cmocka_unit_test(test_build_limits),
+		cmocka_unit_test(test_parse_lies),
+		cmocka_unit_test(test_string),
+		cmocka_unit_test(test_error_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

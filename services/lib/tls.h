@@ -10,7 +10,8 @@
 struct tls_config;
 
 struct tls_files {
-	const char *ca;	  /* PEM file; peers must chain to it. NULL: no client certificate is asked for (server) */
+	const char
+		*ca; /* PEM file; peers must chain to it. NULL: no client certificate is asked for (server) */
 	const char *cert; /* PEM file, leaf first; NULL only for a client without one */
 	const char *key;  /* PEM file */
 	bool ca_optional; /* server: ask for a client certificate, accept none, refuse a wrong one */
@@ -23,8 +24,10 @@ struct tls_files {
  *
  * Return: 0, -errno, or -EINVAL for PEM that does not parse; the file at fault is logged.
  */
-must_check int tls_server_new(struct tls_config **out, const struct tls_files *files, const char *const *alpn);
-must_check int tls_client_new(struct tls_config **out, const struct tls_files *files, const char *server_name);
+must_check int tls_server_new(
+	struct tls_config **out, const struct tls_files *files, const char *const *alpn);
+must_check int tls_client_new(
+	struct tls_config **out, const struct tls_files *files, const char *server_name);
 void tls_config_free(struct tls_config *c); /* accepts NULL; streams must be gone */
 
 #endif

@@ -13,26 +13,26 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define must_check   __attribute__((warn_unused_result))
+#define must_check	  __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
-#define cleanup(fn)  __attribute__((cleanup(fn)))
-#define array_len(a) (sizeof(a) / sizeof((a)[0]))
+#define cleanup(fn)	  __attribute__((cleanup(fn)))
+#define array_len(a)	  (sizeof(a) / sizeof((a)[0]))
 
 /* Ownership leaves the variable: it is NULL (or -1) afterwards and its cleanup does nothing. */
-#define take(p)                           \
-	({                                \
-		__typeof__(p) take_ = (p); \
-		(p) = NULL;               \
-		take_;                    \
+#define take(p)                                                                                              \
+	({                                                                                                   \
+		__typeof__(p) take_ = (p);                                                                   \
+		(p) = NULL;                                                                                  \
+		take_;                                                                                       \
 	})
-#define take_fd(f)             \
-	({                     \
-		int take_ = (f); \
-		(f) = -1;      \
-		take_;         \
+#define take_fd(f)                                                                                           \
+	({                                                                                                   \
+		int take_ = (f);                                                                             \
+		(f) = -1;                                                                                    \
+		take_;                                                                                       \
 	})
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
 /* Close *fd unless it is -1; errno is kept, so that it can stand in an error path. */
 void closep(int *fd);

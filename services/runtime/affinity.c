@@ -45,5 +45,7 @@ int rt_affinity_apply(const char *list)
 		if (*p++ != ',')
 			return rt_refuse("process.execCPUAffinity: %s is no list of CPUs", list);
 	}
-	return sched_setaffinity(0, sizeof(set), &set) < 0 ? rt_fail(errno, "process.execCPUAffinity %s", list) : 0;
+	return sched_setaffinity(0, sizeof(set), &set) < 0
+		       ? rt_fail(errno, "process.execCPUAffinity %s", list)
+		       : 0;
 }

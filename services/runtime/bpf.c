@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The device controller: cgroup v2 has no device files, it asks a BPF program (BPF_PROG_TYPE_CGROUP_DEVICE) at each
- * open and mknod. The program is a straight line of tests, the last rule first, so the assembler here is a page.
+ * The device controller: cgroup v2 has no device files, it asks a BPF program (BPF_PROG_TYPE_CGROUP_DEVICE)
+ * at each open and mknod. The program is a straight line of tests, the last rule first, so the assembler here
+ * is a page.
  */
 
 #include <errno.h>
@@ -24,7 +25,8 @@ struct program {
 static void emit(struct program *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
 {
 	if (p->n < RT_BPF_MAX)
-		p->v[p->n] = (struct bpf_insn){.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm};
+		p->v[p->n] = (struct bpf_insn){
+			.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm};
 	p->n++;
 }
 
@@ -79,11 +81,16 @@ static bool rule(struct program *p, const struct oci_device_rule *r)
 }
 
 static const struct oci_device_rule defaults[] = {
-	{true, 'c', -1, -1, BPF_DEVCG_ACC_MKNOD}, {true, 'b', -1, -1, BPF_DEVCG_ACC_MKNOD},
-	{true, 'c', 1, 3, R_ALL},		  {true, 'c', 1, 5, R_ALL},
-	{true, 'c', 1, 7, R_ALL},		  {true, 'c', 1, 8, R_ALL},
-	{true, 'c', 1, 9, R_ALL},		  {true, 'c', 5, 0, R_ALL},
-	{true, 'c', 5, 1, R_ALL},		  {true, 'c', 5, 2, R_ALL},
+	{true, 'c', -1, -1, BPF_DEVCG_ACC_MKNOD},
+	{true, 'b', -1, -1, BPF_DEVCG_ACC_MKNOD},
+	{true, 'c', 1, 3, R_ALL},
+	{true, 'c', 1, 5, R_ALL},
+	{true, 'c', 1, 7, R_ALL},
+	{true, 'c', 1, 8, R_ALL},
+	{true, 'c', 1, 9, R_ALL},
+	{true, 'c', 5, 0, R_ALL},
+	{true, 'c', 5, 1, R_ALL},
+	{true, 'c', 5, 2, R_ALL},
 	{true, 'c', 136, -1, R_ALL},
 };
 
@@ -94,7 +101,8 @@ int rt_bpf_devices(struct bpf_insn *out, const struct oci_device_rule *rules, si
 	size_t first = 0;
 
 	prologue(&p);
-	/* A leading "deny everything" is what engines write for "only what follows": the defaults stand after it. */
+	/* A leading "deny everything" is what engines write for "only what follows": the defaults stand after
+	 * it. */
 	while (first < n && !rules[first].allow && rules[first].type == 'a' && rules[first].access == R_ALL)
 		first++;
 	for (size_t i = n; i > first && !closed; i--)
@@ -140,7 +148,7 @@ int rt_bpf_attach(int cgroup_fd, const struct bpf_insn *insns, size_t n, bool re
 	a.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	a.insns = (uintptr_t)insns;
 	a.insn_cnt = (uint32_t)n;
-	a.license = (uintptr_t) "Apache-2.0";
+	a.license = (uintptr_t)"Apache-2.0";
 	memcpy(a.prog_name, "devices", 8);
 	prog = sys_bpf(BPF_PROG_LOAD, &a);
 	if (prog < 0)

@@ -57,9 +57,11 @@ static uint64_t execute(const struct bpf_insn *p, int n, struct bpf_cgroup_dev_c
 }
 
 /* For each access on its own: the last rule that names the device decides, then the defaults. */
-static bool naive(const struct oci_device_rule *rules, size_t n, char type, int64_t major, int64_t minor, unsigned want)
+static bool naive(
+	const struct oci_device_rule *rules, size_t n, char type, int64_t major, int64_t minor, unsigned want)
 {
-	static const int64_t chars[][2] = {{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1}};
+	static const int64_t chars[][2] = {
+		{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1}};
 	size_t first = 0;
 
 	while (first < n && !rules[first].allow && rules[first].type == 'a' && rules[first].access == 7)
@@ -72,7 +74,8 @@ static bool naive(const struct oci_device_rule *rules, size_t n, char type, int6
 
 			if (r->type != 'a' && r->type != type)
 				continue;
-			if (r->type != 'a' && ((r->major >= 0 && r->major != major) || (r->minor >= 0 && r->minor != minor)))
+			if (r->type != 'a' && ((r->major >= 0 && r->major != major) ||
+						      (r->minor >= 0 && r->minor != minor)))
 				continue;
 			if (r->access & bit)
 				decided = r->allow;
@@ -84,7 +87,8 @@ static bool naive(const struct oci_device_rule *rules, size_t n, char type, int6
 		bool ok = bit == BPF_DEVCG_ACC_MKNOD;
 
 		for (size_t i = 0; i < array_len(chars); i++)
-			ok |= type == 'c' && chars[i][0] == major && (chars[i][1] < 0 || chars[i][1] == minor);
+			ok |= type == 'c' && chars[i][0] == major &&
+			      (chars[i][1] < 0 || chars[i][1] == minor);
 		if (!ok)
 			return false;
 	}
@@ -102,11 +106,14 @@ static void compare(const struct oci_device_rule *rules, size_t n)
 			for (uint32_t minor = 0; minor < 12; minor++) {
 				for (unsigned want = 1; want < 8; want++) {
 					struct bpf_cgroup_dev_ctx ctx = {
-						(uint32_t)(type ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK) | want << 16, major, minor};
+						(uint32_t)(type ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK) |
+							want << 16,
+						major, minor};
 					bool expected = naive(rules, n, type ? 'c' : 'b', major, minor, want);
 
 					if ((execute(p, len, &ctx) == 1) != expected)
-						fail_msg("%c %u:%u access %u: expected %d", type ? 'c' : 'b', major, minor, want, expected);
+						fail_msg("%c %u:%u access %u: expected %d", type ? 'c' : 'b',
+							major, minor, want, expected);
 				}
 			}
 		}
@@ -115,10 +122,11 @@ static void compare(const struct oci_device_rule *rules, size_t n)
 
 static void fixed(void **state)
 {
-	const struct oci_device_rule docker[] = {
-		{false, 'a', -1, -1, 7}, {true, 'c', 1, 5, 7}, {true, 'b', 8, -1, 2}, {false, 'c', 10, 229, 7}};
+	const struct oci_device_rule docker[] = {{false, 'a', -1, -1, 7}, {true, 'c', 1, 5, 7},
+		{true, 'b', 8, -1, 2}, {false, 'c', 10, 229, 7}};
 	const struct oci_device_rule everything[] = {{true, 'a', -1, -1, 7}};
-	const struct oci_device_rule parts[] = {{true, 'c', 1, 4, 2}, {true, 'c', 1, 4, 4}, {false, 'c', 1, 3, 4}};
+	const struct oci_device_rule parts[] = {
+		{true, 'c', 1, 4, 2}, {true, 'c', 1, 4, 4}, {false, 'c', 1, 3, 4}};
 
 	compare(NULL, 0);
 	compare(docker, array_len(docker));
@@ -135,8 +143,9 @@ static void random_rules(void **state)
 		size_t n = (size_t)(rand_r(&seed) % 6) + 1;
 
 		for (size_t i = 0; i < n; i++)
-			r[i] = (struct oci_device_rule){rand_r(&seed) % 2, "abc"[rand_r(&seed) % 3], rand_r(&seed) % 4 - 1,
-				rand_r(&seed) % 6 - 1, (unsigned)rand_r(&seed) % 7 + 1};
+			r[i] = (struct oci_device_rule){rand_r(&seed) % 2, "abc"[rand_r(&seed) % 3],
+				rand_r(&seed) % 4 - 1, rand_r(&seed) % 6 - 1,
+				(unsigned)rand_r(&seed) % 7 + 1};
 		/* 'a' means every device, whatever its numbers. */
 		for (size_t i = 0; i < n; i++)
 			if (r[i].type == 'a')

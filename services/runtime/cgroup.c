@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* cgroup v2: making, entering, freezing, killing and removing a container's group. Limits are in cgroup_limits.c. */
+/* cgroup v2: making, entering, freezing, killing and removing a container's group. Limits are in
+ * cgroup_limits.c. */
 
 #include <dirent.h>
 #include <errno.h>
@@ -100,8 +101,8 @@ static bool has_word(const char *list, const char *word)
 }
 
 /*
- * Lets children of @dir use each controller that @dir has. Writing costs the global cgroup lock and may wait for
- * dying groups, so it is done only when something is missing.
+ * Lets children of @dir use each controller that @dir has. Writing costs the global cgroup lock and may wait
+ * for dying groups, so it is done only when something is missing.
  */
 static int enable_controllers(int dir)
 {
@@ -251,7 +252,8 @@ static int wait_event(int dir, const char *word, int timeout_ms)
 		if (strstr(text, word))
 			return 0;
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		int left = timeout_ms - (int)((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000);
+		int left = timeout_ms - (int)((now.tv_sec - start.tv_sec) * 1000 +
+						(now.tv_nsec - start.tv_nsec) / 1000000);
 		struct pollfd p = {.fd = fd, .events = POLLPRI};
 
 		if (left <= 0)

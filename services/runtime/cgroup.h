@@ -5,7 +5,8 @@
 #include "runtime/spec.h"
 
 /*
- * A container's cgroup, version 2 only. Its path is relative to the root of the hierarchy and begins with no slash.
+ * A container's cgroup, version 2 only. Its path is relative to the root of the hierarchy and begins with no
+ * slash.
  */
 #define RT_CGROUP_ROOT "/sys/fs/cgroup"
 enum { RT_CGROUP_PATH_MAX = 1024 };
@@ -27,9 +28,9 @@ must_check int rt_cgroup_apply(int dir, const struct oci_resources *r, bool devi
 
 must_check int rt_cgroup_open(const char *path); /* -ENOENT silently when it does not exist */
 must_check int rt_cgroup_write(int dir, const char *file, const char *value);
-must_check int rt_cgroup_kill(int dir); /* SIGKILL to everything in it and below, at once */
+must_check int rt_cgroup_kill(int dir);		       /* SIGKILL to everything in it and below, at once */
 must_check int rt_cgroup_freeze(int dir, bool freeze); /* waits until it is so */
-must_check int rt_cgroup_frozen(int dir); /* 1, 0 or -errno */
+must_check int rt_cgroup_frozen(int dir);	       /* 1, 0 or -errno */
 
 /* The processes in it and below; *out is malloc'ed. How many, or -errno. */
 must_check ssize_t rt_cgroup_procs(int dir, pid_t **out);

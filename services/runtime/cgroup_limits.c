@@ -33,7 +33,8 @@ static int apply_swap(int dir, const struct oci_resources *r)
 		if (!r->has_memory || r->memory < 0)
 			return rt_refuse("linux.resources.memory.swap needs a memory limit");
 		if (r->swap < r->memory)
-			return rt_refuse("linux.resources.memory.swap counts memory too, so it cannot be below the limit");
+			return rt_refuse(
+				"linux.resources.memory.swap counts memory too, so it cannot be below the limit");
 		swap = r->swap - r->memory;
 	} else if (!r->has_swap && !(r->has_memory && r->memory < 0)) {
 		return 0;
@@ -102,7 +103,8 @@ static int apply_throttles(int dir, const struct oci_throttles *t, const char *k
 
 	for (size_t i = 0; e == 0 && i < t->n; i++) {
 		if (t->v[i].rate)
-			snprintf(text, sizeof(text), "%u:%u %s=%" PRIu64, t->v[i].major, t->v[i].minor, key, t->v[i].rate);
+			snprintf(text, sizeof(text), "%u:%u %s=%" PRIu64, t->v[i].major, t->v[i].minor, key,
+				t->v[i].rate);
 		else
 			snprintf(text, sizeof(text), "%u:%u %s=max", t->v[i].major, t->v[i].minor, key);
 		e = rt_cgroup_write(dir, "io.max", text);
@@ -155,9 +157,9 @@ static int apply_hugepages(int dir, yyjson_val *arr)
 
 	if (!arr)
 		return 0;
-	yyjson_arr_foreach(arr, i, max, item)
-	{
-		snprintf(file, sizeof(file), "hugetlb.%s.max", yyjson_get_str(yyjson_obj_get(item, "pageSize")));
+	yyjson_arr_foreach (arr, i, max, item) {
+		snprintf(file, sizeof(file), "hugetlb.%s.max",
+			yyjson_get_str(yyjson_obj_get(item, "pageSize")));
 		snprintf(text, sizeof(text), "%" PRIu64, yyjson_get_uint(yyjson_obj_get(item, "limit")));
 		e = rt_cgroup_write(dir, file, text);
 		if (e < 0)
@@ -175,15 +177,17 @@ static int apply_rdma(int dir, yyjson_val *map)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach(map, i, max, key, item)
-	{
-		yyjson_val *handles = yyjson_obj_get(item, "hcaHandles"), *objects = yyjson_obj_get(item, "hcaObjects");
+	yyjson_obj_foreach (map, i, max, key, item) {
+		yyjson_val *handles = yyjson_obj_get(item, "hcaHandles"),
+			   *objects = yyjson_obj_get(item, "hcaObjects");
 		int n = snprintf(text, sizeof(text), "%s", yyjson_get_str(key));
 
 		if (handles)
-			n += snprintf(text + n, sizeof(text) - (size_t)n, " hca_handle=%" PRIu64, yyjson_get_uint(handles));
+			n += snprintf(text + n, sizeof(text) - (size_t)n, " hca_handle=%" PRIu64,
+				yyjson_get_uint(handles));
 		if (objects)
-			snprintf(text + n, sizeof(text) - (size_t)n, " hca_object=%" PRIu64, yyjson_get_uint(objects));
+			snprintf(text + n, sizeof(text) - (size_t)n, " hca_object=%" PRIu64,
+				yyjson_get_uint(objects));
 		e = rt_cgroup_write(dir, "rdma.max", text);
 		if (e < 0)
 			return e;
@@ -200,8 +204,7 @@ static int apply_unified(int dir, yyjson_val *map)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach(map, i, max, key, item)
-	{
+	yyjson_obj_foreach (map, i, max, key, item) {
 		e = rt_cgroup_write(dir, yyjson_get_str(key), yyjson_get_str(item));
 		if (e < 0)
 			return rt_while(e, "linux.resources.unified");

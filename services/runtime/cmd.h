@@ -10,8 +10,8 @@ struct rt_global {
 };
 
 /*
- * Options of one command, as the Go runtimes' command lines have them: `--name value`, `--name=value`, `-n value`,
- * single dashes too. Options end at `--` or at the first operand.
+ * Options of one command, as the Go runtimes' command lines have them: `--name value`, `--name=value`, `-n
+ * value`, single dashes too. Options end at `--` or at the first operand.
  */
 enum rt_opt_kind { OPT_FLAG, OPT_STRING, OPT_UINT, OPT_LIST };
 
@@ -42,21 +42,21 @@ must_check int rt_options(struct rt_args *a, const struct rt_opt *opts, size_t n
 must_check int rt_operands(const struct rt_args *a, int min, int max, const char *usage);
 
 /* A command: exit status, or -errno with a reason. */
-#define RT_COMMANDS(X)                                                       \
-	X(create, "make a container; its process waits for start")           \
-	X(start, "let a created container's program run")                    \
-	X(run, "create, start, wait, delete")                                \
-	X(state, "show a container's state as JSON")                         \
-	X(kill, "send a signal to a container")                              \
-	X(delete, "remove a container")                                      \
-	X(exec, "run one more process in a container")                       \
-	X(pause, "freeze a container")                                       \
-	X(resume, "thaw a container")                                        \
-	X(ps, "list a container's processes")                                \
-	X(list, "list containers")                                           \
-	X(update, "change a container's limits")                             \
-	X(events, "show a container's statistics and out-of-memory events")  \
-	X(spec, "write a sample config.json")                                \
+#define RT_COMMANDS(X)                                                                                       \
+	X(create, "make a container; its process waits for start")                                           \
+	X(start, "let a created container's program run")                                                    \
+	X(run, "create, start, wait, delete")                                                                \
+	X(state, "show a container's state as JSON")                                                         \
+	X(kill, "send a signal to a container")                                                              \
+	X(delete, "remove a container")                                                                      \
+	X(exec, "run one more process in a container")                                                       \
+	X(pause, "freeze a container")                                                                       \
+	X(resume, "thaw a container")                                                                        \
+	X(ps, "list a container's processes")                                                                \
+	X(list, "list containers")                                                                           \
+	X(update, "change a container's limits")                                                             \
+	X(events, "show a container's statistics and out-of-memory events")                                  \
+	X(spec, "write a sample config.json")                                                                \
 	X(features, "show what this runtime can do, as JSON")
 
 #define X(name, help) int rt_cmd_##name(const struct rt_global *g, struct rt_args *a);

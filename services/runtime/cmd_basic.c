@@ -30,7 +30,8 @@ static int print_state(const struct rt_state *s, enum rt_status status)
 		yyjson_mut_obj_add_str(doc, o, "rootfs", s->rootfs);
 		yyjson_mut_obj_add_str(doc, o, "created", s->created);
 		if (s->annotations)
-			yyjson_mut_obj_add_val(doc, o, "annotations", yyjson_val_mut_copy(doc, s->annotations));
+			yyjson_mut_obj_add_val(
+				doc, o, "annotations", yyjson_val_mut_copy(doc, s->annotations));
 		yyjson_mut_obj_add_str(doc, o, "owner", s->owner ? "" : "root");
 		text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
 	}
@@ -104,7 +105,8 @@ int rt_cmd_kill(const struct rt_global *g, struct rt_args *a)
 	else if (r == 0 && status == RT_STOPPED)
 		r = rt_refuse("container not running");
 	else if (r == 0 && sys_pidfd_send_signal(pidfd, sig) < 0)
-		r = errno == ESRCH ? rt_refuse("container not running") : rt_fail(errno, "signal the container");
+		r = errno == ESRCH ? rt_refuse("container not running")
+				   : rt_fail(errno, "signal the container");
 	rt_state_fini(&s);
 	return r;
 }
@@ -113,7 +115,8 @@ int rt_cmd_delete(const struct rt_global *g, struct rt_args *a)
 {
 	static const char usage[] = "delete [--force] ID";
 	bool force = false;
-	const struct rt_opt opts[] = {{"force", "f", OPT_FLAG, &force, "kill it first; no error when it does not exist"}};
+	const struct rt_opt opts[] = {
+		{"force", "f", OPT_FLAG, &force, "kill it first; no error when it does not exist"}};
 	int r = rt_options(a, opts, array_len(opts), usage);
 
 	if (r == 0)

@@ -28,12 +28,14 @@ static int parse(struct options *o, struct rt_args *a, bool run, const char *usa
 {
 	const struct rt_opt opts[] = {
 		{"bundle", "b", OPT_STRING, &o->bundle, "directory of config.json; default: the current one"},
-		{"console-socket", NULL, OPT_STRING, &o->console_socket, "Unix socket that receives the terminal"},
+		{"console-socket", NULL, OPT_STRING, &o->console_socket,
+			"Unix socket that receives the terminal"},
 		{"pid-file", NULL, OPT_STRING, &o->pid_file, "file to write the process id to"},
 		{"no-pivot", NULL, OPT_FLAG, &o->no_pivot, "do not use pivot_root"},
 		{"no-new-keyring", NULL, OPT_FLAG, &o->no_new_keyring, "keep the session keyring"},
 		{"preserve-fds", NULL, OPT_UINT, &o->preserve_fds, "pass that many descriptors from 3 on"},
-		{"supervise", NULL, OPT_STRING, &o->supervise, "have init keep the exit status under this name"},
+		{"supervise", NULL, OPT_STRING, &o->supervise,
+			"have init keep the exit status under this name"},
 		{"detach", "d", OPT_FLAG, &o->detach, "do not wait for the container"},
 		{"keep", NULL, OPT_FLAG, &o->keep, "do not delete the container when it has ended"},
 		{"no-subreaper", NULL, OPT_FLAG, &o->no_subreaper, "accepted: this runtime never is one"},
@@ -47,7 +49,8 @@ static int parse(struct options *o, struct rt_args *a, bool run, const char *usa
 	/* A descriptor that is missing would be replaced by one of ours. */
 	for (unsigned i = 0; i < o->preserve_fds; i++)
 		if (i > 1000 || fcntl((int)(3 + i), F_GETFD) < 0)
-			return rt_refuse("--preserve-fds %u: descriptor %u is not open", o->preserve_fds, 3 + i);
+			return rt_refuse(
+				"--preserve-fds %u: descriptor %u is not open", o->preserve_fds, 3 + i);
 	return 0;
 }
 
@@ -79,9 +82,16 @@ static int prepare(struct job *j, const struct rt_global *g, struct rt_args *a, 
 		r = parse(&j->o, a, run, usage);
 	if (r != 0)
 		return r;
-	j->c = (struct rt_create){.root = g->root, .id = a->argv[0], .bundle = j->bundle, .pid_file = j->o.pid_file,
-		.console_socket = j->o.console_socket, .supervise = j->o.supervise, .preserve_fds = j->o.preserve_fds,
-		.no_pivot = j->o.no_pivot, .no_new_keyring = j->o.no_new_keyring, .console_fd = -1};
+	j->c = (struct rt_create){.root = g->root,
+		.id = a->argv[0],
+		.bundle = j->bundle,
+		.pid_file = j->o.pid_file,
+		.console_socket = j->o.console_socket,
+		.supervise = j->o.supervise,
+		.preserve_fds = j->o.preserve_fds,
+		.no_pivot = j->o.no_pivot,
+		.no_new_keyring = j->o.no_new_keyring,
+		.console_fd = -1};
 	r = absolute(&j->c.root, j->root);
 	if (r == 0)
 		r = absolute(&j->c.pid_file, j->pid_file);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * events: a line of JSON each interval with what the container uses, and one when the kernel killed a process of it
- * for want of memory. The members are runc's.
+ * events: a line of JSON each interval with what the container uses, and one when the kernel killed a process
+ * of it for want of memory. The members are runc's.
  */
 
 #include <errno.h>

@@ -30,7 +30,8 @@ struct options {
 static int parse(struct options *o, struct rt_args *a)
 {
 	const struct rt_opt opts[] = {
-		{"console-socket", NULL, OPT_STRING, &o->console_socket, "Unix socket that receives the terminal"},
+		{"console-socket", NULL, OPT_STRING, &o->console_socket,
+			"Unix socket that receives the terminal"},
 		{"cwd", NULL, OPT_STRING, &o->cwd, "working directory in the container"},
 		{"env", "e", OPT_LIST, &o->env, "set an environment variable"},
 		{"tty", "t", OPT_FLAG, &o->tty, "with a terminal"},
@@ -46,7 +47,8 @@ static int parse(struct options *o, struct rt_args *a)
 		{"preserve-fds", NULL, OPT_UINT, &o->preserve_fds, "pass that many descriptors from 3 on"},
 		{"cgroup", NULL, OPT_STRING, &o->cgroup, "a group below the container's"},
 		{"ignore-paused", NULL, OPT_FLAG, &o->ignore_paused, "do not refuse in a paused container"},
-		{"supervise", NULL, OPT_STRING, &o->supervise, "have init keep the exit status under this name"},
+		{"supervise", NULL, OPT_STRING, &o->supervise,
+			"have init keep the exit status under this name"},
 	};
 	int r = rt_options(a, opts, array_len(opts), usage);
 
@@ -60,7 +62,8 @@ static int parse(struct options *o, struct rt_args *a)
 		return rt_refuse("exec needs a command or --process");
 	for (unsigned i = 0; i < o->preserve_fds; i++)
 		if (i > 1000 || fcntl((int)(3 + i), F_GETFD) < 0)
-			return rt_refuse("--preserve-fds %u: descriptor %u is not open", o->preserve_fds, 3 + i);
+			return rt_refuse(
+				"--preserve-fds %u: descriptor %u is not open", o->preserve_fds, 3 + i);
 	return 0;
 }
 
@@ -117,7 +120,8 @@ static int add_env(struct oci_process *p, struct rt_arena *mem, const struct rt_
 	return 0;
 }
 
-static int from_options(struct oci_process *p, struct rt_arena *mem, const struct options *o, struct rt_args *a)
+static int from_options(
+	struct oci_process *p, struct rt_arena *mem, const struct options *o, struct rt_args *a)
 {
 	int r = 0;
 
@@ -203,8 +207,13 @@ static int check_status(const struct rt_state *s, const struct options *o, int *
 
 static int run(const struct options *o, const struct rt_state *s, const struct oci_process *p, int init)
 {
-	struct rt_exec e = {.state = s, .process = p, .init = init, .console = -1, .cgroup = o->cgroup,
-		.supervise = o->supervise, .preserve_fds = o->preserve_fds};
+	struct rt_exec e = {.state = s,
+		.process = p,
+		.init = init,
+		.console = -1,
+		.cgroup = o->cgroup,
+		.supervise = o->supervise,
+		.preserve_fds = o->preserve_fds};
 	cleanup(closep) int near = -1, far = -1, pidfd = -1;
 	int pair[2], r = 0;
 
@@ -214,7 +223,8 @@ static int run(const struct options *o, const struct rt_state *s, const struct o
 			return far;
 	} else if (p->terminal) {
 		if (o->detach)
-			return rt_refuse("cannot allocate tty if runtime will detach without setting console socket");
+			return rt_refuse(
+				"cannot allocate tty if runtime will detach without setting console socket");
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			return rt_fail(errno, "socketpair");
 		near = pair[0];

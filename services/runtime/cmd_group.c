@@ -180,7 +180,8 @@ static int flags_json(const struct limit_flags *f, char *out, size_t size)
 				continue;
 			if (!*v || strlen(v) > 20 || v[(*v == '-') + strspn(v + (*v == '-'), "0123456789")])
 				return rt_refuse("--%s needs a number, not %s", numbers[i].flag, v);
-			n += (size_t)snprintf(out + n, size - n, "%s\"%s\":%s", any ? "," : "", numbers[i].member, v);
+			n += (size_t)snprintf(
+				out + n, size - n, "%s\"%s\":%s", any ? "," : "", numbers[i].member, v);
 			any = true;
 		}
 		const char *const strs[][2] = {{"cpus", f->cpus}, {"mems", f->mems}};
@@ -189,8 +190,10 @@ static int flags_json(const struct limit_flags *f, char *out, size_t size)
 			if (!strs[i][1])
 				continue;
 			if (strlen(strs[i][1]) > 512 || strs[i][1][strspn(strs[i][1], "0123456789,-")])
-				return rt_refuse("--cpuset-%s: %s is no list of numbers", strs[i][0], strs[i][1]);
-			n += (size_t)snprintf(out + n, size - n, "%s\"%s\":\"%s\"", any ? "," : "", strs[i][0], strs[i][1]);
+				return rt_refuse(
+					"--cpuset-%s: %s is no list of numbers", strs[i][0], strs[i][1]);
+			n += (size_t)snprintf(
+				out + n, size - n, "%s\"%s\":\"%s\"", any ? "," : "", strs[i][0], strs[i][1]);
 			any = true;
 		}
 		n += (size_t)snprintf(out + n, size - n, "}");
@@ -231,7 +234,8 @@ static int resources(struct source *src, const struct limit_flags *f)
 		return rt_refuse("resources: %s at byte %zu", err.msg, err.pos);
 	if (!yyjson_is_obj(yyjson_doc_get_root(src->doc)))
 		return rt_refuse("resources must be an object");
-	return oci_resources_parse(&src->r, &src->mem, (struct js){yyjson_doc_get_root(src->doc), "linux.resources"});
+	return oci_resources_parse(
+		&src->r, &src->mem, (struct js){yyjson_doc_get_root(src->doc), "linux.resources"});
 }
 
 int rt_cmd_update(const struct rt_global *g, struct rt_args *a)

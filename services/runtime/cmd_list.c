@@ -77,7 +77,8 @@ int rt_cmd_list(const struct rt_global *g, struct rt_args *a)
 	if (doc)
 		yyjson_mut_doc_set_root(doc, yyjson_mut_arr(doc));
 	else if (!quiet)
-		printf("%-24s %-8s %-10s %-40s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+		printf("%-24s %-8s %-10s %-40s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED",
+			"OWNER");
 	for (struct dirent *e; r == 0 && (e = readdir(d));)
 		if (e->d_name[0] != '.')
 			r = show(root, doc, e->d_name, quiet);

@@ -70,7 +70,8 @@ int rt_cmd_spec(const struct rt_global *g, struct rt_args *a)
 	if (r == 0)
 		r = rt_operands(a, 0, 0, usage);
 	if (r == 0 && rootless)
-		r = rt_refuse("--rootless: this runtime runs as root; linux.uidMappings give a container ids of its own");
+		r = rt_refuse(
+			"--rootless: this runtime runs as root; linux.uidMappings give a container ids of its own");
 	if (r != 0)
 		return r == RT_HELP ? 0 : r;
 	if (snprintf(path, sizeof(path), "%s/config.json", bundle) >= (int)sizeof(path))
@@ -92,15 +93,17 @@ static void add_list(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, co
 
 static void add_seccomp(yyjson_mut_doc *doc, yyjson_mut_val *lin)
 {
-	static const char *const actions[] = {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
-		"SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"};
-	static const char *const operators[] = {"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT",
-		"SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"};
-	static const char *const arches[] = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K",
-		"SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64",
-		"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64",
-		"SCMP_ARCH_PPC64LE", "SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_SH",
-		"SCMP_ARCH_SHEB", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"};
+	static const char *const actions[] = {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
+		"SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY",
+		"SCMP_ACT_TRACE", "SCMP_ACT_TRAP"};
+	static const char *const operators[] = {"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE",
+		"SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"};
+	static const char *const arches[] = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_LOONGARCH64",
+		"SCMP_ARCH_M68K", "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32",
+		"SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PARISC",
+		"SCMP_ARCH_PARISC64", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE",
+		"SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB",
+		"SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"};
 	static const char *const flags[] = {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
 		"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
 	yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, lin, "seccomp");
@@ -120,8 +123,8 @@ static void add_flag(yyjson_mut_doc *doc, yyjson_mut_val *lin, const char *key, 
 
 static char *features(void)
 {
-	static const char *const hooks[] = {"prestart", "createRuntime", "createContainer", "startContainer", "poststart",
-		"poststop"};
+	static const char *const hooks[] = {
+		"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"};
 	static const char *const ns[] = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = doc ? yyjson_mut_obj(doc) : NULL, *lin, *arr, *cg;

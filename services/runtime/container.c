@@ -53,8 +53,8 @@ static void making_init(struct making *m, const struct rt_create *c, const struc
 
 static void making_fini(struct making *m)
 {
-	int *const fds[] = {&m->root, &m->dir, &m->fifo, &m->cgroup, &m->sock, &m->child_sock, &m->init, &m->console,
-		&m->listener, &m->pidfd, &m->host_pidns};
+	int *const fds[] = {&m->root, &m->dir, &m->fifo, &m->cgroup, &m->sock, &m->child_sock, &m->init,
+		&m->console, &m->listener, &m->pidfd, &m->host_pidns};
 
 	for (size_t i = 0; i < array_len(fds); i++)
 		closep(fds[i]);
@@ -154,7 +154,8 @@ static int prepare(struct making *m)
 		else if (c->console_socket)
 			m->console = rt_unix_connect(c->console_socket, "console socket");
 		else
-			return rt_refuse("cannot allocate tty if runtime will detach without setting console socket");
+			return rt_refuse(
+				"cannot allocate tty if runtime will detach without setting console socket");
 		if (m->console < 0)
 			return m->console;
 	} else if (c->console_socket && *c->console_socket) {
@@ -185,9 +186,11 @@ static int bear(struct making *m, struct rt_child *child)
 	uint64_t flags = m->ns.fresh & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
 
 	if (m->ns.join[NS_USER] >= 0) {
-		/* A pid namespace has to belong to the joined user namespace, or no procfs could be mounted for it. */
+		/* A pid namespace has to belong to the joined user namespace, or no procfs could be mounted
+		 * for it. */
 		if (m->ns.fresh & CLONE_NEWPID)
-			return rt_refuse("a new pid namespace inside a joined user namespace is not supported");
+			return rt_refuse(
+				"a new pid namespace inside a joined user namespace is not supported");
 		flags = 0;
 	}
 	if (m->ns.join[NS_PID] >= 0) {
@@ -206,7 +209,8 @@ static int bear(struct making *m, struct rt_child *child)
 	if (m->pid < 0)
 		return rt_fail(errno, "start the container's process");
 	if (m->pid == 0) {
-		/* The lock on the state directory, and the command's end of the socket, must not live on in the child. */
+		/* The lock on the state directory, and the command's end of the socket, must not live on in
+		 * the child. */
 		closep(&m->dir);
 		closep(&m->root);
 		closep(&m->sock);
@@ -282,10 +286,12 @@ static int await_ready(struct making *m)
 		return rt_fail(-r, "the container's process is lost");
 	m->pid = 0;
 	if (WIFSIGNALED(status))
-		rt_refuse("the container's process was ended by signal %d while being set up%s", WTERMSIG(status),
+		rt_refuse("the container's process was ended by signal %d while being set up%s",
+			WTERMSIG(status),
 			WTERMSIG(status) == SIGKILL ? ": its memory limit may be too low" : "");
 	else
-		rt_refuse("the container's process ended with status %d while being set up", WEXITSTATUS(status));
+		rt_refuse("the container's process ended with status %d while being set up",
+			WEXITSTATUS(status));
 	return -ECHILD;
 }
 
@@ -299,8 +305,8 @@ static int run_steps(struct making *m)
 		.seccomp = &m->seccomp,
 		.ns = &m->ns,
 		.wait_early = m->ns.fresh & CLONE_NEWUSER,
-		.wait_hooks = s->prestart.n || s->create_runtime.n || s->create_container.n || s->start_container.n ||
-			      m->seccomp.notify,
+		.wait_hooks = s->prestart.n || s->create_runtime.n || s->create_container.n ||
+			      s->start_container.n || m->seccomp.notify,
 	};
 	int r = prepare(m);
 
@@ -433,9 +439,11 @@ int rt_container_start(const char *root, const char *id)
 	if (r == 0)
 		r = open_gate(&s);
 	if (r == 0 && s.poststart.n) {
-		cleanup(freep) char *text = rt_state_oci(s.version, s.id, "running", s.pid, s.bundle, s.annotations);
+		cleanup(freep) char *text =
+			rt_state_oci(s.version, s.id, "running", s.pid, s.bundle, s.annotations);
 
-		r = text ? rt_hooks_run(&s.poststart, "poststart", text) : rt_fail(ENOMEM, "describe the state");
+		r = text ? rt_hooks_run(&s.poststart, "poststart", text)
+			 : rt_fail(ENOMEM, "describe the state");
 		/* The program runs already; as runc does, it does not survive a failed hook. */
 		if (r < 0 && kill(s.pid, SIGKILL) < 0)
 			rt_warn("process %ld: %s", (long)s.pid, strerror(errno));
@@ -486,13 +494,15 @@ int rt_container_delete(const char *root_path, const char *id, bool force)
 	if (r == 0)
 		r = rt_state_status(&s, &status, &pidfd);
 	if (r == 0 && status != RT_STOPPED && status != RT_CREATED && !force)
-		r = rt_refuse("cannot delete container %s that is not stopped: %s", id, rt_status_name(status));
+		r = rt_refuse(
+			"cannot delete container %s that is not stopped: %s", id, rt_status_name(status));
 	else if (r == 0 && status != RT_STOPPED)
 		r = kill_and_wait(&s, pidfd);
 	if (r == 0)
 		r = rt_cgroup_remove(s.cgroup);
 	if (r == 0 && s.poststop.n) {
-		cleanup(freep) char *text = rt_state_oci(s.version, s.id, "stopped", 0, s.bundle, s.annotations);
+		cleanup(freep) char *text =
+			rt_state_oci(s.version, s.id, "stopped", 0, s.bundle, s.annotations);
 
 		/* The container is gone either way (runtime specification, "Poststop"). */
 		if (text && rt_hooks_run(&s.poststop, "poststop", text) < 0)

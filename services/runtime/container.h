@@ -5,10 +5,10 @@
 #include "runtime/spec.h"
 
 /*
- * Making a container. Two processes work at it: the command, and the container's own first process, born into its
- * namespaces and its cgroup by one clone3(). They share a socket: the child may wait there for the command's word
- * (id maps, hooks), and answers with "ready" or with the reason it failed. Ready means that it has done everything
- * but the last steps, and waits on exec.fifo.
+ * Making a container. Two processes work at it: the command, and the container's own first process, born into
+ *its namespaces and its cgroup by one clone3(). They share a socket: the child may wait there for the
+ *command's word (id maps, hooks), and answers with "ready" or with the reason it failed. Ready means that it
+ *has done everything but the last steps, and waits on exec.fifo.
  *
  *	command					container's process
  *	state directory, fifo, filter
@@ -24,7 +24,7 @@
  * Whatever fails, the command undoes all of it, in reverse.
  */
 struct rt_create {
-	const char *root;   /* --root */
+	const char *root; /* --root */
 	const char *id, *bundle, *console_socket, *pid_file, *supervise;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
@@ -37,7 +37,8 @@ struct rt_created {
 };
 
 /* @spec is parsed; the working directory becomes the bundle. 0 or -errno, and then nothing is left behind. */
-must_check int rt_container_create(const struct rt_create *c, const struct oci_spec *spec, struct rt_created *out);
+must_check int rt_container_create(
+	const struct rt_create *c, const struct oci_spec *spec, struct rt_created *out);
 
 /* Opens the start gate and waits until the program runs. 0 or -errno (the reason is the container's). */
 must_check int rt_container_start(const char *root, const char *id);
@@ -51,17 +52,17 @@ struct rt_child {
 	const struct oci_spec *spec;
 	const struct rt_seccomp *seccomp;
 	const struct rt_namespaces *ns;
-	const int *sources;	    /* see rt_rootfs */
-	const char *cgroup;	    /* its path */
+	const int *sources; /* see rt_rootfs */
+	const char *cgroup; /* its path */
 	int sock, fifo, console, listener;
-	bool wait_early;	    /* for the command's word before the first step */
-	bool wait_hooks;	    /* createContainer hooks need the pid, which only the command knows */
+	bool wait_early; /* for the command's word before the first step */
+	bool wait_hooks; /* createContainer hooks need the pid, which only the command knows */
 };
 
 /* A message on the socket. */
 struct rt_word {
-	int32_t err;  /* 0: go, or ready */
-	int32_t pid;  /* go: the container's pid as the host sees it */
+	int32_t err; /* 0: go, or ready */
+	int32_t pid; /* go: the container's pid as the host sees it */
 	char text[1024];
 };
 

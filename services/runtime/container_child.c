@@ -64,10 +64,11 @@ static int time_offsets(struct rt_rootfs *root, const struct oci_spec *s)
 	int n = 0, proc;
 
 	if (s->monotonic.set)
-		n += snprintf(text, sizeof(text), "monotonic %lld %u\n", (long long)s->monotonic.secs, s->monotonic.nanosecs);
+		n += snprintf(text, sizeof(text), "monotonic %lld %u\n", (long long)s->monotonic.secs,
+			s->monotonic.nanosecs);
 	if (s->boottime.set)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "boottime %lld %u\n", (long long)s->boottime.secs,
-			s->boottime.nanosecs);
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "boottime %lld %u\n",
+			(long long)s->boottime.secs, s->boottime.nanosecs);
 	if (!n)
 		return 0;
 	proc = rt_rootfs_proc(root);
@@ -81,7 +82,8 @@ static int time_offsets(struct rt_rootfs *root, const struct oci_spec *s)
 static int namespaces(struct rt_child *ch, struct rt_rootfs *root)
 {
 	const struct oci_spec *s = ch->spec;
-	/* A cgroup namespace begins at its maker's group, which clone3() has not entered yet when it makes them. */
+	/* A cgroup namespace begins at its maker's group, which clone3() has not entered yet when it makes
+	 * them. */
 	uint64_t late = ch->ns->fresh & (CLONE_NEWCGROUP | CLONE_NEWTIME);
 	int r;
 
@@ -93,7 +95,8 @@ static int namespaces(struct rt_child *ch, struct rt_rootfs *root)
 	if (late && syscall(SYS_unshare, late) < 0)
 		return rt_fail(errno, "make namespaces");
 	if (ch->ns->differ & CLONE_NEWUSER) {
-		if ((setgroups(0, NULL) < 0 && errno != EPERM) || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		if ((setgroups(0, NULL) < 0 && errno != EPERM) || setresgid(0, 0, 0) < 0 ||
+			setresuid(0, 0, 0) < 0)
 			return rt_fail(errno, "become root of the user namespace");
 		if (prctl(PR_SET_DUMPABLE, 0) < 0)
 			return rt_fail(errno, "stay undumpable");
@@ -176,7 +179,8 @@ static int build_root(struct rt_child *ch, struct rt_rootfs *root, const char *s
 	return r;
 }
 
-/* Waits for start. The fifo is open for reading and writing, so this neither blocks at open nor sees an end. */
+/* Waits for start. The fifo is open for reading and writing, so this neither blocks at open nor sees an end.
+ */
 static int gate(int fifo)
 {
 	char c;
@@ -223,7 +227,8 @@ static int set_up(struct rt_child *ch, struct rt_process *p, char **state)
 	if (r == 0 && ch->wait_hooks)
 		r = go(ch, &pid);
 	if (r == 0 && pid) {
-		*state = rt_state_oci(ch->spec->version, ch->c->id, "created", pid, ch->c->bundle, ch->spec->annotations);
+		*state = rt_state_oci(
+			ch->spec->version, ch->c->id, "created", pid, ch->c->bundle, ch->spec->annotations);
 		if (!*state)
 			r = rt_fail(ENOMEM, "describe the state");
 	}

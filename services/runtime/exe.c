@@ -22,13 +22,15 @@ void rt_exe_remember(char **argv)
 }
 
 /*
- * A read-only mount of the binary that is in no namespace: once the descriptor closes, which exec does, nothing can be
- * done to it any more, and what /proc/PID/exe leads to cannot be opened for writing. Returns when it cannot be had.
+ * A read-only mount of the binary that is in no namespace: once the descriptor closes, which exec does,
+ * nothing can be done to it any more, and what /proc/PID/exe leads to cannot be opened for writing. Returns
+ * when it cannot be had.
  */
 static void execute_readonly(void)
 {
 	struct mount_attr ro = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
-	cleanup(closep) int tree = sys_open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	cleanup(closep) int tree =
+		sys_open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (tree >= 0 && sys_mount_setattr(tree, "", AT_EMPTY_PATH, &ro) == 0)
 		syscall(SYS_execveat, tree, "", saved_argv, environ, AT_EMPTY_PATH);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * exec: a process is born into the container's cgroup and pid namespace, joins the other namespaces in one setns()
- * on the first process's pidfd, and goes the way of process.c. It has nothing of the container's to trust: it resolves
- * no name of the container's before it has given up its rights, except its own working directory and terminal.
+ * exec: a process is born into the container's cgroup and pid namespace, joins the other namespaces in one
+ * setns() on the first process's pidfd, and goes the way of process.c. It has nothing of the container's to
+ * trust: it resolves no name of the container's before it has given up its rights, except its own working
+ * directory and terminal.
  */
 
 #include <errno.h>
@@ -142,7 +143,8 @@ static int cgroup_of(const struct rt_state *s)
 		return rt_fail(ESRCH, "find the cgroup of process %ld", (long)s->pid);
 	text[len] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	if (strncmp(text, "0::/", 4) || strncmp(text + 4, s->cgroup, n) || (text[4 + n] && text[4 + n] != '/'))
+	if (strncmp(text, "0::/", 4) || strncmp(text + 4, s->cgroup, n) ||
+		(text[4 + n] && text[4 + n] != '/'))
 		return rt_refuse("process %ld has left the container's cgroup", (long)s->pid);
 	return rt_cgroup_open(text + 4);
 }
@@ -262,7 +264,8 @@ static int steps(struct job *j)
 
 pid_t rt_exec(const struct rt_exec *e, int *pidfd)
 {
-	struct job j = {.e = e, .sock = -1, .peer = -1, .listener = -1, .cgroup = -1, .init = -1, .pidfd = -1};
+	struct job j = {
+		.e = e, .sock = -1, .peer = -1, .listener = -1, .cgroup = -1, .init = -1, .pidfd = -1};
 	int r = steps(&j);
 
 	if (r < 0 && j.pid > 0) {

@@ -9,18 +9,18 @@
 struct rt_exec {
 	const struct rt_state *state;	   /* borrowed */
 	const struct oci_process *process; /* borrowed */
-	int init;		   /* pidfd of the container's first process, borrowed */
-	int console;		   /* a socket for the terminal, borrowed, or -1 */
-	const char *cgroup;	   /* below the container's, or NULL */
-	const char *supervise;	   /* name for init, or NULL */
+	int init;			   /* pidfd of the container's first process, borrowed */
+	int console;			   /* a socket for the terminal, borrowed, or -1 */
+	const char *cgroup;		   /* below the container's, or NULL */
+	const char *supervise;		   /* name for init, or NULL */
 	unsigned preserve_fds;
 };
 
 /**
  * rt_exec() - start it
  *
- * Returns once the program has been executed, or could not be. With supervision init holds it before it does anything.
- * Return: its pid (and @pidfd, owned by the caller), or -errno.
+ * Returns once the program has been executed, or could not be. With supervision init holds it before it does
+ * anything. Return: its pid (and @pidfd, owned by the caller), or -errno.
  */
 must_check pid_t rt_exec(const struct rt_exec *e, int *pidfd);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Errors and the log. Engines read the reason either from stderr (`runtime: ...`) or from the file given by --log,
- * where each line is in logrus' text or JSON form, as runc writes it.
+ * Errors and the log. Engines read the reason either from stderr (`runtime: ...`) or from the file given by
+ * --log, where each line is in logrus' text or JSON form, as runc writes it.
  */
 
 #include <errno.h>
@@ -136,11 +136,13 @@ static void log_line(const char *level, const char *msg)
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	escape(text, sizeof(text), msg);
 	if (log_json)
-		n = snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n", level, text, when);
+		n = snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n", level,
+			text, when);
 	else
 		n = snprintf(line, sizeof(line), "time=\"%s\" level=%s msg=\"%s\"\n", when, level, text);
 	/* A log that cannot be written has no place to say so. */
-	if (n > 0 && (size_t)n < sizeof(line) && write(log_fd >= 0 ? log_fd : STDERR_FILENO, line, (size_t)n) < 0)
+	if (n > 0 && (size_t)n < sizeof(line) &&
+		write(log_fd >= 0 ? log_fd : STDERR_FILENO, line, (size_t)n) < 0)
 		return;
 }
 

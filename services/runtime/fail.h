@@ -3,8 +3,8 @@
 #define RUNTIME_FAIL_H
 
 /*
- * The reason a command failed, as one sentence. It is made where the failure happens, gets its context in front
- * on the way up, crosses from the container's process to the command's, and is printed once by main().
+ * The reason a command failed, as one sentence. It is made where the failure happens, gets its context in
+ * front on the way up, crosses from the container's process to the command's, and is printed once by main().
  */
 
 #include "lib/util.h"
@@ -20,7 +20,7 @@ int rt_refuse(const char *fmt, ...) printf_like(1, 2);
 /* Puts `<what was being done>: ` in front. Return: @r. */
 int rt_while(int r, const char *fmt, ...) printf_like(2, 3);
 
-const char *rt_reason(void);	       /* "" while nothing failed */
+const char *rt_reason(void);	      /* "" while nothing failed */
 void rt_reason_set(const char *text); /* as received from another process */
 
 /* Where messages go beside stderr: --log, --log-format. 0 or -errno. */

@@ -26,7 +26,8 @@ int rt_fd_send(int sock, int fd, const void *data, size_t len)
 {
 	char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec iov = {(void *)(uintptr_t)data, len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -40,7 +41,8 @@ int rt_fd_recv(int sock)
 {
 	char control[CMSG_SPACE(sizeof(int))] = {0}, data[256];
 	struct iovec iov = {data, sizeof(data)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	ssize_t n;
 	int fd;
 
@@ -51,7 +53,8 @@ int rt_fd_recv(int sock)
 		return -errno;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		c->cmsg_len != CMSG_LEN(sizeof(int)))
 		return -EPROTO;
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	return fd;

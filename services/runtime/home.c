@@ -68,7 +68,8 @@ bool rt_home_in(const char *passwd, size_t len, uid_t uid, char *out, size_t siz
 
 void rt_home_of(uid_t uid, char *out, size_t size)
 {
-	cleanup(closep) int fd = sys_openat2(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, RESOLVE_NO_MAGICLINKS);
+	cleanup(closep) int fd = sys_openat2(
+		AT_FDCWD, "/etc/passwd", O_RDONLY | O_NOCTTY | O_NONBLOCK, 0, RESOLVE_NO_MAGICLINKS);
 	cleanup(freep) char *buf = NULL;
 	struct stat st;
 	size_t len = 0;

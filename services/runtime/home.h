@@ -6,7 +6,8 @@
 
 #include "lib/util.h"
 
-/* The home directory that /etc/passwd of the current root gives @uid, "/" when it gives none. Reads at most 1 MiB. */
+/* The home directory that /etc/passwd of the current root gives @uid, "/" when it gives none. Reads at most 1
+ * MiB. */
 void rt_home_of(uid_t uid, char *out, size_t size);
 
 /* The same from text: the line's sixth field. Return: whether one was found. */

@@ -56,7 +56,8 @@ static int one(const struct oci_hook *h, const char *kind, const char *state)
 		if (errno != EINTR)
 			return rt_fail(errno, "wait for %s hook %s", kind, h->path);
 	if (n == 0)
-		return rt_refuse("%s hook %s did not end within %lld s", kind, h->path, (long long)h->timeout_s);
+		return rt_refuse(
+			"%s hook %s did not end within %lld s", kind, h->path, (long long)h->timeout_s);
 	if (WIFSIGNALED(status))
 		return rt_refuse("%s hook %s was ended by signal %d", kind, h->path, WTERMSIG(status));
 	if (WEXITSTATUS(status))

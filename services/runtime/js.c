@@ -132,8 +132,7 @@ int js_strs(struct js o, const char *key, struct rt_arena *a, const char ***out,
 
 	if (!list)
 		return rt_fail(ENOMEM, "%s.%s", o.where, key);
-	yyjson_arr_foreach(v, i, max, item)
-	{
+	yyjson_arr_foreach (v, i, max, item) {
 		list[i] = js_text(item);
 		if (!list[i])
 			return wrong(o, key, "an array of strings without NUL bytes");

@@ -3,8 +3,9 @@
 #define RUNTIME_JS_H
 
 /*
- * Members of a JSON object, with their type checked. An absent or null member leaves *out alone and is no error;
- * one of the wrong type is refused with its path: @where is the path of the object. Return: 0 or -EINVAL, -ENOMEM.
+ * Members of a JSON object, with their type checked. An absent or null member leaves *out alone and is no
+ * error; one of the wrong type is refused with its path: @where is the path of the object. Return: 0 or
+ * -EINVAL, -ENOMEM.
  */
 
 #include <yyjson.h>

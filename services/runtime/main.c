@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * /bin/runtime: an OCI bundle becomes a container. One command a call, nothing stays running; the command line and
- * the JSON are those of runc and crun. README.md has the reading tour.
+ * /bin/runtime: an OCI bundle becomes a container. One command a call, nothing stays running; the command
+ * line and the JSON are those of runc and crun. README.md has the reading tour.
  */
 
 #include <errno.h>
@@ -80,7 +80,8 @@ int main(int argc, char **argv)
 	const char *log = NULL, *format = "text", *rootless = NULL;
 	bool debug = false, systemd = false, show_version = false;
 	const struct rt_opt opts[] = {
-		{"root", NULL, OPT_STRING, &g.root, "where the state of containers is kept; default: /run/runtime"},
+		{"root", NULL, OPT_STRING, &g.root,
+			"where the state of containers is kept; default: /run/runtime"},
 		{"log", NULL, OPT_STRING, &log, "file for messages, beside stderr"},
 		{"log-format", NULL, OPT_STRING, &format, "text or json"},
 		{"debug", NULL, OPT_FLAG, &debug, "log more"},
@@ -93,7 +94,8 @@ int main(int argc, char **argv)
 
 	if (r < 0)
 		return 1;
-	/* Nothing of ours may be traced or dumped by what we are about to share namespaces with (CVE-2019-5736). */
+	/* Nothing of ours may be traced or dumped by what we are about to share namespaces with
+	 * (CVE-2019-5736). */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);

@@ -8,12 +8,12 @@ enum { RT_MOUNT_DATA_MAX = 64 };
 
 /* Mount options (runtime specification, "Linux mount options") sorted by whom they are for. */
 struct rt_mountopts {
-	uint64_t attr_set, attr_clear;	     /* MOUNT_ATTR_*, this mount */
-	uint64_t rec_set, rec_clear;	     /* the same for all mounts below it */
-	uint64_t propagation;		     /* MS_PRIVATE, ...; 0: inherit */
+	uint64_t attr_set, attr_clear;	      /* MOUNT_ATTR_*, this mount */
+	uint64_t rec_set, rec_clear;	      /* the same for all mounts below it */
+	uint64_t propagation;		      /* MS_PRIVATE, ...; 0: inherit */
 	bool propagation_rec, bind, bind_rec; /* bind_rec: with what is mounted below */
 	bool remount, idmap, idmap_rec, copy_up;
-	const char *sb[8];		     /* flags of the file system itself: sync, dirsync, ... */
+	const char *sb[8]; /* flags of the file system itself: sync, dirsync, ... */
 	size_t n_sb;
 	const char *data[RT_MOUNT_DATA_MAX]; /* key=value and keys the file system understands */
 	size_t n_data;

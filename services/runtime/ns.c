@@ -19,9 +19,14 @@ static const struct {
 	uint64_t flag;
 	const char *name;
 } kinds[NS_KINDS] = {
-	[NS_USER] = {CLONE_NEWUSER, "user"},	 [NS_MOUNT] = {CLONE_NEWNS, "mnt"}, [NS_PID] = {CLONE_NEWPID, "pid"},
-	[NS_NET] = {CLONE_NEWNET, "net"},	 [NS_IPC] = {CLONE_NEWIPC, "ipc"},  [NS_UTS] = {CLONE_NEWUTS, "uts"},
-	[NS_CGROUP] = {CLONE_NEWCGROUP, "cgroup"}, [NS_TIME] = {CLONE_NEWTIME, "time"},
+	[NS_USER] = {CLONE_NEWUSER, "user"},
+	[NS_MOUNT] = {CLONE_NEWNS, "mnt"},
+	[NS_PID] = {CLONE_NEWPID, "pid"},
+	[NS_NET] = {CLONE_NEWNET, "net"},
+	[NS_IPC] = {CLONE_NEWIPC, "ipc"},
+	[NS_UTS] = {CLONE_NEWUTS, "uts"},
+	[NS_CGROUP] = {CLONE_NEWCGROUP, "cgroup"},
+	[NS_TIME] = {CLONE_NEWTIME, "time"},
 };
 
 uint64_t rt_ns_flag(enum oci_ns_kind k)
@@ -72,7 +77,8 @@ int rt_ns_open(struct rt_namespaces *n, const struct oci_spec *s)
 
 int rt_ns_join(const struct rt_namespaces *n)
 {
-	/* NS_USER is the first kind: its rights are needed for the others. The mount namespace changes the root. */
+	/* NS_USER is the first kind: its rights are needed for the others. The mount namespace changes the
+	 * root. */
 	for (int k = 0; k < NS_KINDS; k++) {
 		if (n->join[k] < 0 || k == NS_PID || k == NS_MOUNT)
 			continue;

@@ -11,10 +11,11 @@ struct rt_namespaces {
 	uint64_t differ;    /* flags of all that are not the runtime's own */
 };
 
-uint64_t rt_ns_flag(enum oci_ns_kind k); /* CLONE_NEW* */
+uint64_t rt_ns_flag(enum oci_ns_kind k);    /* CLONE_NEW* */
 const char *rt_ns_name(enum oci_ns_kind k); /* as in /proc/PID/ns */
 
-/* Opens what is joined and checks that each is a namespace of its kind. Release with rt_ns_fini(). 0 or -errno. */
+/* Opens what is joined and checks that each is a namespace of its kind. Release with rt_ns_fini(). 0 or
+ * -errno. */
 must_check int rt_ns_open(struct rt_namespaces *n, const struct oci_spec *s);
 void rt_ns_init(struct rt_namespaces *n);
 void rt_ns_fini(struct rt_namespaces *n);
@@ -26,9 +27,11 @@ must_check int rt_ns_join(const struct rt_namespaces *n);
 must_check int rt_ns_loopback_up(void);
 
 /*
- * uid_map and gid_map of @pid, and its oom_score_adj, which only the host may lower, through a private procfs.
+ * uid_map and gid_map of @pid, and its oom_score_adj, which only the host may lower, through a private
+ * procfs.
  * @oom: text, or NULL. 0 or -errno.
  */
-must_check int rt_ns_map_ids(pid_t pid, const struct oci_idmaps *uids, const struct oci_idmaps *gids, const char *oom);
+must_check int rt_ns_map_ids(
+	pid_t pid, const struct oci_idmaps *uids, const struct oci_idmaps *gids, const char *oom);
 
 #endif

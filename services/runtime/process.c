@@ -21,8 +21,8 @@
 #include "runtime/sys.h"
 
 #ifndef PR_CAP_AMBIENT
-#define PR_CAP_AMBIENT 47
-#define PR_CAP_AMBIENT_RAISE 2
+#define PR_CAP_AMBIENT		 47
+#define PR_CAP_AMBIENT_RAISE	 2
 #define PR_CAP_AMBIENT_CLEAR_ALL 4
 #endif
 
@@ -52,8 +52,14 @@ static int priorities(const struct rt_process *p)
 		return rt_fail(errno, "process.ioPriority");
 	if (!c->set)
 		return 0;
-	struct sched_attr_v1 a = {.size = sizeof(a), .policy = c->policy, .flags = c->flags, .nice = c->nice,
-		.priority = c->priority, .runtime = c->runtime, .deadline = c->deadline, .period = c->period};
+	struct sched_attr_v1 a = {.size = sizeof(a),
+		.policy = c->policy,
+		.flags = c->flags,
+		.nice = c->nice,
+		.priority = c->priority,
+		.runtime = c->runtime,
+		.deadline = c->deadline,
+		.period = c->period};
 
 	a.size = 56;
 	a.size = a.size > sizeof(a) ? (uint32_t)sizeof(a) : a.size;
@@ -103,13 +109,15 @@ static int bounding(const struct oci_process *s)
 	return 0;
 }
 
-/* So that the program can open /proc/self/fd/1 and its like; pipes of ours, never a device that others share. */
+/* So that the program can open /proc/self/fd/1 and its like; pipes of ours, never a device that others share.
+ */
 static void own_stdio(uid_t uid)
 {
 	struct stat st;
 
 	for (int fd = 0; fd < 3; fd++) {
-		if (fstat(fd, &st) < 0 || st.st_uid == uid || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+		if (fstat(fd, &st) < 0 || st.st_uid == uid ||
+			(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
 			continue;
 		if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) && !S_ISCHR(st.st_mode))
 			continue;
@@ -124,12 +132,13 @@ static int become_user(const struct oci_process *s)
 	uint64_t have;
 
 	/*
-	 * Without a setgroups() right (a single-id user namespace) the list is what it is: then it has to be what was
-	 * asked for, nothing.
+	 * Without a setgroups() right (a single-id user namespace) the list is what it is: then it has to be
+	 * what was asked for, nothing.
 	 */
 	if (setgroups(s->n_groups, (const gid_t *)s->groups) < 0 && (errno != EPERM || s->n_groups))
 		return rt_fail(errno, "process.user.additionalGids");
-	/* Permitted capabilities outlive the change of user, so that the filter can be installed afterwards. */
+	/* Permitted capabilities outlive the change of user, so that the filter can be installed afterwards.
+	 */
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		return rt_fail(errno, "keep capabilities");
 	if (setresgid(s->gid, s->gid, s->gid) < 0)
@@ -144,7 +153,8 @@ static int become_user(const struct oci_process *s)
 	return 0;
 }
 
-/* The working directory has to be below the root: a leaked descriptor of the host's must not be one (CVE-2024-21626). */
+/* The working directory has to be below the root: a leaked descriptor of the host's must not be one
+ * (CVE-2024-21626). */
 static int check_cwd(const char *want)
 {
 	char at[PATH_MAX];
@@ -169,7 +179,8 @@ static bool executable(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
 }
 
 static const char *env_get(const char *const *env, const char *name)
@@ -212,7 +223,8 @@ static int find_program(struct rt_process *p)
 			rt_refuse("exec: \"%s\": is a directory", name);
 		return -err;
 	}
-	for (const char *q = path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; *name;) {
+	for (const char *q = path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+		*name;) {
 		size_t len = strcspn(q, ":");
 		int n = snprintf(p->path, sizeof(p->path), "%.*s%s%s", (int)len, q, len ? "/" : "./", name);
 
@@ -258,7 +270,8 @@ static int environment(struct rt_process *p)
 	return 0;
 }
 
-/* Nothing of the host's stays open in the program: all above the preserved ones close at exec (CVE-2024-21626). */
+/* Nothing of the host's stays open in the program: all above the preserved ones close at exec
+ * (CVE-2024-21626). */
 static int seal_descriptors(unsigned preserve)
 {
 	for (unsigned i = 0; i < preserve; i++)
@@ -289,7 +302,8 @@ int rt_process_prepare(struct rt_process *p)
 	own_stdio(s->uid);
 	umask(s->has_umask ? s->umask : 0022);
 
-	/* As root first: most directories are reachable then; one that only the user may enter is tried again. */
+	/* As root first: most directories are reachable then; one that only the user may enter is tried
+	 * again. */
 	there = chdir(s->cwd) == 0;
 	if (!there && errno == ENOENT) {
 		r = make_cwd(p);
@@ -322,7 +336,8 @@ static int final_caps(const struct oci_caps *c)
 		if (!(c->ambient >> i & 1))
 			continue;
 		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
-			return rt_fail(errno, "process.capabilities.ambient %s", rt_capability_name((unsigned)i));
+			return rt_fail(
+				errno, "process.capabilities.ambient %s", rt_capability_name((unsigned)i));
 	}
 	return 0;
 }

@@ -5,8 +5,9 @@
 #include "lib/util.h"
 
 /*
- * A procfs instance of our own, mounted nowhere: no name in a container's root, and nothing mounted over parts of
- * /proc, can redirect what is written through it. (CVE-2019-19921, CVE-2019-16884, CVE-2023-28642, CVE-2025-52881.)
+ * A procfs instance of our own, mounted nowhere: no name in a container's root, and nothing mounted over
+ * parts of /proc, can redirect what is written through it. (CVE-2019-19921, CVE-2019-16884, CVE-2023-28642,
+ * CVE-2025-52881.)
  */
 
 /* Of the caller's PID namespace. Return: a directory descriptor or -errno. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Terminals. The slave is opened by asking the master (TIOCGPTPEER), never by a name below /dev/pts, which the
- * container could have replaced (CVE-2025-52565).
+ * Terminals. The slave is opened by asking the master (TIOCGPTPEER), never by a name below /dev/pts, which
+ * the container could have replaced (CVE-2025-52565).
  */
 
 #include <errno.h>
@@ -49,7 +49,8 @@ int rt_pty_open(int root, int *slave)
 int rt_pty_take(int master, int slave, int socket, const struct oci_process *p)
 {
 	if (p->console_height || p->console_width) {
-		struct winsize w = {.ws_row = (unsigned short)p->console_height, .ws_col = (unsigned short)p->console_width};
+		struct winsize w = {.ws_row = (unsigned short)p->console_height,
+			.ws_col = (unsigned short)p->console_width};
 
 		if (ioctl(master, TIOCSWINSZ, &w) < 0)
 			return rt_fail(errno, "set the terminal's size");

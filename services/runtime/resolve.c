@@ -44,7 +44,8 @@ static int follow(int parent, const char *name, char *path, size_t dir_len, cons
 	return 0;
 }
 
-/* Makes the missing directories of @path, which it rewrites where symlinks dangle. Stops before the last part. */
+/* Makes the missing directories of @path, which it rewrites where symlinks dangle. Stops before the last
+ * part. */
 static int make_dirs(int root, char *path, unsigned *links)
 {
 	for (size_t at = 0;;) {

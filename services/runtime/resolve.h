@@ -8,7 +8,8 @@
 
 /*
  * Names inside a container's root. Nothing there is trusted: every lookup is the kernel's (openat2 with
- * RESOLVE_IN_ROOT and without magic links), its result is a descriptor, and only the descriptor is used afterwards.
+ * RESOLVE_IN_ROOT and without magic links), its result is a descriptor, and only the descriptor is used
+ * afterwards.
  */
 
 /* O_PATH descriptor of what @path names inside @root, symlinks followed inside. -errno without a sentence. */
@@ -18,7 +19,8 @@ must_check int rt_resolve(int root, const char *path);
  * rt_resolve_make() - the same, making what is missing
  * @dir:	a directory is wanted; else a regular, empty file
  *
- * Dangling symlinks are followed inside the root, as often as the kernel would. Return: a descriptor or -errno.
+ * Dangling symlinks are followed inside the root, as often as the kernel would. Return: a descriptor or
+ * -errno.
  */
 must_check int rt_resolve_make(int root, const char *path, bool dir);
 

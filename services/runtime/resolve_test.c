@@ -56,8 +56,9 @@ static void makes(void **state)
 {
 	static const struct {
 		const char *ask, *appears;
-	} rows[] = {{"/x/y/z", "x/y/z"}, {"plain", "plain"}, {"/dangling/sub", "nowhere/yet/sub"}, {"//m///n/", "m/n"},
-		{"/../../../esc/d", "esc/d"}, {"/up/in", "outside/in"}, {"/dotted/q", "b/q"}};
+	} rows[] = {{"/x/y/z", "x/y/z"}, {"plain", "plain"}, {"/dangling/sub", "nowhere/yet/sub"},
+		{"//m///n/", "m/n"}, {"/../../../esc/d", "esc/d"}, {"/up/in", "outside/in"},
+		{"/dotted/q", "b/q"}};
 
 	for (size_t i = 0; i < array_len(rows); i++) {
 		int fd = rt_resolve_make(root, rows[i].ask, true);

@@ -27,7 +27,9 @@ void rt_rootfs_fini(struct rt_rootfs *r)
 
 int rt_attach(int mount, int target)
 {
-	return sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
+	return sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
 }
 
 int rt_rootfs_proc(struct rt_rootfs *r)
@@ -55,8 +57,8 @@ static uint64_t mount_id(int fd)
 }
 
 /*
- * pivot_root(2) refuses a root below a shared mount. When the host's sharing is to be kept, only the mount that holds
- * the root is made private: it is found by climbing until the mount's number changes.
+ * pivot_root(2) refuses a root below a shared mount. When the host's sharing is to be kept, only the mount
+ * that holds the root is made private: it is found by climbing until the mount's number changes.
  */
 static int parent_private(const char *path)
 {
@@ -68,8 +70,8 @@ static int parent_private(const char *path)
 
 		if (up < 0)
 			break;
-		if (mount_id(up) != mount_id(dir) ||
-			(fstat(up, &a) == 0 && fstat(dir, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev))
+		if (mount_id(up) != mount_id(dir) || (fstat(up, &a) == 0 && fstat(dir, &b) == 0 &&
+							     a.st_ino == b.st_ino && a.st_dev == b.st_dev))
 			return propagate(dir, "", MS_PRIVATE, AT_EMPTY_PATH);
 		int t = dir;
 
@@ -125,7 +127,8 @@ int rt_rootfs_mounts(struct rt_rootfs *r)
 	return 0;
 }
 
-/* The old root ends up on top of the new one (pivot_root(2), "."), from where it is detached with all below it. */
+/* The old root ends up on top of the new one (pivot_root(2), "."), from where it is detached with all below
+ * it. */
 static int pivot(struct rt_rootfs *r)
 {
 	if (fchdir(r->root) < 0)
@@ -143,11 +146,12 @@ static int pivot(struct rt_rootfs *r)
 	return 0;
 }
 
-/* For an initial root that cannot be pivoted away from (--no-pivot): everything else is hidden below the root. */
+/* For an initial root that cannot be pivoted away from (--no-pivot): everything else is hidden below the
+ * root. */
 static int move_root(struct rt_rootfs *r)
 {
-	if (fchdir(r->root) < 0 ||
-		sys_move_mount(r->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || chroot(".") < 0)
+	if (fchdir(r->root) < 0 || sys_move_mount(r->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+		chroot(".") < 0)
 		return rt_fail(errno, "move the root to /");
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * /dev: the nodes that every container has (runtime specification, "Default Devices"), those it asks for, the usual
- * links. Parents are resolved to descriptors; a /dev that is a symlink is refused, so that an image
+ * /dev: the nodes that every container has (runtime specification, "Default Devices"), those it asks for, the
+ * usual links. Parents are resolved to descriptors; a /dev that is a symlink is refused, so that an image
  * cannot make the runtime write elsewhere.
  */
 
@@ -19,9 +19,12 @@
 #include "runtime/sys.h"
 
 static const struct oci_device defaults[] = {
-	{"/dev/null", 'c', 1, 3, 0666, 0, 0},	{"/dev/zero", 'c', 1, 5, 0666, 0, 0},
-	{"/dev/full", 'c', 1, 7, 0666, 0, 0},	{"/dev/random", 'c', 1, 8, 0666, 0, 0},
-	{"/dev/urandom", 'c', 1, 9, 0666, 0, 0}, {"/dev/tty", 'c', 5, 0, 0666, 0, 0},
+	{"/dev/null", 'c', 1, 3, 0666, 0, 0},
+	{"/dev/zero", 'c', 1, 5, 0666, 0, 0},
+	{"/dev/full", 'c', 1, 7, 0666, 0, 0},
+	{"/dev/random", 'c', 1, 8, 0666, 0, 0},
+	{"/dev/urandom", 'c', 1, 9, 0666, 0, 0},
+	{"/dev/tty", 'c', 5, 0, 0666, 0, 0},
 };
 
 static const struct {
@@ -33,7 +36,8 @@ static bool is_node(const struct stat *st, const struct oci_device *d)
 {
 	mode_t type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
 
-	return (st->st_mode & S_IFMT) == type && (d->type == 'p' || st->st_rdev == makedev(d->major, d->minor));
+	return (st->st_mode & S_IFMT) == type &&
+	       (d->type == 'p' || st->st_rdev == makedev(d->major, d->minor));
 }
 
 static int bind_node(int parent, const char *name, const struct oci_device *d)
@@ -44,8 +48,10 @@ static int bind_node(int parent, const char *name, const struct oci_device *d)
 	if (tree < 0 || fstat(tree, &st) < 0)
 		return rt_fail(errno, "bind device %s of the host", d->path);
 	if (!is_node(&st, d))
-		return rt_refuse("device %s of the host is not %c %u:%u", d->path, d->type, d->major, d->minor);
-	cleanup(closep) int file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		return rt_refuse(
+			"device %s of the host is not %c %u:%u", d->path, d->type, d->major, d->minor);
+	cleanup(closep) int file =
+		openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	if (file < 0 && errno != EEXIST)
 		return rt_fail(errno, "make device %s", d->path);
@@ -67,7 +73,8 @@ static int make_node(struct rt_rootfs *r, int parent, const char *name, const st
 		return bind_node(parent, name, d);
 	if (mknodat(parent, name, type | d->mode, makedev(d->major, d->minor)) < 0) {
 		if (errno == EEXIST) {
-			/* An image's or an earlier mount's own: fine when it is the same device, refused otherwise. */
+			/* An image's or an earlier mount's own: fine when it is the same device, refused
+			 * otherwise. */
 			if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_node(&st, d))
 				return 0;
 			return rt_refuse("%s exists in the image and is another thing", d->path);
@@ -160,8 +167,10 @@ int rt_rootfs_console(struct rt_rootfs *r, int *slave)
 
 	if (master < 0)
 		return master;
-	cleanup(closep) int tree = sys_open_tree(peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	cleanup(closep) int file = openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	cleanup(closep) int tree =
+		sys_open_tree(peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	cleanup(closep) int file =
+		openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	cleanup(closep) int target = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int e = tree < 0 || target < 0 ? -errno : rt_attach(tree, target);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * maskedPaths and readonlyPaths. What covers a file is the host's /dev/null, taken by descriptor and looked at: a
- * container's own /dev/null may have been replaced (CVE-2025-31133).
+ * maskedPaths and readonlyPaths. What covers a file is the host's /dev/null, taken by descriptor and looked
+ * at: a container's own /dev/null may have been replaced (CVE-2025-31133).
  */
 
 #include <errno.h>
@@ -37,12 +37,14 @@ static int empty_fs(void)
 		sys_fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
 		sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return rt_fail(errno, "make an empty tmpfs");
-	int fd = sys_fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	int fd =
+		sys_fsmount(fs, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 
 	return fd < 0 ? rt_fail(errno, "make an empty tmpfs") : fd;
 }
 
-/* Linux before 6.15 clones attached mounts only: the first directory gets the tmpfs, the others copies of it. */
+/* Linux before 6.15 clones attached mounts only: the first directory gets the tmpfs, the others copies of it.
+ */
 static int empty_tree(struct rt_rootfs *r)
 {
 	if (r->masked_dir < 0)

@@ -158,7 +158,8 @@ int rt_bind_source(const struct oci_mount *m, int bundle)
 		rec |= !strcmp(m->options[i], "rbind");
 	if (!m->source || !*m->source)
 		return rt_refuse("a bind mount needs a source");
-	int fd = sys_open_tree(bundle, m->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (rec ? AT_RECURSIVE : 0));
+	int fd = sys_open_tree(
+		bundle, m->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (rec ? AT_RECURSIVE : 0));
 
 	return fd < 0 ? rt_fail(errno, "bind %s", m->source) : fd;
 }
@@ -233,7 +234,8 @@ static int make(struct rt_rootfs *r, size_t i, const struct rt_mountopts *o)
 		else if (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2"))
 			fd = make_cgroup(r, o);
 		else
-			fd = make_fs(m->type, m->source, o, r->dev_readonly ? attr & ~(uint64_t)MOUNT_ATTR_RDONLY : attr);
+			fd = make_fs(m->type, m->source, o,
+				r->dev_readonly ? attr & ~(uint64_t)MOUNT_ATTR_RDONLY : attr);
 		e = 0;
 	}
 	if (fd >= 0 && e == 0)

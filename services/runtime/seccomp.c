@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * System call filters. libseccomp compiles the profile; that takes longer than all the rest of creating a container,
- * and nearly all containers have the same profile, so the result is kept. A cached file holds the profile's JSON
- * itself and is used only when that is equal byte for byte: the hash in its name is for finding it, not for trust.
+ * System call filters. libseccomp compiles the profile; that takes longer than all the rest of creating a
+ * container, and nearly all containers have the same profile, so the result is kept. A cached file holds the
+ * profile's JSON itself and is used only when that is equal byte for byte: the hash in its name is for
+ * finding it, not for trust.
  */
 
 #include <dirent.h>
@@ -66,8 +67,8 @@ static int cache_read(struct rt_seccomp *out, int dir, const char *name, const c
 	memcpy(&c, buf, sizeof(c));
 	size_t code = (size_t)c.n_insns * sizeof(struct sock_filter);
 
-	if (c.magic != CACHE_MAGIC || c.arch != seccomp_arch_native() || !c.n_insns || c.n_insns > BPF_MAXINSNS ||
-		(size_t)st.st_size != sizeof(c) + code + c.key_len)
+	if (c.magic != CACHE_MAGIC || c.arch != seccomp_arch_native() || !c.n_insns ||
+		c.n_insns > BPF_MAXINSNS || (size_t)st.st_size != sizeof(c) + code + c.key_len)
 		return -ENOENT;
 	if (key && (c.key_len != key_len || memcmp(buf + sizeof(c) + code, key, key_len)))
 		return -ENOENT;
@@ -82,7 +83,8 @@ static int cache_read(struct rt_seccomp *out, int dir, const char *name, const c
 }
 
 /* The cache is a convenience: any failure leaves it as it was. */
-static void cache_write(const struct rt_seccomp *s, int dir, const char *name, const char *key, size_t key_len)
+static void cache_write(
+	const struct rt_seccomp *s, int dir, const char *name, const char *key, size_t key_len)
 {
 	char temp[64];
 	struct cached c = {CACHE_MAGIC, s->flags, s->notify, s->n, (uint32_t)key_len, seccomp_arch_native()};
@@ -114,7 +116,8 @@ static int add_rule(scmp_filter_ctx ctx, const struct oci_seccomp_rule *rule, co
 		for (size_t j = 0; j < i; j++)
 			twice |= args[j].arg == args[i].arg;
 	}
-	/* libseccomp takes one comparison for an argument in a rule; several for the same one mean "any of them". */
+	/* libseccomp takes one comparison for an argument in a rule; several for the same one mean "any of
+	 * them". */
 	if (!twice) {
 		r = seccomp_rule_add_array(ctx, rule->action, nr, (unsigned)rule->n_args, args);
 		return r == -EEXIST ? 0 : r;
@@ -169,7 +172,8 @@ static int export_filter(struct rt_seccomp *out, scmp_filter_ctx ctx)
 	size_t n = (size_t)st.st_size / sizeof(struct sock_filter);
 
 	if (!n || n > BPF_MAXINSNS)
-		return rt_refuse("linux.seccomp compiles to %zu instructions, the kernel takes %d", n, BPF_MAXINSNS);
+		return rt_refuse(
+			"linux.seccomp compiles to %zu instructions, the kernel takes %d", n, BPF_MAXINSNS);
 	out->insns = malloc((size_t)st.st_size);
 	if (!out->insns)
 		return rt_fail(ENOMEM, "compile the seccomp profile");
@@ -206,7 +210,8 @@ static int prepare(struct rt_seccomp *out, const struct oci_seccomp *s)
 	return 0;
 }
 
-/* Empties the cache when it has grown too large. Containers lose nothing: they hold names of their own for theirs. */
+/* Empties the cache when it has grown too large. Containers lose nothing: they hold names of their own for
+ * theirs. */
 static void cache_bound(int dir)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -306,7 +311,8 @@ int rt_seccomp_send_listener(int sock, int listener, const char *state, const ch
 		yyjson_mut_val *o = yyjson_mut_obj(doc), *fds = yyjson_mut_arr(doc);
 
 		yyjson_mut_doc_set_root(doc, o);
-		yyjson_mut_obj_add_str(doc, o, "ociVersion", yyjson_get_str(yyjson_obj_get(from, "ociVersion")));
+		yyjson_mut_obj_add_str(
+			doc, o, "ociVersion", yyjson_get_str(yyjson_obj_get(from, "ociVersion")));
 		yyjson_mut_arr_add_str(doc, fds, "seccompFd");
 		yyjson_mut_obj_add_val(doc, o, "fds", fds);
 		yyjson_mut_obj_add_int(doc, o, "pid", yyjson_get_sint(yyjson_obj_get(from, "pid")));

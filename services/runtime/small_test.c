@@ -38,8 +38,8 @@ static void signals(void **state)
 /* CVE-2026-30892: what is no plain number is refused, never read as 0. */
 static void users(void **state)
 {
-	static const char *const wrong[] = {"", ":", "root", "0x0", "-1", "+1", " 1", "1 ", "1:", ":1", "1:1:1", "1:x",
-		"4294967295", "4294967296", "99999999999", "1\n"};
+	static const char *const wrong[] = {"", ":", "root", "0x0", "-1", "+1", " 1", "1 ", "1:", ":1",
+		"1:1:1", "1:x", "4294967295", "4294967296", "99999999999", "1\n"};
 	uint32_t uid = 1, gid = 2;
 
 	assert_int_equal(rt_user_parse("1000:100", &uid, &gid), 0);
@@ -54,7 +54,8 @@ static void users(void **state)
 
 static void homes(void **state)
 {
-	static const char text[] = "root:x:0:0:r:/root:/bin/sh\nshort:x:5\nu:x:07:7::/seven:\nno:x:8:8::rel:/s\nlast:x:9:9::/nine";
+	static const char text[] =
+		"root:x:0:0:r:/root:/bin/sh\nshort:x:5\nu:x:07:7::/seven:\nno:x:8:8::rel:/s\nlast:x:9:9::/nine";
 	char out[32];
 
 	assert_true(rt_home_in(text, sizeof(text) - 1, 0, out, sizeof(out)));
@@ -129,8 +130,9 @@ static void options(void **state)
 	bool flag = false;
 	unsigned number = 0;
 	struct rt_list list = {0};
-	const struct rt_opt opts[] = {{"name", NULL, OPT_STRING, &name, ""}, {"list", "l", OPT_LIST, &list, ""},
-		{"flag", "f", OPT_FLAG, &flag, ""}, {"number", NULL, OPT_UINT, &number, ""}};
+	const struct rt_opt opts[] = {{"name", NULL, OPT_STRING, &name, ""},
+		{"list", "l", OPT_LIST, &list, ""}, {"flag", "f", OPT_FLAG, &flag, ""},
+		{"number", NULL, OPT_UINT, &number, ""}};
 	struct rt_args a = {array_len(words), (char **)(uintptr_t)words};
 
 	assert_int_equal(rt_options(&a, opts, array_len(opts), "u"), 0);
@@ -168,9 +170,10 @@ static void reasons(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(signals), cmocka_unit_test(users), cmocka_unit_test(homes),
-		cmocka_unit_test(cgroup_paths), cmocka_unit_test(ids), cmocka_unit_test(sysctls), cmocka_unit_test(mount_options),
-		cmocka_unit_test(options), cmocka_unit_test(reasons)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(signals), cmocka_unit_test(users),
+		cmocka_unit_test(homes), cmocka_unit_test(cgroup_paths), cmocka_unit_test(ids),
+		cmocka_unit_test(sysctls), cmocka_unit_test(mount_options), cmocka_unit_test(options),
+		cmocka_unit_test(reasons)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

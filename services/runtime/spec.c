@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The platform-independent half of config.json: root, mounts, hooks, and the order in which parts are read. */
+/* The platform-independent half of config.json: root, mounts, hooks, and the order in which parts are read.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,8 +75,7 @@ int oci_string_map_check(yyjson_val *map, const char *where)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach(map, i, max, key, val)
-	{
+	yyjson_obj_foreach (map, i, max, key, val) {
 		if (!js_text(key) || !js_text(val))
 			return rt_refuse("%s must map strings to strings", where);
 	}
@@ -95,12 +95,13 @@ int oci_idmaps_parse(struct oci_idmaps *m, struct rt_arena *mem, struct js o, co
 	m->v = rt_arena_zalloc(mem, yyjson_arr_size(arr) * sizeof(*m->v));
 	if (!m->v)
 		return rt_fail(ENOMEM, "%s.%s", o.where, key);
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js e = {item, key};
 
-		if (!yyjson_is_obj(item) || !js_has(e, "containerID") || !js_has(e, "hostID") || !js_has(e, "size"))
-			return rt_refuse("%s.%s: each entry needs containerID, hostID and size", o.where, key);
+		if (!yyjson_is_obj(item) || !js_has(e, "containerID") || !js_has(e, "hostID") ||
+			!js_has(e, "size"))
+			return rt_refuse(
+				"%s.%s: each entry needs containerID, hostID and size", o.where, key);
 		r = js_u32(e, "containerID", &m->v[i].inside);
 		if (r == 0)
 			r = js_u32(e, "hostID", &m->v[i].outside);
@@ -153,8 +154,7 @@ static int mounts_parse(struct oci_spec *s, struct js o)
 	s->mounts = rt_arena_zalloc(&s->mem, yyjson_arr_size(arr) * sizeof(*s->mounts));
 	if (!s->mounts)
 		return rt_fail(ENOMEM, "mounts");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		r = mount_parse(&s->mounts[i], &s->mem, item);
 		if (r < 0)
 			return r;
@@ -174,8 +174,7 @@ int oci_hooks_parse(struct oci_hooks *h, struct rt_arena *mem, struct js hooks, 
 	h->v = rt_arena_zalloc(mem, yyjson_arr_size(arr) * sizeof(*h->v));
 	if (!h->v)
 		return rt_fail(ENOMEM, "hooks");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js o = {item, "hooks[]"};
 		struct oci_hook *k = &h->v[i];
 

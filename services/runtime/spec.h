@@ -3,9 +3,9 @@
 #define RUNTIME_SPEC_H
 
 /*
- * config.json (OCI runtime specification 1.2) as C. Parsed once, strictly typed; unknown members are ignored, as
- * the specification demands, while known ones that this runtime cannot honour are refused. Strings are borrowed
- * from the JSON document and arrays from the arena: both live as long as the struct.
+ * config.json (OCI runtime specification 1.2) as C. Parsed once, strictly typed; unknown members are ignored,
+ * as the specification demands, while known ones that this runtime cannot honour are refused. Strings are
+ * borrowed from the JSON document and arrays from the arena: both live as long as the struct.
  */
 
 #include <stdint.h>
@@ -111,7 +111,8 @@ struct oci_throttles {
 
 /* `has_` tells a limit of zero from none. */
 struct oci_resources {
-	bool has_memory, has_swap, has_reservation, has_pids, has_quota, has_period, has_shares, has_burst, has_idle;
+	bool has_memory, has_swap, has_reservation, has_pids, has_quota, has_period, has_shares, has_burst,
+		has_idle;
 	bool has_weight;
 	int64_t memory, swap, reservation, pids, quota, idle;
 	uint64_t shares, period, burst;
@@ -193,8 +194,8 @@ enum { OCI_CONFIG_MAX = 4 << 20 };
 
 /**
  * oci_spec_parse() - parse and check
- * @text:	of @len bytes with at least 4 (YYJSON_PADDING_SIZE) zero bytes after them; owned by @s from here on, also on
- *		failure; overwritten
+ * @text:	of @len bytes with at least 4 (YYJSON_PADDING_SIZE) zero bytes after them; owned by @s from
+ *here on, also on failure; overwritten
  *
  * Release with oci_spec_fini(), also after a failure. Return: 0, -EINVAL (rt_reason() tells) or -ENOMEM.
  */
@@ -215,7 +216,7 @@ must_check int oci_string_map_check(yyjson_val *map, const char *where);
 must_check ssize_t rt_read_file(int dir, const char *path, size_t max, char **out);
 must_check ssize_t rt_read_fd(int fd, const char *name, size_t max, char **out);
 
-int rt_capability(const char *name); /* its number, or -1 */
+int rt_capability(const char *name);		 /* its number, or -1 */
 const char *rt_capability_name(unsigned number); /* NULL beyond the last */
 
 #endif

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct oci_resources r = {0};
 		struct js o = {yyjson_doc_get_root(s.doc), "fuzz"};
 
-		if (oci_process_parse(&p, &s.mem, o) == 0 && oci_resources_parse(&r, &s.mem, o) == 0 && p.n_args > SIZE_MAX / 2)
+		if (oci_process_parse(&p, &s.mem, o) == 0 && oci_resources_parse(&r, &s.mem, o) == 0 &&
+			p.n_args > SIZE_MAX / 2)
 			__builtin_trap();
 	}
 	oci_spec_fini(&s);

@@ -11,8 +11,14 @@
 #include "runtime/spec.h"
 
 static const char *const ns_names[NS_KINDS] = {
-	[NS_USER] = "user",   [NS_MOUNT] = "mount", [NS_PID] = "pid",	    [NS_NET] = "network",
-	[NS_IPC] = "ipc",     [NS_UTS] = "uts",	    [NS_CGROUP] = "cgroup", [NS_TIME] = "time",
+	[NS_USER] = "user",
+	[NS_MOUNT] = "mount",
+	[NS_PID] = "pid",
+	[NS_NET] = "network",
+	[NS_IPC] = "ipc",
+	[NS_UTS] = "uts",
+	[NS_CGROUP] = "cgroup",
+	[NS_TIME] = "time",
 };
 
 static int namespaces_parse(struct oci_spec *s, struct js o)
@@ -23,8 +29,7 @@ static int namespaces_parse(struct oci_spec *s, struct js o)
 
 	if (r < 0 || !arr)
 		return r;
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js e = {item, "linux.namespaces[]"};
 		const char *type = NULL, *path = NULL;
 		size_t k;
@@ -117,8 +122,7 @@ static int devices_parse(struct oci_spec *s, struct js o)
 	s->devices = rt_arena_zalloc(&s->mem, (yyjson_arr_size(arr) + 1) * sizeof(*s->devices));
 	if (!s->devices)
 		return rt_fail(ENOMEM, "linux.devices");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		r = device_parse(&s->devices[i], item);
 		if (r < 0)
 			return r;
@@ -133,9 +137,14 @@ static int propagation_parse(struct oci_spec *s, struct js o)
 		const char *name;
 		uint64_t flag;
 	} kinds[] = {
-		{"private", MS_PRIVATE},       {"rprivate", MS_PRIVATE},       {"shared", MS_SHARED},
-		{"rshared", MS_SHARED},	       {"slave", MS_SLAVE},	       {"rslave", MS_SLAVE},
-		{"unbindable", MS_UNBINDABLE}, {"runbindable", MS_UNBINDABLE},
+		{"private", MS_PRIVATE},
+		{"rprivate", MS_PRIVATE},
+		{"shared", MS_SHARED},
+		{"rshared", MS_SHARED},
+		{"slave", MS_SLAVE},
+		{"rslave", MS_SLAVE},
+		{"unbindable", MS_UNBINDABLE},
+		{"runbindable", MS_UNBINDABLE},
 	};
 	const char *name = NULL;
 	int r = js_str(o, "rootfsPropagation", &name);

@@ -11,14 +11,15 @@
 #include "runtime/fail.h"
 #include "runtime/spec.h"
 
-static const char *const capability_names[] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
-	"CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
-	"CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
-	"CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+static const char *const capability_names[] = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH",
+	"CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
+	"CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
 	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
-	"CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"};
+	"CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
+	"CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
+	"CAP_CHECKPOINT_RESTORE"};
 
 int rt_capability(const char *name)
 {
@@ -63,13 +64,13 @@ static int caps_parse(struct js o, const char *key, uint64_t *out)
 
 	if (r < 0 || !arr)
 		return r;
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		const char *name = js_text(item);
 		int n = name ? rt_capability(name) : -1;
 
 		if (n < 0)
-			return rt_refuse("%s.%s: unknown capability %s", o.where, key, name ? name : "(not a string)");
+			return rt_refuse(
+				"%s.%s: unknown capability %s", o.where, key, name ? name : "(not a string)");
 		*out |= UINT64_C(1) << n;
 	}
 	return 0;
@@ -107,8 +108,7 @@ static int rlimits_parse(struct oci_process *p, struct rt_arena *mem, struct js 
 	p->rlimits = rt_arena_zalloc(mem, (yyjson_arr_size(arr) + 1) * sizeof(*p->rlimits));
 	if (!p->rlimits)
 		return rt_fail(ENOMEM, "process.rlimits");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js e = {item, "process.rlimits[]"};
 		struct oci_rlimit *l = &p->rlimits[i];
 		const char *type = NULL;
@@ -164,8 +164,7 @@ static int user_parse(struct oci_process *p, struct rt_arena *mem, struct js o)
 	p->groups = rt_arena_zalloc(mem, (yyjson_arr_size(arr) + 1) * sizeof(*p->groups));
 	if (!p->groups)
 		return rt_fail(ENOMEM, "process.user.additionalGids");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		if (!yyjson_is_uint(item) || yyjson_get_uint(item) >= UINT32_MAX)
 			return rt_refuse("process.user.additionalGids must hold unsigned 32-bit integers");
 		p->groups[i] = (uint32_t)yyjson_get_uint(item);
@@ -206,8 +205,8 @@ static int ioprio_parse(struct oci_process *p, struct js o)
 static const struct {
 	const char *name;
 	uint64_t value;
-} sched_policies[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2}, {"SCHED_BATCH", 3}, {"SCHED_ISO", 4},
-	{"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}},
+} sched_policies[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2}, {"SCHED_BATCH", 3},
+	{"SCHED_ISO", 4}, {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}},
   sched_flags[] = {{"SCHED_FLAG_RESET_ON_FORK", 1}, {"SCHED_FLAG_RECLAIM", 2}, {"SCHED_FLAG_DL_OVERRUN", 4},
 	  {"SCHED_FLAG_KEEP_POLICY", 8}, {"SCHED_FLAG_KEEP_PARAMS", 16}, {"SCHED_FLAG_UTIL_CLAMP_MIN", 32},
 	  {"SCHED_FLAG_UTIL_CLAMP_MAX", 64}};
@@ -242,7 +241,8 @@ static int scheduler_parse(struct oci_process *p, struct rt_arena *mem, struct j
 	for (k = 0; k < array_len(sched_policies) && (!policy || strcmp(policy, sched_policies[k].name)); k++)
 		;
 	if (k == array_len(sched_policies))
-		return rt_refuse("process.scheduler.policy: unknown policy %s", policy ? policy : "(missing)");
+		return rt_refuse(
+			"process.scheduler.policy: unknown policy %s", policy ? policy : "(missing)");
 	s->policy = (uint32_t)sched_policies[k].value;
 	for (size_t i = 0; i < n; i++) {
 		for (k = 0; k < array_len(sched_flags) && strcmp(flags[i], sched_flags[k].name); k++)

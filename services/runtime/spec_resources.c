@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * `linux.resources`: limits in the vocabulary of cgroup v1, as all engines still write them. What cgroup v2 has
- * no counterpart for is refused with a sentence.
+ * `linux.resources`: limits in the vocabulary of cgroup v1, as all engines still write them. What cgroup v2
+ * has no counterpart for is refused with a sentence.
  */
 
 #include <errno.h>
@@ -91,7 +91,8 @@ static int cpu_parse(struct oci_resources *r, struct js o)
 	return 0;
 }
 
-static int throttles_parse(struct oci_throttles *t, struct rt_arena *mem, struct js o, const char *key, const char *value)
+static int throttles_parse(
+	struct oci_throttles *t, struct rt_arena *mem, struct js o, const char *key, const char *value)
 {
 	yyjson_val *arr = NULL, *item;
 	size_t i, max;
@@ -102,8 +103,7 @@ static int throttles_parse(struct oci_throttles *t, struct rt_arena *mem, struct
 	t->v = rt_arena_zalloc(mem, (yyjson_arr_size(arr) + 1) * sizeof(*t->v));
 	if (!t->v)
 		return rt_fail(ENOMEM, "%s.%s", o.where, key);
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js d = {item, key};
 
 		if (!yyjson_is_obj(item) || !js_has(d, "major") || !js_has(d, "minor"))
@@ -189,7 +189,9 @@ static int rule_parse(struct oci_device_rule *d, yyjson_val *v)
 		else if (*c == 'm')
 			d->access |= BPF_DEVCG_ACC_MKNOD;
 		else
-			return rt_refuse("linux.resources.devices[].access must consist of r, w and m, not %s", access);
+			return rt_refuse(
+				"linux.resources.devices[].access must consist of r, w and m, not %s",
+				access);
 	}
 	return 0;
 }
@@ -207,8 +209,7 @@ static int rules_parse(struct oci_resources *r, struct rt_arena *mem, struct js 
 	r->devices = rt_arena_zalloc(mem, (yyjson_arr_size(arr) + 1) * sizeof(*r->devices));
 	if (!r->devices)
 		return rt_fail(ENOMEM, "linux.resources.devices");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		e = rule_parse(&r->devices[i], item);
 		if (e < 0)
 			return e;
@@ -227,8 +228,7 @@ static int unified_check(yyjson_val *map)
 
 	if (r < 0 || !map)
 		return r;
-	yyjson_obj_foreach(map, i, max, key, val)
-	{
+	yyjson_obj_foreach (map, i, max, key, val) {
 		const char *k = yyjson_get_str(key);
 
 		if (strchr(k, '/') || !strchr(k, '.') || k[0] == '.' || strlen(k) > 128)
@@ -244,8 +244,7 @@ static int hugepages_check(yyjson_val *arr)
 
 	if (!arr)
 		return 0;
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js h = {item, "linux.resources.hugepageLimits[]"};
 		const char *size = NULL;
 		uint64_t limit;
@@ -253,8 +252,10 @@ static int hugepages_check(yyjson_val *arr)
 
 		if (e == 0)
 			e = js_u64(h, "limit", &limit);
-		if (e < 0 || !size || !js_has(h, "limit") || strlen(size) > 16 || size[strspn(size, "0123456789KMGB")])
-			return rt_refuse("linux.resources.hugepageLimits[] needs pageSize (as 2MB) and limit");
+		if (e < 0 || !size || !js_has(h, "limit") || strlen(size) > 16 ||
+			size[strspn(size, "0123456789KMGB")])
+			return rt_refuse(
+				"linux.resources.hugepageLimits[] needs pageSize (as 2MB) and limit");
 	}
 	return 0;
 }
@@ -266,8 +267,7 @@ static int rdma_check(yyjson_val *map)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach(map, i, max, key, item)
-	{
+	yyjson_obj_foreach (map, i, max, key, item) {
 		struct js d = {item, "linux.resources.rdma"};
 		uint32_t n;
 		int e = js_text(key) && yyjson_is_obj(item) ? js_u32(d, "hcaHandles", &n) : -EINVAL;
@@ -275,7 +275,8 @@ static int rdma_check(yyjson_val *map)
 		if (e == 0)
 			e = js_u32(d, "hcaObjects", &n);
 		if (e < 0 || strchr(js_text(key), ' ') || strlen(js_text(key)) > 64)
-			return rt_refuse("linux.resources.rdma must map device names to hcaHandles and hcaObjects");
+			return rt_refuse(
+				"linux.resources.rdma must map device names to hcaHandles and hcaObjects");
 	}
 	return 0;
 }

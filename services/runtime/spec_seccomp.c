@@ -59,8 +59,12 @@ static const struct word arches[] = {
 };
 
 static const struct word operators[] = {
-	{"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT}, {"SCMP_CMP_LE", SCMP_CMP_LE},
-	{"SCMP_CMP_EQ", SCMP_CMP_EQ}, {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+	{"SCMP_CMP_NE", SCMP_CMP_NE},
+	{"SCMP_CMP_LT", SCMP_CMP_LT},
+	{"SCMP_CMP_LE", SCMP_CMP_LE},
+	{"SCMP_CMP_EQ", SCMP_CMP_EQ},
+	{"SCMP_CMP_GE", SCMP_CMP_GE},
+	{"SCMP_CMP_GT", SCMP_CMP_GT},
 	{"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
 };
 
@@ -100,7 +104,8 @@ static int action_parse(struct js o, const char *key, const char *errno_key, uin
 			return rt_refuse("linux.seccomp: %s is out of range", errno_key);
 		*out |= value;
 	} else if (js_has(o, errno_key)) {
-		return rt_refuse("linux.seccomp: %s goes with SCMP_ACT_ERRNO or SCMP_ACT_TRACE only", errno_key);
+		return rt_refuse(
+			"linux.seccomp: %s goes with SCMP_ACT_ERRNO or SCMP_ACT_TRACE only", errno_key);
 	}
 	return 0;
 }
@@ -115,8 +120,7 @@ static int args_parse(struct oci_seccomp_rule *rule, struct js o)
 		return r;
 	if (yyjson_arr_size(arr) > OCI_SECCOMP_ARGS_MAX)
 		return rt_refuse("linux.seccomp.syscalls[].args: at most six");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js a = {item, "linux.seccomp.syscalls[].args[]"};
 		struct oci_seccomp_arg *arg = &rule->args[i];
 		const char *op = NULL;
@@ -154,8 +158,7 @@ static int rules_parse(struct oci_seccomp *s, struct rt_arena *mem, struct js o)
 	s->rules = rt_arena_zalloc(mem, (yyjson_arr_size(arr) + 1) * sizeof(*s->rules));
 	if (!s->rules)
 		return rt_fail(ENOMEM, "linux.seccomp.syscalls");
-	yyjson_arr_foreach(arr, i, max, item)
-	{
+	yyjson_arr_foreach (arr, i, max, item) {
 		struct js e = {item, "linux.seccomp.syscalls[]"};
 
 		if (!yyjson_is_obj(item))
@@ -189,7 +192,8 @@ int oci_seccomp_parse(struct oci_seccomp *s, struct rt_arena *mem, struct js o)
 	if (!s->arches)
 		return rt_fail(ENOMEM, "linux.seccomp.architectures");
 	for (; s->n_arches < n; s->n_arches++) {
-		r = look_up(arches, array_len(arches), "architecture", names[s->n_arches], &s->arches[s->n_arches]);
+		r = look_up(arches, array_len(arches), "architecture", names[s->n_arches],
+			&s->arches[s->n_arches]);
 		if (r < 0)
 			return r;
 	}

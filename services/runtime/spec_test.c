@@ -29,14 +29,16 @@ static void whole(void **state)
 {
 	struct oci_spec s;
 
-	assert_int_equal(parse(&s, "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\",\"readonly\":true},\"future\":[1],"
-				   "\"process\":{\"cwd\":\"/w\",\"args\":[\"a\",\"b\"],\"env\":[\"A=1\"],\"user\":{\"uid\":7,\"gid\":8,"
-				   "\"additionalGids\":[9]},\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"]},"
-				   "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":18446744073709551615}]},"
-				   "\"mounts\":[{\"destination\":\"/p\",\"type\":\"proc\",\"options\":[\"ro\"]}],"
-				   "\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/n\"}],"
-				   "\"resources\":{\"memory\":{\"limit\":-1},\"pids\":{\"limit\":5}},"
-				   "\"rootfsPropagation\":\"rslave\"}}"),
+	assert_int_equal(
+		parse(&s,
+			"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\",\"readonly\":true},\"future\":[1],"
+			"\"process\":{\"cwd\":\"/w\",\"args\":[\"a\",\"b\"],\"env\":[\"A=1\"],\"user\":{\"uid\":7,\"gid\":8,"
+			"\"additionalGids\":[9]},\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"]},"
+			"\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":18446744073709551615}]},"
+			"\"mounts\":[{\"destination\":\"/p\",\"type\":\"proc\",\"options\":[\"ro\"]}],"
+			"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/n\"}],"
+			"\"resources\":{\"memory\":{\"limit\":-1},\"pids\":{\"limit\":5}},"
+			"\"rootfsPropagation\":\"rslave\"}}"),
 		0);
 	assert_string_equal(s.root_path, "r");
 	assert_true(s.root_readonly);
@@ -70,30 +72,49 @@ static void refused(void **state)
 		{"{\"root\":{\"path\":\"r\"}}", "ociVersion is missing"},
 		{"{\"ociVersion\":\"2.0\",\"root\":{\"path\":\"r\"}}", "speaks version 1"},
 		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"a\\u0000b\"}}", "without NUL bytes"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"process\":{\"cwd\":\"rel\"}}", "process.cwd"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":-1}}}", "process.user.uid"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":4294967295}}}", "out of range"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":1.5}}}", "process.user.uid"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":\"0\"}}}", "process.user.uid"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"capabilities\":{\"bounding\":[\"CAP_X\"]}}}",
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"process\":{\"cwd\":\"rel\"}}",
+			"process.cwd"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":-1}}}",
+			"process.user.uid"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS
+		 ",\"user\":{\"uid\":4294967295}}}",
+			"out of range"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":1.5}}}",
+			"process.user.uid"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"user\":{\"uid\":\"0\"}}}",
+			"process.user.uid"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS
+		 ",\"capabilities\":{\"bounding\":[\"CAP_X\"]}}}",
 			"unknown capability CAP_X"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"rlimits\":[{\"type\":\"RLIMIT_Q\"}]}}",
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS
+		 ",\"rlimits\":[{\"type\":\"RLIMIT_Q\"}]}}",
 			"unknown type RLIMIT_Q"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"oomScoreAdj\":1001}}", "oomScoreAdj"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"mounts\":[{}]}", "destination is missing"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"hooks\":{\"prestart\":[{\"path\":\"x\"}]}}", "absolute path"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"}," PROCESS ",\"oomScoreAdj\":1001}}",
+			"oomScoreAdj"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"mounts\":[{}]}",
+			"destination is missing"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"hooks\":{\"prestart\":[{\"path\":\"x\"}]}}",
+			"absolute path"},
 		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]}}",
 			"given twice"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}}", "needs"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"intelRdt\":{}}}", "Intel RDT"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"mountLabel\":\"x\"}}", "SELinux"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"devices\":[{\"path\":\"/d\",\"type\":\"x\"}]}}", "type"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"resources\":{\"devices\":[{}]}}}", "needs allow"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"resources\":{\"unified\":{\"a/b\":\"1\"}}}}", "file name"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}}",
+			"needs"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"intelRdt\":{}}}",
+			"Intel RDT"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"mountLabel\":\"x\"}}",
+			"SELinux"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"devices\":[{\"path\":\"/d\",\"type\":\"x\"}]}}",
+			"type"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"resources\":{\"devices\":[{}]}}}",
+			"needs allow"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"resources\":{\"unified\":{\"a/b\":\"1\"}}}}",
+			"file name"},
 		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"resources\":{\"memory\":{\"swappiness\":0}}}}",
 			"no counterpart"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"seccomp\":{\"defaultAction\":\"X\"}}}", "unknown action"},
-		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"sysctl\":{\"a\":1}}}", "strings to strings"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"seccomp\":{\"defaultAction\":\"X\"}}}",
+			"unknown action"},
+		{"{\"ociVersion\":\"1.0\",\"root\":{\"path\":\"r\"},\"linux\":{\"sysctl\":{\"a\":1}}}",
+			"strings to strings"},
 	};
 
 	for (size_t i = 0; i < array_len(rows); i++) {
@@ -102,7 +123,8 @@ static void refused(void **state)
 		if (parse(&s, rows[i].text) != -EINVAL)
 			fail_msg("accepted: %s", rows[i].text);
 		if (!strstr(rt_reason(), rows[i].sentence))
-			fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].text, rt_reason(), rows[i].sentence);
+			fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].text, rt_reason(),
+				rows[i].sentence);
 		oci_spec_fini(&s);
 	}
 }
@@ -111,7 +133,10 @@ static void null_is_absent(void **state)
 {
 	struct oci_spec s;
 
-	assert_int_equal(parse(&s, "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},\"mounts\":null,\"linux\":null}"), 0);
+	assert_int_equal(
+		parse(&s,
+			"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},\"mounts\":null,\"linux\":null}"),
+		0);
 	assert_int_equal(s.n_mounts, 0);
 	assert_false(s.has_process);
 	oci_spec_fini(&s);

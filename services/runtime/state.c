@@ -138,13 +138,16 @@ int rt_state_write(int dir, const struct rt_state_new *n)
 		if (n->spec->seccomp.listener_path)
 			yyjson_mut_obj_add_str(doc, o, "listenerPath", n->spec->seccomp.listener_path);
 		if (n->spec->seccomp.listener_metadata)
-			yyjson_mut_obj_add_str(doc, o, "listenerMetadata", n->spec->seccomp.listener_metadata);
+			yyjson_mut_obj_add_str(
+				doc, o, "listenerMetadata", n->spec->seccomp.listener_metadata);
 		if (n->supervise)
 			yyjson_mut_obj_add_str(doc, o, "supervise", n->supervise);
 		if (n->spec->annotations)
-			yyjson_mut_obj_add_val(doc, o, "annotations", yyjson_val_mut_copy(doc, n->spec->annotations));
+			yyjson_mut_obj_add_val(
+				doc, o, "annotations", yyjson_val_mut_copy(doc, n->spec->annotations));
 		if (n->spec->process.raw)
-			yyjson_mut_obj_add_val(doc, o, "process", yyjson_val_mut_copy(doc, n->spec->process.raw));
+			yyjson_mut_obj_add_val(
+				doc, o, "process", yyjson_val_mut_copy(doc, n->spec->process.raw));
 		if (poststart)
 			yyjson_mut_obj_add_val(doc, o, "poststart", poststart);
 		if (poststop)
@@ -155,7 +158,8 @@ int rt_state_write(int dir, const struct rt_state_new *n)
 	if (!text)
 		return rt_fail(ENOMEM, "write the container's state");
 	fd = openat(dir, "state.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, len) != (ssize_t)len || renameat(dir, "state.json.new", dir, "state.json") < 0)
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len ||
+		renameat(dir, "state.json.new", dir, "state.json") < 0)
 		return rt_fail(errno ? errno : ENOSPC, "write the container's state");
 	return 0;
 }
@@ -205,7 +209,8 @@ static int parse(struct rt_state *s, size_t len)
 		r = oci_hooks_parse(&s->poststart, &s->mem, o, "poststart");
 	if (r == 0)
 		r = oci_hooks_parse(&s->poststop, &s->mem, o, "poststop");
-	if (r == 0 && (!s->version || !s->id || !s->bundle || !s->cgroup || !s->created || !s->rootfs || pid <= 0))
+	if (r == 0 &&
+		(!s->version || !s->id || !s->bundle || !s->cgroup || !s->created || !s->rootfs || pid <= 0))
 		r = rt_refuse("state.json is incomplete");
 	s->pid = (pid_t)pid;
 	return r;
@@ -291,8 +296,11 @@ int rt_state_status(const struct rt_state *s, enum rt_status *out, int *pidfd)
 
 const char *rt_status_name(enum rt_status s)
 {
-	static const char *const names[] = {[RT_CREATING] = "creating", [RT_CREATED] = "created",
-		[RT_RUNNING] = "running", [RT_PAUSED] = "paused", [RT_STOPPED] = "stopped"};
+	static const char *const names[] = {[RT_CREATING] = "creating",
+		[RT_CREATED] = "created",
+		[RT_RUNNING] = "running",
+		[RT_PAUSED] = "paused",
+		[RT_STOPPED] = "stopped"};
 
 	return names[s];
 }

@@ -43,7 +43,8 @@ struct rt_state_new {
 	uint32_t ns;
 };
 
-/* Names that are safe as a directory's: runc's alphabet, at most 127 bytes, not beginning with '.'. 0 or -EINVAL. */
+/* Names that are safe as a directory's: runc's alphabet, at most 127 bytes, not beginning with '.'. 0 or
+ * -EINVAL. */
 must_check int rt_id_check(const char *id);
 
 must_check int rt_root_open(const char *root, bool create); /* a descriptor or -errno */

@@ -14,12 +14,18 @@ static const struct {
 	uint64_t flag;
 	bool prefix;
 } owners[] = {
-	{"kernel/msgmax", CLONE_NEWIPC, false},	       {"kernel/msgmnb", CLONE_NEWIPC, false},
-	{"kernel/msgmni", CLONE_NEWIPC, false},	       {"kernel/sem", CLONE_NEWIPC, false},
-	{"kernel/shmall", CLONE_NEWIPC, false},	       {"kernel/shmmax", CLONE_NEWIPC, false},
-	{"kernel/shmmni", CLONE_NEWIPC, false},	       {"kernel/shm_rmid_forced", CLONE_NEWIPC, false},
-	{"fs/mqueue/", CLONE_NEWIPC, true},	       {"net/", CLONE_NEWNET, true},
-	{"kernel/domainname", CLONE_NEWUTS, false},    {"kernel/hostname", CLONE_NEWUTS, false},
+	{"kernel/msgmax", CLONE_NEWIPC, false},
+	{"kernel/msgmnb", CLONE_NEWIPC, false},
+	{"kernel/msgmni", CLONE_NEWIPC, false},
+	{"kernel/sem", CLONE_NEWIPC, false},
+	{"kernel/shmall", CLONE_NEWIPC, false},
+	{"kernel/shmmax", CLONE_NEWIPC, false},
+	{"kernel/shmmni", CLONE_NEWIPC, false},
+	{"kernel/shm_rmid_forced", CLONE_NEWIPC, false},
+	{"fs/mqueue/", CLONE_NEWIPC, true},
+	{"net/", CLONE_NEWNET, true},
+	{"kernel/domainname", CLONE_NEWUTS, false},
+	{"kernel/hostname", CLONE_NEWUTS, false},
 };
 
 /*
@@ -46,7 +52,8 @@ static bool to_path(const char *key, char *out, size_t size)
 static uint64_t owner(const char *path)
 {
 	for (size_t i = 0; i < array_len(owners); i++)
-		if (owners[i].prefix ? !strncmp(path, owners[i].key, strlen(owners[i].key)) : !strcmp(path, owners[i].key))
+		if (owners[i].prefix ? !strncmp(path, owners[i].key, strlen(owners[i].key))
+				     : !strcmp(path, owners[i].key))
 			return owners[i].flag;
 	return 0;
 }
@@ -66,8 +73,7 @@ int rt_sysctl_apply(int proc, yyjson_val *map, uint64_t differ, bool has_hostnam
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach(map, i, max, key, val)
-	{
+	yyjson_obj_foreach (map, i, max, key, val) {
 		const char *k = yyjson_get_str(key);
 
 		memcpy(path, "sys/", 4);
@@ -78,7 +84,9 @@ int rt_sysctl_apply(int proc, yyjson_val *map, uint64_t differ, bool has_hostnam
 		if (!flag)
 			return rt_refuse("sysctl \"%s\" is not in a separate kernel namespace", k);
 		if (!(differ & flag))
-			return rt_refuse("sysctl \"%s\" is not allowed as the container has no namespace of its own for it", k);
+			return rt_refuse(
+				"sysctl \"%s\" is not allowed as the container has no namespace of its own for it",
+				k);
 		if (has_hostname && !strcmp(path + 4, "kernel/hostname"))
 			return rt_refuse("sysctl kernel.hostname conflicts with hostname");
 		int r = rt_procfs_write(proc, path, yyjson_get_str(val));

@@ -18,8 +18,8 @@
 /* Job control stops stay ours; faults are our own bugs. */
 static void forwarded(sigset_t *set)
 {
-	static const int kept[] = {SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP,
-		SIGPIPE, SIGURG};
+	static const int kept[] = {SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+		SIGABRT, SIGTRAP, SIGPIPE, SIGURG};
 
 	sigfillset(set);
 	for (size_t i = 0; i < array_len(kept); i++)
@@ -35,8 +35,8 @@ int rt_foreground_begin(void)
 }
 
 struct pump {
-	int master;  /* owned */
-	bool saved;  /* our own terminal was made raw */
+	int master; /* owned */
+	bool saved; /* our own terminal was made raw */
 	bool stdin_open;
 	struct termios before;
 };

@@ -13,7 +13,8 @@
 
 static bool is_token_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static size_t token_len(const char *s)
@@ -30,7 +31,8 @@ static const char *skip_blank(const char *s)
 	return s + strspn(s, " \t");
 }
 
-/* A token or a quoted string; NULL when it is neither or does not fit. What is printed later holds no control bytes. */
+/* A token or a quoted string; NULL when it is neither or does not fit. What is printed later holds no control
+ * bytes. */
 static const char *read_value(const char *s, char *out, size_t size)
 {
 	size_t n = 0;
@@ -188,7 +190,8 @@ char *auth_token_parse(const char *json, size_t len)
 
 	if (!doc)
 		return NULL;
-	if (copy(yyjson_doc_get_root(doc), "token", &token) < 0 || (!token && copy(yyjson_doc_get_root(doc), "access_token", &token) < 0))
+	if (copy(yyjson_doc_get_root(doc), "token", &token) < 0 ||
+		(!token && copy(yyjson_doc_get_root(doc), "access_token", &token) < 0))
 		token = NULL;
 	yyjson_doc_free(doc);
 	/* it goes into a header */

@@ -5,8 +5,8 @@
 #include "lib/util.h"
 
 /*
- * How a registry asks for credentials (RFC 9110 section 11.6.1; the distribution specification's token flow) and what the
- * client gave (X-Registry-Auth).
+ * How a registry asks for credentials (RFC 9110 section 11.6.1; the distribution specification's token flow)
+ * and what the client gave (X-Registry-Auth).
  */
 enum auth_scheme { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
 
@@ -18,15 +18,15 @@ struct auth_challenge {
 };
 
 /*
- * One WWW-Authenticate value; it may hold several challenges, of which the best known wins: bearer, then basic. 0 or
- * -EINVAL when there is none to be understood.
+ * One WWW-Authenticate value; it may hold several challenges, of which the best known wins: bearer, then
+ * basic. 0 or -EINVAL when there is none to be understood.
  */
 must_check int auth_challenge_parse(const char *header, struct auth_challenge *out);
 
 struct auth_credentials {
-	char *username, *password;	/* owned; NULL: none */
-	char *identity_token;		/* owned; NULL: none. Exchanged for access tokens */
-	char *registry_token;		/* owned; NULL: none. Already an access token */
+	char *username, *password; /* owned; NULL: none */
+	char *identity_token;	   /* owned; NULL: none. Exchanged for access tokens */
+	char *registry_token;	   /* owned; NULL: none. Already an access token */
 };
 
 /* The JSON of X-Registry-Auth; NULL and {} are no credentials. 0, -EINVAL or -ENOMEM. */

@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 1:
 		if (auth_credentials_parse(text, &cred) == 0) {
-			const char *all[] = {cred.username, cred.password, cred.identity_token, cred.registry_token};
+			const char *all[] = {
+				cred.username, cred.password, cred.identity_token, cred.registry_token};
 
 			for (size_t i = 0; i < array_len(all); i++)
 				if (all[i] && strpbrk(all[i], "\r\n"))

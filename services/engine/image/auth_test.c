@@ -19,16 +19,18 @@ static void challenges(void **state)
 	} t[] = {
 		{"Basic realm=\"Registry\"", AUTH_BASIC, "Registry", "", ""},
 		{"basic", AUTH_BASIC, "", "", ""},
-		{"Bearer realm=\"https://auth.example/token\",service=\"registry.example\",scope=\"repository:a/b:pull,push\"", AUTH_BEARER,
-			"https://auth.example/token", "registry.example", "repository:a/b:pull,push"},
+		{"Bearer realm=\"https://auth.example/token\",service=\"registry.example\",scope=\"repository:a/b:pull,push\"",
+			AUTH_BEARER, "https://auth.example/token", "registry.example",
+			"repository:a/b:pull,push"},
 		{"Bearer  realm = \"https://a/\" , service=x", AUTH_BEARER, "https://a/", "x", ""},
 		{"Basic realm=\"one\", Bearer realm=\"https://two/\"", AUTH_BEARER, "https://two/", "", ""},
 		{"Negotiate, Basic realm=\"one\"", AUTH_BASIC, "one", "", ""},
 		{"Bearer error=\"x\", Basic realm=q", AUTH_BASIC, "q", "", ""},
 		{"Bearer realm=\"a\\\"b\"", AUTH_BEARER, "a\"b", "", ""},
 	};
-	static const char *const bad[] = {"", ",", "Digest realm=\"x\"", "Bearer", "Bearer realm=", "Bearer realm=\"x", "Bearer realm=\"x\"y",
-		"Basic realm=\"a\nb\"", "=", "Basic ="};
+	static const char *const bad[] = {"", ",", "Digest realm=\"x\"", "Bearer",
+		"Bearer realm=", "Bearer realm=\"x", "Bearer realm=\"x\"y", "Basic realm=\"a\nb\"", "=",
+		"Basic ="};
 	struct auth_challenge c;
 	char big[3000];
 
@@ -54,7 +56,9 @@ static void credentials(void **state)
 	struct auth_credentials c;
 	char *token;
 
-	assert_int_equal(auth_credentials_parse("{\"username\":\"u\",\"password\":\"p\",\"serveraddress\":\"x\"}", &c), 0);
+	assert_int_equal(
+		auth_credentials_parse("{\"username\":\"u\",\"password\":\"p\",\"serveraddress\":\"x\"}", &c),
+		0);
 	assert_string_equal(c.username, "u");
 	assert_string_equal(c.password, "p");
 	assert_null(c.identity_token);

@@ -147,7 +147,8 @@ void builtin_load(struct image_store *s)
 		if (!images || !names)
 			break;
 		memset(&names[s->n_builtins], 0, sizeof(*names));
-		r = load_one(s->builtin_dir, dirfd(d), e->d_name, &images[s->n_builtins], &names[s->n_builtins]);
+		r = load_one(
+			s->builtin_dir, dirfd(d), e->d_name, &images[s->n_builtins], &names[s->n_builtins]);
 		if (r == 0)
 			s->n_builtins++;
 		else

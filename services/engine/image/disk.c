@@ -32,7 +32,8 @@ static int put(int dirfd, const char *name, const void *data, size_t len, bool s
 	char tmp[300];
 	int r;
 
-	/* One writer a name: the engine or, while a pull of it runs, that pull. The pid keeps two apart all the same. */
+	/* One writer a name: the engine or, while a pull of it runs, that pull. The pid keeps two apart all
+	 * the same. */
 	r = snprintf(tmp, sizeof(tmp), ".new-%s-%d", name, (int)getpid());
 	if ((size_t)r >= sizeof(tmp))
 		return -ENAMETOOLONG;
@@ -72,8 +73,8 @@ int disk_mkdir_open(int dirfd, const char *name)
 }
 
 /*
- * Depth costs neither stack nor descriptors: a directory met inside another is moved up beside the first one's
- * children, under a name of ours, and emptied in its turn.
+ * Depth costs neither stack nor descriptors: a directory met inside another is moved up beside the first
+ * one's children, under a name of ours, and emptied in its turn.
  */
 static int empty_into(int top, int dir, unsigned *serial)
 {

@@ -3,15 +3,15 @@
 #define ENGINE_IMAGE_DISK_H
 
 /*
- * The few ways in which this folder changes the disk: write a small file so that a power cut leaves the old or the new,
- * remove a tree without ever following a link.
+ * The few ways in which this folder changes the disk: write a small file so that a power cut leaves the old
+ * or the new, remove a tree without ever following a link.
  */
 
 #include "lib/util.h"
 
 /*
- * Write new, fsync, rename, fsync the directory. Unlike lib/file.h's it has a temporary file of its own for each process: several
- * pulls may write the same name at once.
+ * Write new, fsync, rename, fsync the directory. Unlike lib/file.h's it has a temporary file of its own for
+ * each process: several pulls may write the same name at once.
  */
 must_check int disk_write(int dirfd, const char *name, const void *data, size_t len);
 

@@ -33,7 +33,8 @@ int fetch_ask(int sock, const struct fetch_request *req, int sink)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = {0};
 	struct iovec iov = {(void *)(uintptr_t)req, sizeof(*req)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -51,7 +52,8 @@ static int receive(int sock, struct fetch_request *req, int *sink)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = {0};
 	struct iovec iov = {req, sizeof(*req)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	struct cmsghdr *c;
 
@@ -133,7 +135,8 @@ void fetch_done(struct xfer *x)
 	}
 	digest_final(&x->digest, digest);
 	if (!strncmp(x->req.what, "sha256:", 7) && strcmp(digest, x->req.what)) {
-		snprintf(text, sizeof(text), "wrong digest: the registry sent %s for %s", digest, x->req.what);
+		snprintf(
+			text, sizeof(text), "wrong digest: the registry sent %s for %s", digest, x->req.what);
 		fetch_fail(x, -EBADMSG, text);
 		return;
 	}

@@ -3,12 +3,14 @@
 #define ENGINE_IMAGE_FETCH_H
 
 /*
- * The downloader: a process with the network and without files (sandbox.h). The puller sends it one request for each
- * document or layer together with the descriptor that its bytes go to, and gets events back; both are whole
- * messages on a SOCK_SEQPACKET pair, and both ends are the same program, so they are plain structures.
+ * The downloader: a process with the network and without files (sandbox.h). The puller sends it one request
+ * for each document or layer together with the descriptor that its bytes go to, and gets events back; both
+ * are whole messages on a SOCK_SEQPACKET pair, and both ends are the same program, so they are plain
+ * structures.
  *
- * Transfers run side by side on kept connections. One that breaks goes on where it stopped (range request) after
- * a growing pause; a reader that is slow stops only its own transfer. The digest is computed on the way.
+ * Transfers run side by side on kept connections. One that breaks goes on where it stopped (range request)
+ * after a growing pause; a reader that is slow stops only its own transfer. The digest is computed on the
+ * way.
  */
 
 #include <stdint.h>
@@ -18,13 +20,17 @@
 #include "engine/image/manifest.h"
 #include "engine/image/registries.h"
 
-enum fetch_kind { FETCH_MANIFEST, FETCH_BLOB, FETCH_PING /* the registry itself, no mirror: are we let in? */ };
+enum fetch_kind {
+	FETCH_MANIFEST,
+	FETCH_BLOB,
+	FETCH_PING /* the registry itself, no mirror: are we let in? */
+};
 
 struct fetch_request {
 	uint32_t id;
 	uint32_t kind;
-	uint64_t size_bytes;	/* exactly, for blobs; at most, for manifests */
-	char what[IMAGE_TAG_MAX + 1];	/* digest, or for manifests a tag */
+	uint64_t size_bytes;	      /* exactly, for blobs; at most, for manifests */
+	char what[IMAGE_TAG_MAX + 1]; /* digest, or for manifests a tag */
 };
 
 enum fetch_type { FETCH_PROGRESS, FETCH_RETRY, FETCH_DONE, FETCH_FAILED };
@@ -32,14 +38,15 @@ enum fetch_type { FETCH_PROGRESS, FETCH_RETRY, FETCH_DONE, FETCH_FAILED };
 struct fetch_event {
 	uint32_t id;
 	uint32_t type;
-	int32_t err;		/* FAILED: -EACCES, -ENOENT, -EPERM (refused by a rule of ours), -EBADMSG (not what was asked for), ... */
-	uint32_t seconds;	/* RETRY: until then */
-	uint64_t bytes;		/* so far */
-	char text[512];		/* FAILED, RETRY: why */
+	int32_t err; /* FAILED: -EACCES, -ENOENT, -EPERM (refused by a rule of ours), -EBADMSG (not what was
+			asked for), ... */
+	uint32_t seconds; /* RETRY: until then */
+	uint64_t bytes;	  /* so far */
+	char text[512];	  /* FAILED, RETRY: why */
 };
 
 struct fetch_setup {
-	const char *path;			/* of the repository */
+	const char *path; /* of the repository */
 	const struct registry_endpoints *endpoints;
 	const struct auth_credentials *credentials;
 };

@@ -4,8 +4,8 @@
  * What is said to a registry: the request, its redirects, credentials, and what its answer means.
  *
  * Redirects are followed by hand, because each is a decision: never to a link-local address, never from
- * encrypted to plain, and credentials stay with the host they were meant for. A token server is asked over https
- * only, unless the registry itself is configured as insecure.
+ * encrypted to plain, and credentials stay with the host they were meant for. A token server is asked over
+ * https only, unless the registry itself is configured as insecure.
  */
 
 #include <arpa/inet.h>
@@ -92,7 +92,8 @@ static bool same_origin(const char *a, const char *b)
 	struct url_parts x, y;
 	bool ok = parts_of(a, &x), both = parts_of(b, &y) && ok;
 
-	both = both && !strcasecmp(x.scheme, y.scheme) && !strcasecmp(x.host, y.host) && !strcmp(x.port, y.port);
+	both = both && !strcasecmp(x.scheme, y.scheme) && !strcasecmp(x.host, y.host) &&
+	       !strcmp(x.port, y.port);
 	parts_fini(&x);
 	parts_fini(&y);
 	return both;
@@ -150,8 +151,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	} else if (len > 17 && !strncasecmp(line, "WWW-Authenticate:", 17)) {
 		size_t have = strlen(x->www_authenticate);
 
-		snprintf(x->www_authenticate + have, sizeof(x->www_authenticate) - have, "%s%.*s", have ? ", " : "", (int)len - 17,
-			line + 17);
+		snprintf(x->www_authenticate + have, sizeof(x->www_authenticate) - have, "%s%.*s",
+			have ? ", " : "", (int)len - 17, line + 17);
 	} else if (len > 9 && !strncasecmp(line, "Location:", 9)) {
 		size_t blank = 9 + strspn(line + 9, " \t");
 
@@ -258,7 +259,8 @@ static bool add_credentials(struct xfer *x)
 	if (x->f->basic[x->endpoint] && endpoint(x)->own && c->username) {
 		curl_easy_setopt(x->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		return curl_easy_setopt(x->easy, CURLOPT_USERNAME, c->username) == CURLE_OK &&
-		       curl_easy_setopt(x->easy, CURLOPT_PASSWORD, c->password ? c->password : "") == CURLE_OK;
+		       curl_easy_setopt(x->easy, CURLOPT_PASSWORD, c->password ? c->password : "") ==
+			       CURLE_OK;
 	}
 	return true;
 }
@@ -289,8 +291,10 @@ void fetch_http_start(struct xfer *x)
 	ok = x->asked && x->easy && common_options(x->easy, endpoint(x), at_home, &x->denied) &&
 	     curl_easy_setopt(x->easy, CURLOPT_URL, url) == CURLE_OK;
 	if (ok && x->req.kind == FETCH_MANIFEST)
-		ok = add_header(x, "Accept: " IMAGE_TYPE_OCI_INDEX) && add_header(x, "Accept: " IMAGE_TYPE_OCI_MANIFEST) &&
-		     add_header(x, "Accept: " IMAGE_TYPE_DOCKER_LIST) && add_header(x, "Accept: " IMAGE_TYPE_DOCKER_MANIFEST);
+		ok = add_header(x, "Accept: " IMAGE_TYPE_OCI_INDEX) &&
+		     add_header(x, "Accept: " IMAGE_TYPE_OCI_MANIFEST) &&
+		     add_header(x, "Accept: " IMAGE_TYPE_DOCKER_LIST) &&
+		     add_header(x, "Accept: " IMAGE_TYPE_DOCKER_MANIFEST);
 	if (ok && at_home)
 		ok = add_credentials(x);
 	if (ok && x->received) {
@@ -350,11 +354,13 @@ static char *token_query(CURL *c, const struct auth_challenge *ch, const char *s
 	int r = -1;
 
 	if (service && esc && refresh && token)
-		r = asprintf(&out, "grant_type=refresh_token&client_id=" USER_AGENT "&service=%s&scope=%s&refresh_token=%s", service,
-			esc, token);
+		r = asprintf(&out,
+			"grant_type=refresh_token&client_id=" USER_AGENT
+			"&service=%s&scope=%s&refresh_token=%s",
+			service, esc, token);
 	else if (service && esc && !refresh)
-		r = asprintf(&out, "%s%cservice=%s%s%s", ch->realm, strchr(ch->realm, '?') ? '&' : '?', service,
-			*esc ? "&scope=" : "", esc);
+		r = asprintf(&out, "%s%cservice=%s%s%s", ch->realm, strchr(ch->realm, '?') ? '&' : '?',
+			service, *esc ? "&scope=" : "", esc);
 	curl_free(service);
 	curl_free(esc);
 	curl_free(token);
@@ -407,7 +413,8 @@ static int get_token(struct xfer *x, const struct auth_challenge *ch, char *why,
 	code = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	if (denied) {
-		snprintf(why, size, "the registry's token server has a link-local address: %.200s", ch->realm);
+		snprintf(
+			why, size, "the registry's token server has a link-local address: %.200s", ch->realm);
 		r = -EPERM;
 	} else if (code != CURLE_OK) {
 		snprintf(why, size, "token server %.200s: %s", parts.host, curl_easy_strerror(code));
@@ -439,7 +446,8 @@ static void registry_words(const struct xfer *x, char *out, size_t size)
 	const char *code = yyjson_get_str(yyjson_obj_get(first, "code"));
 	const char *message = yyjson_get_str(yyjson_obj_get(first, "message"));
 
-	snprintf(out, size, "%.64s%s%.200s", code ? code : "", code && message ? ": " : "", message ? message : "");
+	snprintf(out, size, "%.64s%s%.200s", code ? code : "", code && message ? ": " : "",
+		message ? message : "");
 	for (char *p = out; *p; p++) {
 		if (*p == '_')
 			*p = ' ';
@@ -494,7 +502,8 @@ static void answer_401(struct xfer *x)
 		again(x);
 }
 
-/* Location against the URL that was asked for (RFC 3986 section 5.2); not curl's own idea, which carries the user along. */
+/* Location against the URL that was asked for (RFC 3986 section 5.2); not curl's own idea, which carries the
+ * user along. */
 static char *redirect_target(const struct xfer *x)
 {
 	CURLU *u = curl_url();
@@ -518,12 +527,14 @@ static void answer_redirect(struct xfer *x)
 	bool ok = false;
 
 	if (!url || !parts_of(url, &to) || !parts_of(x->asked, &from))
-		snprintf(text, sizeof(text), "redirect to what is no address of a server refused: %.300s", x->location ? x->location : "");
+		snprintf(text, sizeof(text), "redirect to what is no address of a server refused: %.300s",
+			x->location ? x->location : "");
 	else if (x->redirects++ >= REDIRECTS_MAX)
 		snprintf(text, sizeof(text), "more than %d redirects", REDIRECTS_MAX);
 	else if (inet_pton(AF_INET, to.host, &v4) == 1 && ntohl(v4.s_addr) >> 16 == 0xa9fe)
 		snprintf(text, sizeof(text), "redirect to a link-local address refused: %.300s", url);
-	else if (strcasecmp(to.scheme, "https") && (strcasecmp(to.scheme, "http") || strcasecmp(from.scheme, "http")))
+	else if (strcasecmp(to.scheme, "https") &&
+		 (strcasecmp(to.scheme, "http") || strcasecmp(from.scheme, "http")))
 		snprintf(text, sizeof(text), "redirect to an unencrypted address refused: %.300s", url);
 	else
 		ok = true;
@@ -544,13 +555,15 @@ static void answer(struct xfer *x, long status)
 	char text[700], words[300];
 
 	registry_words(x, words, sizeof(words));
-	snprintf(text, sizeof(text), "%s answered %ld%s%s", endpoint(x)->host, status, *words ? ": " : "", words);
+	snprintf(text, sizeof(text), "%s answered %ld%s%s", endpoint(x)->host, status, *words ? ": " : "",
+		words);
 	if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
 		answer_redirect(x);
 	else if (status == 401)
 		answer_401(x);
 	else if (status == 403)
-		next_endpoint(x, -EACCES, *words ? words : "denied: requested access to the resource is denied");
+		next_endpoint(
+			x, -EACCES, *words ? words : "denied: requested access to the resource is denied");
 	else if (status == 404)
 		next_endpoint(x, -ENOENT, *words ? words : "not found");
 	else if (status == 416 && x->received)
@@ -567,7 +580,8 @@ static void broken(struct xfer *x, CURLcode code)
 
 	snprintf(text, sizeof(text), "%s: %s", endpoint(x)->host, curl_easy_strerror(code));
 	if (x->denied) {
-		snprintf(text, sizeof(text), "a link-local address refused: %.300s", x->url ? x->url : endpoint(x)->host);
+		snprintf(text, sizeof(text), "a link-local address refused: %.300s",
+			x->url ? x->url : endpoint(x)->host);
 		next_endpoint(x, -EPERM, text);
 	} else if (x->sink_error < 0) {
 		fetch_fail(x, x->sink_error, "its reader is gone");
@@ -582,7 +596,8 @@ static void broken(struct xfer *x, CURLcode code)
 		x->f->plain[x->endpoint] = true;
 		again(x);
 	} else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
-		snprintf(text, sizeof(text), "%s: its certificate is not trusted (%s)", endpoint(x)->host, curl_easy_strerror(code));
+		snprintf(text, sizeof(text), "%s: its certificate is not trusted (%s)", endpoint(x)->host,
+			curl_easy_strerror(code));
 		next_endpoint(x, -EHOSTUNREACH, text);
 	} else if (x->endpoint + 1 < x->f->setup->endpoints->n) {
 		next_endpoint(x, -EHOSTUNREACH, text);

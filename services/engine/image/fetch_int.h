@@ -14,9 +14,9 @@ struct fetcher {
 	const struct fetch_setup *setup;
 	CURLM *multi;
 	struct xfer *xfers;
-	char *token[REGISTRY_ENDPOINTS_MAX];	/* owned; bearer, an endpoint */
-	bool basic[REGISTRY_ENDPOINTS_MAX];	/* it wants user and password */
-	bool plain[REGISTRY_ENDPOINTS_MAX];	/* an insecure one that has no TLS */
+	char *token[REGISTRY_ENDPOINTS_MAX]; /* owned; bearer, an endpoint */
+	bool basic[REGISTRY_ENDPOINTS_MAX];  /* it wants user and password */
+	bool plain[REGISTRY_ENDPOINTS_MAX];  /* an insecure one that has no TLS */
 	bool quit;
 };
 
@@ -27,23 +27,23 @@ struct xfer {
 	struct fetch_request req;
 	int sink;
 	struct digest digest;
-	uint64_t received;		/* bytes delivered, over all attempts */
+	uint64_t received; /* bytes delivered, over all attempts */
 
-	size_t endpoint;		/* the one being asked */
-	char *url;			/* owned; where a redirect led; NULL: the endpoint itself */
+	size_t endpoint; /* the one being asked */
+	char *url;	 /* owned; where a redirect led; NULL: the endpoint itself */
 	unsigned redirects, auth_tries, attempts;
 	uint64_t received_before;
 	int64_t start_at_ms;
 
-	char *asked;			/* owned; the URL of the request that runs */
-	char *location;			/* owned; its answer's Location */
+	char *asked;	/* owned; the URL of the request that runs */
+	char *location; /* owned; its answer's Location */
 	CURL *easy;
 	struct curl_slist *headers;
-	bool running, finished;		/* finished: only bytes for the reader are left */
+	bool running, finished; /* finished: only bytes for the reader are left */
 	bool headers_seen;
-	bool denied;			/* the address was one we do not talk to */
+	bool denied; /* the address was one we do not talk to */
 	int sink_error;
-	uint64_t skip;			/* bytes of this response that were had before */
+	uint64_t skip; /* bytes of this response that were had before */
 	bool too_big, bad_range;
 	char www_authenticate[2048];
 	char content_range[64];
@@ -51,7 +51,7 @@ struct xfer {
 	char *error_body;
 	size_t error_len;
 
-	char *pending;			/* what the reader did not take yet */
+	char *pending; /* what the reader did not take yet */
 	size_t pending_len, pending_pos, pending_max;
 	int64_t told_ms;
 };
@@ -64,7 +64,7 @@ void fetch_done(struct xfer *x);
 must_check int fetch_deliver(struct xfer *x, const void *buf, size_t len);
 
 void fetch_http_start(struct xfer *x);
-void fetch_http_stop(struct xfer *x);	/* idempotent; the transfer stays */
+void fetch_http_stop(struct xfer *x); /* idempotent; the transfer stays */
 void fetch_http_finished(struct fetcher *f);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "engine/image.h"
 
-bool image_digest_valid(const char *s);	/* sha256:<64 lower-case hex digits>, nothing else */
-bool image_domain_valid(const char *s);	/* host[:port] */
+bool image_digest_valid(const char *s); /* sha256:<64 lower-case hex digits>, nothing else */
+bool image_domain_valid(const char *s); /* host[:port] */
 
 /* With host and library/ always written: the name in the store. */
 void image_ref_canonical(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 1]);

@@ -97,7 +97,8 @@ static const char *text(yyjson_val *obj, const char *key)
 int img_describe(struct img *img, const char *config, size_t len)
 {
 	static const char *const keys[] = {"architecture", "variant", "os", "author", "created"};
-	const char **fields[] = {&img->pub.architecture, &img->pub.variant, &img->pub.os, &img->pub.author, &img->pub.created};
+	const char **fields[] = {
+		&img->pub.architecture, &img->pub.variant, &img->pub.os, &img->pub.author, &img->pub.created};
 	struct image_reason why;
 	yyjson_doc *doc = image_json(config, len, &why);
 	yyjson_val *root = yyjson_doc_get_root(doc);
@@ -164,15 +165,16 @@ ssize_t image_history(const struct image *img, struct image_history **out)
 	list = yyjson_obj_get(yyjson_doc_get_root(doc), "history");
 	n = yyjson_arr_size(list);
 	bytes = n * sizeof(*h);
-	yyjson_arr_foreach(list, i, max, v)
-		bytes += strlen(text(v, "created_by")) + strlen(text(v, "comment")) + strlen(text(v, "author")) + 3;
+	yyjson_arr_foreach (list, i, max, v)
+		bytes += strlen(text(v, "created_by")) + strlen(text(v, "comment")) +
+			 strlen(text(v, "author")) + 3;
 	h = calloc(1, bytes + 1);
 	if (!h) {
 		yyjson_doc_free(doc);
 		return -ENOMEM;
 	}
 	p = (char *)(h + n);
-	yyjson_arr_foreach(list, i, max, v) {
+	yyjson_arr_foreach (list, i, max, v) {
 		struct image_history *e = &h[n - 1 - i];
 
 		e->created_by = p;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* See inflate.h. ISA-L inflates gzip, libzstd the rest; both straight from the input buffer to the output buffer. */
+/* See inflate.h. ISA-L inflates gzip, libzstd the rest; both straight from the input buffer to the output
+ * buffer. */
 
 #include <errno.h>
 #include <string.h>
@@ -10,7 +11,11 @@
 
 #include "engine/image/inflate.h"
 
-enum { IN_SIZE = 256 << 10, OUT_SIZE = 256 << 10, ZSTD_WINDOW_LOG_MAX = 27 /* 128 MiB, what zstd itself takes */ };
+enum {
+	IN_SIZE = 256 << 10,
+	OUT_SIZE = 256 << 10,
+	ZSTD_WINDOW_LOG_MAX = 27 /* 128 MiB, what zstd itself takes */
+};
 
 enum kind { UNKNOWN, PLAIN, GZIP, ZSTD };
 
@@ -18,9 +23,9 @@ struct inflate {
 	ssize_t (*read)(void *buf, size_t len, void *arg);
 	void *arg;
 	enum kind kind;
-	size_t pos, end;		/* of what is unread in the input buffer */
-	bool eof;			/* of the input */
-	bool open;			/* inside a member or a frame */
+	size_t pos, end; /* of what is unread in the input buffer */
+	bool eof;	 /* of the input */
+	bool open;	 /* inside a member or a frame */
 	uint64_t bytes_in, bytes_out;
 	const char *error;
 	struct inflate_state gzip;
@@ -113,7 +118,8 @@ static int start(struct inflate *in)
 		in->kind = ZSTD;
 	if (in->kind == ZSTD) {
 		in->zstd = ZSTD_createDStream();
-		if (!in->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(in->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+		if (!in->zstd || ZSTD_isError(ZSTD_DCtx_setParameter(
+					 in->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
 			return -ENOMEM;
 	}
 	return 0;

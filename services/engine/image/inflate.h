@@ -3,9 +3,9 @@
 #define ENGINE_IMAGE_INFLATE_H
 
 /*
- * A stream of bytes, compressed or not: gzip of one or more members (RFC 1952), zstd of one or more frames (RFC 8878), else
- * plain. What it is, its first bytes say. Read to its very end: a stream that stops inside a member, or
- * goes on with something else after the last, is an error.
+ * A stream of bytes, compressed or not: gzip of one or more members (RFC 1952), zstd of one or more frames
+ * (RFC 8878), else plain. What it is, its first bytes say. Read to its very end: a stream that stops inside a
+ * member, or goes on with something else after the last, is an error.
  */
 
 #include <stdint.h>
@@ -16,8 +16,9 @@
 struct inflate;
 
 /* @read: as read(2): bytes, 0 at the end, or -errno. */
-must_check int inflate_new(struct inflate **out, ssize_t (*read)(void *buf, size_t len, void *arg), void *arg);
-void inflate_free(struct inflate *in);	/* accepts NULL */
+must_check int inflate_new(
+	struct inflate **out, ssize_t (*read)(void *buf, size_t len, void *arg), void *arg);
+void inflate_free(struct inflate *in); /* accepts NULL */
 
 /**
  * inflate_next() - the next piece

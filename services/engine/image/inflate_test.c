@@ -59,7 +59,8 @@ static uint8_t plain[BIG], packed[2 * BIG], out[2 * BIG];
 
 static size_t gz(const void *data, size_t len, uint8_t *to)
 {
-	z_stream z = {.next_in = (void *)(uintptr_t)data, .avail_in = (uInt)len, .next_out = to, .avail_out = BIG};
+	z_stream z = {
+		.next_in = (void *)(uintptr_t)data, .avail_in = (uInt)len, .next_out = to, .avail_out = BIG};
 
 	assert_int_equal(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
 	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * See manifest.h. Every member that is used is checked for its type; members that are not used are ignored, as the image
- * specification asks. `urls` are never followed: a layer that is only there is refused.
+ * See manifest.h. Every member that is used is checked for its type; members that are not used are ignored,
+ * as the image specification asks. `urls` are never followed: a layer that is only there is refused.
  */
 
 #include <errno.h>
@@ -105,7 +105,8 @@ static bool copy_str(yyjson_val *obj, const char *key, char *out, size_t size)
 	return true;
 }
 
-static int parse_descriptor(yyjson_val *v, struct image_descriptor *out, const char *what, struct image_reason *why)
+static int parse_descriptor(
+	yyjson_val *v, struct image_descriptor *out, const char *what, struct image_reason *why)
 {
 	const char *digest = str(v, "digest");
 	yyjson_val *size = yyjson_obj_get(v, "size");
@@ -135,13 +136,16 @@ int image_document_kind(const char *data, size_t len, struct image_reason *why)
 	index = yyjson_obj_get(root, "manifests") != NULL;
 	manifest = yyjson_obj_get(root, "layers") || yyjson_obj_get(root, "config");
 	if (yyjson_get_int(yyjson_obj_get(root, "schemaVersion")) == 1)
-		return refuse(why, "a schema 1 manifest; the image has to be pushed again with a newer Docker");
+		return refuse(
+			why, "a schema 1 manifest; the image has to be pushed again with a newer Docker");
 	/* One document must not be read in two ways (image-spec: clients should refuse such a one). */
 	if (index && manifest)
 		return refuse(why, "both an index and a manifest");
 	if (*type) {
-		bool says_index = !strcmp(type, IMAGE_TYPE_OCI_INDEX) || !strcmp(type, IMAGE_TYPE_DOCKER_LIST);
-		bool says_manifest = !strcmp(type, IMAGE_TYPE_OCI_MANIFEST) || !strcmp(type, IMAGE_TYPE_DOCKER_MANIFEST);
+		bool says_index =
+			!strcmp(type, IMAGE_TYPE_OCI_INDEX) || !strcmp(type, IMAGE_TYPE_DOCKER_LIST);
+		bool says_manifest =
+			!strcmp(type, IMAGE_TYPE_OCI_MANIFEST) || !strcmp(type, IMAGE_TYPE_DOCKER_MANIFEST);
 
 		if (!says_index && !says_manifest)
 			return refuse(why, "media type %.100s is not an image", type);
@@ -209,8 +213,8 @@ static int fit(const struct image_platform *want, yyjson_val *p)
 	return plain ? 1 : -1;
 }
 
-int image_index_select(const char *data, size_t len, const struct image_platform *want, struct image_descriptor *out,
-	struct image_reason *why)
+int image_index_select(const char *data, size_t len, const struct image_platform *want,
+	struct image_descriptor *out, struct image_reason *why)
 {
 	cleanup(doc_freep) yyjson_doc *doc = image_json(data, len, why);
 	yyjson_val *list, *v, *best = NULL;
@@ -225,12 +229,13 @@ int image_index_select(const char *data, size_t len, const struct image_platform
 	if (yyjson_arr_size(list) > IMAGE_INDEX_MAX)
 		return refuse(why, "index of more than %d manifests", IMAGE_INDEX_MAX);
 
-	yyjson_arr_foreach(list, i, max, v) {
+	yyjson_arr_foreach (list, i, max, v) {
 		yyjson_val *platform = yyjson_obj_get(v, "platform");
 		const char *type = str(v, "mediaType");
 		int f;
 
-		if (*type && strcmp(type, IMAGE_TYPE_OCI_MANIFEST) && strcmp(type, IMAGE_TYPE_DOCKER_MANIFEST))
+		if (*type && strcmp(type, IMAGE_TYPE_OCI_MANIFEST) &&
+			strcmp(type, IMAGE_TYPE_DOCKER_MANIFEST))
 			continue;
 		/* an index of one may leave the platform out */
 		f = platform ? fit(want, platform) : yyjson_arr_size(list) == 1 ? 0 : -1;
@@ -240,8 +245,8 @@ int image_index_select(const char *data, size_t len, const struct image_platform
 		}
 	}
 	if (!best) {
-		refuse(why, "no matching manifest for %s/%s%s%s in the manifest list entries", want->os, want->architecture,
-			*want->variant ? "/" : "", want->variant);
+		refuse(why, "no matching manifest for %s/%s%s%s in the manifest list entries", want->os,
+			want->architecture, *want->variant ? "/" : "", want->variant);
 		return -ENOENT;
 	}
 	return parse_descriptor(best, out, "manifest in the index", why);
@@ -298,7 +303,7 @@ int image_manifest_parse(const char *data, size_t len, struct image_manifest *ou
 	if (!out->layers)
 		return -ENOMEM;
 
-	yyjson_arr_foreach(layers, i, max, v) {
+	yyjson_arr_foreach (layers, i, max, v) {
 		struct image_descriptor *d = &out->layers[i];
 		const char *type;
 
@@ -306,7 +311,8 @@ int image_manifest_parse(const char *data, size_t len, struct image_manifest *ou
 			goto bad;
 		type = str(v, "mediaType");
 		if (strstr(type, "foreign") || strstr(type, "nondistributable")) {
-			refuse(why, "layer %s is foreign (kept outside the registry), which is not supported", d->digest);
+			refuse(why, "layer %s is foreign (kept outside the registry), which is not supported",
+				d->digest);
 			goto bad;
 		}
 		if (layer_type(type, &d->compression) < 0) {
@@ -327,10 +333,11 @@ void image_manifest_fini(struct image_manifest *m)
 	m->n_layers = 0;
 }
 
-ssize_t image_config_diff_ids(const char *data, size_t len, char (**out)[IMAGE_DIGEST_LEN + 1], struct image_reason *why)
+ssize_t image_config_diff_ids(
+	const char *data, size_t len, char (**out)[IMAGE_DIGEST_LEN + 1], struct image_reason *why)
 {
 	cleanup(doc_freep) yyjson_doc *doc = image_json(data, len, why);
-	char (*ids)[IMAGE_DIGEST_LEN + 1];
+	char(*ids)[IMAGE_DIGEST_LEN + 1];
 	yyjson_val *root, *list, *v;
 	char os[32];
 	size_t i, max;
@@ -345,14 +352,15 @@ ssize_t image_config_diff_ids(const char *data, size_t len, char (**out)[IMAGE_D
 		return refuse(why, "image configuration: config is not an object");
 	list = yyjson_obj_get(yyjson_obj_get(root, "rootfs"), "diff_ids");
 	if (!yyjson_is_arr(list))
-		return refuse(why, "image configuration without rootfs.diff_ids (an artifact, not a container image?)");
+		return refuse(why,
+			"image configuration without rootfs.diff_ids (an artifact, not a container image?)");
 	if (yyjson_arr_size(list) > IMAGE_LAYERS_MAX)
 		return refuse(why, "more than %d layers", IMAGE_LAYERS_MAX);
 
 	ids = calloc(yyjson_arr_size(list) + 1, sizeof(*ids));
 	if (!ids)
 		return -ENOMEM;
-	yyjson_arr_foreach(list, i, max, v) {
+	yyjson_arr_foreach (list, i, max, v) {
 		const char *s = yyjson_get_str(v);
 
 		if (!s || !image_digest_valid(s)) {
@@ -371,12 +379,14 @@ int64_t image_time(const char *s)
 	int n = 0, off_h, off_m;
 	int64_t t;
 
-	if (!s || sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-			  &tm.tm_sec, &n) != 6 ||
+	if (!s ||
+		sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+			&tm.tm_min, &tm.tm_sec, &n) != 6 ||
 		n == 0)
 		return 0;
-	if (tm.tm_year < 1 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 ||
-		tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+	if (tm.tm_year < 1 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+		tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 ||
+		tm.tm_sec > 60)
 		return 0;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
@@ -384,8 +394,8 @@ int64_t image_time(const char *s)
 	s += n;
 	if (*s == '.')
 		s += 1 + strspn(s + 1, "0123456789");
-	if ((*s == '+' || *s == '-') && sscanf(s + 1, "%2d:%2d", &off_h, &off_m) == 2 && off_h >= 0 && off_h < 24 &&
-		off_m >= 0 && off_m < 60)
+	if ((*s == '+' || *s == '-') && sscanf(s + 1, "%2d:%2d", &off_h, &off_m) == 2 && off_h >= 0 &&
+		off_h < 24 && off_m >= 0 && off_m < 60)
 		t -= (*s == '+' ? 1 : -1) * (off_h * 3600 + off_m * 60);
 	return t;
 }

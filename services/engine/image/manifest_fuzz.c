@@ -14,12 +14,13 @@ static void index_or_config(const char *text, size_t len, bool config)
 {
 	struct image_platform here = {"linux", "amd64", ""};
 	struct image_descriptor chosen;
-	char (*ids)[IMAGE_DIGEST_LEN + 1];
+	char(*ids)[IMAGE_DIGEST_LEN + 1];
 	struct image_reason why = {""};
 	ssize_t n;
 
 	if (!config) {
-		if (image_index_select(text, len, &here, &chosen, &why) == 0 && !image_digest_valid(chosen.digest))
+		if (image_index_select(text, len, &here, &chosen, &why) == 0 &&
+			!image_digest_valid(chosen.digest))
 			abort();
 		return;
 	}

@@ -2,8 +2,8 @@
 
 /*
  * A container's root: an overlay of the image's layers below the container's own directory, made with the
- * descriptor-based mount calls. Each layer is given on its own (`lowerdir+`), so neither their number nor a colon in a path
- * meets a length or a quoting rule. nodev: the device nodes that layers may carry stay dead.
+ * descriptor-based mount calls. Each layer is given on its own (`lowerdir+`), so neither their number nor a
+ * colon in a path meets a length or a quoting rule. nodev: the device nodes that layers may carry stay dead.
  */
 
 #include <errno.h>
@@ -33,7 +33,8 @@ static void log_kernel_words(int fs)
 
 static int set(int fs, const char *key, const char *value)
 {
-	int r = (int)syscall(SYS_fsconfig, fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
+	int r = (int)syscall(
+		SYS_fsconfig, fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
 
 	if (r == 0)
 		return 0;
@@ -46,7 +47,8 @@ static int set(int fs, const char *key, const char *value)
 static int mount_single(const struct image *img)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY};
-	cleanup(closep) int fd = (int)syscall(SYS_open_tree, AT_FDCWD, img->layers[0].dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	cleanup(closep) int fd = (int)syscall(
+		SYS_open_tree, AT_FDCWD, img->layers[0].dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0)
 		return log_errno(errno, "op=open_tree image=%s", img->id);
@@ -80,7 +82,8 @@ int image_mount(const struct image *img, const char *upper, const char *work)
 		log_kernel_words(fs);
 		return log_errno(-r, "op=mount fs=overlay image=%s", img->id);
 	}
-	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | (upper ? 0 : MOUNT_ATTR_RDONLY));
+	fd = (int)syscall(
+		SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | (upper ? 0 : MOUNT_ATTR_RDONLY));
 	if (fd < 0)
 		return log_errno(errno, "op=fsmount fs=overlay image=%s", img->id);
 	return fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A container's root in a mount namespace of the test's own: needs root and overlay, else it is skipped and says so. */
+/* A container's root in a mount namespace of the test's own: needs root and overlay, else it is skipped and
+ * says so. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +35,11 @@ static void put_file(const char *path, const char *text)
 
 static int setup(void **state)
 {
-	static const char *const dirs[] = {
-		TOP "/low", TOP "/low/a", TOP "/low/b", TOP "/high:er,x", TOP "/high:er,x/a", TOP "/high:er,x/b", TOP "/upper", TOP "/work", TOP "/at"};
+	static const char *const dirs[] = {TOP "/low", TOP "/low/a", TOP "/low/b", TOP "/high:er,x",
+		TOP "/high:er,x/a", TOP "/high:er,x/b", TOP "/upper", TOP "/work", TOP "/at"};
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return 0;
 	if (mount("none", TOP, "tmpfs", 0, NULL) < 0)
 		return 0;

@@ -75,11 +75,12 @@ void progress_bytes(const char *id, const char *status, uint64_t current, uint64
 	bar[50] = '\0';
 	human(current, a);
 	human(total, b);
-	say("{\"status\":\"%s\",\"progressDetail\":{\"current\":%llu,\"total\":%llu},\"progress\":\"[%s] %8s/%s\",\"id\":\"%s\"}", status,
-		(unsigned long long)current, (unsigned long long)total, bar, a, b, id);
+	say("{\"status\":\"%s\",\"progressDetail\":{\"current\":%llu,\"total\":%llu},\"progress\":\"[%s] %8s/%s\",\"id\":\"%s\"}",
+		status, (unsigned long long)current, (unsigned long long)total, bar, a, b, id);
 }
 
 void progress_retry(const char *id, unsigned seconds)
 {
-	say("{\"status\":\"Retrying in %u second%s\",\"progressDetail\":{},\"id\":\"%s\"}", seconds, seconds == 1 ? "" : "s", id);
+	say("{\"status\":\"Retrying in %u second%s\",\"progressDetail\":{},\"id\":\"%s\"}", seconds,
+		seconds == 1 ? "" : "s", id);
 }

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Messages of the Docker API's progress stream, one JSON object a line on descriptor 1. Ids and texts are ours or have
- * been checked: nothing in them needs escaping.
+ * Messages of the Docker API's progress stream, one JSON object a line on descriptor 1. Ids and texts are
+ * ours or have been checked: nothing in them needs escaping.
  */
 void progress_line(const char *status);
 void progress_status(const char *id, const char *status);

@@ -8,11 +8,11 @@
  *                   +----- this file -----+-> layers/, images/   progress -> engine -> docker
  *
  * It starts the downloader (fetch.h) and the unpackers (unpack_worker.h), checks everything that they say,
- * and is the only one that writes to the store. Layers are unpacked in any order, synced once, and renamed into place; then
- * the record and the names are written, so an image is there whole or not at all.
+ * and is the only one that writes to the store. Layers are unpacked in any order, synced once, and renamed
+ * into place; then the record and the names are written, so an image is there whole or not at all.
  *
- * It reads its orders as a JSON object from descriptor 0 and writes messages of the Docker API to descriptor 1, one a line;
- * the last line is `!ERRNO SENTENCE`, `!0` for success.
+ * It reads its orders as a JSON object from descriptor 0 and writes messages of the Docker API to descriptor
+ * 1, one a line; the last line is `!ERRNO SENTENCE`, `!0` for success.
  */
 
 #include <errno.h>
@@ -117,7 +117,8 @@ static int on_unpacked(struct pull *p, struct pull_layer *l)
 	int r = unpack_worker_end(&l->worker, &l->result);
 
 	if (r < 0)
-		return pull_fail(p, r, "layer %s: %s", l->desc->digest, *l->result.error ? l->result.error : strerror(-r));
+		return pull_fail(p, r, "layer %s: %s", l->desc->digest,
+			*l->result.error ? l->result.error : strerror(-r));
 	l->unpacked = true;
 	return 0;
 }
@@ -128,8 +129,9 @@ static int finish_layer(struct pull *p, struct pull_layer *l)
 	if (!l->unpacked || !l->fetched)
 		return 0;
 	if (strcmp(l->result.diff_id, l->diff_id))
-		return pull_fail(p, -EBADMSG, "layer %s: wrong diff id: it unpacks to %s, the configuration says %s", l->desc->digest,
-			l->result.diff_id, l->diff_id);
+		return pull_fail(p, -EBADMSG,
+			"layer %s: wrong diff id: it unpacks to %s, the configuration says %s",
+			l->desc->digest, l->result.diff_id, l->diff_id);
 	l->state = LAYER_STAGED;
 	p->running--;
 	return 0;
@@ -189,7 +191,9 @@ static int get_layers(struct pull *p)
 			if (r == 0)
 				r = on_unpacked(p, of[i]);
 			else
-				r = r < 0 ? pull_fail(p, r, "layer %s: unpacker: %s", of[i]->desc->digest, strerror(-r)) : 0;
+				r = r < 0 ? pull_fail(p, r, "layer %s: unpacker: %s", of[i]->desc->digest,
+						    strerror(-r))
+					  : 0;
 			if (r == 0)
 				r = finish_layer(p, of[i]);
 		}
@@ -212,7 +216,8 @@ static int get_layers(struct pull *p)
 /* The mark needs a privilege that the unpacker does not have. */
 static int mark_opaque(struct pull *p, struct pull_layer *l)
 {
-	cleanup(closep) int root = openat(p->disk.staging, l->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup(closep) int root =
+		openat(p->disk.staging, l->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
@@ -222,13 +227,15 @@ static int mark_opaque(struct pull *p, struct pull_layer *l)
 		return pull_fail(p, -errno, "staging: %s", strerror(errno));
 	for (size_t i = 0; i < l->result.n_opaque; i++) {
 		const char *path = l->result.opaque[i];
-		cleanup(closep) int fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+		cleanup(closep) int fd =
+			(int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
 
 		/* a later entry may have put something else there */
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 			continue;
 		if (fd < 0 || fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
-			return pull_fail(p, -errno, "layer %s: cannot mark a directory opaque: %s", l->desc->digest, strerror(errno));
+			return pull_fail(p, -errno, "layer %s: cannot mark a directory opaque: %s",
+				l->desc->digest, strerror(errno));
 	}
 	return 0;
 }
@@ -290,7 +297,8 @@ static int write_image(struct pull *p)
 		const struct pull_layer *l = &p->layers[i];
 
 		strcpy(rec.layers[i].diff_id, l->diff_id);
-		rec.layers[i].size_bytes = (l->state == LAYER_TWIN ? &p->layers[l->twin] : l)->result.size_bytes;
+		rec.layers[i].size_bytes =
+			(l->state == LAYER_TWIN ? &p->layers[l->twin] : l)->result.size_bytes;
 	}
 	r = image_record_write(&p->disk, &rec);
 	image_record_fini(&rec);
@@ -392,7 +400,8 @@ int pull_run(struct pull *p)
 				progress_status(p->layers[i].shown, "Pull complete");
 		snprintf(line, sizeof(line), "Digest: %s", p->top_digest);
 		progress_line(line);
-		snprintf(line, sizeof(line), "Status: %s for %s", current ? "Image is up to date" : "Downloaded newer image", shown);
+		snprintf(line, sizeof(line), "Status: %s for %s",
+			current ? "Image is up to date" : "Downloaded newer image", shown);
 		progress_line(line);
 	}
 	clear_stages(p);

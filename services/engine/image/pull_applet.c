@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* `wherry engine_pull`: reads the orders, runs the pull (pull.c) or the login, says how it ended. Only the engine starts it. */
+/* `wherry engine_pull`: reads the orders, runs the pull (pull.c) or the login, says how it ended. Only the
+ * engine starts it. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,10 +43,12 @@ static const char *text(yyjson_val *orders, const char *key)
 
 static int pull(struct pull *p, yyjson_val *orders)
 {
-	const char *dir = text(orders, "dir"), *name = text(orders, "name"), *config_path = text(orders, "config");
+	const char *dir = text(orders, "dir"), *name = text(orders, "name"),
+		   *config_path = text(orders, "config");
 	struct registry_endpoints endpoints = {.n = 0};
 	struct auth_credentials credentials = {NULL};
-	struct fetch_setup setup = {.path = p->ref.path, .endpoints = &endpoints, .credentials = &credentials};
+	struct fetch_setup setup = {
+		.path = p->ref.path, .endpoints = &endpoints, .credentials = &credentials};
 	bool login = yyjson_get_bool(yyjson_obj_get(orders, "login"));
 	cleanup(freep) char *config = NULL;
 	size_t config_len = 0;
@@ -99,7 +102,8 @@ int engine_pull_main(int argc, char **argv)
 	n = read_orders(orders, sizeof(orders));
 	doc = n < 0 ? NULL : yyjson_read(orders, (size_t)n, 0);
 	explicit_bzero(orders, sizeof(orders));
-	r = doc ? pull(&p, yyjson_doc_get_root(doc)) : pull_fail(&p, -EINVAL, "engine_pull is for the engine");
+	r = doc ? pull(&p, yyjson_doc_get_root(doc))
+		: pull_fail(&p, -EINVAL, "engine_pull is for the engine");
 	yyjson_doc_free(doc);
 	pull_fini(&p);
 	dprintf(1, "!%d %s\n", r, r ? p.error : "");

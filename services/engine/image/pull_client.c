@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The engine's side of a pull: starts engine_pull (pull.c), passes its messages on, and reads the store anew when it
- * ends. A pull that is given up is killed; its process is waited for on the loop, never by blocking.
+ * The engine's side of a pull: starts engine_pull (pull.c), passes its messages on, and reads the store anew
+ * when it ends. A pull that is given up is killed; its process is waited for on the loop, never by blocking.
  */
 
 #include <errno.h>
@@ -55,9 +55,11 @@ static int write_orders(const struct image_store *s, const struct image_pull_opt
 
 	if (ok) {
 		yyjson_mut_doc_set_root(doc, root);
-		ok = yyjson_mut_obj_add_str(doc, root, "dir", s->dir) && yyjson_mut_obj_add_str(doc, root, "name", opts->name) &&
+		ok = yyjson_mut_obj_add_str(doc, root, "dir", s->dir) &&
+		     yyjson_mut_obj_add_str(doc, root, "name", opts->name) &&
 		     yyjson_mut_obj_add_str(doc, root, "config", MACHINE_CONFIG) &&
-		     (!login || yyjson_mut_obj_add_bool(doc, root, "login", true)) && (!opts->platform || yyjson_mut_obj_add_str(doc, root, "platform", opts->platform)) &&
+		     (!login || yyjson_mut_obj_add_bool(doc, root, "login", true)) &&
+		     (!opts->platform || yyjson_mut_obj_add_str(doc, root, "platform", opts->platform)) &&
 		     (!opts->auth || yyjson_mut_obj_add_str(doc, root, "auth", opts->auth));
 		text = ok ? yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len) : NULL;
 		ok = text && pwrite(fd, text, len, 0) == (ssize_t)len;
@@ -145,12 +147,13 @@ static void on_exited(struct loop_io *io, uint32_t events)
 	if (p->events && p->err == 0)
 		p->events->done(0, "", p->arg);
 	else if (p->events)
-		p->events->done(p->err, p->message && *p->message ? p->message : "the pull ended unexpectedly", p->arg);
+		p->events->done(p->err,
+			p->message && *p->message ? p->message : "the pull ended unexpectedly", p->arg);
 	pull_release(p);
 }
 
-static int start(struct image_pull **out, struct image_store *s, struct loop *l, const struct image_pull_opts *opts, bool login,
-	const struct image_pull_events *events, void *arg)
+static int start(struct image_pull **out, struct image_store *s, struct loop *l,
+	const struct image_pull_opts *opts, bool login, const struct image_pull_events *events, void *arg)
 {
 	char *argv[] = {(char *)(uintptr_t)image_pull_program, (char *)(uintptr_t)"engine_pull", NULL};
 	cleanup(closep) int orders = -1, in = -1, log = -1;
@@ -176,8 +179,12 @@ static int start(struct image_pull **out, struct image_store *s, struct loop *l,
 	p->out = pair[0];
 	in = pair[1];
 	log = fcntl(2, F_DUPFD_CLOEXEC, 3);
-	p->pid = spawn(
-		&(struct spawn){.path = image_pull_program, .argv = argv, .fds = (int[]){orders, in, log}, .n_fds = 3, .cgroup_fd = -1}, &p->pidfd);
+	p->pid = spawn(&(struct spawn){.path = image_pull_program,
+			       .argv = argv,
+			       .fds = (int[]){orders, in, log},
+			       .n_fds = 3,
+			       .cgroup_fd = -1},
+		&p->pidfd);
 	if (p->pid < 0) {
 		r = log_errno(-p->pid, "op=spawn program=%s applet=engine_pull", image_pull_program);
 		pull_release(p);
@@ -201,8 +208,8 @@ static int start(struct image_pull **out, struct image_store *s, struct loop *l,
 	return 0;
 }
 
-int image_pull_start(struct image_pull **out, struct image_store *s, struct loop *l, const struct image_pull_opts *opts,
-	const struct image_pull_events *events, void *arg)
+int image_pull_start(struct image_pull **out, struct image_store *s, struct loop *l,
+	const struct image_pull_opts *opts, const struct image_pull_events *events, void *arg)
 {
 	struct image_ref ref;
 
@@ -211,8 +218,8 @@ int image_pull_start(struct image_pull **out, struct image_store *s, struct loop
 	return start(out, s, l, opts, false, events, arg);
 }
 
-int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l, const char *server, const char *auth,
-	const struct image_pull_events *events, void *arg)
+int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l, const char *server,
+	const char *auth, const struct image_pull_events *events, void *arg)
 {
 	char domain[IMAGE_DOMAIN_MAX + 1];
 	size_t n;

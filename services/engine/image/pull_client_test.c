@@ -99,7 +99,8 @@ static void script(struct fix *f, const char *text)
 
 static int start(struct fix *f)
 {
-	const struct image_pull_opts opts = {.name = "nginx:1", .platform = "linux/arm64", .auth = "{\"password\":\"a\\\"b\"}"};
+	const struct image_pull_opts opts = {
+		.name = "nginx:1", .platform = "linux/arm64", .auth = "{\"password\":\"a\\\"b\"}"};
 
 	return image_pull_start(&f->p, f->s, f->l, &opts, &events, f);
 }
@@ -146,8 +147,9 @@ static void passes_on(void **state)
 	char orders[512] = {0};
 	FILE *in;
 
-	script(f, "printf '{\"status\":'; sleep 0.1; printf '\"a\"}\\n{\"b\":1}\\nnoise\\n\\n'; head -c 9000 /dev/zero | tr '\\0' x; echo; "
-		  "echo '{\"c\":2}'; echo '!0 '");
+	script(f,
+		"printf '{\"status\":'; sleep 0.1; printf '\"a\"}\\n{\"b\":1}\\nnoise\\n\\n'; head -c 9000 /dev/zero | tr '\\0' x; echo; "
+		"echo '{\"c\":2}'; echo '!0 '");
 	assert_int_equal(start(f), 0);
 	assert_int_equal(turn(f, 20000), 0);
 	assert_string_equal(f->lines, "{\"status\":\"a\"}{\"b\":1}{\"c\":2}");
@@ -189,7 +191,9 @@ static void failures(void **state)
 
 	assert_int_equal(unlink(f->program), 0);
 	assert_int_equal(start(f), -ENOENT);
-	assert_int_equal(image_pull_start(&f->p, f->s, f->l, &(struct image_pull_opts){.name = "A B"}, &events, f), -EINVAL);
+	assert_int_equal(
+		image_pull_start(&f->p, f->s, f->l, &(struct image_pull_opts){.name = "A B"}, &events, f),
+		-EINVAL);
 	f->p = NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The part of a pull that is about documents: the downloader is started and asked, and what it brings (index, manifest,
- * configuration) is checked and taken apart. Layers are in pull.c.
+ * The part of a pull that is about documents: the downloader is started and asked, and what it brings (index,
+ * manifest, configuration) is checked and taken apart. Layers are in pull.c.
  */
 
 #include <errno.h>
@@ -65,9 +65,10 @@ int pull_next_event(struct pull *p, struct fetch_event *e)
 	return 0;
 }
 
-/* A small document, whole. Its digest is computed here: the downloader's word is not enough for what is kept. */
-static int fetch_document(struct pull *p, enum fetch_kind kind, const char *what, uint64_t size, char **out, size_t *len,
-	char digest[IMAGE_DIGEST_LEN + 1])
+/* A small document, whole. Its digest is computed here: the downloader's word is not enough for what is kept.
+ */
+static int fetch_document(struct pull *p, enum fetch_kind kind, const char *what, uint64_t size, char **out,
+	size_t *len, char digest[IMAGE_DIGEST_LEN + 1])
 {
 	struct fetch_request req = {.kind = kind, .size_bytes = size, .id = UINT32_MAX};
 	cleanup(closep) int fd = memfd_create("document", MFD_CLOEXEC);
@@ -125,7 +126,8 @@ static int manifest_error(struct pull *p, int err)
 		return err;
 	if (err == -EACCES)
 		return pull_fail(p, err,
-			"pull access denied for %s, repository does not exist or may require 'docker login': %s", repo, p->fetch_error);
+			"pull access denied for %s, repository does not exist or may require 'docker login': %s",
+			repo, p->fetch_error);
 	if (err == -ENOENT)
 		return pull_fail(p, err, "manifest for %s not found: %s", name, p->fetch_error);
 	return pull_fail(p, err, "%s: %s", name, p->fetch_error);
@@ -138,8 +140,8 @@ int pull_get_manifest(struct pull *p)
 	char digest[IMAGE_DIGEST_LEN + 1];
 	int r, kind;
 
-	r = fetch_document(p, FETCH_MANIFEST, *p->ref.digest ? p->ref.digest : p->ref.tag, IMAGE_MANIFEST_MAX, &p->manifest,
-		&p->manifest_len, p->top_digest);
+	r = fetch_document(p, FETCH_MANIFEST, *p->ref.digest ? p->ref.digest : p->ref.tag, IMAGE_MANIFEST_MAX,
+		&p->manifest, &p->manifest_len, p->top_digest);
 	if (r < 0)
 		return manifest_error(p, r);
 	strcpy(p->manifest_digest, p->top_digest);
@@ -153,12 +155,14 @@ int pull_get_manifest(struct pull *p)
 		if (chosen.size_bytes > IMAGE_MANIFEST_MAX)
 			return pull_fail(p, -E2BIG, "manifest %s is larger than 4 MiB", chosen.digest);
 		free(take(p->manifest));
-		r = fetch_document(p, FETCH_MANIFEST, chosen.digest, chosen.size_bytes, &p->manifest, &p->manifest_len, digest);
+		r = fetch_document(p, FETCH_MANIFEST, chosen.digest, chosen.size_bytes, &p->manifest,
+			&p->manifest_len, digest);
 		if (r < 0)
 			return manifest_error(p, r);
 		strcpy(p->manifest_digest, digest);
 		if (image_document_kind(p->manifest, p->manifest_len, &why) != 0)
-			return pull_fail(p, -EINVAL, "manifest %s: %s", digest, *why.text ? why.text : "an index inside an index");
+			return pull_fail(p, -EINVAL, "manifest %s: %s", digest,
+				*why.text ? why.text : "an index inside an index");
 	}
 	r = image_manifest_parse(p->manifest, p->manifest_len, &p->parsed, &why);
 	return r < 0 ? pull_fail(p, r, "manifest %s: %s", p->manifest_digest, why.text) : 0;
@@ -167,11 +171,12 @@ int pull_get_manifest(struct pull *p)
 int pull_get_config(struct pull *p)
 {
 	struct image_reason why = {""};
-	char (*ids)[IMAGE_DIGEST_LEN + 1] = NULL, digest[IMAGE_DIGEST_LEN + 1];
+	char(*ids)[IMAGE_DIGEST_LEN + 1] = NULL, digest[IMAGE_DIGEST_LEN + 1];
 	ssize_t n;
 	int r;
 
-	r = fetch_document(p, FETCH_BLOB, p->parsed.config.digest, p->parsed.config.size_bytes, &p->config, &p->config_len, digest);
+	r = fetch_document(p, FETCH_BLOB, p->parsed.config.digest, p->parsed.config.size_bytes, &p->config,
+		&p->config_len, digest);
 	if (r < 0)
 		return pull_fail(p, r, "configuration %s: %s", p->parsed.config.digest, p->fetch_error);
 	n = image_config_diff_ids(p->config, p->config_len, &ids, &why);
@@ -179,7 +184,8 @@ int pull_get_config(struct pull *p)
 		return pull_fail(p, (int)n, "%s", why.text);
 	if ((size_t)n != p->parsed.n_layers) {
 		free(ids);
-		return pull_fail(p, -EBADMSG, "the manifest has %zu layers, the configuration %zd", p->parsed.n_layers, n);
+		return pull_fail(p, -EBADMSG, "the manifest has %zu layers, the configuration %zd",
+			p->parsed.n_layers, n);
 	}
 	p->layers = calloc((size_t)n + 1, sizeof(*p->layers));
 	if (!p->layers) {

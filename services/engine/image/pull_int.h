@@ -2,7 +2,8 @@
 #ifndef ENGINE_IMAGE_PULL_INT_H
 #define ENGINE_IMAGE_PULL_INT_H
 
-/* Between pull.c (the pull itself), pull_documents.c (what it asks the downloader for) and pull_applet.c (its orders). */
+/* Between pull.c (the pull itself), pull_documents.c (what it asks the downloader for) and pull_applet.c (its
+ * orders). */
 
 #include "engine/image/fetch.h"
 #include "engine/image/manifest.h"
@@ -11,10 +12,10 @@
 
 enum pull_layer_state {
 	LAYER_WAITING,
-	LAYER_EXISTS,	/* in place */
-	LAYER_TWIN,	/* the same as an earlier one of this image */
+	LAYER_EXISTS, /* in place */
+	LAYER_TWIN,   /* the same as an earlier one of this image */
 	LAYER_RUNNING,
-	LAYER_STAGED,	/* complete and checked, in staging */
+	LAYER_STAGED, /* complete and checked, in staging */
 };
 
 struct pull_layer {
@@ -23,7 +24,7 @@ struct pull_layer {
 	char shown[13];
 	enum pull_layer_state state;
 	size_t twin;
-	char stage[32];		/* its directory in staging; "" when there is none */
+	char stage[32]; /* its directory in staging; "" when there is none */
 	struct unpack_worker worker;
 	struct unpack_result result;
 	bool fetched, unpacked;
@@ -38,7 +39,7 @@ struct pull {
 
 	char *manifest, *config;
 	size_t manifest_len, config_len;
-	char top_digest[IMAGE_DIGEST_LEN + 1];		/* of what the name stands for: maybe an index */
+	char top_digest[IMAGE_DIGEST_LEN + 1]; /* of what the name stands for: maybe an index */
 	char manifest_digest[IMAGE_DIGEST_LEN + 1];
 	struct image_manifest parsed;
 	struct pull_layer *layers;

@@ -140,7 +140,7 @@ int image_record_read(const struct image_disk *d, const char *hex, struct image_
 	out->layers = calloc(yyjson_arr_size(layers) + 1, sizeof(*out->layers));
 	if (!out->layers)
 		return -ENOMEM;
-	yyjson_arr_foreach(layers, i, max, v) {
+	yyjson_arr_foreach (layers, i, max, v) {
 		struct image_record_layer *l = &out->layers[i];
 
 		if (!copy_digest(v, "diff_id", l->diff_id)) {
@@ -183,7 +183,8 @@ int image_name_remove(const struct image_disk *d, const char *name)
 	return fsync(d->names) < 0 ? -errno : 0;
 }
 
-int image_name_read(const struct image_disk *d, const char *file, struct image_ref *ref, char id[IMAGE_DIGEST_LEN + 1])
+int image_name_read(
+	const struct image_disk *d, const char *file, struct image_ref *ref, char id[IMAGE_DIGEST_LEN + 1])
 {
 	cleanup(doc_freep) yyjson_doc *doc = NULL;
 	cleanup(freep) char *text = NULL;

@@ -13,9 +13,9 @@
  *   staging/		what a pull is working at
  *   gone/		what is being removed
  *
- * Order makes it safe: layers are unpacked in staging, synced and renamed into place; then blobs, then the record, then the
- * names are written. Removing goes the other way. So a record never points at what is not there, and whatever
- * no record points at can go.
+ * Order makes it safe: layers are unpacked in staging, synced and renamed into place; then blobs, then the
+ * record, then the names are written. Removing goes the other way. So a record never points at what is not
+ * there, and whatever no record points at can go.
  */
 
 #include <stdint.h>
@@ -23,7 +23,7 @@
 #include "engine/image.h"
 
 struct image_disk {
-	int top, blobs, ids, names, layers, staging, gone;	/* directories; owned */
+	int top, blobs, ids, names, layers, staging, gone; /* directories; owned */
 };
 
 struct image_record_layer {
@@ -33,8 +33,8 @@ struct image_record_layer {
 
 struct image_record {
 	char id[IMAGE_DIGEST_LEN + 1];
-	char manifest[IMAGE_DIGEST_LEN + 1];	/* "" when there was none */
-	struct image_record_layer *layers;	/* owned */
+	char manifest[IMAGE_DIGEST_LEN + 1]; /* "" when there was none */
+	struct image_record_layer *layers;   /* owned */
 	size_t n_layers;
 };
 
@@ -56,8 +56,8 @@ void image_record_fini(struct image_record *r);
 /* @name in canonical form. */
 must_check int image_name_write(const struct image_disk *d, const char *name, const char *id);
 must_check int image_name_remove(const struct image_disk *d, const char *name);
-must_check int image_name_read(const struct image_disk *d, const char *file, struct image_ref *ref,
-	char id[IMAGE_DIGEST_LEN + 1]);
+must_check int image_name_read(
+	const struct image_disk *d, const char *file, struct image_ref *ref, char id[IMAGE_DIGEST_LEN + 1]);
 
 /* Unpacked size of a layer that is in place, noted beside it; -ENOENT when it is not there. */
 must_check int image_layer_size(const struct image_disk *d, const char *diff_id, uint64_t *size_bytes);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Image names: [host[:port]/]path[:tag][@sha256:digest], completed the way Docker does it: without a host it is
- * docker.io, and there a path of one part is below library/.
+ * Image names: [host[:port]/]path[:tag][@sha256:digest], completed the way Docker does it: without a host it
+ * is docker.io, and there a path of one part is below library/.
  *
- * Strict: every byte of the input is matched by one of the rules below, or the name is refused. What comes out is therefore
- * safe inside a URL and a log line; file names are made from its digest, never from it.
+ * Strict: every byte of the input is matched by one of the rules below, or the name is refused. What comes
+ * out is therefore safe inside a URL and a log line; file names are made from its digest, never from it.
  */
 
 #include <errno.h>
@@ -219,10 +219,11 @@ int image_ref_parse(struct image_ref *out, const char *name)
 	return 0;
 }
 
-static void format(const struct image_ref *ref, const char *domain, const char *path, char out[IMAGE_NAME_MAX + 1])
+static void format(
+	const struct image_ref *ref, const char *domain, const char *path, char out[IMAGE_NAME_MAX + 1])
 {
-	snprintf(out, IMAGE_NAME_MAX + 1, "%s%s%s%s%s%s%s", domain, *domain ? "/" : "", path, *ref->tag ? ":" : "", ref->tag,
-		*ref->digest ? "@" : "", ref->digest);
+	snprintf(out, IMAGE_NAME_MAX + 1, "%s%s%s%s%s%s%s", domain, *domain ? "/" : "", path,
+		*ref->tag ? ":" : "", ref->tag, *ref->digest ? "@" : "", ref->digest);
 }
 
 void image_ref_familiar(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 1])

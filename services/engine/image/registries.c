@@ -16,7 +16,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
-#define HUB "docker.io"
+#define HUB	 "docker.io"
 #define HUB_HOST "registry-1.docker.io"
 
 static yyjson_val *find(yyjson_val *registries, const char *host)
@@ -24,13 +24,14 @@ static yyjson_val *find(yyjson_val *registries, const char *host)
 	yyjson_val *v;
 	size_t i, max;
 
-	yyjson_arr_foreach(registries, i, max, v)
+	yyjson_arr_foreach (registries, i, max, v)
 		if (yyjson_equals_str(yyjson_obj_get(v, "host"), host))
 			return v;
 	return NULL;
 }
 
-/* Beside the public authorities, not in their place: what it redirects to may be either. curl wants a file. */
+/* Beside the public authorities, not in their place: what it redirects to may be either. curl wants a file.
+ */
 static int ca_file(const char *pem, size_t len)
 {
 	cleanup(freep) char *system = NULL;
@@ -43,7 +44,8 @@ static int ca_file(const char *pem, size_t len)
 	fd = memfd_create("ca", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, pem, len) != (ssize_t)len || write(fd, "\n", 1) != 1 || (n && write(fd, system, n) != (ssize_t)n)) {
+	if (write(fd, pem, len) != (ssize_t)len || write(fd, "\n", 1) != 1 ||
+		(n && write(fd, system, n) != (ssize_t)n)) {
 		close(fd);
 		return -EIO;
 	}
@@ -96,7 +98,8 @@ static int add(struct registry_endpoints *e, yyjson_val *registries, const char 
 	return 0;
 }
 
-int registry_endpoints_init(struct registry_endpoints *out, const char *config, size_t len, const char *domain)
+int registry_endpoints_init(
+	struct registry_endpoints *out, const char *config, size_t len, const char *domain)
 {
 	struct image_reason why;
 	yyjson_doc *doc = config ? image_json(config, len, &why) : NULL;
@@ -109,7 +112,7 @@ int registry_endpoints_init(struct registry_endpoints *out, const char *config, 
 		log_error("op=read-registries error=\"%s\"", why.text);
 	registries = yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc), "engine"), "registries");
 	mirrors = yyjson_obj_get(find(registries, domain), "mirrors");
-	yyjson_arr_foreach(mirrors, i, max, v) {
+	yyjson_arr_foreach (mirrors, i, max, v) {
 		const char *url = yyjson_get_str(v);
 
 		if (!url || out->n == REGISTRY_ENDPOINTS_MAX - 1)

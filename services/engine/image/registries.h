@@ -7,17 +7,18 @@
 #include "engine/image.h"
 
 /*
- * Where a name's registry is: its mirrors in order, then itself, as engine.registries of the machine configuration says
+ * Where a name's registry is: its mirrors in order, then itself, as engine.registries of the machine
+ * configuration says
  * ({host, ca, insecure, mirrors[]}). A mirror is a host[:port] or a URL without a path.
  */
 #define REGISTRY_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 struct registry_endpoint {
-	char base[IMAGE_DOMAIN_MAX + 16];	/* https://host[:port] */
-	char host[IMAGE_DOMAIN_MAX + 1];	/* host[:port], for comparison */
-	bool insecure;				/* any certificate will do, and http:// when there is no TLS */
-	bool own;				/* the registry itself: credentials are for it and nobody else */
-	int ca_fd;				/* PEM: its own authorities and the public ones; -1: only those */
+	char base[IMAGE_DOMAIN_MAX + 16]; /* https://host[:port] */
+	char host[IMAGE_DOMAIN_MAX + 1];  /* host[:port], for comparison */
+	bool insecure;			  /* any certificate will do, and http:// when there is no TLS */
+	bool own;			  /* the registry itself: credentials are for it and nobody else */
+	int ca_fd;			  /* PEM: its own authorities and the public ones; -1: only those */
 };
 
 enum { REGISTRY_ENDPOINTS_MAX = 16 };
@@ -33,7 +34,8 @@ struct registry_endpoints {
  *
  * What is malformed in @config is logged and left out. Return: 0 or -errno.
  */
-must_check int registry_endpoints_init(struct registry_endpoints *out, const char *config, size_t len, const char *domain);
+must_check int registry_endpoints_init(
+	struct registry_endpoints *out, const char *config, size_t len, const char *domain);
 void registry_endpoints_fini(struct registry_endpoints *e);
 
 #endif

@@ -3,9 +3,9 @@
 /*
  * Removing: names, images, and what no image refers to any more.
  *
- * Names and records are unlinked first; then store_collect() looks for layers and blobs that no record points at
- * and moves them to gone/, and a process of its own empties that. Each step may be the last one before a power cut: what
- * is left over then is collected the same way when the store is opened again.
+ * Names and records are unlinked first; then store_collect() looks for layers and blobs that no record points
+ * at and moves them to gone/, and a process of its own empties that. Each step may be the last one before a
+ * power cut: what is left over then is collected the same way when the store is opened again.
  */
 
 #include <dirent.h>
@@ -71,7 +71,8 @@ static int empty_gone(int gone)
 
 	d = fdopendir(gone);
 	while (d && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && disk_remove_tree(gone, e->d_name) < 0)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
+			disk_remove_tree(gone, e->d_name) < 0)
 			r = 1;
 	return r;
 }
@@ -148,8 +149,8 @@ static bool blob_used(const struct image_store *s, const char *hex)
 	return false;
 }
 
-static int collect_dir(struct image_store *s, int dirfd, bool (*used)(const struct image_store *, const char *),
-	uint64_t *freed)
+static int collect_dir(struct image_store *s, int dirfd,
+	bool (*used)(const struct image_store *, const char *), uint64_t *freed)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -372,29 +373,31 @@ static int remove_name(struct image_store *s, const struct img *img, const struc
 	return untag_all(s, img, out);
 }
 
-static int remove_id(struct image_store *s, const struct img *img, bool force, const struct image_users *users,
-	struct image_removal *out)
+static int remove_id(struct image_store *s, const struct img *img, bool force,
+	const struct image_users *users, struct image_removal *out)
 {
 	const char *hex = img->pub.id + 7;
 	char container[65] = "";
 	enum image_use use;
 
 	if (img->pub.builtin)
-		return refuse(out, -EBUSY, "conflict: image %.12s is part of the system and cannot be removed", hex);
+		return refuse(out, -EBUSY,
+			"conflict: image %.12s is part of the system and cannot be removed", hex);
 	if (!force && repos(s, img->pub.id) > 1)
 		return refuse(out, -EBUSY,
-			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories", hex);
+			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
+			hex);
 	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
 	if (use == IMAGE_UNUSED)
 		return delete_image(s, img, out);
 	if (use == IMAGE_USED_RUNNING)
 		return refuse(out, -EBUSY,
-			"conflict: unable to delete %.12s (cannot be forced) - image is being used by running container %.12s", hex,
-			container);
+			"conflict: unable to delete %.12s (cannot be forced) - image is being used by running container %.12s",
+			hex, container);
 	if (!force)
 		return refuse(out, -EBUSY,
-			"conflict: unable to delete %.12s (must be forced) - image is being used by stopped container %.12s", hex,
-			container);
+			"conflict: unable to delete %.12s (must be forced) - image is being used by stopped container %.12s",
+			hex, container);
 	return untag_all(s, img, out);
 }
 

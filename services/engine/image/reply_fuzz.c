@@ -11,17 +11,11 @@ int64_t fetch_now_ms(void)
 	return 0;
 }
 
-void fetch_fail(struct xfer *x, int err, const char *text)
-{
-}
+void fetch_fail(struct xfer *x, int err, const char *text) {}
 
-void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s)
-{
-}
+void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s) {}
 
-void fetch_done(struct xfer *x)
-{
-}
+void fetch_done(struct xfer *x) {}
 
 int fetch_deliver(struct xfer *x, const void *buf, size_t len)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* See sandbox.h. System calls outside the list return EPERM; the list is what libarchive, curl and both C libraries use. */
+/* See sandbox.h. System calls outside the list return EPERM; the list is what libarchive, curl and both C
+ * libraries use. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,13 +19,15 @@
 enum { NOBODY = 65534 };
 
 /* memory, time, signals, the end */
-#define CALLS_COMMON                                                                                                           \
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(close), SCMP_SYS(lseek), \
-		SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(mmap), \
-		SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex), \
-		SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), \
-		SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), \
-		SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall), \
+#define CALLS_COMMON                                                                                         \
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64),              \
+		SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),    \
+		SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),          \
+		SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex),                       \
+		SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),                     \
+		SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),             \
+		SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),                    \
+		SCMP_SYS(sigaltstack), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall),   \
 		SCMP_SYS(exit), SCMP_SYS(exit_group)
 
 static const int unpacker_calls[] = {
@@ -118,9 +121,11 @@ static int load_filter(const int *calls, size_t n, bool open_for_reading)
 	if (r == 0 && open_for_reading) {
 		const uint64_t bits = O_ACCMODE | O_CREAT | O_TRUNC;
 
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, bits, O_RDONLY));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, bits, O_RDONLY));
 		if (r == 0)
-			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, bits, O_RDONLY));
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+				SCMP_A1(SCMP_CMP_MASKED_EQ, bits, O_RDONLY));
 		if (r == -EDOM || r == -EINVAL)
 			r = 0;
 	}
@@ -162,8 +167,8 @@ static int close_others(const int *keep, size_t n)
 
 int sandbox_unpacker(int root, const int *keep, size_t n_keep)
 {
-	const uint64_t caps = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER | 1 << CAP_FSETID | 1 << CAP_MKNOD |
-			      1U << CAP_SETFCAP;
+	const uint64_t caps = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER | 1 << CAP_FSETID |
+			      1 << CAP_MKNOD | 1U << CAP_SETFCAP;
 	/* zstd's window and libarchive's buffers; a bound on what a damaged stream can make them ask for */
 	const struct rlimit memory = {1ULL << 30, 1ULL << 30}, none = {0, 0};
 	int r;
@@ -195,8 +200,8 @@ int sandbox_downloader(void)
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return log_errno(errno, "op=setrlimit");
-	if (geteuid() == 0 &&
-		(setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+				      setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return log_errno(errno, "op=become-nobody");
 	r = keep_caps(0);
 	if (r < 0)

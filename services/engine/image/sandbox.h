@@ -5,13 +5,13 @@
 #include "lib/util.h"
 
 /*
- * The two workers of a pull give away what they do not need, first thing. Neither can gain privileges again or start
- * a program.
+ * The two workers of a pull give away what they do not need, first thing. Neither can gain privileges again
+ * or start a program.
  */
 
 /*
- * The unpacker: chrooted into @root, no descriptor but @keep[], no network; of root's powers only those over owner and mode
- * of files, device nodes and file capabilities. 0 or -errno.
+ * The unpacker: chrooted into @root, no descriptor but @keep[], no network; of root's powers only those over
+ * owner and mode of files, device nodes and file capabilities. 0 or -errno.
  */
 must_check int sandbox_unpacker(int root, const int *keep, size_t n_keep);
 

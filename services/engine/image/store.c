@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The store: what is on disk (record.h) as counted, unchanging summaries in memory. Every change is made on the disk
- * first, then everything is read anew: there is one way in which memory comes to be, and it is the one that
- * start-up uses.
+ * The store: what is on disk (record.h) as counted, unchanging summaries in memory. Every change is made on
+ * the disk first, then everything is read anew: there is one way in which memory comes to be, and it is the
+ * one that start-up uses.
  */
 
 #include <dirent.h>

@@ -13,9 +13,9 @@ struct img {
 	struct image pub;
 	unsigned refs;
 	char manifest[IMAGE_DIGEST_LEN + 1];
-	char *config_path;	/* owned; of the configuration's bytes; NULL: in config_text */
-	char *config_text;	/* owned; built-in images */
-	char *strings;		/* owned; author, created, ... */
+	char *config_path; /* owned; of the configuration's bytes; NULL: in config_text */
+	char *config_text; /* owned; built-in images */
+	char *strings;	   /* owned; author, created, ... */
 	struct image_layer *layers;
 	char **tags, **digests;
 };
@@ -28,24 +28,24 @@ struct name {
 
 struct image_store {
 	char *dir;
-	char *builtin_dir;		/* NULL: none */
+	char *builtin_dir; /* NULL: none */
 	struct image_disk disk;
-	struct img **images;		/* sorted, newest first */
+	struct img **images; /* sorted, newest first */
 	size_t n_images;
 	struct name *names;
 	size_t n_names;
-	struct img **builtins;		/* made once; templates without names */
+	struct img **builtins; /* made once; templates without names */
 	struct name *builtin_names;
 	size_t n_builtins;
 	bool builtins_made;
-	bool loaded;			/* images and names are those of the disk */
+	bool loaded; /* images and names are those of the disk */
 	bool collect_on_load;
-	struct loop *loop;		/* NULL: none */
-	pid_t reaper;			/* removes what is in gone/; 0: none */
-	int reaper_fd;			/* pidfd; -1: none */
+	struct loop *loop; /* NULL: none */
+	pid_t reaper;	   /* removes what is in gone/; 0: none */
+	int reaper_fd;	   /* pidfd; -1: none */
 	struct loop_io reaper_io;
-	unsigned pulls;			/* running */
-	bool gc_wanted;			/* asked for while a pull ran */
+	unsigned pulls; /* running */
+	bool gc_wanted; /* asked for while a pull ran */
 };
 
 /* Reads everything anew. What was handed out stays as it was. */
@@ -60,7 +60,8 @@ must_check int img_describe(struct img *img, const char *config, size_t len);
 /* The images of the read-only root. Logs what cannot be used and goes on. */
 void builtin_load(struct image_store *s);
 
-/* Removes layers, blobs and names that nothing refers to; later when a pull is running. @freed may be NULL. */
+/* Removes layers, blobs and names that nothing refers to; later when a pull is running. @freed may be NULL.
+ */
 must_check int store_collect(struct image_store *s, uint64_t *freed);
 extern const char *image_pull_program; /* tests put another in its place */
 
@@ -69,7 +70,8 @@ void store_clear_stages(struct image_store *s, pid_t pid);
 void store_pull_begin(struct image_store *s);
 /* Reads what a pull has written. */
 void store_pull_end(struct image_store *s);
-/* Empties gone/ in a process of its own; never waits. store_reap() takes that process's end, when it has come. */
+/* Empties gone/ in a process of its own; never waits. store_reap() takes that process's end, when it has
+ * come. */
 void store_empty_gone(struct image_store *s);
 void store_reap(struct image_store *s);
 /* Reads the disk, once. */

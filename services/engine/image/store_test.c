@@ -63,7 +63,8 @@ static int setup(void **state)
 	make_dir(f->top, "builtin");
 	make_dir(f->builtin, "hello");
 	put_file(f->builtin, "hello/name", "wherry/hello:latest\n");
-	put_file(f->builtin, "hello/config.json", "{\"config\":{\"Cmd\":[\"/hi\"]},\"created\":\"2026-01-02T03:04:05Z\"}");
+	put_file(f->builtin, "hello/config.json",
+		"{\"config\":{\"Cmd\":[\"/hi\"]},\"created\":\"2026-01-02T03:04:05Z\"}");
 	make_dir(f->builtin, "hello/rootfs");
 	make_dir(f->builtin, "hello/rootfs/bin");
 	put_file(f->builtin, "hello/rootfs/bin/sh", "0123456789");
@@ -148,7 +149,8 @@ static void builtin_is_there(void **state)
 	assert_int_equal(img->size_bytes, 10);
 	assert_int_equal(img->created_s, 1767323045);
 	assert_int_equal(image_config(img, &doc), 0);
-	assert_string_equal(yyjson_get_str(yyjson_ptr_get(yyjson_doc_get_root(doc), "/rootfs/diff_ids/0")), img->layers[0].diff_id);
+	assert_string_equal(yyjson_get_str(yyjson_ptr_get(yyjson_doc_get_root(doc), "/rootfs/diff_ids/0")),
+		img->layers[0].diff_id);
 	assert_string_equal(yyjson_get_str(yyjson_ptr_get(yyjson_doc_get_root(doc), "/config/Cmd/0")), "/hi");
 	yyjson_doc_free(doc);
 	strcpy(id, img->id);
@@ -307,9 +309,11 @@ static void opening_clears(void **state)
 	make_dir(f->dir, "staging/7-1/deep");
 	put_file(f->dir, "staging/7-1/deep/file", "x");
 	make_dir(f->dir, "layers/sha256-0000000000000000000000000000000000000000000000000000000000000000");
-	put_file(f->dir, "images/blobs/0000000000000000000000000000000000000000000000000000000000000000", "{}");
+	put_file(f->dir, "images/blobs/0000000000000000000000000000000000000000000000000000000000000000",
+		"{}");
 	put_file(f->dir, "images/ids/.new-cut", "{\"id");
-	put_file(f->dir, "images/ids/0000000000000000000000000000000000000000000000000000000000000000", "{\"id");
+	put_file(f->dir, "images/ids/0000000000000000000000000000000000000000000000000000000000000000",
+		"{\"id");
 	reopen(f);
 	assert_int_equal(count(f, "staging"), 0);
 	assert_int_equal(image_store_list(f->s, &list), 2);

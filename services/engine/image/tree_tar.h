@@ -15,6 +15,7 @@
  *
  * Sorted by name, owner root, times as they are in whole seconds. Return: 0 or -errno.
  */
-must_check int tree_tar(int dirfd, int (*write)(const void *buf, size_t len, void *arg), void *arg, uint64_t *size_bytes);
+must_check int tree_tar(
+	int dirfd, int (*write)(const void *buf, size_t len, void *arg), void *arg, uint64_t *size_bytes);
 
 #endif

@@ -50,7 +50,8 @@ static ssize_t next(struct stream *s, const void **buf)
 		return s->err = -E2BIG;
 	}
 	if (out > s->limits->ratio_from && out / s->limits->ratio > in) {
-		snprintf(s->out->error, sizeof(s->out->error), "its compression ratio exceeds the limit of %u", s->limits->ratio);
+		snprintf(s->out->error, sizeof(s->out->error),
+			"its compression ratio exceeds the limit of %u", s->limits->ratio);
 		return s->err = -E2BIG;
 	}
 	return n;
@@ -81,7 +82,8 @@ static int clean_path(struct tree *t, const char *path, unsigned depth_max, char
 			return tree_refuse(t, -EPERM, "%s climbs out with \"..\"", what);
 		if (n > 0 && !(n == 1 && path[0] == '.')) {
 			if (++depth > depth_max)
-				return tree_refuse(t, -E2BIG, "%s has more than %u components, the limit", what, depth_max);
+				return tree_refuse(t, -E2BIG, "%s has more than %u components, the limit",
+					what, depth_max);
 			if (n > NAME_MAX || len + n + 2 > PATH_MAX)
 				return tree_refuse(t, -E2BIG, "%s is longer than the limit", what);
 			if (len)
@@ -125,7 +127,8 @@ static int put_file(struct tree *t, struct archive *a, struct archive_entry *e, 
 	if (r < 0)
 		return r;
 	if (size < 0 || (uint64_t)size > limits->bytes)
-		return tree_refuse(t, -E2BIG, "a file of %lld bytes is larger than the limit", (long long)size);
+		return tree_refuse(
+			t, -E2BIG, "a file of %lld bytes is larger than the limit", (long long)size);
 	while (size && (r = archive_read_data_block(a, &buf, &len, &at)) == ARCHIVE_OK) {
 		if (at < end || (uint64_t)at + len > (uint64_t)size)
 			return tree_refuse(t, -EBADMSG, "sparse file whose pieces do not fit");
@@ -136,7 +139,8 @@ static int put_file(struct tree *t, struct archive *a, struct archive_entry *e, 
 		t->out->size_bytes += len;
 	}
 	if (size && r != ARCHIVE_EOF)
-		return tree_refuse(t, -EBADMSG, "%s", archive_error_string(a) ? archive_error_string(a) : "damaged archive");
+		return tree_refuse(t, -EBADMSG, "%s",
+			archive_error_string(a) ? archive_error_string(a) : "damaged archive");
 	if (end < size && ftruncate(fd, size) < 0)
 		return tree_refuse(t, -errno, "cannot set its size: %s", strerror(errno));
 	return tree_attrs(t, fd, e, true);
@@ -153,12 +157,14 @@ static int check_xattrs(struct tree *t, struct archive_entry *e, size_t max)
 	while (archive_entry_xattr_next(e, &name, &value, &size) == 0) {
 		sum += size;
 		if (sum > max)
-			return tree_refuse(t, -E2BIG, "its extended attributes are larger than the limit of %zu bytes", max);
+			return tree_refuse(t, -E2BIG,
+				"its extended attributes are larger than the limit of %zu bytes", max);
 	}
 	return 0;
 }
 
-static int put_entry(struct tree *t, struct archive *a, struct archive_entry *e, const struct unpack_limits *limits)
+static int put_entry(
+	struct tree *t, struct archive *a, struct archive_entry *e, const struct unpack_limits *limits)
 {
 	const char *link = archive_entry_hardlink(e), *target = archive_entry_symlink(e), *base;
 	char path[PATH_MAX], link_path[PATH_MAX];
@@ -212,7 +218,8 @@ static void name_entry(struct unpack_result *out, const char *path)
 	size_t n = 0;
 
 	for (; path && path[n] && n < sizeof(shown) - 1; n++)
-		shown[n] = path[n] >= ' ' && path[n] < 127 && path[n] != '"' && path[n] != '\\' ? path[n] : '?';
+		shown[n] =
+			path[n] >= ' ' && path[n] < 127 && path[n] != '"' && path[n] != '\\' ? path[n] : '?';
 	shown[n] = '\0';
 	memcpy(reason, out->error, sizeof(reason));
 	reason[sizeof(reason) - 1] = '\0';
@@ -229,22 +236,27 @@ static int walk(struct stream *s, struct tree *t)
 
 	if (!a)
 		return tree_refuse(t, -ENOMEM, "out of memory");
-	if (archive_read_support_format_tar(a) != ARCHIVE_OK || archive_read_support_format_empty(a) != ARCHIVE_OK ||
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+		archive_read_support_format_empty(a) != ARCHIVE_OK ||
 		archive_read_open(a, s, NULL, on_read, NULL) != ARCHIVE_OK) {
-		r = s->err < 0 ? s->err :
-				 tree_refuse(t, -EBADMSG, "not a tar archive: %s",
-					 archive_error_string(a) ? archive_error_string(a) : "unknown format");
+		r = s->err < 0
+			    ? s->err
+			    : tree_refuse(t, -EBADMSG, "not a tar archive: %s",
+				      archive_error_string(a) ? archive_error_string(a) : "unknown format");
 		goto out;
 	}
 	while ((r = archive_read_next_header(a, &e)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
-		/* pax names are UTF-8 by definition; libarchive would put another character for what is not */
-		if (r == ARCHIVE_WARN && archive_error_string(a) && strstr(archive_error_string(a), "converted")) {
+		/* pax names are UTF-8 by definition; libarchive would put another character for what is not
+		 */
+		if (r == ARCHIVE_WARN && archive_error_string(a) &&
+			strstr(archive_error_string(a), "converted")) {
 			r = tree_refuse(t, -EPERM, "a name that is not UTF-8");
 			name_entry(s->out, archive_entry_pathname(e));
 			goto out;
 		}
 		if (++s->out->entries > s->limits->entries) {
-			r = tree_refuse(t, -E2BIG, "more entries than the limit of %llu", (unsigned long long)s->limits->entries);
+			r = tree_refuse(t, -E2BIG, "more entries than the limit of %llu",
+				(unsigned long long)s->limits->entries);
 			goto out;
 		}
 		r = put_entry(t, a, e, s->limits);
@@ -257,9 +269,10 @@ static int walk(struct stream *s, struct tree *t)
 		}
 	}
 	if (r != ARCHIVE_EOF) {
-		r = s->err < 0 ? s->err :
-				 tree_refuse(t, -EBADMSG, "damaged tar archive: %s",
-					 archive_error_string(a) ? archive_error_string(a) : "unknown format");
+		r = s->err < 0
+			    ? s->err
+			    : tree_refuse(t, -EBADMSG, "damaged tar archive: %s",
+				      archive_error_string(a) ? archive_error_string(a) : "unknown format");
 		goto out;
 	}
 	/* the digest covers what comes after the end of the archive too */
@@ -271,8 +284,8 @@ out:
 	return r;
 }
 
-int unpack(ssize_t (*read)(void *buf, size_t len, void *arg), void *arg, int root, const struct unpack_limits *limits,
-	struct unpack_result *out)
+int unpack(ssize_t (*read)(void *buf, size_t len, void *arg), void *arg, int root,
+	const struct unpack_limits *limits, struct unpack_result *out)
 {
 	struct stream s = {.limits = limits, .out = out};
 	struct tree *t;

@@ -27,7 +27,8 @@ static void remove_top(void)
 static void prepare(void)
 {
 	snprintf(top, sizeof(top), "%s/unpack-fuzz-XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-	if (!mkdtemp(top) || (top_fd = open(top, O_RDONLY | O_DIRECTORY)) < 0 || mkdirat(top_fd, "outside", 0700) < 0)
+	if (!mkdtemp(top) || (top_fd = open(top, O_RDONLY | O_DIRECTORY)) < 0 ||
+		mkdirat(top_fd, "outside", 0700) < 0)
 		abort();
 	atexit(remove_top);
 }
@@ -62,15 +63,20 @@ static ssize_t from_memory(void *buf, size_t len, void *arg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct unpack_limits limits = {
-		.bytes = 4 << 20, .entries = 200, .ratio = 500, .ratio_from = 1 << 20, .depth = 32, .xattr_bytes = 1024};
+	const struct unpack_limits limits = {.bytes = 4 << 20,
+		.entries = 200,
+		.ratio = 500,
+		.ratio_from = 1 << 20,
+		.depth = 32,
+		.xattr_bytes = 1024};
 	struct unpack_result out;
 	struct src s = {data, size};
 	int root, r;
 
 	if (top_fd < 0)
 		prepare();
-	if (mkdirat(top_fd, "layer", 0755) < 0 || (root = openat(top_fd, "layer", O_RDONLY | O_DIRECTORY)) < 0)
+	if (mkdirat(top_fd, "layer", 0755) < 0 ||
+		(root = openat(top_fd, "layer", O_RDONLY | O_DIRECTORY)) < 0)
 		abort();
 	r = unpack(from_memory, &s, root, &limits, &out);
 	if (r < 0 && !*out.error)

@@ -22,7 +22,7 @@
 struct tarball {
 	uint8_t *p;
 	size_t len, max, pos;
-	uint64_t endless;	/* bytes of repeated content still to come */
+	uint64_t endless; /* bytes of repeated content still to come */
 };
 
 struct fix {
@@ -76,10 +76,10 @@ static void put_bytes(struct tarball *t, const void *p, size_t len)
 
 struct member {
 	const char *name;
-	char type;		/* as ustar has it; 0: a file */
+	char type; /* as ustar has it; 0: a file */
 	const char *link;
 	const char *data;
-	size_t size;		/* of data; 0: its strlen */
+	size_t size; /* of data; 0: its strlen */
 	unsigned mode, uid, major, minor;
 };
 
@@ -124,7 +124,8 @@ static void put_pax(struct tarball *t, const char *key, const char *value, size_
 	char rec[9000], num[16];
 	size_t n = strlen(key) + len + 3, digits = 1;
 
-	for (size_t total = n + digits; (size_t)snprintf(num, sizeof(num), "%zu", total) != digits; total = n + digits)
+	for (size_t total = n + digits; (size_t)snprintf(num, sizeof(num), "%zu", total) != digits;
+		total = n + digits)
 		digits++;
 	digits = (size_t)snprintf(rec, sizeof(rec), "%zu %s=", n + digits, key);
 	memcpy(rec + digits, value, len);
@@ -363,11 +364,19 @@ static void hostile(void **state)
 		{{{.name = "h", .type = '1', .link = "../../etc/passwd"}}, "climbs out"},
 		{{{.name = "h", .type = '1', .link = "/../etc/passwd"}}, "climbs out"},
 		{{{.name = "h", .type = '1', .link = "etc/passwd"}}, "hard link"},
-		{{{.name = "d", .type = '2', .link = "/tmp/unpack-outside"}, {.name = "d/escape", .data = "x"}}, "goes through a link"},
-		{{{.name = "d", .type = '2', .link = "."}, {.name = "d/escape", .data = "x"}}, "goes through a link"},
-		{{{.name = "d", .type = '2', .link = "/tmp/unpack-outside"}, {.name = "d/e/escape", .data = "x"}}, "goes through a link"},
-		{{{.name = "d", .type = '2', .link = "/tmp/unpack-outside"}, {.name = "d/.wh.escape"}}, "goes through a link"},
-		{{{.name = "d", .type = '2', .link = "/tmp"}, {.name = "h", .type = '1', .link = "d/unpack-outside"}}, "hard link"},
+		{{{.name = "d", .type = '2', .link = "/tmp/unpack-outside"},
+			 {.name = "d/escape", .data = "x"}},
+			"goes through a link"},
+		{{{.name = "d", .type = '2', .link = "."}, {.name = "d/escape", .data = "x"}},
+			"goes through a link"},
+		{{{.name = "d", .type = '2', .link = "/tmp/unpack-outside"},
+			 {.name = "d/e/escape", .data = "x"}},
+			"goes through a link"},
+		{{{.name = "d", .type = '2', .link = "/tmp/unpack-outside"}, {.name = "d/.wh.escape"}},
+			"goes through a link"},
+		{{{.name = "d", .type = '2', .link = "/tmp"},
+			 {.name = "h", .type = '1', .link = "d/unpack-outside"}},
+			"hard link"},
 		{{{.name = "f", .data = "x"}, {.name = "f/escape", .data = "x"}}, "goes through"},
 		{{{.name = "a/.wh..."}}, "whiteout"},
 		{{{.name = "a/.wh.."}}, "whiteout"},

@@ -89,7 +89,9 @@ static int open_parent(struct tree *t, const char *path)
 		fd = make_parents(t, path);
 	if (fd < 0) {
 		if (errno == ELOOP || errno == ENOTDIR)
-			return tree_refuse(t, -EPERM, "its directory \"%.400s\" goes through a link or a file of the same layer", path);
+			return tree_refuse(t, -EPERM,
+				"its directory \"%.400s\" goes through a link or a file of the same layer",
+				path);
 		return fail(t, errno, "cannot make the directory", path);
 	}
 	forget_parent(t);
@@ -178,7 +180,8 @@ int tree_attrs(struct tree *t, int fd, struct archive_entry *e, bool file)
 		return tree_refuse(t, -errno, "cannot set its mode: %s", strerror(errno));
 	r = set_xattrs(t, fd, e, file);
 	if (r == 0 && file) {
-		struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
+		struct timespec ts[2] = {
+			{.tv_nsec = UTIME_OMIT}, {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
 
 		if (archive_entry_mtime_is_set(e) && futimens(fd, ts) < 0)
 			return tree_refuse(t, -errno, "cannot set its time: %s", strerror(errno));
@@ -271,7 +274,8 @@ int tree_file(struct tree *t, const char *path, int *fd)
 /* Owner and time of what cannot be opened. */
 static int attrs_at(struct tree *t, const char *name, struct archive_entry *e)
 {
-	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
+	struct timespec ts[2] = {
+		{.tv_nsec = UTIME_OMIT}, {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
 	uid_t uid = (uid_t)archive_entry_uid(e);
 	gid_t gid = (gid_t)archive_entry_gid(e);
 
@@ -313,7 +317,8 @@ int tree_link(struct tree *t, const char *path, const char *target)
 	dir[n] = '\0';
 	from = beneath(t->root, dir, O_PATH | O_DIRECTORY);
 	if (from < 0)
-		return tree_refuse(t, -EPERM, "hard link to \"%.400s\", which is not in this layer: %s", target, strerror(errno));
+		return tree_refuse(t, -EPERM, "hard link to \"%.400s\", which is not in this layer: %s",
+			target, strerror(errno));
 	target = slash ? slash + 1 : target;
 	if (linkat(from, target, t->parent_fd, name, 0) == 0)
 		return 0;
@@ -328,7 +333,9 @@ int tree_link(struct tree *t, const char *path, const char *target)
 int tree_node(struct tree *t, const char *path, struct archive_entry *e)
 {
 	mode_t type = archive_entry_filetype(e), mode = type | (archive_entry_perm(e) & 07777);
-	dev_t dev = type == S_IFIFO ? 0 : makedev((unsigned)archive_entry_rdevmajor(e), (unsigned)archive_entry_rdevminor(e));
+	dev_t dev = type == S_IFIFO ? 0
+				    : makedev((unsigned)archive_entry_rdevmajor(e),
+					      (unsigned)archive_entry_rdevminor(e));
 	const char *name;
 	int r = enter(t, path, &name);
 
@@ -362,8 +369,8 @@ int tree_whiteout(struct tree *t, const char *path)
 	if (fstatat(t->parent_fd, target, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (!S_ISDIR(st.st_mode))
 			return 0;
-		if ((size_t)snprintf(shown, sizeof(shown), "%s%s%s", t->parent_path, *t->parent_path ? "/" : "", target) >=
-			sizeof(shown))
+		if ((size_t)snprintf(shown, sizeof(shown), "%s%s%s", t->parent_path,
+			    *t->parent_path ? "/" : "", target) >= sizeof(shown))
 			return tree_refuse(t, -E2BIG, "its name is longer than the limit");
 		return add_opaque(t, shown);
 	}

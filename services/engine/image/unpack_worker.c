@@ -197,7 +197,8 @@ int unpack_worker_end(struct unpack_worker *w, struct unpack_result *out)
 	if (!WIFEXITED(status) || WEXITSTATUS(status) || r == -EPROTO) {
 		unpack_result_fini(out);
 		if (WIFSIGNALED(status))
-			snprintf(out->error, sizeof(out->error), "the unpacker was ended by signal %d", WTERMSIG(status));
+			snprintf(out->error, sizeof(out->error), "the unpacker was ended by signal %d",
+				WTERMSIG(status));
 		else
 			snprintf(out->error, sizeof(out->error), "the unpacker failed");
 		return -EPROTO;

@@ -7,12 +7,12 @@
 #include "engine/image/unpack.h"
 
 /*
- * unpack() in a process of its own, chrooted into the layer (sandbox.h). Its answer comes over a pipe, and even that
- * is not trusted: the process has read hostile bytes.
+ * unpack() in a process of its own, chrooted into the layer (sandbox.h). Its answer comes over a pipe, and
+ * even that is not trusted: the process has read hostile bytes.
  */
 struct unpack_worker {
-	pid_t pid;	/* 0: none */
-	int result;	/* pipe; read to its end, then call unpack_worker_end() */
+	pid_t pid;  /* 0: none */
+	int result; /* pipe; read to its end, then call unpack_worker_end() */
 	char *buf;
 	size_t len;
 };
@@ -26,7 +26,7 @@ must_check int unpack_worker_read(struct unpack_worker *w);
 /* Reaps and takes its answer: as unpack(). */
 must_check int unpack_worker_end(struct unpack_worker *w, struct unpack_result *out);
 
-void unpack_worker_kill(struct unpack_worker *w);	/* idempotent */
+void unpack_worker_kill(struct unpack_worker *w); /* idempotent */
 
 /* For tests: what the pipe carries. */
 must_check int unpack_answer_parse(const char *buf, size_t len, struct unpack_result *out);
