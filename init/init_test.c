@@ -193,15 +193,27 @@ static int make_root(void)
 	return 0;
 }
 
+static void wait_for_file(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	for (int ms = 0; ms < WAIT_MS; ms += 20) {
+		if (!access(path, F_OK))
+			return;
+		sleep_ms(20);
+	}
+	fail_msg("%s never appeared", path);
+}
+
 static void make_units(void)
 {
 	write_text("etc/issue", "Wherry under test\n");
 	/* Says whether `first` was ready and `work` done when it started, and when it stopped. */
-	write_text("first.sh",
-		"sleep 0.2\necho >&$READY_FD\n"
-		"trap 'echo first >>$ROOT/stopped; exit 0' TERM\nwhile :; do sleep 0.05; done\n");
+	write_text("first.sh", "sleep 0.2\ntrap 'echo first >>$ROOT/stopped; exit 0' TERM\necho >&$READY_FD\n"
+			       "while :; do sleep 0.05; done\n");
 	write_text("last.sh",
-		"trap 'echo last >>$ROOT/stopped; exit 0' TERM\nls $ROOT/worked >$ROOT/order 2>&1\n"
+		"trap 'echo last >>$ROOT/stopped; exit 0' TERM\n: >$ROOT/trapped\nls $ROOT/worked >$ROOT/order 2>&1\n"
 		"while :; do sleep 0.05; done\n");
 	write_text("crash.sh", "echo x >>$ROOT/crashed\nexit 5\n");
 	write_text("deaf.sh", "trap '' TERM\nwhile :; do sleep 0.05; done\n");
@@ -697,7 +709,7 @@ static void test_powers_off_in_reverse_order(void **state)
 
 	wait_for("service last", " up ");
 	wait_for("service first", " up ");
-	sleep_ms(200); /* let them set their traps */
+	wait_for_file("trapped"); /* last's; it says so itself, as it has no readiness */
 	command("poweroff", out, sizeof(out), 0);
 	assert_int_equal(waitpid(init_pid, &status, 0), init_pid);
 	assert_int_equal(status, 0);

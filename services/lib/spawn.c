@@ -44,12 +44,14 @@ static int close_from(unsigned first)
 
 static int set_signals(void)
 {
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	/* The kernel's struct sigaction, all zero: SIG_DFL. The library's call keeps two or three signals to
+	 * itself, which may all the same have been inherited ignored. */
+	static const unsigned long dfl[8];
 	sigset_t none;
 
 	/* Those that may not be changed answer EINVAL; they are at their default. */
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL);
+		syscall(SYS_rt_sigaction, sig, dfl, NULL, 64 / 8);
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
