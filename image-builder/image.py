@@ -80,7 +80,7 @@ def image(arch):
 
     say(f"EFI file and disk image for {arch}")
     whole = efi.make((paths["systemd-boot"] / "stub.efi").read_bytes(), release.os_release().encode(),
-                     command_line(arch).encode(), (paths[KERNEL] / "linux").read_bytes(),
+                     command_line(arch).encode(), (paths[KERNEL] / "linux.efi").read_bytes(),
                      (work / "initrd").read_bytes())
     if len(whole) > EFI_BUDGET and KERNEL == "linux":
         raise BuildError(f"wherry.efi has {len(whole)} bytes, more than its budget of {EFI_BUDGET}")
@@ -94,7 +94,7 @@ def image(arch):
         (work / name).rename(out / name)
     size = {n: (out / n).stat().st_size for n in parts}
     say(f"out/{arch}: wherry.efi {size['wherry.efi'] / 2**20:.1f} MiB "
-        f"(linux {(paths[KERNEL] / 'linux').stat().st_size / 2**20:.1f}, root {root_image.stat().st_size / 2**20:.1f})")
+        f"(linux {(paths[KERNEL] / 'linux.efi').stat().st_size / 2**20:.1f}, root {root_image.stat().st_size / 2**20:.1f})")
     shutil.rmtree(work)
 
 
