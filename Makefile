@@ -28,9 +28,8 @@ run: image ## boot a fresh node in this terminal
 	@[ $(ARCH) = x86_64 ] || $(BUILD) programs x86_64
 	@qemu/run --arch $(ARCH)
 
-test: ## unit tests, fuzzers, and the VM tests on both architectures
+test: ## unit tests, fuzzers, and the VM tests
 	@$(MAKE) --no-print-directory image ARCH=x86_64
-	@$(MAKE) --no-print-directory image ARCH=aarch64
 ifeq ($(filter tests/%,$(ONLY)),)
 	@$(MAKE) --no-print-directory check fuzz
 endif

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support.node import Node, eventually
+from support.node import TOP, Node, eventually
 
 
 def hello(node):
@@ -165,6 +165,7 @@ def test_firmware_boot(make_node):
 
 
 @pytest.mark.other_arch
+@pytest.mark.skipif(not (TOP / "out/aarch64/initrd").exists(), reason="no aarch64 image: make image ARCH=aarch64")
 @pytest.mark.parametrize("boot", ["kernel", "efi"])
 def test_aarch64(make_node, boot):
     node = make_node(arch="aarch64", boot=boot)
