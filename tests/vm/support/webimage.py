@@ -5,7 +5,7 @@ import tarfile
 
 from . import clients, oci
 
-CONFIG = b"""daemon off; pid /run/nginx.pid; error_log /dev/stderr; worker_processes 1;
+CONFIG = b"""user www-data www-data; daemon off; pid /run/nginx.pid; error_log /dev/stderr; worker_processes 1;
 events {}
 http { access_log /dev/stdout; server { listen 80; root /srv; } }
 """
