@@ -4,6 +4,8 @@
 import random
 import time
 
+import pytest
+
 from support.node import eventually
 
 COUNTERS = 4
@@ -20,6 +22,7 @@ def numbered(name):
     return ["sh", "-c", script]
 
 
+@pytest.mark.long
 def test_engine_killed_100_times_loses_nothing(make_node):
     node = make_node()
     node.boot()
