@@ -17,7 +17,7 @@ enum { CONFIG_FOUND, CONFIG_NONE };
 /**
  * config_find() - look in all places, in order; the first found wins
  * @out:	receives it; release with config_source_fini(). A file larger than CONFIG_SIZE_MAX is found
- *with len 0 and text NULL
+ * with len 0 and text NULL
  *
  * Return: CONFIG_FOUND or CONFIG_NONE. A place that cannot be read is logged and passed over.
  */

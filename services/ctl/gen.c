@@ -2,13 +2,13 @@
 
 /*
  * `wherryctl gen`: everything one node needs, in one step, on the operator's machine. The directory appears
- *whole or not at all: it is made under another name beside it and renamed.
+ * whole or not at all: it is made under another name beside it and renamed.
  *
- *	ca.key			the authority that vouches for the node and its clients; stays with the
- *operator machine.yaml		the machine configuration, with the node's certificate and key docker/
- *what a docker client needs: ca.pem, cert.pem, key.pem (DOCKER_CERT_PATH) docker-context.tar	the same for
- *`docker context import`, when an address is known clients/NAME/		further clients, made by `gen
- *--client NAME DIR`
+ *	ca.key			the authority that vouches for the node and its clients; stays with the operator
+ *	machine.yaml		the machine configuration, with the node's certificate and key
+ *	docker/			what a docker client needs: ca.pem, cert.pem, key.pem (DOCKER_CERT_PATH)
+ *	docker-context.tar	the same for `docker context import`, when an address is known
+ *	clients/NAME/		further clients, made by `gen --client NAME DIR`
  */
 
 #include <errno.h>

@@ -67,7 +67,7 @@ enum { API_BODY_MAX = 4 << 20, API_JSON_DEPTH = 64 };
 /**
  * api_body_json() - read the body as one JSON document
  * @fn:		gets the document (borrowed; freed after it returns) or NULL for an empty body; on bad JSON it
- *is not called, 400 is answered
+ * is not called, 400 is answered
  * @arg:	copied; NULL allowed
  */
 void api_body_json(struct engine *e, struct http_req *r, const char *arg,

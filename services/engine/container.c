@@ -14,7 +14,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/output.h"
 #include "lib/log.h"

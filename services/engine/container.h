@@ -8,10 +8,13 @@
  *
  * Its states and the events that move it are one table, in lifecycle.c. On disk:
  *
- *   DATA/engine/containers/ID/config.json   Name, Created, Image, Config, HostConfig, NetworkingConfig,
- * Mounts state.json    State, Pid, ExitCode, ... hostname hosts resolv.conf upper/ work/  the overlay's
- * writable part log/          see output.h RUN/engine/ID/            config.json (the OCI bundle), rootfs/
- * (mounted while it runs), pid, runtime.log
+ *   DATA/engine/containers/ID/
+ *	config.json	Name, Created, Image, Config, HostConfig, NetworkingConfig, Mounts
+ *	state.json	State, Pid, ExitCode, ...
+ *	hostname hosts resolv.conf
+ *	upper/ work/	the overlay's writable part
+ *	log/		see output.h
+ *   RUN/engine/ID/	config.json (the OCI bundle), rootfs/ (mounted while it runs), pid, runtime.log
  *
  * A container exists from the moment its directory is renamed into containers/, and is gone from the moment
  * it is renamed out of it, to trash/.

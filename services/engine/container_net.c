@@ -10,7 +10,7 @@
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/network.h"
 #include "engine/ports.h"
 #include "engine/supervisor.h"

@@ -20,7 +20,7 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/inspect.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/logs.h"
 #include "engine/network.h"

@@ -13,7 +13,7 @@
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/image.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/names.h"
 #include "engine/options.h"

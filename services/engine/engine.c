@@ -27,7 +27,7 @@
 #include "engine/exec.h"
 #include "engine/files.h"
 #include "engine/image.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/network.h"
 #include "engine/supervisor.h"

@@ -10,7 +10,7 @@
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 

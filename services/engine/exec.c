@@ -17,7 +17,7 @@
 #include "engine/exec_int.h"
 #include "engine/files.h"
 #include "engine/job.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/supervisor.h"
 #include "lib/log.h"
 

@@ -18,7 +18,7 @@
 #include "engine/exec_int.h"
 #include "engine/files.h"
 #include "engine/job.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/spec.h"
 #include "lib/log.h"
 

@@ -14,7 +14,7 @@
 #include "engine/engine.h"
 #include "engine/exec_int.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/stream.h"
 

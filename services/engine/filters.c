@@ -8,7 +8,7 @@
 #include "engine/api.h"
 #include "engine/files.h"
 #include "engine/filters.h"
-#include "engine/json.h"
+#include "lib/json.h"
 
 struct filters {
 	yyjson_doc *doc;

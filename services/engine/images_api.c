@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "engine/api.h"
-#include "engine/base64.h"
+#include "lib/base64.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/image.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/system.h"
 
 static yyjson_mut_val *strings(yyjson_mut_doc *doc, const char *const *list, size_t n)

@@ -10,7 +10,7 @@
 #include "engine/exec.h"
 #include "engine/files.h"
 #include "engine/inspect.h"
-#include "engine/json.h"
+#include "lib/json.h"
 
 const char *container_public_state(const struct container *c)
 {

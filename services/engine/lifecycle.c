@@ -9,10 +9,10 @@
  *	            created/exited <--released-- exiting --released--> exited | restarting
  *
  * An exit is written to disk and acknowledged to init in `exiting`, before anything is released: a kill of
- *the engine at any point finds either init's record or the file. What is released can be released twice.
+ * the engine at any point finds either init's record or the file. What is released can be released twice.
  *
  * A request that does not fit now but will soon (remove while exiting) waits in `struct lifecycle` for the
- *next stable state.
+ * next stable state.
  */
 
 #include <errno.h>

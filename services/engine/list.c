@@ -12,7 +12,7 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/inspect.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/network.h"
 
 /* "3 minutes", "About an hour": how Docker rounds. */

@@ -13,7 +13,7 @@
 #include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/volumes.h"
 
 struct resolve {

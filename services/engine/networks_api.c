@@ -14,7 +14,7 @@
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/network.h"
 
 enum { PAIRS_MAX = 64 };

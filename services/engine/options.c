@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/options.h"
 #include "engine/restart.h"
 #include "engine/spec.h"

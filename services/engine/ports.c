@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/ports.h"
 
 /* Digits only, 1..65535; moves *s behind them. */

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "engine/api.h"
-#include "engine/base64.h"
+#include "lib/base64.h"
 #include "engine/create.h"
 #include "engine/files.h"
 #include "engine/filters.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/options.h"
 #include "engine/ports.h"
 #include "engine/spec.h"

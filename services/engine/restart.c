@@ -5,7 +5,7 @@
 
 #include "engine/container.h"
 #include "engine/engine.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/restart.h"
 

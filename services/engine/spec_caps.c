@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/spec.h"
 
 static const char *const names[] = {

@@ -9,7 +9,7 @@
 
 #include "engine/container.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/spec.h"
 
 enum { DEVICES_MAX = 1024 };

@@ -10,7 +10,7 @@
 
 #include "engine/container.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/spec.h"
 
 #define SHM_DEFAULT_BYTES (INT64_C(64) << 20)

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/spec.h"
 
 /* Always allowed. One string, so that the table stays readable; split at blanks. */

@@ -17,7 +17,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "engine/job.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/output.h"
 #include "engine/spec.h"

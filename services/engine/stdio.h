@@ -4,12 +4,12 @@
 
 /*
  * A container's standard streams, as the engine holds them. Our ends lie in init's store, so that a restarted
- *engine goes on where the old one stopped. Without a terminal:
+ * engine goes on where the old one stopped. Without a terminal:
  *
  *	stdin pipe <- attached clients		stdout, stderr pipes -> splice -> log files
  *
  * With one: master <- clients; master -> splice -> a pipe that lies in the store too -> splice -> log file.
- *Nothing that has left the terminal is ever only in the engine's memory.
+ * Nothing that has left the terminal is ever only in the engine's memory.
  */
 
 #include <sys/types.h>

@@ -16,7 +16,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "engine/inspect.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/login_api.h"
 #include "engine/system.h"
 #include "engine/volumes_int.h"

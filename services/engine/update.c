@@ -15,7 +15,7 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/options.h"
 #include "engine/update.h"
 

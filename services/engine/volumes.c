@@ -10,7 +10,7 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
 #include "engine/volumes_int.h"

@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/filters.h"
-#include "engine/json.h"
+#include "lib/json.h"
 #include "engine/volumes_int.h"
 
 yyjson_mut_val *volume_json(struct engine *e, struct volume *v, yyjson_mut_doc *doc)

@@ -6,9 +6,9 @@
 
 /*
  * Making a container. Two processes work at it: the command, and the container's own first process, born into
- *its namespaces and its cgroup by one clone3(). They share a socket: the child may wait there for the
- *command's word (id maps, hooks), and answers with "ready" or with the reason it failed. Ready means that it
- *has done everything but the last steps, and waits on exec.fifo.
+ * its namespaces and its cgroup by one clone3(). They share a socket: the child may wait there for the
+ * command's word (id maps, hooks), and answers with "ready" or with the reason it failed. Ready means that it
+ * has done everything but the last steps, and waits on exec.fifo.
  *
  *	command					container's process
  *	state directory, fifo, filter

@@ -195,7 +195,7 @@ enum { OCI_CONFIG_MAX = 4 << 20 };
 /**
  * oci_spec_parse() - parse and check
  * @text:	of @len bytes with at least 4 (YYJSON_PADDING_SIZE) zero bytes after them; owned by @s from
- *here on, also on failure; overwritten
+ * here on, also on failure; overwritten
  *
  * Release with oci_spec_fini(), also after a failure. Return: 0, -EINVAL (rt_reason() tells) or -ENOMEM.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ENGINE_BASE64_H
-#define ENGINE_BASE64_H
+#ifndef LIB_BASE64_H
+#define LIB_BASE64_H
 
 #include <stddef.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ENGINE_JSON_H
-#define ENGINE_JSON_H
+#ifndef LIB_JSON_H
+#define LIB_JSON_H
 
 /*
- * Reading JSON that may hold anything: a missing member, null and a wrong type all read as "absent". What
- * must be of a certain type is checked before, against the tables in options.c.
+ * Reading JSON that may hold anything: a missing member, null and a wrong type all read as "absent". Where a
+ * type matters to the reader, it is checked before, against a table of the room that reads.
  */
 
 #include <string.h>
