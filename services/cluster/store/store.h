@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_STORE_H
+#define CLUSTER_STORE_H
+
+/*
+ * Where the cluster is kept: bytes under keys, each write a new revision of the whole. Three implementations
+ * (SQLite, memory, later etcd) behind one struct of callbacks; whoever uses a store cannot tell which one runs.
+ *
+ * Writes are optimistic: each names the revision the key must have. They are answered from the loop when they are as
+ * durable as they will get, and in the order in which they were accepted. Before a writer is answered, its event has been
+ * delivered. Revisions are positive, grow, and are never issued twice, power cut or not.
+ *
+ * Keys are 1..1024 bytes without NUL; values up to STORE_VALUE_MAX. Not for use from more than one thread.
+ */
+
+#include <stdint.h>
+
+#include "lib/util.h"
+
+struct loop;
+struct store;
+
+enum { STORE_KEY_MAX = 1024, STORE_VALUE_MAX = 3 << 20 };
+
+/* One key as it was written last. Pointers are valid during the call only. */
+struct store_item {
+	const char *key;
+	const void *value; /* NULL in the event of a deletion */
+	size_t len;
+	int64_t revision; /* of this write */
+};
+
+/*
+ * Kept with less care: it may be lost in a power cut (never reordered with later ones of its own key, never leaving an
+ * older value once a newer was read back), and does not make the disk work for each write. For leases and events.
+ */
+enum { STORE_LAZY = 1 << 0 };
+
+struct store_write {
+	const char *key;
+	const void *value; /* NULL: delete the key */
+	size_t len;
+	int64_t expect; /* the key's revision; 0: it must not exist */
+	unsigned flags;
+};
+
+/*
+ * The answer to a write. err 0: @revision is the write's. -ESTALE: the key has another revision (0 when it does not exist), in
+ * @revision. -ENOSPC, -EIO, -EROFS: the store cannot keep it and nothing has changed; reads go on.
+ */
+typedef void store_done(int err, int64_t revision, void *arg);
+
+struct store_events {
+	/* A write, whoever made it, in order of revision. */
+	void (*item)(const struct store_item *item, void *arg);
+	/* The store cannot go on (err: why): what was accepted and not answered may or may not be kept. */
+	void (*failed)(int err, void *arg);
+};
+
+struct store_ops {
+	int (*load)(struct store *s, void (*fn)(const struct store_item *item, void *arg), void *arg, int64_t *revision);
+	void (*write)(struct store *s, const struct store_write *w, store_done *done, void *arg);
+	int (*snapshot)(struct store *s, const char *path);
+	void (*close)(struct store *s);
+};
+
+struct store {
+	const struct store_ops *ops;
+	const struct store_events *events; /* borrowed */
+	void *arg;
+};
+
+/**
+ * store_sqlite_open() - a database file
+ * @path:	made when it does not exist; @path-wal and @path-shm beside it
+ * @why:	receives the reason of a failure, malloc'ed, also for a database that fails its integrity check
+ *
+ * Return: 0 or -errno (-EUCLEAN: damaged).
+ */
+must_check int store_sqlite_open(struct store **out, struct loop *l, const char *path,
+	const struct store_events *events, void *arg, char **why);
+must_check int store_memory_open(
+	struct store **out, struct loop *l, const struct store_events *events, void *arg);
+
+/* Every key, in order of keys, and the revision that all of it is at. Once, before the first write. 0 or -errno. */
+static inline must_check int store_load(struct store *s,
+	void (*fn)(const struct store_item *item, void *arg), void *arg, int64_t *revision)
+{
+	return s->ops->load(s, fn, arg, revision);
+}
+
+/* Takes a copy of all it is given. @done is called from the loop, never from inside. */
+static inline void store_write(struct store *s, const struct store_write *w, store_done *done, void *arg)
+{
+	s->ops->write(s, w, done, arg);
+}
+
+/* A consistent copy of everything durable into a new file at @path, which must not exist. 0 or -errno. */
+static inline must_check int store_snapshot(struct store *s, const char *path)
+{
+	return s->ops->snapshot(s, path);
+}
+
+/* Waits until what was accepted is durable or has failed; answers nobody any more. Accepts NULL. */
+static inline void store_close(struct store *s)
+{
+	if (s)
+		s->ops->close(s);
+}
+
+#endif
