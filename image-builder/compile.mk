@@ -35,7 +35,7 @@ T_AR     := gcc-ar
 T_CFLAGS := $(CFLAGS) -Os -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	    -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 T_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none -s
-T_LIBS   := -lcurl -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -lz
+T_LIBS   := -lcurl -lsqlite3 -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -lz
 
 PROGRAMS := init stage1 runtime wherry
 init_MAIN    := init/main.c
@@ -67,7 +67,7 @@ $(foreach p,$(HAVE),$(eval $(call program,$(p))))
 C        := $(OUT)/check
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 C_CFLAGS := $(CFLAGS) -Og -g $(SANITIZE)
-C_LIBS   := -lcmocka -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
+C_LIBS   := -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
 	    -lzstd -lz
 # make check ONLY=services/lib  limits the run to one folder
 ONLY     ?=

@@ -47,7 +47,7 @@ def entries(r):
 def key(r, arch, keys):
     """A hash of everything that goes in; @keys has those of the dependencies."""
     digest = hashlib.sha256()
-    for part in (arch, EPOCH, root.key("image"), SCRIPT.read_text(), r.text, *(keys[d] for d in r.deps),
+    for part in (arch, EPOCH, root.key(r.root[0]), SCRIPT.read_text(), r.text, *(keys[d] for d in r.deps),
                  *(e.sha256 for e in entries(r))):
         digest.update(part.encode() + b"\0")
     for path in _inputs(r, arch):
@@ -69,7 +69,7 @@ def sysroot(results, into):
 
 def _build(r, arch, into, below):
     """Run the recipe in the build root; its result is in @into."""
-    image = root.make("image")
+    build_root = root.make(r.root[0])
     files = fetch.fetch(entries(r))
     work = CACHE / "work" / f"{r.name}-{arch}-{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
@@ -83,7 +83,7 @@ def _build(r, arch, into, below):
     binds = [(work / "work", "/work"), (work / "files", "/files"), (work / "sysroot", "/sysroot"), (into, "/out")]
     words = ["sh", "/src/image-builder/component.sh", f"/src/image-builder/recipes/{r.name}"]
     with open(log, "w", encoding="utf-8") as f:
-        done = subprocess.run(enter.command(image, words, binds=binds, env=environment(arch), cwd="/work"),
+        done = subprocess.run(enter.command(build_root, words, binds=binds, env=environment(arch), cwd="/work"),
                               stdin=subprocess.DEVNULL, stdout=f, stderr=f, check=False)
     if done.returncode:
         with open(log, encoding="utf-8", errors="replace") as f:

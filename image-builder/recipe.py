@@ -7,6 +7,7 @@ A recipe's first part is plain NAME="words" lines, read here without running any
     packages    Debian binary packages, NAME or NAME:ARCHITECTURE, as they are
     deps        components whose result is in the sysroot while this one builds
     inputs      files of the tree that the steps read; ARCH stands for the architecture
+    root        the folder of packages that the steps run in; default image
     sysroot     "yes" if the result belongs into the sysroot our own programs are linked with
 """
 
@@ -16,7 +17,7 @@ import re
 from paths import BUILDER, BuildError
 
 RECIPES = BUILDER / "recipes"
-KEYS = ("sources", "packages", "deps", "inputs", "sysroot")
+KEYS = ("sources", "packages", "deps", "inputs", "root", "sysroot")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Recipe:
     packages: tuple = ()
     deps: tuple = ()
     inputs: tuple = ()
+    root: tuple = ("image",)
     sysroot: tuple = ()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make update-sources`: ask apt what Debian 13 has today and write sources.lock.
+"""`make update-sources`: ask apt what Debian 13 has today and write sources.lock. `build lock-missing` adds what is new.
 
 apt runs with a configuration of its own: own state, own cache, an empty status file, trixie only. Indexes
 sometimes name a version whose file is gone; then the next older version is locked, and that is said.
@@ -139,19 +139,41 @@ def _binaries(apt, section, packages, architecture):
             apt.refuse(gone.entry.name, gone.entry.version)
 
 
-def update():
+def _kept(old, section, names):
+    """What is locked already for @names: their lines of a section, or nothing unless every one is there."""
+    lines = [e for e in old if e.section == section]
+    if section == "source":
+        lines = [e for e in lines if e.name in names]
+    return lines if set(names) <= {e.name for e in lines} else []
+
+
+def update(only_missing=False):
+    """Lock everything anew, or with @only_missing what recipes and folders name and the lock has not."""
     apt = Apt()
+    old = lock.read() if only_missing else []
     entries = []
     for r in recipe.all_recipes():
         for name in r.sources:
+            kept = _kept(old, "source", [name])
+            if kept:
+                entries += kept
+                continue
             say(f"source {name}")
             entries += _source(apt, name)
         for word in r.packages:
+            kept = _kept(old, "source", [word])
+            if kept:
+                entries += kept
+                continue
             say(f"package {word}")
             name, _, architecture = word.partition(":")
             found = _binaries(apt, "source", [name], architecture or "amd64")
             entries += [lock.Entry("source", word, e.version, e.sha256, e.size, e.path) for e in found if e.name == name]
     for section, packages, architecture, base in roots():
+        kept = _kept(old, section, [p for p in packages if not base or not _kept(old, base, [p])])
+        if kept:
+            entries += kept
+            continue
         say(f"folder {section}")
         below = set()
         while base:
