@@ -169,15 +169,17 @@ bool services_all_settled(const struct services *sup)
 	return true;
 }
 
-/* Is something active that was to start after @s? Then @s is still needed. */
+/*
+ * Is something active that was to start after @s? Then @s is still needed. What lies between them may be over
+ * long ago: the engine comes after a oneshot that comes after the logger, and the logger stops last all the same.
+ */
 static bool needed(struct services *sup, const struct service *s)
 {
 	for (size_t i = 0; i < sup->n; i++) {
-		const struct service *o = &sup->service[i];
+		uint64_t seen = 0;
 
-		for (size_t k = 0; service_active(o) && o->unit.after[k]; k++)
-			if (!strcmp(o->unit.after[k], s->unit.name))
-				return true;
+		if (service_active(&sup->service[i]) && comes_after(sup, &sup->service[i], s, &seen))
+			return true;
 	}
 	return false;
 }
