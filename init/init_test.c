@@ -221,6 +221,13 @@ static void make_units(void)
 	write_unit("first", "exec /bin/sh %s/first.sh\nready yes\nenv ROOT=%s\n", root, root);
 	write_unit("work", "exec /bin/touch %s/worked\ntype oneshot\nafter first\n", root);
 	write_unit("last", "exec /bin/sh %s/last.sh\nafter work\nenv ROOT=%s\n", root, root);
+	/* Only the way down of the machine is told by PWR, and it takes longer than a stop may. */
+	write_text("told.sh",
+		"trap 'echo TERM >>$ROOT/told; exit 0' TERM\ntrap 'sleep 1; echo PWR >>$ROOT/told; exit 0' PWR\n"
+		": >$ROOT/listens\nwhile :; do sleep 0.05; done\n");
+	write_unit("told",
+		"exec /bin/sh %s/told.sh\nstop-timeout 500ms\nshutdown-signal PWR\nshutdown-timeout 10s\nenv ROOT=%s\n",
+		root, root);
 	write_unit("crash", "exec /bin/sh %s/crash.sh\nafter first\nenv ROOT=%s\n", root, root);
 	write_unit("once", "exec /bin/sh %s/crash.sh\ntype oneshot\nenv ROOT=%s\n", root, root);
 	write_unit("late", "exec /bin/sleep 1000\nready yes\nstart-timeout 300ms\nrestart never\n");
@@ -712,6 +719,11 @@ static void test_powers_off_in_reverse_order(void **state)
 	snprintf(path, sizeof(path), "%s/trapped", root);
 	unlink(path);
 	command("restart last", out, sizeof(out), 0);
+	snprintf(path, sizeof(path), "%s/listens", root);
+	wait_for_file("listens");
+	unlink(path);
+	command("restart told", out, sizeof(out), 0);
+	wait_for_file("listens");
 	wait_for_file("trapped"); /* last's; it says so itself, as it has no readiness */
 	wait_for("service last", " up ");
 	command("poweroff", out, sizeof(out), 0);
@@ -732,6 +744,13 @@ static void test_powers_off_in_reverse_order(void **state)
 	fclose(f);
 	assert_string_equal(line[0], "last\n");
 	assert_string_equal(line[1], "first\n");
+
+	snprintf(path, sizeof(path), "%s/told", root);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fread(out, 1, sizeof(out), f), 9);
+	fclose(f);
+	assert_memory_equal(out, "TERM\nPWR\n", 9);
 }
 
 int main(void)

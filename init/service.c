@@ -284,8 +284,10 @@ static void ended_as_told(struct service *s)
 
 static void terminate(struct service *s)
 {
-	kill(s->pid, s->unit.stop_signal);
-	arm(s, s->unit.stop_timeout_ms);
+	const struct unit *u = &s->unit;
+
+	kill(s->pid, s->sup->stopping ? u->shutdown_signal : u->stop_signal);
+	arm(s, s->sup->stopping ? u->shutdown_timeout_ms : u->stop_timeout_ms);
 	move(s, STOPPING);
 }
 
@@ -301,7 +303,7 @@ static void start_late(struct service *s)
 static void stop_late(struct service *s)
 {
 	log_warn("svc=%s msg=\"did not end within %d s of being asked: killed\"", s->unit.name,
-		(int)(s->unit.stop_timeout_ms / 1000));
+		(int)((loop_now_ms(s->sup->loop) - s->since_ms) / 1000));
 	kill_all(s);
 }
 

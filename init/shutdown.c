@@ -13,9 +13,9 @@
 #include "init/services.h"
 #include "lib/log.h"
 
-/* Longest for each phase: together under three minutes, whatever hangs. */
+/* Longest for each phase: together four minutes, whatever hangs. A unit's shutdown-timeout is below the first. */
 static const int limit_ms[] = {
-	[SHUTDOWN_SERVICES] = 90000,
+	[SHUTDOWN_SERVICES] = 180000,
 	[SHUTDOWN_CONTAINERS] = 10000,
 	[SHUTDOWN_REST] = 5000,
 	[SHUTDOWN_UNMOUNT] = 45000,

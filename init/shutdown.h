@@ -3,8 +3,9 @@
 #define INIT_SHUTDOWN_H
 
 /*
- * The way down, each step bounded: services in reverse order, containers (they outlive the engine, so init
- * ends them: SIGTERM, then cgroup.kill), everything else, unmount and sync in a child, and out.
+ * The way down, each step bounded: services in reverse order (the engine is told by its shutdown-signal, and stops
+ * its containers before it ends), containers that are left because their engine was not there to do so (SIGTERM, then
+ * cgroup.kill), everything else, unmount and sync in a child, and out.
  */
 
 #include "lib/loop.h"

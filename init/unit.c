@@ -32,7 +32,7 @@ static const struct {
 	const char *name;
 	int number;
 } signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT}, {"QUIT", SIGQUIT}, {"HUP", SIGHUP}, {"USR1", SIGUSR1},
-	{"KILL", SIGKILL}};
+	{"PWR", SIGPWR}, {"KILL", SIGKILL}};
 
 static bool blank(char c)
 {
@@ -183,7 +183,7 @@ static const char *set_signal(const struct key *k, struct unit *u, char *value)
 {
 	for (size_t i = 0; i < array_len(signals); i++)
 		if (!strcmp(signals[i].name, value)) {
-			u->stop_signal = signals[i].number;
+			*(int *)((char *)u + k->offset) = signals[i].number;
 			return NULL;
 		}
 	return "no such signal";
@@ -201,7 +201,9 @@ static const struct key keys[] = {
 	{"output", set_word, AT(output), .words = outputs},
 	{"start-timeout", set_duration, AT(start_timeout_ms), .min = 100, .max = 600000},
 	{"stop-timeout", set_duration, AT(stop_timeout_ms), .min = 100, .max = 120000},
-	{"stop-signal", set_signal},
+	{"stop-signal", set_signal, AT(stop_signal)},
+	{"shutdown-timeout", set_duration, AT(shutdown_timeout_ms), .min = 100, .max = 170000},
+	{"shutdown-signal", set_signal, AT(shutdown_signal)},
 	{"user", set_user},
 	{"no-new-privileges", set_word, AT(no_new_privs), .words = yes_no},
 	{"env", set_env, .many = true},
@@ -316,6 +318,10 @@ int unit_parse(struct unit *u, const char *name, const char *text, size_t len, s
 	if (!err->reason) {
 		if (u->type == UNIT_ONESHOT && !(seen & UINT32_C(1) << (find_key("restart") - keys)))
 			u->restart = UNIT_NEVER;
+		if (!u->shutdown_signal)
+			u->shutdown_signal = u->stop_signal;
+		if (!u->shutdown_timeout_ms)
+			u->shutdown_timeout_ms = u->stop_timeout_ms;
 		err->line = 0;
 		err->reason = check(u, seen);
 	}

@@ -30,7 +30,8 @@ struct unit {
 	bool ready; /* says so through READY_FD */
 	bool no_new_privs;
 	int stop_signal;
-	int64_t start_timeout_ms, stop_timeout_ms;
+	int shutdown_signal; /* in its place when the machine goes down */
+	int64_t start_timeout_ms, stop_timeout_ms, shutdown_timeout_ms;
 	uid_t uid;
 	gid_t gid;
 	int oom_score_adj;

@@ -26,7 +26,7 @@ static void test_all_keys(void **state)
 		parse(&u,
 			"# a comment\n\nexec /bin/x -a  b\ntype service\nafter one two\nafter three\nwhen /run/x\n"
 			"ready yes\nrestart on-failure\noutput console\nstart-timeout 500ms\nstop-timeout 2s\n"
-			"stop-signal INT\nuser 65:66\nno-new-privileges yes\nenv A=b c\nenv D=\noom-score-adj -900\n"
+			"stop-signal INT\nshutdown-signal PWR\nshutdown-timeout 3s\nuser 65:66\nno-new-privileges yes\nenv A=b c\nenv D=\noom-score-adj -900\n"
 			"memory-min 2M\nmemory-max 1G\ncpu-weight 7\npids-max 9\nnofile 65536",
 			&err),
 		0);
@@ -43,6 +43,8 @@ static void test_all_keys(void **state)
 	assert_int_equal(u.start_timeout_ms, 500);
 	assert_int_equal(u.stop_timeout_ms, 2000);
 	assert_int_equal(u.stop_signal, SIGINT);
+	assert_int_equal(u.shutdown_signal, SIGPWR);
+	assert_int_equal(u.shutdown_timeout_ms, 3000);
 	assert_int_equal(u.uid, 65);
 	assert_int_equal(u.gid, 66);
 	assert_string_equal(u.env[0], "A=b c");
@@ -65,6 +67,8 @@ static void test_defaults(void **state)
 	assert_int_equal(u.type, UNIT_SERVICE);
 	assert_int_equal(u.restart, UNIT_ALWAYS);
 	assert_int_equal(u.stop_signal, SIGTERM);
+	assert_int_equal(u.shutdown_signal, SIGTERM);
+	assert_int_equal(u.shutdown_timeout_ms, u.stop_timeout_ms);
 	assert_false(u.ready);
 	unit_fini(&u);
 	assert_int_equal(parse(&u, "type oneshot\nexec /bin/x\n", &err), 0);

@@ -21,6 +21,7 @@
 #include "engine/api.h"
 #include "engine/container.h"
 #include "engine/container_net.h"
+#include "engine/down.h"
 #include "engine/engine.h"
 #include "engine/engine_run.h"
 #include "engine/events.h"
@@ -291,12 +292,17 @@ void engine_close(struct engine *e)
 	image_store_free(e->images);
 	events_close(e);
 	supervisor_close(e);
+	loop_timer_del(&e->down_timer);
+	loop_defer_del(&e->down_pass);
 	yyjson_doc_free(e->config);
 }
 
 static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 {
-	loop_quit(l, 0);
+	if (si->si_signo == SIGPWR)
+		down_begin(arg);
+	else
+		loop_quit(l, 0);
 }
 
 /* Each running container holds half a dozen descriptors. */
@@ -335,7 +341,8 @@ int engine_main(int argc, char **argv)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	err = loop_signals(e.loop, &set, on_signal, NULL);
+	sigaddset(&set, SIGPWR);
+	err = loop_signals(e.loop, &set, on_signal, &e);
 	if (!err)
 		err = disk_read_json(CONFIG_PATH, CONFIG_MAX, &e.config);
 	if (err)

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/loop.h"
 #include "lib/util.h"
 
-struct loop;
 struct http_server;
 struct yyjson_doc;
 struct container;
@@ -51,6 +51,11 @@ struct engine {
 	struct volumes *volumes;
 	struct execs *execs;
 	struct supervisor *sup;
+
+	bool going_down; /* with the machine: down.h */
+	int64_t down_until_ms;
+	struct loop_timer down_timer;
+	struct loop_task down_pass;
 
 	bool booted; /* the first start of the engine since the node booted */
 	char id[65]; /* of this node, as /info shows it */

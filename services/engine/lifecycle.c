@@ -25,6 +25,7 @@
 #include "engine/attach.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/down.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/exec.h"
@@ -57,6 +58,7 @@ struct lifecycle {
 	bool has_early;
 	bool start_failed;
 	bool restart_wanted, remove_wanted, remove_volumes;
+	bool going_down; /* has been asked to end, with the machine */
 	int64_t kill_after_s;
 	struct container *c;
 };
@@ -144,6 +146,8 @@ static void enter(struct container *c, enum container_state state, unsigned flag
 	(void)!container_save_state(c, flags);
 }
 
+static const char node_goes_down[] = "the node is going down: nothing is started any more";
+
 static void life_event(struct container *c, enum life_event ev);
 
 /* ---- starting */
@@ -167,7 +171,7 @@ static void begin_start(struct container *c)
 		return;
 	}
 	loop_timer_del(&c->restart_timer);
-	l->has_early = l->start_failed = false;
+	l->has_early = l->start_failed = l->going_down = false;
 	container_set_error(c, NULL);
 	c->exit_code = 0;
 	c->oom_killed = false;
@@ -197,6 +201,7 @@ static void now_running(struct container *c)
 		/* Asked for while it was starting. */
 		(void)!container_cgroup_kill(c);
 	}
+	down_progress(c->e);
 }
 
 /* The exit that came too early waits until the start is over. */
@@ -285,7 +290,12 @@ static void released(struct container *c)
 	if (failed && !l->restart_wanted)
 		tell(c, ON_STARTED, -EIO, c->error ? c->error : "the container could not be started");
 	tell(c, ON_STOPPED, 0, NULL);
+	down_progress(c->e);
 
+	if (l->restart_wanted && c->e->going_down) {
+		l->restart_wanted = false;
+		tell(c, ON_STARTED, -EBUSY, node_goes_down);
+	}
 	if (l->remove_wanted || (container_auto_remove(c) && !l->restart_wanted)) {
 		if (container_auto_remove(c))
 			l->remove_volumes = true;
@@ -387,6 +397,11 @@ void lifecycle_restart_due(struct container *c)
 
 void lifecycle_start(struct container *c, life_done *done, void *arg)
 {
+	if (c->e->going_down) {
+		if (done)
+			done(c, -EBUSY, node_goes_down, arg);
+		return;
+	}
 	switch (c->state) {
 	case CONTAINER_CREATED:
 	case CONTAINER_EXITED:
@@ -474,6 +489,22 @@ void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_don
 	default:
 		done(c, -EALREADY, "the container does not run", arg);
 	}
+}
+
+void lifecycle_down(struct container *c, int64_t limit_s)
+{
+	int64_t timeout_s = container_stop_timeout_s(c);
+	struct lifecycle *l = life(c);
+
+	if (!limit_s || !l) {
+		(void)!container_cgroup_kill(c);
+		return;
+	}
+	/* A second signal makes many programs give up what they were saving. */
+	if (l->going_down || l->kill_timer.loop)
+		return;
+	l->going_down = true;
+	send_stop(c, container_stop_signal(c), timeout_s < 0 || timeout_s > limit_s ? limit_s : timeout_s);
 }
 
 void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, void *arg)

@@ -32,6 +32,9 @@ void lifecycle_start(struct container *c, life_done *done, void *arg); /* -EALRE
 /* @timeout_s: then SIGKILL; < 0: never. -EALREADY: it does not run. */
 void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
 void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, void *arg);
+/* The machine goes down: as `docker stop`, but nobody has stopped it, so its policy brings it back. Then SIGKILL, after
+ * @limit_s (0: now) or its own timeout, whichever is less. Asked once. */
+void lifecycle_down(struct container *c, int64_t limit_s);
 void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *done, void *arg);
 
 /* These answer at once; *msg is malloc'ed on failure. */

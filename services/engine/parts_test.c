@@ -14,10 +14,12 @@
 #include <cmocka.h>
 
 #include "engine/api.h"
+#include "engine/container.h"
 #include "engine/create.h"
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/output.h"
+#include "engine/down.h"
 #include "engine/restart.h"
 #include "engine/spec.h"
 #include "engine/stdcopy.h"
@@ -131,6 +133,44 @@ static void restarts(void **state)
 	assert_int_equal(delay, RESTART_FIRST_MS);
 }
 
+static void restarts_at_boot(void **state)
+{
+	assert_false(restart_boot_decide(RESTART_NO, 0, 0, 1, false));
+	assert_true(restart_boot_decide(RESTART_ALWAYS, 0, 0, 0, true));
+	assert_true(restart_boot_decide(RESTART_UNLESS_STOPPED, 0, 0, 0, false));
+	assert_false(restart_boot_decide(RESTART_UNLESS_STOPPED, 0, 0, 0, true));
+	assert_true(restart_boot_decide(RESTART_ON_FAILURE, 0, 9, 143, false));
+	assert_true(restart_boot_decide(RESTART_ON_FAILURE, 3, 2, 143, false));
+	assert_false(restart_boot_decide(RESTART_ON_FAILURE, 3, 3, 143, false));
+	assert_false(restart_boot_decide(RESTART_ON_FAILURE, 0, 0, 0, false));
+	assert_false(restart_boot_decide(RESTART_ON_FAILURE, 0, 0, 143, true));
+}
+
+static void uses_what_is_anothers(void **state)
+{
+	static const struct {
+		const char *host;
+		bool uses;
+	} rows[] = {
+		{"{}", false},
+		{"{\"NetworkMode\":\"bridge\"}", false},
+		{"{\"NetworkMode\":\"container:abc\"}", true},
+		{"{\"PidMode\":\"container:abcd\",\"IpcMode\":\"container:ab\"}", false},
+		{"{\"IpcMode\":\"container:abc\"}", true},
+		{"{\"VolumesFrom\":[\"x\",\"db:ro\"]}", true},
+		{"{\"VolumesFrom\":[\"dbs\"]}", false},
+	};
+	struct container other = {.id = "abc", .name = (char *)(uintptr_t)"db"};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		yyjson_doc *doc = yyjson_read(rows[i].host, strlen(rows[i].host), 0);
+		struct container c = {.host = yyjson_doc_get_root(doc)};
+
+		assert_int_equal(down_uses(&c, &other), rows[i].uses);
+		yyjson_doc_free(doc);
+	}
+}
+
 static void put(struct output *o, unsigned stream, const char *text)
 {
 	int p[2];
@@ -207,6 +247,8 @@ int main(void)
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(clean_paths),
 		cmocka_unit_test(restarts),
+		cmocka_unit_test(restarts_at_boot),
+		cmocka_unit_test(uses_what_is_anothers),
 		cmocka_unit_test(logs),
 		cmocka_unit_test(times),
 	};

@@ -38,6 +38,11 @@ static enum restart_policy policy_of(const struct container *c)
 											      : p;
 }
 
+static int max_of(const struct container *c)
+{
+	return (int)json_int(json_obj(c->host, "RestartPolicy"), "MaximumRetryCount", 0);
+}
+
 bool restart_policy_set(const struct container *c)
 {
 	return policy_of(c) != RESTART_NO;
@@ -64,24 +69,39 @@ static void on_timer(struct loop_timer *t)
 
 bool restart_plan(struct container *c, bool start_failed)
 {
-	int max = (int)json_int(json_obj(c->host, "RestartPolicy"), "MaximumRetryCount", 0);
 	int64_t ran_ms = start_failed ? 0 : (c->finished_ns - c->started_ns) / 1000000;
 
 	/* A container that never started for its user stays where it is: the user has seen why. */
-	if (start_failed && !c->restarts)
+	if ((start_failed && !c->restarts) || c->e->going_down)
 		return false;
-	if (!restart_decide(policy_of(c), max, c->restarts, c->exit_code, c->stopped_by_user, ran_ms,
+	if (!restart_decide(policy_of(c), max_of(c), c->restarts, c->exit_code, c->stopped_by_user, ran_ms,
 		    &c->restart_delay_ms))
 		return false;
 	return !loop_timer_set(
 		c->e->loop, &c->restart_timer, loop_now_ms(c->e->loop) + c->restart_delay_ms, on_timer);
 }
 
+/*
+ * As Docker does when its daemon starts: `always` means always, `unless-stopped` what it says, and a failure that has
+ * retries left is one that the way down cut short.
+ */
+bool restart_boot_decide(
+	enum restart_policy policy, int max, unsigned restarts, int exit_code, bool stopped_by_user)
+{
+	switch (policy) {
+	case RESTART_ALWAYS:
+		return true;
+	case RESTART_UNLESS_STOPPED:
+		return !stopped_by_user;
+	case RESTART_ON_FAILURE:
+		return exit_code && !stopped_by_user && (max <= 0 || restarts < (unsigned)max);
+	default:
+		return false;
+	}
+}
+
 bool restart_at_boot(const struct container *c)
 {
-	enum restart_policy p = policy_of(c);
-
-	/* Docker: after the daemon's start `always` means always, `unless-stopped` what it says. */
 	return c->e->booted && c->has_run &&
-	       ((p == RESTART_ALWAYS) || (p == RESTART_UNLESS_STOPPED && !c->stopped_by_user));
+	       restart_boot_decide(policy_of(c), max_of(c), c->restarts, c->exit_code, c->stopped_by_user);
 }

@@ -22,7 +22,9 @@ bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int 
 
 /* It has ended: is it to be started again? Arms the timer when so. */
 bool restart_plan(struct container *c, bool start_failed);
-/* The node has booted: is it to be started? */
+/* The node has booted: is it to be started? The decision alone is for tests. */
 bool restart_at_boot(const struct container *c);
+bool restart_boot_decide(
+	enum restart_policy policy, int max, unsigned restarts, int exit_code, bool stopped_by_user);
 
 #endif
