@@ -13,7 +13,9 @@
  * Keys are 1..1024 bytes without NUL; values up to STORE_VALUE_MAX. Not for use from more than one thread.
  */
 
+#include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "lib/util.h"
 
@@ -31,10 +33,10 @@ struct store_item {
 };
 
 /*
- * Kept with less care: it may be lost in a power cut (never reordered with later ones of its own key, never leaving an
- * older value once a newer was read back), and does not make the disk work for each write. For leases and events.
+ * Kept with less care: it goes to the disk with the next write that is not lazy, or after STORE_LAZY_MS, so a crash may lose
+ * the last ones. For leases and events, which must not wear the disk out.
  */
-enum { STORE_LAZY = 1 << 0 };
+enum { STORE_LAZY = 1 << 0, STORE_LAZY_MS = 30000 };
 
 struct store_write {
 	const char *key;
@@ -50,17 +52,21 @@ struct store_write {
  */
 typedef void store_done(int err, int64_t revision, void *arg);
 
+/* The end of a snapshot. */
+typedef void store_snapshot_done(int err, void *arg);
+
 struct store_events {
 	/* A write, whoever made it, in order of revision. */
 	void (*item)(const struct store_item *item, void *arg);
-	/* The store cannot go on (err: why): what was accepted and not answered may or may not be kept. */
+	/* The store cannot go on (err: why); every write from now on gets the same answer. */
 	void (*failed)(int err, void *arg);
 };
 
 struct store_ops {
-	int (*load)(struct store *s, void (*fn)(const struct store_item *item, void *arg), void *arg, int64_t *revision);
-	void (*write)(struct store *s, const struct store_write *w, store_done *done, void *arg);
-	int (*snapshot)(struct store *s, const char *path);
+	int (*load)(struct store *s, void (*fn)(const struct store_item *item, void *arg), void *arg,
+		int64_t *revision);
+	int (*write)(struct store *s, const struct store_write *w, store_done *done, void *arg);
+	int (*snapshot)(struct store *s, const char *path, store_snapshot_done *done, void *arg);
 	void (*close)(struct store *s);
 };
 
@@ -83,22 +89,30 @@ must_check int store_memory_open(
 	struct store **out, struct loop *l, const struct store_events *events, void *arg);
 
 /* Every key, in order of keys, and the revision that all of it is at. Once, before the first write. 0 or -errno. */
-static inline must_check int store_load(struct store *s,
-	void (*fn)(const struct store_item *item, void *arg), void *arg, int64_t *revision)
+static inline must_check int store_load(
+	struct store *s, void (*fn)(const struct store_item *item, void *arg), void *arg, int64_t *revision)
 {
 	return s->ops->load(s, fn, arg, revision);
 }
 
-/* Takes a copy of all it is given. @done is called from the loop, never from inside. */
-static inline void store_write(struct store *s, const struct store_write *w, store_done *done, void *arg)
+/* Takes a copy of all it is given. @done is called from the loop, never from inside. 0, -EINVAL, -E2BIG or -ENOMEM: not taken. */
+static inline must_check int store_write(
+	struct store *s, const struct store_write *w, store_done *done, void *arg)
 {
-	s->ops->write(s, w, done, arg);
+	size_t n = strlen(w->key);
+
+	if (!n || n > STORE_KEY_MAX)
+		return -EINVAL;
+	if (w->value && w->len > STORE_VALUE_MAX)
+		return -E2BIG;
+	return s->ops->write(s, w, done, arg);
 }
 
-/* A consistent copy of everything durable into a new file at @path, which must not exist. 0 or -errno. */
-static inline must_check int store_snapshot(struct store *s, const char *path)
+/* A consistent copy into a new file at @path, which must not exist; -EOPNOTSUPP of a store that has no file. */
+static inline must_check int store_snapshot(
+	struct store *s, const char *path, store_snapshot_done *done, void *arg)
 {
-	return s->ops->snapshot(s, path);
+	return s->ops->snapshot(s, path, done, arg);
 }
 
 /* Waits until what was accepted is durable or has failed; answers nobody any more. Accepts NULL. */
