@@ -11,56 +11,20 @@
 #include <time.h>
 
 #include "engine/files.h"
+#include "lib/file.h"
 #include "lib/log.h"
-
-void (*fault_hook)(const char *point);
-
-static int write_all(int fd, const char *p, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
+#include "lib/tree.h"
 
 int disk_replace(const char *dir, const char *name, const void *data, size_t len, mode_t mode, unsigned flags)
 {
 	cleanup(closep) int dfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char tmp[300];
 
 	if (dfd < 0)
 		return log_errno(errno, "op=replace dir=%s", dir);
-	snprintf(tmp, sizeof(tmp), ".%s.new", name);
 
-	cleanup(closep) int fd =
-		openat(dfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	int err = file_put(dfd, name, data, len, mode, flags);
 
-	if (fd < 0)
-		return log_errno(errno, "op=replace file=%s/%s", dir, name);
-
-	int err = write_all(fd, data, len);
-
-	if (!err && flags & FILE_DURABLE && fsync(fd) < 0)
-		err = -errno;
-	fault_point("file-written");
-	if (!err && renameat(dfd, tmp, dfd, name) < 0)
-		err = -errno;
-	if (err) {
-		log_errno(-err, "op=replace file=%s/%s", dir, name);
-		unlinkat(dfd, tmp, 0);
-		return err;
-	}
-	fault_point("file-renamed");
-	if (flags & FILE_DURABLE && fsync(dfd) < 0)
-		return log_errno(errno, "op=fsync dir=%s", dir);
-	return 0;
+	return err ? log_errno(-err, "op=replace file=%s/%s", dir, name) : 0;
 }
 
 int disk_replace_json(const char *dir, const char *name, yyjson_mut_doc *doc, unsigned flags)
@@ -75,48 +39,9 @@ int disk_replace_json(const char *dir, const char *name, yyjson_mut_doc *doc, un
 
 int disk_read(const char *path, size_t max, char **out, size_t *len)
 {
-	cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
+	size_t n;
 
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-
-	/* Files of /proc and cgroupfs say size 0: the size is a first guess only. */
-	size_t cap = st.st_size > 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size + 1 : 4096, used = 0;
-	cleanup(freep) char *buf = malloc(cap + 1);
-
-	while (buf) {
-		ssize_t n = read(fd, buf + used, cap - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		used += (size_t)n;
-		if (used > max)
-			return -EFBIG;
-		if (used == cap) {
-			char *more = realloc(buf, cap * 2 + 1);
-
-			if (!more)
-				return -ENOMEM;
-			buf = more;
-			cap *= 2;
-		}
-	}
-	if (!buf)
-		return -ENOMEM;
-	buf[used] = 0;
-	*out = take(buf);
-	if (len)
-		*len = used;
-	return 0;
+	return file_read(AT_FDCWD, path, max, out, len ? len : &n);
 }
 
 int disk_read_json(const char *path, size_t max, yyjson_doc **out)
@@ -150,90 +75,9 @@ int dir_make(const char *path, mode_t mode)
 	return 0;
 }
 
-/*
- * Depth-first with one descriptor a level. Containers make trees as deep as they like: beyond REMOVE_DEPTH a
- * directory is first moved up to the top and removed from there, so that neither stack nor descriptors run
- * out.
- */
-enum { REMOVE_DEPTH = 64 };
-
-static int remove_at(int top, int dfd, const char *name, dev_t dev, int depth)
-{
-	if (!unlinkat(dfd, name, 0) || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	if (!unlinkat(dfd, name, AT_REMOVEDIR))
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return -errno;
-
-	if (depth >= REMOVE_DEPTH) {
-		static unsigned serial;
-		char up[32];
-
-		snprintf(up, sizeof(up), ".deep.%u", serial++);
-		if (renameat(dfd, name, top, up) < 0)
-			return -errno;
-		return remove_at(top, top, up, dev, 1);
-	}
-
-	cleanup(closep) int fd = openat(dfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_dev != dev)
-		return -EXDEV;
-
-	DIR *d = fdopendir(dup(fd));
-	int err = 0;
-
-	if (!d)
-		return -errno;
-	for (struct dirent *ent; !err && (errno = 0, ent = readdir(d));)
-		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
-			err = remove_at(top, fd, ent->d_name, dev, depth + 1);
-	closedir(d);
-	if (!err && unlinkat(dfd, name, AT_REMOVEDIR) < 0)
-		err = -errno;
-	return err;
-}
-
 int dir_remove(const char *path)
 {
-	cleanup(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-
-	/* A directory moved up while its level is being read may be missed by that reading: look again. */
-	for (int turn = 0; turn < 1000; turn++) {
-		DIR *d = fdopendir(dup(fd));
-		bool empty = true;
-
-		if (!d)
-			return -errno;
-		rewinddir(d);
-		for (struct dirent *ent; (ent = readdir(d));) {
-			if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, ".."))
-				continue;
-			empty = false;
-			int err = remove_at(fd, fd, ent->d_name, st.st_dev, 1);
-
-			if (err && err != -ENOTEMPTY) {
-				closedir(d);
-				return err;
-			}
-		}
-		closedir(d);
-		if (empty)
-			return rmdir(path) < 0 ? -errno : 0;
-	}
-	return -ENOTEMPTY;
+	return tree_remove(AT_FDCWD, path);
 }
 
 void dir_sweep_hidden(const char *path)

@@ -3,25 +3,17 @@
 #define ENGINE_FILES_H
 
 /*
- * Small files on disk: read bounded, replaced whole. And the fault hook, through which tests stop the engine
- * at every place where a cut would leave a different state behind.
+ * Small files on disk, times and texts: what every part of the engine says in the same words. The files
+ * themselves are lib/file.h's; here failures are logged with the path.
  */
 
 #include <stddef.h>
 #include <sys/types.h>
 #include <yyjson.h>
 
+#include "lib/fault.h"
+#include "lib/file.h"
 #include "lib/util.h"
-
-/* NULL in service. A test sets it and may end the process inside. */
-extern void (*fault_hook)(const char *point);
-static inline void fault_point(const char *point)
-{
-	if (fault_hook)
-		fault_hook(point);
-}
-
-enum { FILE_DURABLE = 1 << 0 }; /* fsync file and directory: must survive a power cut */
 
 /* @dir/@name becomes @data, or keeps its old content. 0 or -errno, logged. */
 must_check int disk_replace(
@@ -34,7 +26,7 @@ must_check int disk_read_json(const char *path, size_t max, yyjson_doc **out);
 
 /* mkdir -p. 0 or -errno, logged. */
 must_check int dir_make(const char *path, mode_t mode);
-/* Removes a tree without following links or crossing what is mounted. 0 or -errno. */
+/* tree_remove() of a path. */
 int dir_remove(const char *path);
 /* Removes what begins with a dot in a directory: what a killed engine had not finished there. */
 void dir_sweep_hidden(const char *path);

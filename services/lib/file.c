@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/fault.h"
 #include "lib/file.h"
 
 int file_read(int dir, const char *path, size_t max, char **out, size_t *len)
@@ -51,8 +52,10 @@ int file_read(int dir, const char *path, size_t max, char **out, size_t *len)
 	return 0;
 }
 
-static int write_all(int fd, const char *p, size_t len)
+int file_write_all(int fd, const void *buf, size_t len)
 {
+	const char *p = buf;
+
 	while (len) {
 		ssize_t n = write(fd, p, len);
 
@@ -78,25 +81,36 @@ static int sync_parent(int dir, const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int file_replace(int dir, const char *path, const void *buf, size_t len, mode_t mode)
+int file_put(int dir, const char *path, const void *buf, size_t len, mode_t mode, unsigned flags)
 {
+	bool durable = flags & FILE_DURABLE;
 	cleanup(closep) int fd = -1;
 	char tmp[PATH_MAX];
-	int rc;
+	int rc = flags & FILE_SHARED ? snprintf(tmp, sizeof(tmp), "%s.new-%d", path, (int)getpid())
+				     : snprintf(tmp, sizeof(tmp), "%s.new", path);
 
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.new", path) >= sizeof(tmp))
+	if ((size_t)rc >= sizeof(tmp))
 		return -ENAMETOOLONG;
 	if (unlinkat(dir, tmp, 0) < 0 && errno != ENOENT)
 		return -errno;
 	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, buf, len);
-	if (!rc && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir, tmp, dir, path) < 0))
+	rc = file_write_all(fd, buf, len);
+	if (!rc && (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0)))
+		rc = -errno;
+	fault_point("file-written");
+	if (!rc && renameat(dir, tmp, dir, path) < 0)
 		rc = -errno;
 	if (rc) {
 		unlinkat(dir, tmp, 0);
 		return rc;
 	}
-	return sync_parent(dir, path);
+	fault_point("file-renamed");
+	return durable ? sync_parent(dir, path) : 0;
+}
+
+int file_replace(int dir, const char *path, const void *buf, size_t len, mode_t mode)
+{
+	return file_put(dir, path, buf, len, mode, FILE_DURABLE);
 }

@@ -18,12 +18,23 @@
  */
 must_check int file_read(int dir, const char *path, size_t max, char **out, size_t *len);
 
+enum {
+	FILE_DURABLE = 1 << 0, /* fsync the file and its folder: it must survive a power cut */
+	FILE_SHARED = 1 << 1,  /* other processes may write the same name at the same time */
+};
+
 /**
- * file_replace() - write @path anew: a temporary file beside it, fsync, rename, fsync of the folder
+ * file_put() - write @path anew: a temporary file beside it, rename
  *
- * The temporary is PATH.new; one left by a power cut is overwritten. Return: 0 or -errno, and the old file
- * stays.
+ * The temporary is PATH.new, with FILE_SHARED PATH.new-PID; one left by a cut is overwritten. Fault points:
+ * file-written, file-renamed. Return: 0 or -errno, and the old file stays.
  */
+must_check int file_put(int dir, const char *path, const void *buf, size_t len, mode_t mode, unsigned flags);
+
+/* file_put() with FILE_DURABLE. */
 must_check int file_replace(int dir, const char *path, const void *buf, size_t len, mode_t mode);
+
+/* All of it, however often write(2) takes only a part. 0 or -errno. */
+must_check int file_write_all(int fd, const void *buf, size_t len);
 
 #endif

@@ -55,6 +55,8 @@ static ssize_t faulty_write(int fd, const void *buf, size_t len)
 #define renameat(from, a, to, b)   (faulty() ? -1 : renameat(from, a, to, b))
 #define unlinkat(dir, path, flags) (faulty() ? -1 : unlinkat(dir, path, flags))
 #define file_replace		   replace_under_test
+#define file_put		   put_under_test
+#define file_write_all		   write_all_under_test
 #define file_read		   read_under_test
 #include "lib/file.c"
 #undef openat

@@ -1,76 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* See disk.h. */
+/* See tree.h. */
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "engine/image/disk.h"
-
-static int write_all(int fd, const char *p, size_t len)
-{
-	while (len) {
-		ssize_t r = write(fd, p, len);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		p += r;
-		len -= (size_t)r;
-	}
-	return 0;
-}
-
-static int put(int dirfd, const char *name, const void *data, size_t len, bool sync)
-{
-	cleanup(closep) int fd = -1;
-	char tmp[300];
-	int r;
-
-	/* One writer a name: the engine or, while a pull of it runs, that pull. The pid keeps two apart all
-	 * the same. */
-	r = snprintf(tmp, sizeof(tmp), ".new-%s-%d", name, (int)getpid());
-	if ((size_t)r >= sizeof(tmp))
-		return -ENAMETOOLONG;
-	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	r = write_all(fd, data, len);
-	if (r == 0 && sync && fsync(fd) < 0)
-		r = -errno;
-	if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
-		r = -errno;
-	if (r < 0) {
-		unlinkat(dirfd, tmp, 0);
-		return r;
-	}
-	return sync && fsync(dirfd) < 0 ? -errno : 0;
-}
-
-int disk_write(int dirfd, const char *name, const void *data, size_t len)
-{
-	return put(dirfd, name, data, len, true);
-}
-
-int disk_write_unsynced(int dirfd, const char *name, const void *data, size_t len)
-{
-	return put(dirfd, name, data, len, false);
-}
-
-int disk_mkdir_open(int dirfd, const char *name)
-{
-	int fd;
-
-	if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
+#include "lib/tree.h"
 
 /*
  * Depth costs neither stack nor descriptors: a directory met inside another is moved up beside the first
@@ -154,7 +92,7 @@ static int empty_one(int top, unsigned *serial)
 	return r;
 }
 
-int disk_remove_tree(int dirfd, const char *name)
+int tree_remove(int dirfd, const char *name)
 {
 	cleanup(closep) int top = -1;
 	unsigned serial = 0;
