@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What clients ask of a container: start, stop, restart, remove, kill, pause. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "engine/cgroup.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/files.h"
+#include "engine/lifecycle_int.h"
+#include "engine/restart.h"
+#include "engine/wait.h"
+#include "lib/log.h"
+
+void lifecycle_start(struct container *c, life_done *done, void *arg)
+{
+	if (c->e->going_down) {
+		if (done)
+			done(c, -EBUSY, life_node_goes_down, arg);
+		return;
+	}
+	switch (c->state) {
+	case CONTAINER_CREATED:
+	case CONTAINER_EXITED:
+	case CONTAINER_RESTARTING:
+		c->restarts = 0;
+		c->restart_delay_ms = 0;
+		if (life_when(c, ON_STARTED, done, arg))
+			life_event(c, LIFE_START);
+		return;
+	case CONTAINER_STARTING:
+		(void)life_when(c, ON_STARTED, done, arg);
+		return;
+	case CONTAINER_EXITING:
+		if (life_when(c, ON_STARTED, done, arg))
+			c->life->restart_wanted = true;
+		return;
+	case CONTAINER_PAUSED:
+		done(c, -EBUSY, "cannot start a paused container, try unpause instead", arg);
+		return;
+	case CONTAINER_RUNNING:
+		done(c, -EALREADY, "the container is running already", arg);
+		return;
+	default:
+		done(c, -EBUSY, "container is marked for removal and cannot be started", arg);
+	}
+}
+
+static void on_kill_timer(struct loop_timer *t)
+{
+	struct container *c = container_of(t, struct lifecycle, kill_timer)->c;
+
+	(void)!container_cgroup_kill(c);
+}
+
+static void send_stop(struct container *c, int signal, int64_t timeout_s)
+{
+	struct lifecycle *l = c->life;
+
+	if (c->state == CONTAINER_PAUSED)
+		(void)!container_cgroup_freeze(c, false);
+	if (signal == SIGKILL || !timeout_s || c->pidfd < 0) {
+		if (signal != SIGKILL && c->pidfd >= 0)
+			syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0);
+		(void)!container_cgroup_kill(c);
+		return;
+	}
+	syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0);
+	if (timeout_s > 0 && loop_timer_set(c->e->loop, &l->kill_timer,
+				     loop_now_ms(c->e->loop) + timeout_s * 1000, on_kill_timer))
+		(void)!container_cgroup_kill(c);
+}
+
+static void mark_stopped(struct container *c)
+{
+	if (c->stopped_by_user)
+		return;
+	c->stopped_by_user = true;
+	(void)!container_save_state(c, restart_policy_set(c) ? FILE_DURABLE : 0);
+}
+
+void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg)
+{
+	switch (c->state) {
+	case CONTAINER_RESTARTING:
+		loop_timer_del(&c->restart_timer);
+		c->stopped_by_user = true;
+		life_enter(c, CONTAINER_EXITED, FILE_DURABLE);
+		wait_notify(c, WAIT_STOPPED);
+		done(c, 0, NULL, arg);
+		return;
+	case CONTAINER_RUNNING:
+	case CONTAINER_PAUSED:
+		if (!life_when(c, ON_STOPPED, done, arg))
+			return;
+		mark_stopped(c);
+		send_stop(c, signal, timeout_s);
+		return;
+	case CONTAINER_EXITING:
+		c->stopped_by_user = true;
+		(void)life_when(c, ON_STOPPED, done, arg);
+		return;
+	case CONTAINER_STARTING:
+		done(c, -EBUSY, "the container is just being started", arg);
+		return;
+	default:
+		done(c, -EALREADY, "the container does not run", arg);
+	}
+}
+
+void lifecycle_down(struct container *c, int64_t limit_s)
+{
+	int64_t timeout_s = container_stop_timeout_s(c);
+	struct lifecycle *l = life_of(c);
+
+	if (!limit_s || !l) {
+		(void)!container_cgroup_kill(c);
+		return;
+	}
+	/* A second signal makes many programs give up what they were saving. */
+	if (l->going_down || l->kill_timer.loop)
+		return;
+	l->going_down = true;
+	send_stop(c, container_stop_signal(c), timeout_s < 0 || timeout_s > limit_s ? limit_s : timeout_s);
+}
+
+void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, void *arg)
+{
+	if (!container_is_up(c)) {
+		lifecycle_start(c, done, arg);
+		return;
+	}
+	if (!life_when(c, ON_STARTED, done, arg))
+		return;
+	c->life->restart_wanted = true;
+	c->restarts = 0;
+	send_stop(c, container_stop_signal(c), timeout_s);
+}
+
+void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *done, void *arg)
+{
+	cleanup(freep) char *msg = NULL;
+
+	if (c->state == CONTAINER_REMOVING || (c->life && c->life->remove_wanted)) {
+		msg = text_make("removal of container %s is already in progress", c->name);
+		done(c, -EBUSY, msg ? msg : "already in progress", arg);
+		return;
+	}
+	if (!force && (container_is_up(c) || c->state == CONTAINER_RESTARTING)) {
+		msg = text_make(
+			"cannot remove container \"/%s\": container is %s: stop the container before removing or force "
+			"remove",
+			c->name, container_state_name(c->state));
+		done(c, -EBUSY, msg ? msg : "the container is running", arg);
+		return;
+	}
+	if (!life_when(c, ON_REMOVED, done, arg))
+		return;
+	c->life->remove_volumes = volumes;
+	if (container_is_up(c)) {
+		mark_stopped(c);
+		send_stop(c, SIGKILL, 0);
+	}
+	life_event(c, LIFE_REMOVE);
+}
+
+int lifecycle_kill(struct container *c, int signal, char **msg)
+{
+	if (!container_is_up(c) || c->pidfd < 0) {
+		*msg = text_make("cannot kill container: %s: container %.12s is not running", c->name, c->id);
+		return -EBUSY;
+	}
+	if (signal == SIGKILL || signal == container_stop_signal(c))
+		mark_stopped(c);
+
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", signal);
+	events_container_with(c, "kill", "signal", text);
+	if (signal == SIGKILL) {
+		int err = container_cgroup_kill(c);
+
+		if (err)
+			*msg = text_make("cannot kill container %s: %s", c->name, strerror(-err));
+		return err;
+	}
+	if (syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0) < 0 && errno != ESRCH) {
+		int err = -errno;
+
+		*msg = text_make("cannot signal container %s: %s", c->name, strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+int lifecycle_freeze(struct container *c, bool frozen, char **msg)
+{
+	enum container_state want = frozen ? CONTAINER_RUNNING : CONTAINER_PAUSED;
+
+	if (c->state != want) {
+		*msg = frozen && c->state == CONTAINER_PAUSED
+			       ? text_make("container %s is already paused", c->name)
+		       : frozen ? text_make("container %s is not running", c->name)
+				: text_make("container %s is not paused", c->name);
+		return -EBUSY;
+	}
+
+	int err = container_cgroup_freeze(c, frozen);
+
+	if (err) {
+		*msg = text_make(
+			"cannot %s container %s: %s", frozen ? "pause" : "unpause", c->name, strerror(-err));
+		return err;
+	}
+	life_enter(c, frozen ? CONTAINER_PAUSED : CONTAINER_RUNNING, 0);
+	events_container(c, frozen ? "pause" : "unpause", NULL);
+	return 0;
+}
