@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Compiles our own programs, unit tests and fuzzers. The top Makefile runs this file inside the build root;
-# nothing here knows where that root is. Three ways to compile the same sources:
+# nothing here knows where that root is. Three ways to compile the same sources, and one to look at them:
 #
 #   target   static, for the image: musl and the components' libraries under SYSROOT
 #   check    the build root's own C library and libraries, with ASan and UBSan: unit tests
 #   fuzz     clang with libFuzzer, ASan and UBSan
+#   tidy     clang-tidy
 #
 # A file's name says what it is: *_test.c is a cmocka program, *_fuzz.c a fuzzer, main.c and *_main.c hold a
 # main(), everything else goes into one archive from which each program takes what it refers to. So a new
@@ -44,7 +45,7 @@ runtime_MAIN := services/runtime/main.c
 wherry_MAIN  := services/wherry.c
 HAVE     := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
 
-.PHONY: programs check fuzz
+.PHONY: programs check fuzz FORCE
 programs: $(HAVE:%=$(T)/bin/%)
 
 $(T)/obj/%.o: %.c
@@ -69,7 +70,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 C_CFLAGS := $(CFLAGS) -Og -g $(SANITIZE)
 C_LIBS   := -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
 	    -lzstd -lz
-# make check ONLY=services/lib  limits the run to one folder
+# make check ONLY=services/lib  limits the run to one folder; fuzz and tidy heed it, too
 ONLY     ?=
 RUN_TESTS := $(filter $(ONLY)%,$(TESTS))
 
@@ -98,9 +99,7 @@ check: $(RUN_TESTS:%.c=$(C)/%)
 # ---- fuzz
 
 F        := $(OUT)/fuzz
-# pointer-overflow is off: yyjson_obj_foreach() steps from a null pointer when the object is absent, by design.
 F_CFLAGS := $(CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
-	    -fno-sanitize=pointer-overflow \
 	    -Wno-gnu -Wno-unknown-warning-option
 FUZZ_SECONDS ?= 30
 
@@ -115,14 +114,35 @@ $(F)/parts.a: $(PARTS:%.c=$(F)/%.o)
 $(F)/%_fuzz: $(F)/%_fuzz.o $(F)/parts.a
 	clang -fsanitize=fuzzer,address,undefined -o $@ $^ -Wl,--as-needed $(C_LIBS)
 
-# The seeds are tests/corpus/NAME; what a run finds is kept beside the program, not in the tree.
-fuzz: $(FUZZERS:%.c=$(F)/%)
-	@failed=0; for f in $^; do \
-		n=$$(basename $$f _fuzz); mkdir -p $(F)/found/$$n; \
-		echo "FUZZ $$n for $(FUZZ_SECONDS) s"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(F)/found/$$n- $(F)/found/$$n tests/corpus/$$n || failed=$$((failed + 1)); \
-	done; \
-	echo "fuzzers: $(words $(FUZZERS)) run, $$failed failed"; [ $$failed = 0 ]
+# The seeds are tests/corpus/NAME; what a run finds is kept beside the program, not in the tree. They run as many at a
+# time as make has jobs; one that fails shows the end of its log and does not stop the others.
+RUN_FUZZERS := $(filter $(ONLY)%,$(FUZZERS))
+
+$(F)/%.ran: $(F)/%_fuzz FORCE
+	@n=$(notdir $*); mkdir -p $(F)/found/$$n; echo failed >$@; \
+	if $< -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix=$(F)/found/$$n- $(F)/found/$$n tests/corpus/$$n >$(F)/$*.log 2>&1; \
+	then echo ran >$@; echo "FUZZ $$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $(F)/$*.log) inputs"; \
+	else tail -n 40 $(F)/$*.log; echo "FAILED $<"; fi
+
+fuzz: $(RUN_FUZZERS:%_fuzz.c=$(F)/%.ran)
+	@failed=$$(cat $^ | grep -c failed); \
+	echo "fuzzers: $(words $(RUN_FUZZERS)) run for $(FUZZ_SECONDS) s each, $$failed failed"; [ $$failed = 0 ]
+
+FORCE:
+
+# ---- lint: clang-tidy over what ships; tests and fuzzers are judged by running them
+
+L        := $(OUT)/lint
+HEADERS  := $(foreach r,$(ROOMS),$(wildcard $(r)*.h))
+TIDY     := $(filter $(ONLY)%,$(filter-out $(TESTS) $(FUZZERS),$(SOURCES)))
+
+.PHONY: tidy
+tidy: $(TIDY:%.c=$(L)/%.tidy)
+
+$(L)/%.tidy: %.c $(HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	@clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17 >$@.new 2>&1 || { cat $@.new; rm $@.new; exit 1; }
+	@mv $@.new $@
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

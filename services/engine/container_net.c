@@ -95,7 +95,7 @@ int container_net_check(
 	size_t i, max;
 	yyjson_val *key, *ep;
 
-	yyjson_obj_foreach (json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
+	json_obj_foreach (json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
 		const char *name = yyjson_get_str(key), *m = json_text(ep, "MacAddress");
 		yyjson_val *ipam = json_obj(ep, "IPAMConfig");
 
@@ -186,7 +186,7 @@ static int attach_all(struct container *c, int netns, char **msg)
 
 	if (!r)
 		r = attach_one(c, primary, endpoint_config(c->networking, mode, true), true, netns, msg);
-	yyjson_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, max, key, ep) {
+	json_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, max, key, ep) {
 		const char *name = yyjson_get_str(key);
 
 		if (r || !strcmp(name, "default"))
@@ -482,7 +482,7 @@ static yyjson_mut_val *ports_object(struct container *c, yyjson_mut_doc *doc)
 			yyjson_mut_arr_append(arr, b);
 		}
 	}
-	yyjson_obj_foreach (json_obj(c->config, "ExposedPorts"), i, n, key, v)
+	json_obj_foreach (json_obj(c->config, "ExposedPorts"), i, n, key, v)
 		if (!yyjson_mut_obj_get(o, yyjson_get_str(key)))
 			yyjson_mut_obj_add(
 				o, yyjson_mut_strcpy(doc, yyjson_get_str(key)), yyjson_mut_null(doc));
@@ -510,7 +510,7 @@ static yyjson_mut_val *networks_object(struct container *c, yyjson_mut_doc *doc)
 	if (!yyjson_mut_obj_get(o, mode) && !container_is_up(c))
 		yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, mode),
 			container_net_endpoint(NULL, endpoint_config(c->networking, mode, true), doc));
-	yyjson_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, n, key, cfg)
+	json_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, n, key, cfg)
 		if (strcmp(yyjson_get_str(key), "default") && !yyjson_mut_obj_get(o, yyjson_get_str(key)))
 			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, yyjson_get_str(key)),
 				container_net_endpoint(NULL, cfg, doc));
@@ -569,7 +569,7 @@ yyjson_mut_val *container_net_ports(struct container *c, yyjson_mut_doc *doc)
 	size_t i, n;
 	yyjson_val *key, *v;
 
-	yyjson_obj_foreach (any ? NULL : json_obj(c->config, "ExposedPorts"), i, n, key, v) {
+	json_obj_foreach (any ? NULL : json_obj(c->config, "ExposedPorts"), i, n, key, v) {
 		uint16_t port;
 		uint8_t proto;
 

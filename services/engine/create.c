@@ -60,9 +60,9 @@ static void merge_map(
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach (image, i, n, k, v)
+	json_obj_foreach (image, i, n, k, v)
 		yyjson_mut_obj_put(o, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
-	yyjson_obj_foreach (user, i, n, k, v)
+	json_obj_foreach (user, i, n, k, v)
 		yyjson_mut_obj_put(o, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
 	yyjson_mut_obj_put(out, yyjson_mut_strcpy(doc, key), o);
 }
@@ -91,7 +91,7 @@ void create_merge(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user, yy
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach (user, i, n, k, v)
+	json_obj_foreach (user, i, n, k, v)
 		if (strcmp(yyjson_get_str(k), "HostConfig") != 0 &&
 			strcmp(yyjson_get_str(k), "NetworkingConfig") != 0)
 			copy_member(doc, out, yyjson_get_str(k), v);

@@ -187,7 +187,7 @@ static void container_event(struct container *c, const char *action, const char 
 	at[n++] = (struct event_attribute){"name", c->name};
 	if (key)
 		at[n++] = (struct event_attribute){key, value};
-	yyjson_obj_foreach (json_obj(c->config, "Labels"), i, max, k, v)
+	json_obj_foreach (json_obj(c->config, "Labels"), i, max, k, v)
 		if (n < array_len(at))
 			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
 	events_emit(c->e, "container", action, c->id, at, n);

@@ -32,7 +32,7 @@ static int check(yyjson_val *root, const char *const *known, char **msg)
 		*msg = text_make("invalid filters: not a JSON object");
 		return -EINVAL;
 	}
-	yyjson_obj_foreach (root, i, n, k, v) {
+	json_obj_foreach (root, i, n, k, v) {
 		if (!is_known(yyjson_get_str(k), known)) {
 			*msg = text_make("invalid filter '%.64s'", yyjson_get_str(k));
 			return -EINVAL;
@@ -43,7 +43,7 @@ static int check(yyjson_val *root, const char *const *known, char **msg)
 			yyjson_arr_foreach (v, j, m, item)
 				good = good && yyjson_is_str(item);
 		} else if (good) {
-			yyjson_obj_foreach (v, j, m, item, flag)
+			json_obj_foreach (v, j, m, item, flag)
 				good = good && yyjson_is_bool(flag);
 		}
 		if (!good) {
@@ -100,7 +100,7 @@ const char *filters_value(const struct filters *f, const char *key, size_t want)
 
 	if (yyjson_is_arr(v))
 		return yyjson_get_str(yyjson_arr_get(v, want));
-	yyjson_obj_foreach (v, i, n, k, flag)
+	json_obj_foreach (v, i, n, k, flag)
 		if (i == want)
 			return yyjson_get_str(k);
 	return NULL;

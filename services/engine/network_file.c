@@ -13,6 +13,7 @@
 
 #include "engine/network_int.h"
 #include "lib/file.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 enum { FILE_MAX = 1 << 20, PAIRS_MAX = 1024 };
@@ -189,7 +190,7 @@ static int get_pairs(yyjson_val *map, struct network_pair **out, size_t *n)
 	*out = calloc(yyjson_obj_size(map), sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
-	yyjson_obj_foreach (map, idx, max, k, v) {
+	json_obj_foreach (map, idx, max, k, v) {
 		if (!yyjson_is_str(v))
 			return -EINVAL;
 		(*out)[*n].key = strdup(yyjson_get_str(k));

@@ -215,7 +215,7 @@ static ssize_t read_pairs(yyjson_val *o, struct network_pair *out)
 	size_t i, n, count = 0;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach (o, i, n, k, v) {
+	json_obj_foreach (o, i, n, k, v) {
 		if (count == PAIRS_MAX || !yyjson_is_str(v))
 			return -EINVAL;
 		out[count++] = (struct network_pair){

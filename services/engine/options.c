@@ -163,7 +163,7 @@ static bool fits(yyjson_val *v, enum type t)
 	case T_STR_MAP:
 		if (!yyjson_is_obj(v))
 			return false;
-		yyjson_obj_foreach (v, i, n, k, item)
+		json_obj_foreach (v, i, n, k, item)
 			good = good && yyjson_is_str(item);
 		return good;
 	}
@@ -202,7 +202,7 @@ static int check_table(yyjson_val *o, const struct option *table, const char *wh
 		*msg = text_make("%s is not an object", *where ? where : "the request body");
 		return -EINVAL;
 	}
-	yyjson_obj_foreach (o, i, n, k, v) {
+	json_obj_foreach (o, i, n, k, v) {
 		const char *name = yyjson_get_str(k);
 		const struct option *opt = table;
 
@@ -274,7 +274,7 @@ static int check_sysctls(yyjson_val *host, char **msg)
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach (json_obj(host, "Sysctls"), i, n, k, v) {
+	json_obj_foreach (json_obj(host, "Sysctls"), i, n, k, v) {
 		const char *name = yyjson_get_str(k);
 		bool good = !strncmp(name, "fs.mqueue.", 10) ||
 			    (!strncmp(name, "net.", 4) && (!mode || strcmp(mode, "host")));
@@ -343,7 +343,7 @@ static int check_log(yyjson_val *log, char **msg)
 	if (type && strcmp(type, "json-file") && strcmp(type, "local"))
 		return refuse(msg, "log driver", type,
 			"this engine keeps logs in files of its own (json-file, local)");
-	yyjson_obj_foreach (json_obj(log, "Config"), i, n, k, v)
+	json_obj_foreach (json_obj(log, "Config"), i, n, k, v)
 		if (strcmp(yyjson_get_str(k), "max-size") && strcmp(yyjson_get_str(k), "max-file"))
 			return refuse(
 				msg, "log option", yyjson_get_str(k), "max-size and max-file are known");
@@ -394,7 +394,7 @@ static bool has_nul(yyjson_val *v)
 				return true;
 	}
 	if (yyjson_is_obj(v)) {
-		yyjson_obj_foreach (v, i, n, k, item)
+		json_obj_foreach (v, i, n, k, item)
 			if (has_nul(k) || has_nul(item))
 				return true;
 	}
@@ -441,7 +441,7 @@ int options_check_update(yyjson_val *update, char **msg)
 
 	if (err)
 		return err;
-	yyjson_obj_foreach (update, i, n, k, v) {
+	json_obj_foreach (update, i, n, k, v) {
 		bool known = json_blank(v);
 
 		for (size_t j = 0; j < array_len(updatable); j++)

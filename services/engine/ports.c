@@ -93,7 +93,7 @@ ssize_t ports_read(
 	size_t count = 0, i, n, j, m;
 	yyjson_val *key, *arr, *b;
 
-	yyjson_obj_foreach (bindings, i, n, key, arr) {
+	json_obj_foreach (bindings, i, n, key, arr) {
 		uint16_t port;
 		uint8_t proto;
 
@@ -131,7 +131,7 @@ ssize_t ports_read(
 			count++;
 		}
 	}
-	yyjson_obj_foreach (publish_all ? exposed : NULL, i, n, key, b) {
+	json_obj_foreach (publish_all ? exposed : NULL, i, n, key, b) {
 		uint16_t port;
 		uint8_t proto;
 		bool have = false;

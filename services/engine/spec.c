@@ -318,7 +318,7 @@ static void sysctls(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *li
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	yyjson_obj_foreach (json_obj(c->host, "Sysctls"), i, n, k, v)
+	json_obj_foreach (json_obj(c->host, "Sysctls"), i, n, k, v)
 		yyjson_mut_obj_add(
 			o, yyjson_mut_str(doc, yyjson_get_str(k)), yyjson_mut_str(doc, yyjson_get_str(v)));
 	/* In a namespace of its own a container may ping and use low ports without capabilities. */

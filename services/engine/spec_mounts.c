@@ -30,7 +30,7 @@ static bool taken(const struct build *b, const char *dest)
 	yyjson_arr_foreach (b->c->mounts, i, n, m)
 		if (yyjson_equals_str(yyjson_obj_get(m, "Destination"), dest))
 			return true;
-	yyjson_obj_foreach (json_obj(b->c->host, "Tmpfs"), i, n, k, m)
+	json_obj_foreach (json_obj(b->c->host, "Tmpfs"), i, n, k, m)
 		if (yyjson_equals_str(k, dest))
 			return true;
 	return false;
@@ -147,7 +147,7 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 				user_mount(&b, m);
 			left |= d > level;
 		}
-		yyjson_obj_foreach (json_obj(c->host, "Tmpfs"), i, n, k, m) {
+		json_obj_foreach (json_obj(c->host, "Tmpfs"), i, n, k, m) {
 			unsigned d = depth(yyjson_get_str(k));
 
 			if (d == level)

@@ -103,7 +103,7 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = container_config_copy(c);
 	yyjson_mut_val *host = doc ? yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "HostConfig") : NULL;
 
-	yyjson_obj_foreach (root, i, n, k, v) {
+	json_obj_foreach (root, i, n, k, v) {
 		if (json_blank(v) || (v == policy && !json_text(policy, "Name")))
 			continue;
 		yyjson_mut_obj_put(host, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));

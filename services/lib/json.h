@@ -12,6 +12,19 @@
 
 #include "lib/util.h"
 
+/*
+ * Each member of an object, or none if it is NULL. yyjson's own macro steps on from a null pointer then, which C does
+ * not allow, so an absent object is walked as an empty one; the second value is what that step may point to.
+ */
+static const yyjson_val json_no_members[2] = {{.tag = YYJSON_TYPE_OBJ}};
+
+static inline yyjson_val *json_members(yyjson_val *obj)
+{
+	return obj ? obj : (yyjson_val *)json_no_members;
+}
+
+#define json_obj_foreach(obj, i, n, key, val) yyjson_obj_foreach (json_members(obj), i, n, key, val)
+
 static inline const char *json_str(yyjson_val *obj, const char *key)
 {
 	return yyjson_get_str(yyjson_obj_get(obj, key));

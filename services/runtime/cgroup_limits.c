@@ -9,6 +9,7 @@
 
 #include "runtime/bpf.h"
 #include "runtime/cgroup.h"
+#include "lib/json.h"
 #include "runtime/fail.h"
 
 /* @value < 0 is "max". */
@@ -177,7 +178,7 @@ static int apply_rdma(int dir, yyjson_val *map)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach (map, i, max, key, item) {
+	json_obj_foreach (map, i, max, key, item) {
 		yyjson_val *handles = yyjson_obj_get(item, "hcaHandles"),
 			   *objects = yyjson_obj_get(item, "hcaObjects");
 		int n = snprintf(text, sizeof(text), "%s", yyjson_get_str(key));
@@ -204,7 +205,7 @@ static int apply_unified(int dir, yyjson_val *map)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach (map, i, max, key, item) {
+	json_obj_foreach (map, i, max, key, item) {
 		e = rt_cgroup_write(dir, yyjson_get_str(key), yyjson_get_str(item));
 		if (e < 0)
 			return rt_while(e, "linux.resources.unified");

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/json.h"
 #include "runtime/fail.h"
 #include "runtime/spec.h"
 
@@ -75,7 +76,7 @@ int oci_string_map_check(yyjson_val *map, const char *where)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach (map, i, max, key, val) {
+	json_obj_foreach (map, i, max, key, val) {
 		if (!js_text(key) || !js_text(val))
 			return rt_refuse("%s must map strings to strings", where);
 	}

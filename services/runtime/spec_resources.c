@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "runtime/fail.h"
 #include "runtime/spec.h"
 
@@ -228,7 +229,7 @@ static int unified_check(yyjson_val *map)
 
 	if (r < 0 || !map)
 		return r;
-	yyjson_obj_foreach (map, i, max, key, val) {
+	json_obj_foreach (map, i, max, key, val) {
 		const char *k = yyjson_get_str(key);
 
 		if (strchr(k, '/') || !strchr(k, '.') || k[0] == '.' || strlen(k) > 128)
@@ -267,7 +268,7 @@ static int rdma_check(yyjson_val *map)
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach (map, i, max, key, item) {
+	json_obj_foreach (map, i, max, key, item) {
 		struct js d = {item, "linux.resources.rdma"};
 		uint32_t n;
 		int e = js_text(key) && yyjson_is_obj(item) ? js_u32(d, "hcaHandles", &n) : -EINVAL;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "runtime/fail.h"
 #include "runtime/procfs.h"
 #include "runtime/sys.h"
@@ -73,7 +74,7 @@ int rt_sysctl_apply(int proc, yyjson_val *map, uint64_t differ, bool has_hostnam
 
 	if (!map)
 		return 0;
-	yyjson_obj_foreach (map, i, max, key, val) {
+	json_obj_foreach (map, i, max, key, val) {
 		const char *k = yyjson_get_str(key);
 
 		memcpy(path, "sys/", 4);
