@@ -78,6 +78,8 @@ static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 	case SIGUSR2: /* busybox poweroff */
 		shutdown_begin(&node.shutdown, SHUTDOWN_POWEROFF);
 		break;
+	default: /* no other is asked for */
+		break;
 	}
 }
 

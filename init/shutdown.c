@@ -107,6 +107,8 @@ static void enter(struct shutdown *s, int phase)
 		else
 			begin_unmount(s);
 		break;
+	default: /* nothing is begun in the others */
+		break;
 	}
 }
 

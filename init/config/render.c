@@ -352,7 +352,7 @@ int config_render(char **json, const char *text, size_t len, const char *hostnam
 	cleanup(nodep) struct yaml_node *tree = NULL;
 	cleanup(docp) yyjson_mut_doc *doc = NULL;
 	struct render r = {.err = err};
-	value root;
+	value root = NULL;
 	int rc;
 
 	memset(err, 0, sizeof(*err));

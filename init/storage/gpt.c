@@ -238,6 +238,7 @@ int gpt_read(struct bdev *b, struct gpt *out)
 		return second_rc;
 
 	if (first_rc == GPT_VALID)
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): read_copy() zeroes the padding */
 		out->damaged = second_rc != GPT_VALID || alternate != end ||
 			       memcmp(out, &second, sizeof(second)) != 0;
 	else if (second_rc == GPT_VALID) {

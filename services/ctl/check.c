@@ -14,7 +14,7 @@
 int ctl_check(int argc, char **argv)
 {
 	cleanup(freep) char *text = NULL, *json = NULL;
-	struct config_error err;
+	struct config_error err = {0};
 	size_t len;
 	int rc;
 

@@ -111,7 +111,7 @@ static int follow(int *fd, const char *name)
 int ctl_logs(int argc, char **argv)
 {
 	bool f = argc > 1 && !strcmp(argv[1], "-f");
-	const char *dir, *name = argv[argc - 1];
+	const char *dir = NULL, *name = argv[argc - 1];
 	cleanup(closep) int fd = -1;
 	int err;
 

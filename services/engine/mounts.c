@@ -142,7 +142,8 @@ static bool put(struct resolve *s, const struct wish *w)
 			if (s->err)
 				return false;
 		}
-		source = path = volume_path(s->e, name);
+		path = volume_path(s->e, name);
+		source = path;
 		if (!source)
 			return fail(s, -ENOMEM, NULL);
 	}

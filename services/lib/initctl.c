@@ -105,7 +105,7 @@ static ssize_t receive(int sock, struct packet *p, int flags, int *fds, size_t m
 	size_t got = take_rights(&msg, fds, max);
 
 	if (n == 0 || (size_t)n < sizeof(p->head) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-		while (got)
+		while (fds && got)
 			close(fds[--got]);
 		if (n == 0)
 			return -ECONNRESET;

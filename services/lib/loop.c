@@ -307,7 +307,7 @@ int loop_signals(struct loop *l, const sigset_t *set,
 	r = loop_io_add(l, &l->signal_io, fd, EPOLLIN, on_signal);
 	if (r < 0)
 		return r;
-	fd = -1; /* signal_io has it */
+	(void)take_fd(fd); /* signal_io has it */
 	return 0;
 }
 

@@ -135,7 +135,7 @@ int rt_cmd_run(const struct rt_global *g, struct rt_args *a)
 {
 	struct job j = {0};
 	struct rt_created made = {0, -1};
-	int pair[2] = {-1, -1}, status = 0;
+	int pair[2] = {-1, -1};
 	int r = prepare(&j, g, a, true, "run [options] ID");
 
 	if (r != 0)
@@ -155,7 +155,7 @@ int rt_cmd_run(const struct rt_global *g, struct rt_args *a)
 		goto out;
 	r = rt_container_start(j.c.root, j.c.id);
 	if (r == 0 && !j.o.detach)
-		r = status = rt_foreground_wait(made.pid, made.pidfd, pair[0]);
+		r = rt_foreground_wait(made.pid, made.pidfd, pair[0]);
 	if (r < 0 || (!j.o.detach && !j.o.keep)) {
 		char why[RT_FAIL_MAX];
 

@@ -73,6 +73,7 @@ static int clean_path(struct tree *t, const char *path, unsigned depth_max, char
 	unsigned depth = 0;
 	size_t len = 0;
 
+	*out = '\0';
 	if (!path)
 		return tree_refuse(t, -EPERM, "%s cannot be read", what);
 	while (*path) {
