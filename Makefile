@@ -13,7 +13,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo
 	@echo 'ARCH=x86_64 (default) or aarch64 chooses what image and run are about.'
-	@echo 'ONLY=PATH limits check to a folder and test to one scenario; FUZZ_SECONDS is the time of each fuzzer.'
+	@echo 'ONLY=PATH limits check and fuzz to a folder, test to one scenario; FUZZ_SECONDS is the time of each fuzzer.'
 	@echo 'WHERRY_MIRROR names a Debian mirror or a dated snapshot; WHERRY_CACHE is where downloads and components stay.'
 
 setup: ## install what this machine lacks, with apt
