@@ -7,11 +7,15 @@ that whatever disturbs the host disturbs all alike. What is compared is the rati
 """
 
 import json
+import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+from common import ARCH, TOP, Row, accel, component, machine, run_to_end, write_initrd
+from support import clients
+
+BUDGET = 0.8
 PEERS = ["crun", "runc"]
 ROUNDS, RUNS = 5, 20
 
@@ -44,47 +48,30 @@ busybox poweroff -f
 """
 
 
-def _library_closure(root, program):
-    """@program and the libraries it needs, as paths relative to @root."""
-    found, todo = set(), [program]
-    while todo:
-        path = todo.pop()
-        if path in found:
-            continue
-        found.add(path)
-        said = subprocess.run(["readelf", "-d", root / path], capture_output=True, text=True, check=True).stdout
-        for name in re.findall(r"NEEDED.*\[(.+)\]", said):
-            for folder in ("usr/lib/x86_64-linux-gnu", "usr/lib64"):
-                if (root / folder / name).exists():
-                    todo.append(f"{folder}/{name}")
-                    break
-            else:
-                raise FileNotFoundError(f"{name}, which {path} needs, is not in {root}")
-    return found
+def _libraries(root, loader, program):
+    """The libraries that @program needs, as its own loader finds them."""
+    said = subprocess.run([root / loader, "--library-path", root / "usr/lib/x86_64-linux-gnu", "--list", root / program],
+                          capture_output=True, text=True, check=True).stdout
+    return re.findall(r"=> (\S+) \(", said)
 
 
-def build_root(folder, clients, runtime, busybox):
-    """The guest's files, under @folder."""
-    for name in ("usr/bin", "usr/lib/x86_64-linux-gnu", "usr/lib64", "bin", "new", "bundle/rootfs/bin"):
-        (folder / name).mkdir(parents=True)
-    (folder / "lib").symlink_to("usr/lib")
-    (folder / "lib64").symlink_to("usr/lib64")
-    for peer in PEERS:
-        where = next(p for p in (f"usr/bin/{peer}", f"usr/sbin/{peer}") if (clients / p).exists())
-        for path in _library_closure(clients, where):
-            target = folder / ("usr/bin/" + peer if path == where else path)
-            if not target.exists():
-                shutil.copy(clients / path, target)
+def guest_files():
+    """{path: content} of the guest: the three runtimes, the peers' libraries, busybox, a bundle."""
+    root = clients.packages("clients")
     loader = "usr/lib64/ld-linux-x86-64.so.2"
-    shutil.copy(clients / loader, folder / loader)
-    shutil.copy(runtime, folder / "usr/bin/runtime")
-    shutil.copy(busybox, folder / "bin/busybox")
-    shutil.copy(busybox, folder / "bundle/rootfs/bin/true")
-    (folder / "init").write_text(INIT)
-    (folder / "init").chmod(0o755)
+    busybox = (component("busybox") / "bin/busybox").read_bytes()
+    files = {"lib": "usr/lib", "lib64": "usr/lib64", loader: (root / loader).read_bytes(), "new": None}
+    for peer in PEERS:
+        where = next(p for p in (f"usr/bin/{peer}", f"usr/sbin/{peer}") if (root / p).exists())
+        files["usr/bin/" + peer] = (root / where).read_bytes()
+        for path in _libraries(root, loader, where):
+            files["usr/lib/x86_64-linux-gnu/" + os.path.basename(path)] = Path(path).read_bytes()
     script = WORK.replace("RUNTIMES", " ".join(["runtime", *PEERS])).replace("ROUNDS", str(ROUNDS)).replace("RUNS", str(RUNS))
-    (folder / "work.sh").write_text(script)
-    (folder / "bundle/config.json").write_text(json.dumps(bundle()))
+    return {
+        **files, "usr/bin/runtime": (TOP / "out" / ARCH / "bin" / "runtime").read_bytes(), "bin/busybox": busybox,
+        "bundle/rootfs/bin/true": busybox, "bundle/config.json": json.dumps(bundle()).encode(),
+        "init": INIT.encode(), "work.sh": script.encode(),
+    }  # fmt: skip
 
 
 def bundle():
@@ -106,20 +93,25 @@ def bundle():
     }  # fmt: skip
 
 
-def measure(folder, kernel, clients, runtime, busybox, qemu, accel):
-    """{runtime: milliseconds of one run} as the median of the rounds."""
-    root = folder / "root"
-    build_root(root, clients, runtime, busybox)
-    initrd = folder / "initrd"
-    subprocess.run(f"cd {root} && find . | cpio -o -H newc --quiet -R 0:0 > {initrd}", shell=True, check=True)
-    done = subprocess.run(
-        [qemu, "-machine", "q35", "-accel", accel, "-cpu", "host" if accel == "kvm" else "max", "-m", "1024", "-smp", "1",
-         "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none", "-kernel", str(kernel),
-         "-initrd", str(initrd), "-append", "console=ttyS0 panic=-1 rootfstype=ramfs"],
-        capture_output=True, text=True, timeout=900, check=True, stdin=subprocess.DEVNULL)  # fmt: skip
-    if "BENCH-ERROR" in done.stdout or "BENCH " not in done.stdout:
-        raise RuntimeError(f"a runtime failed in the guest:\n{done.stdout[-3000:]}")
+def measure(folder):
+    """{runtime: milliseconds of one run}, the median of the rounds."""
+    write_initrd(folder / "peers.initrd", guest_files())
+    how = accel()
+    said = run_to_end(
+        ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", "1024",
+         "-smp", "1", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
+         "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "peers.initrd"),
+         "-append", "console=ttyS0 panic=-1 rootfstype=ramfs"], 900)  # fmt: skip
     times = {}
-    for rt, centiseconds in re.findall(r"BENCH (\S+) (\d+)", done.stdout):
+    for rt, centiseconds in re.findall(r"BENCH (\S+) (\d+)", said):
         times.setdefault(rt, []).append(int(centiseconds) * 10 / RUNS)
+    if "BENCH-ERROR" in said or any(len(times.get(rt, [])) != ROUNDS for rt in ("runtime", *PEERS)):
+        raise RuntimeError(f"a runtime failed in the guest:\n{said[-3000:]}")
     return {rt: sorted(values)[len(values) // 2] for rt, values in times.items()}
+
+
+def rows(folder):
+    took = measure(folder)
+    note = f"{took['runtime']:.1f} ms; crun {took['crun']:.1f}, runc {took['runc']:.1f}; {ROUNDS} rounds of {RUNS} runs, one VM"
+    yield Row("container create-start-exit-delete, against crun", f"{took['runtime'] / took['crun']:.2f} x", f"< {BUDGET} x", note)
+    yield Row("the same, against runc", f"{took['runtime'] / took['runc']:.2f} x", note="the same run")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel entry to engine ready, against the same kernel on the same machine booting to a one-line init.
+
+Both are read on the guest's own clock, which starts with the kernel: init says after how long everything was up, the
+engine with it; the one-line init prints /proc/uptime. The rounds alternate. A node's first boot, which also
+makes its file systems and keys, is reported beside the later ones.
+"""
+
+import argparse
+import re
+import shutil
+
+from common import ARCH, Row, accel, component, machine, median, run_to_end, write_initrd
+from support.node import Node
+
+ROUNDS = 5
+BUDGET = 2.0
+INIT = b"""#!/bin/busybox sh
+busybox mount -t proc proc /proc; read up idle </proc/uptime; echo "BENCH $up"; busybox poweroff -f
+"""
+
+
+def _up_after(node):
+    found = re.findall(r"wherry: up after (\d+\.\d+) s", node.console())
+    if not found:
+        raise RuntimeError(f"{node.state}: the console does not say when it was up")
+    return float(found[-1])
+
+
+def _bare(folder):
+    """Seconds until the one-line init runs, on the machine that qemu/run would make."""
+    state = folder / "bare"
+    shutil.rmtree(state, ignore_errors=True)
+    state.mkdir()
+    (state / "machine.yaml").write_text("version: 1\n")
+    write_initrd(state / "initrd", {"init": INIT, "bin/busybox": (component("busybox") / "bin/busybox").read_bytes(), "proc": None})
+    opts = argparse.Namespace(arch=ARCH, memory=512, cpus=2, disk=None, boot="kernel", append="", offline=True,
+                              guest_forward=[], state=state)  # fmt: skip
+    argv = machine.command(opts, [], accel())
+    argv[argv.index("-initrd") + 1] = str(state / "initrd")
+    said = re.search(r"BENCH (\d+\.\d+)", run_to_end([*argv, "-serial", "stdio"], 120))
+    if not said:
+        raise RuntimeError("the one-line init did not run")
+    return float(said[1])
+
+
+def rows(folder):
+    node = Node(folder / "boot")
+    node.state.mkdir()
+    node.boot()
+    first = _up_after(node)
+    node.stop()
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        node.boot()
+        ours.append(_up_after(node))
+        node.stop()
+        bare.append(_bare(folder))
+    ratio = median(ours) / median(bare)
+    note = f"{median(ours):.1f} s against {median(bare):.2f} s, medians of {ROUNDS}; first boot {first:.1f} s"
+    yield Row("kernel entry to engine ready, against a one-line init", f"{ratio:.2f} x", f"< {BUDGET:.0f} x", note)

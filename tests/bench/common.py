@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: the form of a result, a small initramfs, and a kernel booted to its end."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "tests" / "vm"), str(TOP / "qemu")]
+import machine  # noqa: E402
+
+ARCH = "x86_64"
+
+
+@dataclass
+class Row:
+    """One figure: @what was measured, @value with its unit, the @budget of the design ("" for none), and a @note."""
+
+    what: str
+    value: str
+    budget: str = ""
+    note: str = ""
+
+
+def accel():
+    return "kvm" if machine.kvm_works(ARCH) else "tcg"
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def write_initrd(path, files):
+    """An initramfs of @files, {name: bytes, a target (str) for a link, or None for a folder}; programs may run."""
+    def entry(inode, name, mode, data):
+        raw = name.encode() + b"\0"
+        head = b"070701" + b"".join(b"%08X" % n for n in (inode, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(raw), 0))
+        return head + raw + b"\0" * (-(len(head) + len(raw)) % 4) + data + b"\0" * (-len(data) % 4)
+
+    device = (0, 0)
+    folders = {str(p) for name in files for p in Path(name).parents if str(p) != "."} - set(files)
+    whole = {**{name: None for name in sorted(folders)}, **files, "dev": None}
+    with open(path, "wb") as out:
+        for inode, (name, data) in enumerate(whole.items(), 1):
+            kind, data = ((stat.S_IFDIR, b"") if data is None else (stat.S_IFLNK, data.encode()) if isinstance(data, str)
+                          else (stat.S_IFREG, data))  # fmt: skip
+            out.write(entry(inode, name, kind | 0o755, data))
+        device = (5, 1)
+        out.write(entry(len(whole) + 1, "dev/console", stat.S_IFCHR | 0o600, b""))
+        device = (0, 0)
+        out.write(entry(0, "TRAILER!!!", 0, b""))
+
+
+def component(name):
+    """The folder of a built component."""
+    done = subprocess.run([TOP / "image-builder" / "build", "components", ARCH, name], capture_output=True, text=True, check=True)
+    return next(Path(line.split()[1]) for line in done.stdout.splitlines() if line.split()[0] == name)
+
+
+def run_to_end(argv, timeout):
+    """What a guest says on its console until it switches itself off."""
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=True, stdin=subprocess.DEVNULL)
+    return done.stdout
+
+
+def settle(seconds):
+    """Wait for the host to calm down: others' work would be measured, too."""
+    deadline = time.monotonic() + seconds
+    while os.getloadavg()[0] > os.cpu_count() and time.monotonic() < deadline:
+        time.sleep(5)
