@@ -12,7 +12,7 @@
 
 #include "lib/util.h"
 
-struct kind;
+struct schema_kind;
 
 struct object_pair {
 	const char *key, *value;
@@ -26,7 +26,7 @@ struct object_owner {
 
 struct object {
 	unsigned refs;
-	const struct kind *kind;
+	const struct schema_kind *kind;
 	int64_t revision; /* metadata.resourceVersion */
 	const char *key;  /* in the store and in every list's order: RESOURCE[.GROUP]/[NAMESPACE/]NAME */
 	const char *name;
@@ -81,8 +81,11 @@ must_check yyjson_mut_doc *object_mut_doc(const struct object *o);
  *
  * Return: 0, -EINVAL for bytes that are not such an object, or -ENOMEM.
  */
-must_check int object_new(struct object **out, const struct kind *kind, const char *key, const char *json,
-	size_t len, int64_t revision);
+must_check int object_new(struct object **out, const struct schema_kind *kind, const char *key,
+	const char *json, size_t len, int64_t revision);
+
+/* Are these stored bytes what @o shows, its resource version aside? */
+bool object_same(const struct object *o, const char *json, size_t len);
 
 /* @o with another resource version, as the event of its deletion shows it. */
 must_check int object_at(struct object **out, const struct object *o, int64_t revision);
@@ -91,6 +94,6 @@ must_check int object_at(struct object **out, const struct object *o, int64_t re
  * The bytes to store, malloc'ed: compact, kind and apiVersion and then metadata first, its resource version left open. The
  * document is put in this order on the way. NULL: no memory.
  */
-must_check char *object_encode(yyjson_mut_doc *doc, const struct kind *kind, size_t *len);
+must_check char *object_encode(yyjson_mut_doc *doc, const struct schema_kind *kind, size_t *len);
 
 #endif

@@ -20,7 +20,7 @@
 #include "lib/util.h"
 #include "cluster/registry/object.h"
 
-struct kind;
+struct schema_kind;
 struct loop;
 struct registry;
 struct selector; /* schema/selector.h */
@@ -74,15 +74,15 @@ int64_t registry_revision(const struct registry *r); /* what the view is at */
 
 /* The object in the view, borrowed until the loop turns: object_ref() to keep it. NULL: there is none. @ns: "" for none. */
 const struct object *registry_get(
-	const struct registry *r, const struct kind *kind, const char *ns, const char *name);
+	const struct registry *r, const struct schema_kind *kind, const char *ns, const char *name);
 
 /*
  * Every object of a kind in the order of keys; @ns NULL or "": of all namespaces. fn returns false to stop. The view does
  * not change meanwhile.
  */
-void registry_each(const struct registry *r, const struct kind *kind, const char *ns,
+void registry_each(const struct registry *r, const struct schema_kind *kind, const char *ns,
 	bool (*fn)(const struct object *o, void *arg), void *arg);
-size_t registry_count(const struct registry *r, const struct kind *kind);
+size_t registry_count(const struct registry *r, const struct schema_kind *kind);
 
 /* Every object one of whose owners has this uid, whatever its kind. */
 void registry_each_owned(
@@ -117,8 +117,8 @@ struct list {
  * that is none, 410 Expired when the history is too short (with a token to go on inconsistently, as upstream), 504 when
  * @revision has not happened.
  */
-must_check struct status *registry_list(
-	const struct registry *r, const struct kind *kind, const struct list_options *o, struct list *out);
+must_check struct status *registry_list(const struct registry *r, const struct schema_kind *kind,
+	const struct list_options *o, struct list *out);
 void list_fini(struct list *l);
 
 /* ---- being told */
@@ -131,7 +131,7 @@ enum event_type { EVENT_ADDED, EVENT_MODIFIED, EVENT_DELETED };
  * state, at the revision of the deletion. It may call anything but registry_uninform() of another.
  */
 struct informer {
-	const struct kind *kind; /* NULL: all kinds */
+	const struct schema_kind *kind; /* NULL: all kinds */
 	void (*event)(
 		struct informer *i, enum event_type type, const struct object *old, const struct object *now);
 	struct informer *next; /* the registry's own */
@@ -148,30 +148,27 @@ void registry_uninform(struct informer *i); /* idempotent; safe inside its own c
  */
 struct watcher;
 
+/*
+ * sendInitialEvents. Unset: the objects there are come first when `revision` is 0 or not given. YES: they always do, and
+ * WATCH_SYNCED ends them. NO: they never do.
+ */
+enum watch_initial { WATCH_INITIAL_UNSET, WATCH_INITIAL_YES, WATCH_INITIAL_NO };
+
 struct watch_options {
 	const char *ns; /* NULL or "": all */
 	const struct selector *labels,
 		*fields; /* owned by the watcher from here on, also on failure; may be NULL */
 	int64_t revision; /* -1: not given; 0: any: both begin with the objects there are; else what follows it */
-	bool initial_events; /* sendInitialEvents: the objects there are, then WATCH_SYNCED, then what follows */
-	bool bookmarks;	     /* allowWatchBookmarks */
+	enum watch_initial initial;
 	void (*ready)(struct watcher *w, void *arg);
 	void *arg;
 };
 
-enum watch_type {
-	WATCH_NOTHING,
-	WATCH_ADDED,
-	WATCH_MODIFIED,
-	WATCH_DELETED,
-	WATCH_SYNCED,
-	WATCH_BOOKMARK,
-	WATCH_EXPIRED
-};
+enum watch_type { WATCH_NOTHING, WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_SYNCED, WATCH_EXPIRED };
 
 /* NULL, or an error: 410 Expired. */
-must_check struct status *registry_watch(
-	struct watcher **out, struct registry *r, const struct kind *kind, const struct watch_options *o);
+must_check struct status *registry_watch(struct watcher **out, struct registry *r,
+	const struct schema_kind *kind, const struct watch_options *o);
 
 /*
  * The next event. *object is held for the caller with ADDED, MODIFIED and DELETED; *revision is where the watch is now, for
@@ -193,6 +190,7 @@ struct write_options {
 		*subresource; /* NULL; "status", "finalize", "approval", "ephemeralcontainers", "resize"... */
 	const char *field_manager;
 	bool dry_run;
+	bool applied; /* the document has its managedFields already: server-side apply */
 	/* Told of each warning for the client, during the call and until the answer. May be NULL. */
 	void (*warn)(const char *text, void *arg);
 	void *warn_arg;
@@ -206,16 +204,17 @@ struct write_options {
  * @ns:		"" for a kind without namespaces
  * @opts:	may be NULL
  */
-void registry_create(struct registry *r, const struct caller *who, const struct kind *kind, const char *ns,
-	yyjson_mut_doc *doc, const struct write_options *opts, registry_done *done, void *arg);
+void registry_create(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, yyjson_mut_doc *doc, const struct write_options *opts, registry_done *done,
+	void *arg);
 
 /*
  * A PUT: with metadata.resourceVersion in @doc it is refused with 409 when the object has another; without, it replaces
  * whatever is there. @doc is taken.
  */
-void registry_update(struct registry *r, const struct caller *who, const struct kind *kind, const char *ns,
-	const char *name, yyjson_mut_doc *doc, const struct write_options *opts, registry_done *done,
-	void *arg);
+void registry_update(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, const char *name, yyjson_mut_doc *doc, const struct write_options *opts,
+	registry_done *done, void *arg);
 
 /*
  * What a change does to the newest object: changes *doc, or replaces it (freeing the old). Called again, with the newer
@@ -234,9 +233,9 @@ typedef enum modify registry_modifier(
  * How controllers write (with subresource "status" for status), and what patches are made of. @done gets the same @arg.
  * A change that changes nothing is not written.
  */
-void registry_modify(struct registry *r, const struct caller *who, const struct kind *kind, const char *ns,
-	const char *name, bool may_create, registry_modifier *fn, const struct write_options *opts,
-	registry_done *done, void *arg);
+void registry_modify(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, const char *name, bool may_create, registry_modifier *fn,
+	const struct write_options *opts, registry_done *done, void *arg);
 
 enum propagation { PROPAGATE_DEFAULT, PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN };
 
@@ -253,11 +252,12 @@ struct delete_options {
 /* @gone: it is out of the store; else it is only marked, and finalizers or its node finish it. */
 typedef void registry_deleted(const struct status *error, const struct object *object, bool gone, void *arg);
 
-void registry_delete(struct registry *r, const struct caller *who, const struct kind *kind, const char *ns,
-	const char *name, const struct delete_options *opts, registry_deleted *done, void *arg);
+void registry_delete(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, const char *name, const struct delete_options *opts, registry_deleted *done,
+	void *arg);
 
 /* Deletes what the list shows; @done gets the first error, if any. The list is the caller's. */
-void registry_delete_all(struct registry *r, const struct caller *who, const struct kind *kind,
+void registry_delete_all(struct registry *r, const struct caller *who, const struct schema_kind *kind,
 	const struct list *list, const struct delete_options *opts,
 	void (*done)(const struct status *error, void *arg), void *arg);
 
@@ -269,7 +269,7 @@ enum admit_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE };
 struct attempt {
 	struct registry *registry;
 	const struct caller *who;
-	const struct kind *kind;
+	const struct schema_kind *kind;
 	enum admit_verb verb;
 	const char *ns, *name;	 /* name "" while generateName has not been used */
 	const char *subresource; /* "" for the object itself */

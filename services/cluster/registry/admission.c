@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The rules of admission, in their order, and the walk over them. */
+
+#include "cluster/registry/admission.h"
+#include "cluster/registry/registry_int.h"
+
+const struct admission *const admissions[] = {
+	&admission_namespace,
+	&admission_pod,
+	&admission_service,
+	NULL,
+};
+
+void attempt_warn(const struct attempt *a, const char *text)
+{
+	if (a->warn)
+		a->warn(text, a->warn_arg);
+}
+
+struct status *admission_change(struct attempt *a)
+{
+	for (size_t i = 0; admissions[i]; i++) {
+		struct status *err = admissions[i]->change ? admissions[i]->change(a) : NULL;
+
+		if (err)
+			return err;
+	}
+	return NULL;
+}
+
+struct status *admission_check(struct attempt *a, size_t *checked)
+{
+	for (size_t i = 0; admissions[i]; i++) {
+		struct status *err = admissions[i]->check ? admissions[i]->check(a) : NULL;
+
+		if (err)
+			return err;
+		*checked = i + 1;
+	}
+	return NULL;
+}
+
+void admission_settled(struct attempt *a, size_t checked, bool written)
+{
+	for (size_t i = 0; i < checked; i++)
+		if (admissions[i]->settled)
+			admissions[i]->settled(a, written);
+}

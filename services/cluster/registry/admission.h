@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_ADMISSION_H
+#define CLUSTER_ADMISSION_H
+
+/* The rules there are; admission.c puts them in order. A rule of another room of the cluster is declared here too. */
+
+#include "cluster/registry/registry.h"
+
+/* Namespaces: nothing is created in one that is not there or is going; those of the system stay. */
+extern const struct admission admission_namespace;
+/* Pods run as a service account that exists, and have its token at hand; tolerations, quality of service. */
+extern const struct admission admission_pod;
+/* Services have addresses and node ports that nobody else has. */
+extern const struct admission admission_service;
+
+/* "" "Pod": is it this kind? */
+bool attempt_is(const struct attempt *a, const char *group, const char *kind);
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The view: every stored object in memory, in one index a kind, and by uid and by owner. It changes only when the
+ * store says that something was written; then history.c tells everybody else.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/registry/registry_int.h"
+#include "cluster/registry/services.h"
+#include "lib/log.h"
+
+void registry_broken(struct registry *r, const char *what)
+{
+	log_error("registry op=%s error=\"the view cannot follow the store: starting again\"", what);
+	loop_quit(r->loop, 1);
+}
+
+/* ---- kinds */
+
+static struct view *view_of_key(const struct registry *r, const char *key)
+{
+	size_t lo = 0, hi = r->n_views, n = strcspn(key, "/") + 1;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		struct view *v = r->views[mid];
+		int c = strncmp(v->prefix, key, n);
+
+		if (!c && v->prefix_len == n)
+			return v;
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+struct view *registry_view(const struct registry *r, const struct schema_kind *kind)
+{
+	char prefix[512];
+
+	snprintf(prefix, sizeof(prefix), "%s%s%s/", kind->plural, *kind->group ? "." : "", kind->group);
+
+	struct view *v = view_of_key(r, prefix);
+
+	if (!v && kind->stored && kind->stored != kind)
+		return registry_view(r, kind->stored);
+	return v;
+}
+
+static int add_view(struct registry *r, const struct schema_kind *kind)
+{
+	char prefix[512];
+	int n = snprintf(
+		prefix, sizeof(prefix), "%s%s%s/", kind->plural, *kind->group ? "." : "", kind->group);
+	struct view **grown = realloc(r->views, (r->n_views + 1) * sizeof(*grown)), *v;
+	size_t at = r->n_views;
+
+	if (!grown)
+		return -ENOMEM;
+	r->views = grown;
+	v = calloc(1, sizeof(*v) + (size_t)n + 1);
+	if (!v)
+		return -ENOMEM;
+	v->kind = kind;
+	v->floor = r->revision;
+	v->prefix_len = (size_t)n;
+	memcpy(v->prefix, prefix, (size_t)n + 1);
+	while (at && strcmp(r->views[at - 1]->prefix, prefix) > 0) {
+		r->views[at] = r->views[at - 1];
+		at--;
+	}
+	r->views[at] = v;
+	r->n_views++;
+	return 0;
+}
+
+static int add_built_in(struct registry *r)
+{
+	size_t n;
+	const struct schema_kind *kinds = schema_kinds(&n);
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct schema_kind *k = &kinds[i];
+
+		if (k->flags & (SCHEMA_REVIEW | SCHEMA_METRICS) || (k->stored && k->stored != k))
+			continue;
+		err = add_view(r, k);
+	}
+	return err;
+}
+
+char *registry_key(const struct view *v, const char *ns, const char *name)
+{
+	char *key = NULL;
+	bool namespaced = v->kind->flags & SCHEMA_NAMESPACED;
+
+	if (asprintf(&key, "%s%s%s%s", v->prefix, namespaced ? ns : "", namespaced ? "/" : "", name) < 0)
+		return NULL;
+	return key;
+}
+
+/* ---- the indexes */
+
+static char *owned_key(const char *uid, const char *key)
+{
+	char *text = NULL;
+
+	return asprintf(&text, "%s\001%s", uid, key) < 0 ? NULL : text;
+}
+
+static void forget_owners(struct registry *r, const struct object *o)
+{
+	for (size_t i = 0; i < o->n_owners; i++) {
+		cleanup(freep) char *key = owned_key(o->owners[i].uid, o->key);
+
+		if (!key) {
+			registry_broken(r, "owners");
+			return;
+		}
+		free((char *)(uintptr_t)index_remove(&r->owned, key).key);
+	}
+}
+
+static void note_owners(struct registry *r, struct object *o)
+{
+	for (size_t i = 0; i < o->n_owners; i++) {
+		char *key = owned_key(o->owners[i].uid, o->key);
+		struct index_entry was = {0};
+
+		if (!key || index_put(&r->owned, key, o, &was)) {
+			free(key);
+			registry_broken(r, "owners");
+			return;
+		}
+		free((char *)(uintptr_t)was.key);
+	}
+}
+
+static bool same_owners(const struct object *a, const struct object *b)
+{
+	if (a->n_owners != b->n_owners)
+		return false;
+	for (size_t i = 0; i < a->n_owners; i++)
+		if (strcmp(a->owners[i].uid, b->owners[i].uid) != 0)
+			return false;
+	return true;
+}
+
+/* The object is in, or takes the place of another, which is handed back with its reference. */
+static struct object *put(struct registry *r, struct view *v, struct object *o)
+{
+	struct index_entry was, other;
+
+	if (index_put(&v->objects, o->key, o, &was)) {
+		registry_broken(r, "index");
+		return NULL;
+	}
+	if (was.object && strcmp(was.object->uid, o->uid) != 0)
+		index_remove(&r->by_uid, was.object->uid);
+	if (*o->uid && index_put(&r->by_uid, o->uid, o, &other))
+		registry_broken(r, "index");
+	/* Equal owners: their entries change only where they point. */
+	if (was.object && !same_owners(was.object, o))
+		forget_owners(r, was.object);
+	note_owners(r, o);
+	return was.object;
+}
+
+static struct object *drop(struct registry *r, struct view *v, const char *key)
+{
+	struct object *o = index_remove(&v->objects, key).object;
+
+	if (!o)
+		return NULL;
+	index_remove(&r->by_uid, o->uid);
+	forget_owners(r, o);
+	return o;
+}
+
+/* ---- what the store says */
+
+static void on_load(const struct store_item *item, void *arg)
+{
+	struct registry *r = arg;
+	struct view *v = view_of_key(r, item->key);
+	struct object *o;
+	int err;
+
+	if (!v) {
+		log_warn("registry key=%s msg=\"of no kind that is served: left alone\"", item->key);
+		return;
+	}
+	err = object_new(&o, v->kind, item->key, item->value, item->len, item->revision);
+	if (err)
+		log_errno(-err, "registry key=%s op=load msg=\"left out\"", item->key);
+	else
+		(void)put(r, v, o);
+}
+
+static void on_item(const struct store_item *item, void *arg)
+{
+	struct registry *r = arg;
+	struct view *v = view_of_key(r, item->key);
+	struct object *now = NULL, *old;
+	int err;
+
+	r->revision = item->revision;
+	if (!v)
+		return;
+	if (item->value) {
+		err = object_new(&now, v->kind, item->key, item->value, item->len, item->revision);
+		if (err) {
+			log_errno(-err, "registry key=%s op=event", item->key);
+			registry_broken(r, "event");
+			return;
+		}
+		old = put(r, v, now);
+		history_add(r, v, old ? EVENT_MODIFIED : EVENT_ADDED, old, object_ref(now));
+		return;
+	}
+	old = drop(r, v, item->key);
+	if (!old)
+		return;
+	err = object_at(&now, old, item->revision);
+	if (err) {
+		registry_broken(r, "event");
+		return;
+	}
+	history_add(r, v, EVENT_DELETED, old, now);
+}
+
+static void on_failed(int err, void *arg)
+{
+	log_errno(-err, "registry op=store msg=\"the store takes no more writes\"");
+}
+
+static const struct store_events store_events = {on_item, on_failed};
+
+/* ---- opening and closing */
+
+static int open_store(struct registry *r, char **why)
+{
+	cleanup(freep) char *path = NULL;
+
+	if (!r->opts.data_dir)
+		return store_memory_open(&r->store, r->loop, &store_events, r);
+	if (asprintf(&path, "%s/cluster.db", r->opts.data_dir) < 0)
+		return -ENOMEM;
+	return store_sqlite_open(&r->store, r->loop, path, &store_events, r, why);
+}
+
+int registry_open(struct registry **out, const struct registry_options *opts, char **why)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+	int err;
+
+	*why = NULL;
+	if (!r)
+		return -ENOMEM;
+	r->loop = opts->loop;
+	r->opts = *opts;
+	err = add_built_in(r);
+	if (!err)
+		err = history_open(r);
+	if (!err)
+		err = open_store(r, why);
+	if (!err)
+		err = store_load(r->store, on_load, r, &r->revision);
+	if (err) {
+		registry_close(r);
+		return err;
+	}
+	for (size_t i = 0; i < r->n_views; i++)
+		r->views[i]->floor = r->revision;
+	err = services_open(&r->services, r);
+	if (err) {
+		registry_close(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void registry_close(struct registry *r)
+{
+	const struct index_entry *e;
+
+	if (!r)
+		return;
+	r->closing = true;
+	store_close(r->store);
+	ops_close(r);
+	services_close(r->services);
+	history_close(r);
+	for (struct index_pos pos = {0}; (e = index_next(&r->owned, &pos));)
+		free((char *)(uintptr_t)e->key);
+	index_fini(&r->owned);
+	index_fini(&r->by_uid);
+	for (size_t i = 0; i < r->n_views; i++) {
+		for (struct index_pos pos = {0}; (e = index_next(&r->views[i]->objects, &pos));)
+			object_unref(e->object);
+		index_fini(&r->views[i]->objects);
+		free(r->views[i]);
+	}
+	free(r->views);
+	free(r);
+}
+
+/* ---- reading */
+
+struct loop *registry_loop(const struct registry *r)
+{
+	return r->loop;
+}
+
+struct store *registry_store(const struct registry *r)
+{
+	return r->store;
+}
+
+int64_t registry_revision(const struct registry *r)
+{
+	return r->revision;
+}
+
+const struct object *registry_get(
+	const struct registry *r, const struct schema_kind *kind, const char *ns, const char *name)
+{
+	struct view *v = registry_view(r, kind);
+	char key[STORE_KEY_MAX];
+	bool namespaced = kind->flags & SCHEMA_NAMESPACED;
+	int n;
+
+	if (!v)
+		return NULL;
+	n = snprintf(
+		key, sizeof(key), "%s%s%s%s", v->prefix, namespaced ? ns : "", namespaced ? "/" : "", name);
+	return n > 0 && (size_t)n < sizeof(key) ? index_get(&v->objects, key) : NULL;
+}
+
+void registry_each(const struct registry *r, const struct schema_kind *kind, const char *ns,
+	bool (*fn)(const struct object *o, void *arg), void *arg)
+{
+	struct view *v = registry_view(r, kind);
+	char prefix[STORE_KEY_MAX];
+	bool all = !ns || !*ns || !(kind->flags & SCHEMA_NAMESPACED);
+	size_t n;
+	const struct index_entry *e;
+
+	if (!v)
+		return;
+	snprintf(prefix, sizeof(prefix), "%s%s%s", v->prefix, all ? "" : ns, all ? "" : "/");
+	n = strlen(prefix);
+	for (struct index_pos pos = index_seek(&v->objects, prefix);
+		(e = index_next(&v->objects, &pos)) && !strncmp(e->key, prefix, n);)
+		if (!fn(e->object, arg))
+			return;
+}
+
+size_t registry_count(const struct registry *r, const struct schema_kind *kind)
+{
+	struct view *v = registry_view(r, kind);
+
+	return v ? v->objects.count : 0;
+}
+
+void registry_each_owned(
+	const struct registry *r, const char *uid, bool (*fn)(const struct object *o, void *arg), void *arg)
+{
+	size_t n = strlen(uid);
+	const struct index_entry *e;
+
+	for (struct index_pos pos = index_seek(&r->owned, uid);
+		(e = index_next(&r->owned, &pos)) && !strncmp(e->key, uid, n) && e->key[n] == '\001';)
+		if (!fn(e->object, arg))
+			return;
+}
+
+const struct object *registry_by_uid(const struct registry *r, const char *uid)
+{
+	return index_get(&r->by_uid, uid);
+}

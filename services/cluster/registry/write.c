@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Create, update and modify. Each try works on a document of its own, against the view of that moment: metadata and parts,
+ * defaults, the rules that change, validation, the rules that check, owners of fields, bytes.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cluster/registry/registry_int.h"
+#include "cluster/schema/apply.h"
+#include "cluster/schema/default.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/validate.h"
+
+enum { NAME_TRIES_MAX = 8, NAME_MAX_BYTES = 320 };
+
+static struct status *no_memory(void)
+{
+	return status_errno(-ENOMEM, "write");
+}
+
+/* ---- what creating and changing share */
+
+static struct status *validate(struct attempt *a, yyjson_mut_val *old)
+{
+	struct field_errors errors = {0};
+	struct warnings warnings = {0};
+	struct status *err;
+	bool status = !strcmp(a->subresource, "status");
+
+	/* Binding, approving and finalizing change what a PUT of the object may not. */
+	if (*a->subresource && !status)
+		return NULL;
+	validate_object(a->kind, a->root, old, status ? VALIDATE_STATUS : VALIDATE_MAIN, &errors);
+	err = field_errors_status(&errors, a->kind, a->name);
+	field_errors_fini(&errors);
+	if (!err && !status && a->warn) {
+		validate_warnings(a->kind, a->root, &warnings);
+		for (size_t i = 0; i < warnings.n; i++)
+			attempt_warn(a, warnings.items[i]);
+		warnings_fini(&warnings);
+	}
+	return err;
+}
+
+static const char *manager_of(const struct op *op)
+{
+	const char *colon;
+
+	if (op->manager && *op->manager)
+		return op->manager;
+	colon = strrchr(op->who->user, ':');
+	return colon ? colon + 1 : op->who->user;
+}
+
+static struct status *own(struct op *op, yyjson_mut_val *old)
+{
+	char now[META_TIME_MAX];
+	struct apply_manager m = {.name = manager_of(op), .subresource = op->subresource, .time = now};
+
+	if (op->applied)
+		return NULL;
+	meta_time(now, time(NULL));
+	return apply_update(op->attempt.doc, old, op->view->kind, &m);
+}
+
+static struct status *rules(struct op *op, yyjson_mut_val *old)
+{
+	struct attempt *a = &op->attempt;
+	struct status *err;
+
+	if (!default_object(a->doc, a->kind))
+		return no_memory();
+	err = admission_change(a);
+	if (err)
+		return err;
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	if (!default_object(a->doc, a->kind))
+		return no_memory();
+	err = validate(a, old);
+	if (err)
+		return err;
+	return admission_check(a, &op->checked);
+}
+
+static struct status *encode(struct op *op)
+{
+	op->json = object_encode(op->attempt.doc, op->view->kind, &op->json_len);
+	op->key = registry_key(op->view, op->ns, op->name);
+	return op->json && op->key ? NULL : no_memory();
+}
+
+/* ---- create */
+
+/* The name that is given, or one made from generateName. */
+static struct status *choose_name(struct op *op, yyjson_mut_val *root)
+{
+	const char *said = meta_mut_text(root, "name"), *prefix = meta_mut_text(root, "generateName");
+	char name[NAME_MAX_BYTES];
+
+	if (op->name)
+		return NULL; /* by the URL: a PUT or an apply that creates */
+	if (said && *said) {
+		op->name = strdup(said);
+		op->conditional = true;
+	} else if (prefix && *prefix) {
+		if (meta_generate_name(name, sizeof(name), prefix))
+			return status_internal("no random numbers");
+		op->name = strdup(name);
+	} else {
+		struct status *s;
+		struct field_errors e = {0};
+
+		field_error(&e, FIELD_REQUIRED, "metadata.name", NULL, "name or generateName is required");
+		s = field_errors_status(&e, op->view->kind, "");
+		field_errors_fini(&e);
+		return s;
+	}
+	return op->name ? NULL : no_memory();
+}
+
+static struct status *create(struct op *op)
+{
+	struct attempt *a = &op->attempt;
+	struct status *err;
+
+	a->verb = ADMIT_CREATE;
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	if (!yyjson_mut_is_obj(a->root))
+		return status_bad_request("the object is not a JSON object");
+	err = choose_name(op, a->root);
+	a->name = op->name;
+	if (!err)
+		err = meta_for_create(a);
+	if (!err)
+		err = rules(op, NULL);
+	if (!err)
+		err = own(op, NULL);
+	return err ? err : encode(op);
+}
+
+static void try_create(struct op *op)
+{
+	struct status *err;
+	bool generated = !op->name || !op->conditional;
+
+	if (op->tries > NAME_TRIES_MAX) {
+		op_answer(op, status_already_exists(op->view->kind, op->name), NULL, false);
+		return;
+	}
+	if (generated && op->tries > 1) {
+		free(op->name);
+		op->name = NULL;
+	}
+	op->attempt.doc = yyjson_mut_doc_mut_copy(op->given, NULL);
+	err = op->attempt.doc ? create(op) : no_memory();
+	if (!err && index_get(&op->view->objects, op->key))
+		err = status_already_exists(op->view->kind, op->name);
+	if (err)
+		op_answer(op, err, NULL, false);
+	else
+		op_write(op, 0);
+}
+
+/* An op that could not be made for lack of memory: there is nobody who could be answered later. */
+static void refuse_now(registry_done *done, void *arg)
+{
+	struct status *err = no_memory();
+
+	done(err, NULL, arg);
+	status_free(err);
+}
+
+void registry_create(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, yyjson_mut_doc *doc, const struct write_options *opts, registry_done *done, void *arg)
+{
+	struct op *op = op_new(r, who, kind, ns, NULL, opts);
+
+	if (!op) {
+		yyjson_mut_doc_free(doc);
+		refuse_now(done, arg);
+		return;
+	}
+	op->given = doc;
+	op->done = done;
+	op->arg = arg;
+	op->attempt_fn = try_create;
+	op_start(op);
+}
+
+/* ---- change */
+
+static struct status *change(struct op *op, yyjson_mut_val *old, bool *nothing)
+{
+	struct attempt *a = &op->attempt;
+	struct status *err;
+
+	a->verb = ADMIT_UPDATE;
+	a->old = op->old;
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	if (!yyjson_mut_is_obj(a->root))
+		return status_bad_request("the object is not a JSON object");
+	err = meta_for_update(a, old, op->expect, &op->conditional);
+	if (!err)
+		err = meta_restrict(a, old);
+	if (!err)
+		err = rules(op, old);
+	if (!err)
+		err = meta_generation(a, old);
+	if (err)
+		return err;
+	/* Who changes nothing owns nothing more, unless it is by apply, which owns what it says. */
+	*nothing = meta_unchanged(a->root, old) && !meta_finished(a);
+	if (*nothing)
+		return NULL;
+	err = own(op, old);
+	return err ? err : encode(op);
+}
+
+static void changed(struct op *op)
+{
+	yyjson_mut_doc *old = object_mut_doc(op->old);
+	bool nothing = false;
+	struct status *err = old ? change(op, yyjson_mut_doc_get_root(old), &nothing) : no_memory();
+
+	yyjson_mut_doc_free(old);
+	/* A modifier is shown the newer object and decides again. */
+	if (op->fn)
+		op->conditional = false;
+	if (err) {
+		op_answer(op, err, NULL, false);
+	} else if (nothing) {
+		op_answer(op, NULL, object_ref(op->old), false);
+	} else {
+		if (meta_finished(&op->attempt)) {
+			free(op->json);
+			op->json = NULL;
+		}
+		op_write(op, op->old->revision);
+	}
+}
+
+static void look_up(struct op *op)
+{
+	const struct object *o = registry_get(op->r, op->view->kind, op->ns, op->name);
+
+	op->old = o ? object_ref(o) : NULL;
+}
+
+static void create_in_place(struct op *op)
+{
+	struct status *err = create(op);
+
+	if (err)
+		op_answer(op, err, NULL, false);
+	else
+		op_write(op, 0);
+}
+
+static void try_update(struct op *op)
+{
+	const struct schema_kind *k = op->view->kind;
+
+	look_up(op);
+	op->attempt.doc = yyjson_mut_doc_mut_copy(op->given, NULL);
+	if (!op->attempt.doc)
+		op_answer(op, no_memory(), NULL, false);
+	else if (op->old)
+		changed(op);
+	else if (k->flags & SCHEMA_CREATE_ON_UPDATE && !*op->subresource)
+		create_in_place(op);
+	else
+		op_answer(op, status_not_found(k, op->name), NULL, false);
+}
+
+static struct status *needs_revision(const struct op *op)
+{
+	const char *said = meta_mut_text(yyjson_mut_doc_get_root(op->given), "resourceVersion");
+	const struct schema_kind *k = op->view->kind;
+	struct field_errors e = {0};
+	struct status *err;
+
+	if (k->flags & (SCHEMA_UNCONDITIONAL | SCHEMA_CREATE_ON_UPDATE) || op->expect || (said && *said))
+		return NULL;
+	field_error(&e, FIELD_INVALID, "metadata.resourceVersion", NULL, "must be specified for an update");
+	err = field_errors_status(&e, k, op->name);
+	field_errors_fini(&e);
+	return err;
+}
+
+void registry_update(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, const char *name, yyjson_mut_doc *doc, const struct write_options *opts,
+	registry_done *done, void *arg)
+{
+	struct op *op = op_new(r, who, kind, ns, name, opts);
+
+	if (!op) {
+		yyjson_mut_doc_free(doc);
+		refuse_now(done, arg);
+		return;
+	}
+	op->given = doc;
+	op->done = done;
+	op->arg = arg;
+	op->attempt_fn = try_update;
+	if (!op->error)
+		op->error = needs_revision(op);
+	op_start(op);
+}
+
+static void try_modify(struct op *op)
+{
+	struct status *err = NULL;
+	enum modify result;
+
+	look_up(op);
+	if (!op->old && !op->may_create) {
+		op_answer(op, status_not_found(op->view->kind, op->name), NULL, false);
+		return;
+	}
+	op->attempt.doc = op->old ? object_mut_doc(op->old) : yyjson_mut_doc_new(NULL);
+	if (!op->attempt.doc) {
+		op_answer(op, no_memory(), NULL, false);
+		return;
+	}
+	result = op->fn(op->old, &op->attempt.doc, &err, op->arg);
+	if (result == MODIFY_FAIL)
+		op_answer(op, err ? err : no_memory(), NULL, false);
+	else if (result == MODIFY_NOTHING)
+		op_answer(op, NULL, op->old ? object_ref(op->old) : NULL, false);
+	else if (op->old)
+		changed(op);
+	else
+		create_in_place(op);
+}
+
+void registry_modify(struct registry *r, const struct caller *who, const struct schema_kind *kind,
+	const char *ns, const char *name, bool may_create, registry_modifier *fn,
+	const struct write_options *opts, registry_done *done, void *arg)
+{
+	struct op *op = op_new(r, who, kind, ns, name, opts);
+
+	if (!op) {
+		refuse_now(done, arg);
+		return;
+	}
+	op->may_create = may_create;
+	op->fn = fn;
+	op->done = done;
+	op->arg = arg;
+	op->attempt_fn = try_modify;
+	op_start(op);
+}
