@@ -42,7 +42,8 @@ static yyjson_mut_val *ports_of(yyjson_mut_doc *doc, yyjson_val *service, yyjson
 	size_t i, n;
 
 	yyjson_arr_foreach (ports, i, n, each) {
-		const char *protocol = json_str(each, "protocol") ?: "TCP", *app = json_text(each, "appProtocol");
+		const char *protocol = json_str(each, "protocol") ?: "TCP",
+			   *app = json_text(each, "appProtocol");
 		yyjson_val *target = yyjson_obj_get(each, "targetPort");
 		int64_t number = json_int(each, "port", 0);
 		yyjson_mut_val *o;
@@ -117,14 +118,16 @@ static bool gather_addresses(struct gather *g, const struct object *o, yyjson_va
 {
 	yyjson_val *spec = json_obj(root, "spec"), *status = json_obj(root, "status");
 	yyjson_val *list = json_arr(status, "podIPs"), *each;
-	const char *subdomain = json_str(spec, "subdomain") ?: "", *hostname = json_str(spec, "hostname") ?: "";
+	const char *subdomain = json_str(spec, "subdomain") ?: "",
+		   *hostname = json_str(spec, "hostname") ?: "";
 	size_t i, n;
 
 	yyjson_arr_foreach (list, i, n, each) {
 		const char *ip = json_text(each, "ip");
 		bool ipv6 = ip && strchr(ip, ':');
 		struct backend_group *group;
-		struct backend b = {.serving = condition_is(root, "Ready", "True"), .terminating = o->deleted};
+		struct backend b = {
+			.serving = condition_is(root, "Ready", "True"), .terminating = o->deleted};
 
 		if (!ip || !g->families[ipv6])
 			continue;
@@ -234,9 +237,11 @@ static bool selects(const struct object *service, const void *arg)
 {
 	const struct change *c = arg;
 	yyjson_doc *doc = object_doc(service);
-	struct selector *s = doc ? selector_of_map(meta_get(yyjson_doc_get_root(doc), "spec", "selector", NULL)) : NULL;
-	bool yes = s && !s->nothing &&
-		   (selector_matches(s, label_of, c->now) || (c->old && selector_matches(s, label_of, c->old)));
+	struct selector *s =
+		doc ? selector_of_map(meta_get(yyjson_doc_get_root(doc), "spec", "selector", NULL)) : NULL;
+	bool yes =
+		s && !s->nothing &&
+		(selector_matches(s, label_of, c->now) || (c->old && selector_matches(s, label_of, c->old)));
 
 	selector_free(s);
 	yyjson_doc_free(doc);
@@ -262,8 +267,10 @@ static bool same_backend(const struct object *old, const struct object *now)
 	yyjson_doc *a = object_doc(old), *b = object_doc(now);
 	yyjson_val *x = yyjson_doc_get_root(a), *y = yyjson_doc_get_root(b);
 	bool same = a && b && !old->deleted == !now->deleted && same_labels(old, now) &&
-		    condition_is(x, "Ready", "True") == condition_is(y, "Ready", "True") && ended(x) == ended(y) &&
-		    yyjson_equals(meta_get(x, "status", "podIPs", NULL) ?: x, meta_get(y, "status", "podIPs", NULL) ?: x);
+		    condition_is(x, "Ready", "True") == condition_is(y, "Ready", "True") &&
+		    ended(x) == ended(y) &&
+		    yyjson_equals(meta_get(x, "status", "podIPs", NULL) ?: x,
+			    meta_get(y, "status", "podIPs", NULL) ?: x);
 
 	yyjson_doc_free(a);
 	yyjson_doc_free(b);

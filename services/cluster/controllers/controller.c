@@ -38,7 +38,8 @@ struct subscription {
 
 struct controller {
 	const struct controller_type *type;
-	const struct schema_kind *kind;
+	const struct schema_kind *kind; /* NULL: any */
+	const struct cluster_context *context;
 	struct registry *r;
 	struct loop *loop;
 	struct loop_task task;
@@ -128,23 +129,28 @@ void controller_queue(struct controller *c, const char *ns, const char *name)
 	if (i)
 		enqueue(i);
 	else if (!c->stopping)
-		log_error("controller=%s key=%s/%s msg=\"out of memory: forgotten until it changes again\"", c->type->name, ns,
-			name);
+		log_error("controller=%s key=%s/%s msg=\"out of memory: forgotten until it changes again\"",
+			c->type->name, ns, name);
 }
 
 void controller_queue_object(struct controller *c, const struct object *o)
 {
-	controller_queue(c, o->ns, o->name);
+	if (c->kind)
+		controller_queue(c, o->ns, o->name);
+	else
+		controller_queue(c, "", o->uid);
 }
 
 void controller_queue_owner(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
-	const struct object_owner *before = old ? object_controller(old) : NULL, *after = object_controller(now);
+	const struct object_owner *before = old ? object_controller(old) : NULL,
+				  *after = object_controller(now);
 
 	if (after && !strcmp(after->kind, c->kind->kind) && !strcmp(after->api_version, c->kind->api_version))
 		controller_queue(c, now->ns, after->name);
-	if (before && (!after || strcmp(before->uid, after->uid) != 0) && !strcmp(before->kind, c->kind->kind))
+	if (before && (!after || strcmp(before->uid, after->uid) != 0) &&
+		!strcmp(before->kind, c->kind->kind))
 		controller_queue(c, now->ns, before->name);
 }
 
@@ -183,8 +189,8 @@ static void wake_in(struct item *i, int64_t ms)
 	if (i->timer.loop && i->timer.deadline_ms <= at)
 		return;
 	if (loop_timer_set(i->c->loop, &i->timer, at, on_timer) < 0)
-		log_error("controller=%s key=%s/%s msg=\"out of memory: not tried again by itself\"", i->c->type->name, i->ns,
-			i->name);
+		log_error("controller=%s key=%s/%s msg=\"out of memory: not tried again by itself\"",
+			i->c->type->name, i->ns, i->name);
 }
 
 static int64_t backoff_ms(unsigned failures)
@@ -226,14 +232,16 @@ static void release(struct item *i)
 static void begin_turn(struct item *i)
 {
 	struct controller *c = i->c;
-	const struct object *o = registry_get(c->r, c->kind, i->ns, i->name);
+	const struct object *o =
+		c->kind ? registry_get(c->r, c->kind, i->ns, i->name) : registry_by_uid(c->r, i->name);
 
 	loop_timer_del(&i->timer);
 	i->running = true;
 	i->dirty = i->failed = i->conflict = false;
 	i->again_ms = 0;
 	i->writes = 1; /* sync itself */
-	i->turn = (struct turn){.c = c, .r = c->r, .ns = i->ns, .name = i->name, .now_s = time(NULL)};
+	i->turn = (struct turn){
+		.c = c, .r = c->r, .ns = i->ns, .name = i->name, .context = c->context, .now_s = time(NULL)};
 	if (o) {
 		i->turn.object = i->held = object_ref(o);
 		i->doc = object_doc(o);
@@ -290,7 +298,8 @@ static void answered(struct item *i, const struct status *error, const char *ver
 	if (error && error->code == 409 && !strcmp(error->reason, "Conflict")) {
 		i->conflict = true;
 	} else if (error && error->code != 404 && error->code != 409) {
-		log_warn("controller=%s key=%s/%s op=%s error=\"%s\"", i->c->type->name, i->ns, i->name, verb, error->message);
+		log_warn("controller=%s key=%s/%s op=%s error=\"%s\"", i->c->type->name, i->ns, i->name, verb,
+			error->message);
 		i->failed = true;
 	}
 	release(i);
@@ -326,8 +335,8 @@ void turn_create(struct turn *t, const struct schema_kind *kind, const char *ns,
 		return;
 	}
 	i->writes++;
-	registry_create(t->r, &i->c->who, kind, ns, doc, &(struct write_options){.field_manager = i->c->type->name},
-		on_created, i);
+	registry_create(t->r, &i->c->who, kind, ns, doc,
+		&(struct write_options){.field_manager = i->c->type->name}, on_created, i);
 }
 
 void turn_delete(struct turn *t, const struct object *o, const struct delete_options *opts)
@@ -345,6 +354,7 @@ struct modification {
 	struct item *item;
 	registry_modifier *fn;
 	void *arg;
+	const struct schema_kind *kind;
 	char uid[64];
 };
 
@@ -353,7 +363,7 @@ static enum modify modify(const struct object *old, yyjson_mut_doc **doc, struct
 	struct modification *m = arg;
 
 	if (!old || strcmp(old->uid, m->uid) != 0) {
-		*error = status_not_found(m->item->c->kind, m->item->name);
+		*error = status_not_found(m->kind, m->item->name);
 		return MODIFY_FAIL;
 	}
 	return m->fn(old, doc, error, m->arg);
@@ -380,11 +390,12 @@ void turn_modify(
 		i->failed = true;
 		return;
 	}
-	*m = (struct modification){.item = i, .fn = fn, .arg = arg};
+	*m = (struct modification){.item = i, .fn = fn, .arg = arg, .kind = o->kind};
 	snprintf(m->uid, sizeof(m->uid), "%s", o->uid);
 	i->writes++;
 	registry_modify(t->r, &i->c->who, o->kind, o->ns, o->name, false, modify,
-		&(struct write_options){.subresource = subresource, .field_manager = i->c->type->name}, on_modified, m);
+		&(struct write_options){.subresource = subresource, .field_manager = i->c->type->name},
+		on_modified, m);
 }
 
 /* One member and its new value as text, so that a single free() ends it. */
@@ -394,7 +405,8 @@ struct setting {
 	char json[];
 };
 
-static enum modify set_member(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+static enum modify set_member(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct setting *s = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *value;
@@ -410,8 +422,8 @@ static enum modify set_member(const struct object *old, yyjson_mut_doc **doc, st
 	return MODIFY_FAIL;
 }
 
-void turn_set(
-	struct turn *t, const struct object *o, const char *subresource, const char *key, yyjson_mut_val *value)
+void turn_set(struct turn *t, const struct object *o, const char *subresource, const char *key,
+	yyjson_mut_val *value)
 {
 	size_t len = 0;
 	char *json = value ? yyjson_mut_val_write(value, 0, &len) : NULL;
@@ -428,7 +440,8 @@ void turn_set(
 	free(json);
 }
 
-void turn_event(struct turn *t, const struct object *about, bool warning, const char *reason, const char *format, ...)
+void turn_event(
+	struct turn *t, const struct object *about, bool warning, const char *reason, const char *format, ...)
 {
 	va_list args;
 
@@ -444,12 +457,8 @@ struct registry *controller_registry(const struct controller *c)
 	return c->r;
 }
 
-const struct schema_kind *controller_kind(const struct controller *c)
-{
-	return c->kind;
-}
-
-static void on_event(struct informer *i, enum event_type type, const struct object *old, const struct object *now)
+static void on_event(
+	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
 {
 	struct subscription *s = container_of(i, struct subscription, informer);
 
@@ -457,7 +466,7 @@ static void on_event(struct informer *i, enum event_type type, const struct obje
 		return;
 	if (s->watch)
 		s->watch->event(s->c, type, old, now);
-	else
+	else if (!s->c->type->wants || s->c->type->wants(type, old, now))
 		controller_queue_object(s->c, now);
 }
 
@@ -466,9 +475,9 @@ static int subscribe(struct controller *c, size_t slot, const struct controller_
 	struct subscription *s = &c->subscriptions[slot];
 	const char *version = watch ? watch->api_version : c->type->api_version;
 	const char *name = watch ? watch->kind : c->type->kind;
-	const struct schema_kind *kind = schema_find_kind(version, name);
+	const struct schema_kind *kind = name ? schema_find_kind(version, name) : NULL;
 
-	if (!kind) {
+	if (name && !kind) {
 		log_error("controller=%s msg=\"there is no kind %s in %s\"", c->type->name, name, version);
 		return -ENOENT;
 	}
@@ -479,7 +488,8 @@ static int subscribe(struct controller *c, size_t slot, const struct controller_
 	return 0;
 }
 
-int controller_start(struct controller **out, struct registry *r, const struct controller_type *type)
+int controller_start(struct controller **out, struct registry *r, const struct controller_type *type,
+	const struct cluster_context *context)
 {
 	struct controller *c = calloc(1, sizeof(*c));
 	int err;
@@ -487,13 +497,14 @@ int controller_start(struct controller **out, struct registry *r, const struct c
 	if (!c)
 		return -ENOMEM;
 	c->type = type;
+	c->context = context;
 	c->r = r;
 	c->loop = registry_loop(r);
 	c->last = &c->first;
 	snprintf(c->user, sizeof(c->user), "system:serviceaccount:kube-system:%s", type->name);
 	c->who = (struct caller){.user = c->user, .uid = "", .groups = groups, .n_groups = array_len(groups)};
 	err = subscribe(c, 0, NULL);
-	for (size_t i = 0; !err && i < array_len(type->watches) && type->watches[i].kind; i++)
+	for (size_t i = 0; !err && i < array_len(type->watches) && type->watches[i].api_version; i++)
 		err = subscribe(c, i + 1, &type->watches[i]);
 	if (err)
 		controller_stop(c);
@@ -595,10 +606,10 @@ bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *
 	char now[META_TIME_MAX];
 	size_t i, n;
 
-	yyjson_mut_arr_foreach (conditions, i, n, each)
-		if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), type))
-			found = each;
-	if (found && same(found, "status", status) && same(found, "reason", reason) && same(found, "message", message))
+	yyjson_mut_arr_foreach(conditions, i, n,
+		each) if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), type)) found = each;
+	if (found && same(found, "status", status) && same(found, "reason", reason) &&
+		same(found, "message", message))
 		return false;
 	meta_time(now, (time_t)now_s);
 

@@ -21,19 +21,32 @@
 #include "lib/loop.h"
 
 struct schema_kind;
+struct status;
 struct controller;
+
+/* What controllers know that no object says. */
+struct cluster_context {
+	const char *ca_pem; /* the cluster's authority */
+};
+
 struct turn;
 
 /* The constant part of a controller. */
 struct controller_type {
 	const char *name; /* "replicaset-controller": acts as system:serviceaccount:kube-system:NAME */
-	const char *api_version, *kind; /* of the keys; its objects are queued whenever they change */
+	/*
+	 * Of the keys; its objects are queued whenever they change. Kind NULL: of any kind, and keys are uids (ns "", name
+	 * the uid), as the garbage collector wants it.
+	 */
+	const char *api_version, *kind;
+	/* Is the change worth a turn? NULL: every one is. */
+	bool (*wants)(enum event_type type, const struct object *old, const struct object *now);
 	void (*sync)(struct turn *t);
 	/* A creation was refused, @why: may say so in the object's status. The turn goes on failing. May be NULL. */
 	void (*refused)(struct turn *t, const struct status *why);
-	/* Other kinds it must hear of, ended by one without a kind; `event` queues what is affected. */
+	/* Other kinds it must hear of, ended by one without a version; `event` queues what is affected. */
 	struct controller_watch {
-		const char *api_version, *kind;
+		const char *api_version, *kind; /* kind NULL: every kind */
 		void (*event)(struct controller *c, enum event_type type, const struct object *old,
 			const struct object *now);
 	} watches[6];
@@ -50,10 +63,13 @@ void controller_queue_where(struct controller *c, const char *ns,
 	bool (*wants)(const struct object *o, const void *arg), const void *arg);
 
 struct registry *controller_registry(const struct controller *c);
-const struct schema_kind *controller_kind(const struct controller *c);
 
-/* 0 or -errno; -ENOENT: the tables lack a kind it needs (logged). Turns begin when the loop runs. */
-must_check int controller_start(struct controller **out, struct registry *r, const struct controller_type *type);
+/*
+ * @context: what the controller is told of the cluster, or NULL; borrowed, each turn has it. 0 or -errno; -ENOENT: the tables lack
+ * a kind it needs (logged). Turns begin when the loop runs.
+ */
+must_check int controller_start(struct controller **out, struct registry *r,
+	const struct controller_type *type, const struct cluster_context *context);
 void controller_stop(struct controller *c); /* before the registry is closed; accepts NULL */
 
 /* One key's turn. */
@@ -63,7 +79,8 @@ struct turn {
 	const char *ns, *name;
 	const struct object *object; /* held for the whole turn; NULL: it is gone */
 	yyjson_val *root;	     /* of object, parsed; NULL when gone */
-	int64_t now_s;		     /* the wall clock at the beginning of the turn */
+	const struct cluster_context *context;
+	int64_t now_s; /* the wall clock at the beginning of the turn */
 };
 
 /*
@@ -73,12 +90,14 @@ struct turn {
 void turn_create(struct turn *t, const struct schema_kind *kind, const char *ns, yyjson_mut_doc *doc);
 void turn_delete(struct turn *t, const struct object *o, const struct delete_options *opts);
 /* As registry_modify(), on the newest state; @fn is given @arg, which is freed after the answer. */
-void turn_modify(struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn, void *arg);
+void turn_modify(
+	struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn, void *arg);
 /*
  * Sets the member @key of the object (or of its status, when @subresource is "status") to @value, unless it is equal to
  * that already. @value is copied.
  */
-void turn_set(struct turn *t, const struct object *o, const char *subresource, const char *key, yyjson_mut_val *value);
+void turn_set(struct turn *t, const struct object *o, const char *subresource, const char *key,
+	yyjson_mut_val *value);
 
 /* The turn's object has another turn in @ms, unless one comes earlier. */
 void turn_again_in(struct turn *t, int64_t ms);
@@ -86,8 +105,8 @@ void turn_again_in(struct turn *t, int64_t ms);
 void turn_failed(struct turn *t);
 
 /* An event about @about in this controller's name (event.h). */
-void turn_event(struct turn *t, const struct object *about, bool warning, const char *reason, const char *format, ...)
-	printf_like(5, 6);
+void turn_event(struct turn *t, const struct object *about, bool warning, const char *reason,
+	const char *format, ...) printf_like(5, 6);
 
 /* ---- small helps that several controllers need */
 

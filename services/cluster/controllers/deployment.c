@@ -48,7 +48,7 @@ static bool same_template(yyjson_val *deployment, yyjson_val *set)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	bool same = doc && meta_equal(plain_template(doc, meta_get(deployment, "spec", "template", NULL)),
-				    plain_template(doc, meta_get(set, "spec", "template", NULL)));
+				   plain_template(doc, meta_get(set, "spec", "template", NULL)));
 
 	yyjson_mut_doc_free(doc);
 	return same;
@@ -261,9 +261,9 @@ static bool put_number(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *
 /* The Deployment's annotations, without those that are about itself. */
 static bool copy_annotations(yyjson_mut_doc *doc, yyjson_mut_val *into, yyjson_val *deployment)
 {
-	static const char *const own[] = {"kubectl.kubernetes.io/last-applied-configuration", REVISION_ANNOTATION,
-		"deployment.kubernetes.io/revision-history", DESIRED_ANNOTATION, MAX_ANNOTATION,
-		"deprecated.deployment.rollback.to"};
+	static const char *const own[] = {"kubectl.kubernetes.io/last-applied-configuration",
+		REVISION_ANNOTATION, "deployment.kubernetes.io/revision-history", DESIRED_ANNOTATION,
+		MAX_ANNOTATION, "deprecated.deployment.rollback.to"};
 	yyjson_val *from = meta_get(deployment, "metadata", "annotations", NULL), *key, *value;
 	size_t i, n;
 
@@ -300,11 +300,14 @@ static bool fill_set(yyjson_mut_doc *doc, const struct deployment *d, const char
 	body = yyjson_val_mut_copy(doc, json_obj(d->spec, "template"));
 	return notes && labels && selector && body && meta_set_text(doc, root, "name", name) &&
 	       add_hash(doc, labels, hash) && meta_put(doc, meta, "labels", labels) &&
-	       copy_annotations(doc, notes, d->t->root) && put_number(doc, notes, REVISION_ANNOTATION, next_revision(d)) &&
+	       copy_annotations(doc, notes, d->t->root) &&
+	       put_number(doc, notes, REVISION_ANNOTATION, next_revision(d)) &&
 	       put_number(doc, notes, DESIRED_ANNOTATION, d->rollout.replicas) &&
 	       put_number(doc, notes, MAX_ANNOTATION, d->rollout.replicas + d->rollout.max_surge) &&
-	       set_controller(doc, root, d->t->object) && meta_put(doc, spec, "replicas", yyjson_mut_int(doc, replicas)) &&
-	       meta_put(doc, spec, "minReadySeconds", yyjson_mut_int(doc, json_int(d->spec, "minReadySeconds", 0))) &&
+	       set_controller(doc, root, d->t->object) &&
+	       meta_put(doc, spec, "replicas", yyjson_mut_int(doc, replicas)) &&
+	       meta_put(doc, spec, "minReadySeconds",
+		       yyjson_mut_int(doc, json_int(d->spec, "minReadySeconds", 0))) &&
 	       add_hash(doc, meta_make(doc, selector, "matchLabels", NULL), hash) &&
 	       meta_put(doc, spec, "selector", selector) &&
 	       add_hash(doc, meta_make(doc, body, "metadata", "labels", NULL), hash) &&
@@ -333,8 +336,8 @@ static void make_set(struct deployment *d)
 	if (doc && fill_set(doc, d, hash, replicas)) {
 		turn_create(t, kind, t->ns, take(doc));
 		if (replicas)
-			turn_event(t, t->object, false, "ScalingReplicaSet", "Scaled up replica set %s from 0 to %lld", name,
-				(long long)replicas);
+			turn_event(t, t->object, false, "ScalingReplicaSet",
+				"Scaled up replica set %s from 0 to %lld", name, (long long)replicas);
 	} else {
 		turn_failed(t);
 	}
@@ -349,7 +352,8 @@ struct scaling {
 	struct object *deployment; /* held by the turn: whose annotations are copied, with a revision */
 };
 
-static bool put_if_other(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, int64_t n, bool *changed)
+static bool put_if_other(
+	yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, int64_t n, bool *changed)
 {
 	const char *text = yyjson_mut_get_str(yyjson_mut_obj_get(object, key));
 
@@ -404,11 +408,12 @@ static bool write_set(struct deployment *d, size_t i)
 		turn_failed(d->t);
 		return false;
 	}
-	*s = (struct scaling){set->target, d->rollout.replicas, max, revision, json_int(d->spec, "minReadySeconds", 0),
-		(struct object *)(uintptr_t)d->t->object};
+	*s = (struct scaling){set->target, d->rollout.replicas, max, revision,
+		json_int(d->spec, "minReadySeconds", 0), (struct object *)(uintptr_t)d->t->object};
 	turn_modify(d->t, have->o, NULL, scale_set, s);
 	if (scaled)
-		turn_event(d->t, d->t->object, false, "ScalingReplicaSet", "Scaled %s replica set %s from %lld to %lld",
+		turn_event(d->t, d->t->object, false, "ScalingReplicaSet",
+			"Scaled %s replica set %s from %lld to %lld",
 			set->target > set->replicas ? "up" : "down", have->o->name, (long long)set->replicas,
 			(long long)set->target);
 	return true;
@@ -419,10 +424,12 @@ struct revision {
 	int64_t n;
 };
 
-static enum modify set_revision(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+static enum modify set_revision(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct revision *r = arg;
-	yyjson_mut_val *notes = meta_make(*doc, yyjson_mut_doc_get_root(*doc), "metadata", "annotations", NULL);
+	yyjson_mut_val *notes =
+		meta_make(*doc, yyjson_mut_doc_get_root(*doc), "metadata", "annotations", NULL);
 	bool changed = false;
 
 	if (notes && put_if_other(*doc, notes, REVISION_ANNOTATION, r->n, &changed))
@@ -459,8 +466,9 @@ static void forget_history(struct deployment *d)
 
 		if ((ssize_t)i == d->rollout.current || d->sets[i].o->deleted)
 			continue;
-		if (s->replicas || s->actual || json_int(json_obj(d->sets[i].root, "status"), "observedGeneration", 0) <
-							 d->sets[i].o->generation)
+		if (s->replicas || s->actual ||
+			json_int(json_obj(d->sets[i].root, "status"), "observedGeneration", 0) <
+				d->sets[i].o->generation)
 			continue;
 		turn_delete(d->t, d->sets[i].o, &(struct delete_options){.grace_seconds = -1});
 		old--;
@@ -528,7 +536,8 @@ static bool any(const struct object *o, const void *arg)
 	return !o->deleted;
 }
 
-static void on_set(struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+static void on_set(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
 	controller_queue_owner(c, type, old, now);
 	if (type != EVENT_DELETED && !object_controller(now) && !now->deleted)

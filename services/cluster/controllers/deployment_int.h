@@ -22,8 +22,8 @@ struct deployment {
 	struct turn *t;
 	yyjson_val *spec;
 	bool paused;
-	int64_t deadline_s; /* 0: none */
-	int64_t collisions; /* status.collisionCount, counted up when a name was taken */
+	int64_t deadline_s;	     /* 0: none */
+	int64_t collisions;	     /* status.collisionCount, counted up when a name was taken */
 	struct deployment_set *sets; /* oldest first, as in rollout.sets */
 	struct rollout rollout;
 };

@@ -45,9 +45,9 @@ static void set_condition(yyjson_mut_doc *doc, yyjson_mut_val *list, const char 
 	if (!changed && !moved)
 		return;
 	meta_time(now, (time_t)now_s);
-	yyjson_mut_arr_foreach (list, i, n, each)
-		if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), type))
-			(void)!meta_put(doc, each, "lastUpdateTime", yyjson_mut_strcpy(doc, now));
+	yyjson_mut_arr_foreach(list, i, n,
+		each) if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), type))(void) !meta_put(doc,
+		each, "lastUpdateTime", yyjson_mut_strcpy(doc, now));
 }
 
 static void drop_condition(yyjson_mut_val *list, const char *type)
@@ -61,7 +61,8 @@ static void drop_condition(yyjson_mut_val *list, const char *type)
 			yyjson_mut_arr_iter_remove(&it);
 }
 
-static void say_available(const struct deployment *d, const struct counts *c, yyjson_mut_doc *doc, yyjson_mut_val *list)
+static void say_available(
+	const struct deployment *d, const struct counts *c, yyjson_mut_doc *doc, yyjson_mut_val *list)
 {
 	if (c->available >= d->rollout.replicas - d->rollout.max_unavailable)
 		set_condition(doc, list, "Available", "True", "MinimumReplicasAvailable",
@@ -73,8 +74,8 @@ static void say_available(const struct deployment *d, const struct counts *c, yy
 
 static bool complete(const struct deployment *d, const struct counts *c)
 {
-	return d->rollout.current >= 0 && c->updated == d->rollout.replicas && c->replicas == d->rollout.replicas &&
-	       c->available == d->rollout.replicas;
+	return d->rollout.current >= 0 && c->updated == d->rollout.replicas &&
+	       c->replicas == d->rollout.replicas && c->available == d->rollout.replicas;
 }
 
 static bool moved(const struct deployment *d, const struct counts *c)
@@ -83,7 +84,8 @@ static bool moved(const struct deployment *d, const struct counts *c)
 	int64_t updated = json_int(before, "updatedReplicas", 0);
 
 	return c->updated > updated || c->replicas - c->updated < json_int(before, "replicas", 0) - updated ||
-	       c->ready > json_int(before, "readyReplicas", 0) || c->available > json_int(before, "availableReplicas", 0);
+	       c->ready > json_int(before, "readyReplicas", 0) ||
+	       c->available > json_int(before, "availableReplicas", 0);
 }
 
 /* Seconds until the deadline, from when something last moved; 0 or less: it has passed. */
@@ -94,7 +96,8 @@ static int64_t time_left(const struct deployment *d, yyjson_val *progressing)
 	return (since ? since : d->t->now_s) + d->deadline_s - d->t->now_s;
 }
 
-static void say_progress(const struct deployment *d, const struct counts *c, yyjson_mut_doc *doc, yyjson_mut_val *list)
+static void say_progress(
+	const struct deployment *d, const struct counts *c, yyjson_mut_doc *doc, yyjson_mut_val *list)
 {
 	const struct deployment_set *set = deployment_current(d);
 	yyjson_val *was = condition_of(d->t->root, "Progressing");
@@ -106,23 +109,30 @@ static void say_progress(const struct deployment *d, const struct counts *c, yyj
 	if (!d->deadline_s)
 		return;
 	if (d->paused) {
-		set_condition(doc, list, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", false, d->t->now_s);
+		set_condition(doc, list, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused",
+			false, d->t->now_s);
 	} else if (was_paused) {
-		set_condition(doc, list, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", true, d->t->now_s);
+		set_condition(doc, list, "Progressing", "Unknown", "DeploymentResumed",
+			"Deployment is resumed", true, d->t->now_s);
 	} else if (complete(d, c)) {
 		snprintf(text, sizeof(text), "ReplicaSet \"%s\" has successfully progressed.", set->o->name);
-		set_condition(doc, list, "Progressing", "True", "NewReplicaSetAvailable", text, false, d->t->now_s);
+		set_condition(
+			doc, list, "Progressing", "True", "NewReplicaSetAvailable", text, false, d->t->now_s);
 	} else if (was_done && c->replicas == c->updated) {
 		/* it was complete: pods that fail later are a matter of availability */
 	} else if (moved(d, c) || !was) {
-		snprintf(text, sizeof(text), set ? "ReplicaSet \"%s\" is progressing." : "Deployment is progressing.",
+		snprintf(text, sizeof(text),
+			set ? "ReplicaSet \"%s\" is progressing." : "Deployment is progressing.",
 			set ? set->o->name : "");
 		set_condition(doc, list, "Progressing", "True", "ReplicaSetUpdated", text, true, d->t->now_s);
 		turn_again_in(d->t, (d->deadline_s + 1) * 1000);
 	} else if (was_late || time_left(d, was) <= 0) {
-		snprintf(text, sizeof(text), set ? "ReplicaSet \"%s\" has timed out progressing." : "Deployment has timed out progressing.",
+		snprintf(text, sizeof(text),
+			set ? "ReplicaSet \"%s\" has timed out progressing."
+			    : "Deployment has timed out progressing.",
 			set ? set->o->name : "");
-		set_condition(doc, list, "Progressing", "False", "ProgressDeadlineExceeded", text, false, d->t->now_s);
+		set_condition(doc, list, "Progressing", "False", "ProgressDeadlineExceeded", text, false,
+			d->t->now_s);
 	} else {
 		turn_again_in(d->t, (time_left(d, was) + 1) * 1000);
 	}
@@ -137,7 +147,8 @@ static void say_failure(const struct deployment *d, yyjson_mut_doc *doc, yyjson_
 		if (!failure)
 			continue;
 		set_condition(doc, list, "ReplicaFailure", json_str(failure, "status") ?: "True",
-			json_str(failure, "reason") ?: "", json_str(failure, "message") ?: "", false, d->t->now_s);
+			json_str(failure, "reason") ?: "", json_str(failure, "message") ?: "", false,
+			d->t->now_s);
 		return;
 	}
 	drop_condition(list, "ReplicaFailure");

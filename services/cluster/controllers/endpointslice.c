@@ -15,20 +15,20 @@
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
 
-#define SERVICE_LABEL	"kubernetes.io/service-name"
-#define MANAGER_LABEL	"endpointslice.kubernetes.io/managed-by"
-#define HEADLESS_LABEL	"service.kubernetes.io/headless"
-#define MANAGER		"endpointslice-controller.k8s.io"
-#define ZONE_LABEL	"topology.kubernetes.io/zone"
+#define SERVICE_LABEL  "kubernetes.io/service-name"
+#define MANAGER_LABEL  "endpointslice.kubernetes.io/managed-by"
+#define HEADLESS_LABEL "service.kubernetes.io/headless"
+#define MANAGER	       "endpointslice-controller.k8s.io"
+#define ZONE_LABEL     "topology.kubernetes.io/zone"
 
 enum { SLICE_MAX = 100 };
 
 /* A slice there is, and who will be in it. */
 struct slice {
-	struct object *o; /* held */
-	yyjson_doc *doc;  /* owned */
+	struct object *o;	   /* held */
+	yyjson_doc *doc;	   /* owned */
 	yyjson_mut_val *endpoints; /* in backends.doc */
-	bool taken; /* by a group */
+	bool taken;		   /* by a group */
 };
 
 struct slices {
@@ -44,7 +44,8 @@ static bool gather_slice(const struct object *o, void *arg)
 	const char *service = object_label(o, SERVICE_LABEL), *manager = object_label(o, MANAGER_LABEL);
 	struct slice *more;
 
-	if (!service || strcmp(service, s->t->name) != 0 || !manager || strcmp(manager, MANAGER) != 0 || o->deleted)
+	if (!service || strcmp(service, s->t->name) != 0 || !manager || strcmp(manager, MANAGER) != 0 ||
+		o->deleted)
 		return true;
 	more = reallocarray(s->items, s->n + 1, sizeof(*more));
 	if (!more)
@@ -84,7 +85,8 @@ static yyjson_mut_val *endpoint_of(const struct turn *t, struct backends *b, con
 	addresses = o ? yyjson_mut_obj_add_arr(doc, o, "addresses") : NULL;
 	conditions = o ? yyjson_mut_obj_add_obj(doc, o, "conditions") : NULL;
 	if (!addresses || !conditions || !yyjson_mut_arr_add_strcpy(doc, addresses, e->address) ||
-		!yyjson_mut_obj_add_bool(doc, conditions, "ready", b->publish_not_ready || (e->serving && !e->terminating)) ||
+		!yyjson_mut_obj_add_bool(
+			doc, conditions, "ready", b->publish_not_ready || (e->serving && !e->terminating)) ||
 		!yyjson_mut_obj_add_bool(doc, conditions, "serving", e->serving) ||
 		!yyjson_mut_obj_add_bool(doc, conditions, "terminating", e->terminating) ||
 		(*e->hostname && !yyjson_mut_obj_add_strcpy(doc, o, "hostname", e->hostname)) ||
@@ -174,7 +176,8 @@ static void place(struct turn *t, struct backends *b, struct backend_group *g, s
 		yyjson_mut_val *endpoint = endpoint_of(t, b, &g->items[k]), *into = NULL;
 
 		for (size_t i = 0; i < s->n && !into; i++)
-			if (s->items[i].endpoints && fits(b, g, &s->items[i]) && slice_has(&s->items[i], &g->items[k]))
+			if (s->items[i].endpoints && fits(b, g, &s->items[i]) &&
+				slice_has(&s->items[i], &g->items[k]))
 				into = s->items[i].endpoints;
 		for (size_t i = 0; i < s->n && !into; i++)
 			if (s->items[i].endpoints && fits(b, g, &s->items[i]) &&
@@ -204,7 +207,8 @@ static void settle(struct turn *t, struct backends *b, struct slices *s)
 		kept[b->groups[i].ipv6] |= b->groups[i].n > 0;
 	for (size_t i = 0; i < s->n; i++) {
 		struct slice *each = &s->items[i];
-		bool ipv6 = yyjson_equals_str(yyjson_obj_get(yyjson_doc_get_root(each->doc), "addressType"), "IPv6");
+		bool ipv6 = yyjson_equals_str(
+			yyjson_obj_get(yyjson_doc_get_root(each->doc), "addressType"), "IPv6");
 
 		if (!each->endpoints || (!yyjson_mut_arr_size(each->endpoints) && kept[ipv6])) {
 			turn_delete(t, each->o, NULL);
@@ -227,7 +231,8 @@ static void sync_service(struct turn *t)
 		turn_failed(t);
 		return;
 	}
-	registry_each(t->r, schema_find_kind("discovery.k8s.io/v1", "EndpointSlice"), t->ns, gather_slice, &s);
+	registry_each(
+		t->r, schema_find_kind("discovery.k8s.io/v1", "EndpointSlice"), t->ns, gather_slice, &s);
 	for (size_t i = 0; i < b.n && !s.failed; i++)
 		place(t, &b, &b.groups[i], &s);
 	if (s.failed)
@@ -239,7 +244,8 @@ static void sync_service(struct turn *t)
 }
 
 /* Somebody changed or removed a slice of ours. */
-static void on_slice(struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+static void on_slice(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
 	const char *service = object_label(now, SERVICE_LABEL), *manager = object_label(now, MANAGER_LABEL);
 

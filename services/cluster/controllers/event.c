@@ -55,7 +55,8 @@ static bool describe(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct not
 	       yyjson_mut_obj_add_str(doc, root, "reportingInstance", "");
 }
 
-static enum modify write_note(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+static enum modify write_note(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct note *n = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc);
@@ -81,12 +82,13 @@ static void on_written(const struct status *error, const struct object *object, 
 	struct note *n = arg;
 
 	if (error && error->code != 404 && error->code != 403)
-		log_warn("op=event about=%s/%s reason=%s error=\"%s\"", n->about->ns, n->about->name, n->reason, error->message);
+		log_warn("op=event about=%s/%s reason=%s error=\"%s\"", n->about->ns, n->about->name,
+			n->reason, error->message);
 	note_free(n);
 }
 
-void event_record(struct registry *r, const struct caller *who, const char *component, const struct object *about,
-	bool warning, const char *reason, const char *format, va_list args)
+void event_record(struct registry *r, const struct caller *who, const char *component,
+	const struct object *about, bool warning, const char *reason, const char *format, va_list args)
 {
 	const struct schema_kind *kind = schema_find_kind("v1", "Event");
 	char message[MESSAGE_MAX], name[256];

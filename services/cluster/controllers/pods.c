@@ -78,7 +78,7 @@ static enum modify adopt(const struct object *old, yyjson_mut_doc **doc, struct 
 	yyjson_mut_val *list = meta_mut_get(root, "metadata", "ownerReferences", NULL), *each;
 	size_t i, n;
 
-	yyjson_mut_arr_foreach (others, i, n, each)
+	yyjson_mut_arr_foreach(others, i, n, each)
 		yyjson_mut_arr_append(list, yyjson_mut_val_mut_copy(*doc, each));
 	return MODIFY_WRITE;
 }
@@ -86,8 +86,9 @@ static enum modify adopt(const struct object *old, yyjson_mut_doc **doc, struct 
 static enum modify let_go(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct claim *c = arg;
-	yyjson_mut_val *list =
-		meta_mut_get(yyjson_mut_doc_get_root(*doc), "metadata", "ownerReferences", NULL), *each;
+	yyjson_mut_val *list = meta_mut_get(
+			       yyjson_mut_doc_get_root(*doc), "metadata", "ownerReferences", NULL),
+		       *each;
 	yyjson_mut_arr_iter it;
 	bool changed = false;
 
@@ -131,7 +132,8 @@ static bool collect_owned(const struct object *o, void *arg)
 	struct collect *c = arg;
 	const struct object_owner *owner = object_controller(o);
 
-	if (strcmp(o->kind->kind, "Pod") != 0 || *o->kind->group || !owner || strcmp(owner->uid, c->t->object->uid) != 0)
+	if (strcmp(o->kind->kind, "Pod") != 0 || *o->kind->group || !owner ||
+		strcmp(owner->uid, c->t->object->uid) != 0)
 		return true;
 	if (c->selector && !o->deleted && !selector_matches(c->selector, label_of, o)) {
 		claim(c->t, o, let_go);
@@ -240,7 +242,8 @@ void pods_sort_for_deletion(struct pods *p)
 		return; /* any order is right, some are kinder */
 	for (size_t i = 0; i < p->n; i++) {
 		const struct pod *pod = &p->items[i];
-		yyjson_val *cost = meta_get(pod->root, "metadata", "annotations", "controller.kubernetes.io/pod-deletion-cost", NULL);
+		yyjson_val *cost = meta_get(pod->root, "metadata", "annotations",
+			"controller.kubernetes.io/pod-deletion-cost", NULL);
 
 		r[i] = (struct ranked){.pod = *pod,
 			.cost = cost ? strtoll(yyjson_get_str(cost) ?: "", NULL, 10) : 0,

@@ -100,7 +100,8 @@ static void make_pods(struct turn *t, int64_t missing, int64_t have)
 	if (batch > BURST)
 		batch = BURST;
 	for (int64_t i = 0; i < batch; i++)
-		turn_create(t, pod, t->ns, pod_from_template(t->object, json_obj(json_obj(t->root, "spec"), "template"), NULL));
+		turn_create(t, pod, t->ns,
+			pod_from_template(t->object, json_obj(json_obj(t->root, "spec"), "template"), NULL));
 }
 
 static void end_pods(struct turn *t, struct pods *pods, int64_t surplus)
@@ -110,7 +111,8 @@ static void end_pods(struct turn *t, struct pods *pods, int64_t surplus)
 		if (!pods->items[i].active)
 			continue;
 		turn_delete(t, pods->items[i].o, NULL);
-		turn_event(t, t->object, false, "SuccessfulDelete", "Deleted pod: %s", pods->items[i].o->name);
+		turn_event(
+			t, t->object, false, "SuccessfulDelete", "Deleted pod: %s", pods->items[i].o->name);
 		surplus--;
 	}
 }
@@ -131,7 +133,8 @@ struct refusal {
 	char why[];
 };
 
-static enum modify add_failure(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+static enum modify add_failure(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct refusal *r = arg;
 	yyjson_mut_val *list = conditions_of(*doc, yyjson_mut_doc_get_root(*doc));
@@ -195,7 +198,8 @@ static bool may_want(const struct object *o, const void *arg)
 	return !o->deleted;
 }
 
-static void on_pod(struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+static void on_pod(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
 	controller_queue_owner(c, type, old, now);
 	if (type != EVENT_DELETED && !object_controller(now) && !now->deleted)

@@ -14,17 +14,18 @@
 #include "lib/util.h"
 
 struct rollout_set {
-	int64_t replicas;     /* spec.replicas */
-	int64_t actual;	      /* status.replicas */
+	int64_t replicas; /* spec.replicas */
+	int64_t actual;	  /* status.replicas */
 	int64_t ready, available;
-	int64_t desired, max; /* what the annotations say the Deployment wanted when this was last scaled; -1: absent */
+	int64_t desired,
+		max; /* what the annotations say the Deployment wanted when this was last scaled; -1: absent */
 	int64_t created_s;
 	int64_t target; /* out: what replicas should become */
 	bool shared;	/* rollout_scale()'s own: has had its part */
 };
 
 struct rollout {
-	int64_t replicas; /* of the Deployment */
+	int64_t replicas;		    /* of the Deployment */
 	int64_t max_surge, max_unavailable; /* absolute */
 	bool recreate;
 	struct rollout_set *sets; /* oldest first */

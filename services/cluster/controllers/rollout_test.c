@@ -46,8 +46,10 @@ static void test_steps(void **state)
 		{"then shrinks the old one", 10, 3, 2, false, {{10, 10, 10, 10}, {3, 3, 0, 0}}, {8, 3}},
 		{"waits for what is not available", 10, 3, 2, false, {{8, 8, 8, 8}, {5, 5, 0, 0}}, {8, 5}},
 		{"with no bound nothing goes", 10, 0, 0, false, {{3, 3, 0, 0}, {7, 7, 7, 7}}, {3, 7}},
-		{"unhealthy old pods within the bound", 10, 0, 2, false, {{3, 3, 0, 0}, {7, 7, 7, 7}}, {1, 7}},
-		{"unhealthy old pods as the surge allows", 10, 3, 0, false, {{3, 3, 0, 0}, {10, 10, 10, 10}}, {0, 10}},
+		{"unhealthy old pods within the bound", 10, 0, 2, false, {{3, 3, 0, 0}, {7, 7, 7, 7}},
+			{1, 7}},
+		{"unhealthy old pods as the surge allows", 10, 3, 0, false, {{3, 3, 0, 0}, {10, 10, 10, 10}},
+			{0, 10}},
 		{"scales down", 4, 1, 1, false, {{0}, {10, 10, 10, 10}}, {0, 4}},
 		{"recreate: the old ones first", 3, 0, 0, true, {{3, 3, 3, 3}, {0}}, {0, 0}},
 		{"recreate: while they end", 3, 0, 0, true, {{0, 1, 0, 0}, {0}}, {0, 0}},
@@ -56,19 +58,22 @@ static void test_steps(void **state)
 
 	for (size_t i = 0; i < array_len(rows); i++) {
 		struct rollout_set sets[2];
-		struct rollout r = {rows[i].replicas, rows[i].surge, rows[i].unavailable, rows[i].recreate, sets, 2, 1};
+		struct rollout r = {
+			rows[i].replicas, rows[i].surge, rows[i].unavailable, rows[i].recreate, sets, 2, 1};
 
 		memcpy(sets, rows[i].sets, sizeof(sets));
 		rollout_step(&r);
 		if (sets[0].target != rows[i].want[0] || sets[1].target != rows[i].want[1])
-			fail_msg("%s: %lld and %lld", rows[i].name, (long long)sets[0].target, (long long)sets[1].target);
+			fail_msg("%s: %lld and %lld", rows[i].name, (long long)sets[0].target,
+				(long long)sets[1].target);
 	}
 }
 
 static void test_scaling_in_proportion(void **state)
 {
 	/* 13 pods of 10+3, in two sets; now 20 are wanted, so 23 in all. */
-	struct rollout_set sets[] = {{.replicas = 8, .desired = 10, .max = 13}, {.replicas = 5, .desired = 10, .max = 13}};
+	struct rollout_set sets[] = {
+		{.replicas = 8, .desired = 10, .max = 13}, {.replicas = 5, .desired = 10, .max = 13}};
 	struct rollout r = {.replicas = 20, .max_surge = 3, .sets = sets, .n = 2, .current = 1};
 
 	assert_true(rollout_scaled(&r));
@@ -100,7 +105,8 @@ static void test_whole_updates(void **state)
 				struct rollout r = {.replicas = replicas, .sets = sets, .n = 2, .current = 1};
 				int steps = 0;
 
-				rollout_bounds(&r, (struct rollout_bound){surge, false}, (struct rollout_bound){unavailable, false});
+				rollout_bounds(&r, (struct rollout_bound){surge, false},
+					(struct rollout_bound){unavailable, false});
 				while (sets[0].replicas || sets[1].available < replicas) {
 					rollout_step(&r);
 					for (int i = 0; i < 2; i++) {
@@ -110,8 +116,10 @@ static void test_whole_updates(void **state)
 						if (s->available > s->replicas)
 							s->available = s->replicas;
 					}
-					assert_true(sets[0].replicas + sets[1].replicas <= replicas + r.max_surge);
-					assert_true(sets[0].available + sets[1].available >= replicas - r.max_unavailable);
+					assert_true(sets[0].replicas + sets[1].replicas <=
+						    replicas + r.max_surge);
+					assert_true(sets[0].available + sets[1].available >=
+						    replicas - r.max_unavailable);
 					if (sets[1].available < sets[1].replicas)
 						sets[1].available++;
 					assert_true(++steps < 200);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Nodes that do not report. A node renews its Lease; when it has not for a while, what it last said of itself is no longer
+ * known, its conditions say so, and it is tainted: nothing more is scheduled there, and pods leave it as far as they do not
+ * tolerate it (taint_eviction.c). A node that says it is not ready, or has pressure, is tainted too.
+ *
+ * After a start the whole time is given to every node again: it was this process that was away.
+ */
+
+#include <string.h>
+#include <time.h>
+
+#include "cluster/controllers/controllers.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/json.h"
+
+#define LEASE_NAMESPACE "kube-node-lease"
+
+enum { GRACE_S = 50 };
+
+/* A condition and the taint that follows from it. NoExecute ones have a NoSchedule twin. */
+static const struct rule {
+	const char *condition, *status, *taint;
+	bool evicts;
+} rules[] = {
+	{"Ready", "False", "node.kubernetes.io/not-ready", true},
+	{"Ready", "Unknown", "node.kubernetes.io/unreachable", true},
+	{"MemoryPressure", "True", "node.kubernetes.io/memory-pressure", false},
+	{"DiskPressure", "True", "node.kubernetes.io/disk-pressure", false},
+	{"PIDPressure", "True", "node.kubernetes.io/pid-pressure", false},
+	{"NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable", false},
+};
+
+#define CORDON_TAINT "node.kubernetes.io/unschedulable"
+
+static int64_t started_s(void)
+{
+	static int64_t at;
+
+	if (!at)
+		at = time(NULL);
+	return at;
+}
+
+/* ---- conditions */
+
+static enum modify forget_conditions(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	static const char *const known[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
+	yyjson_mut_val *list = conditions_of(*doc, yyjson_mut_doc_get_root(*doc));
+	const int64_t *now = arg;
+	bool changed = false;
+
+	for (size_t i = 0; list && i < array_len(known); i++)
+		changed |= condition_set(*doc, list, known[i], "Unknown", "NodeStatusUnknown",
+			"Kubelet stopped posting node status.", *now);
+	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
+}
+
+/* Seconds until the node counts as silent; 0 or less: it does. */
+static int64_t time_left(struct turn *t)
+{
+	const struct object *lease = registry_get(
+		t->r, schema_find_kind("coordination.k8s.io/v1", "Lease"), LEASE_NAMESPACE, t->name);
+	yyjson_doc *doc = lease ? object_doc(lease) : NULL;
+	int64_t heard = time_of(meta_get(yyjson_doc_get_root(doc), "spec", "renewTime", NULL));
+
+	if (heard < started_s())
+		heard = started_s();
+	if (heard < time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL)))
+		heard = time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL));
+	yyjson_doc_free(doc);
+	return heard + GRACE_S - t->now_s;
+}
+
+/* ---- taints */
+
+static bool is_ours(const char *key)
+{
+	if (!strcmp(key, CORDON_TAINT))
+		return true;
+	for (size_t i = 0; i < array_len(rules); i++)
+		if (!strcmp(key, rules[i].taint))
+			return true;
+	return false;
+}
+
+static bool wanted(yyjson_val *node, const char *key, const char *effect)
+{
+	if (!strcmp(key, CORDON_TAINT))
+		return !strcmp(effect, "NoSchedule") && json_bool(json_obj(node, "spec"), "unschedulable");
+	for (size_t i = 0; i < array_len(rules); i++)
+		if (!strcmp(key, rules[i].taint))
+			return condition_is(node, rules[i].condition, rules[i].status) &&
+			       (!strcmp(effect, "NoSchedule") ||
+				       (rules[i].evicts && !strcmp(effect, "NoExecute")));
+	return false;
+}
+
+static bool has_taint(yyjson_val *node, const char *key, const char *effect)
+{
+	yyjson_val *list = meta_get(node, "spec", "taints", NULL), *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each)
+		if (yyjson_equals_str(yyjson_obj_get(each, "key"), key) &&
+			yyjson_equals_str(yyjson_obj_get(each, "effect"), effect))
+			return true;
+	return false;
+}
+
+static void add_taint(
+	yyjson_mut_doc *doc, yyjson_mut_val *list, const struct turn *t, const char *key, const char *effect)
+{
+	char now[META_TIME_MAX];
+	yyjson_mut_val *o;
+
+	if (!wanted(t->root, key, effect) || has_taint(t->root, key, effect))
+		return;
+	o = yyjson_mut_arr_add_obj(doc, list);
+	meta_time(now, (time_t)t->now_s);
+	if (o)
+		(void)!(yyjson_mut_obj_add_strcpy(doc, o, "key", key) &&
+			yyjson_mut_obj_add_strcpy(doc, o, "effect", effect) &&
+			(strcmp(effect, "NoExecute") != 0 ||
+				yyjson_mut_obj_add_strcpy(doc, o, "timeAdded", now)));
+}
+
+/* One spec for the node: taints as they are but for ours, which follow the conditions. */
+static void write_taints(struct turn *t)
+{
+	yyjson_val *spec = json_obj(t->root, "spec"), *list = json_arr(spec, "taints"), *each;
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *fresh = doc ? yyjson_mut_arr(doc) : NULL, *copy;
+	size_t i, n;
+
+	if (!fresh) {
+		turn_failed(t);
+		yyjson_mut_doc_free(doc);
+		return;
+	}
+	yyjson_arr_foreach (list, i, n, each) {
+		const char *key = json_str(each, "key") ?: "", *effect = json_str(each, "effect") ?: "";
+
+		if (!is_ours(key) || wanted(t->root, key, effect))
+			yyjson_mut_arr_append(fresh, yyjson_val_mut_copy(doc, each));
+	}
+	for (i = 0; i < array_len(rules); i++) {
+		add_taint(doc, fresh, t, rules[i].taint, "NoSchedule");
+		add_taint(doc, fresh, t, rules[i].taint, "NoExecute");
+	}
+	add_taint(doc, fresh, t, CORDON_TAINT, "NoSchedule");
+	copy = spec ? yyjson_val_mut_copy(doc, spec) : yyjson_mut_obj(doc);
+	yyjson_mut_obj_remove_key(copy, "taints");
+	if (yyjson_mut_arr_size(fresh))
+		yyjson_mut_obj_add_val(doc, copy, "taints", fresh);
+	turn_set(t, t->object, NULL, "spec", copy);
+	yyjson_mut_doc_free(doc);
+}
+
+static void sync_node(struct turn *t)
+{
+	int64_t left;
+
+	if (!t->object || t->object->deleted)
+		return;
+	left = time_left(t);
+	if (left > 0) {
+		turn_again_in(t, left * 1000);
+	} else if (!condition_is(t->root, "Ready", "Unknown")) {
+		int64_t *now = malloc(sizeof(*now));
+
+		if (now) {
+			*now = t->now_s;
+			turn_event(t, t->object, false, "NodeNotReady", "Node %s status is now: NodeNotReady",
+				t->name);
+			turn_modify(t, t->object, "status", forget_conditions, now);
+		} else {
+			turn_failed(t);
+		}
+	}
+	write_taints(t);
+}
+
+/* A lease that is renewed matters only to a node that was given up; otherwise its timer looks in time. */
+static void on_lease(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+{
+	if (type == EVENT_ADDED && !strcmp(now->ns, LEASE_NAMESPACE))
+		controller_queue(c, "", now->name);
+}
+
+const struct controller_type node_lifecycle_controller = {
+	.name = "node-controller",
+	.api_version = "v1",
+	.kind = "Node",
+	.sync = sync_node,
+	.watches = {{"coordination.k8s.io/v1", "Lease", on_lease}},
+};

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Pods leave a node with a NoExecute taint that they do not tolerate: at once, or when the shortest tolerationSeconds among the
+ * tolerations that apply is over. And pods whose node is gone for good are removed, since nobody will report their end.
+ */
+
+#include <string.h>
+
+#include "cluster/controllers/controllers.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "lib/json.h"
+
+enum { NODE_GONE_S = 40 };
+
+static bool tolerates(yyjson_val *toleration, yyjson_val *taint)
+{
+	const char *effect = json_text(toleration, "effect"), *key = json_text(toleration, "key");
+	const char *op = json_text(toleration, "operator");
+
+	if (effect && !yyjson_equals_str(yyjson_obj_get(taint, "effect"), effect))
+		return false;
+	if (key && !yyjson_equals_str(yyjson_obj_get(taint, "key"), key))
+		return false;
+	if (op && !strcmp(op, "Exists"))
+		return true;
+	return key && !strcmp(json_str(toleration, "value") ?: "", json_str(taint, "value") ?: "");
+}
+
+/* Seconds from the taint on; -1: for ever; 0: not at all. */
+static int64_t tolerated_s(yyjson_val *pod, yyjson_val *taint)
+{
+	yyjson_val *list = meta_get(pod, "spec", "tolerations", NULL), *each;
+	int64_t least = 0;
+	bool any = false;
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each) {
+		int64_t s = yyjson_obj_get(each, "tolerationSeconds") ? json_int(each, "tolerationSeconds", 0)
+								      : -1;
+
+		if (!tolerates(each, taint))
+			continue;
+		if (s < -1)
+			s = 0;
+		if (!any || (s >= 0 && (least < 0 || s < least)))
+			least = s;
+		any = true;
+	}
+	return any ? least : 0;
+}
+
+static bool over(yyjson_val *pod)
+{
+	const char *phase = json_str(json_obj(pod, "status"), "phase") ?: "";
+
+	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+}
+
+static void sync_pod(struct turn *t)
+{
+	const char *node = t->object ? json_text(json_obj(t->root, "spec"), "nodeName") : NULL;
+	const struct object *o = node ? registry_get(t->r, schema_find_kind("v1", "Node"), "", node) : NULL;
+	yyjson_doc *doc = o ? object_doc(o) : NULL;
+	yyjson_val *list = meta_get(yyjson_doc_get_root(doc), "spec", "taints", NULL), *taint;
+	int64_t earliest = -1;
+	size_t i, n;
+
+	if (!t->object || t->object->deleted || over(t->root)) {
+		yyjson_doc_free(doc);
+		return;
+	}
+	yyjson_arr_foreach (list, i, n, taint) {
+		int64_t s, at;
+
+		if (!yyjson_equals_str(yyjson_obj_get(taint, "effect"), "NoExecute"))
+			continue;
+		s = tolerated_s(t->root, taint);
+		at = s < 0 ? -1 : time_of(yyjson_obj_get(taint, "timeAdded")) + s;
+		if (at >= 0 && (earliest < 0 || at < earliest))
+			earliest = at;
+	}
+	yyjson_doc_free(doc);
+	if (earliest < 0)
+		return;
+	if (earliest > t->now_s) {
+		turn_again_in(t, (earliest - t->now_s) * 1000);
+		return;
+	}
+	turn_event(t, t->object, false, "TaintManagerEviction", "Marking for deletion Pod %s/%s", t->ns,
+		t->name);
+	turn_delete(t, t->object, NULL);
+}
+
+static bool on_node_named(const struct object *pod, const void *arg)
+{
+	const char *node = arg;
+
+	for (size_t i = 0; i < pod->n_fields; i++)
+		if (!strcmp(pod->fields[i].key, "spec.nodeName"))
+			return !strcmp(pod->fields[i].value, node);
+	return false;
+}
+
+static bool has_no_execute(const struct object *node)
+{
+	return node && strstr(node->json, "NoExecute");
+}
+
+static void on_node(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+{
+	if (type != EVENT_DELETED && (has_no_execute(old) || has_no_execute(now)))
+		controller_queue_where(c, NULL, on_node_named, now->name);
+}
+
+const struct controller_type taint_eviction_controller = {
+	.name = "taint-eviction-controller",
+	.api_version = "v1",
+	.kind = "Pod",
+	.sync = sync_pod,
+	.watches = {{"v1", "Node", on_node}},
+};
+
+/* ---- pods of nodes that are gone */
+
+static void collect_pod(struct turn *t)
+{
+	const char *node = t->object ? json_text(json_obj(t->root, "spec"), "nodeName") : NULL;
+	int64_t age;
+
+	if (!node || registry_get(t->r, schema_find_kind("v1", "Node"), "", node))
+		return;
+	/* The node may be about to come: a pod can be bound before its Node is registered again. */
+	age = t->now_s - time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL));
+	if (age < NODE_GONE_S) {
+		turn_again_in(t, (NODE_GONE_S - age) * 1000);
+		return;
+	}
+	turn_delete(t, t->object, &(struct delete_options){.grace_seconds = 0});
+}
+
+static void on_node_gone(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+{
+	if (type == EVENT_DELETED)
+		controller_queue_where(c, NULL, on_node_named, now->name);
+}
+
+const struct controller_type pod_garbage_collector = {
+	.name = "pod-garbage-collector",
+	.api_version = "v1",
+	.kind = "Pod",
+	.sync = collect_pod,
+	.watches = {{"v1", "Node", on_node_gone}},
+};
