@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <search.h>
+#include <string.h>
+
+#include "cluster/scheduler/cache.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/quantity.h"
+#include "lib/json.h"
+
+/* ---- resources */
+
+/* One copy of each name, so that names are compared by address. */
+static const char *intern(struct sched_cache *c, const char *name)
+{
+	char **more, *copy;
+
+	for (size_t i = 0; i < c->n_names; i++)
+		if (!strcmp(c->names[i], name))
+			return c->names[i];
+	more = reallocarray(c->names, c->n_names + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	c->names = more;
+	copy = strdup(name);
+	if (copy)
+		c->names[c->n_names++] = copy;
+	return copy;
+}
+
+static int64_t *extended(struct sched_cache *c, struct sched_resources *r, const char *name)
+{
+	const char *known = intern(c, name);
+
+	for (size_t i = 0; i < r->n_extended; i++)
+		if (r->extended[i].name == known)
+			return &r->extended[i].n;
+	if (!known || r->n_extended == SCHED_EXTENDED_MAX)
+		return NULL;
+	r->extended[r->n_extended].name = known;
+	r->extended[r->n_extended].n = 0;
+	return &r->extended[r->n_extended++].n;
+}
+
+int64_t resources_extended(const struct sched_resources *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_extended; i++)
+		if (r->extended[i].name == name)
+			return r->extended[i].n;
+	return 0;
+}
+
+void resources_add(struct sched_resources *to, const struct sched_resources *r, int sign)
+{
+	to->cpu_milli += sign * r->cpu_milli;
+	to->memory_bytes += sign * r->memory_bytes;
+	to->ephemeral_bytes += sign * r->ephemeral_bytes;
+	to->pods += sign * r->pods;
+	for (size_t i = 0; i < r->n_extended; i++) {
+		size_t k = 0;
+
+		while (k < to->n_extended && to->extended[k].name != r->extended[i].name)
+			k++;
+		if (k == SCHED_EXTENDED_MAX)
+			continue;
+		if (k == to->n_extended)
+			to->extended[to->n_extended++].name = r->extended[i].name;
+		to->extended[k].n += sign * r->extended[i].n;
+	}
+}
+
+bool resources_fit(const struct sched_resources *asks, const struct sched_node *n)
+{
+	const struct sched_resources *has = &n->has, *used = &n->used;
+
+	if (used->pods + asks->pods > has->pods ||
+		(asks->cpu_milli && asks->cpu_milli > has->cpu_milli - used->cpu_milli) ||
+		(asks->memory_bytes && asks->memory_bytes > has->memory_bytes - used->memory_bytes) ||
+		(asks->ephemeral_bytes &&
+			asks->ephemeral_bytes > has->ephemeral_bytes - used->ephemeral_bytes))
+		return false;
+	for (size_t i = 0; i < asks->n_extended; i++) {
+		const char *name = asks->extended[i].name;
+
+		if (asks->extended[i].n > resources_extended(has, name) - resources_extended(used, name))
+			return false;
+	}
+	return true;
+}
+
+/* Reads {"cpu": "100m", ...}. What it cannot count is left out: validation has refused it before. */
+static void read_resources(struct sched_cache *c, struct sched_resources *r, yyjson_val *list)
+{
+	yyjson_val *key, *value;
+	size_t i, n;
+
+	yyjson_obj_foreach (list, i, n, key, value) {
+		const char *name = yyjson_get_str(key), *text = yyjson_get_str(value);
+		struct quantity q;
+
+		if (!text || quantity_parse(&q, text, strlen(text)) < 0)
+			continue;
+		if (!strcmp(name, "cpu"))
+			r->cpu_milli = quantity_milli(&q);
+		else if (!strcmp(name, "memory"))
+			r->memory_bytes = quantity_value(&q);
+		else if (!strcmp(name, "ephemeral-storage"))
+			r->ephemeral_bytes = quantity_value(&q);
+		else if (!strcmp(name, "pods"))
+			r->pods = quantity_value(&q);
+		else {
+			int64_t *slot = extended(c, r, name);
+
+			if (slot)
+				*slot = quantity_value(&q);
+		}
+	}
+}
+
+static void raise_to(struct sched_resources *r, const struct sched_resources *least)
+{
+#define RAISE(member) r->member = r->member > least->member ? r->member : least->member
+	RAISE(cpu_milli);
+	RAISE(memory_bytes);
+	RAISE(ephemeral_bytes);
+#undef RAISE
+	for (size_t i = 0; i < least->n_extended; i++) {
+		struct sched_resources more = {.n_extended = 1};
+		int64_t have = resources_extended(r, least->extended[i].name);
+
+		if (least->extended[i].n <= have)
+			continue;
+		more.extended[0] = least->extended[i];
+		more.extended[0].n -= have;
+		resources_add(r, &more, 1);
+	}
+}
+
+static struct sched_resources asks_of(struct sched_cache *c, yyjson_val *container)
+{
+	struct sched_resources r = {0};
+
+	read_resources(c, &r, meta_get(container, "resources", "requests", NULL));
+	return r;
+}
+
+/*
+ * What a pod needs: its containers and sidecars together, or one init container with the sidecars before it, whichever is
+ * more; and the overhead of its runtime class.
+ */
+static void read_asks(struct sched_cache *c, struct sched_pod *p)
+{
+	yyjson_val *list = json_arr(p->spec, "containers"), *init = json_arr(p->spec, "initContainers"),
+		   *each;
+	struct sched_resources sidecars = {0}, peak = {0}, overhead = {0};
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each) {
+		struct sched_resources r = asks_of(c, each);
+
+		resources_add(&p->asks, &r, 1);
+	}
+	yyjson_arr_foreach (init, i, n, each) {
+		struct sched_resources r = asks_of(c, each);
+
+		if (yyjson_equals_str(yyjson_obj_get(each, "restartPolicy"), "Always")) {
+			resources_add(&sidecars, &r, 1);
+			r = (struct sched_resources){0};
+		}
+		resources_add(&r, &sidecars, 1);
+		raise_to(&peak, &r);
+	}
+	resources_add(&p->asks, &sidecars, 1);
+	raise_to(&p->asks, &peak);
+	read_resources(c, &overhead, json_obj(p->spec, "overhead"));
+	resources_add(&p->asks, &overhead, 1);
+	p->asks.pods = 1;
+}
+
+/* ---- pods */
+
+static int read_ports(struct sched_pod *p)
+{
+	yyjson_val *containers = json_arr(p->spec, "containers"), *container, *port;
+	bool host = json_bool(p->spec, "hostNetwork");
+	size_t i, n, k, m;
+
+	yyjson_arr_foreach (containers, i, n, container) {
+		yyjson_val *ports = json_arr(container, "ports");
+
+		yyjson_arr_foreach (ports, k, m, port) {
+			int64_t number =
+				json_int(port, "hostPort", host ? json_int(port, "containerPort", 0) : 0);
+			struct sched_port *more;
+
+			if (!number)
+				continue;
+			more = reallocarray(p->ports, p->n_ports + 1, sizeof(*more));
+			if (!more)
+				return -ENOMEM;
+			p->ports = more;
+			p->ports[p->n_ports++] = (struct sched_port){json_text(port, "hostIP") ?: "0.0.0.0",
+				json_text(port, "protocol") ?: "TCP", number};
+		}
+	}
+	return 0;
+}
+
+int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct object *o)
+{
+	struct sched_pod *p = calloc(1, sizeof(*p));
+	yyjson_val *affinity;
+
+	if (!p)
+		return -ENOMEM;
+	p->o = object_ref(o);
+	p->doc = object_doc(o);
+	p->spec = json_obj(yyjson_doc_get_root(p->doc), "spec");
+	if (!p->doc || read_ports(p) < 0) {
+		sched_pod_free(p);
+		return -ENOMEM;
+	}
+	read_asks(c, p);
+	p->priority = json_int(p->spec, "priority", 0);
+	affinity = json_obj(p->spec, "affinity");
+	p->has_affinity = json_obj(affinity, "podAffinity") || json_obj(affinity, "podAntiAffinity");
+	p->has_anti = yyjson_arr_size(json_arr(
+		json_obj(affinity, "podAntiAffinity"), "requiredDuringSchedulingIgnoredDuringExecution"));
+	*out = p;
+	return 0;
+}
+
+void sched_pod_free(struct sched_pod *p)
+{
+	if (!p)
+		return;
+	free(p->ports);
+	yyjson_doc_free(p->doc);
+	object_unref(p->o);
+	free(p);
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	return strcmp(((const struct sched_pod *)a)->o->uid, ((const struct sched_pod *)b)->o->uid);
+}
+
+struct sched_pod *cache_pod(struct sched_cache *c, const char *uid)
+{
+	struct object o = {.uid = uid};
+	struct sched_pod probe = {.o = &o};
+	struct sched_pod **found = tfind(&probe, &c->by_uid, by_uid);
+
+	return found ? *found : NULL;
+}
+
+int cache_add_pod(struct sched_cache *c, struct sched_pod *p)
+{
+	return tsearch(p, &c->by_uid, by_uid) ? 0 : -ENOMEM;
+}
+
+void cache_forget_pod(struct sched_cache *c, struct sched_pod *p)
+{
+	cache_unplace(c, p);
+	tdelete(p, &c->by_uid, by_uid);
+	sched_pod_free(p);
+}
+
+/* ---- nodes */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct sched_node *)a)->name, ((const struct sched_node *)b)->name);
+}
+
+static struct sched_node *find_node(struct sched_cache *c, const char *name)
+{
+	struct sched_node probe = {.name = (char *)(uintptr_t)name};
+	struct sched_node **found = tfind(&probe, &c->by_name, by_name);
+
+	return found ? *found : NULL;
+}
+
+static void node_free(struct sched_node *n)
+{
+	free(n->taints);
+	free(n->images);
+	free(n->pods);
+	free(n->name);
+	yyjson_doc_free(n->doc);
+	object_unref(n->o);
+	free(n);
+}
+
+static struct sched_node *make_node(struct sched_cache *c, const char *name)
+{
+	struct sched_node *n = find_node(c, name);
+
+	if (n)
+		return n;
+	if (c->n_all == c->cap_nodes) {
+		size_t cap = c->cap_nodes ? 2 * c->cap_nodes : 16;
+		struct sched_node **more = reallocarray(c->nodes, cap, sizeof(struct sched_node *));
+
+		if (!more)
+			return NULL;
+		c->nodes = more;
+		c->cap_nodes = cap;
+	}
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->name = strdup(name);
+	if (!n->name || !tsearch(n, &c->by_name, by_name)) {
+		node_free(n);
+		return NULL;
+	}
+	c->nodes[c->n_all++] = n;
+	return n;
+}
+
+static size_t index_of(const struct sched_cache *c, const struct sched_node *n)
+{
+	size_t i = 0;
+
+	while (c->nodes[i] != n)
+		i++;
+	return i;
+}
+
+static void swap(struct sched_cache *c, size_t a, size_t b)
+{
+	struct sched_node *n = c->nodes[a];
+
+	c->nodes[a] = c->nodes[b];
+	c->nodes[b] = n;
+}
+
+static int read_taints(struct sched_node *n, yyjson_val *spec)
+{
+	yyjson_val *list = json_arr(spec, "taints"), *each;
+	size_t i, count;
+
+	free(n->taints);
+	n->n_taints = 0;
+	n->taints = calloc(yyjson_arr_size(list) + 1, sizeof(*n->taints));
+	if (!n->taints)
+		return -ENOMEM;
+	yyjson_arr_foreach (list, i, count, each)
+		n->taints[n->n_taints++] = (struct sched_taint){json_str(each, "key") ?: "",
+			json_str(each, "value") ?: "", json_str(each, "effect") ?: ""};
+	return 0;
+}
+
+static int read_images(struct sched_node *n, yyjson_val *status)
+{
+	yyjson_val *list = json_arr(status, "images"), *each, *name;
+	size_t i, count, k, m, total = 0;
+
+	yyjson_arr_foreach (list, i, count, each)
+		total += yyjson_arr_size(json_arr(each, "names"));
+	free(n->images);
+	n->n_images = 0;
+	n->images = calloc(total + 1, sizeof(*n->images));
+	if (!n->images)
+		return -ENOMEM;
+	yyjson_arr_foreach (list, i, count, each) {
+		yyjson_val *names = json_arr(each, "names");
+
+		yyjson_arr_foreach (names, k, m, name)
+			n->images[n->n_images++] = (struct sched_image){
+				yyjson_get_str(name) ?: "", json_int(each, "sizeBytes", 0)};
+	}
+	return 0;
+}
+
+int cache_set_node(struct sched_cache *c, const struct object *o)
+{
+	struct sched_node *n = make_node(c, o->name);
+	yyjson_doc *doc = n ? object_doc(o) : NULL;
+	yyjson_val *spec, *status, *allocatable;
+
+	if (!doc)
+		return -ENOMEM;
+	if (!n->o)
+		swap(c, index_of(c, n), c->n_nodes++);
+	yyjson_doc_free(n->doc);
+	object_unref(n->o);
+	n->o = object_ref(o);
+	n->doc = doc;
+	spec = json_obj(yyjson_doc_get_root(doc), "spec");
+	status = json_obj(yyjson_doc_get_root(doc), "status");
+	n->unschedulable = json_bool(spec, "unschedulable");
+	n->has = (struct sched_resources){0};
+	allocatable = json_obj(status, "allocatable");
+	read_resources(c, &n->has, allocatable ? allocatable : json_obj(status, "capacity"));
+	if (read_taints(n, spec) < 0 || read_images(n, status) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+void cache_drop_node(struct sched_cache *c, const char *name)
+{
+	struct sched_node *n = find_node(c, name);
+
+	if (!n || !n->o)
+		return;
+	swap(c, index_of(c, n), --c->n_nodes);
+	if (n->n_pods) {
+		/* its pods are counted until they are gone, too */
+		yyjson_doc_free(n->doc);
+		object_unref(n->o);
+		n->doc = NULL;
+		n->o = NULL;
+		return;
+	}
+	swap(c, c->n_nodes, --c->n_all);
+	tdelete(n, &c->by_name, by_name);
+	node_free(n);
+}
+
+/* ---- pods on nodes */
+
+int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node)
+{
+	struct sched_node *n = make_node(c, node);
+
+	if (!n)
+		return -ENOMEM;
+	if (p->node == n)
+		return 0;
+	cache_unplace(c, p);
+	if (n->n_pods == n->cap_pods) {
+		size_t cap = n->cap_pods ? 2 * n->cap_pods : 16;
+		struct sched_pod **more = reallocarray(n->pods, cap, sizeof(struct sched_pod *));
+
+		if (!more)
+			return -ENOMEM;
+		n->pods = more;
+		n->cap_pods = cap;
+	}
+	p->node = n;
+	p->slot = n->n_pods;
+	n->pods[n->n_pods++] = p;
+	resources_add(&n->used, &p->asks, 1);
+	n->n_anti += p->has_anti;
+	n->n_ports += p->n_ports > 0;
+	c->n_anti += p->has_anti;
+	c->n_affinity += p->has_affinity;
+	return 0;
+}
+
+void cache_unplace(struct sched_cache *c, struct sched_pod *p)
+{
+	struct sched_node *n = p->node;
+
+	if (!n)
+		return;
+	n->pods[p->slot] = n->pods[--n->n_pods];
+	n->pods[p->slot]->slot = p->slot;
+	resources_add(&n->used, &p->asks, -1);
+	n->n_anti -= p->has_anti;
+	n->n_ports -= p->n_ports > 0;
+	c->n_anti -= p->has_anti;
+	c->n_affinity -= p->has_affinity;
+	p->node = NULL;
+	if (!n->o && !n->n_pods) {
+		swap(c, index_of(c, n), --c->n_all);
+		tdelete(n, &c->by_name, by_name);
+		node_free(n);
+	}
+}
+
+static void drop_pod(void *p)
+{
+	sched_pod_free(p);
+}
+
+static void keep(void *n) {}
+
+void cache_fini(struct sched_cache *c)
+{
+	tdestroy(c->by_uid, drop_pod);
+	tdestroy(c->by_name, keep);
+	for (size_t i = 0; i < c->n_all; i++)
+		node_free(c->nodes[i]);
+	for (size_t i = 0; i < c->n_names; i++)
+		free(c->names[i]);
+	free(c->names);
+	free(c->nodes);
+	*c = (struct sched_cache){0};
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_SCHEDULER_CACHE_H
+#define CLUSTER_SCHEDULER_CACHE_H
+
+/*
+ * Nodes and pods as the scheduler counts them: what is asked for and what is there, in plain numbers, kept up to date
+ * change by change. A pod that was just given to a node counts there at once ("assumed"), before its binding is written.
+ */
+
+#include <yyjson.h>
+
+#include "cluster/registry/registry.h"
+#include "lib/loop.h"
+
+struct sched_node;
+
+/* Extended resources: a few names, the same on most nodes. */
+enum { SCHED_EXTENDED_MAX = 8 };
+
+struct sched_resources {
+	int64_t cpu_milli, memory_bytes, ephemeral_bytes, pods;
+	struct {
+		const char *name; /* interned in the cache */
+		int64_t n;
+	} extended[SCHED_EXTENDED_MAX];
+	size_t n_extended;
+};
+
+struct sched_port {
+	const char *ip;	      /* "0.0.0.0" every one; in the pod's object */
+	const char *protocol; /* "TCP"... */
+	int64_t port;
+};
+
+enum sched_place {
+	SCHED_NOWHERE,
+	SCHED_ACTIVE,
+	SCHED_BACKOFF,
+	SCHED_UNSCHEDULABLE,
+	SCHED_BINDING,
+	SCHED_BOUND
+};
+
+struct sched_pod {
+	struct object *o; /* held */
+	yyjson_doc *
+		doc; /* owned: of o; NULL for a bound pod without affinity, whose numbers are all that counts */
+	yyjson_val *spec;
+	struct sched_resources asks;
+	struct sched_port *ports; /* owned */
+	size_t n_ports;
+	int64_t priority;
+	bool has_affinity;	 /* spec.affinity.podAffinity or podAntiAffinity */
+	bool has_anti;		 /* a required podAntiAffinity */
+	struct sched_node *node; /* where it counts; NULL: nowhere */
+	size_t slot;		 /* in node->pods */
+
+	/* the queue's */
+	enum sched_place place;
+	uint64_t order; /* of arrival */
+	unsigned tries;
+	int64_t ready_ms; /* in back-off: until then */
+	size_t heap;
+};
+
+struct sched_taint {
+	const char *key, *value, *effect;
+};
+
+struct sched_node {
+	struct object *o; /* held; NULL: pods say they are on it, but there is no such Node */
+	yyjson_doc *doc;
+	char *name;
+	bool unschedulable;
+	struct sched_resources has, used;
+	struct sched_taint *taints; /* owned; texts in doc */
+	size_t n_taints;
+	struct sched_pod **pods;
+	size_t n_pods, cap_pods;
+	size_t n_anti, n_ports; /* pods with a required anti-affinity; pods with host ports */
+	struct sched_image {
+		const char *name;
+		int64_t size_bytes;
+	} *images;
+	size_t n_images;
+};
+
+struct sched_cache {
+	struct sched_node **nodes; /* those with a Node object first: n_nodes of them */
+	size_t n_nodes, n_all, cap_nodes;
+	void *by_name, *by_uid; /* tsearch */
+	char **names;		/* interned resource names */
+	size_t n_names;
+	size_t n_anti;	   /* bound pods with a required anti-affinity */
+	size_t n_affinity; /* bound pods with any pod affinity */
+};
+
+/* A pod's numbers and what it wants. @doc is taken. 0 or -ENOMEM. */
+must_check int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct object *o);
+void sched_pod_free(struct sched_pod *p);
+
+struct sched_pod *cache_pod(struct sched_cache *c, const char *uid);
+must_check int cache_add_pod(struct sched_cache *c, struct sched_pod *p); /* by uid; counts nowhere yet */
+void cache_forget_pod(struct sched_cache *c, struct sched_pod *p);	  /* and frees it */
+must_check int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node);
+void cache_unplace(struct sched_cache *c, struct sched_pod *p);
+
+must_check int cache_set_node(struct sched_cache *c, const struct object *o);
+void cache_drop_node(struct sched_cache *c, const char *name);
+void cache_fini(struct sched_cache *c);
+
+/* What @r would leave of @has after @used; false: does not fit. */
+bool resources_fit(const struct sched_resources *asks, const struct sched_node *n);
+void resources_add(struct sched_resources *to, const struct sched_resources *r, int sign);
+int64_t resources_extended(const struct sched_resources *r, const char *name);
+
+#endif

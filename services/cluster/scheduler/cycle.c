@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is worked out once a pod: how many pods like it are where. Only pods that ask for it pay for it. */
+
+#include <search.h>
+#include <string.h>
+
+#include "cluster/scheduler/cycle.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/selector.h"
+#include "lib/json.h"
+
+/* ---- counts by place */
+
+static int compare(const void *a, const void *b)
+{
+	const struct topology_entry *x = a, *y = b;
+	int d = strcmp(x->value, y->value);
+
+	return d ? d : strcmp(x->key, y->key);
+}
+
+struct topology_entry *topology_at(struct topology *t, const char *key, const char *value, bool make)
+{
+	struct topology_entry probe = {key, value, 0, t->first}, **found = tfind(&probe, &t->tree, compare),
+			      *fresh;
+
+	if (found || !make)
+		return found ? *found : NULL;
+	fresh = malloc(sizeof(*fresh));
+	if (!fresh)
+		return NULL;
+	*fresh = probe;
+	if (tsearch(fresh, &t->tree, compare)) {
+		t->first = fresh;
+		return fresh;
+	}
+	free(fresh);
+	return NULL;
+}
+
+void topology_fini(struct topology *t)
+{
+	tdestroy(t->tree, free);
+	*t = (struct topology){0};
+}
+
+static void add(struct cycle *c, struct topology *t, const char *key, const struct sched_node *n, int64_t by)
+{
+	const char *value = node_label(n, key);
+	struct topology_entry *e = value ? topology_at(t, key, value, true) : NULL;
+
+	if (e)
+		e->n += by;
+	else if (value)
+		c->failed = true;
+}
+
+/* ---- affinity to pods */
+
+static bool matches_all(const struct pod_terms *terms, const struct registry *r, const struct object *pod)
+{
+	for (size_t i = 0; i < terms->n; i++)
+		if (!term_matches(&terms->items[i], r, pod))
+			return false;
+	return true;
+}
+
+/* What a bound pod's own terms say of the new one. */
+static void hear(struct cycle *c, const struct sched_node *n, const struct sched_pod *other)
+{
+	yyjson_val *affinity = json_obj(other->spec, "affinity"),
+		   *against = json_obj(affinity, "podAntiAffinity");
+	yyjson_val *labels = meta_get(yyjson_doc_get_root(other->doc), "metadata", "labels", NULL);
+	struct pod_terms terms = {0};
+
+	terms_read(&terms, json_arr(against, "requiredDuringSchedulingIgnoredDuringExecution"), other->o->ns,
+		labels, 0);
+	for (size_t i = 0; i < terms.n; i++)
+		if (term_matches(&terms.items[i], c->registry, c->pod->o))
+			add(c, &c->existing_anti_at, terms.items[i].key, n, 1);
+	terms_fini(&terms);
+	terms_read(&terms, json_arr(against, "preferredDuringSchedulingIgnoredDuringExecution"), other->o->ns,
+		labels, -1);
+	terms_read(&terms,
+		json_arr(
+			json_obj(affinity, "podAffinity"), "preferredDuringSchedulingIgnoredDuringExecution"),
+		other->o->ns, labels, 1);
+	for (size_t i = 0; i < terms.n; i++)
+		if (term_matches(&terms.items[i], c->registry, c->pod->o))
+			add(c, &c->preferred_at, terms.items[i].key, n, terms.items[i].weight);
+	terms_fini(&terms);
+}
+
+static void count_affinity(struct cycle *c)
+{
+	bool any = false;
+
+	if (!c->affinity.n && !c->anti.n && !c->preferred.n && !c->cache->n_affinity)
+		return;
+	for (size_t i = 0; i < c->cache->n_nodes; i++) {
+		const struct sched_node *n = c->cache->nodes[i];
+
+		for (size_t k = 0; k < n->n_pods; k++) {
+			const struct sched_pod *p = n->pods[k];
+
+			if (p->has_affinity)
+				hear(c, n, p);
+			if (c->affinity.n && matches_all(&c->affinity, c->registry, p->o)) {
+				any = true;
+				for (size_t j = 0; j < c->affinity.n; j++)
+					add(c, &c->affinity_at, c->affinity.items[j].key, n, 1);
+			}
+			for (size_t j = 0; j < c->anti.n; j++)
+				if (term_matches(&c->anti.items[j], c->registry, p->o))
+					add(c, &c->anti_at, c->anti.items[j].key, n, 1);
+			for (size_t j = 0; j < c->preferred.n; j++)
+				if (term_matches(&c->preferred.items[j], c->registry, p->o))
+					add(c, &c->preferred_at, c->preferred.items[j].key, n,
+						c->preferred.items[j].weight);
+		}
+	}
+	c->affinity_matches_none = !any;
+	c->affinity_self = matches_all(&c->affinity, c->registry, c->pod->o);
+}
+
+static void read_affinity(struct cycle *c)
+{
+	yyjson_val *affinity = json_obj(c->pod->spec, "affinity"),
+		   *toward = json_obj(affinity, "podAffinity");
+	yyjson_val *against = json_obj(affinity, "podAntiAffinity");
+	yyjson_val *labels = meta_get(yyjson_doc_get_root(c->pod->doc), "metadata", "labels", NULL);
+	const char *ns = c->pod->o->ns;
+
+	c->node_terms = meta_get(affinity, "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution",
+		"nodeSelectorTerms", NULL);
+	terms_read(&c->affinity, json_arr(toward, "requiredDuringSchedulingIgnoredDuringExecution"), ns,
+		labels, 0);
+	terms_read(
+		&c->anti, json_arr(against, "requiredDuringSchedulingIgnoredDuringExecution"), ns, labels, 0);
+	terms_read(&c->preferred, json_arr(toward, "preferredDuringSchedulingIgnoredDuringExecution"), ns,
+		labels, 1);
+	terms_read(&c->preferred, json_arr(against, "preferredDuringSchedulingIgnoredDuringExecution"), ns,
+		labels, -1);
+}
+
+/* ---- topology spread */
+
+static const char *label_of(const void *object, const char *key)
+{
+	return object_label(object, key);
+}
+
+static bool counts_node(const struct cycle *c, const struct spread *s, const struct sched_node *n)
+{
+	if (s->honor_affinity && !node_matches_pod(c, n))
+		return false;
+	for (size_t i = 0; s->honor_taints && i < n->n_taints; i++)
+		if (strcmp(n->taints[i].effect, "PreferNoSchedule") != 0 &&
+			!pod_tolerates(c->tolerations, &n->taints[i]))
+			return false;
+	return node_label(n, s->key);
+}
+
+static void count_spread(struct cycle *c, struct spread *s)
+{
+	int64_t domains = 0;
+
+	for (size_t i = 0; i < c->cache->n_nodes; i++) {
+		const struct sched_node *n = c->cache->nodes[i];
+		int64_t here = 0;
+
+		if (!counts_node(c, s, n))
+			continue;
+		for (size_t k = 0; k < n->n_pods; k++)
+			here += !n->pods[k]->o->deleted && !strcmp(n->pods[k]->o->ns, c->pod->o->ns) &&
+				selector_matches(s->labels, label_of, n->pods[k]->o);
+		add(c, &s->counts, s->key, n, here);
+	}
+	for (const struct topology_entry *e = s->counts.first; e; e = e->next)
+		if (!domains++ || e->n < s->least)
+			s->least = e->n;
+	if (domains < s->min_domains)
+		s->least = 0;
+}
+
+static void read_spreads(struct cycle *c)
+{
+	yyjson_val *list = json_arr(c->pod->spec, "topologySpreadConstraints"), *each;
+	yyjson_val *labels = meta_get(yyjson_doc_get_root(c->pod->doc), "metadata", "labels", NULL);
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each) {
+		struct spread *s = &c->spreads[c->n_spreads];
+		struct pod_term term;
+
+		if (c->n_spreads == SPREADS_MAX)
+			return;
+		/* it names pods as a term of affinity does */
+		if (!term_read(&term, each, c->pod->o->ns, labels)) {
+			c->failed = true;
+			return;
+		}
+		*s = (struct spread){
+			.key = term.key,
+			.max_skew = json_int(each, "maxSkew", 1),
+			.min_domains = json_int(each, "minDomains", 1),
+			.required =
+				yyjson_equals_str(yyjson_obj_get(each, "whenUnsatisfiable"), "DoNotSchedule"),
+			.honor_affinity =
+				!yyjson_equals_str(yyjson_obj_get(each, "nodeAffinityPolicy"), "Ignore"),
+			.honor_taints = yyjson_equals_str(yyjson_obj_get(each, "nodeTaintsPolicy"), "Honor"),
+			.labels = term.labels,
+		};
+		s->self = selector_matches(s->labels, label_of, c->pod->o);
+		c->n_spreads++;
+		count_spread(c, s);
+	}
+}
+
+void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registry *r, struct sched_pod *p)
+{
+	*c = (struct cycle){.cache = cache, .registry = r, .pod = p};
+	c->tolerations = json_arr(p->spec, "tolerations");
+	read_affinity(c);
+	count_affinity(c);
+	read_spreads(c);
+}
+
+void cycle_fini(struct cycle *c)
+{
+	terms_fini(&c->affinity);
+	terms_fini(&c->anti);
+	terms_fini(&c->preferred);
+	topology_fini(&c->affinity_at);
+	topology_fini(&c->anti_at);
+	topology_fini(&c->existing_anti_at);
+	topology_fini(&c->preferred_at);
+	for (size_t i = 0; i < c->n_spreads; i++) {
+		selector_free(c->spreads[i].labels);
+		topology_fini(&c->spreads[i].counts);
+	}
+}

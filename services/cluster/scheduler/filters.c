@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which nodes could take the pod: rules, one after the other, cheapest first. The words are those users know from events. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/scheduler/cycle.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "lib/json.h"
+
+#define UNSCHEDULABLE_TAINT "node.kubernetes.io/unschedulable"
+
+typedef const char *filter(struct cycle *c, const struct sched_node *n, char *buf, size_t size);
+
+static const char *cordoned(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	static const struct sched_taint taint = {UNSCHEDULABLE_TAINT, "", "NoSchedule"};
+
+	return n->unschedulable && !pod_tolerates(c->tolerations, &taint) ? "node(s) were unschedulable"
+									  : NULL;
+}
+
+static const char *tainted(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	for (size_t i = 0; i < n->n_taints; i++) {
+		const struct sched_taint *t = &n->taints[i];
+
+		if (!strcmp(t->effect, "PreferNoSchedule") || pod_tolerates(c->tolerations, t))
+			continue;
+		snprintf(buf, size, "node(s) had untolerated taint {%s: %s}", t->key, t->value);
+		return buf;
+	}
+	return NULL;
+}
+
+static const char *node_affinity(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	return node_matches_pod(c, n) ? NULL : "node(s) didn't match Pod's node affinity/selector";
+}
+
+static const char *fit(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	const struct sched_resources *a = &c->pod->asks;
+	size_t len = 0;
+
+	if (resources_fit(a, n))
+		return NULL;
+	buf[0] = 0;
+#define SAY(condition, ...)                                                                                  \
+	if ((condition) && len < size)                                                                       \
+		len += (size_t)snprintf(buf + len, size - len, __VA_ARGS__);
+	SAY(n->used.pods + 1 > n->has.pods, "Too many pods")
+	SAY(a->cpu_milli && a->cpu_milli > n->has.cpu_milli - n->used.cpu_milli, "%sInsufficient cpu",
+		len ? ", " : "")
+	SAY(a->memory_bytes && a->memory_bytes > n->has.memory_bytes - n->used.memory_bytes,
+		"%sInsufficient memory", len ? ", " : "")
+	SAY(a->ephemeral_bytes && a->ephemeral_bytes > n->has.ephemeral_bytes - n->used.ephemeral_bytes,
+		"%sInsufficient ephemeral-storage", len ? ", " : "")
+	for (size_t i = 0; i < a->n_extended; i++) {
+		const char *name = a->extended[i].name;
+
+		SAY(a->extended[i].n > resources_extended(&n->has, name) - resources_extended(&n->used, name),
+			"%sInsufficient %s", len ? ", " : "", name)
+	}
+#undef SAY
+	return buf;
+}
+
+static bool port_conflict(const struct sched_port *a, const struct sched_port *b)
+{
+	return a->port == b->port && !strcmp(a->protocol, b->protocol) &&
+	       (!strcmp(a->ip, "0.0.0.0") || !strcmp(b->ip, "0.0.0.0") || !strcmp(a->ip, b->ip));
+}
+
+static const char *ports(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	const struct sched_pod *p = c->pod;
+
+	for (size_t i = 0; p->n_ports && n->n_ports && i < n->n_pods; i++)
+		for (size_t k = 0; k < n->pods[i]->n_ports; k++)
+			for (size_t j = 0; j < p->n_ports; j++)
+				if (port_conflict(&n->pods[i]->ports[k], &p->ports[j]))
+					return "node(s) didn't have free ports for the requested pod ports";
+	return NULL;
+}
+
+/* Volumes that are bound to certain nodes, and claims that are not bound yet. */
+static const char *volumes(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	yyjson_val *list = json_arr(c->pod->spec, "volumes"), *each;
+	size_t i, count;
+
+	yyjson_arr_foreach (list, i, count, each) {
+		const char *claim = json_text(json_obj(each, "persistentVolumeClaim"), "claimName"), *name;
+		const struct object *pvc, *pv;
+		yyjson_val *terms;
+		bool wrong;
+
+		if (!claim)
+			continue;
+		pvc = registry_get(
+			c->registry, schema_find_kind("v1", "PersistentVolumeClaim"), c->pod->o->ns, claim);
+		if (!pvc) {
+			snprintf(buf, size, "persistentvolumeclaim \"%s\" not found", claim);
+			return buf;
+		}
+
+		yyjson_doc *doc = object_doc(pvc);
+
+		name = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "volumeName");
+		pv = name ? registry_get(c->registry, schema_find_kind("v1", "PersistentVolume"), "", name)
+			  : NULL;
+		yyjson_doc_free(doc);
+		if (!pv)
+			continue; /* bound to where the pod will be */
+		doc = object_doc(pv);
+		terms = meta_get(yyjson_doc_get_root(doc), "spec", "nodeAffinity", "required",
+			"nodeSelectorTerms", NULL);
+		wrong = terms && !node_matches_terms(n, terms);
+		yyjson_doc_free(doc);
+		if (wrong)
+			return "node(s) had volume node affinity conflict";
+	}
+	return NULL;
+}
+
+static const char *spread(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	for (size_t i = 0; i < c->n_spreads; i++) {
+		struct spread *s = &c->spreads[i];
+		const char *value = node_label(n, s->key);
+		struct topology_entry *e;
+
+		if (!s->required)
+			continue;
+		if (!value)
+			return "node(s) didn't match pod topology spread constraints (missing required label)";
+		e = topology_at(&s->counts, s->key, value, false);
+		if ((e ? e->n : 0) + s->self - s->least > s->max_skew)
+			return "node(s) didn't match pod topology spread constraints";
+	}
+	return NULL;
+}
+
+static bool has(struct topology *t, const char *key, const struct sched_node *n)
+{
+	const char *value = node_label(n, key);
+	struct topology_entry *e = value ? topology_at(t, key, value, false) : NULL;
+
+	return e && e->n > 0;
+}
+
+/* Is the node in one of these places? */
+static bool in_any(const struct topology *t, const struct sched_node *n)
+{
+	for (const struct topology_entry *e = t->first; e; e = e->next) {
+		const char *value = node_label(n, e->key);
+
+		if (value && !strcmp(value, e->value))
+			return true;
+	}
+	return false;
+}
+
+static const char *pod_affinity(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	for (size_t i = 0; i < c->affinity.n; i++) {
+		const char *key = c->affinity.items[i].key;
+
+		/* the first of a group that keeps together may begin anywhere */
+		if (!node_label(n, key) ||
+			(!has(&c->affinity_at, key, n) && !(c->affinity_matches_none && c->affinity_self)))
+			return "node(s) didn't match pod affinity rules";
+	}
+	for (size_t i = 0; i < c->anti.n; i++)
+		if (has(&c->anti_at, c->anti.items[i].key, n))
+			return "node(s) didn't match pod anti-affinity rules";
+	return in_any(&c->existing_anti_at, n) ? "node(s) didn't satisfy existing pods anti-affinity rules"
+					       : NULL;
+}
+
+static const struct rule {
+	filter *fn;
+	bool resolvable; /* fewer pods on the node may help */
+} rules[] = {
+	{cordoned, false},
+	{tainted, false},
+	{node_affinity, false},
+	{fit, true},
+	{ports, true},
+	{volumes, false},
+	{spread, true},
+	{pod_affinity, true},
+};
+
+const char *cycle_filter(
+	struct cycle *c, const struct sched_node *n, char *buf, size_t size, bool *resolvable)
+{
+	for (size_t i = 0; i < array_len(rules); i++) {
+		const char *why = rules[i].fn(c, n, buf, size);
+
+		if (why) {
+			*resolvable = rules[i].resolvable;
+			return why;
+		}
+	}
+	return NULL;
+}

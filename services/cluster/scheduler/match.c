@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Whether this matches that: nodes and selectors, taints and tolerations, pods and terms of affinity. */
+
+#include <string.h>
+
+#include "cluster/scheduler/cycle.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/selector.h"
+#include "lib/json.h"
+
+const char *node_label(const struct sched_node *n, const char *key)
+{
+	return n->o ? object_label(n->o, key) : NULL;
+}
+
+static bool is_number(const char *s, long long *out)
+{
+	char *end;
+
+	*out = strtoll(s, &end, 10);
+	return *s && !*end;
+}
+
+/* One requirement of a NodeSelectorTerm against a value, which may be absent. */
+static bool requirement_holds(yyjson_val *r, const char *value)
+{
+	const char *op = json_str(r, "operator") ?: "";
+	yyjson_val *values = json_arr(r, "values");
+	const char *bound = yyjson_get_str(yyjson_arr_get_first(values)) ?: "";
+	long long a, b;
+
+	if (!strcmp(op, "In"))
+		return value && json_arr_has(values, value);
+	if (!strcmp(op, "NotIn"))
+		return !value || !json_arr_has(values, value);
+	if (!strcmp(op, "Exists"))
+		return value;
+	if (!strcmp(op, "DoesNotExist"))
+		return !value;
+	if (!value || !is_number(value, &a) || !is_number(bound, &b))
+		return false;
+	return !strcmp(op, "Gt") ? a > b : !strcmp(op, "Lt") && a < b;
+}
+
+bool node_matches_term(const struct sched_node *n, yyjson_val *term)
+{
+	yyjson_val *labels = json_arr(term, "matchExpressions"), *fields = json_arr(term, "matchFields"),
+		   *each;
+	size_t i, count;
+
+	/* a term without requirements matches nothing */
+	if (!yyjson_arr_size(labels) && !yyjson_arr_size(fields))
+		return false;
+	yyjson_arr_foreach (labels, i, count, each)
+		if (!requirement_holds(each, node_label(n, json_str(each, "key") ?: "")))
+			return false;
+	yyjson_arr_foreach (fields, i, count, each)
+		if (!yyjson_equals_str(yyjson_obj_get(each, "key"), "metadata.name") ||
+			!requirement_holds(each, n->name))
+			return false;
+	return true;
+}
+
+bool node_matches_terms(const struct sched_node *n, yyjson_val *terms)
+{
+	yyjson_val *each;
+	size_t i, count;
+
+	yyjson_arr_foreach (terms, i, count, each)
+		if (node_matches_term(n, each))
+			return true;
+	return false;
+}
+
+bool node_matches_pod(const struct cycle *c, const struct sched_node *n)
+{
+	yyjson_val *selector = json_obj(c->pod->spec, "nodeSelector"), *key, *value;
+	size_t i, count;
+
+	yyjson_obj_foreach (selector, i, count, key, value) {
+		const char *label = node_label(n, yyjson_get_str(key));
+
+		if (!label || !yyjson_equals_str(value, label))
+			return false;
+	}
+	return !c->node_terms || node_matches_terms(n, c->node_terms);
+}
+
+bool pod_tolerates(yyjson_val *tolerations, const struct sched_taint *t)
+{
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (tolerations, i, n, each) {
+		const char *effect = json_text(each, "effect"), *key = json_text(each, "key"),
+			   *op = json_text(each, "operator");
+
+		if ((effect && strcmp(effect, t->effect) != 0) || (key && strcmp(key, t->key) != 0))
+			continue;
+		if (op && !strcmp(op, "Exists"))
+			return true;
+		if (key && !strcmp(json_str(each, "value") ?: "", t->value))
+			return true;
+	}
+	return false;
+}
+
+/* ---- terms of pod affinity */
+
+static const char *label_of(const void *object, const char *key)
+{
+	return object_label(object, key);
+}
+
+/* matchLabelKeys: the pod's own values of these labels are demanded, too. */
+static bool add_keys(struct selector *s, yyjson_val *keys, yyjson_val *labels, enum selector_op op)
+{
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (keys, i, n, each) {
+		const char *value = json_str(labels, yyjson_get_str(each) ?: "");
+		struct selector_term *more;
+
+		if (!value)
+			continue;
+		more = reallocarray(s->terms, s->n + 1, sizeof(*more));
+		if (!more)
+			return false;
+		s->terms = more;
+		more[s->n] = (struct selector_term){.key = strdup(yyjson_get_str(each)),
+			.values = calloc(1, sizeof(char *)),
+			.n_values = 1,
+			.op = op};
+		if (more[s->n].values)
+			more[s->n].values[0] = strdup(value);
+		s->n++;
+		if (!more[s->n - 1].key || !more[s->n - 1].values || !more[s->n - 1].values[0])
+			return false;
+	}
+	return true;
+}
+
+bool term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjson_val *labels)
+{
+	yyjson_val *namespaces = json_arr(term, "namespaces"),
+		   *by_label = json_obj(term, "namespaceSelector");
+	struct pod_term t = {.key = json_str(term, "topologyKey") ?: "", .own_ns = own_ns};
+
+	t.labels = selector_of(yyjson_obj_get(term, "labelSelector"));
+	t.namespaces = yyjson_arr_size(namespaces) ? namespaces : NULL;
+	t.ns_labels = by_label ? selector_of(by_label) : NULL;
+	if (t.labels && (!by_label || t.ns_labels) &&
+		add_keys(t.labels, json_arr(term, "matchLabelKeys"), labels, SELECTOR_IN) &&
+		add_keys(t.labels, json_arr(term, "mismatchLabelKeys"), labels, SELECTOR_NOT_IN)) {
+		*out = t;
+		return true;
+	}
+	selector_free(t.labels);
+	selector_free(t.ns_labels);
+	return false;
+}
+
+void terms_read(struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign)
+{
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each) {
+		yyjson_val *term = sign ? json_obj(each, "podAffinityTerm") : each;
+
+		if (out->n == TERMS_MAX || !term_read(&out->items[out->n], term, own_ns, labels))
+			return;
+		out->items[out->n++].weight = sign * json_int(each, "weight", 0);
+	}
+}
+
+void terms_fini(struct pod_terms *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		selector_free(t->items[i].labels);
+		selector_free(t->items[i].ns_labels);
+	}
+	t->n = 0;
+}
+
+bool term_matches(const struct pod_term *t, const struct registry *r, const struct object *pod)
+{
+	bool ns = !t->namespaces && !t->ns_labels && !strcmp(t->own_ns, pod->ns);
+
+	ns = ns || (t->namespaces && json_arr_has(t->namespaces, pod->ns));
+	if (!ns && t->ns_labels) {
+		const struct object *o = registry_get(r, schema_find_kind("v1", "Namespace"), "", pod->ns);
+
+		ns = o && selector_matches(t->ns_labels, label_of, o);
+	}
+	return ns && selector_matches(t->labels, label_of, pod);
+}

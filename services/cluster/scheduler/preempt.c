@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cluster/controllers/controller.h"
+#include "cluster/controllers/event.h"
+#include "cluster/scheduler/preempt.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/selector.h"
+#include "cluster/schema/status.h"
+#include "lib/json.h"
+
+#define NAME "default-scheduler"
+
+/* What ending pods on one node costs. */
+struct plan {
+	struct sched_node *node;
+	struct sched_pod **victims; /* owned */
+	size_t n, broken;	    /* pods; budgets that would be broken */
+	int64_t highest, sum;	    /* of their priorities */
+};
+
+/* ---- disruption budgets */
+
+static const char *label_of(const void *object, const char *key)
+{
+	return object_label(object, key);
+}
+
+struct budget_search {
+	const struct object *pod;
+	bool broken;
+};
+
+static bool look_at_budget(const struct object *o, void *arg)
+{
+	struct budget_search *b = arg;
+	yyjson_doc *doc = object_doc(o);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+	struct selector *s = doc ? selector_of(meta_get(root, "spec", "selector", NULL)) : NULL;
+
+	if (s && selector_matches(s, label_of, b->pod) &&
+		json_int(json_obj(root, "status"), "disruptionsAllowed", 0) <= 0)
+		b->broken = true;
+	selector_free(s);
+	yyjson_doc_free(doc);
+	return !b->broken;
+}
+
+static bool breaks_budget(const struct registry *r, const struct object *pod)
+{
+	struct budget_search b = {.pod = pod};
+
+	registry_each(r, schema_find_kind("policy/v1", "PodDisruptionBudget"), pod->ns, look_at_budget, &b);
+	return b.broken;
+}
+
+/* ---- one node */
+
+static int least_important(const void *a, const void *b)
+{
+	const struct sched_pod *x = *(struct sched_pod *const *)a, *y = *(struct sched_pod *const *)b;
+
+	return x->priority < y->priority ? -1 : x->priority > y->priority;
+}
+
+/*
+ * Takes every less important pod off, sees whether that helps, and puts back as many as fit, the most important first. The
+ * cache is as before when it returns. Only what counts by node is looked at again: resources and ports.
+ */
+static bool plan_for(struct cycle *c, const struct registry *r, struct sched_node *n, struct plan *out)
+{
+	struct sched_pod **all = calloc(n->n_pods + 1, sizeof(struct sched_pod *));
+	size_t count = 0;
+	char buf[160];
+	bool resolvable, fits;
+
+	if (!all)
+		return false;
+	for (size_t i = 0; i < n->n_pods; i++)
+		if (n->pods[i]->priority < c->pod->priority)
+			all[count++] = n->pods[i];
+	qsort(all, count, sizeof(struct sched_pod *), least_important);
+	for (size_t i = 0; i < count; i++)
+		resources_add(&n->used, &all[i]->asks, -1);
+	fits = count && !cycle_filter(c, n, buf, sizeof(buf), &resolvable);
+	*out = (struct plan){.node = n, .victims = all, .highest = LLONG_MIN};
+	for (size_t i = count; i-- > 0;) {
+		resources_add(&n->used, &all[i]->asks, 1);
+		if (!fits || !cycle_filter(c, n, buf, sizeof(buf), &resolvable)) {
+			all[i] = NULL; /* stays */
+			continue;
+		}
+		resources_add(&n->used, &all[i]->asks, -1);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!all[i])
+			continue;
+		resources_add(&n->used, &all[i]->asks, 1);
+		out->broken += breaks_budget(r, all[i]->o);
+		out->highest = all[i]->priority > out->highest ? all[i]->priority : out->highest;
+		out->sum += all[i]->priority;
+		all[out->n++] = all[i];
+	}
+	if (out->n)
+		return true;
+	free(all);
+	return false;
+}
+
+static bool better(const struct plan *a, const struct plan *b)
+{
+	if (a->broken != b->broken)
+		return a->broken < b->broken;
+	if (a->highest != b->highest)
+		return a->highest < b->highest;
+	if (a->sum != b->sum)
+		return a->sum < b->sum;
+	return a->n < b->n;
+}
+
+/* ---- ending pods */
+
+static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
+{
+	/* who was refused is still there, and is found again at the next try */
+}
+
+static void record(struct registry *r, const struct caller *who, const struct object *about,
+	const char *reason, const char *format, ...) printf_like(5, 6);
+
+static void record(struct registry *r, const struct caller *who, const struct object *about,
+	const char *reason, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	event_record(r, who, NAME, about, false, reason, format, args);
+	va_end(args);
+}
+
+static enum modify say_disrupted(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	yyjson_mut_val *list = conditions_of(*doc, yyjson_mut_doc_get_root(*doc));
+
+	if (list && condition_set(*doc, list, "DisruptionTarget", "True", "PreemptionByScheduler",
+			    "default-scheduler: preempting to accommodate a higher priority pod", time(NULL)))
+		return MODIFY_WRITE;
+	return MODIFY_NOTHING;
+}
+
+static void on_said(const struct status *error, const struct object *object, void *arg)
+{
+	/* a condition for the record; the deletion follows in any case */
+}
+
+static void carry_out(
+	struct registry *r, const struct caller *who, const struct cycle *c, const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct object *o = p->victims[i]->o;
+
+		registry_modify(r, who, o->kind, o->ns, o->name, false, say_disrupted,
+			&(struct write_options){.subresource = "status", .field_manager = NAME}, on_said,
+			NULL);
+		registry_delete(r, who, o->kind, o->ns, o->name,
+			&(struct delete_options){.grace_seconds = -1, .uid = o->uid}, on_deleted, NULL);
+		record(r, who, o, "Preempted", "Preempted by pod %s on node %s", c->pod->o->uid,
+			p->node->name);
+	}
+}
+
+static void add_text(char *message, size_t size, const char *text)
+{
+	size_t n = strlen(message);
+
+	snprintf(message + n, size - n, "%s", text);
+}
+
+/* A node it was promised, where those that make room are still on their way out. */
+static bool still_waiting(const struct cycle *c)
+{
+	const char *nominated =
+		json_text(json_obj(yyjson_doc_get_root(c->pod->doc), "status"), "nominatedNodeName");
+
+	for (size_t i = 0; nominated && i < c->cache->n_nodes; i++) {
+		const struct sched_node *n = c->cache->nodes[i];
+
+		if (strcmp(n->name, nominated) != 0)
+			continue;
+		for (size_t k = 0; k < n->n_pods; k++)
+			if (n->pods[k]->o->deleted && n->pods[k]->priority < c->pod->priority)
+				return true;
+	}
+	return false;
+}
+
+void preempt(struct registry *r, const struct caller *who, struct cycle *c, char *node, size_t node_size,
+	char *message, size_t message_size)
+{
+	struct plan best = {0};
+	char buf[160];
+
+	*node = 0;
+	if (yyjson_equals_str(yyjson_obj_get(c->pod->spec, "preemptionPolicy"), "Never")) {
+		add_text(message, message_size, " preemption: not eligible due to preemptionPolicy=Never.");
+		return;
+	}
+	if (still_waiting(c)) {
+		add_text(message, message_size,
+			" preemption: not eligible due to a terminating pod on the nominated node.");
+		return;
+	}
+	for (size_t i = 0; i < c->cache->n_nodes; i++) {
+		struct plan p;
+		bool resolvable = false;
+
+		if (!cycle_filter(c, c->cache->nodes[i], buf, sizeof(buf), &resolvable) || !resolvable ||
+			!plan_for(c, r, c->cache->nodes[i], &p))
+			continue;
+		if (!best.node || better(&p, &best)) {
+			free(best.victims);
+			best = p;
+		} else {
+			free(p.victims);
+		}
+	}
+	if (!best.node) {
+		snprintf(buf, sizeof(buf),
+			" preemption: 0/%zu nodes are available: No preemption victims found for incoming pod.",
+			c->cache->n_nodes);
+		add_text(message, message_size, buf);
+		return;
+	}
+	snprintf(node, node_size, "%s", best.node->name);
+	carry_out(r, who, c, &best);
+	free(best.victims);
+}

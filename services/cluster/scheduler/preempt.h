@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_SCHEDULER_PREEMPT_H
+#define CLUSTER_SCHEDULER_PREEMPT_H
+
+#include "cluster/scheduler/cycle.h"
+
+/**
+ * preempt() - make room for a pod that found no node, by ending less important ones
+ * @node:	receives the node it may get, or ""
+ * @message:	what was tried is added to it
+ *
+ * Of all nodes where ending pods of lower priority would let it in, that is chosen where the fewest disruption budgets are
+ * broken, then where the least important pods go, then the fewest. Nothing is done for a pod whose policy is Never, or
+ * while victims of an earlier try are still ending.
+ */
+void preempt(struct registry *r, const struct caller *who, struct cycle *c, char *node, size_t node_size,
+	char *message, size_t message_size);
+
+#endif

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Pods to nodes. Informers keep the cache and the queue; each turn of the loop takes some pods from the queue, finds each the
+ * best node, counts it there at once, and writes the binding. A binding that is refused takes the pod off the node again.
+ *
+ * On large clusters not every node is looked at for each pod: enough that can take it, beginning where the last search ended.
+ */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cluster/controllers/controller.h"
+#include "cluster/controllers/event.h"
+#include "cluster/scheduler/cycle.h"
+#include "cluster/scheduler/preempt.h"
+#include "cluster/scheduler/queue.h"
+#include "cluster/scheduler/scheduler.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/json.h"
+#include "lib/log.h"
+
+#define NAME "default-scheduler"
+
+enum { PODS_A_TURN = 32, REASONS_MAX = 16, REASON_BYTES = 160, FEASIBLE_MIN = 100 };
+
+struct other {
+	struct informer informer;
+	struct scheduler *s;
+};
+
+struct scheduler {
+	struct registry *r;
+	struct loop *loop;
+	struct loop_task task;
+	struct loop_timer timer;
+	struct sched_cache cache;
+	struct sched_queue queue;
+	struct informer pods, nodes;
+	struct other others[4]; /* kinds whose changes may help a pod that waits */
+	const struct schema_kind *pod_kind;
+	size_t next_node; /* where the next search begins */
+	struct sched_node **feasible;
+	int64_t *scores;
+	size_t cap_feasible;
+};
+
+static const char *const groups[] = {"system:authenticated"};
+static const struct caller who = {
+	.user = "system:kube-scheduler", .uid = "", .groups = groups, .n_groups = array_len(groups)};
+
+static void run(struct loop_task *t);
+
+static void wake(struct scheduler *s)
+{
+	if (s->queue.n)
+		loop_defer(s->loop, &s->task, run);
+}
+
+static void on_timer(struct loop_timer *t);
+
+static void tick(struct scheduler *s)
+{
+	int64_t next = queue_tick(&s->queue, loop_now_ms(s->loop));
+
+	if (next >= 0 && loop_timer_set(s->loop, &s->timer, next, on_timer) < 0)
+		log_error("scheduler op=timer msg=\"out of memory\"");
+	wake(s);
+}
+
+static void on_timer(struct loop_timer *t)
+{
+	tick(container_of(t, struct scheduler, timer));
+}
+
+/* Something may help those that found nothing. */
+static void changed(struct scheduler *s)
+{
+	if (!s->queue.n_waiting)
+		return;
+	queue_wake(&s->queue, loop_now_ms(s->loop));
+	tick(s);
+}
+
+static void tell(struct scheduler *s, const struct object *about, bool warning, const char *reason,
+	const char *format, ...) printf_like(5, 6);
+
+static void tell(struct scheduler *s, const struct object *about, bool warning, const char *reason,
+	const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	event_record(s->r, &who, NAME, about, warning, reason, format, args);
+	va_end(args);
+}
+
+/* ---- what became of it */
+
+/* A write about a pod, which may be gone from the cache when it is answered. */
+struct binding {
+	struct scheduler *s;
+	struct object *o; /* held */
+	char node[256];	  /* "" for a condition alone */
+	char nominated[256];
+	char message[1024];
+};
+
+static enum modify bind(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	const struct binding *b = arg;
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *spec = yyjson_mut_obj_get(root, "spec");
+	yyjson_mut_val *list = conditions_of(*doc, root);
+
+	if (strcmp(old->uid, b->o->uid) != 0 || old->deleted || yyjson_mut_obj_get(spec, "nodeName")) {
+		*error = status_conflict(old->kind, old->name, "it is not there to be bound any more");
+		return MODIFY_FAIL;
+	}
+	if (!list || !meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node))) {
+		*error = status_internal("out of memory");
+		return MODIFY_FAIL;
+	}
+	condition_set(*doc, list, "PodScheduled", "True", "", "", time(NULL));
+	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "status"), "nominatedNodeName");
+	return MODIFY_WRITE;
+}
+
+static void on_bound(const struct status *error, const struct object *object, void *arg)
+{
+	struct binding *b = arg;
+	struct scheduler *s = b->s;
+	struct sched_pod *p = cache_pod(&s->cache, b->o->uid);
+
+	if (!error) {
+		tell(s, b->o, false, "Scheduled", "Successfully assigned %s/%s to %s", b->o->ns, b->o->name,
+			b->node);
+	} else if (p && p->place == SCHED_BINDING) {
+		cache_unplace(&s->cache, p);
+		p->place = SCHED_NOWHERE;
+		if (queue_put_off(&s->queue, p) < 0)
+			log_error("scheduler pod=%s/%s msg=\"out of memory: forgotten until it changes\"",
+				b->o->ns, b->o->name);
+		changed(s);
+	}
+	object_unref(b->o);
+	free(b);
+}
+
+static enum modify say_unschedulable(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	const struct binding *b = arg;
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *list = conditions_of(*doc, root);
+	yyjson_mut_val *status = yyjson_mut_obj_get(root, "status");
+	bool different;
+
+	if (strcmp(old->uid, b->o->uid) != 0 || !list)
+		return MODIFY_NOTHING;
+	different =
+		condition_set(*doc, list, "PodScheduled", "False", "Unschedulable", b->message, time(NULL));
+	if (*b->nominated &&
+		!yyjson_mut_equals_str(yyjson_mut_obj_get(status, "nominatedNodeName"), b->nominated))
+		different |=
+			meta_put(*doc, status, "nominatedNodeName", yyjson_mut_strcpy(*doc, b->nominated));
+	return different ? MODIFY_WRITE : MODIFY_NOTHING;
+}
+
+static void on_said(const struct status *error, const struct object *object, void *arg)
+{
+	struct binding *b = arg;
+
+	if (error && error->code != 404)
+		log_warn("scheduler pod=%s/%s op=status error=\"%s\"", b->o->ns, b->o->name, error->message);
+	object_unref(b->o);
+	free(b);
+}
+
+static struct binding *binding_new(struct scheduler *s, const struct sched_pod *p)
+{
+	struct binding *b = calloc(1, sizeof(*b));
+
+	if (b) {
+		b->s = s;
+		b->o = object_ref(p->o);
+	}
+	return b;
+}
+
+/* ---- finding a node */
+
+/* Why nodes cannot, and how many for each reason. */
+struct reasons {
+	struct {
+		char text[REASON_BYTES];
+		size_t n;
+	} items[REASONS_MAX];
+	size_t n;
+};
+
+static void add_reason(struct reasons *r, const char *text)
+{
+	size_t i = 0;
+
+	while (i < r->n && strncmp(r->items[i].text, text, REASON_BYTES - 1) != 0)
+		i++;
+	if (i == REASONS_MAX)
+		return;
+	if (i == r->n)
+		snprintf(r->items[r->n++].text, REASON_BYTES, "%s", text);
+	r->items[i].n++;
+}
+
+static void reasons_text(const struct scheduler *s, const struct reasons *r, char *out, size_t size)
+{
+	size_t len;
+
+	if (!s->cache.n_nodes) {
+		snprintf(out, size, "no nodes available to schedule pods");
+		return;
+	}
+	len = (size_t)snprintf(out, size, "0/%zu nodes are available: ", s->cache.n_nodes);
+	for (size_t i = 0; i < r->n && len < size; i++)
+		len += (size_t)snprintf(
+			out + len, size - len, "%s%zu %s", i ? ", " : "", r->items[i].n, r->items[i].text);
+	if (len < size)
+		snprintf(out + len, size - len, ".");
+}
+
+/* How many nodes that can take the pod are enough to choose among. */
+static size_t enough(size_t nodes)
+{
+	size_t percent = nodes / 125 < 45 ? 50 - nodes / 125 : 5;
+
+	if (nodes < FEASIBLE_MIN)
+		return nodes;
+	return nodes * percent / 100 < FEASIBLE_MIN ? FEASIBLE_MIN : nodes * percent / 100;
+}
+
+static bool make_room(struct scheduler *s)
+{
+	size_t cap = s->cache.n_nodes + 1;
+
+	if (cap <= s->cap_feasible)
+		return true;
+
+	struct sched_node **nodes = reallocarray(s->feasible, cap, sizeof(struct sched_node *));
+
+	if (nodes)
+		s->feasible = nodes;
+
+	int64_t *scores = reallocarray(s->scores, cap, sizeof(*scores));
+
+	if (scores)
+		s->scores = scores;
+	if (!nodes || !scores)
+		return false;
+	s->cap_feasible = cap;
+	return true;
+}
+
+static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n)
+{
+	size_t best = 0;
+
+	if (n == 1)
+		return s->feasible[0];
+	cycle_score(c, s->feasible, n, s->scores);
+	for (size_t i = 1; i < n; i++)
+		if (s->scores[i] > s->scores[best])
+			best = i;
+	return s->feasible[best];
+}
+
+static struct sched_node *find_node(struct scheduler *s, struct cycle *c, struct reasons *why)
+{
+	size_t found = 0, wanted = enough(s->cache.n_nodes), looked = 0;
+	char buf[REASON_BYTES];
+	bool resolvable;
+
+	for (; looked < s->cache.n_nodes && found < wanted; looked++) {
+		struct sched_node *n = s->cache.nodes[(s->next_node + looked) % s->cache.n_nodes];
+		const char *no = cycle_filter(c, n, buf, sizeof(buf), &resolvable);
+
+		if (no)
+			add_reason(why, no);
+		else
+			s->feasible[found++] = n;
+	}
+	if (s->cache.n_nodes)
+		s->next_node = (s->next_node + looked) % s->cache.n_nodes;
+	return found ? best_of(s, c, found) : NULL;
+}
+
+static void no_node(struct scheduler *s, struct cycle *c, const struct reasons *why)
+{
+	struct sched_pod *p = c->pod;
+	struct binding *b = binding_new(s, p);
+
+	if (queue_put_off(&s->queue, p) < 0 || !b) {
+		log_error("scheduler pod=%s/%s msg=\"out of memory\"", p->o->ns, p->o->name);
+		free(b);
+		return;
+	}
+	reasons_text(s, why, b->message, sizeof(b->message));
+	preempt(s->r, &who, c, b->nominated, sizeof(b->nominated), b->message, sizeof(b->message));
+	tell(s, p->o, true, "FailedScheduling", "%s", b->message);
+	registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, say_unschedulable,
+		&(struct write_options){.subresource = "status", .field_manager = NAME}, on_said, b);
+}
+
+static void schedule(struct scheduler *s, struct sched_pod *p)
+{
+	struct reasons *why = calloc(1, sizeof(*why));
+	struct sched_node *n = NULL;
+	struct binding *b;
+	struct cycle c;
+
+	cycle_init(&c, &s->cache, s->r, p);
+	if (why && !c.failed && make_room(s))
+		n = find_node(s, &c, why);
+	if (!n && why) {
+		no_node(s, &c, why);
+	} else if (n && (b = binding_new(s, p)) && cache_place(&s->cache, p, n->name) == 0) {
+		snprintf(b->node, sizeof(b->node), "%s", n->name);
+		p->place = SCHED_BINDING;
+		registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, bind,
+			&(struct write_options){.subresource = "binding", .field_manager = NAME}, on_bound,
+			b);
+	}
+	cycle_fini(&c);
+	free(why);
+}
+
+static void run(struct loop_task *t)
+{
+	struct scheduler *s = container_of(t, struct scheduler, task);
+
+	for (int i = 0; i < PODS_A_TURN; i++) {
+		struct sched_pod *p = queue_pop(&s->queue);
+
+		if (!p)
+			break;
+		schedule(s, p);
+	}
+	wake(s);
+}
+
+/* ---- what changes */
+
+static bool ended(yyjson_val *root)
+{
+	const char *phase = json_str(json_obj(root, "status"), "phase") ?: "";
+
+	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+}
+
+static void forget(struct scheduler *s, struct sched_pod *p)
+{
+	bool counted = p->node;
+
+	queue_remove(&s->queue, p);
+	cache_forget_pod(&s->cache, p);
+	if (counted)
+		changed(s);
+}
+
+/* Of a bound pod only its numbers matter, unless its terms or ports do. */
+static void slim(struct sched_pod *p)
+{
+	if (p->has_affinity || p->n_ports)
+		return;
+	yyjson_doc_free(p->doc);
+	p->doc = NULL;
+	p->spec = NULL;
+}
+
+static void set_pod(struct scheduler *s, const struct object *o)
+{
+	struct sched_pod *old = cache_pod(&s->cache, o->uid), *p;
+	const char *node, *scheduler;
+	unsigned tries = 0;
+
+	if (sched_pod_new(&p, &s->cache, o) < 0) {
+		log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
+		return;
+	}
+	node = json_text(p->spec, "nodeName");
+	scheduler = json_text(p->spec, "schedulerName");
+	if (ended(yyjson_doc_get_root(p->doc))) {
+		sched_pod_free(p);
+		if (old)
+			forget(s, old);
+		return;
+	}
+	if (old && !node && old->place == SCHED_BINDING) {
+		/* some other change while its binding is under way; what it asks for cannot change any more */
+		sched_pod_free(p);
+		return;
+	}
+	if (old) {
+		bool same = !node && old->place != SCHED_NOWHERE && yyjson_equals(old->spec, p->spec);
+
+		tries = old->tries;
+		if (same) {
+			/* its status: mostly what was just said about it */
+			object_unref(old->o);
+			old->o = object_ref(o);
+			sched_pod_free(p);
+			return;
+		}
+		queue_remove(&s->queue, old);
+		cache_forget_pod(&s->cache, old);
+	}
+	p->tries = tries;
+	if (cache_add_pod(&s->cache, p) < 0) {
+		sched_pod_free(p);
+		return;
+	}
+	if (node) {
+		p->place = SCHED_BOUND;
+		if (cache_place(&s->cache, p, node) < 0)
+			log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
+		slim(p);
+	} else if (!o->deleted && scheduler && !strcmp(scheduler, NAME) &&
+		   !yyjson_arr_size(json_arr(p->spec, "schedulingGates"))) {
+		if (queue_add(&s->queue, p) < 0)
+			log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
+		wake(s);
+	}
+}
+
+static void on_pod(
+	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
+{
+	struct scheduler *s = container_of(i, struct scheduler, pods);
+	struct sched_pod *p;
+
+	if (type != EVENT_DELETED) {
+		set_pod(s, now);
+		return;
+	}
+	p = cache_pod(&s->cache, now->uid);
+	if (p)
+		forget(s, p);
+}
+
+static void on_node(
+	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
+{
+	struct scheduler *s = container_of(i, struct scheduler, nodes);
+
+	if (type == EVENT_DELETED) {
+		cache_drop_node(&s->cache, now->name);
+		s->next_node = 0;
+		return;
+	}
+	if (cache_set_node(&s->cache, now) < 0)
+		log_error("scheduler node=%s msg=\"out of memory\"", now->name);
+	changed(s);
+}
+
+static void on_other(
+	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
+{
+	changed(container_of(i, struct other, informer)->s);
+}
+
+int scheduler_start(struct scheduler **out, struct registry *r)
+{
+	static const char *const kinds[][2] = {{"v1", "PersistentVolume"}, {"v1", "PersistentVolumeClaim"},
+		{"storage.k8s.io/v1", "StorageClass"}, {"v1", "Namespace"}};
+	struct scheduler *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->r = r;
+	s->loop = registry_loop(r);
+	s->pod_kind = schema_find_kind("v1", "Pod");
+	s->nodes = (struct informer){.kind = schema_find_kind("v1", "Node"), .event = on_node};
+	s->pods = (struct informer){.kind = s->pod_kind, .event = on_pod};
+	registry_inform(r, &s->nodes);
+	registry_inform(r, &s->pods);
+	for (size_t i = 0; i < array_len(kinds); i++) {
+		s->others[i].informer = (struct informer){
+			.kind = schema_find_kind(kinds[i][0], kinds[i][1]), .event = on_other};
+		s->others[i].s = s;
+		registry_inform(r, &s->others[i].informer);
+	}
+	*out = s;
+	return 0;
+}
+
+void scheduler_stop(struct scheduler *s)
+{
+	if (!s)
+		return;
+	registry_uninform(&s->pods);
+	registry_uninform(&s->nodes);
+	for (size_t i = 0; i < array_len(s->others); i++)
+		registry_uninform(&s->others[i].informer);
+	loop_defer_del(&s->task);
+	loop_timer_del(&s->timer);
+	queue_fini(&s->queue);
+	cache_fini(&s->cache);
+	free(s->feasible);
+	free(s->scores);
+	free(s);
+}
