@@ -38,11 +38,12 @@ T_CFLAGS := $(CFLAGS) -Os -ffunction-sections -fdata-sections -fstack-protector-
 T_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none -s
 T_LIBS   := -lcurl -lsqlite3 -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -lz
 
-PROGRAMS := init stage1 runtime wherry
+PROGRAMS := init stage1 runtime wherry docker-init
 init_MAIN    := init/main.c
 stage1_MAIN  := init/stage1_main.c
 runtime_MAIN := services/runtime/main.c
 wherry_MAIN  := services/wherry.c
+docker-init_MAIN := services/engine/container_init_main.c
 HAVE     := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
 
 .PHONY: programs check fuzz FORCE

@@ -58,6 +58,44 @@ char *container_cgroup_read(const struct container *c, const char *file)
 	return text;
 }
 
+/* Appends the pids of one group and those below it. */
+static void add_pids(const char *path, char **text, int depth)
+{
+	cleanup(freep) char *file = text_make("%s/cgroup.procs", path), *more = NULL;
+	DIR *d = depth < 32 ? opendir(path) : NULL;
+
+	/* A threaded group answers EOPNOTSUPP: its processes are listed in the one above it. */
+	if (file && !disk_read(file, CGROUP_FILE_MAX, &more, NULL)) {
+		char *both = text_make("%s%s", *text ? *text : "", more);
+
+		if (both) {
+			free(*text);
+			*text = both;
+		}
+	}
+	for (struct dirent *ent; d && (ent = readdir(d));) {
+		cleanup(freep) char *child = NULL;
+
+		if (ent->d_type != DT_DIR || ent->d_name[0] == '.')
+			continue;
+		child = text_make("%s/%s", path, ent->d_name);
+		if (child)
+			add_pids(child, text, depth + 1);
+	}
+	if (d)
+		closedir(d);
+}
+
+char *container_cgroup_pids(const struct container *c)
+{
+	cleanup(freep) char *path = container_cgroup_path(c);
+	char *text = NULL;
+
+	if (path)
+		add_pids(path, &text, 0);
+	return text;
+}
+
 uint64_t container_cgroup_field(const char *text, const char *key)
 {
 	size_t n = strlen(key);

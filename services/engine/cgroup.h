@@ -24,6 +24,8 @@ void container_cgroup_remove(const struct container *c); /* kills what is left; 
 
 /* A file of it. malloc'ed, or NULL. */
 char *container_cgroup_read(const struct container *c, const char *file);
+/* The processes in it and below, one pid a line; malloc'ed, or NULL. */
+char *container_cgroup_pids(const struct container *c);
 /* The number after "@key " in text of lines, or 0. */
 uint64_t container_cgroup_field(const char *text, const char *key);
 

@@ -14,6 +14,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/health.h"
 #include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/output.h"
@@ -197,6 +198,7 @@ void container_free(struct container *c)
 	if (!c)
 		return;
 	loop_timer_del(&c->restart_timer);
+	health_free(c);
 	lifecycle_forget(c);
 	output_unref(c->output);
 	closep(&c->pidfd);

@@ -33,6 +33,8 @@ struct attach;
 struct stdio;
 struct lifecycle;
 struct waiter;
+struct health;
+struct stats;
 
 enum container_state {
 	CONTAINER_CREATED,
@@ -76,9 +78,11 @@ struct container {
 	struct output *output;	/* owned; NULL until first needed */
 	struct stdio *io;	/* owned; NULL unless starting or running */
 	struct lifecycle *life; /* owned; what is under way, and who waits for it */
+	struct health *health;	/* owned; NULL: no health check */
 	struct waiter *waiters; /* of /wait */
 	struct loop_timer restart_timer;
 	int64_t restart_delay_ms;
+	struct stats *stats;	 /* clients that watch its numbers */
 	struct attach *attached; /* clients of this container's streams */
 };
 

@@ -25,7 +25,9 @@
 #include "engine/logs.h"
 #include "engine/network.h"
 #include "engine/options.h"
+#include "engine/stats.h"
 #include "engine/stdio.h"
+#include "engine/top.h"
 #include "engine/update.h"
 #include "engine/wait.h"
 
@@ -419,6 +421,8 @@ const struct api_route container_routes[] = {
 	{HTTP_POST_, "containers/prune", prune},
 	{HTTP_GET_, "containers/*/json", container_inspect},
 	{HTTP_GET_, "containers/*/logs", logs_handle},
+	{HTTP_GET_, "containers/*/top", top_handle},
+	{HTTP_GET_, "containers/*/stats", stats_handle},
 	{HTTP_POST_, "containers/*/start", start},
 	{HTTP_POST_, "containers/*/stop", stop},
 	{HTTP_POST_, "containers/*/restart", restart},

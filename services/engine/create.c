@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
+#include "engine/health.h"
 #include "engine/image.h"
 #include "lib/json.h"
 #include "engine/lifecycle.h"
@@ -118,6 +119,15 @@ void create_merge(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user, yy
 			copy_member(doc, out, texts[i], v);
 	}
 	copy_member(doc, out, "OnBuild", json_arr(image, "OnBuild"));
+	if (json_arr(image, "Shell") && !json_arr(user, "Shell"))
+		copy_member(doc, out, "Shell", json_arr(image, "Shell"));
+
+	yyjson_mut_val *health =
+		health_config_merge(doc, json_obj(user, "Healthcheck"), json_obj(image, "Healthcheck"));
+
+	yyjson_mut_obj_remove_key(out, "Healthcheck");
+	if (health)
+		yyjson_mut_obj_add_val(doc, out, "Healthcheck", health);
 }
 
 /* ---- one request */
@@ -263,9 +273,6 @@ static bool assemble(struct creation *k)
 	pin_mode(k, host, "NetworkMode");
 	pin_mode(k, host, "IpcMode");
 	pin_mode(k, host, "PidMode");
-	if (json_obj(img, "Healthcheck"))
-		yyjson_mut_arr_add_str(d, k->warnings,
-			"the image's HEALTHCHECK is not run: this engine does not support health checks yet");
 	mounts = mounts_resolve(
 		k->e, d, k->host, yyjson_mut_obj_get(config, "Volumes"), true, &k->err, &k->msg);
 	if (!mounts)

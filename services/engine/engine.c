@@ -323,6 +323,7 @@ int engine_main(int argc, char **argv)
 		.run_dir = "/run/engine",
 		.runtime = "/bin/runtime",
 		.runtime_root = "/run/runtime",
+		.container_init = "/sbin/docker-init",
 		.worker = "/bin/wherry",
 		.socket_path = "/run/docker.sock",
 		.cgroup = "/docker",

@@ -36,6 +36,7 @@ struct engine {
 	const char *run_dir;	    /* /run/engine: until the next boot */
 	const char *runtime;	    /* /bin/runtime */
 	const char *runtime_root;   /* /run/runtime */
+	const char *container_init; /* /sbin/docker-init, for --init */
 	const char *worker;	    /* /bin/wherry, called with the name of a hidden applet */
 	const char *socket_path;    /* /run/docker.sock */
 	const char *builtin_images; /* of the read-only root */

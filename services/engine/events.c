@@ -177,7 +177,8 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 	}
 }
 
-static void container_event(struct container *c, const char *action, const char *key, const char *value)
+void events_container_more(
+	struct container *c, const char *action, const struct event_attribute *more, size_t n_more)
 {
 	struct event_attribute at[EVENT_ATTRIBUTES_MAX];
 	size_t n = 0, i, max;
@@ -185,8 +186,8 @@ static void container_event(struct container *c, const char *action, const char 
 
 	at[n++] = (struct event_attribute){"image", c->image_name};
 	at[n++] = (struct event_attribute){"name", c->name};
-	if (key)
-		at[n++] = (struct event_attribute){key, value};
+	for (i = 0; i < n_more && n < array_len(at); i++)
+		at[n++] = more[i];
 	json_obj_foreach (json_obj(c->config, "Labels"), i, max, k, v)
 		if (n < array_len(at))
 			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
@@ -197,12 +198,14 @@ void events_container(struct container *c, const char *action, const char *detai
 {
 	cleanup(freep) char *text = detail ? text_make("%s: %s", action, detail) : NULL;
 
-	container_event(c, text ? text : action, NULL, NULL);
+	events_container_more(c, text ? text : action, NULL, 0);
 }
 
 void events_container_with(struct container *c, const char *action, const char *key, const char *value)
 {
-	container_event(c, action, key, value);
+	struct event_attribute one = {key, value};
+
+	events_container_more(c, action, &one, 1);
 }
 
 static void on_until(struct loop_timer *t)

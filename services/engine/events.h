@@ -29,6 +29,9 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 void events_container(struct container *c, const char *action, const char *detail);
 void events_container_with(struct container *c, const char *action, const char *key, const char *value);
 
+void events_container_more(
+	struct container *c, const char *action, const struct event_attribute *more, size_t n_more);
+
 void events_handle(struct engine *e, struct http_req *r, const char *arg);
 
 #endif

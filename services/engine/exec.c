@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Execs: their records, and how one starts and ends. exec_io.c moves their bytes, exec_api.c is how clients
- * reach them.
+ * Execs: their records and their end. exec_run.c starts one, exec_io.c moves its bytes, exec_api.c is how clients reach
+ * it.
  */
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "engine/container.h"
@@ -18,6 +20,7 @@
 #include "engine/files.h"
 #include "engine/job.h"
 #include "lib/json.h"
+#include "engine/start.h"
 #include "engine/supervisor.h"
 #include "lib/log.h"
 
@@ -31,11 +34,120 @@ struct exec *exec_find(struct engine *e, const char *id)
 	return NULL;
 }
 
+/* Records that ended some time ago make room. */
+static void forget_old(struct engine *e)
+{
+	int64_t old = wall_ns() - EXEC_KEPT_S * INT64_C(1000000000);
+
+	for (struct exec *x = e->execs->list, *next; x; x = next) {
+		next = x->next;
+		if (x->state == EXEC_ENDED && x->ended_ns < old && !x->io)
+			exec_free(x);
+	}
+}
+
+void exec_console_size(struct exec *x, yyjson_val *size)
+{
+	if (yyjson_arr_size(size) != 2)
+		return;
+	x->rows = (unsigned)yyjson_get_uint(yyjson_arr_get(size, 0)) & 0xffff;
+	x->cols = (unsigned)yyjson_get_uint(yyjson_arr_get(size, 1)) & 0xffff;
+}
+
+int exec_new(struct exec **out, struct container *c, yyjson_val *config)
+{
+	struct engine *e = c->e;
+
+	forget_old(e);
+	if (e->execs->n >= EXECS_MAX)
+		return -EUSERS;
+
+	struct exec *x = calloc(1, sizeof(*x));
+	yyjson_mut_doc *copy = yyjson_mut_doc_new(NULL);
+	int err = x && copy ? random_id(x->id) : -ENOMEM;
+
+	if (!err) {
+		yyjson_mut_doc_set_root(copy, yyjson_val_mut_copy(copy, config));
+		x->doc = yyjson_mut_doc_imut_copy(copy, NULL);
+		err = x->doc ? 0 : -ENOMEM;
+	}
+	yyjson_mut_doc_free(copy);
+	if (err) {
+		free(x);
+		return err;
+	}
+	x->e = e;
+	x->config = yyjson_doc_get_root(x->doc);
+	x->tty = json_bool(x->config, "Tty");
+	snprintf(x->container, sizeof(x->container), "%s", c->id);
+	x->next = e->execs->list;
+	e->execs->list = x;
+	e->execs->n++;
+	exec_console_size(x, json_arr(x->config, "ConsoleSize"));
+	exec_emit(x, "exec_create");
+	*out = x;
+	return 0;
+}
+
+static char *command_line(struct exec *x)
+{
+	char *text = strdup("");
+	size_t i, n;
+	yyjson_val *v;
+
+	yyjson_arr_foreach (json_arr(x->config, "Cmd"), i, n, v) {
+		char *more = text ? text_make("%s%s%s", text, i ? " " : "", yyjson_get_str(v)) : NULL;
+
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+void exec_emit(struct exec *x, const char *action)
+{
+	cleanup(freep) char *line = command_line(x), *text = text_make("%s: %s", action, line ? line : "");
+	struct container *c;
+
+	if (text && !container_find(x->e, x->container, &c))
+		events_container_with(c, text, "execID", x->id);
+}
+
+void exec_over(struct exec *x, const char *message)
+{
+	void (*over)(struct exec *x, void *arg) = x->over;
+
+	if (x->io)
+		exec_io_end(x->io, message);
+	x->over = NULL;
+	if (over)
+		over(x, x->over_arg);
+	/* Nobody else knows its id. */
+	if (x->hidden)
+		exec_free(x);
+}
+
+void exec_kill(struct exec *x)
+{
+	struct initctl_exit now;
+
+	if (x->job)
+		job_kill(x->job);
+	if (x->state == EXEC_ENDED || supervisor_running(x->e, "exec", x->id, &now) <= 0)
+		return;
+
+	cleanup(closep) int fd = start_open_pid(now.pid, now.start_ticks);
+
+	if (fd >= 0)
+		syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+}
+
 static void exec_release(struct exec *x)
 {
 	job_free(x->job);
 	exec_io_free(x->io);
 	yyjson_doc_free(x->doc);
+	free(x->text);
 	free(x);
 }
 
@@ -70,6 +182,7 @@ int exec_save(struct exec *x)
 	yyjson_mut_obj_add_int(doc, o, "Pid", x->pid);
 	yyjson_mut_obj_add_int(doc, o, "ExitCode", x->exit_code);
 	yyjson_mut_obj_add_int(doc, o, "Ended", x->ended_ns);
+	yyjson_mut_obj_add_bool(doc, o, "Hidden", x->hidden);
 	json_copy(doc, o, "Config", x->config);
 	/* The record lives as long as the boot, like its process: no power cut to think of. */
 	return disk_replace_json(dir, name, doc, 0);
@@ -99,6 +212,7 @@ static int load_one(struct engine *e, const char *dir, const char *file)
 	x->pid = (int)json_int(o, "Pid", 0);
 	x->exit_code = (int)json_int(o, "ExitCode", 0);
 	x->ended_ns = json_int(o, "Ended", 0);
+	x->hidden = json_bool(o, "Hidden");
 	x->next = e->execs->list;
 	e->execs->list = x;
 	e->execs->n++;
@@ -145,6 +259,7 @@ void execs_close(struct engine *e)
 static void ended(struct exec *x, int exit_code, int64_t when_ns)
 {
 	struct container *c = NULL;
+	struct event_attribute more[2] = {{"execID", x->id}};
 	char code[16];
 
 	x->state = EXEC_ENDED;
@@ -154,7 +269,8 @@ static void ended(struct exec *x, int exit_code, int64_t when_ns)
 		log_error("exec=%.12s op=save msg=\"its exit code is in memory only\"", x->id);
 	if (!container_find(x->e, x->container, &c)) {
 		snprintf(code, sizeof(code), "%d", exit_code);
-		events_container_with(c, "exec_die", "exitCode", code);
+		more[1] = (struct event_attribute){"exitCode", code};
+		events_container_more(c, "exec_die", more, 2);
 	}
 }
 
@@ -166,8 +282,8 @@ void exec_exited(struct engine *e, const char *id, const struct initctl_exit *ex
 		ended(x, WIFSIGNALED(ex->status) ? 128 + WTERMSIG(ex->status) : WEXITSTATUS(ex->status),
 			ex->exit_realtime_ns);
 		/* While the runtime is at work its end comes first: it may have something to say. */
-		if (x->io && !x->job)
-			exec_io_end(x->io, NULL);
+		if (!x->job)
+			exec_over(x, NULL);
 	}
 	supervisor_ack(e, "exec", ex->seq);
 }
@@ -195,6 +311,8 @@ void execs_settle(struct engine *e)
 		if ((x->state == EXEC_STARTING || x->state == EXEC_RUNNING) &&
 			supervisor_running(e, "exec", x->id, &now) == 0)
 			ended(x, 255, wall_ns());
+		if (x->hidden && x->state == EXEC_ENDED)
+			exec_free(x);
 	}
 }
 
@@ -203,7 +321,7 @@ yyjson_mut_val *exec_ids(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_val *arr = NULL;
 
 	for (struct exec *x = c->e->execs->list; x; x = x->next) {
-		if (strcmp(x->container, c->id) != 0 || x->state == EXEC_ENDED)
+		if (strcmp(x->container, c->id) != 0 || x->state == EXEC_ENDED || x->hidden)
 			continue;
 		if (!arr)
 			arr = yyjson_mut_arr(doc);

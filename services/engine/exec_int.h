@@ -42,6 +42,12 @@ struct exec {
 	struct job *job;    /* owned: runtime exec */
 	struct exec_io *io; /* owned; NULL when detached */
 	struct http_req *r; /* of a detached start, until it is answered */
+	/* Of an exec of the engine's own (a health check): hears once that it has ended or could not start. */
+	void (*over)(struct exec *x, void *arg);
+	void *over_arg;
+	bool hidden; /* not shown; gone when it is over */
+	char *text;  /* owned: its output, up to text_max bytes, instead of a client */
+	size_t text_len, text_max;
 	struct exec *next;
 };
 
@@ -56,6 +62,17 @@ must_check int exec_io_run(struct exec_io *io); /* the process has its ends */
 void exec_io_attach(struct exec_io *io, struct stream *s);
 void exec_io_end(struct exec_io *io,
 	const char *message); /* the process has ended; @message goes to the client, may be NULL */
+
+/* Refused with -EUSERS when there are too many. @config: as POST /containers/ID/exec has it, checked; copied. */
+must_check int exec_new(struct exec **out, struct container *c, yyjson_val *config);
+void exec_console_size(struct exec *x, yyjson_val *size); /* [rows, columns], or anything else: no change */
+void exec_emit(struct exec *x, const char *action);
+/* Its io, if any, is made. 0, or -errno with *msg; failures later go through exec_start_failed() by themselves. */
+must_check int exec_run(struct exec *x, struct container *c, char **msg);
+void exec_start_failed(struct exec *x, const char *msg);
+/* It has ended, and nothing of it is at work: the client's stream ends, `over` hears. May free @x. */
+void exec_over(struct exec *x, const char *message);
+void exec_kill(struct exec *x); /* its process alone, whose end follows as always */
 
 struct exec *exec_find(struct engine *e, const char *id);
 must_check int exec_save(struct exec *x);

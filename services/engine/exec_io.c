@@ -81,6 +81,18 @@ void exec_io_free(struct exec_io *io)
 
 /* ---- to the client */
 
+static void capture(struct exec *x, const void *buf, size_t len)
+{
+	size_t room = x->text_max - x->text_len;
+
+	if (!room || (!x->text && !(x->text = malloc(x->text_max))))
+		return;
+	if (len > room)
+		len = room;
+	memcpy(x->text + x->text_len, buf, len);
+	x->text_len += len;
+}
+
 /* 1: more may be there, 0: none now or the end. */
 static int forward(struct exec_io *io, int i)
 {
@@ -94,8 +106,10 @@ static int forward(struct exec_io *io, int i)
 		closep(&io->out[i]);
 		return 0;
 	}
-	if (!io->s)
+	if (!io->s) {
+		capture(io->x, buf + STDCOPY_HEADER, (size_t)n);
 		return 1;
+	}
 	if (io->x->tty) {
 		(void)!stream_write(io->s, buf + STDCOPY_HEADER, (size_t)n);
 	} else {

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/exec.h"
 #include "engine/files.h"
+#include "engine/health.h"
 #include "engine/inspect.h"
 #include "lib/json.h"
 
@@ -41,6 +42,8 @@ static void add_state(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *
 	yyjson_mut_obj_add_str(doc, s, "Error", c->error ? c->error : "");
 	yyjson_mut_obj_add_strcpy(doc, s, "StartedAt", time_text(text, c->started_ns));
 	yyjson_mut_obj_add_strcpy(doc, s, "FinishedAt", time_text(text, c->finished_ns));
+	if (c->health)
+		yyjson_mut_obj_add_val(doc, s, "Health", health_json(c, doc));
 	yyjson_mut_obj_add_val(doc, o, "State", s);
 }
 

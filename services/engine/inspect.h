@@ -15,7 +15,7 @@ struct http_req;
 yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc);    /* inspect */
 yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc); /* list */
 /* "Up 3 minutes", "Exited (0) 2 hours ago": as docker ps shows it. */
-void container_status_text(const struct container *c, int64_t now_ns, char out[96]);
+void container_status_text(struct container *c, int64_t now_ns, char out[96]);
 /* The state's name as clients know it. */
 const char *container_public_state(const struct container *c);
 

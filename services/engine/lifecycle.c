@@ -30,10 +30,12 @@
 #include "engine/events.h"
 #include "engine/exec.h"
 #include "engine/files.h"
+#include "engine/health.h"
 #include "engine/lifecycle_int.h"
 #include "engine/output.h"
 #include "engine/restart.h"
 #include "engine/start.h"
+#include "engine/stats.h"
 #include "engine/stdio.h"
 #include "engine/supervisor.h"
 #include "engine/trash.h"
@@ -169,6 +171,7 @@ void life_now_running(struct container *c)
 	fault_point("running");
 	events_container(c, "start", NULL);
 	attach_input_ready(c);
+	health_start(c);
 	life_tell(c, ON_STARTED, 0, NULL);
 	if (l->has_early) {
 		l->has_early = false;
@@ -226,6 +229,7 @@ static void ended(struct container *c)
 	char code[16];
 
 	loop_timer_del(&l->kill_timer);
+	health_stop(c);
 	if (c->io)
 		stdio_drain(c->io);
 	c->pid = 0;
@@ -311,6 +315,7 @@ void life_do_remove(struct container *c)
 	wait_notify(c, WAIT_REMOVED);
 	events_container(c, "destroy", NULL);
 	attach_container_gone(c);
+	stats_container_gone(c);
 	/* Clients may still be reading its log: the files go with the last of them. */
 	if (!c->output || output_trash(c->output, trash, trash_remove, e))
 		trash_remove(trash, e);

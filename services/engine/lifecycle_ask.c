@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
+#include "engine/health.h"
 #include "engine/lifecycle_int.h"
 #include "engine/restart.h"
 #include "engine/wait.h"
@@ -219,6 +220,10 @@ int lifecycle_freeze(struct container *c, bool frozen, char **msg)
 		return err;
 	}
 	life_enter(c, frozen ? CONTAINER_PAUSED : CONTAINER_RUNNING, 0);
+	if (frozen)
+		health_pause(c);
+	else
+		health_resume(c);
 	events_container(c, frozen ? "pause" : "unpause", NULL);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/health.h"
 #include "engine/lifecycle_int.h"
 #include "engine/output.h"
 #include "engine/restart.h"
@@ -86,6 +87,8 @@ void lifecycle_recover(struct engine *e)
 
 		if (container_is_up(c) || c->state == CONTAINER_STARTING)
 			recover_running(c);
+		if (c->state != CONTAINER_STARTING && c->has_run)
+			health_resume(c);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/filters.h"
+#include "engine/health.h"
 #include "engine/inspect.h"
 #include "lib/json.h"
 #include "engine/network.h"
@@ -44,7 +45,7 @@ static void duration_text(int64_t s, char *out, size_t size)
 		snprintf(out, size, "%lld years", (long long)(h / 24 / 365));
 }
 
-void container_status_text(const struct container *c, int64_t now_ns, char out[96])
+void container_status_text(struct container *c, int64_t now_ns, char out[96])
 {
 	char d[32];
 
@@ -52,7 +53,14 @@ void container_status_text(const struct container *c, int64_t now_ns, char out[9
 	case CONTAINER_RUNNING:
 	case CONTAINER_PAUSED:
 		duration_text((now_ns - c->started_ns) / 1000000000, d, sizeof(d));
-		snprintf(out, 96, "Up %s%s", d, c->state == CONTAINER_PAUSED ? " (Paused)" : "");
+		if (c->state == CONTAINER_PAUSED)
+			snprintf(out, 96, "Up %s (Paused)", d);
+		else if (health_status(c) == HEALTH_NONE)
+			snprintf(out, 96, "Up %s", d);
+		else
+			snprintf(out, 96, "Up %s (%s%s)", d,
+				health_status(c) == HEALTH_STARTING ? "health: " : "",
+				health_status_name(health_status(c)));
 		return;
 	case CONTAINER_RESTARTING:
 		duration_text((now_ns - c->finished_ns) / 1000000000, d, sizeof(d));
@@ -229,7 +237,7 @@ static bool fits_publish(struct container *c, const char *v)
 
 static bool fits_health(struct container *c, const char *v)
 {
-	return !strcmp(v, "none"); /* no container has health checks here */
+	return !strcmp(v, health_status_name(health_status(c)));
 }
 
 static bool fits_task(struct container *c, const char *v)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/files.h"
+#include "engine/health.h"
 #include "lib/json.h"
 #include "engine/options.h"
 #include "engine/restart.h"
@@ -35,7 +36,7 @@ static const struct option config_options[] = {
 	{"StdinOnce", T_BOOL},
 	{"Env", T_STRS},
 	{"Cmd", T_ENTRY},
-	{"Healthcheck", T_OBJ, YET},
+	{"Healthcheck", T_OBJ},
 	{"ArgsEscaped", T_BOOL, WINDOWS},
 	{"Image", T_STR},
 	{"Volumes", T_OBJ},
@@ -77,8 +78,7 @@ static const struct option host_options[] = {
 	{"MemorySwappiness", T_INT, V1},
 	{"NanoCpus", T_INT},
 	{"OomKillDisable", T_BOOL, V1},
-	{"Init", T_BOOL,
-		"(an init process inside the container, --init) is not supported by this engine yet"},
+	{"Init", T_BOOL},
 	{"PidsLimit", T_INT},
 	{"Ulimits", T_ARR},
 	{"CpuCount", T_INT, WINDOWS},
@@ -186,10 +186,6 @@ static bool is_default(const char *name, yyjson_val *v)
 		return true;
 	if (!strcmp(name, "MemorySwappiness"))
 		return yyjson_get_sint(v) == -1;
-	/* What an image may bring, and a client sends to switch it off. */
-	if (!strcmp(name, "Healthcheck"))
-		return yyjson_equals_str(yyjson_arr_get_first(json_arr(v, "Test")), "NONE") ||
-		       !yyjson_arr_size(json_arr(v, "Test"));
 	return false;
 }
 
@@ -420,6 +416,8 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 		err = check_numbers(host, msg);
 	if (!err)
 		err = check_restart(json_obj(host, "RestartPolicy"), json_bool(host, "AutoRemove"), msg);
+	if (!err)
+		err = health_config_check(yyjson_obj_get(config, "Healthcheck"), msg);
 	if (!err)
 		err = check_log(json_obj(host, "LogConfig"), msg);
 	if (!err)

@@ -116,7 +116,7 @@ yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u)
 	return o;
 }
 
-static yyjson_mut_val *rlimits(yyjson_val *ulimits, yyjson_mut_doc *doc)
+yyjson_mut_val *spec_rlimits(yyjson_val *ulimits, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
 	size_t i, n;
@@ -146,6 +146,10 @@ static yyjson_mut_val *arguments(struct container *c, yyjson_mut_doc *doc)
 	size_t i, n;
 	yyjson_val *v;
 
+	if (json_bool(c->host, "Init")) {
+		yyjson_mut_arr_add_str(doc, args, SPEC_INIT_PATH);
+		yyjson_mut_arr_add_str(doc, args, "--");
+	}
 	yyjson_arr_foreach (json_arr(c->config, "Entrypoint"), i, n, v)
 		yyjson_mut_arr_add_str(doc, args, yyjson_get_str(v));
 	yyjson_arr_foreach (json_arr(c->config, "Cmd"), i, n, v)
@@ -188,7 +192,7 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 	yyjson_mut_obj_add_val(doc, p, "env", environment(c, doc, &user));
 	yyjson_mut_obj_add_str(doc, p, "cwd", cwd ? cwd : "/");
 	yyjson_mut_obj_add_val(doc, p, "capabilities", spec_capability_sets(doc, caps, user.uid == 0));
-	yyjson_mut_obj_add_val(doc, p, "rlimits", rlimits(json_arr(c->host, "Ulimits"), doc));
+	yyjson_mut_obj_add_val(doc, p, "rlimits", spec_rlimits(json_arr(c->host, "Ulimits"), doc));
 	yyjson_mut_obj_add_bool(doc, p, "noNewPrivileges", sec->no_new_privileges);
 	yyjson_mut_obj_add_int(doc, p, "oomScoreAdj", json_int(c->host, "OomScoreAdj", 0));
 	return 0;

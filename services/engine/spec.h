@@ -57,6 +57,8 @@ int spec_cap_number(const char *name); /* "CAP_NET_ADMIN", "net_admin"; -EINVAL 
 const char *spec_cap_name(unsigned n);
 /* process.capabilities and process.user; exec writes them, too. */
 yyjson_mut_val *spec_capability_sets(yyjson_mut_doc *doc, uint64_t caps, bool root);
+/* process.rlimits */
+yyjson_mut_val *spec_rlimits(yyjson_val *ulimits, yyjson_mut_doc *doc);
 yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u);
 
 /* The default filter for these capabilities. */
@@ -68,6 +70,9 @@ struct spec_security {
 must_check int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg);
 
 /* ---- what it sees */
+
+/* Where --init's program is inside the container. */
+#define SPEC_INIT_PATH "/sbin/docker-init"
 
 yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_net);
 /* linux.devices and linux.resources.devices; 0 or -errno with *msg. */

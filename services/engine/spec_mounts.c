@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/container.h"
+#include "engine/engine.h"
 #include "engine/files.h"
 #include "lib/json.h"
 #include "engine/spec.h"
@@ -130,6 +131,8 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 		ours(&b, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");
 	else if ((!ipc || strcmp(ipc, "none") != 0) && shm_options)
 		ours(&b, "/dev/shm", "tmpfs", "shm", shm_options);
+	if (json_bool(c->host, "Init"))
+		ours(&b, SPEC_INIT_PATH, "bind", c->e->container_init, "bind,ro,nosuid,nodev");
 	bind_file(&b, "/etc/resolv.conf", "resolv.conf");
 	bind_file(&b, "/etc/hostname", "hostname");
 	bind_file(&b, "/etc/hosts", "hosts");

@@ -201,7 +201,7 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	yyjson_mut_obj_add_null(doc, v, "RemoteManagers");
 	yyjson_mut_obj_add_val(doc, o, "Swarm", v);
 	yyjson_mut_obj_add_str(doc, o, "Isolation", "");
-	yyjson_mut_obj_add_str(doc, o, "InitBinary", "");
+	yyjson_mut_obj_add_str(doc, o, "InitBinary", "docker-init");
 	static const char *const commits[] = {"ContainerdCommit", "RuncCommit", "InitCommit"};
 
 	for (size_t i = 0; i < array_len(commits); i++) {
