@@ -16,7 +16,7 @@ from support.node import Node
 ROUNDS = 5
 BUDGET = 2.0
 INIT = b"""#!/bin/busybox sh
-busybox mount -t proc proc /proc; read up idle </proc/uptime; echo "BENCH $up"; busybox poweroff -f
+/bin/busybox mount -t proc proc /proc; read up idle </proc/uptime; echo "BENCH $up"; /bin/busybox poweroff -f
 """
 
 
