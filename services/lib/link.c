@@ -50,6 +50,8 @@ static void put_kind(struct nlmsg *m, const struct link_new *n)
 		nlmsg_put_u16(m, IFLA_VLAN_ID, n->vlan_id);
 	} else if (!strcmp(n->kind, "macvlan")) {
 		nlmsg_put_u32(m, IFLA_MACVLAN_MODE, n->macvlan_mode ? n->macvlan_mode : MACVLAN_MODE_BRIDGE);
+	} else if (!strcmp(n->kind, "ipvlan")) {
+		nlmsg_put_u16(m, IFLA_IPVLAN_MODE, n->ipvlan_mode);
 	} else if (!strcmp(n->kind, "bond")) {
 		nlmsg_put_u8(m, IFLA_BOND_MODE, n->bond_mode);
 		if (n->bond_miimon_ms)
@@ -71,6 +73,8 @@ void link_build_add(struct nlmsg *m, const struct link_new *n)
 		nlmsg_put(m, IFLA_ADDRESS, n->mac, LINK_MAC_LEN);
 	if (n->parent)
 		nlmsg_put_u32(m, IFLA_LINK, (uint32_t)n->parent);
+	if (n->netns_fd)
+		nlmsg_put_u32(m, IFLA_NET_NS_FD, (uint32_t)*n->netns_fd);
 	if (n->master)
 		nlmsg_put_u32(m, IFLA_MASTER, (uint32_t)n->master);
 	put_kind(m, n);

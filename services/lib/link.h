@@ -36,15 +36,17 @@ struct link {
 
 /* A device to be made. Zero means the kernel's default. */
 struct link_new {
-	const char *kind; /* "veth", "bridge", "bond", "vlan", "dummy", "macvlan" */
+	const char *kind; /* "veth", "bridge", "bond", "vlan", "dummy", "macvlan", "ipvlan" */
 	const char *name;
 	uint32_t mtu;
 	const uint8_t *mac;
 	int master;
-	int parent; /* vlan, macvlan */
+	int parent;	     /* vlan, macvlan, ipvlan */
+	const int *netns_fd; /* borrowed: it is born in that namespace, its parent is in ours. NULL: ours */
 	bool up;
 	uint16_t vlan_id;
 	uint32_t macvlan_mode; /* MACVLAN_MODE_*; 0: bridge mode */
+	uint16_t ipvlan_mode;  /* IPVLAN_MODE_*; 0: layer 2 */
 	uint8_t bond_mode;     /* BOND_MODE_* */
 	uint32_t bond_miimon_ms;
 	struct { /* the other end of a veth pair, in the namespace netns_fd (-1: the same one); born down */

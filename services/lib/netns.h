@@ -13,4 +13,7 @@
  */
 must_check int netns_socket(int netns, int family, int type, int protocol);
 
+/* Writes a setting below /proc/sys/net as that namespace has it, in the same way. 0 or -errno. */
+must_check int netns_sysctl(int netns, const char *path, const char *value);
+
 #endif
