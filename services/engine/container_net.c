@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "engine/files.h"
 #include "lib/json.h"
 #include "engine/network.h"
+#include "lib/link.h"
 #include "engine/ports.h"
 #include "engine/supervisor.h"
 
@@ -53,6 +53,47 @@ static int parse_mac(const char *s, uint8_t mac[6])
 		       : -EINVAL;
 }
 
+/* Options of an endpoint (docker network connect --driver-opt, --network name=...,driver-opt=...). */
+#define OPT_IFNAME  "com.docker.network.endpoint.ifname"
+#define OPT_SYSCTLS "com.docker.network.endpoint.sysctls"
+
+static int check_endpoint(yyjson_val *ep, char **msg)
+{
+	const char *m = json_text(ep, "MacAddress"), *v;
+	uint8_t mac[6];
+	size_t i, n;
+	yyjson_val *key, *val;
+
+	if (m && parse_mac(m, mac)) {
+		*msg = text_make("invalid MAC address \"%s\"", m);
+		return -EINVAL;
+	}
+	if (yyjson_arr_size(json_arr(json_obj(ep, "IPAMConfig"), "LinkLocalIPs"))) {
+		*msg = text_make("link-local addresses for containers are not supported by this engine");
+		return -EINVAL;
+	}
+	if (yyjson_arr_size(json_arr(ep, "Links"))) {
+		*msg = text_make("links are not supported by this engine: use network aliases");
+		return -EINVAL;
+	}
+	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {
+		const char *k = yyjson_get_str(key);
+
+		v = yyjson_get_str(val);
+		if (v && !strcmp(k, OPT_IFNAME) && link_name_valid(v) && strcmp(v, "lo") != 0)
+			continue;
+		if (v && !strcmp(k, OPT_SYSCTLS))
+			continue; /* each is looked at where it is set */
+		*msg = !strcmp(k, OPT_IFNAME)
+			       ? text_make("invalid interface name \"%s\"", v ? v : "")
+			       : text_make("endpoint option %s is not supported by this engine: " OPT_IFNAME
+					   " and " OPT_SYSCTLS " are",
+					 k);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int container_net_check(
 	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
 {
@@ -62,7 +103,6 @@ int container_net_check(
 		json_bool(host, "PublishAllPorts"), &ports, msg);
 	struct network_error err = {0};
 	struct network *n;
-	uint8_t mac[6];
 
 	if (n_ports < 0)
 		return (int)n_ports;
@@ -96,28 +136,16 @@ int container_net_check(
 	yyjson_val *key, *ep;
 
 	json_obj_foreach (json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
-		const char *name = yyjson_get_str(key), *m = json_text(ep, "MacAddress");
-		yyjson_val *ipam = json_obj(ep, "IPAMConfig");
+		const char *name = yyjson_get_str(key);
 
 		found = strcmp(name, "default") ? networks_find(e->networks, name, &n, &err) : 0;
 		if (found) {
 			*msg = said(&err);
 			return found;
 		}
-		if (m && parse_mac(m, mac)) {
-			*msg = text_make("invalid MAC address \"%s\"", m);
-			return -EINVAL;
-		}
-		if (json_text(ipam, "IPv6Address")) {
-			*msg = text_make(
-				"IPv6 addresses for containers are not supported by this engine yet");
-			return -EINVAL;
-		}
-		if (json_arr(ipam, "LinkLocalIPs") && yyjson_arr_size(json_arr(ipam, "LinkLocalIPs"))) {
-			*msg = text_make(
-				"link-local addresses for containers are not supported by this engine");
-			return -EINVAL;
-		}
+		found = check_endpoint(ep, msg);
+		if (found)
+			return found;
 	}
 	return 0;
 }
@@ -133,22 +161,58 @@ static size_t strings(yyjson_val *arr, const char **out, size_t max)
 	return count;
 }
 
+/* What the endpoint's settings say, beside names and ports; borrowed from @ep and @sysctls, which is cut up. */
+static int read_endpoint_config(yyjson_val *ep, char *sysctls, const char *lines[NETWORK_SYSCTLS_MAX],
+	struct network_attach *a, char **msg)
+{
+	yyjson_val *ipam = json_obj(ep, "IPAMConfig"), *opts = json_obj(ep, "DriverOpts");
+	int64_t priority = json_int(ep, "GwPriority", 0);
+
+	a->ip[NETWORK_V4] = json_text(ipam, "IPv4Address");
+	a->ip[NETWORK_V6] = json_text(ipam, "IPv6Address");
+	a->ifname = json_text(opts, OPT_IFNAME);
+	a->sysctls = lines;
+	if (priority < INT32_MIN || priority > INT32_MAX) {
+		*msg = text_make("gateway priority %lld is out of range", (long long)priority);
+		return -EINVAL;
+	}
+	a->gw_priority = (int32_t)priority;
+	while (sysctls && *sysctls) {
+		char *line = strsep(&sysctls, ",");
+
+		if (!*line)
+			continue;
+		if (a->n_sysctls == NETWORK_SYSCTLS_MAX) {
+			*msg = text_make("more than %d settings in " OPT_SYSCTLS, NETWORK_SYSCTLS_MAX);
+			return -EINVAL;
+		}
+		lines[a->n_sysctls++] = line;
+	}
+	return 0;
+}
+
+static ssize_t wanted_ports(struct container *c, struct network_port **out, char **msg)
+{
+	return ports_read(json_obj(c->host, "PortBindings"), json_obj(c->config, "ExposedPorts"),
+		json_bool(c->host, "PublishAllPorts"), out, msg);
+}
+
 static int attach_one(
 	struct container *c, struct network *n, yyjson_val *ep, bool primary, int netns, char **msg)
 {
 	cleanup(freep) struct network_port *ports = NULL;
-	const char *aliases[NAME_LIST_MAX], *mac = json_text(ep, "MacAddress");
+	const char *aliases[NAME_LIST_MAX], *lines[NETWORK_SYSCTLS_MAX], *mac = json_text(ep, "MacAddress");
+	const char *given = json_text(json_obj(ep, "DriverOpts"), OPT_SYSCTLS);
+	cleanup(freep) char *sysctls = given ? strdup(given) : NULL;
 	char short_id[13];
 	uint8_t mac_bytes[6];
 	struct network_error err = {0};
 	struct network_endpoint *out;
-	struct network_attach a = {
-		.container = c->id,
-		.name = c->name,
-		.netns = netns,
-		.ip = json_text(json_obj(ep, "IPAMConfig"), "IPv4Address"),
-	};
+	struct network_attach a = {.container = c->id, .name = c->name, .netns = netns};
+	int r = given && !sysctls ? -ENOMEM : read_endpoint_config(ep, sysctls, lines, &a, msg);
 
+	if (r)
+		return r;
 	if (!mac && primary)
 		mac = json_text(c->config, "MacAddress");
 	if (mac && !parse_mac(mac, mac_bytes))
@@ -158,18 +222,35 @@ static int attach_one(
 	aliases[a.n_aliases++] = short_id;
 	a.aliases = aliases;
 	if (primary && n->driver == NETWORK_BRIDGE) {
-		ssize_t n_ports =
-			ports_read(json_obj(c->host, "PortBindings"), json_obj(c->config, "ExposedPorts"),
-				json_bool(c->host, "PublishAllPorts"), &ports, msg);
+		ssize_t n_ports = wanted_ports(c, &ports, msg);
 
 		if (n_ports < 0)
 			return (int)n_ports;
 		a.ports = ports;
 		a.n_ports = (size_t)n_ports;
 	}
+	r = network_attach(c->e->networks, n, &a, &out, &err);
+	if (r)
+		*msg = said(&err);
+	return r;
+}
 
-	int r = network_attach(c->e->networks, n, &a, &out, &err);
+int container_net_republish(struct container *c, char **msg)
+{
+	cleanup(freep) struct network_port *ports = NULL;
+	struct network_error err = {0};
+	struct network *n;
+	struct network_endpoint *ep;
+	ssize_t n_ports = wanted_ports(c, &ports, msg);
+	int r;
 
+	if (n_ports < 0)
+		return (int)n_ports;
+	/* Published where the container was made; elsewhere, or while it does not run, there is nothing yet. */
+	if (networks_find(c->e->networks, container_net_mode(c), &n, &err) < 0)
+		return 0;
+	ep = network_endpoint_of(c->e->networks, c->id, n);
+	r = ep ? network_republish(c->e->networks, ep, ports, (size_t)n_ports, &err) : 0;
 	if (r)
 		*msg = said(&err);
 	return r;
@@ -355,8 +436,12 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 {
 	const char *mode = container_net_mode(c);
 	cleanup(closep) int netns = -1;
+	int bad = check_endpoint(endpoint, msg);
 
-	if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver != NETWORK_BRIDGE) {
+	if (bad)
+		return bad;
+	if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver == NETWORK_HOST ||
+		n->driver == NETWORK_NONE) {
 		*msg = text_make(
 			"container sharing network namespace with another container or host cannot be connected to any "
 			"other network");
@@ -415,38 +500,49 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 
 /* ---- as the API shows it */
 
-static const char *ip_text(struct in_addr a, char buf[INET_ADDRSTRLEN])
-{
-	return a.s_addr ? inet_ntop(AF_INET, &a, buf, INET_ADDRSTRLEN) : "";
-}
-
 static const char *mac_text(const uint8_t m[6], char buf[18])
 {
 	snprintf(buf, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 	return strcmp(buf, "00:00:00:00:00:00") ? buf : "";
 }
 
+/* The five members that say where an endpoint is; blank without one. */
+static void put_place(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct network_endpoint *ep)
+{
+	static const struct {
+		const char *gateway, *address, *prefix;
+	} names[NETWORK_FAMILIES] = {{"Gateway", "IPAddress", "IPPrefixLen"},
+		{"IPv6Gateway", "GlobalIPv6Address", "GlobalIPv6PrefixLen"}};
+	static const struct ipaddr none;
+
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+		const struct ipaddr *ip = ep ? &ep->ip[f] : &none, *gw = ep ? &ep->gateway[f] : &none;
+		char text[IPADDR_TEXT_MAX];
+
+		yyjson_mut_obj_add_strcpy(doc, o, names[f].gateway, ipaddr_format(gw, false, text));
+		yyjson_mut_obj_add_strcpy(doc, o, names[f].address, ipaddr_format(ip, false, text));
+		yyjson_mut_obj_add_int(doc, o, names[f].prefix, ip->prefix);
+	}
+}
+
 yyjson_mut_val *container_net_endpoint(
 	const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc);
-	char ip[INET_ADDRSTRLEN], gw[INET_ADDRSTRLEN], mac[18];
+	char mac[18];
 
 	json_copy(doc, o, "IPAMConfig", json_obj(config, "IPAMConfig"));
 	json_copy(doc, o, "Links", NULL);
 	json_copy(doc, o, "Aliases", json_arr(config, "Aliases"));
 	yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", ep ? mac_text(ep->mac, mac) : "");
 	json_copy(doc, o, "DriverOpts", json_obj(config, "DriverOpts"));
-	yyjson_mut_obj_add_int(doc, o, "GwPriority", 0);
+	yyjson_mut_obj_add_int(doc, o, "GwPriority", json_int(config, "GwPriority", 0));
 	yyjson_mut_obj_add_strcpy(doc, o, "NetworkID", ep ? ep->network->id : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "EndpointID", ep ? ep->id : "");
-	yyjson_mut_obj_add_strcpy(doc, o, "Gateway", ep ? ip_text(ep->gateway, gw) : "");
-	yyjson_mut_obj_add_strcpy(doc, o, "IPAddress", ep ? ip_text(ep->ip, ip) : "");
-	yyjson_mut_obj_add_int(doc, o, "IPPrefixLen", ep ? ep->prefix : 0);
-	yyjson_mut_obj_add_str(doc, o, "IPv6Gateway", "");
-	yyjson_mut_obj_add_str(doc, o, "GlobalIPv6Address", "");
-	yyjson_mut_obj_add_int(doc, o, "GlobalIPv6PrefixLen", 0);
-	for (size_t i = 0; ep && i < ep->n_aliases; i++)
+	put_place(doc, o, ep);
+	if (ep && network_names_served(ep->network))
+		yyjson_mut_arr_add_strcpy(doc, names, ep->name);
+	for (size_t i = 0; ep && i < ep->n_aliases && network_names_served(ep->network); i++)
 		yyjson_mut_arr_add_strcpy(doc, names, ep->aliases[i]);
 	yyjson_mut_obj_add_val(doc, o, "DNSNames", names);
 	return o;
@@ -464,7 +560,7 @@ static yyjson_mut_val *ports_object(struct container *c, yyjson_mut_doc *doc)
 		if (strcmp(ep->container, c->id) != 0)
 			continue;
 		for (i = 0; i < ep->n_ports; i++) {
-			char name[16], hp[8], ip[INET_ADDRSTRLEN];
+			char name[16], hp[8], ip[IPADDR_TEXT_MAX];
 
 			snprintf(name, sizeof(name), "%u/%s", ep->ports[i].container_port,
 				network_proto_name(ep->ports[i].proto));
@@ -475,9 +571,12 @@ static yyjson_mut_val *ports_object(struct container *c, yyjson_mut_doc *doc)
 				arr = yyjson_mut_arr(doc);
 				yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, name), arr);
 			}
-			inet_ntop(AF_INET, &ep->ports[i].host_ip, ip, sizeof(ip));
-			snprintf(hp, sizeof(hp), "%u", ep->ports[i].host_port);
-			yyjson_mut_obj_add_strcpy(doc, b, "HostIp", ip);
+			/* What is routed has no port of the node. */
+			hp[0] = '\0';
+			if (ep->ports[i].host_port)
+				snprintf(hp, sizeof(hp), "%u", ep->ports[i].host_port);
+			yyjson_mut_obj_add_strcpy(
+				doc, b, "HostIp", ipaddr_format(&ep->ports[i].host_ip, false, ip));
 			yyjson_mut_obj_add_strcpy(doc, b, "HostPort", hp);
 			yyjson_mut_arr_append(arr, b);
 		}
@@ -521,7 +620,7 @@ yyjson_mut_val *container_net_settings(struct container *c, yyjson_mut_doc *doc,
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 	struct network_endpoint *ep = network_endpoint_of(c->e->networks, c->id, NULL);
-	char ip[INET_ADDRSTRLEN], gw[INET_ADDRSTRLEN], mac[18];
+	char mac[18];
 
 	if (!brief) {
 		bool bridge = ep && !strcmp(ep->network->name, "bridge");
@@ -531,12 +630,7 @@ yyjson_mut_val *container_net_settings(struct container *c, yyjson_mut_doc *doc,
 		yyjson_mut_obj_add_str(doc, o, "SandboxKey", "");
 		yyjson_mut_obj_add_val(doc, o, "Ports", ports_object(c, doc));
 		yyjson_mut_obj_add_strcpy(doc, o, "EndpointID", bridge ? ep->id : "");
-		yyjson_mut_obj_add_strcpy(doc, o, "Gateway", bridge ? ip_text(ep->gateway, gw) : "");
-		yyjson_mut_obj_add_str(doc, o, "GlobalIPv6Address", "");
-		yyjson_mut_obj_add_int(doc, o, "GlobalIPv6PrefixLen", 0);
-		yyjson_mut_obj_add_strcpy(doc, o, "IPAddress", bridge ? ip_text(ep->ip, ip) : "");
-		yyjson_mut_obj_add_int(doc, o, "IPPrefixLen", bridge ? ep->prefix : 0);
-		yyjson_mut_obj_add_str(doc, o, "IPv6Gateway", "");
+		put_place(doc, o, bridge ? ep : NULL);
 		yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", bridge ? mac_text(ep->mac, mac) : "");
 	}
 	yyjson_mut_obj_add_val(doc, o, "Networks", networks_object(c, doc));
@@ -555,12 +649,14 @@ yyjson_mut_val *container_net_ports(struct container *c, yyjson_mut_doc *doc)
 			continue;
 		for (size_t i = 0; i < ep->n_ports; i++) {
 			yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, arr);
-			char ip[INET_ADDRSTRLEN];
+			char ip[IPADDR_TEXT_MAX];
 
-			inet_ntop(AF_INET, &ep->ports[i].host_ip, ip, sizeof(ip));
-			yyjson_mut_obj_add_strcpy(doc, o, "IP", ip);
+			if (ep->ports[i].host_port)
+				yyjson_mut_obj_add_strcpy(
+					doc, o, "IP", ipaddr_format(&ep->ports[i].host_ip, false, ip));
 			yyjson_mut_obj_add_uint(doc, o, "PrivatePort", ep->ports[i].container_port);
-			yyjson_mut_obj_add_uint(doc, o, "PublicPort", ep->ports[i].host_port);
+			if (ep->ports[i].host_port)
+				yyjson_mut_obj_add_uint(doc, o, "PublicPort", ep->ports[i].host_port);
 			yyjson_mut_obj_add_str(doc, o, "Type", network_proto_name(ep->ports[i].proto));
 			any = true;
 		}

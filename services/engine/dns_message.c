@@ -13,7 +13,8 @@ enum {
 	OPCODE_MASK = 0x78,
 	FLAG_RECURSE = 0x01,
 	FLAG_CAN_RECURSE = 0x80,
-	FLAG_AUTHORITY = 0x04
+	FLAG_AUTHORITY = 0x04,
+	FLAG_TRUNCATED = 0x02
 };
 enum { LABEL_MAX = 63, RECORD_HEAD = 12 }; /* name pointer, type, class, ttl, length */
 
@@ -90,7 +91,7 @@ bool dns_answers(const uint8_t *reply, size_t len, const struct dns_question *q)
 	       r.type == q->type && r.class == q->class && !strcmp(r.name, q->name);
 }
 
-bool dns_reverse(const char *name, struct in_addr *out)
+static bool reverse_v4(const char *name, struct ipaddr *out)
 {
 	unsigned b[4];
 	int used = 0;
@@ -98,10 +99,31 @@ bool dns_reverse(const char *name, struct in_addr *out)
 	if (sscanf(name, "%3u.%3u.%3u.%3u.in-addr.arpa%n", &b[3], &b[2], &b[1], &b[0], &used) != 4 || !used ||
 		name[used])
 		return false;
-	for (size_t i = 0; i < 4; i++)
+	*out = (struct ipaddr){.family = AF_INET, .prefix = 32};
+	for (size_t i = 0; i < 4; i++) {
 		if (b[i] > 255)
 			return false;
-	out->s_addr = htonl(b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3]);
+		out->bytes[i] = (uint8_t)b[i];
+	}
+	return true;
+}
+
+bool dns_reverse(const char *name, struct ipaddr *out)
+{
+	enum { NIBBLES = 32 };
+	static const char hex[] = "0123456789abcdef";
+
+	if (strlen(name) != 2 * NIBBLES + strlen("ip6.arpa") || strcmp(name + 2 * NIBBLES, "ip6.arpa") != 0)
+		return reverse_v4(name, out);
+	*out = (struct ipaddr){.family = AF_INET6, .prefix = 128};
+	for (size_t i = 0; i < NIBBLES; i++) {
+		const char *digit = memchr(hex, name[2 * i], sizeof(hex) - 1);
+		size_t at = NIBBLES - 1 - i;
+
+		if (!digit || name[2 * i + 1] != '.')
+			return false;
+		out->bytes[at / 2] |= (uint8_t)((digit - hex) << (at % 2 ? 0 : 4));
+	}
 	return true;
 }
 
@@ -138,14 +160,17 @@ size_t dns_answer_none(
 	return begin(out, size, query, q, rcode);
 }
 
-size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
-	const struct in_addr *a, size_t n, uint32_t ttl_s)
+size_t dns_answer_addresses(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
+	const struct ipaddr *a, size_t n, uint32_t ttl_s)
 {
 	size_t at = begin(out, size, query, q, DNS_OK);
 	unsigned count = 0;
 
-	for (size_t i = 0; i < n && size - at >= RECORD_HEAD + sizeof(*a); i++, count++)
-		at = record(out, at, DNS_TYPE_A, ttl_s, &a[i].s_addr, sizeof(a[i].s_addr));
+	for (; count < n && size - at >= RECORD_HEAD + ipaddr_len(&a[count]); count++)
+		at = record(out, at, a[count].family == AF_INET6 ? DNS_TYPE_AAAA : DNS_TYPE_A, ttl_s,
+			a[count].bytes, ipaddr_len(&a[count]));
+	if (count < n)
+		out[2] |= FLAG_TRUNCATED;
 	put16(out + 6, count);
 	return at;
 }
@@ -167,8 +192,10 @@ size_t dns_answer_ptr(uint8_t *out, size_t size, const uint8_t *query, const str
 		name += label + (name[label] == '.');
 	}
 	wire[n++] = 0;
-	if (size - at < RECORD_HEAD + n)
+	if (size - at < RECORD_HEAD + n) {
+		out[2] |= FLAG_TRUNCATED;
 		return at;
+	}
 	put16(out + 6, 1);
 	return record(out, at, DNS_TYPE_PTR, ttl_s, wire, n);
 }

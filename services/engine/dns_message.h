@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 
+#include "lib/ipconf.h"
 #include "lib/util.h"
 
 enum { DNS_HEADER = 12, DNS_NAME_MAX = 255, DNS_UDP_MAX = 512, DNS_MESSAGE_MAX = 65535 };
@@ -27,15 +28,16 @@ struct dns_question {
 /* Reads the one question of a query. 0, or -EBADMSG: not a query that can be answered or passed on. */
 must_check int dns_question(struct dns_question *q, const uint8_t *msg, size_t len);
 
-/* "4.3.2.1.in-addr.arpa" to 1.2.3.4. */
-bool dns_reverse(const char *name, struct in_addr *out);
+/* "4.3.2.1.in-addr.arpa" to 1.2.3.4, and 32 nibbles before ip6.arpa likewise (RFC 3596). */
+bool dns_reverse(const char *name, struct ipaddr *out);
 
 /*
  * Answers to @query, which has passed dns_question(). @out has @size bytes, at least DNS_UDP_MAX. What does
- * not fit is left out. Return: the length.
+ * not fit is left out, and the answer marked as truncated. Return: the length.
  */
-size_t dns_answer_a(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
-	const struct in_addr *a, size_t n, uint32_t ttl_s);
+/* A and AAAA records, as the addresses' families are. */
+size_t dns_answer_addresses(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
+	const struct ipaddr *a, size_t n, uint32_t ttl_s);
 size_t dns_answer_ptr(uint8_t *out, size_t size, const uint8_t *query, const struct dns_question *q,
 	const char *name, uint32_t ttl_s);
 /* No records: DNS_OK says the name exists without any of this type. */

@@ -3,6 +3,7 @@
 /* Anything a container could send to its resolver, or somebody on the wire as an answer. */
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "engine/dns_message.h"
 
@@ -10,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct in_addr many[64] = {{1}}, a;
+	struct ipaddr many[64], a;
 	uint8_t out[DNS_UDP_MAX];
 	struct dns_question q, again;
 
@@ -19,8 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (q.end > size || strlen(q.name) > DNS_NAME_MAX)
 		__builtin_trap();
 	(void)dns_reverse(q.name, &a);
+	for (size_t i = 0; i < array_len(many); i++)
+		many[i] = (struct ipaddr){.family = i % 2 ? AF_INET6 : AF_INET};
 	for (unsigned kind = 0; kind < 3; kind++) {
-		size_t n = kind == 0   ? dns_answer_a(out, sizeof(out), data, &q, many, 64, 600)
+		size_t n = kind == 0   ? dns_answer_addresses(out, sizeof(out), data, &q, many, 64, 600)
 			   : kind == 1 ? dns_answer_ptr(out, sizeof(out), data, &q, "web.net", 600)
 				       : dns_answer_none(out, sizeof(out), data, &q, DNS_NXDOMAIN);
 

@@ -119,19 +119,20 @@ static void test_answers(void **state)
 		0,
 		2,
 	};
-	struct in_addr a[64];
+	struct ipaddr a[64];
 	struct dns_question q;
 	uint8_t out[DNS_UDP_MAX];
 
 	for (size_t i = 0; i < 64; i++)
-		a[i].s_addr = htonl(0xac120002 + (uint32_t)i);
+		a[i] = (struct ipaddr){.family = AF_INET, .v4 = {htonl(0xac120002 + (uint32_t)i)}};
 	assert_int_equal(dns_question(&q, query, sizeof(query)), 0);
-	assert_int_equal(dns_answer_a(out, sizeof(out), query, &q, a, 1, 600), sizeof(want));
+	assert_int_equal(dns_answer_addresses(out, sizeof(out), query, &q, a, 1, 600), sizeof(want));
 	assert_memory_equal(out, want, sizeof(want));
 	assert_true(dns_answers(out, sizeof(want), &q));
 	assert_false(dns_answers(query, sizeof(query), &q));
 	/* as many as fit */
-	assert_true(dns_answer_a(out, sizeof(out), query, &q, a, 64, 600) <= sizeof(out));
+	assert_true(dns_answer_addresses(out, sizeof(out), query, &q, a, 64, 600) <= sizeof(out));
+	assert_int_equal(out[2] & 2, 2); /* and the client knows that there are more */
 	assert_int_equal(out[7], (DNS_UDP_MAX - sizeof(query)) / 16);
 	assert_int_equal(dns_answer_none(out, sizeof(out), query, &q, DNS_NXDOMAIN), sizeof(query));
 	assert_int_equal(out[3] & 15, DNS_NXDOMAIN);
@@ -141,10 +142,17 @@ static void test_answers(void **state)
 
 static void test_reverse(void **state)
 {
-	struct in_addr a;
+	struct ipaddr a;
+	char text[IPADDR_TEXT_MAX];
 
 	assert_true(dns_reverse("2.0.18.172.in-addr.arpa", &a));
-	assert_int_equal(ntohl(a.s_addr), 0xac120002);
+	assert_string_equal(ipaddr_format(&a, false, text), "172.18.0.2");
+	assert_true(
+		dns_reverse("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.f.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", &a));
+	assert_string_equal(ipaddr_format(&a, false, text), "2001:db8:0:f::2");
+	assert_false(
+		dns_reverse("2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.f.0.0.0.0.0.0.0.8.b.d.0.1.0.0.x.ip6.arpa", &a));
+	assert_false(dns_reverse("0.2.ip6.arpa", &a));
 	assert_false(dns_reverse("2.0.18.172.in-addr.arpa.evil", &a));
 	assert_false(dns_reverse("256.0.18.172.in-addr.arpa", &a));
 	assert_false(dns_reverse("x.in-addr.arpa", &a));

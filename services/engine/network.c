@@ -18,6 +18,7 @@
 
 #include "engine/network_int.h"
 #include "lib/log.h"
+#include "lib/netns.h"
 
 enum { NETWORKS_MAX = 512 };
 
@@ -59,7 +60,10 @@ void network_free(struct network *n)
 		return;
 	free_pairs(n->labels, n->n_labels);
 	free_pairs(n->options, n->n_options);
-	free(n->ipam);
+	for (size_t i = 0; i < array_len(n->pools); i++) {
+		free_pairs(n->pools[i].aux, n->pools[i].n_aux);
+		free(n->pools[i].ipam);
+	}
 	free(n);
 }
 
@@ -67,7 +71,7 @@ void network_endpoint_free(struct network_endpoint *e)
 {
 	if (!e)
 		return;
-	network_ports_drop(e);
+	network_ports_drop(e->ports, e->n_ports);
 	for (size_t i = 0; i < e->n_aliases; i++)
 		free(e->aliases[i]);
 	free(e->aliases);
@@ -75,7 +79,7 @@ void network_endpoint_free(struct network_endpoint *e)
 	free(e);
 }
 
-static int copy_pairs(struct network_pair **out, size_t *n_out, const struct network_pair *in, size_t n)
+int network_pairs_copy(struct network_pair **out, size_t *n_out, const struct network_pair *in, size_t n)
 {
 	if (!n)
 		return 0;
@@ -135,8 +139,7 @@ struct network_endpoint *network_endpoint_of(
 	for (struct network_endpoint *e = ns->endpoints; e; e = e->next) {
 		if (strcmp(e->container, container) != 0 || (n && e->network != n))
 			continue;
-		/* The first network is the one whose interface has the lowest number. */
-		if (!found || strcmp(e->ifname, found->ifname) < 0)
+		if (!found || e->rank < found->rank)
 			found = e;
 	}
 	return found;
@@ -154,151 +157,6 @@ static bool name_valid(const char *s)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", *s))
 			return false;
 	return true;
-}
-
-static int parse_bool(const char *s, bool *out)
-{
-	bool yes = !strcmp(s, "true") || !strcmp(s, "1"), no = !strcmp(s, "false") || !strcmp(s, "0");
-
-	*out = yes;
-	return yes || no ? 0 : -EINVAL;
-}
-
-static int apply_option(struct network *n, const struct network_pair *o, struct network_error *err)
-{
-	char *end;
-	unsigned long mtu;
-	int r = 0;
-
-	if (!strcmp(o->key, "com.docker.network.bridge.name")) {
-		if (!link_name_valid(o->value))
-			return network_fail(err, -EINVAL, "invalid bridge name %s", o->value);
-		snprintf(n->bridge, sizeof(n->bridge), "%s", o->value);
-	} else if (!strcmp(o->key, "com.docker.network.bridge.enable_icc")) {
-		r = parse_bool(o->value, &n->icc);
-	} else if (!strcmp(o->key, "com.docker.network.bridge.enable_ip_masquerade")) {
-		r = parse_bool(o->value, &n->masquerade);
-	} else if (!strcmp(o->key, "com.docker.network.driver.mtu")) {
-		mtu = strtoul(o->value, &end, 10);
-		if (!*o->value || *end || mtu < 68 || mtu > 65535)
-			r = -EINVAL;
-		n->mtu = (uint32_t)mtu;
-	} else {
-		return network_fail(err, -EINVAL, "network option %s is not supported", o->key);
-	}
-	return r < 0 ? network_fail(err, r, "invalid value %s for network option %s", o->value, o->key) : 0;
-}
-
-/* Every network that a new one must not overlap: other Docker networks, and what this node is connected or
- * routed to. */
-static int gather_used(struct networks *ns, struct ipaddr **out, size_t *n_out)
-{
-	cleanup(freep) struct route *routes = NULL;
-	ssize_t n = route_list(&ns->route, &routes);
-	struct ipaddr *used;
-	size_t n_used = 0;
-
-	if (n < 0)
-		return log_errno((int)-n, "op=list-routes");
-	used = calloc((size_t)n + NETWORKS_MAX + 1, sizeof(*used));
-	if (!used)
-		return -ENOMEM;
-	for (const struct network *w = ns->list; w && n_used < NETWORKS_MAX; w = w->next)
-		if (w->driver == NETWORK_BRIDGE)
-			used[n_used++] =
-				(struct ipaddr){.family = AF_INET, .prefix = w->prefix, .v4 = w->subnet};
-	for (ssize_t i = 0; i < n; i++)
-		if (routes[i].dst.family == AF_INET && routes[i].dst.prefix)
-			used[n_used++] = routes[i].dst;
-	*out = used;
-	*n_out = n_used;
-	return 0;
-}
-
-static int choose_subnet(
-	struct networks *ns, struct network *n, struct ipaddr *subnet, struct network_error *err)
-{
-	cleanup(freep) struct ipaddr *used = NULL;
-	size_t n_used = 0;
-	int r = gather_used(ns, &used, &n_used);
-
-	if (!r)
-		r = network_pool(used, n_used, subnet);
-	if (r == -ENOSPC)
-		return network_fail(err, r,
-			"all predefined address pools have been fully subnetted; name a subnet for network %s",
-			n->name);
-	return r < 0 ? network_fail(err, r, "network %s: cannot choose a subnet: %s", n->name, strerror(-r))
-		     : 0;
-}
-
-static int check_subnet(struct networks *ns, const struct ipaddr *subnet, struct network_error *err)
-{
-	for (const struct network *w = ns->list; w; w = w->next) {
-		const struct ipaddr other = {.family = AF_INET, .prefix = w->prefix, .v4 = w->subnet};
-
-		if (w->driver == NETWORK_BRIDGE && ipaddr_overlap(subnet, &other))
-			return network_fail(err, -EPERM,
-				"Pool overlaps with other one on this address space: network %s has that subnet",
-				w->name);
-	}
-	return 0;
-}
-
-static bool inside(const struct ipaddr *net, const struct ipaddr *a)
-{
-	return a->family == AF_INET && a->prefix >= net->prefix && ipaddr_overlap(net, a);
-}
-
-static int set_addresses(
-	struct networks *ns, struct network *n, const struct network_config *c, struct network_error *err)
-{
-	struct ipaddr subnet, a;
-	int r;
-
-	if (c->subnet) {
-		if (ipaddr_parse(c->subnet, &subnet) < 0 || subnet.family != AF_INET || subnet.prefix < 1 ||
-			subnet.prefix > 30)
-			return network_fail(err, -EINVAL,
-				"invalid subnet %s: an IPv4 network with a prefix of 1 to 30 is needed",
-				c->subnet);
-		a = ipaddr_network(&subnet);
-		if (!ipaddr_equal(&a, &subnet))
-			return network_fail(
-				err, -EINVAL, "invalid subnet %s: it has host bits set", c->subnet);
-		r = check_subnet(ns, &subnet, err);
-	} else {
-		if (c->gateway || c->ip_range)
-			return network_fail(err, -EINVAL,
-				"network %s: a gateway or an address range needs a subnet", c->name);
-		r = choose_subnet(ns, n, &subnet, err);
-	}
-	if (r < 0)
-		return r;
-	n->subnet_given = c->subnet;
-	n->gateway_given = c->gateway;
-	n->range_given = c->ip_range;
-	n->subnet = subnet.v4;
-	n->prefix = subnet.prefix;
-	n->gateway.s_addr = htonl(ntohl(subnet.v4.s_addr) + 1);
-	n->range = n->subnet;
-	n->range_prefix = n->prefix;
-	if (c->gateway) {
-		if (ipaddr_parse(c->gateway, &a) < 0 || a.prefix != 32 || !inside(&subnet, &a) ||
-			a.v4.s_addr == subnet.v4.s_addr)
-			return network_fail(
-				err, -EINVAL, "invalid gateway %s for subnet %s", c->gateway, c->subnet);
-		n->gateway = a.v4;
-	}
-	if (c->ip_range) {
-		if (ipaddr_parse(c->ip_range, &a) < 0 || !inside(&subnet, &a))
-			return network_fail(err, -EINVAL, "invalid address range %s for subnet %s",
-				c->ip_range, c->subnet);
-		a = ipaddr_network(&a);
-		n->range = a.v4;
-		n->range_prefix = a.prefix;
-	}
-	return 0;
 }
 
 static void append(struct networks *ns, struct network *n)
@@ -320,6 +178,31 @@ static void unlink_network(struct networks *ns, struct network *n)
 		*p = n->next;
 }
 
+/* The bridge, or the device that macvlan and ipvlan share. */
+static int name_device(struct networks *ns, struct network *n, struct network_error *err)
+{
+	/* Only this node's own containers meet there: a device of its own, with nothing behind it. */
+	if (n->driver != NETWORK_BRIDGE && (!n->bridge[0] || n->internal)) {
+		if (n->bridge[0])
+			return network_fail(err, -EINVAL,
+				"network %s: an internal network of the driver %s has no parent device",
+				n->name, network_driver_name(n->driver));
+		n->own_parent = true;
+		snprintf(n->bridge, sizeof(n->bridge), "dm-%.12s", n->id);
+	} else if (!n->bridge[0]) {
+		snprintf(n->bridge, sizeof(n->bridge), "br-%.12s", n->id);
+	} else if (n->driver != NETWORK_BRIDGE) {
+		n->own_parent = network_parent_is_vlan(ns, n);
+	}
+	for (const struct network *w = ns->list; w; w = w->next)
+		if (!strcmp(w->bridge, n->bridge) &&
+			(n->driver == NETWORK_BRIDGE || w->driver == NETWORK_BRIDGE ||
+				w->driver != n->driver))
+			return network_fail(
+				err, -EPERM, "network %s already has the device %s", w->name, n->bridge);
+	return 0;
+}
+
 /* A network of any driver, linked in and saved; devices and rules are the caller's. */
 static int add_network(struct networks *ns, enum network_driver driver, const struct network_config *c,
 	const char *bridge, struct network **out, struct network_error *err)
@@ -337,26 +220,23 @@ static int add_network(struct networks *ns, enum network_driver driver, const st
 	n->driver = driver;
 	n->internal = c->internal;
 	n->attachable = c->attachable;
-	n->icc = n->masquerade = true;
+	n->ipv4 = !c->no_ipv4;
+	n->ipv6 = c->ipv6;
+	network_defaults(n);
 	if (bridge)
 		snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
-	else if (driver == NETWORK_BRIDGE)
-		snprintf(n->bridge, sizeof(n->bridge), "br-%.12s", n->id);
 	for (size_t i = 0; i < c->n_options; i++) {
-		r = apply_option(n, &c->options[i], err);
+		r = network_option_apply(n, &c->options[i], err);
 		if (r < 0)
 			return r;
 	}
-	for (const struct network *w = ns->list; w; w = w->next)
-		if (driver == NETWORK_BRIDGE && !strcmp(w->bridge, n->bridge))
-			return network_fail(
-				err, -EPERM, "network %s already has the bridge name %s", w->name, n->bridge);
-	r = driver == NETWORK_BRIDGE ? set_addresses(ns, n, c, err) : 0;
+	r = network_has_link(n) ? name_device(ns, n, err) : 0;
+	if (!r && network_has_link(n))
+		r = network_pools_choose(ns, n, c, err);
 	if (r < 0)
 		return r;
-	if (copy_pairs(&n->labels, &n->n_labels, c->labels, c->n_labels) < 0 ||
-		copy_pairs(&n->options, &n->n_options, c->options, c->n_options) < 0 ||
-		network_ipam_init(n) < 0)
+	if (network_pairs_copy(&n->labels, &n->n_labels, c->labels, c->n_labels) < 0 ||
+		network_pairs_copy(&n->options, &n->n_options, c->options, c->n_options) < 0)
 		return network_fail(err, -ENOMEM, "network %s: out of memory", c->name);
 	r = network_save(ns, n);
 	if (r < 0)
@@ -366,9 +246,34 @@ static int add_network(struct networks *ns, enum network_driver driver, const st
 	return 0;
 }
 
+const char *network_driver_name(enum network_driver d)
+{
+	static const char *const names[] = {[NETWORK_BRIDGE] = "bridge",
+		[NETWORK_HOST] = "host",
+		[NETWORK_NONE] = "null",
+		[NETWORK_MACVLAN] = "macvlan",
+		[NETWORK_IPVLAN] = "ipvlan"};
+
+	return names[d];
+}
+
+/* Of a network to be made. */
+static int driver_of(const char *name, enum network_driver *out)
+{
+	if (!name || !*name || !strcmp(name, "default"))
+		return 0;
+	for (enum network_driver d = NETWORK_BRIDGE; d <= NETWORK_IPVLAN; d++)
+		if (!strcmp(network_driver_name(d), name)) {
+			*out = d;
+			return d == NETWORK_HOST || d == NETWORK_NONE ? -EPERM : 0;
+		}
+	return -ENOENT;
+}
+
 int network_create(
 	struct networks *ns, const struct network_config *c, struct network **out, struct network_error *err)
 {
+	enum network_driver driver = NETWORK_BRIDGE;
 	struct network *n;
 	size_t count = 0;
 	int r;
@@ -377,14 +282,13 @@ int network_create(
 		return network_fail(err, -EINVAL,
 			"invalid network name %.64s: letters, digits, and _ . - within, are allowed",
 			c->name);
-	if (c->driver && c->driver[0] && strcmp(c->driver, "bridge") != 0 &&
-		strcmp(c->driver, "default") != 0)
-		return network_fail(err,
-			!strcmp(c->driver, "host") || !strcmp(c->driver, "null") ? -EPERM : -ENOENT,
-			"network driver %s cannot make networks here: only bridge can", c->driver);
-	if (c->ipv6)
-		return network_fail(
-			err, -EINVAL, "network %s: IPv6 for Docker networks is not supported yet", c->name);
+	r = driver_of(c->driver, &driver);
+	if (r < 0)
+		return network_fail(err, r,
+			"network driver %s cannot make networks here: bridge, macvlan and ipvlan can",
+			c->driver);
+	if (c->no_ipv4 && !c->ipv6)
+		return network_fail(err, -EINVAL, "network %s: neither IPv4 nor IPv6 is enabled", c->name);
 	for (n = ns->list; n; n = n->next) {
 		if (!strcmp(n->name, c->name))
 			return network_fail(err, -EEXIST, "network with name %s already exists", c->name);
@@ -393,17 +297,17 @@ int network_create(
 	if (count >= NETWORKS_MAX)
 		return network_fail(
 			err, -ENOSPC, "there are %zu networks already, more are not supported", count);
-	r = add_network(ns, NETWORK_BRIDGE, c, NULL, &n, err);
+	r = add_network(ns, driver, c, NULL, &n, err);
 	if (r < 0)
 		return r;
-	r = network_bridge_up(ns, n, err);
+	r = network_device_up(ns, n, err);
 	if (!r) {
 		r = network_rules_add(ns, n);
 		if (r < 0)
 			network_fail(err, r, "network %s: cannot add its rules: %s", c->name, strerror(-r));
 	}
 	if (r < 0) {
-		network_bridge_down(ns, n);
+		network_device_down(ns, n);
 		network_forget(ns, n);
 		unlink_network(ns, n);
 		network_free(n);
@@ -416,7 +320,7 @@ int network_create(
 
 static bool predefined(const struct network *n)
 {
-	return !strcmp(n->name, "bridge") || n->driver != NETWORK_BRIDGE;
+	return !strcmp(n->name, "bridge") || !network_has_link(n);
 }
 
 int network_delete(struct networks *ns, struct network *n, struct network_error *err)
@@ -432,7 +336,7 @@ int network_delete(struct networks *ns, struct network *n, struct network_error 
 	/* The file first: what is left of a network without one is swept by the next start. */
 	network_forget(ns, n);
 	network_rules_remove(ns, n);
-	network_bridge_down(ns, n);
+	network_device_down(ns, n);
 	log_info("network=%s id=%.12s event=delete", n->name, n->id);
 	unlink_network(ns, n);
 	network_free(n);
@@ -475,26 +379,24 @@ static int add_predefined(
 	return r < 0 ? log_errno(-r, "network=%s op=make msg=\"%s\"", name, err.text) : 0;
 }
 
-static int set(const char *path, const char *value)
-{
-	cleanup(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
-}
-
 static void node_settings(void)
 {
+	static const char *const bridge_settings[] = {"/proc/sys/net/bridge/bridge-nf-call-iptables",
+		"/proc/sys/net/bridge/bridge-nf-call-ip6tables"};
+
 	/* Packets pass between bridges and the outside only when the node forwards; the forward chain says
 	 * which. */
-	int r = set("/proc/sys/net/ipv4/ip_forward", "1");
+	int r = netns_sysctl(-1, "/proc/sys/net/ipv4/ip_forward", "1");
 
 	if (r < 0)
 		log_errno(-r, "op=ip-forward msg=\"containers have no way out\"");
 	/* Kernels with br_netfilter would show us traffic within a bridge as if it were routed. Ours have
 	 * none. */
-	r = set("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
-	if (r < 0 && r != -ENOENT)
-		log_errno(-r, "op=bridge-nf-call-iptables");
+	for (size_t i = 0; i < array_len(bridge_settings); i++) {
+		r = netns_sysctl(-1, bridge_settings[i], "0");
+		if (r < 0 && r != -ENOENT)
+			log_errno(-r, "op=sysctl path=%s", bridge_settings[i]);
+	}
 }
 
 static int bring_in_line(struct networks *ns)
@@ -517,7 +419,7 @@ static int bring_in_line(struct networks *ns)
 		return r == -EPROTONOSUPPORT || r == -EINVAL ? -EOPNOTSUPP : r;
 	for (const struct network *n = ns->list; n; n = n->next)
 		/* One bridge that cannot be made, logged, is no reason to have none. */
-		(void)!network_bridge_up(ns, n, NULL);
+		(void)!network_device_up(ns, n, NULL);
 	return 0;
 }
 

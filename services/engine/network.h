@@ -18,6 +18,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include "lib/ipconf.h"
 #include "lib/util.h"
 
 struct loop;
@@ -28,10 +29,24 @@ enum {
 	NETWORK_NAME_MAX = 127,
 	NETWORK_PORTS_MAX = 4096,
 	NETWORK_ALIASES_MAX = 64,
-	NETWORK_DNS_MAX = 3
+	NETWORK_DNS_MAX = 3,
+	NETWORK_POOLS_MAX = 16,
+	NETWORK_SYSCTLS_MAX = 32
 };
 
-enum network_driver { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE };
+enum network_driver { NETWORK_BRIDGE, NETWORK_HOST, NETWORK_NONE, NETWORK_MACVLAN, NETWORK_IPVLAN };
+/* As the API names it: "bridge", "host", "null", "macvlan", "ipvlan". */
+const char *network_driver_name(enum network_driver d);
+
+/* What there is once a family is an array with these indexes. */
+enum network_family { NETWORK_V4, NETWORK_V6, NETWORK_FAMILIES };
+
+/* How a bridge network meets the outside, by family (com.docker.network.bridge.gateway_mode_ipv4, _ipv6). */
+enum network_gateway_mode {
+	NETWORK_NAT, /* published ports are translated, outbound traffic takes the node's address */
+	NETWORK_NAT_UNPROTECTED, /* the same, and whoever routes here reaches every port */
+	NETWORK_ROUTED, /* nothing is translated; published ports are reached at the container's address */
+};
 
 struct network_error {
 	char text[512];
@@ -43,21 +58,42 @@ struct network_pair {
 	char *value;
 };
 
+/* A subnet as a client asks for it. */
+struct network_pool_config {
+	const char *subnet;		/* "10.1.0.0/24", "2001:db8::/64" */
+	const char *gateway;		/* NULL: the first address of the subnet */
+	const char *ip_range;		/* where unrequested addresses come from; NULL: the subnet */
+	const struct network_pair *aux; /* addresses that are somebody else's, by name */
+	size_t n_aux;
+};
+
 /* What a client may ask of a new network. Everything is borrowed by network_create(). */
 struct network_config {
 	const char *name;
-	const char *driver;   /* NULL: "bridge", the only one that can be created */
-	const char *subnet;   /* "10.1.0.0/24"; NULL: the next free pool */
-	const char *gateway;  /* NULL: the first address of the subnet */
-	const char *ip_range; /* where unrequested addresses come from; NULL: the subnet */
-	bool internal;	      /* no way out, no masquerade */
-	bool attachable;      /* kept and shown */
-	bool ipv6;	      /* refused for now, with a sentence */
+	const char *driver; /* NULL: "bridge"; "macvlan", "ipvlan" */
+	const struct network_pool_config
+		*pools; /* a family that is on and has none gets the next free pool */
+	size_t n_pools;
+	bool no_ipv4;
+	bool ipv6;
+	bool internal;	 /* no way out, no masquerade */
+	bool attachable; /* kept and shown */
 	const struct network_pair *labels;
 	size_t n_labels;
-	const struct network_pair
-		*options; /* com.docker.network.bridge.{name,enable_icc,enable_ip_masquerade}, .driver.mtu */
+	const struct network_pair *options; /* network_options.c has the list */
 	size_t n_options;
+};
+
+/* One subnet of a network. */
+struct network_pool {
+	struct ipaddr subnet;
+	struct ipaddr gateway; /* without prefix */
+	struct ipaddr range;
+	bool gateway_given; /* the client chose it: shown as it gave it */
+	bool range_given;
+	struct network_pair *aux;
+	size_t n_aux;
+	struct network_ipam *ipam; /* private */
 };
 
 /* One network. Read it, never write it. Lives until network_delete(). */
@@ -68,34 +104,34 @@ struct network {
 	int64_t created_ns; /* CLOCK_REALTIME */
 	bool internal;
 	bool attachable;
-	bool icc;	 /* containers of this network may talk to each other */
-	bool masquerade; /* outbound traffic takes the node's address */
-	uint32_t mtu;	 /* 0: the kernel's default */
-	char bridge[IFNAMSIZ];
-	struct in_addr subnet; /* these five are zero for host and none */
-	uint8_t prefix;
-	struct in_addr gateway;
-	struct in_addr range;
-	uint8_t range_prefix;
-	bool subnet_given; /* the client chose subnet, gateway, range: shown as it gave them */
-	bool gateway_given;
-	bool range_given;
+	bool ipv4, ipv6;
+	bool icc;			   /* containers of this network may talk to each other */
+	bool masquerade[NETWORK_FAMILIES]; /* outbound traffic takes the node's address */
+	enum network_gateway_mode mode[NETWORK_FAMILIES];
+	struct ipaddr binding; /* where ports are published that name no address; AF_UNSPEC: everywhere */
+	uint32_t mtu;	       /* 0: the kernel's default */
+	char bridge[IFNAMSIZ]; /* the bridge; for macvlan and ipvlan the parent device */
+	bool own_parent;       /* the parent is a dummy device of the network's own */
+	uint32_t link_mode;    /* MACVLAN_MODE_*, IPVLAN_MODE_* */
+	char ifprefix[IFNAMSIZ - 3];		      /* of interfaces inside containers: "eth" */
+	struct network_pool pools[NETWORK_POOLS_MAX]; /* none for host and none */
+	size_t n_pools;
 	struct network_pair *labels;
 	size_t n_labels;
 	struct network_pair *options;
 	size_t n_options;
 	struct network *next;
-	struct network_ipam *ipam; /* private */
 };
 
 /* A published port, as asked for and, in an endpoint, as it came out. */
 struct network_port {
 	uint8_t proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
 	uint16_t container_port; /* host byte order, as all ports here */
-	struct in_addr host_ip;	 /* 0.0.0.0: every address of the node */
+	struct ipaddr host_ip;	 /* AF_UNSPEC: every address of the node; in an endpoint 0.0.0.0 or :: */
 	uint16_t host_port;	 /* 0: any free one; in an endpoint the one that was taken */
 	uint16_t host_port_last; /* 0, or the end of a range of which the first free one is taken */
-	int held;		 /* private: the bound socket that keeps the port ours; -1 */
+	bool twin; /* the same wish as the port before it, for the other family: the same number */
+	int held;  /* private: the bound socket that keeps the port ours; -1 */
 };
 
 /* A container's place in one network. Read it, never write it. Lives until network_detach(). */
@@ -104,28 +140,33 @@ struct network_endpoint {
 	char container[NETWORK_ID_LEN + 1];
 	char name[NETWORK_NAME_MAX + 1]; /* the container's name, without '/' */
 	struct network *network;
-	char ifname[IFNAMSIZ]; /* inside the container: eth0, eth1, ...; "" for host and none */
-	char peer[IFNAMSIZ];   /* the node's end of the veth pair */
-	struct in_addr ip;     /* these are zero for host and none */
-	uint8_t prefix;
-	struct in_addr gateway;
+	char ifname[IFNAMSIZ];		    /* inside the container: eth0, eth1, ...; "" for host and none */
+	char peer[IFNAMSIZ];		    /* the node's end of the veth pair; "" for macvlan and ipvlan */
+	struct ipaddr ip[NETWORK_FAMILIES]; /* with the subnet's prefix; AF_UNSPEC where it has none */
+	struct ipaddr gateway[NETWORK_FAMILIES];
 	uint8_t mac[6];
+	int32_t gw_priority; /* the highest has the way out; among equals the network's name decides */
 	char **aliases;
 	size_t n_aliases;
 	struct network_port *ports;
 	size_t n_ports;
-	bool published;				     /* private: its ports are in the rules */
+	bool published; /* private: its ports are in the rules */
+	uint8_t rank;	/* private: how many of the container's networks come before it as way out */
 	char dns[NETWORK_DNS_MAX][INET6_ADDRSTRLEN]; /* private: --dns, for the resolver */
 	size_t n_dns;
 	struct network_endpoint *next; /* of all endpoints */
 };
 
 struct network_attach {
-	const char *container; /* its ID */
-	const char *name;      /* its name, without '/' */
-	int netns;	       /* borrowed; -1 only for the host network */
-	const char *ip;	       /* NULL: any free address */
-	const uint8_t *mac;    /* NULL: derived from the address */
+	const char *container;		  /* its ID */
+	const char *name;		  /* its name, without '/' */
+	int netns;			  /* borrowed; -1 only for the host network */
+	const char *ip[NETWORK_FAMILIES]; /* NULL: any free address */
+	const uint8_t *mac;		  /* NULL: derived from the address */
+	const char *ifname;		  /* NULL: the lowest ethN that is free */
+	const char *const *sysctls;	  /* "net.ipv4.conf.IFNAME.log_martians=1": IFNAME is literal */
+	size_t n_sysctls;
+	int32_t gw_priority;
 	const char *const *aliases;
 	size_t n_aliases;
 	const struct network_port *ports;
@@ -152,7 +193,7 @@ void networks_close(struct networks *ns);
 /**
  * networks_restore() - after an engine restart: keep what lives, release the rest
  * @netns:	returns the network namespace of a running container as a new descriptor, owned by this call,
- *		or -1 when that container does not run
+ *		or -1 when that container does not run. Kept, with @arg: detaching looks inside, too
  *
  * Return: 0 or -errno, logged; one broken endpoint does not stop the others.
  */
@@ -176,9 +217,8 @@ must_check int network_netns_new(int *fd);
  * network_attach() - give a container an interface, an address, names and published ports
  * @out:	receives the endpoint, owned by @ns
  *
- * The namespace may be empty (before start) or in use (docker network connect). Only the lowest ethN that is
- * free is used. All or nothing: after a failure nothing is left behind. For the host network and `none` only
- * the membership is kept.
+ * The namespace may be empty (before start) or in use (docker network connect). All or nothing: after a
+ * failure nothing is left behind. For the host network and `none` only the membership is kept.
  */
 must_check int network_attach(struct networks *ns, struct network *n, const struct network_attach *a,
 	struct network_endpoint **out, struct network_error *err);
@@ -189,11 +229,20 @@ void network_detach(struct networks *ns, struct network_endpoint *e);
 /* All endpoints of a container, when it has ended. */
 void network_detach_all(struct networks *ns, const char *container);
 
+/**
+ * network_republish() - other published ports for an endpoint that is there
+ *
+ * What is in both lists stays untouched, with the port of the node that it has. All or nothing: after a
+ * failure the old ports are published as before. Return: 0 or -errno with a sentence.
+ */
+must_check int network_republish(struct networks *ns, struct network_endpoint *e,
+	const struct network_port *ports, size_t n_ports, struct network_error *err);
+
 /* docker rename. */
 void network_rename(struct networks *ns, const char *container, const char *name);
 
 struct network_endpoint *networks_endpoints(struct networks *ns); /* then ->next */
-/* The endpoint of @container in @n, or in its first network when @n is NULL; NULL: none. */
+/* The endpoint of @container in @n, or, when @n is NULL, the one with its way out; NULL: none. */
 struct network_endpoint *network_endpoint_of(
 	struct networks *ns, const char *container, const struct network *n);
 
@@ -218,6 +267,9 @@ must_check int network_resolv_conf(
 	struct networks *ns, const char *container, const struct network_names *names, char **out);
 must_check int network_hosts(struct networks *ns, const char *container, const struct network_names *names,
 	char **out, struct network_error *err);
+
+/* Whether containers in this network find each other by name: all but the predefined ones. */
+bool network_names_served(const struct network *n);
 
 /* "80/tcp" for messages and API keys. */
 const char *network_proto_name(uint8_t proto);

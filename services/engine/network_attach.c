@@ -15,31 +15,27 @@ static bool on_a_bridge(const struct network_endpoint *e)
 	return e->network->driver == NETWORK_BRIDGE;
 }
 
-static bool address_used(const struct networks *ns, const struct network *n, struct in_addr a)
+static bool address_used(const struct networks *ns, const struct network *n, const struct ipaddr *a)
 {
 	for (const struct network_endpoint *e = ns->endpoints; e; e = e->next)
-		if (e->network == n && e->ip.s_addr == a.s_addr)
-			return true;
+		for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++)
+			if (e->network == n && e->ip[f].family == a->family &&
+				!memcmp(e->ip[f].bytes, a->bytes, ipaddr_len(a)))
+				return true;
 	return false;
 }
 
-static int take_address(
-	struct networks *ns, struct network_endpoint *e, const char *wanted, struct network_error *err)
+static int take_wanted(struct networks *ns, struct network_endpoint *e, enum network_family f,
+	const char *wanted, struct network_error *err)
 {
 	struct network *n = e->network;
-	struct in_addr a;
+	struct ipaddr a;
 	int r;
 
-	if (!wanted || !*wanted) {
-		r = network_ipam_any(n, &e->ip);
-		return r < 0 ? network_fail(err, r,
-				       "no available IPv4 addresses on this network's address pools: %s (%s)",
-				       n->name, n->id)
-			     : 0;
-	}
-	if (inet_pton(AF_INET, wanted, &a) != 1)
-		return network_fail(err, -EINVAL, "invalid IPv4 address: %s", wanted);
-	r = address_used(ns, n, a) ? -EADDRINUSE : network_ipam_take(n, a);
+	if (strchr(wanted, '/') || ipaddr_parse(wanted, &a) < 0 || network_family_of(&a) != f)
+		return network_fail(
+			err, -EINVAL, "invalid %s address: %s", f == NETWORK_V4 ? "IPv4" : "IPv6", wanted);
+	r = address_used(ns, n, &a) ? -EADDRINUSE : network_ipam_take(n, &a, &e->gateway[f]);
 	if (r == -EADDRINUSE)
 		return network_fail(
 			err, r, "Address already in use: %s is taken in network %s", wanted, n->name);
@@ -47,34 +43,49 @@ static int take_address(
 		return network_fail(err, r,
 			"invalid address %s: it does not belong to network %s or is not for containers",
 			wanted, n->name);
-	e->ip = a;
+	e->ip[f] = a;
+	return 0;
+}
+
+static int take_addresses(struct networks *ns, struct network_endpoint *e, const char *const wanted[],
+	struct network_error *err)
+{
+	struct network *n = e->network;
+
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+		bool want = wanted[f] && *wanted[f], on = f == NETWORK_V4 ? n->ipv4 : n->ipv6;
+		int r;
+
+		if (want && !on)
+			return network_fail(err, -EINVAL, "network %s has no %s addresses: %s cannot be had",
+				n->name, f == NETWORK_V4 ? "IPv4" : "IPv6", wanted[f]);
+		r = want ? take_wanted(ns, e, f, wanted[f], err) : 0;
+		if (r < 0)
+			return r;
+		if (!want && on && network_ipam_any(n, f, &e->ip[f], &e->gateway[f]) < 0)
+			return network_fail(err, -ENOSPC,
+				"no available %s addresses on this network's address pools: %s (%s)",
+				f == NETWORK_V4 ? "IPv4" : "IPv6", n->name, n->id);
+	}
 	return 0;
 }
 
 static int copy_request(struct network_endpoint *e, const struct network_attach *a, struct network_error *err)
 {
-	if (a->n_ports > NETWORK_PORTS_MAX || a->n_aliases > NETWORK_ALIASES_MAX)
+	if (a->n_aliases > NETWORK_ALIASES_MAX || a->n_sysctls > NETWORK_SYSCTLS_MAX)
 		return network_fail(err, -EINVAL,
-			"container %s: more than %d ports or %d aliases in a network", a->name,
-			NETWORK_PORTS_MAX, NETWORK_ALIASES_MAX);
+			"container %s: more than %d aliases or %d settings in a network", a->name,
+			NETWORK_ALIASES_MAX, NETWORK_SYSCTLS_MAX);
+	if (a->ifname && !link_name_valid(a->ifname))
+		return network_fail(err, -EINVAL, "invalid interface name %.64s", a->ifname);
 	if (strlen(a->container) > NETWORK_ID_LEN || strlen(a->name) > NETWORK_NAME_MAX)
 		return network_fail(err, -EINVAL, "container name %.64s is too long", a->name);
 	snprintf(e->container, sizeof(e->container), "%s", a->container);
 	snprintf(e->name, sizeof(e->name), "%s", a->name);
-	e->ports = calloc(a->n_ports + 1, sizeof(*e->ports));
+	e->gw_priority = a->gw_priority;
 	e->aliases = calloc(a->n_aliases + 1, sizeof(*e->aliases));
-	if (!e->ports || !e->aliases)
+	if (!e->aliases)
 		return network_fail(err, -ENOMEM, "container %s: out of memory", a->name);
-	for (; e->n_ports < a->n_ports; e->n_ports++) {
-		struct network_port *p = &e->ports[e->n_ports];
-
-		*p = a->ports[e->n_ports];
-		p->held = -1;
-		if (!p->container_port || (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP))
-			return network_fail(err, -EINVAL,
-				"container %s: only TCP and UDP ports from 1 to 65535 can be published",
-				a->name);
-	}
 	for (; e->n_aliases < a->n_aliases; e->n_aliases++) {
 		e->aliases[e->n_aliases] = strdup(a->aliases[e->n_aliases]);
 		if (!e->aliases[e->n_aliases])
@@ -83,28 +94,47 @@ static int copy_request(struct network_endpoint *e, const struct network_attach 
 	return 0;
 }
 
+static int set_sysctls(
+	const struct network_endpoint *e, const struct network_attach *a, struct network_error *err)
+{
+	for (size_t i = 0; i < a->n_sysctls; i++) {
+		int r = network_link_sysctl(a->netns, e->ifname, a->sysctls[i]);
+
+		if (r < 0)
+			return network_fail(err, r,
+				"container %s: cannot set %.128s: %s (net.ipv4.conf.IFNAME.KEY=VALUE is the form)",
+				a->name, a->sysctls[i], strerror(-r));
+	}
+	return 0;
+}
+
 /* Devices, ports and rules of an endpoint; what was done before a failure is undone by release(). */
 static int build(struct networks *ns, struct network_endpoint *e, const struct network_attach *a,
 	struct network_error *err)
 {
-	int r = take_address(ns, e, a->ip, err);
+	int r = take_addresses(ns, e, a->ip, err);
 
 	if (r < 0)
 		return r;
-	e->prefix = e->network->prefix;
-	e->gateway = e->network->gateway;
-	if (a->mac) {
+	if (a->mac)
 		memcpy(e->mac, a->mac, sizeof(e->mac));
-	} else {
-		e->mac[0] = 0x02;
-		e->mac[1] = 0x42;
-		memcpy(e->mac + 2, &e->ip.s_addr, 4);
+	else
+		network_mac_of(&e->ip[e->ip[NETWORK_V4].family ? NETWORK_V4 : NETWORK_V6], e->mac);
+	if (a->mac && e->network->driver == NETWORK_IPVLAN)
+		return network_fail(err, -EINVAL,
+			"container %s: an interface of network %s (ipvlan) has its parent's MAC address",
+			a->name, e->network->name);
+	if (on_a_bridge(e)) {
+		r = network_ports_copy(&e->ports, &e->n_ports, e, a->ports, a->n_ports, err);
+		if (!r)
+			r = network_ports_hold(ns, e, e->ports, e->n_ports, err);
+		if (r < 0)
+			return r;
+		snprintf(e->peer, sizeof(e->peer), "veth%.8s", e->id);
 	}
-	r = network_ports_hold(ns, e, err);
-	if (r < 0)
-		return r;
-	snprintf(e->peer, sizeof(e->peer), "veth%.8s", e->id);
-	r = network_veth_up(ns, e, a->netns, err);
+	r = network_link_up(ns, e, a->netns, a->ifname, err);
+	if (!r)
+		r = set_sysctls(e, a, err);
 	if (r < 0)
 		return r;
 	r = network_dns_join(ns, e, a->netns);
@@ -117,19 +147,21 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 		     : 0;
 }
 
-/* Takes away what is there; what is not is fine. The memory is the caller's. */
-static void release(struct networks *ns, struct network_endpoint *e)
+/* Takes away what is there; what is not is fine. The memory is the caller's. @netns: -1 when it is not known. */
+static void release(struct networks *ns, struct network_endpoint *e, int netns)
 {
 	network_endpoint_forget(ns, e);
-	if (!on_a_bridge(e))
+	if (!network_has_link(e->network))
 		return;
 	network_rules_unpublish(ns, e);
-	network_veth_down(ns, e);
-	network_ports_drop(e);
+	network_link_down(ns, e, netns);
+	network_ports_drop(e->ports, e->n_ports);
 	network_dns_leave(ns, e->container);
-	if (e->ip.s_addr) {
-		network_conntrack_forget(ns, e->ip);
-		network_ipam_release(e->network, e->ip);
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+		if (!e->ip[f].family)
+			continue;
+		network_conntrack_forget(ns, &e->ip[f]);
+		network_ipam_release(e->network, &e->ip[f]);
 	}
 }
 
@@ -149,10 +181,9 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 	r = copy_request(e, a, err);
 	if (r < 0)
 		return r;
-	if (!on_a_bridge(e))
-		e->n_ports = 0; /* nothing to translate: the host network has the node's ports, none has no
-				   way in */
-	else
+	/* Ports are translated only into bridges: the host network has the node's, others have their own address
+	 * outside or no way in. */
+	if (network_has_link(n))
 		r = build(ns, e, a, err);
 	if (!r) {
 		r = network_endpoint_save(ns, e);
@@ -161,7 +192,7 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 				strerror(-r));
 	}
 	if (r < 0) {
-		release(ns, e);
+		release(ns, e, a->netns);
 		return r;
 	}
 	e->next = ns->endpoints;
@@ -171,14 +202,71 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 	return 0;
 }
 
+static bool same_port(const struct network_port *a, const struct network_port *b)
+{
+	return a->proto == b->proto && a->container_port == b->container_port &&
+	       ipaddr_equal(&a->host_ip, &b->host_ip) && (!b->host_port || a->host_port == b->host_port);
+}
+
+/* What is published already keeps its socket and its number. */
+static void keep_held(struct network_port *ports, size_t n_ports, struct network_port *old, size_t n_old)
+{
+	for (size_t i = 0; i < n_ports; i++)
+		for (size_t k = 0; k < n_old && ports[i].held < 0; k++)
+			if (old[k].held >= 0 && same_port(&old[k], &ports[i])) {
+				ports[i].host_port = old[k].host_port;
+				ports[i].host_port_last = 0;
+				ports[i].held = take_fd(old[k].held);
+			}
+}
+
+int network_republish(struct networks *ns, struct network_endpoint *e, const struct network_port *ports,
+	size_t n_ports, struct network_error *err)
+{
+	struct network_port *new = NULL, *old = e->ports;
+	size_t n_new = 0, n_old = e->n_ports;
+	int r;
+
+	if (!on_a_bridge(e))
+		return 0;
+	r = network_ports_copy(&new, &n_new, e, ports, n_ports, err);
+	if (r < 0) {
+		free(new);
+		return r;
+	}
+	keep_held(new, n_new, old, n_old);
+	r = network_ports_hold(ns, e, new, n_new, err);
+	if (!r) {
+		r = network_rules_replace_ports(ns, e, new, n_new);
+		if (r < 0)
+			network_fail(
+				err, r, "container %s: cannot publish its ports: %s", e->name, strerror(-r));
+	}
+	if (r < 0) {
+		keep_held(old, n_old, new, n_new);
+		network_ports_drop(new, n_new);
+		free(new);
+		return r;
+	}
+	network_ports_drop(old, n_old);
+	free(old);
+	e->ports = new;
+	e->n_ports = n_new;
+	/* Only an engine restart reads it; logged there. */
+	(void)!network_endpoint_save(ns, e);
+	return 0;
+}
+
 void network_detach(struct networks *ns, struct network_endpoint *e)
 {
+	cleanup(closep) int netns = ns->netns ? ns->netns(e->container, ns->netns_arg) : -1;
+
 	for (struct network_endpoint **p = &ns->endpoints; *p; p = &(*p)->next)
 		if (*p == e) {
 			*p = e->next;
 			break;
 		}
-	release(ns, e);
+	release(ns, e, netns);
 	network_endpoint_free(e);
 }
 
@@ -208,6 +296,8 @@ int networks_restore(struct networks *ns, int (*netns)(const char *container, vo
 {
 	struct network_endpoint *next;
 
+	ns->netns = netns;
+	ns->netns_arg = arg;
 	for (struct network_endpoint *e = ns->endpoints; e; e = next) {
 		cleanup(closep) int fd = netns(e->container, arg);
 		struct link l;
@@ -220,12 +310,12 @@ int networks_restore(struct networks *ns, int (*netns)(const char *container, vo
 			network_detach(ns, e);
 			continue;
 		}
-		if (!on_a_bridge(e))
+		if (!network_has_link(e->network))
 			continue;
 		network_ports_resume(e);
 		/* Logged there; the container runs on without names. */
 		(void)!network_dns_join(ns, e, fd);
-		if (link_get(&ns->route, e->peer, &l) < 0)
+		if (on_a_bridge(e) && link_get(&ns->route, e->peer, &l) < 0)
 			log_warn(
 				"container=%.12s network=%s if=%s msg=\"its device is gone; reconnect it to the network\"",
 				e->container, e->network->name, e->peer);

@@ -18,16 +18,16 @@
 enum { FILTER_SOURCE = 1 << 0 };
 
 /* Forgets the flows whose tuple, @tuple being CTA_TUPLE_ORIG or _REPLY, has @a as source. */
-static int forget(struct networks *ns, uint16_t tuple, struct in_addr a)
+static int forget(struct networks *ns, uint16_t tuple, const struct ipaddr *a)
 {
-	const struct nfgenmsg head = {.nfgen_family = AF_INET};
+	const struct nfgenmsg head = {.nfgen_family = a->family};
 	cleanup(nlmsg_fini) struct nlmsg m = {};
 	size_t nest, inner;
 
 	nlmsg_begin(&m, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0, &head, sizeof(head));
 	nest = nlmsg_nest(&m, tuple);
 	inner = nlmsg_nest(&m, CTA_TUPLE_IP);
-	nlmsg_put(&m, CTA_IP_V4_SRC, &a, sizeof(a));
+	nlmsg_put(&m, a->family == AF_INET ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, a->bytes, ipaddr_len(a));
 	nlmsg_nest_end(&m, inner);
 	nlmsg_nest_end(&m, nest);
 	nest = nlmsg_nest(&m, CTA_FILTER);
@@ -38,7 +38,7 @@ static int forget(struct networks *ns, uint16_t tuple, struct in_addr a)
 	return netlink_request(&ns->filter, &m);
 }
 
-void network_conntrack_forget(struct networks *ns, struct in_addr a)
+void network_conntrack_forget(struct networks *ns, const struct ipaddr *a)
 {
 	static const uint16_t tuples[] = {CTA_TUPLE_ORIG, CTA_TUPLE_REPLY};
 

@@ -18,26 +18,16 @@
 
 enum { FILE_MAX = 1 << 20, PAIRS_MAX = 1024 };
 
-static const char *const drivers[] = {
-	[NETWORK_BRIDGE] = "bridge",
-	[NETWORK_HOST] = "host",
-	[NETWORK_NONE] = "null",
-};
-
 typedef yyjson_mut_val *out_val;
 
 /* ---- writing */
 
-static const char *address(struct in_addr a, char out[INET_ADDRSTRLEN])
+static void put_address(yyjson_mut_doc *d, out_val o, const char *key, const struct ipaddr *a, bool prefix)
 {
-	return inet_ntop(AF_INET, &a, out, INET_ADDRSTRLEN);
-}
+	char text[IPADDR_TEXT_MAX];
 
-static void put_address(yyjson_mut_doc *d, out_val o, const char *key, struct in_addr a)
-{
-	char text[INET_ADDRSTRLEN];
-
-	yyjson_mut_obj_add_strcpy(d, o, key, address(a, text));
+	if (a->family)
+		yyjson_mut_obj_add_strcpy(d, o, key, ipaddr_format(a, prefix, text));
 }
 
 static void put_pairs(yyjson_mut_doc *d, out_val o, const char *key, const struct network_pair *p, size_t n)
@@ -67,30 +57,35 @@ static int write_doc(yyjson_mut_doc *d, int dir, const char *id)
 int network_save(struct networks *ns, const struct network *n)
 {
 	yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
-	out_val o = yyjson_mut_obj(d);
+	out_val o = yyjson_mut_obj(d), pools;
 
 	if (!d)
 		return log_errno(ENOMEM, "network=%s op=save", n->name);
 	yyjson_mut_doc_set_root(d, o);
 	yyjson_mut_obj_add_str(d, o, "id", n->id);
 	yyjson_mut_obj_add_str(d, o, "name", n->name);
-	yyjson_mut_obj_add_str(d, o, "driver", drivers[n->driver]);
+	yyjson_mut_obj_add_str(d, o, "driver", network_driver_name(n->driver));
 	yyjson_mut_obj_add_sint(d, o, "created", n->created_ns);
 	yyjson_mut_obj_add_bool(d, o, "internal", n->internal);
 	yyjson_mut_obj_add_bool(d, o, "attachable", n->attachable);
-	yyjson_mut_obj_add_bool(d, o, "icc", n->icc);
-	yyjson_mut_obj_add_bool(d, o, "masquerade", n->masquerade);
-	yyjson_mut_obj_add_uint(d, o, "mtu", n->mtu);
-	if (n->driver == NETWORK_BRIDGE) {
-		yyjson_mut_obj_add_str(d, o, "bridge", n->bridge);
-		put_address(d, o, "subnet", n->subnet);
-		yyjson_mut_obj_add_uint(d, o, "prefix", n->prefix);
-		put_address(d, o, "gateway", n->gateway);
-		put_address(d, o, "range", n->range);
-		yyjson_mut_obj_add_uint(d, o, "range_prefix", n->range_prefix);
-		yyjson_mut_obj_add_bool(d, o, "subnet_given", n->subnet_given);
-		yyjson_mut_obj_add_bool(d, o, "gateway_given", n->gateway_given);
-		yyjson_mut_obj_add_bool(d, o, "range_given", n->range_given);
+	yyjson_mut_obj_add_bool(d, o, "ipv4", n->ipv4);
+	yyjson_mut_obj_add_bool(d, o, "ipv6", n->ipv6);
+	/* What the options say is not here: they are read again. */
+	if (network_has_link(n)) {
+		yyjson_mut_obj_add_str(d, o, "device", n->bridge);
+		yyjson_mut_obj_add_bool(d, o, "own_parent", n->own_parent);
+	}
+	pools = yyjson_mut_obj_add_arr(d, o, "pools");
+	for (size_t i = 0; i < n->n_pools; i++) {
+		const struct network_pool *p = &n->pools[i];
+		out_val v = yyjson_mut_arr_add_obj(d, pools);
+
+		put_address(d, v, "subnet", &p->subnet, true);
+		put_address(d, v, "gateway", &p->gateway, false);
+		put_address(d, v, "range", &p->range, true);
+		yyjson_mut_obj_add_bool(d, v, "gateway_given", p->gateway_given);
+		yyjson_mut_obj_add_bool(d, v, "range_given", p->range_given);
+		put_pairs(d, v, "aux", p->aux, p->n_aux);
 	}
 	put_pairs(d, o, "labels", n->labels, n->n_labels);
 	put_pairs(d, o, "options", n->options, n->n_options);
@@ -112,7 +107,10 @@ int network_endpoint_save(struct networks *ns, const struct network_endpoint *e)
 	yyjson_mut_obj_add_str(d, o, "network", e->network->id);
 	yyjson_mut_obj_add_str(d, o, "ifname", e->ifname);
 	yyjson_mut_obj_add_str(d, o, "peer", e->peer);
-	put_address(d, o, "ip", e->ip);
+	put_address(d, o, "ipv4", &e->ip[NETWORK_V4], false);
+	put_address(d, o, "ipv6", &e->ip[NETWORK_V6], false);
+	yyjson_mut_obj_add_sint(d, o, "gw_priority", e->gw_priority);
+	yyjson_mut_obj_add_uint(d, o, "rank", e->rank);
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2],
 		e->mac[3], e->mac[4], e->mac[5]);
 	yyjson_mut_obj_add_strcpy(d, o, "mac", mac);
@@ -128,8 +126,9 @@ int network_endpoint_save(struct networks *ns, const struct network_endpoint *e)
 
 		yyjson_mut_obj_add_str(d, p, "proto", network_proto_name(e->ports[i].proto));
 		yyjson_mut_obj_add_uint(d, p, "container_port", e->ports[i].container_port);
-		put_address(d, p, "host_ip", e->ports[i].host_ip);
+		put_address(d, p, "host_ip", &e->ports[i].host_ip, false);
 		yyjson_mut_obj_add_uint(d, p, "host_port", e->ports[i].host_port);
+		yyjson_mut_obj_add_bool(d, p, "twin", e->ports[i].twin);
 	}
 	return write_doc(d, ns->run, e->id);
 }
@@ -171,11 +170,11 @@ static bool id_valid(const char *id)
 	return strlen(id) == NETWORK_ID_LEN && strspn(id, "0123456789abcdef") == NETWORK_ID_LEN;
 }
 
-static bool get_address(yyjson_val *o, const char *key, struct in_addr *out)
+static bool get_address(yyjson_val *o, const char *key, struct ipaddr *out)
 {
 	const char *s = yyjson_get_str(yyjson_obj_get(o, key));
 
-	return s && inet_pton(AF_INET, s, out) == 1;
+	return s && ipaddr_parse(s, out) == 0;
 }
 
 static int get_pairs(yyjson_val *map, struct network_pair **out, size_t *n)
@@ -202,61 +201,61 @@ static int get_pairs(yyjson_val *map, struct network_pair **out, size_t *n)
 	return 0;
 }
 
-static uint32_t mask_of(uint8_t prefix)
+static int read_pools(yyjson_val *list, struct network *n)
 {
-	return prefix ? htonl(0xffffffffU << (32 - prefix)) : 0;
-}
+	yyjson_val *v;
+	size_t idx, max;
 
-/* The addresses of a bridge network must fit each other. */
-static bool addresses_fit(const struct network *n)
-{
-	uint32_t mask = mask_of(n->prefix);
+	if (yyjson_arr_size(list) > NETWORK_POOLS_MAX || !yyjson_arr_size(list))
+		return -EINVAL;
+	yyjson_arr_foreach (list, idx, max, v) {
+		struct network_pool *p = &n->pools[n->n_pools];
+		int r;
 
-	return n->prefix >= 1 && n->prefix <= 30 && n->range_prefix >= n->prefix && n->range_prefix <= 32 &&
-	       !(n->subnet.s_addr & ~mask) && (n->gateway.s_addr & mask) == n->subnet.s_addr &&
-	       (n->range.s_addr & mask) == n->subnet.s_addr && !(n->range.s_addr & ~mask_of(n->range_prefix));
+		if (!get_address(v, "subnet", &p->subnet) || !get_address(v, "gateway", &p->gateway) ||
+			!get_address(v, "range", &p->range) || !network_pool_sound(p))
+			return -EINVAL;
+		p->gateway_given = yyjson_get_bool(yyjson_obj_get(v, "gateway_given"));
+		p->range_given = yyjson_get_bool(yyjson_obj_get(v, "range_given"));
+		n->n_pools++;
+		r = get_pairs(yyjson_obj_get(v, "aux"), &p->aux, &p->n_aux);
+		if (!r)
+			r = network_ipam_init(p);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int read_network(yyjson_val *o, struct network *n)
 {
 	char driver[16];
-	uint64_t prefix = yyjson_get_uint(yyjson_obj_get(o, "prefix"));
-	uint64_t range_prefix = yyjson_get_uint(yyjson_obj_get(o, "range_prefix"));
-	size_t i = 0;
 	int r;
 
 	if (!get_str(o, "id", n->id, sizeof(n->id)) || !id_valid(n->id) ||
 		!get_str(o, "name", n->name, sizeof(n->name)) || !n->name[0] ||
 		!get_str(o, "driver", driver, sizeof(driver)))
 		return -EINVAL;
-	while (i < array_len(drivers) && strcmp(drivers[i], driver) != 0)
-		i++;
-	if (i == array_len(drivers))
-		return -EINVAL;
-	n->driver = (enum network_driver)i;
+	while (strcmp(network_driver_name(n->driver), driver) != 0)
+		if (n->driver++ == NETWORK_IPVLAN)
+			return -EINVAL;
 	n->created_ns = yyjson_get_sint(yyjson_obj_get(o, "created"));
 	n->internal = yyjson_get_bool(yyjson_obj_get(o, "internal"));
 	n->attachable = yyjson_get_bool(yyjson_obj_get(o, "attachable"));
-	n->icc = yyjson_get_bool(yyjson_obj_get(o, "icc"));
-	n->masquerade = yyjson_get_bool(yyjson_obj_get(o, "masquerade"));
-	n->mtu = (uint32_t)yyjson_get_uint(yyjson_obj_get(o, "mtu"));
-	n->subnet_given = yyjson_get_bool(yyjson_obj_get(o, "subnet_given"));
-	n->gateway_given = yyjson_get_bool(yyjson_obj_get(o, "gateway_given"));
-	n->range_given = yyjson_get_bool(yyjson_obj_get(o, "range_given"));
-	if (n->driver == NETWORK_BRIDGE) {
-		if (prefix > 32 || range_prefix > 32)
-			return -EINVAL;
-		n->prefix = (uint8_t)prefix;
-		n->range_prefix = (uint8_t)range_prefix;
-		if (!get_str(o, "bridge", n->bridge, sizeof(n->bridge)) || !link_name_valid(n->bridge) ||
-			!get_address(o, "subnet", &n->subnet) || !get_address(o, "gateway", &n->gateway) ||
-			!get_address(o, "range", &n->range) || !addresses_fit(n))
-			return -EINVAL;
-	}
+	n->ipv4 = yyjson_get_bool(yyjson_obj_get(o, "ipv4"));
+	n->ipv6 = yyjson_get_bool(yyjson_obj_get(o, "ipv6"));
 	r = get_pairs(yyjson_obj_get(o, "labels"), &n->labels, &n->n_labels);
 	if (!r)
 		r = get_pairs(yyjson_obj_get(o, "options"), &n->options, &n->n_options);
-	return r ? r : network_ipam_init(n);
+	network_defaults(n);
+	for (size_t i = 0; i < n->n_options && !r; i++)
+		r = network_option_apply(n, &n->options[i], NULL);
+	if (r < 0 || !network_has_link(n))
+		return r;
+	n->own_parent = yyjson_get_bool(yyjson_obj_get(o, "own_parent"));
+	if (!get_str(o, "device", n->bridge, sizeof(n->bridge)) || !link_name_valid(n->bridge))
+		return -EINVAL;
+	return read_pools(yyjson_obj_get(o, "pools"), n);
 }
 
 int network_parse(struct network **out, const char *json, size_t len)
@@ -290,9 +289,11 @@ static int read_ports(yyjson_val *list, struct network_endpoint *e)
 		uint64_t inside = yyjson_get_uint(yyjson_obj_get(v, "container_port"));
 		uint64_t outside = yyjson_get_uint(yyjson_obj_get(v, "host_port"));
 
-		if (!proto || !inside || inside > 65535 || !outside || outside > 65535 ||
-			!get_address(v, "host_ip", &p->host_ip))
+		if (!proto || !inside || inside > 65535 || outside > 65535 ||
+			!get_address(v, "host_ip", &p->host_ip) ||
+			!e->ip[network_family_of(&p->host_ip)].family)
 			return -EINVAL;
+		p->twin = yyjson_get_bool(yyjson_obj_get(v, "twin"));
 		p->proto = !strcmp(proto, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
 		p->container_port = (uint16_t)inside;
 		p->host_port = (uint16_t)outside;
@@ -333,40 +334,71 @@ static void read_dns(yyjson_val *list, struct network_endpoint *e)
 			snprintf(e->dns[e->n_dns++], INET6_ADDRSTRLEN, "%s", yyjson_get_str(v));
 }
 
+/* Its addresses, which are taken from here on. */
+static int read_addresses(yyjson_val *o, struct network_endpoint *e)
+{
+	static const char *const keys[NETWORK_FAMILIES] = {"ipv4", "ipv6"};
+	bool any = false;
+
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+		struct ipaddr a;
+		int r;
+
+		if (!yyjson_obj_get(o, keys[f]))
+			continue;
+		if (!get_address(o, keys[f], &a) || network_family_of(&a) != f)
+			return -EINVAL;
+		r = network_ipam_take(e->network, &a, &e->gateway[f]);
+		if (r < 0)
+			return r;
+		e->ip[f] = a;
+		any = true;
+	}
+	return any ? 0 : -EINVAL;
+}
+
+static void give_back(struct network_endpoint *e)
+{
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++)
+		if (e->ip[f].family)
+			network_ipam_release(e->network, &e->ip[f]);
+}
+
 static int read_endpoint(struct networks *ns, yyjson_val *o, struct network_endpoint *e)
 {
 	char network[NETWORK_ID_LEN + 1], mac[18];
 	unsigned m[LINK_MAC_LEN];
-	int r;
+	int r = 0;
 
 	if (!get_str(o, "id", e->id, sizeof(e->id)) || !id_valid(e->id) ||
 		!get_str(o, "container", e->container, sizeof(e->container)) || !e->container[0] ||
 		!get_str(o, "name", e->name, sizeof(e->name)) ||
 		!get_str(o, "network", network, sizeof(network)) ||
 		!get_str(o, "ifname", e->ifname, sizeof(e->ifname)) ||
-		!get_str(o, "peer", e->peer, sizeof(e->peer)) || !get_address(o, "ip", &e->ip) ||
-		!get_str(o, "mac", mac, sizeof(mac)) ||
+		!get_str(o, "peer", e->peer, sizeof(e->peer)) || !get_str(o, "mac", mac, sizeof(mac)) ||
 		sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
 		return -EINVAL;
 	for (size_t i = 0; i < LINK_MAC_LEN; i++)
 		e->mac[i] = (uint8_t)m[i];
+	e->gw_priority = (int32_t)yyjson_get_sint(yyjson_obj_get(o, "gw_priority"));
+	e->rank = (uint8_t)yyjson_get_uint(yyjson_obj_get(o, "rank"));
 	for (e->network = ns->list; e->network && strcmp(e->network->id, network) != 0;)
 		e->network = e->network->next;
 	if (!e->network)
 		return -EINVAL;
-	if (e->network->driver == NETWORK_BRIDGE) {
-		if (!link_name_valid(e->peer) || !link_name_valid(e->ifname))
+	if (network_has_link(e->network)) {
+		if ((e->network->driver == NETWORK_BRIDGE && !link_name_valid(e->peer)) ||
+			!link_name_valid(e->ifname))
 			return -EINVAL;
-		e->prefix = e->network->prefix;
-		e->gateway = e->network->gateway;
+		r = read_addresses(o, e);
 	}
 	read_dns(yyjson_obj_get(o, "dns"), e);
-	r = read_ports(yyjson_obj_get(o, "ports"), e);
+	if (!r)
+		r = read_ports(yyjson_obj_get(o, "ports"), e);
 	if (!r)
 		r = read_aliases(yyjson_obj_get(o, "aliases"), e);
-	/* Last, because from here on the address is taken. */
-	if (!r && e->network->driver == NETWORK_BRIDGE)
-		r = network_ipam_take(e->network, e->ip);
+	if (r < 0)
+		give_back(e);
 	return r;
 }
 

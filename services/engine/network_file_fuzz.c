@@ -2,7 +2,7 @@
 
 /* Network and endpoint files as a spoilt disk could give them back. */
 
-#include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
 #include "engine/network_int.h"
@@ -11,24 +11,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char known[] =
 	"{\"id\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"name\":\"bridge\",\"driver\":\"bridge\","
-	"\"bridge\":\"docker0\",\"subnet\":\"172.17.0.0\",\"prefix\":16,\"gateway\":\"172.17.0.1\",\"range\":\"172.17.0.0\","
-	"\"range_prefix\":16}";
+	"\"device\":\"docker0\",\"ipv4\":true,\"ipv6\":true,\"pools\":[{\"subnet\":\"172.17.0.0/16\",\"gateway\":\"172.17.0.1\","
+	"\"range\":\"172.17.0.0/16\"},{\"subnet\":\"fd00::/64\",\"gateway\":\"fd00::1\",\"range\":\"fd00::/64\"}]}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct networks ns = {.dir = -1, .run = -1, .route = NETLINK_CLOSED, .filter = NETLINK_CLOSED};
 	struct network_endpoint *e = NULL;
 	struct network *n = NULL;
-	struct in_addr a;
 
 	if (network_parse(&n, (const char *)data, size) == 0) {
-		if (strlen(n->id) != NETWORK_ID_LEN ||
-			(n->driver == NETWORK_BRIDGE && !link_name_valid(n->bridge)))
+		if (strlen(n->id) != NETWORK_ID_LEN || (network_has_link(n) && !link_name_valid(n->bridge)))
 			__builtin_trap();
-		/* an address that is given out lies in the network */
-		if (n->driver == NETWORK_BRIDGE && network_ipam_any(n, &a) == 0 &&
-			(ntohl(a.s_addr) ^ ntohl(n->subnet.s_addr)) >> (32 - n->prefix))
-			__builtin_trap();
+		/* an address that is given out lies in the network, and is not given out twice */
+		for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+			struct ipaddr a, gateway;
+
+			if (network_ipam_any(n, f, &a, &gateway) < 0)
+				continue;
+			if (network_family_of(&a) != f || !network_pool_of(n, &a) ||
+				network_ipam_take(n, &a, &gateway) != -EADDRINUSE)
+				__builtin_trap();
+		}
 		network_free(n);
 	}
 	if (network_parse(&ns.list, known, strlen(known)) < 0)

@@ -19,15 +19,27 @@ struct networks {
 	struct network_endpoint *endpoints; /* owned */
 	struct netlink route, filter;	    /* this node's namespace */
 	struct network_resolver *resolvers; /* owned; network_dns.c */
+	struct ipaddr dns_last_good;	    /* the nameserver that answered last */
 	const char *host_resolv;	    /* /run/resolv.conf; tests have their own */
+	int (*netns)(
+		const char *container, void *arg); /* networks_restore() has the contract; NULL before it */
+	void *netns_arg;
 };
 
 /* Fills @err (which may be NULL) and returns @r. */
 int network_fail(struct network_error *err, int r, const char *fmt, ...) printf_like(3, 4);
 
+/* A copy, of which *n_out are there even when 0 is not returned: the caller frees them. 0 or -ENOMEM. */
+must_check int network_pairs_copy(
+	struct network_pair **out, size_t *n_out, const struct network_pair *in, size_t n);
 void network_random_id(char out[NETWORK_ID_LEN + 1]);
 void network_free(struct network *n);			/* accepts NULL */
 void network_endpoint_free(struct network_endpoint *e); /* closes what holds its ports; accepts NULL */
+/* Has a device and addresses in the container. */
+static inline bool network_has_link(const struct network *n)
+{
+	return n->driver != NETWORK_HOST && n->driver != NETWORK_NONE;
+}
 static inline void network_freep(struct network **n)
 {
 	network_free(*n);
@@ -37,14 +49,35 @@ static inline void network_endpoint_freep(struct network_endpoint **e)
 	network_endpoint_free(*e);
 }
 
-/* network_ipam.c: addresses of one network. Host byte order stays inside. */
-must_check int network_ipam_init(struct network *n);			 /* 0 or -ENOMEM */
-must_check int network_ipam_any(struct network *n, struct in_addr *out); /* the lowest free one, or -ENOSPC */
-/* One that was asked for. -EINVAL: not in the network or not for hosts; -EADDRINUSE */
-must_check int network_ipam_take(struct network *n, struct in_addr a);
-void network_ipam_release(struct network *n, struct in_addr a);
-/* A subnet that is free in @used. @first: try that one before all others. 0 or -ENOSPC. */
-must_check int network_pool(const struct ipaddr *used, size_t n_used, struct ipaddr *out);
+/* network_options.c: what -o means. */
+void network_defaults(struct network *n); /* as if nobody gave an option */
+/* @option is one of the network's; -EINVAL with a sentence naming it. */
+must_check int network_option_apply(
+	struct network *n, const struct network_pair *option, struct network_error *err);
+
+/* network_pools.c: the subnets of a new network. */
+must_check int network_pools_choose(
+	struct networks *ns, struct network *n, const struct network_config *c, struct network_error *err);
+/* Whether a subnet, its gateway, its range fit each other. */
+bool network_pool_sound(const struct network_pool *p);
+
+/* network_ipam.c: addresses of one network. */
+enum network_family network_family_of(const struct ipaddr *a);
+bool network_contains(const struct ipaddr *net, const struct ipaddr *a);
+struct ipaddr network_first_address(const struct ipaddr *subnet);
+must_check int network_ipam_init(struct network_pool *p); /* 0 or -ENOMEM */
+/* The lowest free one, with the subnet's prefix and its gateway, or -ENOSPC. */
+must_check int network_ipam_any(
+	struct network *n, enum network_family f, struct ipaddr *out, struct ipaddr *gateway);
+/* One that was asked for; its prefix becomes the subnet's. -EINVAL: not in the network or not for hosts;
+ * -EADDRINUSE */
+must_check int network_ipam_take(struct network *n, struct ipaddr *a, struct ipaddr *gateway);
+void network_ipam_release(struct network *n, const struct ipaddr *a);
+struct network_pool *network_pool_of(struct network *n, const struct ipaddr *a); /* NULL: none has it */
+/* A subnet that is free in @used. 0 or -ENOSPC. @node: makes the addresses of this node its own. */
+must_check int network_pool_v4(const struct ipaddr *used, size_t n_used, struct ipaddr *out);
+must_check int network_pool_v6(
+	const char *node, const struct ipaddr *used, size_t n_used, struct ipaddr *out);
 
 /* network_file.c: networks and endpoints as files. */
 must_check int network_save(struct networks *ns, const struct network *n);
@@ -65,18 +98,36 @@ void network_rules_remove(struct networks *ns, const struct network *n);
 must_check int network_rules_publish(struct networks *ns, struct network_endpoint *e);
 void network_rules_unpublish(struct networks *ns, struct network_endpoint *e);
 
+/* The rules follow from one list of ports to another, in one transaction. */
+must_check int network_rules_replace_ports(
+	struct networks *ns, struct network_endpoint *e, const struct network_port *ports, size_t n_ports);
+
 /* network_port.c: who has which port of the node. */
-must_check int network_ports_hold(struct networks *ns, struct network_endpoint *e, struct network_error *err);
-void network_ports_drop(struct network_endpoint *e);
+/* The wishes as ports of this endpoint: what names no address becomes one a family. *out: malloc'ed. */
+must_check int network_ports_copy(struct network_port **out, size_t *n_out, const struct network_endpoint *e,
+	const struct network_port *in, size_t n, struct network_error *err);
+/* Those that are not held yet. After a failure the caller drops. */
+must_check int network_ports_hold(struct networks *ns, const struct network_endpoint *e,
+	struct network_port *ports, size_t n, struct network_error *err);
+void network_ports_drop(struct network_port *ports, size_t n);
 /* After a restart: hold again what is ours. */
 void network_ports_resume(struct network_endpoint *e);
 
-/* network_bridge.c: devices. */
-must_check int network_bridge_up(struct networks *ns, const struct network *n, struct network_error *err);
-void network_bridge_down(struct networks *ns, const struct network *n);
-must_check int network_veth_up(
-	struct networks *ns, struct network_endpoint *e, int netns, struct network_error *err);
-void network_veth_down(struct networks *ns, const struct network_endpoint *e);
+/* network_bridge.c: the device of a network. */
+must_check int network_device_up(struct networks *ns, const struct network *n, struct network_error *err);
+void network_device_down(struct networks *ns, const struct network *n);
+/* The parent that was named is not there, but can be made: eth0.20, with eth0 there. */
+bool network_parent_is_vlan(struct networks *ns, const struct network *n);
+void network_mac_of(const struct ipaddr *a, uint8_t mac[LINK_MAC_LEN]);
+
+/* network_link.c: the interface of an endpoint. @wanted: its name, or NULL. */
+must_check int network_link_up(struct networks *ns, struct network_endpoint *e, int netns, const char *wanted,
+	struct network_error *err);
+/* @netns: -1 when there is none any more. */
+void network_link_down(struct networks *ns, const struct network_endpoint *e, int netns);
+must_check int network_sysctl(const char *family, const char *device, const char *key, const char *value);
+/* One line of com.docker.network.endpoint.sysctls. -EINVAL: not of that form, or not an interface's. */
+must_check int network_link_sysctl(int netns, const char *ifname, const char *line);
 
 /* network_dns.c: names in networks of the user's making. */
 must_check int network_dns_join(
@@ -91,6 +142,6 @@ must_check int network_dns_servers(
 void network_dns_close(struct networks *ns);
 
 /* network_conntrack.c: the kernel forgets the flows from and to a container's address. */
-void network_conntrack_forget(struct networks *ns, struct in_addr a);
+void network_conntrack_forget(struct networks *ns, const struct ipaddr *a);
 
 #endif

@@ -23,12 +23,17 @@ static bool line_safe(const char *s)
 	return true;
 }
 
-/* A nameserver of the node that a container can reach: IPv4, and not the node's own loopback. */
-static bool reachable(const char *server)
+/* A nameserver of the node that a container with these addresses can reach: not the node's own loopback or
+ * link. */
+static bool reachable(const char *server, const struct network_endpoint *e)
 {
-	struct in_addr a;
+	struct ipaddr a;
 
-	return inet_pton(AF_INET, server, &a) == 1 && ntohl(a.s_addr) >> 24 != 127;
+	if (strchr(server, '/') || ipaddr_parse(server, &a) < 0 ||
+		(e && network_has_link(e->network) && !e->ip[network_family_of(&a)].family))
+		return false;
+	return a.family == AF_INET ? ntohl(a.v4.s_addr) >> 24 != 127
+				   : !IN6_IS_ADDR_LOOPBACK(&a.v6) && !IN6_IS_ADDR_LINKLOCAL(&a.v6);
 }
 
 static int list(FILE *f, const char *word, const char *const *items, size_t n)
@@ -60,8 +65,10 @@ static int options(FILE *f, const struct network_names *names, bool own)
 }
 
 /* The node's file, with what the client gave in place of what is there. */
-static int merge(FILE *f, char *host, const struct network_names *names, bool filter, bool own)
+static int merge(
+	FILE *f, char *host, const struct network_names *names, const struct network_endpoint *e, bool own)
 {
+	bool filter = !e || e->network->driver != NETWORK_HOST;
 	char *line;
 
 	/* The resolver asks the others itself, in its turn. */
@@ -73,7 +80,7 @@ static int merge(FILE *f, char *host, const struct network_names *names, bool fi
 
 		if (sscanf(line, " %15s %255s", word, value) < 2)
 			continue;
-		if (!strcmp(word, "nameserver") && (own || names->n_dns || (filter && !reachable(value))))
+		if (!strcmp(word, "nameserver") && (own || names->n_dns || (filter && !reachable(value, e))))
 			continue;
 		if ((!strcmp(word, "search") || !strcmp(word, "domain")) && names->n_search)
 			continue;
@@ -114,8 +121,7 @@ int network_resolv_conf(
 	fputs("# Written by the engine from the node's resolv.conf and the container's configuration.\n", f);
 	r = own ? network_dns_servers(ns, container, names->dns, names->n_dns) : 0;
 	if (!r)
-		r = merge(
-			f, host ? host : (char[]){""}, names, !e || e->network->driver != NETWORK_HOST, own);
+		r = merge(f, host ? host : (char[]){""}, names, e, own);
 	if (fclose(f) != 0)
 		return -ENOMEM;
 	if (r < 0)
@@ -127,19 +133,34 @@ int network_resolv_conf(
 static int extra_host(FILE *f, const struct network_endpoint *e, const char *entry, struct network_error *err)
 {
 	const char *sep = strpbrk(entry, ":="), *address = sep ? sep + 1 : NULL;
-	char gateway[INET_ADDRSTRLEN];
+	char text[IPADDR_TEXT_MAX];
 	struct ipaddr a;
+	size_t len;
 
 	if (!sep || sep == entry || !line_safe(entry) || memchr(entry, ' ', (size_t)(sep - entry)))
 		return network_fail(err, -EINVAL, "invalid extra host %.128s: NAME:ADDRESS is needed", entry);
 	if (!strcmp(address, "host-gateway")) {
-		if (!e || !e->gateway.s_addr)
-			return network_fail(
-				err, -EINVAL, "extra host %.128s: this container has no gateway", entry);
-		address = inet_ntop(AF_INET, &e->gateway, gateway, sizeof(gateway));
-	} else if (strchr(address, '/') || ipaddr_parse(address, &a) < 0) {
-		return network_fail(err, -EINVAL, "invalid IP address in extra host %.128s", entry);
+		bool any = false;
+
+		for (enum network_family v = NETWORK_V4; v < NETWORK_FAMILIES && e; v++) {
+			if (!e->gateway[v].family)
+				continue;
+			any = true;
+			fprintf(f, "%s\t%.*s\n", ipaddr_format(&e->gateway[v], false, text),
+				(int)(sep - entry), entry);
+		}
+		return any ? 0
+			   : network_fail(
+				     err, -EINVAL, "extra host %.128s: this container has no gateway", entry);
 	}
+	/* Some write [::1]. */
+	len = strlen(address);
+	if (*address == '[' && len < sizeof(text) && address[len - 1] == ']') {
+		snprintf(text, sizeof(text), "%.*s", (int)len - 2, address + 1);
+		address = text;
+	}
+	if (strchr(address, '/') || ipaddr_parse(address, &a) < 0)
+		return network_fail(err, -EINVAL, "invalid IP address in extra host %.128s", entry);
 	fprintf(f, "%s\t%.*s\n", address, (int)(sep - entry), entry);
 	return 0;
 }
@@ -150,6 +171,7 @@ int network_hosts(struct networks *ns, const char *container, const struct netwo
 	const struct network_endpoint *first = network_endpoint_of(ns, container, NULL);
 	bool domain = names->domainname && names->domainname[0];
 	cleanup(freep) char *text = NULL;
+	char ip[IPADDR_TEXT_MAX];
 	size_t size = 0;
 	FILE *f;
 	int r = 0;
@@ -165,13 +187,13 @@ int network_hosts(struct networks *ns, const char *container, const struct netwo
 	for (size_t i = 0; i < names->n_extra_hosts && !r; i++)
 		r = extra_host(f, first, names->extra_hosts[i], err);
 	for (const struct network_endpoint *e = ns->endpoints; e && !r; e = e->next) {
-		char ip[INET_ADDRSTRLEN];
-
-		if (strcmp(e->container, container) != 0 || !e->ip.s_addr)
+		if (strcmp(e->container, container) != 0)
 			continue;
-		fprintf(f, "%s\t%s%s%s%s%s\n", inet_ntop(AF_INET, &e->ip, ip, sizeof(ip)), names->hostname,
-			domain ? "." : "", domain ? names->domainname : "", domain ? " " : "",
-			domain ? names->hostname : "");
+		for (enum network_family v = NETWORK_V4; v < NETWORK_FAMILIES; v++)
+			if (e->ip[v].family)
+				fprintf(f, "%s\t%s%s%s%s%s\n", ipaddr_format(&e->ip[v], false, ip),
+					names->hostname, domain ? "." : "", domain ? names->domainname : "",
+					domain ? " " : "", domain ? names->hostname : "");
 	}
 	if (fclose(f) != 0)
 		return network_fail(err, -ENOMEM, "out of memory");

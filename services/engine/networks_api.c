@@ -2,7 +2,6 @@
 
 /* The endpoints under /networks: JSON on one side, network.h on the other. */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,34 +45,25 @@ static yyjson_mut_val *pairs(yyjson_mut_doc *doc, const struct network_pair *p, 
 	return o;
 }
 
-static char *cidr(struct in_addr a, unsigned prefix)
-{
-	char ip[INET_ADDRSTRLEN];
-
-	return text_make("%s/%u", inet_ntop(AF_INET, &a, ip, sizeof(ip)), prefix);
-}
-
 static yyjson_mut_val *ipam(const struct network *n, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
-	char ip[INET_ADDRSTRLEN];
+	char text[IPADDR_TEXT_MAX];
 
 	yyjson_mut_obj_add_str(doc, o, "Driver", "default");
 	yyjson_mut_obj_add_null(doc, o, "Options");
 	yyjson_mut_obj_add_val(doc, o, "Config", arr);
-	if (n->driver != NETWORK_BRIDGE)
-		return o;
+	for (size_t i = 0; i < n->n_pools; i++) {
+		const struct network_pool *p = &n->pools[i];
+		yyjson_mut_val *c = yyjson_mut_arr_add_obj(doc, arr);
 
-	yyjson_mut_val *c = yyjson_mut_arr_add_obj(doc, arr);
-	cleanup(freep) char *subnet = cidr(n->subnet, n->prefix);
-
-	yyjson_mut_obj_add_strcpy(doc, c, "Subnet", subnet ? subnet : "");
-	if (n->range_given) {
-		cleanup(freep) char *range = cidr(n->range, n->range_prefix);
-
-		yyjson_mut_obj_add_strcpy(doc, c, "IPRange", range ? range : "");
+		yyjson_mut_obj_add_strcpy(doc, c, "Subnet", ipaddr_format(&p->subnet, true, text));
+		if (p->range_given)
+			yyjson_mut_obj_add_strcpy(doc, c, "IPRange", ipaddr_format(&p->range, true, text));
+		yyjson_mut_obj_add_strcpy(doc, c, "Gateway", ipaddr_format(&p->gateway, false, text));
+		if (p->n_aux)
+			yyjson_mut_obj_add_val(doc, c, "AuxiliaryAddresses", pairs(doc, p->aux, p->n_aux));
 	}
-	yyjson_mut_obj_add_strcpy(doc, c, "Gateway", inet_ntop(AF_INET, &n->gateway, ip, sizeof(ip)));
 	return o;
 }
 
@@ -82,20 +72,21 @@ static yyjson_mut_val *members(struct engine *e, const struct network *n, yyjson
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 
 	for (struct network_endpoint *ep = networks_endpoints(e->networks); ep; ep = ep->next) {
-		char mac[18];
+		char mac[18], ip[IPADDR_TEXT_MAX];
 
 		if (ep->network != n)
 			continue;
 		yyjson_mut_val *m = yyjson_mut_obj(doc);
-		cleanup(freep) char *ip = ep->ip.s_addr ? cidr(ep->ip, ep->prefix) : NULL;
 
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", ep->mac[0], ep->mac[1],
 			ep->mac[2], ep->mac[3], ep->mac[4], ep->mac[5]);
 		yyjson_mut_obj_add_strcpy(doc, m, "Name", ep->name);
 		yyjson_mut_obj_add_strcpy(doc, m, "EndpointID", ep->id);
-		yyjson_mut_obj_add_strcpy(doc, m, "MacAddress", ip ? mac : "");
-		yyjson_mut_obj_add_strcpy(doc, m, "IPv4Address", ip ? ip : "");
-		yyjson_mut_obj_add_str(doc, m, "IPv6Address", "");
+		yyjson_mut_obj_add_strcpy(doc, m, "MacAddress", n->n_pools ? mac : "");
+		yyjson_mut_obj_add_strcpy(
+			doc, m, "IPv4Address", ipaddr_format(&ep->ip[NETWORK_V4], true, ip));
+		yyjson_mut_obj_add_strcpy(
+			doc, m, "IPv6Address", ipaddr_format(&ep->ip[NETWORK_V6], true, ip));
 		yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, ep->container), m);
 	}
 	return o;
@@ -104,8 +95,6 @@ static yyjson_mut_val *members(struct engine *e, const struct network *n, yyjson
 static yyjson_mut_val *network_json(
 	struct engine *e, const struct network *n, yyjson_mut_doc *doc, bool with_members)
 {
-	static const char *const drivers[] = {
-		[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null"};
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *from = yyjson_mut_obj(doc);
 	char text[36];
 
@@ -113,9 +102,9 @@ static yyjson_mut_val *network_json(
 	yyjson_mut_obj_add_strcpy(doc, o, "Id", n->id);
 	yyjson_mut_obj_add_strcpy(doc, o, "Created", time_text(text, n->created_ns));
 	yyjson_mut_obj_add_str(doc, o, "Scope", "local");
-	yyjson_mut_obj_add_str(doc, o, "Driver", drivers[n->driver]);
-	yyjson_mut_obj_add_bool(doc, o, "EnableIPv4", true);
-	yyjson_mut_obj_add_bool(doc, o, "EnableIPv6", false);
+	yyjson_mut_obj_add_str(doc, o, "Driver", network_driver_name(n->driver));
+	yyjson_mut_obj_add_bool(doc, o, "EnableIPv4", n->ipv4);
+	yyjson_mut_obj_add_bool(doc, o, "EnableIPv6", n->ipv6);
 	yyjson_mut_obj_add_val(doc, o, "IPAM", ipam(n, doc));
 	yyjson_mut_obj_add_bool(doc, o, "Internal", n->internal);
 	yyjson_mut_obj_add_bool(doc, o, "Attachable", n->attachable);
@@ -158,12 +147,10 @@ static yyjson_doc *labels_doc(const struct network *n)
 
 static bool fits(struct engine *e, const struct network *n, const struct filters *f)
 {
-	static const char *const drivers[] = {
-		[NETWORK_BRIDGE] = "bridge", [NETWORK_HOST] = "host", [NETWORK_NONE] = "null"};
 	yyjson_doc *labels = labels_doc(n);
 	yyjson_val *l = labels ? yyjson_doc_get_root(labels) : NULL;
 	bool good = filters_match_part(f, "name", n->name) && filters_match_start(f, "id", n->id) &&
-		    filters_match_exact(f, "driver", drivers[n->driver]) &&
+		    filters_match_exact(f, "driver", network_driver_name(n->driver)) &&
 		    filters_match_exact(f, "scope", "local") &&
 		    filters_match_exact(f, "type", predefined(n) ? "builtin" : "custom") &&
 		    filters_match_labels(f, "label", l) && filters_match_labels(f, "label!", l);
@@ -224,43 +211,72 @@ static ssize_t read_pairs(yyjson_val *o, struct network_pair *out)
 	return (ssize_t)count;
 }
 
+/* IPAM.Config; borrowed, aux in @aux. Return: how many, or -EINVAL. */
+static ssize_t read_pools(yyjson_val *configs, struct network_pool_config out[NETWORK_POOLS_MAX],
+	struct network_pair aux[PAIRS_MAX])
+{
+	size_t i, n, count = 0, n_aux = 0;
+	yyjson_val *c;
+
+	yyjson_arr_foreach (configs, i, n, c) {
+		struct network_pair all[PAIRS_MAX];
+		ssize_t here = read_pairs(json_obj(c, "AuxiliaryAddresses"), all);
+
+		if (count == NETWORK_POOLS_MAX || here < 0 || (size_t)here > PAIRS_MAX - n_aux)
+			return -EINVAL;
+		memcpy(aux + n_aux, all, (size_t)here * sizeof(*aux));
+		out[count++] = (struct network_pool_config){
+			.subnet = json_text(c, "Subnet"),
+			.gateway = json_text(c, "Gateway"),
+			.ip_range = json_text(c, "IPRange"),
+			.aux = aux + n_aux,
+			.n_aux = (size_t)here,
+		};
+		n_aux += (size_t)here;
+	}
+	return (ssize_t)count;
+}
+
 static void create_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
 {
 	struct network_pair labels[PAIRS_MAX], options[PAIRS_MAX];
-	yyjson_val *ipam_o = json_obj(root, "IPAM"), *configs = json_arr(ipam_o, "Config");
-	yyjson_val *first = yyjson_arr_get_first(configs);
+	struct network_pair aux[PAIRS_MAX];
+	struct network_pool_config pools[NETWORK_POOLS_MAX];
+	yyjson_val *ipam_o = json_obj(root, "IPAM"), *enable4 = yyjson_obj_get(root, "EnableIPv4");
 	ssize_t n_labels = read_pairs(json_obj(root, "Labels"), labels),
-		n_options = read_pairs(json_obj(root, "Options"), options);
+		n_options = read_pairs(json_obj(root, "Options"), options),
+		n_pools = read_pools(json_arr(ipam_o, "Config"), pools, aux);
 	const char *driver = json_text(ipam_o, "Driver"), *scope = json_text(root, "Scope");
 	struct network_error err = {0};
 	struct network *n = NULL;
 	struct network_config c = {
 		.name = json_text(root, "Name"),
 		.driver = json_text(root, "Driver"),
-		.subnet = json_text(first, "Subnet"),
-		.gateway = json_text(first, "Gateway"),
-		.ip_range = json_text(first, "IPRange"),
+		.pools = pools,
+		.n_pools = n_pools > 0 ? (size_t)n_pools : 0,
 		.internal = json_bool(root, "Internal"),
 		.attachable = json_bool(root, "Attachable"),
+		.no_ipv4 = yyjson_is_false(enable4),
 		.ipv6 = json_bool(root, "EnableIPv6"),
 		.labels = labels,
 		.n_labels = n_labels > 0 ? (size_t)n_labels : 0,
 		.options = options,
 		.n_options = n_options > 0 ? (size_t)n_options : 0,
 	};
-	const char *bad = n_labels < 0 || n_options < 0
-				  ? "Labels and Options must be objects of at most 64 strings"
-			  : !c.name ? "a network needs a name"
-			  : driver && strcmp(driver, "default")
-				  ? "IPAM drivers other than default are not supported by this engine"
-			  : yyjson_arr_size(configs) > 1
-				  ? "networks with more than one subnet are not supported by this engine yet"
-			  : !json_blank(yyjson_obj_get(first, "AuxiliaryAddresses"))
-				  ? "IPAM auxiliary addresses are not supported by this engine yet"
-			  : json_bool(root, "Ingress") || json_bool(root, "ConfigOnly") ||
-					  (scope && !strcmp(scope, "swarm"))
-				  ? "networks of a swarm are not supported by this engine"
-				  : NULL;
+	const char *bad =
+		n_labels < 0 || n_options < 0 ? "Labels and Options must be objects of at most 64 strings"
+		: n_pools < 0 ? "IPAM.Config must be a list of at most 16 subnets, with at most 64 "
+				"auxiliary addresses in all"
+		: !c.name     ? "a network needs a name"
+		: driver && strcmp(driver, "default")
+			? "IPAM drivers other than default are not supported by this engine"
+		: !json_blank(yyjson_obj_get(ipam_o, "Options"))
+			? "the IPAM driver of this engine has no options"
+		: json_bool(root, "Ingress") || json_bool(root, "ConfigOnly") ||
+				json_text(json_obj(root, "ConfigFrom"), "Network") ||
+				(scope && !strcmp(scope, "swarm"))
+			? "networks of a swarm, and configuration-only ones, are not supported by this engine"
+			: NULL;
 
 	if (bad) {
 		api_error(r, 400, "%s", bad);
@@ -274,7 +290,7 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		return;
 	}
 
-	struct event_attribute at[] = {{"name", n->name}, {"type", "bridge"}};
+	struct event_attribute at[] = {{"name", n->name}, {"type", network_driver_name(n->driver)}};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 
@@ -294,13 +310,15 @@ static int destroy(struct engine *e, struct network *n, struct network_error *er
 {
 	char id[NETWORK_ID_LEN + 1], name[NETWORK_NAME_MAX + 1];
 
+	const char *driver = network_driver_name(n->driver);
+
 	memcpy(id, n->id, sizeof(id));
 	memcpy(name, n->name, sizeof(name));
 
 	int failed = network_delete(e->networks, n, err);
 
 	if (!failed) {
-		struct event_attribute at[] = {{"name", name}, {"type", "bridge"}};
+		struct event_attribute at[] = {{"name", name}, {"type", driver}};
 
 		events_emit(e, "network", "destroy", id, at, 2);
 	}
@@ -377,7 +395,8 @@ static void connect_body(struct engine *e, struct http_req *r, const char *name,
 		api_error(r, status_of(err), "%s", msg ? msg : strerror(-err));
 		return;
 	}
-	struct event_attribute at[] = {{"container", c->id}, {"name", n->name}, {"type", "bridge"}};
+	struct event_attribute at[] = {
+		{"container", c->id}, {"name", n->name}, {"type", network_driver_name(n->driver)}};
 
 	events_emit(e, "network", "connect", n->id, at, 3);
 	api_empty(r, 200);
@@ -405,7 +424,8 @@ static void disconnect_body(struct engine *e, struct http_req *r, const char *na
 		api_error(r, status_of(err), "%s", msg ? msg : strerror(-err));
 		return;
 	}
-	struct event_attribute at[] = {{"container", c->id}, {"name", n->name}, {"type", "bridge"}};
+	struct event_attribute at[] = {
+		{"container", c->id}, {"name", n->name}, {"type", network_driver_name(n->driver)}};
 
 	events_emit(e, "network", "disconnect", n->id, at, 3);
 	api_empty(r, 200);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,13 +61,7 @@ static int one_binding(const char *key, yyjson_val *b, struct network_port *p, c
 	}
 	if (!ip)
 		return 0;
-	if (strchr(ip, ':')) {
-		/* "::" goes together with 0.0.0.0 in what clients send for "all addresses". */
-		*msg = text_make(
-			"publishing a port on the IPv6 address %s is not supported by this engine yet", ip);
-		return strcmp(ip, "::") != 0 ? -EINVAL : 1;
-	}
-	if (inet_pton(AF_INET, ip, &p->host_ip) != 1) {
+	if (strchr(ip, '/') || ipaddr_parse(ip, &p->host_ip) < 0) {
 		*msg = text_make("invalid host address \"%s\" for container port %s", ip, key);
 		return -EINVAL;
 	}
@@ -99,7 +92,8 @@ ssize_t ports_read(
 
 		if (port_parse(yyjson_get_str(key), &port, &proto)) {
 			*msg = text_make(
-				"invalid port \"%.64s\": 80/tcp or 53/udp is the form", yyjson_get_str(key));
+				"invalid port \"%.64s\": 80/tcp or 53/udp is the form (SCTP is not supported by this engine)",
+				yyjson_get_str(key));
 			return -EINVAL;
 		}
 		yyjson_arr_foreach (arr, j, m, b) {
@@ -114,11 +108,6 @@ ssize_t ports_read(
 
 			if (err < 0)
 				return err;
-			if (err) {
-				free(*msg);
-				*msg = NULL;
-				continue;
-			}
 			count++;
 		}
 		if (yyjson_is_arr(arr) && !m) {

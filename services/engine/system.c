@@ -116,8 +116,8 @@ static void add_registries(struct engine *e, yyjson_mut_doc *doc, yyjson_mut_val
 
 static void info(struct engine *e, struct http_req *r, const char *arg)
 {
-	static const char *const volume_drivers[] = {"local"}, *const network_drivers[] = {
-								       "bridge", "host", "null"};
+	static const char *const volume_drivers[] = {"local"};
+	static const char *const network_drivers[] = {"bridge", "host", "ipvlan", "macvlan", "null"};
 	static const char *const log_drivers[] = {"json-file", "local"},
 				 *const security[] = {"name=seccomp,profile=builtin", "name=cgroupns"};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -149,7 +149,7 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	yyjson_mut_obj_add_str(doc, o, "DockerRootDir", e->data_dir);
 	v = yyjson_mut_obj(doc);
 	yyjson_mut_obj_add_val(doc, v, "Volume", texts(doc, volume_drivers, 1));
-	yyjson_mut_obj_add_val(doc, v, "Network", texts(doc, network_drivers, 3));
+	yyjson_mut_obj_add_val(doc, v, "Network", texts(doc, network_drivers, array_len(network_drivers)));
 	yyjson_mut_obj_add_null(doc, v, "Authorization");
 	yyjson_mut_obj_add_val(doc, v, "Log", texts(doc, log_drivers, 2));
 	yyjson_mut_obj_add_val(doc, o, "Plugins", v);

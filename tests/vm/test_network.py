@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks of containers: published ports, names, isolation, and what an engine restart leaves alone."""
 
+import json
 import socket
 
 import pytest
@@ -87,6 +88,136 @@ def test_names_and_isolation(net_node):
         docker("rm", "-f", "db", "stranger", check=False)
         docker("network", "rm", "front", "back", check=False)
     assert "back" not in docker("network", "ls", "--format", "{{.Name}}").stdout.split()
+
+
+def test_dual_stack(net_node):
+    """IPv6 beside IPv4: addresses, names, a published port over both, and the network as the API shows it."""
+    docker = net_node.docker
+    docker("network", "create", "--ipv6", "--subnet", "10.98.0.0/24", "--subnet", "2001:db8:98::/64", "dual")
+    try:
+        docker("run", "-d", "--name", "six", "--network", "dual", "--ip6", "2001:db8:98::77", "-p", "8086:80", "wherry/hello", "sh",
+               "-c", SERVER)  # fmt: skip
+        shown = docker("inspect", "-f", '{{with index .NetworkSettings.Networks "dual"}}{{.GlobalIPv6Address}}/{{.GlobalIPv6PrefixLen}} '
+                       "{{.IPv6Gateway}} {{.IPAddress}}{{end}}", "six").stdout.split()  # fmt: skip
+        assert shown == ["2001:db8:98::77/64", "2001:db8:98::1", "10.98.0.2"]
+        assert docker("port", "six").stdout.splitlines() == ["80/tcp -> 0.0.0.0:8086", "80/tcp -> [::]:8086"]
+        assert eventually(lambda: "served" in net_node.ssh("nc -w 3 ::1 8086 </dev/null", check=False).stdout)
+        assert "served" in net_node.ssh("nc -w 3 127.0.0.1 8086 </dev/null")
+        looked = docker("run", "--rm", "--network", "dual", "wherry/hello", "nslookup", "six").stdout
+        assert "2001:db8:98::77" in looked and "10.98.0.2" in looked
+        done = docker("run", "--rm", "--network", "dual", "wherry/hello", "nc", "-w", "3", "2001:db8:98::77", "80")
+        assert "served" in done.stdout
+        network = json.loads(docker("network", "inspect", "dual").stdout)[0]
+        assert network["EnableIPv4"] and network["EnableIPv6"]
+        assert [c["Subnet"] for c in network["IPAM"]["Config"]] == ["10.98.0.0/24", "2001:db8:98::/64"]
+        assert [m["IPv6Address"] for m in network["Containers"].values()] == ["2001:db8:98::77/64"]
+    finally:
+        docker("rm", "-f", "six", check=False)
+        docker("network", "rm", "dual", check=False)
+
+
+def test_ipv6_alone(net_node):
+    docker = net_node.docker
+    status, made = net_node.api("POST", "/networks/create", {"Name": "only6", "EnableIPv4": False, "EnableIPv6": True})
+    assert status == 201, made
+    try:
+        docker("run", "-d", "--name", "a6", "--network", "only6", "wherry/hello", "sh", "-c", SERVER)
+        done = docker("run", "--rm", "--network", "only6", "wherry/hello", "nc", "-w", "3", "a6", "80")
+        assert "served" in done.stdout
+        address = docker("inspect", "-f", '{{with index .NetworkSettings.Networks "only6"}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}',
+                         "a6").stdout.split()  # fmt: skip
+        assert len(address) == 1 and address[0].startswith("fd")
+    finally:
+        docker("rm", "-f", "a6", check=False)
+        docker("network", "rm", "only6", check=False)
+
+
+def test_port_ranges(net_node):
+    """The first free one of a range, and as many as the container has."""
+    docker = net_node.docker
+    try:
+        docker("run", "-d", "--name", "r1", "-p", "8100-8101:80", "wherry/hello", "sleep", "1000")
+        docker("run", "-d", "--name", "r2", "-p", "8100-8101:80", "wherry/hello", "sleep", "1000")
+        assert docker("port", "r1", "80/tcp").stdout.strip() == "0.0.0.0:8100"
+        assert docker("port", "r2", "80/tcp").stdout.strip() == "0.0.0.0:8101"
+        full = docker("run", "--rm", "-p", "8100-8101:80", "wherry/hello", check=False)
+        assert full.returncode == 125 and "port is already allocated" in full.stderr
+        docker("run", "-d", "--name", "r3", "-p", "127.0.0.1:8110-8112:90-92/udp", "wherry/hello", "sleep", "1000")
+        assert docker("port", "r3").stdout.splitlines() == [f"9{i}/udp -> 127.0.0.1:811{i}" for i in range(3)]
+        sctp = docker("run", "--rm", "-p", "8120:80/sctp", "wherry/hello", check=False)
+        assert sctp.returncode == 125 and "SCTP is not supported" in sctp.stderr
+    finally:
+        docker("rm", "-f", "r1", "r2", "r3", check=False)
+
+
+def test_way_out(net_node):
+    """gw-priority, names of interfaces, and settings of one."""
+    docker = net_node.docker
+    docker("network", "create", "--subnet", "10.96.0.0/24", "west")
+    docker("network", "create", "--subnet", "10.97.0.0/24", "zone")
+    try:
+        docker("run", "-d", "--name", "ww", "--network", "name=west,mac-address=02:00:00:00:00:07", "wherry/hello", "sleep", "1000")
+        status, why = net_node.api("POST", "/networks/zone/connect", {"Container": "ww", "EndpointConfig": {
+            "GwPriority": 1, "DriverOpts": {
+                "com.docker.network.endpoint.ifname": "up0",
+                "com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1"}}})  # fmt: skip
+        assert status == 200, why
+        routes = docker("exec", "ww", "ip", "route").stdout
+        assert routes.splitlines()[0].startswith("default via 10.97.0.1 dev up0")
+        assert "02:00:00:00:00:07" in docker("exec", "ww", "ip", "link", "show", "eth0").stdout
+        assert docker("exec", "ww", "cat", "/proc/sys/net/ipv4/conf/up0/log_martians").stdout == "1\n"
+        docker("network", "disconnect", "zone", "ww")
+        assert "default via 10.96.0.1 dev eth0" in docker("exec", "ww", "ip", "route").stdout
+        refused = docker("network", "connect", "--driver-opt", "com.example=1", "zone", "ww", check=False)
+        assert refused.returncode != 0 and "com.example" in refused.stderr
+    finally:
+        docker("rm", "-f", "ww", check=False)
+        docker("network", "rm", "west", "zone", check=False)
+
+
+def test_macvlan_and_ipvlan(net_node):
+    """Beside the node on its own wire; and on a VLAN of it, which comes and goes with the network."""
+    docker = net_node.docker
+    for driver in ("macvlan", "ipvlan"):
+        docker("network", "create", "-d", driver, "--subnet", "10.95.0.0/24", "-o", "parent=eth0.95", "lan")
+        try:
+            assert "eth0.95" in net_node.ssh("ip link")
+            docker("run", "-d", "--name", "m1", "--network", "lan", "--ip", "10.95.0.9", "wherry/hello", "sh", "-c", SERVER)
+            assert eventually(lambda: "served" in docker("run", "--rm", "--network", "lan", "wherry/hello", "nc", "-w", "3", "m1", "80",
+                                                         check=False).stdout)  # fmt: skip
+        finally:
+            docker("rm", "-f", "m1", check=False)
+            docker("network", "rm", "lan", check=False)
+        assert "eth0.95" not in net_node.ssh("ip link")
+    inside = docker("network", "create", "-d", "macvlan", "apart").stdout
+    try:
+        assert "dm-" + inside[:12] in net_node.ssh("ip link")
+    finally:
+        docker("network", "rm", "apart")
+    missing = docker("network", "create", "-d", "macvlan", "-o", "parent=nosuch", "x", check=False)
+    assert missing.returncode != 0 and "nosuch" in missing.stderr
+
+
+def test_prune(net_node):
+    docker = net_node.docker
+    docker("network", "create", "--label", "keep=1", "p1")
+    docker("network", "create", "p2")
+    try:
+        assert docker("network", "prune", "-f", "--filter", "label!=keep").stdout.split()[-1] == "p2"
+        assert "p1" in docker("network", "ls", "--format", "{{.Name}}").stdout.split()
+    finally:
+        docker("network", "rm", "p1", "p2", check=False)
+
+
+def test_many_networks(net_node):
+    """Fifty come and go; nothing of them stays."""
+    before = net_node.ssh("ls /sys/class/net; ls /data/engine/networks")
+    names = [f"n{i}" for i in range(50)]
+    # More than the predefined pools have: subnets of our own.
+    for i, name in enumerate(names):
+        net_node.docker("network", "create", "--subnet", f"10.200.{i}.0/24", name)
+    net_node.docker("network", "rm", *names)
+    assert eventually(lambda: net_node.ssh("ls /sys/class/net; ls /data/engine/networks") == before)
 
 
 def test_rules_explain_themselves(net_node):

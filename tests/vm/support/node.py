@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A booted node, as the tests see it: qemu/run to boot, docker and ssh to use it, the power plug to pull."""
 
+import http.client
+import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -50,6 +53,20 @@ class Node:
 
     def docker_popen(self, *args, **kw):
         return subprocess.Popen([*self.docker_words, *map(str, args)], env=self.docker_env(), **kw)
+
+    def api(self, method, path, body=None):
+        """What the client has no words for yet. Return: the status and the decoded reply, or its text."""
+        url, certs = self.env["DOCKER_HOST"], Path(self.env["DOCKER_CERT_PATH"])
+        trust = ssl.create_default_context(cafile=certs / "ca.pem")
+        trust.load_cert_chain(certs / "cert.pem", certs / "key.pem")
+        host, _, port = url.rpartition("/")[2].rpartition(":")
+        conn = http.client.HTTPSConnection(host, int(port), timeout=60, context=trust)
+        conn.request(method, "/v1.51" + path, json.dumps(body) if body is not None else None,
+                     {"Content-Type": "application/json"} if body is not None else {})  # fmt: skip
+        reply = conn.getresponse()
+        text = reply.read().decode()
+        conn.close()
+        return reply.status, json.loads(text) if reply.headers.get_content_type() == "application/json" and text else text
 
     def ssh_words(self, *command):
         return ["ssh", "-F", "none", "-i", str(self.state / "ssh" / "id_ed25519"), "-p", self.env["WHERRY_SSH_PORT"],

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The subnets of a new network: as the client gave them, checked, or the next free ones. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/network_int.h"
+#include "lib/log.h"
+
+static bool on(const struct network *n, enum network_family f)
+{
+	return f == NETWORK_V4 ? n->ipv4 : n->ipv6;
+}
+
+static const char *family_name(enum network_family f)
+{
+	return f == NETWORK_V4 ? "IPv4" : "IPv6";
+}
+
+/* Room for two containers beside the gateway at least, as a prefix. */
+static uint8_t longest_prefix(const struct ipaddr *a)
+{
+	return a->family == AF_INET ? 30 : 126;
+}
+
+/* The gateway of a bridge is the bridge; elsewhere there may be none. */
+bool network_pool_sound(const struct network_pool *p)
+{
+	const struct ipaddr net = ipaddr_network(&p->subnet), range = ipaddr_network(&p->range);
+
+	return ipaddr_len(&p->subnet) && p->subnet.prefix >= 1 &&
+	       p->subnet.prefix <= longest_prefix(&p->subnet) && ipaddr_equal(&net, &p->subnet) &&
+	       network_contains(&p->subnet, &p->range) && ipaddr_equal(&range, &p->range) &&
+	       (!p->gateway.family || (p->gateway.prefix == 8 * ipaddr_len(&p->gateway) &&
+					      network_contains(&p->subnet, &p->gateway)));
+}
+
+/* What this node is connected or routed to, and every other Docker network. */
+static int gather_used(struct networks *ns, const struct network *n, struct ipaddr **out, size_t *n_out)
+{
+	cleanup(freep) struct route *routes = NULL;
+	ssize_t n_routes = route_list(&ns->route, &routes);
+	size_t n_used = 0, most = NETWORK_POOLS_MAX;
+	struct ipaddr *used;
+
+	if (n_routes < 0)
+		return log_errno((int)-n_routes, "op=list-routes");
+	for (const struct network *w = ns->list; w; w = w->next)
+		most += w->n_pools;
+	used = calloc((size_t)n_routes + most, sizeof(*used));
+	if (!used)
+		return -ENOMEM;
+	for (const struct network *w = ns->list; w; w = w->next)
+		for (size_t i = 0; i < w->n_pools; i++)
+			used[n_used++] = w->pools[i].subnet;
+	for (size_t i = 0; i < n->n_pools; i++)
+		used[n_used++] = n->pools[i].subnet;
+	for (ssize_t i = 0; i < n_routes; i++)
+		if (routes[i].dst.prefix)
+			used[n_used++] = routes[i].dst;
+	*out = used;
+	*n_out = n_used;
+	return 0;
+}
+
+/* What makes the unique local addresses of this node its own: the ID of its first network. */
+static const char *node_mark(const struct networks *ns, const struct network *n)
+{
+	for (const struct network *w = ns->list; w; w = w->next)
+		if (!strcmp(w->name, "bridge"))
+			return w->id;
+	return n->id;
+}
+
+static int next_free(struct networks *ns, struct network *n, enum network_family f, struct network_error *err)
+{
+	struct network_pool *p = &n->pools[n->n_pools];
+	cleanup(freep) struct ipaddr *used = NULL;
+	size_t n_used = 0;
+	int r = gather_used(ns, n, &used, &n_used);
+
+	if (!r && f == NETWORK_V4)
+		r = network_pool_v4(used, n_used, &p->subnet);
+	else if (!r)
+		r = network_pool_v6(node_mark(ns, n), used, n_used, &p->subnet);
+	if (r == -ENOSPC)
+		return network_fail(err, r,
+			"all predefined address pools have been fully subnetted; name a subnet for network %s",
+			n->name);
+	if (r < 0)
+		return network_fail(err, r, "network %s: cannot choose a subnet: %s", n->name, strerror(-r));
+	p->range = p->subnet;
+	p->gateway = network_first_address(&p->subnet);
+	n->n_pools++;
+	return 0;
+}
+
+static int check_overlap(
+	struct networks *ns, const struct network *n, const struct ipaddr *subnet, struct network_error *err)
+{
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (ipaddr_overlap(subnet, &n->pools[i].subnet))
+			return network_fail(err, -EINVAL, "network %s: two of its subnets overlap", n->name);
+	for (const struct network *w = ns->list; w; w = w->next)
+		for (size_t i = 0; i < w->n_pools; i++)
+			if (ipaddr_overlap(subnet, &w->pools[i].subnet))
+				return network_fail(err, -EPERM,
+					"Pool overlaps with other one on this address space: network %s has that subnet",
+					w->name);
+	return 0;
+}
+
+static int copy_aux(struct network_pool *p, const struct network_pool_config *c, struct network_error *err)
+{
+	struct ipaddr a;
+
+	for (size_t i = 0; i < c->n_aux; i++)
+		if (strchr(c->aux[i].value, '/') || ipaddr_parse(c->aux[i].value, &a) < 0 ||
+			!network_contains(&p->subnet, &a))
+			return network_fail(err, -EINVAL, "invalid auxiliary address %s=%s for subnet %s",
+				c->aux[i].key, c->aux[i].value, c->subnet);
+	return network_pairs_copy(&p->aux, &p->n_aux, c->aux, c->n_aux) < 0
+		       ? network_fail(err, -ENOMEM, "out of memory")
+		       : 0;
+}
+
+static int as_given(struct networks *ns, struct network *n, const struct network_pool_config *c,
+	struct network_error *err)
+{
+	struct network_pool *p = &n->pools[n->n_pools];
+	struct ipaddr net;
+	enum network_family f;
+	int r;
+
+	if (ipaddr_parse(c->subnet, &p->subnet) < 0 || p->subnet.prefix < 1 ||
+		p->subnet.prefix > longest_prefix(&p->subnet))
+		return network_fail(err, -EINVAL,
+			"invalid subnet %s: a network with a prefix of 1 to 30 (IPv6: 126) is needed",
+			c->subnet);
+	f = network_family_of(&p->subnet);
+	if (!on(n, f))
+		return network_fail(err, -EINVAL, "network %s: subnet %s, but %s is not enabled", n->name,
+			c->subnet, family_name(f));
+	net = ipaddr_network(&p->subnet);
+	if (!ipaddr_equal(&net, &p->subnet))
+		return network_fail(err, -EINVAL, "invalid subnet %s: it has host bits set", c->subnet);
+	r = check_overlap(ns, n, &p->subnet, err);
+	if (r < 0)
+		return r;
+	p->range = p->subnet;
+	p->gateway_given = c->gateway;
+	p->range_given = c->ip_range;
+	p->gateway = network_first_address(&p->subnet);
+	if (c->gateway && (strchr(c->gateway, '/') || ipaddr_parse(c->gateway, &p->gateway) < 0 ||
+				  !network_contains(&p->subnet, &p->gateway) ||
+				  !memcmp(p->gateway.bytes, p->subnet.bytes, ipaddr_len(&p->subnet))))
+		return network_fail(err, -EINVAL, "invalid gateway %s for subnet %s", c->gateway, c->subnet);
+	if (c->ip_range) {
+		if (ipaddr_parse(c->ip_range, &p->range) < 0 || !network_contains(&p->subnet, &p->range))
+			return network_fail(err, -EINVAL, "invalid address range %s for subnet %s",
+				c->ip_range, c->subnet);
+		p->range = ipaddr_network(&p->range);
+	}
+	n->n_pools++; /* network_free() sees it from here on */
+	return copy_aux(p, c, err);
+}
+
+int network_pools_choose(
+	struct networks *ns, struct network *n, const struct network_config *c, struct network_error *err)
+{
+	bool has[NETWORK_FAMILIES] = {};
+	int r;
+
+	if (c->n_pools > NETWORK_POOLS_MAX - NETWORK_FAMILIES)
+		return network_fail(err, -EINVAL, "network %s: more than %d subnets", n->name,
+			NETWORK_POOLS_MAX - NETWORK_FAMILIES);
+	for (size_t i = 0; i < c->n_pools; i++) {
+		const struct network_pool_config *pool = &c->pools[i];
+
+		if (!pool->subnet && (pool->gateway || pool->ip_range || pool->n_aux))
+			return network_fail(err, -EINVAL,
+				"network %s: a gateway, an address range or an auxiliary address needs a subnet",
+				n->name);
+		if (!pool->subnet)
+			continue;
+		r = as_given(ns, n, pool, err);
+		if (r < 0)
+			return r;
+		has[network_family_of(&n->pools[n->n_pools - 1].subnet)] = true;
+	}
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+		r = on(n, f) && !has[f] ? next_free(ns, n, f, err) : 0;
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (network_ipam_init(&n->pools[i]) < 0)
+			return network_fail(err, -ENOMEM, "network %s: out of memory", n->name);
+	return 0;
+}
