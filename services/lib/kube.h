@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LIB_KUBE_H
+#define LIB_KUBE_H
+
+/*
+ * A client of a Kubernetes API server, whoever's it is: single requests, and a reflector that keeps a list of objects as the server
+ * has it, through lost connections, restarts and histories that were too short.
+ */
+
+#include <yyjson.h>
+
+#include "util.h"
+
+struct loop;
+struct kube;
+struct kube_call;
+struct kube_reflector;
+
+struct kube_options {
+	const char *address; /* numeric */
+	uint16_t port;
+	const char *host;	 /* what its certificate is for */
+	const char *credentials; /* a folder with ca.crt, client.crt and client.key */
+	const char *user_agent;
+};
+
+/* 0 or -errno; certificates that cannot be read are logged. */
+must_check int kube_new(struct kube **out, struct loop *l, const struct kube_options *o);
+void kube_free(struct kube *k); /* cancels everything; accepts NULL */
+
+enum { KUBE_ANSWER_MAX = 32 << 20 };
+
+/*
+ * The answer: @status is HTTP's, @root the object or the Status of a refusal, borrowed; NULL when there is none. Without an
+ * answer @status is 0. @why is a sentence about whatever is not 2xx, else NULL.
+ */
+typedef void kube_answer(int status, const char *why, yyjson_val *root, void *arg);
+
+enum kube_body { KUBE_JSON, KUBE_MERGE_PATCH, KUBE_STRATEGIC_PATCH };
+
+/*
+ * One request. @doc: the body, or NULL; borrowed. @fn is called from the loop, once, unless the client is freed before.
+ * 0 or -errno, and then @fn is not called.
+ */
+must_check int kube_request(struct kube *k, const char *method, const char *path, enum kube_body type,
+	yyjson_mut_doc *doc, kube_answer *fn, void *arg);
+
+enum kube_change { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
+
+struct kube_reflector_events {
+	/*
+	 * Every object there is, then every change. Of one that vanished while nobody looked only the names and the uid
+	 * are shown.
+	 */
+	void (*change)(enum kube_change change, yyjson_val *object, void *arg);
+	/* A list is complete: what was not told by now does not exist. Again after each list. May be NULL. */
+	void (*synced)(void *arg);
+};
+
+/**
+ * kube_reflect() - list and watch, until freed
+ * @path:	"/api/v1/pods"
+ * @query:	encoded, without '?': "fieldSelector=spec.nodeName%3Da"; "" for none
+ *
+ * Return: 0 or -errno.
+ */
+must_check int kube_reflect(struct kube_reflector **out, struct kube *k, const char *path, const char *query,
+	const struct kube_reflector_events *events, void *arg);
+void kube_reflector_free(struct kube_reflector *r); /* accepts NULL */
+
+#endif
