@@ -20,7 +20,7 @@
 
 #include "ctl/context.h"
 #include "ctl/ctl.h"
-#include "ctl/pki.h"
+#include "lib/pki.h"
 #include "lib/log.h"
 #include "lib/util.h"
 

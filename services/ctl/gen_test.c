@@ -10,7 +10,7 @@
 #include <mbedtls/x509_crt.h>
 
 #include "ctl/ctl.h"
-#include "ctl/pki.h"
+#include "lib/pki.h"
 
 static char base[64];
 

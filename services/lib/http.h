@@ -44,6 +44,8 @@ void http_server_free(struct http_server *s); /* closes listeners and connection
 
 /* @fd: a listening socket, owned from here on. @tls: NULL or borrowed. 0 or -errno. */
 must_check int http_server_listen(struct http_server *s, int fd, struct tls_config *tls);
+/* Connections that are accepted from now on, where a listener has TLS, use this one. */
+void http_server_set_tls(struct http_server *s, struct tls_config *tls);
 void http_server_max_conns(struct http_server *s, unsigned max); /* beyond it, accept waits; default 1024 */
 
 /* The request; pointers live as long as it does. */
@@ -51,6 +53,7 @@ enum http_method http_method(const struct http_req *r);
 const char *http_method_name(const struct http_req *r);
 const char *http_path(const struct http_req *r);		   /* percent-decoded, no NUL inside */
 const char *http_raw_path(const struct http_req *r);		   /* as sent, up to '?' */
+const char *http_raw_query(const struct http_req *r);		   /* as sent, after '?'; "" for none */
 const char *http_query(const struct http_req *r, const char *key); /* decoded first value, or NULL */
 size_t http_query_all(const struct http_req *r, const char *key, const char **values, size_t max); /* count */
 const char *http_header(const struct http_req *r, const char *name); /* case-insensitive, or NULL */

@@ -54,6 +54,14 @@ const char *http_raw_path(const struct http_req *r)
 	return r->raw_path;
 }
 
+const char *http_raw_query(const struct http_req *r)
+{
+	/* The head's text begins with the target. */
+	const char *mark = r->text + strcspn(r->text, "?");
+
+	return *mark ? mark + 1 : "";
+}
+
 const char *http_query(const struct http_req *r, const char *key)
 {
 	for (size_t i = 0; i < r->n_pairs; i++)

@@ -94,6 +94,13 @@ int http_server_new(struct http_server **out, struct loop *l, http_handler *fn, 
 	return 0;
 }
 
+void http_server_set_tls(struct http_server *s, struct tls_config *tls)
+{
+	for (struct listener *li = s->listeners; li; li = li->next)
+		if (li->tls)
+			li->tls = tls;
+}
+
 void http_server_max_conns(struct http_server *s, unsigned max)
 {
 	s->max_conns = max;

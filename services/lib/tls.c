@@ -35,6 +35,7 @@ struct role {
 	mbedtls_pk_context key;
 	char *server_name; /* clients */
 	bool ca_optional;
+	unsigned refs; /* the owner's, and one a session */
 };
 
 /* The kernel's generator needs no other on top. */
@@ -114,6 +115,7 @@ static int role_new(struct role **out, const struct tls_files *files, int endpoi
 	if (!role)
 		return -ENOMEM;
 	role->base.ops = &ops;
+	role->refs = 1;
 	mbedtls_ssl_config_init(&role->conf);
 	mbedtls_x509_crt_init(&role->ca);
 	mbedtls_x509_crt_init(&role->cert);
@@ -192,7 +194,7 @@ void tls_config_free(struct tls_config *c)
 {
 	struct role *role = (struct role *)c;
 
-	if (!c)
+	if (!c || --role->refs)
 		return;
 	mbedtls_ssl_config_free(&role->conf);
 	mbedtls_x509_crt_free(&role->ca);
@@ -206,7 +208,7 @@ void tls_config_free(struct tls_config *c)
 
 struct tls_session {
 	struct stream *stream;
-	const struct role *role;
+	struct role *role; /* counted */
 	mbedtls_ssl_context ssl;
 	int io_err;   /* of the descriptor, behind an error of Mbed TLS */
 	ssize_t owed; /* the end or error met after bytes that were returned first */
@@ -265,6 +267,7 @@ static void session_free(struct tls_session *t)
 	free(t->cn);
 	for (size_t i = 0; i < t->n_orgs; i++)
 		free(t->orgs[i]);
+	tls_config_free(&t->role->base);
 	free(t);
 }
 
@@ -278,6 +281,7 @@ static int session_open(struct tls_session **out, struct tls_config *c, struct s
 		return -ENOMEM;
 	t->stream = s;
 	t->role = role;
+	role->refs++;
 	mbedtls_ssl_init(&t->ssl);
 	err = mbedtls_ssl_setup(&t->ssl, &role->conf);
 	if (!err && role->server_name)

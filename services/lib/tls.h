@@ -28,6 +28,7 @@ must_check int tls_server_new(
 	struct tls_config **out, const struct tls_files *files, const char *const *alpn);
 must_check int tls_client_new(
 	struct tls_config **out, const struct tls_files *files, const char *server_name);
-void tls_config_free(struct tls_config *c); /* accepts NULL; streams must be gone */
+/* Accepts NULL. Streams that use it keep it until they are gone. */
+void tls_config_free(struct tls_config *c);
 
 #endif

@@ -88,7 +88,7 @@ static struct index_entry *exact(const struct index *ix, const char *key, struct
 	return strcmp(e->key, key) ? NULL : e;
 }
 
-struct object *index_get(const struct index *ix, const char *key)
+void *index_get(const struct index *ix, const char *key)
 {
 	struct index_pos pos;
 	const struct index_entry *e = exact(ix, key, &pos);
@@ -142,7 +142,7 @@ static int split(struct index *ix, struct index_pos *pos)
 	return 0;
 }
 
-int index_put(struct index *ix, const char *key, struct object *o, struct index_entry *was)
+int index_put(struct index *ix, const char *key, void *o, struct index_entry *was)
 {
 	struct index_pos pos;
 	struct index_entry *e = exact(ix, key, &pos);

@@ -3,13 +3,12 @@
 #define CLUSTER_INDEX_H
 
 /*
- * Objects in the order of a text: a sorted list of sorted chunks. A lookup is two binary searches, an insertion moves at
+ * Things, objects mostly, in the order of a text: a sorted list of sorted chunks. A lookup is two binary searches, an insertion moves at
  * most one chunk's entries, and walking is walking arrays. The index holds no reference: who puts an object in keeps it.
  */
 
 #include "lib/util.h"
 
-struct object;
 struct index_chunk;
 
 struct index {
@@ -24,16 +23,16 @@ struct index_pos {
 
 struct index_entry {
 	const char *key;
-	struct object *object;
+	void *object; /* whatever is indexed */
 };
 
 void index_fini(struct index *ix);
-struct object *index_get(const struct index *ix, const char *key);
+void *index_get(const struct index *ix, const char *key);
 /*
  * @key must live as long as the entry. An entry of the same key is replaced, key included; it goes to *was (key NULL: there
  * was none). 0 or -ENOMEM.
  */
-must_check int index_put(struct index *ix, const char *key, struct object *o, struct index_entry *was);
+must_check int index_put(struct index *ix, const char *key, void *o, struct index_entry *was);
 /* The entry that was there; key NULL: none. */
 struct index_entry index_remove(struct index *ix, const char *key);
 

@@ -157,20 +157,22 @@ static bool same_owners(const struct object *a, const struct object *b)
 static struct object *put(struct registry *r, struct view *v, struct object *o)
 {
 	struct index_entry was, other;
+	struct object *old;
 
 	if (index_put(&v->objects, o->key, o, &was)) {
 		registry_broken(r, "index");
 		return NULL;
 	}
-	if (was.object && strcmp(was.object->uid, o->uid) != 0)
-		index_remove(&r->by_uid, was.object->uid);
+	old = was.object;
+	if (old && strcmp(old->uid, o->uid) != 0)
+		index_remove(&r->by_uid, old->uid);
 	if (*o->uid && index_put(&r->by_uid, o->uid, o, &other))
 		registry_broken(r, "index");
 	/* Equal owners: their entries change only where they point. */
-	if (was.object && !same_owners(was.object, o))
-		forget_owners(r, was.object);
+	if (old && !same_owners(old, o))
+		forget_owners(r, old);
 	note_owners(r, o);
-	return was.object;
+	return old;
 }
 
 static struct object *drop(struct registry *r, struct view *v, const char *key)

@@ -10,14 +10,16 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <mbedtls/ecdsa.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/error.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
 
-#include "ctl/pki.h"
+#include "lib/pki.h"
 #include "lib/log.h"
+#include "lib/sha256.h"
 
 enum { PEM_MAX = 16 * 1024, SERIAL_BYTES = 16, NAMES_MAX = 64 };
 
@@ -104,6 +106,94 @@ int pki_key_pem(const struct pki_key *k, char **pem)
 	mbedtls_platform_zeroize(buf, sizeof(buf));
 	return *pem ? 0 : -ENOMEM;
 }
+
+/* ---- signatures */
+
+struct parts {
+	mbedtls_ecp_group group;
+	mbedtls_mpi secret, r, s;
+	mbedtls_ecp_point public;
+};
+
+static int parts_init(struct parts *p, const struct pki_key *k)
+{
+	mbedtls_ecp_group_init(&p->group);
+	mbedtls_mpi_init(&p->secret);
+	mbedtls_mpi_init(&p->r);
+	mbedtls_mpi_init(&p->s);
+	mbedtls_ecp_point_init(&p->public);
+	if (mbedtls_pk_get_type(&k->pk) != MBEDTLS_PK_ECKEY)
+		return MBEDTLS_ERR_PK_TYPE_MISMATCH;
+	return mbedtls_ecp_export(mbedtls_pk_ec(k->pk), &p->group, &p->secret, &p->public);
+}
+
+static void parts_fini(struct parts *p)
+{
+	mbedtls_ecp_group_free(&p->group);
+	mbedtls_mpi_free(&p->secret);
+	mbedtls_mpi_free(&p->r);
+	mbedtls_mpi_free(&p->s);
+	mbedtls_ecp_point_free(&p->public);
+}
+
+int pki_sign(
+	const struct pki_key *k, const void *data, size_t len, uint8_t signature[static PKI_SIGNATURE_SIZE])
+{
+	uint8_t hash[SHA256_SIZE];
+	struct parts p;
+	int r = parts_init(&p, k);
+
+	sha256(data, len, hash);
+	if (!r)
+		r = mbedtls_ecdsa_sign(
+			&p.group, &p.r, &p.s, &p.secret, hash, sizeof(hash), kernel_random, NULL);
+	if (!r)
+		r = mbedtls_mpi_write_binary(&p.r, signature, PKI_SIGNATURE_SIZE / 2);
+	if (!r)
+		r = mbedtls_mpi_write_binary(
+			&p.s, signature + PKI_SIGNATURE_SIZE / 2, PKI_SIGNATURE_SIZE / 2);
+	parts_fini(&p);
+	return r ? refused(r, "sign") : 0;
+}
+
+int pki_verify(const struct pki_key *k, const void *data, size_t len,
+	const uint8_t signature[static PKI_SIGNATURE_SIZE])
+{
+	uint8_t hash[SHA256_SIZE];
+	struct parts p;
+	int r = parts_init(&p, k);
+
+	sha256(data, len, hash);
+	if (!r)
+		r = mbedtls_mpi_read_binary(&p.r, signature, PKI_SIGNATURE_SIZE / 2);
+	if (!r)
+		r = mbedtls_mpi_read_binary(&p.s, signature + PKI_SIGNATURE_SIZE / 2, PKI_SIGNATURE_SIZE / 2);
+	if (!r)
+		r = mbedtls_ecdsa_verify(&p.group, hash, sizeof(hash), &p.public, &p.r, &p.s);
+	parts_fini(&p);
+	return r ? -EBADMSG : 0;
+}
+
+int pki_public(
+	const struct pki_key *k, uint8_t x[static PKI_COORDINATE_SIZE], uint8_t y[static PKI_COORDINATE_SIZE])
+{
+	uint8_t point[1 + 2 * PKI_COORDINATE_SIZE];
+	struct parts p;
+	size_t len;
+	int r = parts_init(&p, k);
+
+	if (!r)
+		r = mbedtls_ecp_point_write_binary(
+			&p.group, &p.public, MBEDTLS_ECP_PF_UNCOMPRESSED, &len, point, sizeof(point));
+	parts_fini(&p);
+	if (r || len != sizeof(point))
+		return refused(r, "public-key");
+	memcpy(x, point + 1, PKI_COORDINATE_SIZE);
+	memcpy(y, point + 1 + PKI_COORDINATE_SIZE, PKI_COORDINATE_SIZE);
+	return 0;
+}
+
+/* ---- certificates */
 
 bool pki_name_ok(const char *name)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CTL_PKI_H
-#define CTL_PKI_H
+#ifndef LIB_PKI_H
+#define LIB_PKI_H
 
 #include "lib/util.h"
 
@@ -19,6 +19,16 @@ must_check int pki_key_new(struct pki_key **out);
 must_check int pki_key_load(struct pki_key **out, const char *path);
 void pki_key_free(struct pki_key *k); /* accepts NULL */
 must_check int pki_key_pem(const struct pki_key *k, char **pem);
+
+/* ECDSA P-256 with SHA-256 as JSON web tokens have it (RFC 7518): r and s, 32 bytes each. 0 or -errno; -EBADMSG: not by this key. */
+enum { PKI_SIGNATURE_SIZE = 64, PKI_COORDINATE_SIZE = 32 };
+must_check int pki_sign(
+	const struct pki_key *k, const void *data, size_t len, uint8_t signature[static PKI_SIGNATURE_SIZE]);
+must_check int pki_verify(const struct pki_key *k, const void *data, size_t len,
+	const uint8_t signature[static PKI_SIGNATURE_SIZE]);
+/* The public point. */
+must_check int pki_public(const struct pki_key *k, uint8_t x[static PKI_COORDINATE_SIZE],
+	uint8_t y[static PKI_COORDINATE_SIZE]);
 
 enum pki_use { PKI_CA, PKI_SERVER, PKI_CLIENT };
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_AUTHORITY_H
+#define CLUSTER_AUTHORITY_H
+
+/*
+ * The cluster's certificate authority and what it signs: the API server's own certificate, those of the parts of this node,
+ * the administrator's. The authority is given by the machine configuration or made at first boot; the rest is made anew at
+ * each start and lives in memory.
+ */
+
+#include "lib/util.h"
+
+struct authority;
+
+struct authority_options {
+	const char *data_dir;	/* keeps ca.crt and ca.key when none are given */
+	const char *run_dir;	/* gets everything else */
+	const char *cert, *key; /* PEM texts; NULL: made, or what was made before */
+	const char *hostname;
+	const char *service_address; /* the API's own cluster address */
+	const char *const *names;    /* more names the server is reached by */
+	size_t n_names;
+	int port;
+};
+
+must_check int authority_open(struct authority **out, const struct authority_options *o);
+void authority_close(struct authority *a); /* accepts NULL */
+
+/* Paths of PEM files. */
+const char *authority_ca_cert(const struct authority *a);
+const char *authority_ca_key(const struct authority *a);
+const char *authority_server_cert(const struct authority *a);
+const char *authority_server_key(const struct authority *a);
+/* What the API server shows to nodes' agents. */
+const char *authority_kubelet_cert(const struct authority *a);
+const char *authority_kubelet_key(const struct authority *a);
+
+/*
+ * Makes the server's certificate again when the machine's addresses are others than those it names, or when it is a month
+ * old. Return: 1 when it did, 0, or -errno.
+ */
+must_check int authority_renew(struct authority *a);
+
+#endif

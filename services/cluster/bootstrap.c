@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The first objects. Each is a text; what is there already is left alone, except for the endpoint of the API itself, which
+ * says where the server is now.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/access/access.h"
+#include "cluster/bootstrap.h"
+#include "cluster/registry/registry.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/log.h"
+
+struct boot {
+	struct bootstrap_options o;
+	void (*done)(void *arg);
+	void *arg;
+	size_t left, next;
+};
+
+static const char *const namespaces[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
+
+static const struct first {
+	const char *group, *plural, *ns, *name;
+	bool follow;	  /* written again at each start */
+	const char *json; /* $SERVICE, $ADDRESS and $PORT are filled in */
+} firsts[] = {
+	{"scheduling.k8s.io", "priorityclasses", "", "system-node-critical", false,
+		"{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"globalDefault\":false,"
+		"\"description\":\"Used for system critical pods that must not be moved from their current node.\"}"},
+	{"scheduling.k8s.io", "priorityclasses", "", "system-cluster-critical", false,
+		"{\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,\"globalDefault\":false,"
+		"\"description\":\"Used for system critical pods that must run in the cluster, but can be moved to another "
+		"node if necessary.\"}"},
+	{"", "services", "default", "kubernetes", false,
+		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
+		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"$SERVICE\",\"clusterIPs\":[\"$SERVICE\"],\"sessionAffinity\":\"None\","
+		"\"ports\":[{\"name\":\"https\",\"protocol\":\"TCP\",\"port\":443,\"targetPort\":$PORT}]}}"},
+	{"", "endpoints", "default", "kubernetes", true,
+		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},"
+		"\"subsets\":[{\"addresses\":[{\"ip\":\"$ADDRESS\"}],\"ports\":[{\"name\":\"https\",\"port\":$PORT,\"protocol\":"
+		"\"TCP\"}]}]}"},
+	{"discovery.k8s.io", "endpointslices", "default", "kubernetes", true,
+		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},"
+		"\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"$ADDRESS\"],\"conditions\":{\"ready\":true}}],"
+		"\"ports\":[{\"name\":\"https\",\"port\":$PORT,\"protocol\":\"TCP\"}]}"},
+};
+
+static void put_rest(void *arg);
+
+static void one_done(struct boot *b)
+{
+	if (--b->left)
+		return;
+	b->done(b->arg);
+	free(b);
+}
+
+/* ---- objects */
+
+static char *text_of(const struct boot *b, const struct first *f)
+{
+	const struct {
+		const char *word, *value;
+	} words[] = {{"$SERVICE", b->o.service_address}, {"$ADDRESS", b->o.address}, {"$PORT", NULL}};
+	char port[12], *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	snprintf(port, sizeof(port), "%d", b->o.port);
+	for (const char *p = f->json; *p;) {
+		size_t i = 0;
+
+		while (i < array_len(words) && strncmp(p, words[i].word, strlen(words[i].word)) != 0)
+			i++;
+		if (i == array_len(words)) {
+			fputc(*p++, out);
+			continue;
+		}
+		fputs(words[i].value ? words[i].value : port, out);
+		p += strlen(words[i].word);
+	}
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+struct putting {
+	struct boot *b;
+	const struct first *f;
+};
+
+static enum modify put(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	struct putting *p = arg;
+	char *text;
+	yyjson_doc *read;
+	yyjson_mut_val *root;
+	const char *version = "v1";
+	char api_version[128];
+
+	if (old && !p->f->follow)
+		return MODIFY_NOTHING;
+	text = text_of(p->b, p->f);
+	read = text ? yyjson_read(text, strlen(text), YYJSON_READ_NOFLAG) : NULL;
+	free(text);
+	if (!read)
+		return MODIFY_FAIL;
+	yyjson_mut_doc_free(*doc);
+	*doc = yyjson_doc_mut_copy(read, NULL);
+	yyjson_doc_free(read);
+	root = yyjson_mut_doc_get_root(*doc);
+	if (!root)
+		return MODIFY_FAIL;
+	snprintf(api_version, sizeof(api_version), "%s%s%s", p->f->group, *p->f->group ? "/" : "", version);
+	yyjson_mut_obj_add_strcpy(*doc, root, "apiVersion", api_version);
+	yyjson_mut_obj_add_strcpy(*doc, root, "kind", schema_find(p->f->group, version, p->f->plural)->kind);
+	return MODIFY_WRITE;
+}
+
+static void put_done(const struct status *error, const struct object *object, void *arg)
+{
+	struct putting *p = arg;
+
+	if (error)
+		log_error("cluster op=bootstrap object=%s/%s error=\"%s\"", p->f->plural, p->f->name,
+			error->message);
+	one_done(p->b);
+	free(p);
+}
+
+static void put_rest(void *arg)
+{
+	struct boot *b = arg;
+	struct write_options w = {.field_manager = "kube-apiserver"};
+
+	b->left += array_len(firsts);
+	for (size_t i = 0; i < array_len(firsts); i++) {
+		struct putting *p = calloc(1, sizeof(*p));
+		const struct schema_kind *k = schema_find(firsts[i].group, "v1", firsts[i].plural);
+
+		if (!p || !k) {
+			free(p);
+			b->left--;
+			continue;
+		}
+		*p = (struct putting){b, &firsts[i]};
+		registry_modify(b->o.registry, &caller_self, k, firsts[i].ns, firsts[i].name, true, put, &w,
+			put_done, p);
+	}
+	one_done(b);
+}
+
+/* ---- namespaces, without which nothing else can be */
+
+static void namespace_done(const struct status *error, const struct object *object, void *arg)
+{
+	struct boot *b = arg;
+
+	if (error && error->code != 409)
+		log_error("cluster op=bootstrap object=namespaces error=\"%s\"", error->message);
+	if (--b->next)
+		return;
+	b->left++;
+	access_bootstrap(b->o.access, put_rest, b);
+	one_done(b);
+}
+
+void cluster_bootstrap(const struct bootstrap_options *o, void (*done)(void *arg), void *arg)
+{
+	const struct schema_kind *k = schema_find("", "v1", "namespaces");
+	struct write_options w = {.field_manager = "kube-apiserver"};
+	struct boot *b = calloc(1, sizeof(*b));
+
+	if (!b) {
+		log_errno(ENOMEM, "cluster op=bootstrap");
+		return;
+	}
+	*b = (struct boot){.o = *o, .done = done, .arg = arg, .left = 1, .next = array_len(namespaces)};
+	for (size_t i = 0; i < array_len(namespaces); i++) {
+		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+
+		if (root) {
+			yyjson_mut_doc_set_root(doc, root);
+			yyjson_mut_obj_add_str(doc, root, "apiVersion", "v1");
+			yyjson_mut_obj_add_str(doc, root, "kind", "Namespace");
+			(void)!meta_set_text(doc, root, "name", namespaces[i]);
+		}
+		registry_create(o->registry, &caller_self, k, "", doc, &w, namespace_done, b);
+	}
+}

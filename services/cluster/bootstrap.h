@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_BOOTSTRAP_H
+#define CLUSTER_BOOTSTRAP_H
+
+/* What every cluster has before anybody asks: namespaces, the API as a Service, priority classes; roles are access's. */
+
+struct access;
+struct registry;
+
+struct bootstrap_options {
+	struct registry *registry;
+	struct access *access;
+	const char *service_address; /* 10.96.0.1 */
+	const char *address;	     /* where this server is reached by pods */
+	int port;
+};
+
+/* @done is called from the loop when all of it is there. */
+void cluster_bootstrap(const struct bootstrap_options *o, void (*done)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Eviction: a deletion that asks the disruption budgets first. The budget's status says how many may go; taking one is a
+ * write of the budget, so two evictions at once never share it.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/http/subresources.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/selector.h"
+#include "lib/json.h"
+
+struct evicting {
+	struct request *q;
+	yyjson_mut_doc *doc; /* owned: the Eviction */
+	struct delete_options o;
+	char budget[256];
+	size_t n_budgets;
+};
+
+static void evicting_free(void *own)
+{
+	struct evicting *e = own;
+
+	yyjson_mut_doc_free(e->doc);
+	free(e);
+}
+
+static void deleted(const struct status *error, const struct object *object, bool gone, void *arg)
+{
+	static const char json[] =
+		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\",\"code\":201}";
+	struct request *q = ((struct evicting *)arg)->q;
+
+	if (error)
+		reply_error(q, error);
+	else
+		reply_bytes(q, 201, json, sizeof(json) - 1);
+	request_unref(q);
+}
+
+static void go(struct evicting *e)
+{
+	registry_delete(e->q->api->registry, e->q->who, e->q->kind, e->q->ns, e->q->name, &e->o, deleted, e);
+}
+
+/* ---- budgets */
+
+struct search {
+	const struct object *pod;
+	struct evicting *e;
+};
+
+static bool match(const struct object *budget, void *arg)
+{
+	struct search *s = arg;
+	cleanup(json_docp) yyjson_doc *doc = object_doc(budget);
+	cleanup(json_docp) yyjson_doc *pod = object_doc(s->pod);
+	yyjson_val *selector = json_obj(json_obj(yyjson_doc_get_root(doc), "spec"), "selector");
+	cleanup(selectorp) struct selector *sel = selector ? selector_of(selector) : NULL;
+
+	if (!sel || !selector_matches_labels(
+			    sel, json_obj(json_obj(yyjson_doc_get_root(pod), "metadata"), "labels")))
+		return true;
+	snprintf(s->e->budget, sizeof(s->e->budget), "%s", budget->name);
+	s->e->n_budgets++;
+	return true;
+}
+
+static enum modify take_one(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	struct evicting *e = arg;
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *status = meta_make(*doc, root, "status", NULL),
+		       *pods;
+	int64_t allowed = yyjson_mut_get_sint(yyjson_mut_obj_get(status, "disruptionsAllowed"));
+	char now[META_TIME_MAX];
+
+	if (yyjson_mut_get_sint(yyjson_mut_obj_get(status, "observedGeneration")) < old->generation) {
+		*error = status_too_many_requests(10,
+			"Cannot evict pod as it would violate the pod's disruption budget. The disruption budget %s is still being "
+			"processed by the server.",
+			old->name);
+		return MODIFY_FAIL;
+	}
+	if (allowed <= 0) {
+		char text[384];
+
+		*error = status_too_many_requests(
+			0, "Cannot evict pod as it would violate the pod's disruption budget.");
+		snprintf(text, sizeof(text),
+			"The disruption budget %s needs %lld healthy pods and has %lld currently", old->name,
+			(long long)yyjson_mut_get_sint(yyjson_mut_obj_get(status, "desiredHealthy")),
+			(long long)yyjson_mut_get_sint(yyjson_mut_obj_get(status, "currentHealthy")));
+		status_add_cause(*error, "DisruptionBudget", text, NULL);
+		return MODIFY_FAIL;
+	}
+	meta_time(now, time(NULL));
+	pods = meta_make(*doc, status, "disruptedPods", NULL);
+	if (!pods || !meta_put(*doc, status, "disruptionsAllowed", yyjson_mut_sint(*doc, allowed - 1)) ||
+		!yyjson_mut_obj_add(pods, yyjson_mut_strcpy(*doc, e->q->name), yyjson_mut_strcpy(*doc, now)))
+		return MODIFY_FAIL;
+	return MODIFY_WRITE;
+}
+
+static void took(const struct status *error, const struct object *object, void *arg)
+{
+	struct evicting *e = arg;
+
+	if (error) {
+		reply_error(e->q, error);
+		request_unref(e->q);
+		return;
+	}
+	go(e);
+}
+
+/* A pod that is over, or that never started, takes nothing from anybody. */
+static bool needs_budget(const struct object *pod)
+{
+	const char *phase = "";
+
+	for (size_t i = 0; i < pod->n_fields; i++)
+		if (!strcmp(pod->fields[i].key, "status.phase"))
+			phase = pod->fields[i].value;
+	return !pod->deleted && strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 &&
+	       strcmp(phase, "Pending") != 0;
+}
+
+static void read_options(struct evicting *e)
+{
+	yyjson_mut_val *o = yyjson_mut_obj_get(yyjson_mut_doc_get_root(e->doc), "deleteOptions"), *v;
+
+	e->o = (struct delete_options){.grace_seconds = -1, .dry_run = e->q->dry_run};
+	v = yyjson_mut_obj_get(o, "gracePeriodSeconds");
+	if (v)
+		e->o.grace_seconds = yyjson_mut_get_sint(v);
+	e->o.uid = yyjson_mut_get_str(meta_mut_get(o, "preconditions", "uid", NULL));
+	e->o.dry_run |= yyjson_mut_arr_size(yyjson_mut_obj_get(o, "dryRun")) > 0;
+}
+
+static void evict(struct request *q)
+{
+	struct evicting *e = calloc(1, sizeof(*e));
+	const struct schema_kind *budgets = schema_find("policy", "v1", "poddisruptionbudgets");
+	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
+	struct write_options w = {.subresource = "status", .field_manager = "kube-apiserver"};
+	struct search s = {pod, e};
+
+	if (!e) {
+		reply_status(q, status_errno(-ENOMEM, "eviction"));
+		return;
+	}
+	e->q = q;
+	q->own = e;
+	q->own_free = evicting_free;
+	e->doc = subresource_body(q, "policy/v1", "Eviction");
+	if (!e->doc)
+		return;
+	read_options(e);
+	w.dry_run = e->o.dry_run;
+	if (!pod) {
+		reply_status(q, status_not_found(q->kind, q->name));
+		return;
+	}
+	if (budgets && needs_budget(pod))
+		registry_each(q->api->registry, budgets, q->ns, match, &s);
+	if (e->n_budgets > 1) {
+		reply_status(q,
+			status_internal(
+				"This pod has more than one PodDisruptionBudget, which the eviction subresource does "
+				"not support."));
+		return;
+	}
+	request_ref(q);
+	if (e->n_budgets)
+		registry_modify(q->api->registry, &caller_self, budgets, q->ns, e->budget, false, take_one,
+			&w, took, e);
+	else
+		go(e);
+}
+
+void subresource_eviction(struct request *q)
+{
+	request_read_body(q, evict);
+}

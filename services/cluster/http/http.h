@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_HTTP_H
+#define CLUSTER_HTTP_H
+
+/*
+ * The Kubernetes API over HTTP: the verbs of the registry under the paths clients know. One call opens it; everything else
+ * is in http_int.h.
+ */
+
+#include "lib/util.h"
+
+struct access;
+struct api;
+struct registry;
+struct tls_config;
+
+struct api_options {
+	struct registry *registry;
+	struct access *access;
+	unsigned reads_max, writes_max; /* in flight; 0: 400 and 200 */
+	const char *kubelet_ca, *kubelet_cert,
+		*kubelet_key;	      /* PEM files: who nodes are, and what is shown to them */
+	const char *external_address; /* host:port told to clients in discovery; NULL: none */
+};
+
+must_check int api_open(struct api **out, const struct api_options *opts);
+void api_close(struct api *a); /* accepts NULL */
+
+/* @fd: a listening socket, taken. @tls: borrowed; NULL: plain, where only tokens tell who it is. */
+must_check int api_listen(struct api *a, int fd, struct tls_config *tls);
+/* New connections get this one from now on. */
+void api_set_tls(struct api *a, struct tls_config *tls);
+
+/* Until this is called /readyz says no. */
+void api_ready(struct api *a);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_HTTP_INT_H
+#define CLUSTER_HTTP_INT_H
+
+/*
+ * The inside of the API server. server.c takes a request through its gates (who, how many, which resource, may they), then a
+ * handler answers it: verbs.c, lists.c, watch.c, patch.c, delete.c for resources; subresources by the table in
+ * subresources.c; everything that is no resource by the table in paths.c. reply.c has what answers have in common.
+ */
+
+#include <yyjson.h>
+
+#include "cluster/access/access.h"
+#include "cluster/http/http.h"
+#include "cluster/registry/registry.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/http.h"
+#include "lib/loop.h"
+
+enum {
+	API_TIMEOUT_S = 60,
+	API_WATCH_MIN_S = 1800,
+	API_READS_MAX = 400,
+	API_WRITES_MAX = 200,
+	API_CONNS_MAX = 20000,
+	API_SEGMENTS_MAX = 10,
+};
+
+struct api {
+	struct loop *loop;
+	struct registry *registry;
+	struct access *access;
+	struct http_server *http;
+	struct api_options opts;
+	struct request *requests;
+	unsigned reads, writes, watches;
+	uint64_t served[6]; /* by hundreds of the status */
+	bool ready;
+	struct openapi_cache *openapi;
+};
+
+/* How the client wants it: the Accept header. */
+enum form { FORM_OBJECT, FORM_TABLE, FORM_PARTIAL };
+
+/* A request on its way. Lives until it is answered or its peer has left, and until nothing in flight holds it. */
+struct request {
+	struct api *api;
+	struct http_req *http; /* NULL once it has ended */
+	struct request *next, **prev;
+	unsigned refs;
+	struct caller *who; /* owned */
+
+	/* the resource */
+	char *path, *segments[API_SEGMENTS_MAX + 1]; /* path owned */
+	size_t n_segments;
+	const struct schema_kind *kind;
+	const struct schema_subresource *sub;
+	const char *ns, *name, *subresource; /* "" for none */
+	const char *rest;		     /* what follows proxy/, raw; "" */
+	const char *verb;		     /* of authorization */
+	bool long_running, counted_read, counted_write;
+
+	enum form form;
+	const char *table_version; /* of meta.k8s.io */
+	bool pretty, dry_run;
+	enum decode_validation validation;
+	char *manager; /* owned; never empty */
+	struct warnings warnings;
+	struct loop_timer timer;
+
+	char *body; /* of the request, as long as it lives */
+	size_t body_len;
+	void (*with_body)(struct request *q);
+	void *own; /* of the handler; freed by own_free */
+	void (*own_free)(void *own);
+};
+
+/* server.c */
+struct request *request_ref(struct request *q);
+void request_unref(struct request *q);
+/* Reads the whole body, then calls; 413 otherwise. */
+void request_read_body(struct request *q, void (*fn)(struct request *q));
+bool request_flag(const struct request *q, const char *key); /* true, 1, or given without a value */
+/* A non-negative number of the query; *out is left when it is not given. NULL, or 400. */
+struct status *request_number(const struct request *q, const char *key, int64_t *out);
+/* Who may do what to a resource of this request. Answers 403 itself when they may not. */
+bool request_allowed(struct request *q);
+/* For the registry: warnings go to the answer's headers. */
+void request_warn(const char *text, void *request);
+struct write_options request_write_options(struct request *q);
+
+/* reply.c; each of them answers, and takes @err or @doc */
+void reply_status(struct request *q, struct status *err);
+void reply_error(struct request *q, const struct status *err); /* borrowed */
+void reply_bytes(struct request *q, int code, const char *json, size_t len);
+void reply_doc(struct request *q, int code, yyjson_mut_doc *doc);
+void reply_object(struct request *q, int code, const struct object *o);
+void reply_success(struct request *q, const struct object *o);
+/* 406 for what cannot be had; sets q->form. NULL: fine. */
+struct status *reply_negotiate(struct request *q);
+/*
+ * An object in the version and form asked for, appended to a text; false: no memory.
+ * @columns: of a Table, with its columnDefinitions
+ */
+struct text {
+	char *bytes;
+	size_t len, room;
+	bool failed;
+};
+void text_add(struct text *t, const char *s, size_t len);
+void text_puts(struct text *t, const char *s);
+void text_printf(struct text *t, const char *fmt, ...) printf_like(2, 3);
+void text_quote(struct text *t, const char *s); /* as a JSON string */
+void text_fini(struct text *t);
+void text_object(struct request *q, struct text *t, const struct object *o, bool columns);
+/* One row of a Table. */
+void text_row(struct request *q, struct text *t, const struct object *o);
+void text_columns(struct request *q, struct text *t); /* "columnDefinitions":[...] */
+
+/* handlers */
+void handle_get(struct request *q);
+void handle_list(struct request *q);
+void handle_watch(struct request *q);
+void handle_create(struct request *q);
+void handle_update(struct request *q);
+void handle_patch(struct request *q);
+void handle_delete(struct request *q);
+void handle_delete_collection(struct request *q);
+void handle_review(struct request *q);
+/* false: there is none of that name and method */
+bool handle_subresource(struct request *q);
+/* Paths that are no resources. false: there is no such. */
+bool handle_path(struct request *q);
+bool path_is_open(const char *path); /* to everybody: health */
+
+/* lists.c */
+struct status *list_options_of(
+	struct request *q, struct list_options *o, struct selector **labels, struct selector **fields);
+
+/* openapi.c */
+void openapi_cache_free(struct openapi_cache *c);
+void handle_openapi_index(struct request *q);
+void handle_openapi_document(struct request *q);
+/* discovery.c */
+void handle_api_versions(struct request *q);
+void handle_groups(struct request *q);
+void handle_group(struct request *q);
+void handle_resources(struct request *q);
+
+#endif

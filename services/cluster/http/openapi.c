@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * OpenAPI v3: an index with a hash for each group and version, and the documents, which are made when first asked for and
+ * kept compressed. The hash in the address lets a client keep one for ever.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "cluster/http/http_int.h"
+#include "cluster/schema/openapi.h"
+#include "lib/log.h"
+
+enum { KINDS_MAX = 256 };
+
+struct openapi_cache {
+	size_t n;
+	struct document {
+		char path[128]; /* "apis/apps/v1" */
+		char hash[65];
+		void *gzip; /* owned; NULL: not made yet */
+		size_t gzip_len, len;
+	} documents[];
+};
+
+static size_t kinds_of(const char *group, const char *version, const struct schema_kind **out)
+{
+	size_t n, found = 0;
+	const struct schema_kind *k = schema_kinds(&n);
+
+	for (size_t i = 0; i < n && found < KINDS_MAX; i++)
+		if (!strcmp(k[i].group, group) && !strcmp(k[i].version, version))
+			out[found++] = &k[i];
+	return found;
+}
+
+static struct openapi_cache *cache_of(struct api *a)
+{
+	size_t n;
+	const struct schema_group_version *gv = schema_group_versions(&n);
+	const struct schema_kind *kinds[KINDS_MAX];
+	struct openapi_cache *c = a->openapi;
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c) + n * sizeof(c->documents[0]));
+	if (!c)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct document *d = &c->documents[c->n++];
+
+		snprintf(d->path, sizeof(d->path), *gv[i].group ? "apis/%s/%s" : "api%s/%s", gv[i].group,
+			gv[i].version);
+		openapi_hash(kinds, kinds_of(gv[i].group, gv[i].version, kinds), d->hash);
+	}
+	a->openapi = c;
+	return c;
+}
+
+void openapi_cache_free(struct openapi_cache *c)
+{
+	for (size_t i = 0; c && i < c->n; i++)
+		free(c->documents[i].gzip);
+	free(c);
+}
+
+void handle_openapi_index(struct request *q)
+{
+	struct openapi_cache *c = cache_of(q->api);
+	struct openapi_entry *entries = c ? calloc(c->n + 1, sizeof(*entries)) : NULL;
+	char *json = NULL;
+	size_t len;
+
+	for (size_t i = 0; entries && i < c->n; i++)
+		entries[i] = (struct openapi_entry){c->documents[i].path, c->documents[i].hash};
+	if (entries)
+		json = openapi_index(entries, c->n, &len);
+	if (json)
+		reply_bytes(q, 200, json, len);
+	else
+		reply_status(q, status_errno(-ENOMEM, "openapi"));
+	free(json);
+	free(entries);
+}
+
+/* ---- documents */
+
+static int compress_document(struct document *d, const char *json, size_t len)
+{
+	z_stream z = {0};
+	size_t room;
+	int r;
+
+	if (deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	room = deflateBound(&z, len);
+	d->gzip = malloc(room);
+	if (!d->gzip) {
+		deflateEnd(&z);
+		return -ENOMEM;
+	}
+	z.next_in = (Bytef *)(uintptr_t)json;
+	z.avail_in = (uInt)len;
+	z.next_out = d->gzip;
+	z.avail_out = (uInt)room;
+	r = deflate(&z, Z_FINISH);
+	d->gzip_len = room - z.avail_out;
+	d->len = len;
+	deflateEnd(&z);
+	if (r != Z_STREAM_END) {
+		free(d->gzip);
+		d->gzip = NULL;
+		return -EIO;
+	}
+
+	void *fitted = realloc(d->gzip, d->gzip_len);
+
+	if (fitted)
+		d->gzip = fitted;
+	return 0;
+}
+
+static int make(struct document *d)
+{
+	const struct schema_kind *kinds[KINDS_MAX];
+	const char *version = strrchr(d->path, '/') + 1;
+	char group[128] = "";
+	size_t len;
+	char *json;
+	int err;
+
+	if (d->gzip)
+		return 0;
+	if (!strncmp(d->path, "apis/", 5))
+		snprintf(group, sizeof(group), "%.*s", (int)(version - 1 - (d->path + 5)), d->path + 5);
+	json = openapi_document(kinds, kinds_of(group, version, kinds), &len);
+	if (!json)
+		return -ENOMEM;
+	err = compress_document(d, json, len);
+	free(json);
+	return err;
+}
+
+static void send_plain(struct request *q, const struct document *d)
+{
+	z_stream z = {.next_in = d->gzip, .avail_in = (uInt)d->gzip_len};
+	char *json = malloc(d->len + 1);
+	bool ok = json && inflateInit2(&z, 15 + 16) == Z_OK;
+
+	if (ok) {
+		z.next_out = (Bytef *)json;
+		z.avail_out = (uInt)d->len + 1;
+		ok = inflate(&z, Z_FINISH) == Z_STREAM_END;
+		inflateEnd(&z);
+	}
+	if (ok)
+		reply_bytes(q, 200, json, d->len);
+	else
+		reply_status(q, status_errno(-ENOMEM, "openapi"));
+	free(json);
+}
+
+void handle_openapi_document(struct request *q)
+{
+	const char *path = http_path(q->http) + strlen("/openapi/v3/");
+	const char *accept = http_header(q->http, "Accept-Encoding");
+	struct openapi_cache *c = cache_of(q->api);
+	struct document *d = NULL;
+	char tag[70];
+
+	for (size_t i = 0; c && i < c->n; i++)
+		if (!strcmp(c->documents[i].path, path))
+			d = &c->documents[i];
+	if (!c || (d && make(d))) {
+		reply_status(q, status_errno(-ENOMEM, "openapi"));
+		return;
+	}
+	if (!d) {
+		reply_status(q, status_unknown_path());
+		return;
+	}
+	snprintf(tag, sizeof(tag), "\"%s\"", d->hash);
+	(void)!http_set_header(q->http, "ETag", tag);
+	(void)!http_set_header(q->http, "Vary", "Accept, Accept-Encoding");
+	if (http_query(q->http, "hash"))
+		(void)!http_set_header(q->http, "Cache-Control", "public, immutable");
+	if (!accept || !strstr(accept, "gzip")) {
+		send_plain(q, d);
+		return;
+	}
+	(void)!http_set_header(q->http, "Content-Encoding", "gzip");
+	loop_timer_del(&q->timer);
+	q->api->served[2]++;
+	http_reply(q->http, 200, "application/json", d->gzip, d->gzip_len);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_SUBRESOURCES_H
+#define CLUSTER_SUBRESOURCES_H
+
+#include "cluster/http/http_int.h"
+
+/* The body as KIND, which is no resource of its own; NULL: answered. */
+yyjson_mut_doc *subresource_body(struct request *q, const char *api_version, const char *kind);
+
+void subresource_scale(struct request *q);
+void subresource_eviction(struct request *q);
+void subresource_kubelet(struct request *q); /* pods: log, exec, attach, portforward */
+void subresource_proxy(struct request *q);   /* nodes, services, pods */
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Watches: a line of JSON an event, for as long as the client stays or asked for. The cursor is the registry's; here events
+ * are written while the client takes them, and the next ones are fetched when it has. So a slow client holds nothing but
+ * its place, and loses it (410) when it is too slow for the history.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cluster/http/http_int.h"
+#include "cluster/schema/selector.h"
+#include "lib/log.h"
+
+enum { PENDING_MAX = 256 * 1024, PIECE = 32 * 1024, BOOKMARK_S = 60 };
+
+struct watch {
+	struct request *q;
+	struct watcher *watcher;
+	struct loop_timer end, bookmark;
+	bool bookmarks, columns_sent;
+	bool idle;  /* everything that happened was sent */
+	int64_t at; /* revision up to which that is so */
+};
+
+static void watch_free(void *own)
+{
+	struct watch *w = own;
+
+	loop_timer_del(&w->end);
+	loop_timer_del(&w->bookmark);
+	watcher_free(w->watcher);
+	w->q->api->watches--;
+	free(w);
+}
+
+/* ---- lines */
+
+static void text_event(struct watch *w, struct text *t, const char *type, const struct object *o)
+{
+	text_printf(t, "{\"type\":\"%s\",\"object\":", type);
+	text_object(w->q, t, o, !w->columns_sent);
+	text_puts(t, "}\n");
+	w->columns_sent = true;
+}
+
+static void text_bookmark(struct watch *w, struct text *t, int64_t revision, bool synced)
+{
+	struct request *q = w->q;
+	const char *kind = q->kind->kind, *version = q->kind->api_version;
+
+	if (q->form != FORM_OBJECT) {
+		kind = q->form == FORM_TABLE ? "Table" : "PartialObjectMetadata";
+		version = q->table_version;
+	}
+	text_printf(t,
+		"{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{",
+		kind, version);
+	text_printf(t, "\"resourceVersion\":\"%lld\",\"creationTimestamp\":null%s}", (long long)revision,
+		synced ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+	text_puts(t, q->form == FORM_TABLE ? ",\"columnDefinitions\":null,\"rows\":[]}}\n" : "}}\n");
+}
+
+static void text_error(struct text *t, struct status *err)
+{
+	size_t len;
+	char *json = status_json(err, &len);
+
+	text_puts(t, "{\"type\":\"ERROR\",\"object\":");
+	text_puts(t, json ? json : "null");
+	text_puts(t, "}\n");
+	free(json);
+	status_free(err);
+}
+
+/* ---- flow */
+
+static const char *const names[] = {
+	[WATCH_ADDED] = "ADDED", [WATCH_MODIFIED] = "MODIFIED", [WATCH_DELETED] = "DELETED"};
+
+/* Fills @t with what there is, up to a piece. false: nothing follows for now. *end: nothing ever. */
+static bool collect(struct watch *w, struct text *t, bool *end)
+{
+	while (t->len < PIECE) {
+		struct object *o;
+		int64_t revision;
+		enum watch_type type = watcher_next(w->watcher, &o, &revision);
+
+		w->idle = type == WATCH_NOTHING;
+		w->at = revision;
+		switch (type) {
+		case WATCH_NOTHING:
+			return false;
+		case WATCH_EXPIRED:
+			text_error(t, status_expired("too old resource version: %lld", (long long)revision));
+			*end = true;
+			return false;
+		case WATCH_SYNCED:
+			text_bookmark(w, t, revision, true);
+			break;
+		default:
+			text_event(w, t, names[type], o);
+			object_unref(o);
+			break;
+		}
+	}
+	return true;
+}
+
+static void pump(struct watch *w)
+{
+	struct request *q = w->q;
+	bool more = true, end = false;
+
+	request_ref(q);
+	while (q->http && more && !end && http_pending(q->http) < PENDING_MAX) {
+		struct text t = {0};
+
+		more = collect(w, &t, &end);
+		if (t.failed) {
+			log_errno(ENOMEM, "api op=watch");
+			end = true;
+		} else if (t.len && http_write(q->http, t.bytes, t.len)) {
+			end = true;
+		}
+		text_fini(&t);
+	}
+	if (q->http && end)
+		http_end(q->http);
+	request_unref(q);
+}
+
+static void on_ready(struct watcher *watcher, void *arg)
+{
+	struct watch *w = arg;
+
+	if (w->q->http && http_pending(w->q->http) < PENDING_MAX)
+		pump(w);
+}
+
+static void on_drain(struct http_req *r, void *arg)
+{
+	pump(arg);
+}
+
+static void on_end(struct loop_timer *t)
+{
+	struct watch *w = container_of(t, struct watch, end);
+
+	if (w->q->http)
+		http_end(w->q->http);
+}
+
+static void on_bookmark(struct loop_timer *t)
+{
+	struct watch *w = container_of(t, struct watch, bookmark);
+	struct request *q = w->q;
+	struct text text = {0};
+
+	if (!q->http)
+		return;
+	(void)!loop_timer_set(q->api->loop, t, loop_now_ms(q->api->loop) + BOOKMARK_S * 1000, on_bookmark);
+	request_ref(q);
+	pump(w);
+	if (q->http && !http_pending(q->http) && w->idle) {
+		text_bookmark(w, &text, w->at, false);
+		if (!text.failed)
+			(void)!http_write(q->http, text.bytes, text.len); /* a broken stream says so itself */
+		text_fini(&text);
+	}
+	request_unref(q);
+}
+
+/* ---- beginning */
+
+static struct status *initial_of(struct request *q, struct watch_options *o, bool bookmarks)
+{
+	const char *send = http_query(q->http, "sendInitialEvents"),
+		   *match = http_query(q->http, "resourceVersionMatch");
+
+	if (!send || !*send) {
+		if (match && *match)
+			return status_new(422, "Invalid",
+				"ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
+				"resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+		return NULL;
+	}
+	if (!match || strcmp(match, "NotOlderThan") != 0)
+		return status_new(422, "Invalid",
+			"ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires "
+			"setting resourceVersionMatch to NotOlderThan");
+	o->initial = strcmp(send, "false") && strcmp(send, "0") ? WATCH_INITIAL_YES : WATCH_INITIAL_NO;
+	/* Without bookmarks there is no sign for the end, and upstream sends none either. */
+	(void)bookmarks;
+	return NULL;
+}
+
+static int64_t seconds_of(struct request *q, struct status **err)
+{
+	int64_t seconds = 0;
+	uint32_t dice = 0;
+
+	*err = request_number(q, "timeoutSeconds", &seconds);
+	if (seconds > 0)
+		return seconds;
+	(void)!getrandom(&dice, sizeof(dice), 0);
+	return API_WATCH_MIN_S + dice % API_WATCH_MIN_S;
+}
+
+static void start(struct request *q, struct watch *w, int64_t seconds)
+{
+	struct loop *l = q->api->loop;
+
+	http_reply_start(q->http, 200, "application/json");
+	if (!q->http)
+		return;
+	q->api->served[2]++;
+	http_on_drain(q->http, on_drain, w);
+	if (loop_timer_set(l, &w->end, loop_now_ms(l) + seconds * 1000, on_end) < 0 ||
+		(w->bookmarks && loop_timer_set(l, &w->bookmark, loop_now_ms(l) + BOOKMARK_S * 1000,
+					 on_bookmark) < 0)) {
+		log_errno(ENOMEM, "api op=watch");
+		http_end(q->http);
+		return;
+	}
+	pump(w);
+}
+
+void handle_watch(struct request *q)
+{
+	struct selector *labels = NULL, *fields = NULL;
+	struct list_options list;
+	struct watch_options o = {.ns = q->ns, .ready = on_ready, .revision = -1};
+	bool bookmarks = request_flag(q, "allowWatchBookmarks");
+	struct watch *w = NULL;
+	struct status *err;
+	int64_t seconds = seconds_of(q, &err);
+
+	if (!err)
+		err = initial_of(q, &o, bookmarks);
+	if (!err)
+		err = list_options_of(q, &list, &labels, &fields);
+	if (!err) {
+		w = calloc(1, sizeof(*w));
+		if (!w)
+			err = status_errno(-ENOMEM, "watch");
+	}
+	if (err) {
+		selector_free(labels);
+		selector_free(fields);
+		reply_status(q, err);
+		return;
+	}
+	w->q = q;
+	w->bookmarks = bookmarks;
+	o.arg = w;
+	o.labels = labels;
+	o.fields = fields;
+	o.revision = list.revision;
+	err = registry_watch(&w->watcher, q->api->registry, q->kind, &o);
+	if (err) {
+		free(w);
+		reply_status(q, err);
+		return;
+	}
+	q->api->watches++;
+	q->own = w;
+	q->own_free = watch_free;
+	start(q, w, seconds);
+}
