@@ -23,6 +23,12 @@ TESTS   := $(filter %_test.c,$(SOURCES))
 FUZZERS := $(filter %_fuzz.c,$(SOURCES))
 PARTS   := $(filter-out $(MAINS) $(TESTS) $(FUZZERS),$(SOURCES))
 
+# The kinds' text files become constant tables.
+KINDS     := $(shell find services/cluster/kinds -name '*.kind' -o -name '*.types')
+GENERATED := $(OUT)/gen/kinds.c
+$(GENERATED): services/cluster/kinds/compile.py $(KINDS)
+	python3 -B services/cluster/kinds/compile.py $@ $(KINDS)
+
 CPPFLAGS := -I. -Iservices -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	    -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers -Werror
@@ -53,7 +59,11 @@ $(T)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o)
+$(T)/obj/gen/kinds.o: $(GENERATED)
+	@mkdir -p $(@D)
+	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o) $(T)/obj/gen/kinds.o
 	@rm -f $@
 	$(T_AR) rcsD $@ $^
 
@@ -79,7 +89,11 @@ $(C)/%.o: %.c
 	@mkdir -p $(@D)
 	gcc $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(C)/parts.a: $(PARTS:%.c=$(C)/%.o)
+$(C)/gen/kinds.o: $(GENERATED)
+	@mkdir -p $(@D)
+	gcc $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o
 	@rm -f $@
 	ar rcsD $@ $^
 
@@ -108,7 +122,11 @@ $(F)/%.o: %.c
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) $(F_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(F)/parts.a: $(PARTS:%.c=$(F)/%.o)
+$(F)/gen/kinds.o: $(GENERATED)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) $(F_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(F)/parts.a: $(PARTS:%.c=$(F)/%.o) $(F)/gen/kinds.o
 	@rm -f $@
 	ar rcsD $@ $^
 

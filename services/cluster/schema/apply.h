@@ -29,7 +29,7 @@ must_check struct status *apply_check_manager(const char *name);
  * apply_object() - server-side apply
  * @live:	the stored object, changed in place into the result; an empty object when it is created
  * @config:	what the manager wants, decoded from YAML or JSON (decode_yaml()), checked against @k's
- *		identity here
+ * 		identity here
  *
  * Return: NULL, 409 with the conflicts as causes, 400 (managedFields in @config, wrong kind or name), 422.
  */

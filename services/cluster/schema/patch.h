@@ -27,7 +27,7 @@ int patch_type_of(const char *content_type);
  * @doc:	its root is replaced; on failure it may be half changed, so it is a copy
  * @body:	of the request, JSON
  * @duplicates:	receives the duplicate fields of the body, as decode.h words them, for field validation; may
- *		be NULL
+ * 		be NULL
  *
  * The result is not checked against the type: decode_check() does.
  * Return: NULL, or 400 (not a patch), 422 (a JSON patch that does not apply, with upstream's sentence), 415

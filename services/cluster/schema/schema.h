@@ -11,12 +11,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <yyjson.h>
 
 #include "lib/util.h"
 
 struct schema_type;
 struct schema_kind;
 struct check;
+struct schema_crd_rules;
 
 /* What one value is. Built-in types are never nested deeper than one list or map of one of these. */
 enum schema_base {
@@ -50,7 +52,8 @@ enum {
 	SCHEMA_MAP_ATOMIC = 1 << 5,   /* the object or map has one owner (x-kubernetes-map-type) */
 	SCHEMA_NULLABLE = 1 << 6,     /* null is a value (CRDs) */
 	SCHEMA_WRITE_ONLY = 1 << 7,   /* accepted, never kept */
-	SCHEMA_EMPTY_NEEDED = 1 << 8, /* required, but an empty value will do */
+	SCHEMA_MAY_BE_EMPTY = 1 << 8, /* required, but an empty value will do */
+	SCHEMA_UNIQUE = 1 << 9,	      /* no two items with the same keys, or values */
 };
 
 /* Texts a value may have to follow; validate.h has each one's message. */
@@ -76,17 +79,16 @@ enum schema_format {
 	SCHEMA_QUANTITY_NON_NEGATIVE,
 	SCHEMA_PERCENT_OR_INT, /* "25%" or a non-negative integer */
 	SCHEMA_LABELS,	       /* a map of labels */
-	SCHEMA_ANNOTATIONS,
 	SCHEMA_NOT_EMPTY,
 };
 
 /*
- * One named check in C. @old is the value in the object before, NULL on create or when absent; either may be
- * NULL, not both.
+ * One named check in C (check_int.h). @old is the value in the object before, NULL on create or when absent;
+ * either may be NULL, not both.
  */
-typedef void schema_check(struct check *c, void *value, void *old);
-/* One named default in C, for the object that has the field: @object is a yyjson_mut_val of @doc. */
-typedef void schema_default(void *doc, void *object);
+typedef void schema_check(struct check *c, yyjson_mut_val *value, yyjson_mut_val *old);
+/* One named default in C, for an object of the type that names it. false: no memory. */
+typedef bool schema_default(yyjson_mut_doc *doc, yyjson_mut_val *object);
 
 /* What few fields have, kept apart so that the many are small. */
 struct schema_rules {

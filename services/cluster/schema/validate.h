@@ -18,6 +18,8 @@ struct warnings;
 enum validate_scope {
 	VALIDATE_MAIN,	 /* everything; on update, status is not compared */
 	VALIDATE_STATUS, /* a write of the status subresource */
+	/* binding, resize, ephemeralcontainers...: whoever offers them knows what they may change */
+	VALIDATE_OTHER,
 };
 
 /**
@@ -38,6 +40,8 @@ void validate_metadata(
  * key, the first of upstream's sentences that applies.
  */
 const char *validate_format(int format, const char *text, size_t len);
+/* The same for formats that numbers can have: ports, counts. */
+const char *validate_number(int format, int64_t n);
 
 /* Warnings that upstream gives for an accepted object: deprecated fields, duplicate names. */
 void validate_warnings(const struct schema_kind *k, yyjson_mut_val *object, struct warnings *w);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_CHECK_INT_H
+#define CLUSTER_CHECK_INT_H
+
+/*
+ * What named checks are given and how they complain: what the kinds' files call check=NAME is check_NAME().
+ * Paths are relative to the value that is checked, with their dot or bracket: ".name", "[2].port".
+ */
+
+#include <yyjson.h>
+
+#include "cluster/schema/path_int.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/schema/validate.h"
+
+struct check {
+	struct field_errors *errors;
+	const struct path *path; /* of the value */
+	const struct schema_kind *kind;
+	yyjson_mut_val *object, *old_object; /* the whole; old_object NULL: it is created */
+	enum validate_scope scope;
+};
+
+void check_error(struct check *c, enum field_error_type type, yyjson_mut_val *value, const char *relative,
+	const char *format, ...) printf_like(5, 6);
+/* Unsupported value, with what would be supported. */
+void check_not_supported(
+	struct check *c, yyjson_mut_val *value, const char *relative, const char *const *supported);
+/* FIELD_INVALID with upstream's sentence unless @v is a text of the format (enum schema_format). */
+void check_format(struct check *c, yyjson_mut_val *v, const char *relative, int format);
+
+/* A relative path made when it is needed, in storage of the calling block. */
+const char *check_relative(char buf[static 192], const char *format, ...) printf_like(2, 3);
+#define REL(...) check_relative((char[192]){0}, __VA_ARGS__)
+
+/* Members of @o that are there, out of NULL-terminated names; *which is the last of them. */
+size_t check_count(yyjson_mut_val *o, const char *const *names, const char **which);
+/* 0 or 1 of the two is true; texts and numbers of members, 0 and "" when absent. */
+static inline const char *text_of(yyjson_mut_val *o, const char *key)
+{
+	return yyjson_mut_get_str(yyjson_mut_obj_get(o, key)) ?: "";
+}
+static inline int64_t int_of(yyjson_mut_val *o, const char *key)
+{
+	return yyjson_mut_get_sint(yyjson_mut_obj_get(o, key));
+}
+
+/* A LabelSelector against labels, as controllers will read it. */
+bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
+
+/*
+ * Custom resources: what structural schemas say of one value, beside the rules every field has
+ * (validate_custom.c).
+ */
+void check_custom(struct check *c, yyjson_mut_val *v, const struct schema_field *f, bool item);
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Pods: names that must be unique or known, what may not stand together, and the little that an update may
+ * change.
+ */
+
+#include <string.h>
+
+#include "cluster/schema/check_int.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/quantity.h"
+
+schema_check check_pod, check_pod_spec, check_pod_template, check_security_context, check_profile,
+	check_resources, check_toleration, check_node_requirement, check_label_selector, check_token_request,
+	check_binding;
+
+static const char *const container_lists[] = {"initContainers", "containers", "ephemeralContainers"};
+
+static bool name_before(yyjson_mut_val *spec, size_t list, size_t index, const char *name)
+{
+	size_t i, n;
+	yyjson_mut_val *c;
+
+	for (size_t l = 0; l <= list; l++)
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, container_lists[l]), i, n, c)
+		{
+			if (l == list && i >= index)
+				break;
+			if (!strcmp(text_of(c, "name"), name))
+				return true;
+		}
+	return false;
+}
+
+static bool has_volume(yyjson_mut_val *spec, const char *name)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n,
+		v) if (!strcmp(text_of(v, "name"), name)) return true;
+	return false;
+}
+
+static void mounts(
+	struct check *c, yyjson_mut_val *spec, yyjson_mut_val *container, const char *where, size_t index)
+{
+	static const struct {
+		const char *list, *path;
+	} kinds[] = {{"volumeMounts", "mountPath"}, {"volumeDevices", "devicePath"}};
+	size_t i, n, j, m;
+	yyjson_mut_val *v, *w;
+
+	for (size_t k = 0; k < array_len(kinds); k++) {
+		yyjson_mut_val *list = yyjson_mut_obj_get(container, kinds[k].list);
+
+		yyjson_mut_arr_foreach(list, i, n, v)
+		{
+			yyjson_mut_val *name = yyjson_mut_obj_get(v, "name"),
+				       *path = yyjson_mut_obj_get(v, kinds[k].path);
+
+			if (yyjson_mut_get_len(name) && !has_volume(spec, yyjson_mut_get_str(name)))
+				check_error(c, FIELD_NOT_FOUND, name,
+					REL(".%s[%zu].%s[%zu].name", where, index, kinds[k].list, i), "%s",
+					"");
+			yyjson_mut_arr_foreach(list, j, m, w)
+			{
+				if (j >= i)
+					break;
+				if (path && meta_equal(path, yyjson_mut_obj_get(w, kinds[k].path)))
+					check_error(c, FIELD_INVALID, path,
+						REL(".%s[%zu].%s[%zu].%s", where, index, kinds[k].list, i,
+							kinds[k].path),
+						"must be unique");
+			}
+		}
+	}
+}
+
+static bool same_host_port(yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	return int_of(a, "hostPort") && int_of(a, "hostPort") == int_of(b, "hostPort") &&
+	       !strcmp(text_of(a, "protocol"), text_of(b, "protocol")) &&
+	       !strcmp(text_of(a, "hostIP"), text_of(b, "hostIP"));
+}
+
+static void ports(
+	struct check *c, yyjson_mut_val *container, const char *where, size_t index, bool host_network)
+{
+	size_t i, n, j, m;
+	yyjson_mut_val *p, *q, *list = yyjson_mut_obj_get(container, "ports");
+
+	yyjson_mut_arr_foreach(list, i, n, p)
+	{
+		yyjson_mut_val *name = yyjson_mut_obj_get(p, "name");
+
+		if (host_network && int_of(p, "hostPort") != int_of(p, "containerPort"))
+			check_error(c, FIELD_INVALID, yyjson_mut_obj_get(p, "containerPort"),
+				REL(".%s[%zu].ports[%zu].containerPort", where, index, i),
+				"must match `hostPort` when `hostNetwork` is true");
+		yyjson_mut_arr_foreach(list, j, m, q)
+		{
+			if (j >= i)
+				break;
+			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(q, "name")))
+				check_error(c, FIELD_DUPLICATE, name,
+					REL(".%s[%zu].ports[%zu].name", where, index, i), "%s", "");
+			if (same_host_port(p, q))
+				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(p, "hostPort"),
+					REL(".%s[%zu].ports[%zu].hostPort", where, index, i), "%s", "");
+		}
+	}
+}
+
+static void probes(struct check *c, yyjson_mut_val *container, const char *where, size_t index)
+{
+	static const char *const one[] = {"livenessProbe", "startupProbe"};
+	static const char *const not_in_init[] = {
+		"livenessProbe", "readinessProbe", "startupProbe", "lifecycle"};
+	bool init = !strcmp(where, "initContainers") &&
+		    strcmp(text_of(container, "restartPolicy"), "Always") != 0;
+
+	for (size_t i = 0; i < array_len(one); i++) {
+		yyjson_mut_val *threshold = meta_mut_get(container, one[i], "successThreshold", NULL);
+
+		if (threshold && yyjson_mut_get_sint(threshold) != 1)
+			check_error(c, FIELD_INVALID, threshold,
+				REL(".%s[%zu].%s.successThreshold", where, index, one[i]), "must be 1");
+	}
+	for (size_t i = 0; init && i < array_len(not_in_init); i++)
+		if (yyjson_mut_obj_get(container, not_in_init[i]))
+			check_error(c, FIELD_FORBIDDEN, NULL,
+				REL(".%s[%zu].%s", where, index, not_in_init[i]),
+				"may not be set for init containers without restartPolicy=Always");
+}
+
+void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
+{
+	bool host_network = yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostNetwork"));
+	size_t i, n;
+	yyjson_mut_val *o;
+
+	for (size_t l = 0; l < array_len(container_lists); l++) {
+		const char *where = container_lists[l];
+
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, where), i, n, o)
+		{
+			yyjson_mut_val *name = yyjson_mut_obj_get(o, "name");
+
+			if (yyjson_mut_get_len(name) && name_before(spec, l, i, yyjson_mut_get_str(name)))
+				check_error(
+					c, FIELD_DUPLICATE, name, REL(".%s[%zu].name", where, i), "%s", "");
+			mounts(c, spec, o, where, i);
+			ports(c, o, where, i, host_network);
+			probes(c, o, where, i);
+		}
+	}
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n, o)
+	{
+		size_t j, m;
+		yyjson_mut_val *other, *name = yyjson_mut_obj_get(o, "name");
+
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), j, m, other)
+		{
+			if (j >= i)
+				break;
+			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(other, "name")))
+				check_error(c, FIELD_DUPLICATE, name, REL(".volumes[%zu].name", i), "%s", "");
+		}
+	}
+	if (!strcmp(text_of(spec, "dnsPolicy"), "None") &&
+		!yyjson_mut_arr_size(meta_mut_get(spec, "dnsConfig", "nameservers", NULL)))
+		check_error(c, FIELD_REQUIRED, NULL, ".dnsConfig.nameservers",
+			"must provide at least one DNS nameserver when `dnsPolicy` is None");
+}
+
+/* Containers may get another image; nothing else, and none may come or go. */
+static bool only_images_differ(yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	yyjson_mut_arr_iter others = yyjson_mut_arr_iter_with(b);
+	size_t i, n, j, m;
+	yyjson_mut_val *x, *y, *key, *v;
+
+	if (yyjson_mut_arr_size(a) != yyjson_mut_arr_size(b))
+		return false;
+	yyjson_mut_arr_foreach(a, i, n, x)
+	{
+		y = yyjson_mut_arr_iter_next(&others);
+		if (yyjson_mut_obj_size(x) != yyjson_mut_obj_size(y))
+			return false;
+		yyjson_mut_obj_foreach(x, j, m, key,
+			v) if (!yyjson_mut_equals_str(key, "image") &&
+			       !meta_equal(v, yyjson_mut_obj_get(y, yyjson_mut_get_str(key)))) return false;
+	}
+	return true;
+}
+
+/* Tolerations may be added, and none taken away. */
+static bool only_added(yyjson_mut_val *v, yyjson_mut_val *old)
+{
+	size_t i, n, j, m;
+	yyjson_mut_val *a, *b;
+
+	yyjson_mut_arr_foreach(old, i, n, a)
+	{
+		bool kept = false;
+
+		yyjson_mut_arr_foreach(v, j, m, b) kept |= meta_equal(a, b);
+		if (!kept)
+			return false;
+	}
+	return true;
+}
+
+static bool field_may_change(const char *name, yyjson_mut_val *v, yyjson_mut_val *old, bool gated)
+{
+	if (!strcmp(name, "containers") || !strcmp(name, "initContainers"))
+		return only_images_differ(v, old);
+	if (!strcmp(name, "tolerations"))
+		return only_added(v, old);
+	if (!strcmp(name, "activeDeadlineSeconds"))
+		return v && (!old || yyjson_mut_get_sint(v) <= yyjson_mut_get_sint(old));
+	if (!strcmp(name, "terminationGracePeriodSeconds"))
+		return yyjson_mut_get_sint(old) < 0 && yyjson_mut_get_sint(v) == 1;
+	/* gates may be taken away; while there are any, more may be said of where the pod can go */
+	if (!strcmp(name, "schedulingGates"))
+		return yyjson_mut_arr_size(v) <= yyjson_mut_arr_size(old) && only_added(old, v);
+	return gated && (!strcmp(name, "nodeSelector") || !strcmp(name, "affinity"));
+}
+
+void check_pod(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
+{
+	yyjson_mut_val *spec = yyjson_mut_obj_get(pod, "spec"), *before = yyjson_mut_obj_get(old, "spec");
+	yyjson_mut_val *key, *v;
+	size_t i, n;
+	bool gated = yyjson_mut_arr_size(yyjson_mut_obj_get(before, "schedulingGates")), changed = false;
+
+	if (!old && yyjson_mut_obj_get(spec, "ephemeralContainers"))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.ephemeralContainers", "cannot be set on create");
+	if (!old || c->scope != VALIDATE_MAIN)
+		return;
+	yyjson_mut_obj_foreach(spec, i, n, key, v)
+	{
+		yyjson_mut_val *w = yyjson_mut_obj_get(before, yyjson_mut_get_str(key));
+
+		changed |= !meta_equal(v, w) && !field_may_change(yyjson_mut_get_str(key), v, w, gated);
+	}
+	yyjson_mut_obj_foreach(before, i, n, key, v) if (!yyjson_mut_obj_get(spec, yyjson_mut_get_str(key)))
+		changed |= !field_may_change(yyjson_mut_get_str(key), NULL, v, gated);
+	if (changed)
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec",
+			"pod updates may not change fields other than "
+			"`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
+			"(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
+			"was previously negative)");
+}
+
+void check_pod_template(struct check *c, yyjson_mut_val *template, yyjson_mut_val *old)
+{
+	struct path step = {.up = c->path, .name = "metadata", .len = 8};
+	struct check m = *c;
+	size_t i, n;
+	yyjson_mut_val *key, *v, shown;
+
+	m.path = &step;
+	yyjson_mut_obj_foreach(meta_mut_get(template, "metadata", "labels", NULL), i, n, key, v)
+	{
+		shown = *key;
+		shown.next = NULL;
+		check_format(&m, &shown, ".labels", SCHEMA_LABEL_KEY);
+		check_format(&m, v, ".labels", SCHEMA_LABEL_VALUE);
+	}
+	yyjson_mut_val *ephemeral = meta_mut_get(template, "spec", "ephemeralContainers", NULL);
+
+	if (yyjson_mut_arr_size(ephemeral))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.ephemeralContainers",
+			"ephemeral containers not allowed in pod template");
+}
+
+void check_security_context(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *escalation = yyjson_mut_obj_get(o, "allowPrivilegeEscalation");
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	if (!yyjson_mut_is_false(escalation))
+		return;
+	if (yyjson_mut_is_true(yyjson_mut_obj_get(o, "privileged")))
+		check_error(c, FIELD_INVALID, o, "",
+			"cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+	yyjson_mut_arr_foreach(meta_mut_get(o, "capabilities", "add", NULL), i, n,
+		v) if (yyjson_mut_equals_str(v, "CAP_SYS_ADMIN")) check_error(c, FIELD_INVALID, o, "",
+		"cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+}
+
+/* seccomp and AppArmor: a profile's name goes with Localhost, and only with it. */
+void check_profile(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *name = yyjson_mut_obj_get(o, "localhostProfile");
+	bool local = !strcmp(text_of(o, "type"), "Localhost");
+
+	if (local && !yyjson_mut_get_len(name))
+		check_error(
+			c, FIELD_REQUIRED, NULL, ".localhostProfile", "must be set when type is Localhost");
+	else if (!local && name)
+		check_error(c, FIELD_INVALID, name, ".localhostProfile",
+			"can only be set when type is Localhost");
+	else if (name)
+		check_format(c, name, ".localhostProfile", SCHEMA_LOCAL_PATH);
+}
+
+static bool amount(yyjson_mut_val *v, struct quantity *q)
+{
+	return yyjson_mut_is_str(v) && !quantity_parse(q, yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+}
+
+void check_resources(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *limits = yyjson_mut_obj_get(o, "limits"), *key, *v;
+	struct quantity want, limit;
+	size_t i, n;
+
+	yyjson_mut_obj_foreach(yyjson_mut_obj_get(o, "requests"), i, n, key, v)
+	{
+		const char *name = yyjson_mut_get_str(key);
+		yyjson_mut_val *l = yyjson_mut_obj_get(limits, name);
+		bool extended = strchr(name, '/') || !strncmp(name, "hugepages-", 10);
+
+		if (!amount(v, &want))
+			continue;
+		if (amount(l, &limit) && quantity_compare(&want, &limit) > 0)
+			check_error(c, FIELD_INVALID, v, ".requests",
+				"must be less than or equal to %s limit of %s", name, yyjson_mut_get_str(l));
+		else if (extended && !l)
+			check_error(c, FIELD_REQUIRED, NULL, ".limits",
+				"Limit must be set for non overcommitable resources");
+	}
+	yyjson_mut_obj_foreach(limits, i, n, key, v)
+	{
+		const char *name = yyjson_mut_get_str(key);
+
+		if (!strchr(name, '/') && strcmp(name, "cpu") != 0 && strcmp(name, "memory") != 0 &&
+			strcmp(name, "ephemeral-storage") != 0 && strncmp(name, "hugepages-", 10) != 0)
+			check_error(c, FIELD_INVALID, NULL, REL(".limits[%.120s]", name),
+				"must be a standard resource type or fully qualified");
+	}
+}
+
+void check_toleration(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	const char *operator= text_of(o, "operator");
+	yyjson_mut_val *value = yyjson_mut_obj_get(o, "value");
+
+	if (!*text_of(o, "key") && strcmp(operator, "Exists") != 0)
+		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(o, "operator"), ".operator",
+			"operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
+	if (yyjson_mut_obj_get(o, "tolerationSeconds") && strcmp(text_of(o, "effect"), "NoExecute") != 0)
+		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(o, "effect"), ".effect",
+			"effect must be 'NoExecute' when `tolerationSeconds` is set");
+	if (!strcmp(operator, "Exists") && yyjson_mut_get_len(value))
+		check_error(
+			c, FIELD_INVALID, o, ".operator", "value must be empty when `operator` is 'Exists'");
+	else if (value && (!*operator|| !strcmp(operator, "Equal")))
+		check_format(c, value, ".operator", SCHEMA_LABEL_VALUE);
+}
+
+static void requirement(struct check *c, yyjson_mut_val *o, bool numbers)
+{
+	const char *operator= text_of(o, "operator");
+	size_t n = yyjson_mut_arr_size(yyjson_mut_obj_get(o, "values"));
+
+	if (!strcmp(operator, "In") || !strcmp(operator, "NotIn")) {
+		if (!n)
+			check_error(c, FIELD_REQUIRED, NULL, ".values",
+				"must be specified when `operator` is 'In' or 'NotIn'");
+	} else if (!strcmp(operator, "Exists") || !strcmp(operator, "DoesNotExist")) {
+		if (n)
+			check_error(c, FIELD_FORBIDDEN, NULL, ".values",
+				"may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+	} else if (numbers && (!strcmp(operator, "Gt") || !strcmp(operator, "Lt"))) {
+		if (n != 1)
+			check_error(c, FIELD_REQUIRED, NULL, ".values",
+				"must be specified single value when `operator` is 'Lt' or 'Gt'");
+	} else {
+		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(o, "operator"), ".operator",
+			"not a valid selector operator");
+	}
+}
+
+void check_node_requirement(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	requirement(c, o, true);
+}
+
+void check_label_selector(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	size_t i, n;
+	yyjson_mut_val *e, *key, *v, shown;
+	struct path list = {.up = c->path, .name = "matchExpressions", .len = 16};
+
+	yyjson_mut_obj_foreach(yyjson_mut_obj_get(o, "matchLabels"), i, n, key, v)
+	{
+		shown = *key;
+		shown.next = NULL;
+		check_format(c, &shown, ".matchLabels", SCHEMA_LABEL_KEY);
+		check_format(c, v, ".matchLabels", SCHEMA_LABEL_VALUE);
+	}
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "matchExpressions"), i, n, e)
+	{
+		struct path step = {.up = &list, .index = i, .step = PATH_INDEX};
+		struct check in = *c;
+
+		in.path = &step;
+		requirement(&in, e, false);
+	}
+}
+
+void check_token_request(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *seconds = meta_mut_get(o, "spec", "expirationSeconds", NULL);
+
+	if (seconds && yyjson_mut_get_sint(seconds) < 600)
+		check_error(c, FIELD_INVALID, seconds, ".spec.expirationSeconds",
+			"may not specify a duration less than 10 minutes");
+	if (yyjson_mut_get_sint(seconds) > 1LL << 32)
+		check_error(c, FIELD_INVALID, seconds, ".spec.expirationSeconds",
+			"may not specify a duration larger than 2^32 seconds");
+}
+
+void check_binding(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *target = yyjson_mut_obj_get(o, "target"), *kind = yyjson_mut_obj_get(target, "kind");
+	static const char *const kinds[] = {"Node", "<empty>", NULL};
+
+	if (yyjson_mut_get_len(kind) && !yyjson_mut_equals_str(kind, "Node"))
+		check_not_supported(c, kind, ".target.kind", kinds);
+	if (!*text_of(target, "name"))
+		check_error(c, FIELD_REQUIRED, NULL, ".target.name", "%s", "");
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * JSON against a type: one walk that copies what is known, reports what is not, and refuses what has another
+ * type, in the words of Go's JSON decoder. Custom resources keep what they were sent: there, validation
+ * speaks.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/decode_int.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/quantity.h"
+
+static yyjson_mut_val *value_of(struct decode *d, yyjson_val *v, const struct schema_field *f,
+	const struct schema_type *in, const struct path *p);
+
+static bool same_key(yyjson_val *a, yyjson_val *b)
+{
+	return yyjson_get_len(a) == yyjson_get_len(b) &&
+	       !memcmp(yyjson_get_str(a), yyjson_get_str(b), yyjson_get_len(a));
+}
+
+static int by_key(const void *a, const void *b)
+{
+	yyjson_val *x = *(yyjson_val *const *)a, *y = *(yyjson_val *const *)b;
+	size_t n = yyjson_get_len(x) < yyjson_get_len(y) ? yyjson_get_len(x) : yyjson_get_len(y);
+	int c = memcmp(yyjson_get_str(x), yyjson_get_str(y), n);
+
+	return c ? c : (yyjson_get_len(x) > yyjson_get_len(y)) - (yyjson_get_len(x) < yyjson_get_len(y));
+}
+
+static bool has_duplicates(struct decode *d, yyjson_val *obj)
+{
+	enum { SMALL = 32 };
+	size_t i, n, count = yyjson_obj_size(obj), got = 0;
+	yyjson_val *key, *v, *few[SMALL], **keys = few;
+	bool found = false;
+
+	if (count > SMALL && !(keys = calloc(count, sizeof(*keys)))) {
+		d->no_memory = true;
+		return false;
+	}
+	yyjson_obj_foreach (obj, i, n, key, v) {
+		for (size_t j = 0; count <= SMALL && j < got && !found; j++)
+			found = same_key(keys[j], key);
+		keys[got++] = key;
+	}
+	if (count > SMALL) {
+		qsort(keys, got, sizeof(*keys), by_key);
+		for (size_t j = 1; j < got && !found; j++)
+			found = same_key(keys[j - 1], keys[j]);
+		free(keys);
+	}
+	return found;
+}
+
+/* Of members with one name the last counts. Is there one behind this? */
+static bool comes_again(yyjson_val *obj, yyjson_val *key)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
+	bool behind = false;
+
+	for (yyjson_val *k; (k = yyjson_obj_iter_next(&it));) {
+		if (behind && same_key(k, key))
+			return true;
+		if (k == key)
+			behind = true;
+	}
+	return false;
+}
+
+/* Skip a member that comes again. Says so, once, when @path's step is this member. */
+static bool skip_duplicate(struct decode *d, yyjson_val *obj, yyjson_val *key, const struct path *p)
+{
+	if (!comes_again(obj, key))
+		return false;
+	decode_strict(d, "duplicate field", p);
+	return true;
+}
+
+static const char *version_of(const struct schema_type *t)
+{
+	const char *dot = strrchr(t->package, '.');
+
+	return dot ? dot + 1 : t->package;
+}
+
+/* Go's name of a field's type: "[]v1.Container", "map[string]string". */
+static void go_type(const struct schema_field *f, bool item, char *buf, size_t size)
+{
+	static const char *const names[] = {
+		[SCHEMA_STRING] = "string",
+		[SCHEMA_BOOL] = "bool",
+		[SCHEMA_INT32] = "int32",
+		[SCHEMA_INT64] = "int64",
+		[SCHEMA_DOUBLE] = "float64",
+		[SCHEMA_BYTES] = "[]uint8",
+		[SCHEMA_QUANTITY] = "resource.Quantity",
+		[SCHEMA_TIME] = "string",
+		[SCHEMA_MICROTIME] = "string",
+		[SCHEMA_DURATION] = "string",
+		[SCHEMA_INT_OR_STRING] = "intstr.IntOrString",
+		[SCHEMA_ANY] = "runtime.RawExtension",
+	};
+	const char *around = item || f->shape == SCHEMA_ONE ? ""
+			     : f->shape == SCHEMA_LIST	    ? "[]"
+							    : "map[string]";
+
+	if (f->base == SCHEMA_OBJECT)
+		snprintf(buf, size, "%s%s.%s", around, version_of(f->type), f->type->name);
+	else
+		snprintf(buf, size, "%s%s", around, names[f->base]);
+}
+
+static const char *json_kind(yyjson_val *v)
+{
+	switch (yyjson_get_type(v)) {
+	case YYJSON_TYPE_STR:
+		return "string";
+	case YYJSON_TYPE_BOOL:
+		return "bool";
+	case YYJSON_TYPE_ARR:
+		return "array";
+	case YYJSON_TYPE_OBJ:
+		return "object";
+	default:
+		return "number";
+	}
+}
+
+static yyjson_mut_val *wrong_type(struct decode *d, yyjson_val *v, const struct schema_field *f, bool item,
+	const struct schema_type *in, const struct path *p)
+{
+	char type[256], where[PATH_TEXT_MAX];
+	cleanup(freep) char *number = NULL;
+
+	go_type(f, item, type, sizeof(type));
+	/* a number that does not fit is shown, one where none belongs is not */
+	if (yyjson_is_num(v) && (f->base == SCHEMA_INT32 || f->base == SCHEMA_INT64) &&
+		(item || f->shape == SCHEMA_ONE))
+		number = yyjson_val_write(v, 0, NULL);
+	return decode_fail(d, "json: cannot unmarshal %s%s%s into Go struct field %s.%s of type %s",
+		json_kind(v), number ? " " : "", number ?: "", in->name, path_fields(p, where, sizeof(where)),
+		type);
+}
+
+static yyjson_mut_val *string_copy(struct decode *d, yyjson_val *v)
+{
+	return yyjson_mut_strncpy(d->doc, yyjson_get_str(v), yyjson_get_len(v)) ?: decode_no_memory(d);
+}
+
+static yyjson_mut_val *integer(struct decode *d, yyjson_val *v, bool wide)
+{
+	if (yyjson_is_uint(v) && yyjson_get_uint(v) > (wide ? (uint64_t)INT64_MAX : (uint64_t)INT32_MAX))
+		return NULL;
+	if (!yyjson_is_int(v) || (!wide && (yyjson_get_sint(v) < INT32_MIN)))
+		return NULL;
+	return yyjson_mut_sint(d->doc, yyjson_get_sint(v)) ?: decode_no_memory(d);
+}
+
+/* What has a decoder of its own in Go has sentences of its own. */
+static yyjson_mut_val *special(struct decode *d, yyjson_val *v, const struct schema_field *f)
+{
+	cleanup(freep) char *why = NULL, *number = NULL;
+	const char *text = yyjson_get_str(v);
+	size_t len = yyjson_get_len(v), bad;
+	yyjson_mut_val *out = NULL;
+
+	switch (f->base) {
+	case SCHEMA_QUANTITY:
+		if (yyjson_is_num(v)) {
+			number = yyjson_val_write(v, 0, &len);
+			text = number;
+		}
+		if (text)
+			out = decode_quantity(d->doc, text, len, &why);
+		break;
+	case SCHEMA_TIME:
+	case SCHEMA_MICROTIME:
+		if (text)
+			out = decode_time(d->doc, text, f->base == SCHEMA_MICROTIME, &why);
+		break;
+	case SCHEMA_BYTES:
+		if (!text)
+			break;
+		if (!decode_base64_valid(text, len, &bad))
+			return decode_fail(d, "illegal base64 data at input byte %zu", bad);
+		return string_copy(d, v);
+	case SCHEMA_INT_OR_STRING:
+		return text ? string_copy(d, v) : integer(d, v, false);
+	default:
+		return text ? string_copy(d, v) : NULL;
+	}
+	if (!out && why)
+		return decode_fail(d, "%s", why);
+	return out;
+}
+
+static yyjson_mut_val *scalar(struct decode *d, yyjson_val *v, const struct schema_field *f, bool item,
+	const struct schema_type *in, const struct path *p)
+{
+	yyjson_mut_val *out = NULL;
+
+	switch (f->base) {
+	case SCHEMA_STRING:
+		if (yyjson_is_str(v))
+			out = string_copy(d, v);
+		break;
+	case SCHEMA_BOOL:
+		if (yyjson_is_bool(v))
+			out = yyjson_mut_bool(d->doc, yyjson_get_bool(v));
+		break;
+	case SCHEMA_INT32:
+	case SCHEMA_INT64:
+		out = integer(d, v, f->base == SCHEMA_INT64);
+		break;
+	case SCHEMA_DOUBLE:
+		if (yyjson_is_num(v))
+			out = yyjson_mut_real(d->doc, yyjson_get_num(v));
+		break;
+	case SCHEMA_ANY:
+		return decode_any(d, v);
+	default:
+		out = special(d, v, f);
+		break;
+	}
+	if (out || d->error || d->no_memory)
+		return out;
+	return wrong_type(d, v, f, item, in, p);
+}
+
+/* What Go makes of null in a list or a map: the zero of the type. */
+static yyjson_mut_val *null_item(struct decode *d, const struct schema_field *f)
+{
+	switch (f->base) {
+	case SCHEMA_OBJECT:
+		return f->type->flags & SCHEMA_ALIAS ? yyjson_mut_arr(d->doc) : yyjson_mut_obj(d->doc);
+	case SCHEMA_BOOL:
+		return yyjson_mut_bool(d->doc, false);
+	case SCHEMA_INT32:
+	case SCHEMA_INT64:
+	case SCHEMA_INT_OR_STRING:
+		return yyjson_mut_sint(d->doc, 0);
+	case SCHEMA_DOUBLE:
+		return yyjson_mut_real(d->doc, 0);
+	case SCHEMA_QUANTITY:
+		return yyjson_mut_str(d->doc, "0");
+	case SCHEMA_TIME:
+	case SCHEMA_MICROTIME:
+	case SCHEMA_ANY:
+		return yyjson_mut_null(d->doc);
+	default:
+		return yyjson_mut_str(d->doc, "");
+	}
+}
+
+static yyjson_mut_val *object(
+	struct decode *d, yyjson_val *v, const struct schema_type *t, const struct path *p, bool root);
+
+/* One value, or one item of a list or map. */
+static yyjson_mut_val *one(struct decode *d, yyjson_val *v, const struct schema_field *f, bool item,
+	const struct schema_type *in, const struct path *p)
+{
+	bool exact = in->flags & SCHEMA_EXACT;
+	yyjson_mut_val *out;
+
+	if (yyjson_is_null(v))
+		return exact ? yyjson_mut_null(d->doc) : null_item(d, f);
+	if (f->base == SCHEMA_OBJECT && f->type->flags & SCHEMA_ALIAS)
+		return value_of(d, v, &f->type->fields[0], f->type, p);
+	if (f->base == SCHEMA_OBJECT) {
+		if (yyjson_is_obj(v))
+			return object(d, v, f->type, p, false);
+		return exact ? decode_any(d, v) : wrong_type(d, v, f, item, in, p);
+	}
+	if (exact)
+		return decode_any(d, v);
+	out = scalar(d, v, f, item, in, p);
+	return out;
+}
+
+static yyjson_mut_val *list(struct decode *d, yyjson_val *v, const struct schema_field *f,
+	const struct schema_type *in, const struct path *p)
+{
+	yyjson_mut_val *out = yyjson_mut_arr(d->doc), *item;
+	yyjson_val *child;
+	size_t i, n;
+
+	if (!out)
+		return decode_no_memory(d);
+	yyjson_arr_foreach (v, i, n, child) {
+		struct path step = {.up = p, .index = i, .step = PATH_INDEX};
+
+		item = one(d, child, f, true, in, &step);
+		if (!item)
+			return d->error ? NULL : decode_no_memory(d);
+		yyjson_mut_arr_append(out, item);
+	}
+	return out;
+}
+
+static yyjson_mut_val *map(struct decode *d, yyjson_val *v, const struct schema_field *f,
+	const struct schema_type *in, const struct path *p)
+{
+	yyjson_mut_val *out = yyjson_mut_obj(d->doc), *item, *k;
+	yyjson_val *key, *child;
+	bool twice = has_duplicates(d, v);
+	size_t i, n;
+
+	if (!out)
+		return decode_no_memory(d);
+	yyjson_obj_foreach (v, i, n, key, child) {
+		struct path step = {
+			.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key), .step = PATH_ENTRY};
+
+		if (twice && skip_duplicate(d, v, key, &step))
+			continue;
+		item = one(d, child, f, true, in, &step);
+		k = string_copy(d, key);
+		if (!item || !k)
+			return d->error ? NULL : decode_no_memory(d);
+		yyjson_mut_obj_add(out, k, item);
+	}
+	return out;
+}
+
+static yyjson_mut_val *value_of(struct decode *d, yyjson_val *v, const struct schema_field *f,
+	const struct schema_type *in, const struct path *p)
+{
+	if (f->shape == SCHEMA_ONE)
+		return one(d, v, f, false, in, p);
+	if (f->shape == SCHEMA_LIST ? yyjson_is_arr(v) : yyjson_is_obj(v))
+		return f->shape == SCHEMA_LIST ? list(d, v, f, in, p) : map(d, v, f, in, p);
+	return in->flags & SCHEMA_EXACT ? decode_any(d, v) : wrong_type(d, v, f, false, in, p);
+}
+
+static bool is_zero(yyjson_val *v, const struct schema_field *f)
+{
+	if (f->shape != SCHEMA_ONE)
+		return yyjson_is_ctn(v) && !yyjson_get_len(v);
+	switch (f->base) {
+	case SCHEMA_STRING:
+	case SCHEMA_BYTES:
+		return yyjson_is_str(v) && !yyjson_get_len(v);
+	case SCHEMA_BOOL:
+		return yyjson_is_false(v);
+	case SCHEMA_INT32:
+	case SCHEMA_INT64:
+		return yyjson_is_int(v) && !yyjson_get_sint(v);
+	default:
+		return false;
+	}
+}
+
+static bool is_identity(yyjson_val *key)
+{
+	return yyjson_equals_str(key, "apiVersion") || yyjson_equals_str(key, "kind");
+}
+
+/* One member of an object; false: stop. */
+static bool member(struct decode *d, yyjson_val *key, yyjson_val *v, const struct schema_type *t,
+	yyjson_mut_val *out, const struct path *p)
+{
+	const struct schema_field *f = schema_field(t, yyjson_get_str(key), yyjson_get_len(key));
+	yyjson_mut_val *value;
+
+	if (!f && !(t->flags & SCHEMA_OPEN)) {
+		decode_strict(d, "unknown field", p);
+		return true;
+	}
+	if (f && yyjson_is_null(v) && !(f->flags & SCHEMA_NULLABLE) &&
+		!(t->flags & SCHEMA_EXACT && !f->rules))
+		return true;
+	if (f && is_zero(v, f) && decode_zero_is_absent(t, f))
+		return true;
+	value = f ? value_of(d, v, f, t, p) : decode_any(d, v);
+	if (!value)
+		return false;
+	if (f)
+		return yyjson_mut_obj_add(out, yyjson_mut_str(d->doc, f->name), value) || decode_no_memory(d);
+	return yyjson_mut_obj_add(out, string_copy(d, key), value) || decode_no_memory(d);
+}
+
+static yyjson_mut_val *object(
+	struct decode *d, yyjson_val *v, const struct schema_type *t, const struct path *p, bool root)
+{
+	yyjson_mut_val *out = yyjson_mut_obj(d->doc);
+	bool twice = has_duplicates(d, v), ok = true;
+	yyjson_val *key, *child;
+	size_t i, n;
+
+	if (!out || d->no_memory)
+		return decode_no_memory(d);
+	if (++d->depth > DECODE_DEPTH_MAX)
+		return decode_fail(d, "json: exceeded max depth");
+	yyjson_obj_foreach (v, i, n, key, child) {
+		struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
+
+		if (twice && skip_duplicate(d, v, key, &step))
+			continue;
+		/* whoever asked has read these two already */
+		if ((root || t->flags & SCHEMA_EMBEDDED) && is_identity(key) &&
+			!schema_field(t, step.name, step.len)) {
+			if (!root)
+				ok = yyjson_mut_obj_add(out, string_copy(d, key), decode_any(d, child));
+		} else {
+			ok = member(d, key, child, t, out, &step);
+		}
+		if (!ok)
+			return d->error ? NULL : decode_no_memory(d);
+	}
+	d->depth--;
+	return out;
+}
+
+yyjson_mut_val *decode_json_value(struct decode *d, yyjson_val *v, const struct schema_type *type, bool root)
+{
+	if (!yyjson_is_obj(v))
+		return decode_fail(d, "json: cannot unmarshal %s into Go value of type %s.%s", json_kind(v),
+			version_of(type), type->name);
+	return object(d, v, type, NULL, root);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Defaults and validation: ordinary objects pass as upstream completes them, bad ones fail in upstream's
+ * words.
+ */
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "cluster/schema/decode.h"
+#include "cluster/schema/default.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/quantity.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/schema/validate.h"
+#include "lib/json.h"
+
+static yyjson_mut_doc *make(const struct schema_kind *k, const char *body)
+{
+	yyjson_mut_doc *doc = NULL;
+	struct status *s = decode_object(&doc, body, strlen(body), DECODE_YAML, k, DECODE_STRICT, NULL);
+
+	if (s)
+		fail_msg("%s: %s", body, s->message);
+	assert_true(default_object(doc, k));
+	return doc;
+}
+
+/* What validation says of a body, and of its update from @before; owned. */
+static char *verdict(const char *api_version, const char *kind, const char *before, const char *body)
+{
+	const struct schema_kind *k = schema_find_kind(api_version, kind);
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL, *old = NULL;
+	struct field_errors e = {0};
+	struct status *s;
+	char *text;
+
+	assert_non_null(k);
+	doc = make(k, body);
+	old = before ? make(k, before) : NULL;
+	validate_object(k, doc->root, old ? old->root : NULL, VALIDATE_MAIN, &e);
+	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
+	text = strdup(s ? s->message : "valid");
+	status_free(s);
+	field_errors_fini(&e);
+	return text;
+}
+
+#define META	     "metadata: {name: a, namespace: d}\n"
+#define TEMPLATE     "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}"
+#define DEPLOY(more) META "spec: {selector: {matchLabels: {a: b}}, " TEMPLATE more "}"
+#define POD(spec)    META "spec: {" spec "}"
+
+static const struct {
+	const char *api_version, *kind, *before, *body, *verdict;
+} cases[] = {
+	{"apps/v1", "Deployment", NULL, DEPLOY(""), "valid"},
+	{"apps/v1", "Deployment", NULL, DEPLOY(", replicas: -1"),
+		"Deployment.apps \"a\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"},
+	{"apps/v1", "Deployment", NULL, META "spec: {selector: {matchLabels: {a: c}}, " TEMPLATE "}",
+		"Deployment.apps \"a\" is invalid: spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not "
+		"match template `labels`"},
+	{"apps/v1", "Deployment", DEPLOY(""),
+		META
+		"spec: {selector: {matchLabels: {a: b, x: y}}, template: {metadata: {labels: {a: b, x: y}}, spec: "
+		"{containers: [{name: c, image: i}]}}}",
+		"Deployment.apps \"a\" is invalid: spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"b\",\"x\":\"y\"}}: field is "
+		"immutable"},
+	{"apps/v1", "Deployment", NULL, META,
+		"Deployment.apps \"a\" is invalid: [spec.selector: Required value, spec.template: Required value]"},
+	{"apps/v1", "Deployment", NULL,
+		DEPLOY(", strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}"),
+		"Deployment.apps \"a\" is invalid: spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when "
+		"`maxSurge` is 0"},
+	{"apps/v1", "Deployment", NULL, DEPLOY(", strategy: {type: Other}"),
+		"Deployment.apps \"a\" is invalid: spec.strategy.type: Unsupported value: \"Other\": supported values: "
+		"\"Recreate\", \"RollingUpdate\""},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i}]"), "valid"},
+	{"v1", "Pod", NULL, POD(""), "Pod \"a\" is invalid: spec.containers: Required value"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i}, {name: c, image: i}]"),
+		"Pod \"a\" is invalid: spec.containers[1].name: Duplicate value: \"c\""},
+	{"v1", "Pod", NULL, POD("containers: [{name: C_, image: i}]"),
+		"Pod \"a\" is invalid: spec.containers[0].name: Invalid value: \"C_\": a lowercase RFC 1123 label must consist of "
+		"lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. "
+		"'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c}]"),
+		"Pod \"a\" is invalid: spec.containers[0].image: Required value"},
+	{"v1", "Pod", NULL,
+		POD("containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /v}]}]"),
+		"Pod \"a\" is invalid: spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, ports: [{containerPort: 0}]}]"),
+		"Pod \"a\" is invalid: spec.containers[0].ports[0].containerPort: Invalid value: 0: must be between 1 and 65535, "
+		"inclusive"},
+	{"v1", "Pod", NULL,
+		POD("containers: [{name: c, image: i, resources: {requests: {cpu: 2}, limits: {cpu: 1}}}]"),
+		"Pod \"a\" is invalid: spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to "
+		"cpu limit of 1"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, livenessProbe: {}}]"),
+		"Pod \"a\" is invalid: spec.containers[0].livenessProbe: Required value: must specify a handler type"},
+	{"v1", "Pod", POD("containers: [{name: c, image: i}]"), POD("containers: [{name: c, image: j}]"),
+		"valid"},
+	{"v1", "Pod", POD("containers: [{name: c, image: i}]"),
+		POD("nodeName: n, containers: [{name: c, image: i}]"),
+		"Pod \"a\" is invalid: spec: Forbidden: pod updates may not change fields other than "
+		"`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
+		"additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+		"previously negative)"},
+	{"v1", "ConfigMap", NULL, META "data: {'a b': c}",
+		"ConfigMap \"a\" is invalid: data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric "
+		"characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+		"'[-._a-zA-Z0-9]+')"},
+	{"v1", "ConfigMap", META "immutable: true\ndata: {a: b}", META "immutable: true\ndata: {a: c}",
+		"ConfigMap \"a\" is invalid: data: Forbidden: field is immutable when `immutable` is set"},
+	{"v1", "ConfigMap", NULL, "metadata: {name: A}",
+		"ConfigMap \"A\" is invalid: metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of "
+		"lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. "
+		"'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
+	{"v1", "ConfigMap", NULL, "data: {a: b}",
+		"ConfigMap \"\" is invalid: metadata.name: Required value: name or generateName is required"},
+	{"v1", "Secret", NULL, META "type: kubernetes.io/tls\ndata: {tls.crt: YQ==}",
+		"Secret \"a\" is invalid: data[tls.key]: Required value"},
+	{"v1", "Secret", META "type: Opaque", META "type: x",
+		"Secret \"a\" is invalid: type: Invalid value: \"x\": field is immutable"},
+	{"v1", "Service", NULL, META "spec: {ports: [{port: 80}]}", "valid"},
+	{"v1", "Service", NULL, META "spec: {}", "Service \"a\" is invalid: spec.ports: Required value"},
+	{"v1", "Service", NULL, META "spec: {ports: [{port: 80}, {port: 81}]}",
+		"Service \"a\" is invalid: [spec.ports[0].name: Required value, spec.ports[1].name: Required value]"},
+	{"v1", "Service", NULL, META "spec: {type: ExternalName}",
+		"Service \"a\" is invalid: spec.externalName: Required value"},
+	{"batch/v1", "Job", NULL, META "spec: {" TEMPLATE "}",
+		"Job.batch \"a\" is invalid: spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", "
+		"\"Never\""},
+	{"batch/v1", "CronJob", NULL,
+		META
+		"spec: {schedule: '*/5 * * jan-mar mon,fri', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, "
+		"containers: [{name: c, image: i}]}}}}}",
+		"valid"},
+	{"batch/v1", "CronJob", NULL,
+		META
+		"spec: {schedule: 'x', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, "
+		"image: i}]}}}}}",
+		"CronJob.batch \"a\" is invalid: spec.schedule: Invalid value: \"x\": expected exactly 5 fields, found 1: [x]"},
+	{"batch/v1", "CronJob", NULL,
+		META
+		"spec: {schedule: '61 * * * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: "
+		"[{name: c, image: i}]}}}}}",
+		"CronJob.batch \"a\" is invalid: spec.schedule: Invalid value: \"61 * * * *\": failed to parse minute: 61"},
+	{"rbac.authorization.k8s.io/v1", "Role", NULL,
+		META "rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]", "valid"},
+	{"rbac.authorization.k8s.io/v1", "Role", NULL, META "rules: [{apiGroups: [''], resources: [pods]}]",
+		"Role.rbac.authorization.k8s.io \"a\" is invalid: rules[0].verbs: Required value"},
+	{"rbac.authorization.k8s.io/v1", "RoleBinding", NULL,
+		META
+		"roleRef: {kind: Role, name: r}\nsubjects: [{kind: User, name: u}, {kind: ServiceAccount, name: s}]",
+		"RoleBinding.rbac.authorization.k8s.io \"a\" is invalid: subjects[1].namespace: Required value"},
+	{"policy/v1", "PodDisruptionBudget", NULL, META "spec: {minAvailable: 50%, selector: {}}", "valid"},
+	{"policy/v1", "PodDisruptionBudget", NULL, META "spec: {minAvailable: half}",
+		"PodDisruptionBudget.policy \"a\" is invalid: spec.minAvailable: Invalid value: \"half\": a valid percent string "
+		"must be a numeric followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"},
+	{"v1", "PersistentVolumeClaim", NULL,
+		META "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}", "valid"},
+	{"v1", "PersistentVolumeClaim", NULL,
+		META "spec: {accessModes: [Other], resources: {requests: {storage: 1Gi}}}",
+		"PersistentVolumeClaim \"a\" is invalid: spec.accessModes[0]: Unsupported value: \"Other\": supported values: "
+		"\"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\""},
+	{"networking.k8s.io/v1", "Ingress", NULL, META "spec: {}",
+		"Ingress.networking.k8s.io \"a\" is invalid: spec: Invalid value: {}: either `defaultBackend` or `rules` must be "
+		"specified"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		META
+		"spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: d, apiVersion: apps/v1}}",
+		"valid"},
+};
+
+static void test_verdicts(void **state)
+{
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *got =
+			verdict(cases[i].api_version, cases[i].kind, cases[i].before, cases[i].body);
+
+		if (strcmp(got, cases[i].verdict) != 0) {
+			print_message("%s %s\n  want %s\n  got  %s\n", cases[i].kind, cases[i].body,
+				cases[i].verdict, got);
+			wrong++;
+		}
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static void completes(const char *api_version, const char *kind, const char *body, const char *want)
+{
+	const struct schema_kind *k = schema_find_kind(api_version, kind);
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = make(k, body), *expected = NULL;
+	cleanup(freep) char *got = NULL;
+	struct status *s = decode_json(&expected, want, strlen(want));
+
+	assert_null(s);
+	got = yyjson_mut_write(doc, 0, NULL);
+	if (!meta_equal(doc->root, expected->root))
+		fail_msg("want %s\n got %s", want, got);
+	/* a second time changes nothing */
+	assert_true(default_object(doc, k));
+	assert_true(meta_equal(doc->root, expected->root));
+}
+
+static void test_defaults(void **state)
+{
+	completes("apps/v1", "Deployment", DEPLOY(""),
+		"{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{"
+		"\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+		"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"imagePullPolicy\":\"Always\",\"resources\":{},"
+		"\"terminationMessagePath\":\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}],\"dnsPolicy\":"
+		"\"ClusterFirst\",\"restartPolicy\":\"Always\",\"schedulerName\":\"default-scheduler\",\"securityContext\":{},"
+		"\"terminationGracePeriodSeconds\":30}},\"replicas\":1,\"revisionHistoryLimit\":10,\"progressDeadlineSeconds\":600,"
+		"\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%\",\"maxUnavailable\":\"25%\"}}}}");
+	completes("v1", "Service", META "spec: {type: NodePort, ports: [{port: 80}]}",
+		"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{\"type\":"
+		"\"NodePort\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":80}],\"sessionAffinity\":\"None\","
+		"\"externalTrafficPolicy\":\"Cluster\",\"internalTrafficPolicy\":\"Cluster\"},\"status\":{\"loadBalancer\":{}}}");
+	completes("v1", "Secret", META "stringData: {a: b}",
+		"{\"kind\":\"Secret\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"data\":{\"a\":\"Yg==\"},"
+		"\"type\":\"Opaque\"}");
+	completes("v1", "Namespace", "metadata: {name: n}",
+		"{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n\",\"labels\":{\"kubernetes.io/metadata.name\":"
+		"\"n\"}},\"spec\":{},\"status\":{\"phase\":\"Active\"}}");
+	completes("v1", "Pod",
+		POD("volumes: [{name: v}, {name: w, secret: {secretName: s}}], containers: [{name: c, image: 'i:1', livenessProbe: "
+		    "{httpGet: {port: 80}}, resources: {limits: {cpu: 1}}}]"),
+		"{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{\"volumes\":[{\"name\":"
+		"\"v\",\"emptyDir\":{}},{\"name\":\"w\",\"secret\":{\"secretName\":\"s\",\"defaultMode\":420}}],\"containers\":[{\"name\":"
+		"\"c\",\"image\":\"i:1\",\"livenessProbe\":{\"httpGet\":{\"port\":80,\"path\":\"/\",\"scheme\":\"HTTP\"},"
+		"\"timeoutSeconds\":1,\"periodSeconds\":10,\"successThreshold\":1,\"failureThreshold\":3},\"resources\":{\"limits\":{"
+		"\"cpu\":\"1\"},\"requests\":{\"cpu\":\"1\"}},\"imagePullPolicy\":\"IfNotPresent\",\"terminationMessagePath\":"
+		"\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}],\"dnsPolicy\":\"ClusterFirst\",\"restartPolicy\":"
+		"\"Always\",\"schedulerName\":\"default-scheduler\",\"securityContext\":{},\"terminationGracePeriodSeconds\":30,"
+		"\"enableServiceLinks\":true}}");
+}
+
+static void test_quantities(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"0.5", "500m"},
+		{"1000m", "1"},
+		{"1024Ki", "1Mi"},
+		{"1.5Gi", "1536Mi"},
+		{"100000", "100k"},
+		{"1e3", "1e3"},
+		{"0", "0"},
+		{"0Mi", "0"},
+		{"-1", "-1"},
+		{"1E", "1E"},
+		{"0.0000000001", "1n"},
+		{"12e6", "12e6"},
+		{"1500m", "1500m"},
+		{"1023", "1023"},
+		{"0.5Mi", "512Ki"},
+		{"500Ki", "500Ki"},
+		{"10n", "10n"},
+		{"9223372036854775807", "9223372036854775807"},
+		{"99999999999999999999", "9223372036854775807"},
+		{".5", "500m"},
+		{"5.", "5"},
+		{"1Ei", "1Ei"},
+		{"100Ei", "9223372036854775807"},
+	};
+	static const char *const bad[] = {"", "x", "1x", "1 ", "--1", "1e", "1.2.3", "Mi", "1MiB", "+", "."};
+
+	for (size_t i = 0; i < array_len(pairs); i++) {
+		char buf[QUANTITY_TEXT_MAX];
+		struct quantity q;
+
+		assert_int_equal(quantity_parse(&q, pairs[i][0], strlen(pairs[i][0])), 0);
+		assert_string_equal(quantity_text(&q, buf), pairs[i][1]);
+	}
+	for (size_t i = 0; i < array_len(bad); i++) {
+		struct quantity q;
+
+		assert_int_not_equal(quantity_parse(&q, bad[i], strlen(bad[i])), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_quantities),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
