@@ -28,15 +28,19 @@ run: image ## boot a fresh node in this terminal
 	@[ $(ARCH) = x86_64 ] || $(BUILD) programs x86_64
 	@qemu/run --arch $(ARCH)
 
-test: ## unit tests, fuzzers, and the VM tests
+# Scenarios run two at a time: each mostly waits for its node.
+test: ## unit tests, fuzzers, and the VM tests, on both architectures
 	@$(MAKE) --no-print-directory image ARCH=x86_64
+ifeq ($(ONLY),)
+	@$(MAKE) --no-print-directory image ARCH=aarch64
+endif
 ifeq ($(filter tests/%,$(ONLY)),)
 	@$(MAKE) --no-print-directory check fuzz
 endif
 ifeq ($(ONLY),)
 	@/usr/bin/python3 -m pytest tests/host
 endif
-	@/usr/bin/python3 -m pytest $(or $(filter tests/%,$(ONLY)),tests/vm)
+	@/usr/bin/python3 -m pytest -n 2 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
 
 check: ## unit tests under ASan and UBSan
 	@$(BUILD) check

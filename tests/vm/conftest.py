@@ -61,6 +61,17 @@ def node(shared_node):
     assert left, f"left behind: {leaks.difference(before, leaks.snapshot(shared_node))}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Two workers run the tests (`make test`): those that share a node, or anything else of a module, stay on one."""
+    for item in items:
+        found = [defs[-1] for defs in item._fixtureinfo.name2fixturedefs.values()]
+        shared = sorted(d.argname for d in found if d.scope != "function" and d.func.__module__ in ("conftest", item.module.__name__))
+        group = "shared_node" if "shared_node" in shared else item.module.__name__ if shared != ["session_dir"] and shared else ""
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_runtest_makereport(item, call):
     """A failed VM test shows what the console said last."""
     if call.when == "call" and call.excinfo is not None:

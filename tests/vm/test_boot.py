@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Booting: through the firmware, without what a machine should have, with a configuration that is wrong, and cut short."""
+"""Booting: without what a machine should have, with a configuration that is wrong, and cut short."""
 
 import random
 import re
-import time
 
 import pytest
 
-from support.node import TOP, Node, eventually
+from support.node import Node, eventually
 
 
 def hello(node):
@@ -151,30 +150,6 @@ def test_reboot_from_inside(make_node):
 
     assert eventually(again, 120, 1)
     node.wait_engine()
-
-
-def test_firmware_boot(make_node):
-    """Firmware, boot manager, EFI file, and the disk image grown to the disk it landed on."""
-    node = make_node(boot="efi")
-    node.boot()
-    assert hello(node)
-    node.docker("run", "-d", "--name", "kept", "wherry/hello", "true")
-    node.stop()
-    node.boot()
-    assert node.docker("ps", "-aq").stdout.strip() != ""
-
-
-@pytest.mark.other_arch
-@pytest.mark.skipif(not (TOP / "out/aarch64/initrd").exists(), reason="no aarch64 image: make image ARCH=aarch64")
-@pytest.mark.parametrize("boot", ["kernel", "efi"])
-def test_aarch64(make_node, boot):
-    node = make_node(arch="aarch64", boot=boot)
-    node.boot()
-    assert hello(node)
-    assert node.docker("run", "--rm", "wherry/hello", "uname", "-m").stdout.strip() == "aarch64"
-    start = time.monotonic()
-    node.stop()
-    assert time.monotonic() - start < 120
 
 
 def test_two_nodes_share_nothing(make_node):

@@ -9,7 +9,7 @@ import pytest
 
 from support import clients, leaks, oci, webimage
 from support.node import eventually
-from support.registry import LyingRegistry, Registry
+from support.registry import LyingRegistry, Registry, machine_yaml
 
 
 
@@ -51,11 +51,7 @@ def puller(registry, liar, tmp_path_factory, session_dir):
 
     nodes = _Nodes(session_dir)
     folder = tmp_path_factory.mktemp("config")
-    text = "version: 1\nengine:\n  registries:\n"
-    for one in (registry.machine_config(), liar.machine_config()):
-        pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
-        text += f"    - host: \"{one['host']}\"\n      ca: |\n{pem}"
-    (folder / "machine.yaml").write_text(text)
+    (folder / "machine.yaml").write_text(machine_yaml(registry, liar))
     node = nodes(extra=["--config", str(folder / "machine.yaml"), "--guest-forward", registry.forward,
                         "--guest-forward", liar.forward, "--forward", "0:8080"])  # fmt: skip
     node.boot()
@@ -196,9 +192,8 @@ def test_redirect_to_link_local_is_refused(node, liar):
 
 def test_power_cut_in_a_pull_is_redone(make_node, registry, tmp_path):
     """The plug is pulled while layers arrive; the next boot has no half layer, and the pull works."""
-    pem = "".join(f"        {line}\n" for line in registry.machine_config()["ca"].splitlines())
     config = tmp_path / "machine.yaml"
-    config.write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{registry.address}\"\n      ca: |\n{pem}")
+    config.write_text(machine_yaml(registry))
     node = make_node(extra=["--config", str(config), "--guest-forward", registry.forward])
     ref = registry.push("lib/nginx", "cut", webimage.nginx())
     for cut_after in (0.3, 1.5):

@@ -34,6 +34,15 @@ def make_certificates(folder):
         "-extfile", "names", "-out", "cert.pem")
 
 
+def machine_yaml(*registries):
+    """A machine configuration whose node trusts the CAs of these registries."""
+    text = "version: 1\nengine:\n  registries:\n"
+    for one in (registry.machine_config() for registry in registries):
+        pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
+        text += f"    - host: \"{one['host']}\"\n      ca: |\n{pem}"
+    return text
+
+
 class Registry:
     """docker-registry with TLS and, given htpasswd, basic authentication."""
 
