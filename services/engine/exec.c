@@ -193,7 +193,7 @@ static int load_one(struct engine *e, const char *dir, const char *file)
 	cleanup(freep) char *path = text_make("%s/%s", dir, file);
 	struct exec *x = calloc(1, sizeof(*x));
 	int err = path && x ? disk_read_json(path, EXEC_RECORD_MAX, &x->doc) : -ENOMEM;
-	yyjson_val *o = err ? NULL : yyjson_doc_get_root(x->doc);
+	yyjson_val *o = x && !err ? yyjson_doc_get_root(x->doc) : NULL;
 
 	if (!err && (!json_str(o, "Container") || !json_obj(o, "Config")))
 		err = -EBADMSG;

@@ -36,10 +36,10 @@ static int make_pipe(int *ours, int *theirs, bool we_read)
 int exec_io_new(struct exec_io **out, struct exec *x)
 {
 	struct exec_io *io = calloc(1, sizeof(*io));
-	int err = io ? 0 : -ENOMEM;
+	int err;
 
-	if (err)
-		return err;
+	if (!io)
+		return -ENOMEM;
 	io->x = x;
 	io->in = io->out[0] = io->out[1] = io->child[0] = io->child[1] = io->child[2] = -1;
 	err = detach_parse(&io->detach, json_str(x->config, "DetachKeys"));

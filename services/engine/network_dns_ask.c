@@ -116,9 +116,9 @@ static void end_query(struct network_query *p)
 static void give_up(struct network_query *p)
 {
 	uint8_t out[DNS_UDP_MAX];
+	size_t len = dns_answer_none(out, sizeof(out), p->msg, &p->q, DNS_SERVFAIL);
 
-	network_dns_reply(
-		p->r, &p->client, out, dns_answer_none(out, sizeof(out), p->msg, &p->q, DNS_SERVFAIL));
+	network_dns_reply(p->r, &p->client, out, len);
 	end_query(p);
 }
 
@@ -253,7 +253,9 @@ void network_dns_ask(struct network_resolver *r, const uint8_t *msg, size_t len,
 	if (r->at_once < AT_ONCE_CONTAINER && on_the_way < AT_ONCE_NODE)
 		p = calloc(1, sizeof(*p) + len);
 	if (!p) {
-		network_dns_reply(r, client, out, dns_answer_none(out, sizeof(out), msg, q, DNS_SERVFAIL));
+		size_t n = dns_answer_none(out, sizeof(out), msg, q, DNS_SERVFAIL);
+
+		network_dns_reply(r, client, out, n);
 		return;
 	}
 	p->r = r;
