@@ -101,10 +101,11 @@ int rt_bpf_devices(struct bpf_insn *out, const struct oci_device_rule *rules, si
 	size_t first = 0;
 
 	prologue(&p);
-	/* A leading "deny everything" is what engines write for "only what follows": the defaults stand after
-	 * it. */
-	while (first < n && !rules[first].allow && rules[first].type == 'a' && rules[first].access == R_ALL)
-		first++;
+	/* "Deny everything" is what engines write for "only what follows", some of them twice: the defaults stand
+	 * after the last of them. */
+	for (size_t i = 0; i < n; i++)
+		if (!rules[i].allow && rules[i].type == 'a' && rules[i].access == R_ALL)
+			first = i + 1;
 	for (size_t i = n; i > first && !closed; i--)
 		closed = rule(&p, &rules[i - 1]);
 	for (size_t i = array_len(defaults); i > 0 && !closed; i--)

@@ -15,7 +15,8 @@ enum { RT_BPF_MAX = 4096 };
  *
  * @rules in order, the later one wins, and each of read, write and mknod is decided on its own; what no rule
  * names is denied. The devices that every container has (null, zero, full, tty, random, urandom, console,
- * ptmx, pts) are allowed unless a rule of the caller's denies them afterwards: they come first.
+ * ptmx, pts) are allowed unless a rule of the caller's denies them by number: they come first, or after the last rule
+ * that denies everything.
  *
  * Return: how many instructions, or -EINVAL when there are too many rules.
  */

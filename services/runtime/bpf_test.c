@@ -64,8 +64,9 @@ static bool naive(
 		{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1}};
 	size_t first = 0;
 
-	while (first < n && !rules[first].allow && rules[first].type == 'a' && rules[first].access == 7)
-		first++;
+	for (size_t i = 0; i < n; i++)
+		if (!rules[i].allow && rules[i].type == 'a' && rules[i].access == 7)
+			first = i + 1;
 	for (unsigned bit = 1; bit <= 4; bit <<= 1) {
 		int decided = -1;
 
@@ -124,12 +125,16 @@ static void fixed(void **state)
 {
 	const struct oci_device_rule docker[] = {{false, 'a', -1, -1, 7}, {true, 'c', 1, 5, 7},
 		{true, 'b', 8, -1, 2}, {false, 'c', 10, 229, 7}};
+	/* Docker's engine writes its list twice. */
+	const struct oci_device_rule twice[] = {
+		{false, 'a', -1, -1, 7}, {true, 'c', 1, 5, 7}, {false, 'a', -1, -1, 7}, {true, 'c', 1, 5, 7}};
 	const struct oci_device_rule everything[] = {{true, 'a', -1, -1, 7}};
 	const struct oci_device_rule parts[] = {
 		{true, 'c', 1, 4, 2}, {true, 'c', 1, 4, 4}, {false, 'c', 1, 3, 4}};
 
 	compare(NULL, 0);
 	compare(docker, array_len(docker));
+	compare(twice, array_len(twice));
 	compare(everything, array_len(everything));
 	compare(parts, array_len(parts));
 }

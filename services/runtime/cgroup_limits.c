@@ -3,9 +3,12 @@
 /* From the specification's vocabulary (cgroup v1) to cgroup v2's files. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/bpf.h"
 #include "runtime/cgroup.h"
@@ -46,9 +49,26 @@ static int apply_swap(int dir, const struct oci_resources *r)
 	return e == -ENOENT && swap <= 0 ? 0 : e;
 }
 
+static int check_memory(int dir, const struct oci_resources *r)
+{
+	cleanup(closep) int fd = openat(dir, "memory.current", O_RDONLY | O_CLOEXEC);
+	char text[32] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return rt_fail(errno, "read cgroup file memory.current");
+	if (strtoull(text, NULL, 10) > (uint64_t)r->memory)
+		return rt_refuse("linux.resources.memory.limit %" PRId64
+				 " is below what is in use, %.*s bytes",
+			r->memory, (int)strcspn(text, "\n"), text);
+	return 0;
+}
+
 static int apply_memory(int dir, const struct oci_resources *r)
 {
-	int e = 0;
+	int e = r->check_memory && r->has_memory && r->memory > 0 ? check_memory(dir, r) : 0;
+
+	if (e < 0)
+		return e;
 
 	if (r->has_memory && r->memory)
 		e = write_limit(dir, "memory.max", r->memory);
@@ -165,8 +185,14 @@ static int apply_hugepages(int dir, yyjson_val *arr)
 		e = rt_cgroup_write(dir, file, text);
 		if (e < 0)
 			return e;
+		/* Reservations count too, or a program that maps more than its limit dies only when it touches it. */
+		snprintf(file, sizeof(file), "hugetlb.%s.rsvd.max",
+			yyjson_get_str(yyjson_obj_get(item, "pageSize")));
+		e = rt_cgroup_write(dir, file, text);
+		if (e < 0 && e != -ENOENT)
+			return e;
 	}
-	return e;
+	return 0;
 }
 
 static int apply_rdma(int dir, yyjson_val *map)

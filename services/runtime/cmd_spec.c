@@ -137,6 +137,8 @@ static char *features(void)
 	yyjson_mut_doc_set_root(doc, o);
 	yyjson_mut_obj_add_str(doc, o, "ociVersionMin", "1.0.0");
 	yyjson_mut_obj_add_str(doc, o, "ociVersionMax", "1.2.1");
+	yyjson_mut_obj_add_arr(
+		doc, o, "potentiallyUnsafeConfigAnnotations"); /* no annotation changes anything */
 	add_list(doc, o, "hooks", hooks, array_len(hooks));
 	arr = yyjson_mut_obj_add_arr(doc, o, "mountOptions");
 	for (size_t i = 0; rt_mountopt_name(i); i++)
@@ -156,7 +158,7 @@ static char *features(void)
 	add_flag(doc, lin, "apparmor", false);
 	add_flag(doc, lin, "selinux", false);
 	add_flag(doc, lin, "intelRdt", false);
-	add_flag(doc, yyjson_mut_obj_add_obj(doc, lin, "mountExtensions"), "idmap", false);
+	add_flag(doc, yyjson_mut_obj_add_obj(doc, lin, "mountExtensions"), "idmap", true);
 	add_flag(doc, lin, "netDevices", false);
 	text = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
 	yyjson_mut_doc_free(doc);

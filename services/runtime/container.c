@@ -22,7 +22,9 @@
 #include "runtime/hooks.h"
 #include "runtime/ns.h"
 #include "runtime/pidfile.h"
+#include "runtime/process.h"
 #include "runtime/seccomp.h"
+#include "runtime/sources.h"
 #include "runtime/state.h"
 #include "runtime/sys.h"
 
@@ -31,7 +33,7 @@ struct making {
 	const struct rt_create *c;
 	const struct oci_spec *spec;
 	int root, dir, fifo, cgroup, sock, child_sock, init, console, listener, host_pidns;
-	int *sources; /* owned; see rt_rootfs */
+	int *sources; /* owned; see sources.h */
 	struct rt_seccomp seccomp;
 	struct rt_namespaces ns;
 	char cgroup_path[RT_CGROUP_PATH_MAX];
@@ -58,9 +60,7 @@ static void making_fini(struct making *m)
 
 	for (size_t i = 0; i < array_len(fds); i++)
 		closep(fds[i]);
-	for (size_t i = 0; m->sources && i < m->spec->n_mounts; i++)
-		closep(&m->sources[i]);
-	free(m->sources);
+	rt_sources_close(m->sources, m->spec);
 	rt_seccomp_fini(&m->seccomp);
 	rt_ns_fini(&m->ns);
 }
@@ -106,19 +106,6 @@ static int make_gate(struct making *m)
 	return m->fifo < 0 ? rt_fail(errno, "open the start gate") : 0;
 }
 
-/* Bind sources that the container's root user may not reach, and those that need its id maps. */
-static int open_sources(struct making *m)
-{
-	if (!(m->ns.differ & CLONE_NEWUSER))
-		return 0;
-	m->sources = calloc(m->spec->n_mounts + 1, sizeof(int));
-	if (!m->sources)
-		return rt_fail(ENOMEM, "mounts");
-	for (size_t i = 0; i < m->spec->n_mounts; i++)
-		m->sources[i] = -1;
-	return 0;
-}
-
 static int prepare(struct making *m)
 {
 	const struct rt_create *c = m->c;
@@ -145,7 +132,7 @@ static int prepare(struct making *m)
 		return m->cgroup;
 	r = rt_cgroup_apply(m->cgroup, &m->spec->resources, true, !m->cgroup_made);
 	if (r == 0)
-		r = open_sources(m);
+		r = rt_sources_open(&m->sources, m->spec, m->ns.join[NS_USER]);
 	if (r < 0)
 		return r;
 	if (m->spec->process.terminal) {
@@ -180,43 +167,107 @@ static int prepare(struct making *m)
 	return 0;
 }
 
+/* In the new process; does not return. */
+_Noreturn static void born(struct making *m, struct rt_child *child)
+{
+	/* The lock on the state directory, and the command's end of the socket, must not live on in the child. */
+	closep(&m->dir);
+	closep(&m->root);
+	closep(&m->sock);
+	closep(&m->init);
+	rt_child_main(child);
+}
+
+static pid_t clone_child(struct making *m, uint64_t more, int exit_signal)
+{
+	struct clone_args a = {
+		.flags = (m->ns.fresh & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME)) | CLONE_PIDFD |
+			 CLONE_INTO_CGROUP | more,
+		.pidfd = (uintptr_t)&m->pidfd,
+		.exit_signal = (uint64_t)exit_signal,
+		.cgroup = (uint64_t)m->cgroup,
+	};
+
+	return sys_clone3(&a);
+}
+
+struct midwife_word {
+	pid_t pid;
+	int pidfd, err;
+};
+
+/*
+ * New namespaces belong to the user namespace of who makes them, and procfs and sysfs can be mounted only where
+ * that is the container's. So a process between enters the user namespace that is joined, and bears the
+ * container's there, as a child of the command (CLONE_PARENT). It shares the command's descriptors, and thereby
+ * the pidfd; it ends before the command goes on.
+ */
+_Noreturn static void midwife(struct making *m, struct rt_child *child, int out)
+{
+	struct midwife_word w = {.pidfd = -1};
+
+	if ((m->ns.join[NS_PID] >= 0 && setns(m->ns.join[NS_PID], CLONE_NEWPID) < 0) ||
+		setns(m->ns.join[NS_USER], CLONE_NEWUSER) < 0) {
+		w.err = errno;
+	} else {
+		w.pid = clone_child(m, CLONE_PARENT, 0);
+		if (w.pid == 0) {
+			child->in_userns = true;
+			born(m, child);
+		}
+		w.err = w.pid < 0 ? errno : 0;
+		w.pidfd = m->pidfd;
+	}
+	_exit(write(out, &w, sizeof(w)) == sizeof(w) ? 0 : 1);
+}
+
+static int bear_in_userns(struct making *m, struct rt_child *child)
+{
+	struct clone_args a = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+	struct midwife_word w;
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return rt_fail(errno, "pipe");
+	cleanup(closep) int in = pair[0], out = pair[1];
+	pid_t between = sys_clone3(&a);
+
+	if (between < 0)
+		return rt_fail(errno, "start the container's process");
+	if (between == 0)
+		midwife(m, child, out);
+	while (waitpid(between, NULL, 0) < 0 && errno == EINTR)
+		;
+	/* The descriptor table is shared: only here may the writing end go. */
+	closep(&out);
+	if (read(in, &w, sizeof(w)) != sizeof(w))
+		return rt_refuse("the process that enters the user namespace died");
+	if (w.err)
+		return rt_fail(w.err, "start the container's process in the user namespace that it joins");
+	m->pid = w.pid;
+	m->pidfd = w.pidfd;
+	return 0;
+}
+
 /* Born into its cgroup and its namespaces. In the child this does not return. */
 static int bear(struct making *m, struct rt_child *child)
 {
-	uint64_t flags = m->ns.fresh & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
-
 	if (m->ns.join[NS_USER] >= 0) {
-		/* A pid namespace has to belong to the joined user namespace, or no procfs could be mounted
-		 * for it. */
-		if (m->ns.fresh & CLONE_NEWPID)
-			return rt_refuse(
-				"a new pid namespace inside a joined user namespace is not supported");
-		flags = 0;
+		int r = bear_in_userns(m, child);
+
+		closep(&m->child_sock);
+		return r;
 	}
 	if (m->ns.join[NS_PID] >= 0) {
 		m->host_pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 		if (m->host_pidns < 0 || setns(m->ns.join[NS_PID], CLONE_NEWPID) < 0)
 			return rt_fail(errno, "join the pid namespace");
 	}
-	struct clone_args a = {
-		.flags = flags | CLONE_PIDFD | CLONE_INTO_CGROUP,
-		.pidfd = (uintptr_t)&m->pidfd,
-		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)m->cgroup,
-	};
-
-	m->pid = sys_clone3(&a);
+	m->pid = clone_child(m, 0, SIGCHLD);
 	if (m->pid < 0)
 		return rt_fail(errno, "start the container's process");
-	if (m->pid == 0) {
-		/* The lock on the state directory, and the command's end of the socket, must not live on in
-		 * the child. */
-		closep(&m->dir);
-		closep(&m->root);
-		closep(&m->sock);
-		closep(&m->init);
-		rt_child_main(child);
-	}
+	if (m->pid == 0)
+		born(m, child);
 	closep(&m->child_sock);
 	/* Hooks are the host's. */
 	if (m->host_pidns >= 0 && setns(m->host_pidns, CLONE_NEWPID) < 0)
@@ -331,7 +382,13 @@ static int run_steps(struct making *m)
 	}
 	snprintf(oom, sizeof(oom), "%lld", (long long)s->process.oom_score_adj);
 	if (m->ns.differ & CLONE_NEWUSER) {
-		r = rt_ns_map_ids(m->pid, &s->uids, &s->gids, s->process.has_oom_score_adj ? oom : NULL);
+		static const struct oci_idmaps none;
+		bool fresh = m->ns.fresh & CLONE_NEWUSER; /* one that is joined has its maps */
+
+		r = rt_ns_map_ids(m->pid, fresh ? &s->uids : &none, fresh ? &s->gids : &none,
+			s->process.has_oom_score_adj ? oom : NULL);
+		if (r == 0)
+			r = rt_process_raise_limits(m->pid, &s->process);
 		if (r < 0)
 			return r;
 	}
@@ -370,148 +427,5 @@ int rt_container_create(const struct rt_create *c, const struct oci_spec *spec, 
 		out->pidfd = take_fd(m.pidfd);
 	}
 	making_fini(&m);
-	return r;
-}
-
-/* What the container's process left in the fifo: nothing when its program runs, since exec closed its end. */
-static int start_result(int dir)
-{
-	cleanup(closep) int fd = openat(dir, "exec.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	char text[RT_FAIL_MAX];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n < 0 && errno == EAGAIN)
-		return 0;
-	if (n < 0)
-		return rt_fail(errno, "read the start gate");
-	if (n == 0)
-		return 0;
-	text[n] = '\0';
-	if (n == 1)
-		return rt_refuse("the container's process has ended");
-	rt_reason_set(text);
-	return rt_while(-EINVAL, "unable to start container process");
-}
-
-static int open_gate(const struct rt_state *s)
-{
-	cleanup(closep) int fd = openat(s->dir, "exec.fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	int r;
-
-	if (fd < 0 && errno == ENXIO)
-		return rt_refuse("the container's process has ended");
-	if (fd < 0)
-		return rt_fail(errno, "open the start gate");
-	/* A reader that has just died makes this EPIPE; SIGPIPE is ignored. */
-	if (write(fd, "g", 1) != 1)
-		return rt_fail(errno, "pass the start gate");
-	struct pollfd p = {.fd = fd};
-
-	/* The last reader goes when the program is executed, or when that failed. */
-	do
-		r = poll(&p, 1, -1);
-	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return rt_fail(errno, "wait for the program");
-	r = start_result(s->dir);
-	if (unlinkat(s->dir, "exec.fifo", 0) < 0)
-		return rt_fail(errno, "remove the start gate");
-	return r;
-}
-
-int rt_container_start(const char *root, const char *id)
-{
-	cleanup(closep) int dir = rt_root_open(root, false);
-	struct rt_state s;
-	enum rt_status status;
-	int r = dir < 0 ? dir : rt_state_load(&s, dir, id, 2 /* LOCK_EX */);
-
-	if (dir < 0)
-		return r;
-	if (r == 0)
-		r = rt_state_status(&s, &status, NULL);
-	if (r == 0 && status != RT_CREATED) {
-		if (status == RT_STOPPED)
-			r = rt_refuse("cannot start a container that has stopped");
-		else
-			r = rt_refuse("cannot start a container in the %s state", rt_status_name(status));
-	}
-	if (r == 0)
-		r = open_gate(&s);
-	if (r == 0 && s.poststart.n) {
-		cleanup(freep) char *text =
-			rt_state_oci(s.version, s.id, "running", s.pid, s.bundle, s.annotations);
-
-		r = text ? rt_hooks_run(&s.poststart, "poststart", text)
-			 : rt_fail(ENOMEM, "describe the state");
-		/* The program runs already; as runc does, it does not survive a failed hook. */
-		if (r < 0 && kill(s.pid, SIGKILL) < 0)
-			rt_warn("process %ld: %s", (long)s.pid, strerror(errno));
-	}
-	rt_state_fini(&s);
-	return r;
-}
-
-static int kill_and_wait(const struct rt_state *s, int pidfd)
-{
-	cleanup(closep) int group = rt_cgroup_open(s->cgroup);
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	int r;
-
-	if (group < 0 && group != -ENOENT)
-		return group;
-	if (group >= 0) {
-		r = rt_cgroup_kill(group);
-		if (r < 0)
-			return r;
-	} else if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0 && errno != ESRCH) {
-		return rt_fail(errno, "kill process %ld", (long)s->pid);
-	}
-	do
-		r = poll(&p, 1, 10000);
-	while (r < 0 && errno == EINTR);
-	return r == 1 ? 0 : rt_refuse("process %ld does not end", (long)s->pid);
-}
-
-/* Of a create that was itself killed: a directory without a state. */
-static int delete_remains(int root, const char *id)
-{
-	cleanup(closep) int dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	return dir < 0 ? 0 : rt_state_remove(root, id);
-}
-
-int rt_container_delete(const char *root_path, const char *id, bool force)
-{
-	cleanup(closep) int root = rt_root_open(root_path, false);
-	cleanup(closep) int pidfd = -1;
-	struct rt_state s;
-	enum rt_status status = RT_STOPPED;
-	int r = root < 0 ? root : rt_state_load(&s, root, id, 2 /* LOCK_EX */);
-
-	if (root < 0)
-		return force && root == -ENOENT ? 0 : r;
-	if (r == 0)
-		r = rt_state_status(&s, &status, &pidfd);
-	if (r == 0 && status != RT_STOPPED && status != RT_CREATED && !force)
-		r = rt_refuse(
-			"cannot delete container %s that is not stopped: %s", id, rt_status_name(status));
-	else if (r == 0 && status != RT_STOPPED)
-		r = kill_and_wait(&s, pidfd);
-	if (r == 0)
-		r = rt_cgroup_remove(s.cgroup);
-	if (r == 0 && s.poststop.n) {
-		cleanup(freep) char *text =
-			rt_state_oci(s.version, s.id, "stopped", 0, s.bundle, s.annotations);
-
-		/* The container is gone either way (runtime specification, "Poststop"). */
-		if (text && rt_hooks_run(&s.poststop, "poststop", text) < 0)
-			rt_warn("%s", rt_reason());
-	}
-	if (r == 0)
-		r = rt_state_remove(root, id);
-	else if (r == -ENOENT && force && rt_id_check(id) == 0)
-		r = delete_remains(root, id);
-	rt_state_fini(&s);
 	return r;
 }

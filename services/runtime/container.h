@@ -46,7 +46,7 @@ must_check int rt_container_start(const char *root, const char *id);
 /* Removes a container that has ended, or with @force any. 0 or -errno. */
 must_check int rt_container_delete(const char *root, const char *id, bool force);
 
-/* The child's half (container_child.c). */
+/* The child's half (container_child.c). Start and delete are in container_life.c. */
 struct rt_child {
 	const struct rt_create *c;
 	const struct oci_spec *spec;
@@ -55,6 +55,7 @@ struct rt_child {
 	const int *sources; /* see rt_rootfs */
 	const char *cgroup; /* its path */
 	int sock, fifo, console, listener;
+	bool in_userns;	 /* born inside the user namespace that is joined */
 	bool wait_early; /* for the command's word before the first step */
 	bool wait_hooks; /* createContainer hooks need the pid, which only the command knows */
 };

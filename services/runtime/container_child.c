@@ -87,9 +87,7 @@ static int namespaces(struct rt_child *ch, struct rt_rootfs *root)
 	uint64_t late = ch->ns->fresh & (CLONE_NEWCGROUP | CLONE_NEWTIME);
 	int r;
 
-	if (ch->ns->join[NS_USER] >= 0)
-		late = ch->ns->fresh & ~(uint64_t)CLONE_NEWPID;
-	r = rt_ns_join(ch->ns);
+	r = rt_ns_join(ch->ns, ch->in_userns);
 	if (r < 0)
 		return r;
 	if (late && syscall(SYS_unshare, late) < 0)

@@ -255,6 +255,9 @@ static int steps(struct job *j)
 			return rt_fail(-r, "let init supervise the process as %s", j->e->supervise);
 		j->watched = true;
 	}
+	r = j->e->state->ns & CLONE_NEWUSER ? rt_process_raise_limits(j->pid, j->e->process) : 0;
+	if (r < 0)
+		return r;
 	r = rt_word_send(j->sock, 0, 0, "");
 	/* It may have died before; then it said why. */
 	if (r < 0 && result(j) == 0)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "runtime/cmd.h"
 #include "runtime/exe.h"
@@ -58,7 +59,9 @@ static int dispatch(struct rt_args *a, const struct rt_global *g)
 	for (size_t i = 0; i < array_len(commands); i++) {
 		if (strcmp(commands[i].name, name))
 			continue;
-		int r = commands[i].run(g, a);
+		int r = geteuid() && strcmp(name, "features") && strcmp(name, "spec")
+				? rt_refuse("this runtime runs as root only")
+				: commands[i].run(g, a);
 
 		if (r < 0) {
 			rt_log_reason(name);
@@ -77,7 +80,7 @@ static int dispatch(struct rt_args *a, const struct rt_global *g)
 int main(int argc, char **argv)
 {
 	struct rt_global g = {.root = "/run/runtime"};
-	const char *log = NULL, *format = "text", *rootless = NULL;
+	const char *log = NULL, *format = "text", *manager = NULL, *rootless = NULL;
 	bool debug = false, systemd = false, show_version = false;
 	const struct rt_opt opts[] = {
 		{"root", NULL, OPT_STRING, &g.root,
@@ -86,7 +89,8 @@ int main(int argc, char **argv)
 		{"log-format", NULL, OPT_STRING, &format, "text or json"},
 		{"debug", NULL, OPT_FLAG, &debug, "log more"},
 		{"systemd-cgroup", NULL, OPT_FLAG, &systemd, "refused: there is no systemd here"},
-		{"cgroup-manager", NULL, OPT_STRING, &rootless, "only cgroupfs"},
+		{"cgroup-manager", NULL, OPT_STRING, &manager, "only cgroupfs"},
+		{"rootless", NULL, OPT_STRING, &rootless, "auto or false; true is refused"},
 		{"version", "v", OPT_FLAG, &show_version, "show the version"},
 	};
 	struct rt_args a = {argc - 1, argv + 1};
@@ -117,8 +121,12 @@ int main(int argc, char **argv)
 		rt_log_debug_on();
 	if (r == 0 && systemd)
 		r = rt_refuse("--systemd-cgroup: this runtime drives cgroups itself, there is no systemd");
-	if (r == 0 && rootless && strcmp(rootless, "cgroupfs"))
+	if (r == 0 && manager && strcmp(manager, "cgroupfs"))
 		r = rt_refuse("--cgroup-manager: only cgroupfs is supported");
+	if (r == 0 && rootless && strcmp(rootless, "auto") && strcmp(rootless, "false"))
+		r = rt_refuse(
+			"--rootless %s: this runtime runs as root; linux.uidMappings give a container ids of its own",
+			rootless);
 	if (r == 0 && !a.argc) {
 		list();
 		return 1;

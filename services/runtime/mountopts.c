@@ -169,7 +169,10 @@ int rt_mountopts_parse(struct rt_mountopts *o, const struct oci_mount *m)
 		return rt_refuse("mount %s: a bind mount takes no option %s", m->destination, o->data[0]);
 	if (o->remount && !o->bind)
 		return rt_refuse("mount %s: remount is for bind mounts only", m->destination);
-	if (o->idmap || m->uids.n)
-		return rt_refuse("mount %s: this runtime makes no id-mapped mounts", m->destination);
+	o->idmap |= m->uids.n != 0;
+	if (o->idmap && !o->bind)
+		return rt_refuse("mount %s: only bind mounts can be id-mapped", m->destination);
+	if (o->idmap && o->remount)
+		return rt_refuse("mount %s: a remount cannot be id-mapped", m->destination);
 	return 0;
 }

@@ -75,12 +75,12 @@ int rt_ns_open(struct rt_namespaces *n, const struct oci_spec *s)
 	return 0;
 }
 
-int rt_ns_join(const struct rt_namespaces *n)
+int rt_ns_join(const struct rt_namespaces *n, bool in_userns)
 {
 	/* NS_USER is the first kind: its rights are needed for the others. The mount namespace changes the
 	 * root. */
 	for (int k = 0; k < NS_KINDS; k++) {
-		if (n->join[k] < 0 || k == NS_PID || k == NS_MOUNT)
+		if (n->join[k] < 0 || k == NS_PID || k == NS_MOUNT || (k == NS_USER && in_userns))
 			continue;
 		if (setns(n->join[k], (int)kinds[k].flag) < 0)
 			return rt_fail(errno, "join the %s namespace", kinds[k].name);

@@ -20,8 +20,9 @@ must_check int rt_ns_open(struct rt_namespaces *n, const struct oci_spec *s);
 void rt_ns_init(struct rt_namespaces *n);
 void rt_ns_fini(struct rt_namespaces *n);
 
-/* In the container's process: all that is joined, but pid, which only a child can be born into. */
-must_check int rt_ns_join(const struct rt_namespaces *n);
+/* In the container's process: all that is joined, but pid, which only a child can be born into; and user when
+ * it is in it already. */
+must_check int rt_ns_join(const struct rt_namespaces *n, bool in_userns);
 
 /* Loopback up, in the network namespace of the caller. 0 or -errno. */
 must_check int rt_ns_loopback_up(void);

@@ -42,6 +42,23 @@ static int limits(const struct oci_process *s)
 	return 0;
 }
 
+int rt_process_raise_limits(pid_t pid, const struct oci_process *s)
+{
+	for (size_t i = 0; i < s->n_rlimits; i++) {
+		struct rlimit now;
+		int what = s->rlimits[i].resource;
+
+		if (prlimit(pid, what, NULL, &now) < 0)
+			return rt_fail(errno, "process.rlimits[%zu]", i);
+		if (now.rlim_max >= s->rlimits[i].limit.rlim_max)
+			continue;
+		now.rlim_max = s->rlimits[i].limit.rlim_max;
+		if (prlimit(pid, what, &now, NULL) < 0)
+			return rt_fail(errno, "process.rlimits[%zu]", i);
+	}
+	return 0;
+}
+
 static int priorities(const struct rt_process *p)
 {
 	const struct oci_scheduler *c = &p->spec->scheduler;

@@ -26,6 +26,12 @@ struct rt_process {
  */
 must_check int rt_process_prepare(struct rt_process *p);
 
+/*
+ * Hard limits that are above what @pid has, raised by the command: inside a user namespace nobody may. The limits
+ * themselves are set by rt_process_prepare(). 0 or -errno.
+ */
+must_check int rt_process_raise_limits(pid_t pid, const struct oci_process *s);
+
 /* Drops the last privileges, installs the filter and executes. Returns only on failure: -errno. */
 must_check int rt_process_exec(struct rt_process *p, const char *state);
 

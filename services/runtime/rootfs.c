@@ -131,12 +131,15 @@ int rt_rootfs_mounts(struct rt_rootfs *r)
  * it. */
 static int pivot(struct rt_rootfs *r)
 {
-	if (fchdir(r->root) < 0)
+	cleanup(closep) int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (old < 0 || fchdir(r->root) < 0)
 		return rt_fail(errno, "enter the root");
 	if (sys_pivot_root(".", ".") < 0)
 		return rt_fail(errno, "pivot_root");
 	if (r->spec->propagation == MS_SHARED) {
-		int e = propagate(AT_FDCWD, ".", MS_SLAVE, AT_RECURSIVE);
+		/* By descriptor: "." is the new root, whose mounts keep what they were given. */
+		int e = propagate(old, "", MS_SLAVE, AT_EMPTY_PATH | AT_RECURSIVE);
 
 		if (e < 0)
 			return rt_fail(-e, "cut off the old root");

@@ -16,9 +16,8 @@ struct rt_rootfs {
 	bool own_cgroup_ns;
 	bool userns; /* device nodes cannot be made: they are bound from the host */
 	bool no_pivot;
-	const int
-		*sources; /* NULL, or a detached tree (or -1) for each mount, made before privileges shrank */
-	int root;	  /* owned: the root as a mount */
+	const int *sources; /* borrowed; see sources.h */
+	int root;	    /* owned: the root as a mount */
 	int proc; /* owned: private procfs, see procfs.h; becomes the container's /proc where it asks for one
 		   */
 	bool proc_attached;
@@ -40,8 +39,11 @@ must_check int rt_rootfs_enter(struct rt_rootfs *r);   /* pivot; the working dir
 
 /* One entry of `mounts` (rootfs_mount.c). @i: its index. */
 must_check int rt_rootfs_mount(struct rt_rootfs *r, size_t i);
-/* Detached copy of what a bind mount names, id-mapped if asked; also before the namespaces are entered. */
+/* Detached copy of what a bind mount names; also before the namespaces are entered. */
 must_check int rt_bind_source(const struct oci_mount *m, int bundle);
+
+/* tmpcopyup: what lies below the directory @from, also into the tmpfs @to. 0 or -errno. */
+must_check int rt_copy_up(int from, int to);
 
 /* Attach the detached mount @mount to the object @target. 0 or -errno without a sentence. */
 must_check int rt_attach(int mount, int target);

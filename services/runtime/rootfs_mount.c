@@ -258,17 +258,45 @@ static int remount(struct rt_rootfs *r, const struct oci_mount *m, const struct 
 	return e < 0 ? e : set_attr(target, o->rec_set, o->rec_clear, AT_RECURSIVE);
 }
 
+/* A tmpfs that continues a directory of the image has its mode, unless one was given. */
+static int copy_up_mode(struct rt_rootfs *r, const struct oci_mount *m, struct rt_mountopts *o, char mode[16])
+{
+	cleanup(closep) int dir = rt_resolve(r->root, m->destination);
+	struct stat st;
+
+	for (size_t i = 0; i < o->n_data; i++)
+		if (strstr(o->data[i], "mode="))
+			return 0;
+	if (dir < 0 || o->n_data == RT_MOUNT_DATA_MAX)
+		return dir == -ENOENT || dir >= 0 ? 0 : rt_fail(-dir, "resolve the target inside the root");
+	if (fstat(dir, &st) < 0)
+		return rt_fail(errno, "stat the target");
+	snprintf(mode, 16, "mode=%o", st.st_mode & 07777u);
+	o->data[o->n_data++] = mode;
+	return 0;
+}
+
 int rt_rootfs_mount(struct rt_rootfs *r, size_t i)
 {
 	const struct oci_mount *m = &r->spec->mounts[i];
 	struct rt_mountopts o;
 	struct stat st;
+	char mode[16];
 	int e = rt_mountopts_parse(&o, m);
 
 	if (e < 0)
 		return e;
-	if (o.copy_up)
-		return rt_refuse("tmpcopyup is not supported");
+	uint64_t after = 0;
+
+	if (o.copy_up) {
+		if (o.bind || !m->type || strcmp(m->type, "tmpfs"))
+			return rt_refuse("tmpcopyup is for tmpfs only");
+		after = o.attr_set & MOUNT_ATTR_RDONLY;
+		o.attr_set &= ~after;
+		e = copy_up_mode(r, m, &o, mode);
+		if (e < 0)
+			return e;
+	}
 	if (m->destination[strspn(m->destination, "/.")] == '\0')
 		return rt_refuse("a mount cannot replace the root");
 	if (o.remount)
@@ -287,6 +315,13 @@ int rt_rootfs_mount(struct rt_rootfs *r, size_t i)
 
 	if (target < 0)
 		return rt_fail(-target, "resolve the target inside the root");
+	if (o.copy_up) {
+		e = rt_copy_up(target, fd);
+		if (e == 0)
+			e = set_attr(fd, after, 0, 0);
+		if (e < 0)
+			return e;
+	}
 	e = rt_attach(fd, target);
 	if (e < 0)
 		return rt_fail(-e, "attach");

@@ -230,6 +230,18 @@ static int version_check(const char *v)
 	return 0;
 }
 
+/* A bundle for another kind of container is not one for this. */
+static int platform_check(struct js o)
+{
+	static const char *const others[] = {"vm", "windows", "solaris", "zos", "freebsd"};
+
+	for (size_t i = 0; i < array_len(others); i++)
+		if (js_has(o, others[i]))
+			return rt_refuse("config.json has a section %s: this runtime makes Linux containers",
+				others[i]);
+	return 0;
+}
+
 static int root_parse(struct oci_spec *s, struct js o)
 {
 	yyjson_val *root = NULL;
@@ -266,6 +278,8 @@ static int parse(struct oci_spec *s, size_t len)
 	r = js_str(o, "ociVersion", &s->version);
 	if (r == 0)
 		r = version_check(s->version);
+	if (r == 0)
+		r = platform_check(o);
 	if (r == 0)
 		r = js_str(o, "hostname", &s->hostname);
 	if (r == 0)

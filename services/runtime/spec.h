@@ -113,7 +113,7 @@ struct oci_throttles {
 struct oci_resources {
 	bool has_memory, has_swap, has_reservation, has_pids, has_quota, has_period, has_shares, has_burst,
 		has_idle;
-	bool has_weight;
+	bool has_weight, check_memory; /* refuse a memory limit below what is in use */
 	int64_t memory, swap, reservation, pids, quota, idle;
 	uint64_t shares, period, burst;
 	const char *cpus, *mems;

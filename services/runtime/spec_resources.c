@@ -18,7 +18,7 @@ static int memory_parse(struct oci_resources *r, struct js o)
 {
 	yyjson_val *v = NULL;
 	int64_t kernel = 0, tcp = 0;
-	bool no_oom = false;
+	bool no_oom = false, hierarchy = true;
 	int e = js_obj(o, "memory", &v);
 	struct js m = {v, "linux.resources.memory"};
 
@@ -35,8 +35,15 @@ static int memory_parse(struct oci_resources *r, struct js o)
 		e = js_i64(m, "kernelTCP", &tcp);
 	if (e == 0)
 		e = js_bool(m, "disableOOMKiller", &no_oom);
+	if (e == 0)
+		e = js_bool(m, "useHierarchy", &hierarchy);
+	if (e == 0)
+		e = js_bool(m, "checkBeforeUpdate", &r->check_memory);
 	if (e < 0)
 		return e;
+	if (!hierarchy)
+		return rt_refuse(
+			"linux.resources.memory.useHierarchy: cgroup v2 always counts hierarchically");
 	if (kernel > 0 || tcp > 0)
 		return rt_refuse("linux.resources.memory: cgroup v2 has no kernel memory limit of its own");
 	if (js_has(m, "swappiness"))

@@ -27,6 +27,32 @@ def userns(config):
     return c
 
 
+OTHER = [{"containerID": 0, "hostID": 4000, "size": 1000}]
+
+
+def joined(config):
+    """In the user namespace that the guest keeps for this."""
+    c = also(config, namespaces=without() + [{"type": "user", "path": "/run/userns"}])
+    c["root"]["path"] = "/rootfs100000"
+    return c
+
+
+def with_dev(config, root):
+    """With the image's own /dev."""
+    c = dict(config, root={"path": root})
+    c["mounts"] = [m for m in c["mounts"] if m["destination"] != "/dev"]
+    return c
+
+
+def faked_proc(config):
+    """Something else lies at /proc, and a real one beside it."""
+    c = dict(config)
+    c["mounts"] = [bind("/vol", "/proc"), {"destination": "/p2", "type": "proc", "source": "proc"},
+                   *(m for m in c["mounts"] if m["destination"] != "/proc")]
+    c["linux"] = {**c["linux"], "maskedPaths": [], "readonlyPaths": []}
+    return c
+
+
 CASES = [
     # the process
     ("true", base(["true"]), 0, []),
@@ -89,9 +115,28 @@ CASES = [
     ("userns", userns(sh("id -u; cat /proc/self/uid_map; touch /mine && stat -c %u /mine; ls -ln /dev/null")), 0,
      ["^0$", "^ *0 +100000 +65536$", "^crw"]),
     ("userns-caps", userns(sh("grep CapEff /proc/self/status; hostname other && hostname", **caps(FULL))), 0, ["^other$"]),
+    ("userns-rlimits", userns(sh("ulimit -n; ulimit -Hn", rlimits=[{"type": "RLIMIT_NOFILE", "soft": 1048576, "hard": 1048576}])), 0,
+     ["^1048576$"]),
     ("userns-oom", userns(sh("cat /proc/self/oom_score_adj", oomScoreAdj=-500)), 0, ["^-500$"]),
-    ("idmapped", userns(mounted(sh("true"), dict(bind("/vol", "/vol"), uidMappings=IDS, gidMappings=IDS))), 1,
-     ["makes no id-mapped mounts"]),
+    ("userns-join", joined(sh("cat /proc/self/uid_map; id -u; ls -ln /proc/1/stat; touch /mine; stat -c %u /mine; grep Cap /proc/self/status",
+                              **caps(FULL))), 0, ["^ *0 +100000 +65536$", "^0$"]),
+    ("userns-join-bind", joined(mounted(sh("cat /a/file; stat -c %u /a/file"), bind("/vol", "/a"))), 0, ["^volume$", "^0$"]),
+    ("userns-bind-unreachable", userns(mounted(sh("cat /one"), bind("/secret/open", "/one"))), 0, ["^open$"]),
+    ("userns-bind-slave", userns(mounted(sh("grep ' /a ' /proc/self/mountinfo"), bind("/shared", "/a"))), 0, ["!shared:"]),
+    ("userns-bind-rro", userns(mounted(sh("touch /a/sub/x"), bind("/vol", "/a", "rro"))), 1, ["Read-only"]),
+    ("idmap-container", userns(mounted(sh("stat -c %u /a/mine; touch /a/made; ls -n /a"), bind("/owned", "/a", "idmap"))), 0,
+     ["^0$", " 0 +0 .*made"]),
+    ("idmap-host-owner", mounted(sh("stat -c '%n %u %g' /a/made"), bind("/owned", "/a")), 0, ["^/a/made 0 0$"]),
+    ("idmap-own-maps", mounted(sh("stat -c %u /a/mine"), dict(bind("/owned", "/a"), uidMappings=OTHER, gidMappings=OTHER)), 0,
+     ["^4000$"]),
+    ("idmap-not-recursive", mounted(sh("stat -c %u /a/below/mine"),
+                                    dict(bind("/owned", "/a", "idmap"), uidMappings=OTHER, gidMappings=OTHER)), 0, ["^0$"]),
+    ("ridmap", mounted(sh("stat -c %u /a/below/mine"),
+                       dict(bind("/owned", "/a", "ridmap"), uidMappings=OTHER, gidMappings=OTHER)), 0, ["^4000$"]),
+    ("idmap-alone", mounted(sh("true"), bind("/owned", "/a", "idmap")), 1, ["idmap needs uidMappings and gidMappings"]),
+    ("idmap-half", mounted(sh("true"), dict(bind("/owned", "/a"), uidMappings=OTHER)), 1, ["go together"]),
+    ("idmap-tmpfs", userns(mounted(sh("true"), {"destination": "/a", "type": "tmpfs", "options": ["idmap"]})), 1,
+     ["only bind mounts can be id-mapped"]),
     ("userns-no-maps", also(sh("true"), namespaces=without() + [{"type": "user"}]), 1, ["needs linux.uidMappings"]),
 
     # mounts
@@ -115,10 +160,26 @@ CASES = [
     ("mount-loop", mounted(sh("true"), bind("/vol", "/link-loop/x")), 1, ["(symbolic links|Symbolic link loop)"]),
     ("masked", sh("cat /proc/timer_list | wc -c; ls /proc/scsi | wc -l; ls /sys/firmware | wc -l"), 0, ["^0$"]),
     ("readonly-paths", sh("echo 1 > /proc/sys/kernel/panic"), 1, ["Read-only file system"]),
+    ("rec-nosuid", mounted(sh("grep ' /a/sub ' /proc/self/mountinfo"), bind("/vol", "/a", "rnosuid", "rnodev", "rnoatime")), 0,
+     [" rw,nosuid,nodev,noatime "]),
+    ("rec-clear", mounted(sh("touch /a/sub/y && rm /a/sub/y && touch /a/x && rm /a/x && echo ok"),
+                          bind("/vol", "/a", "rro", "rrw")), 0, ["^ok$"]),
+    ("nosymfollow", mounted(sh("cat /a/link"), bind("/owned", "/a", "nosymfollow")), 1, ["(symbolic links|Symbolic link loop)"]),
+    ("propagation-slave", mounted(sh("grep ' /a ' /proc/self/mountinfo"), bind("/shared", "/a", "rslave")), 0, ["master:", "!shared:"]),
+    ("propagation-shared", mounted(also(sh("grep ' /a ' /proc/self/mountinfo"), rootfsPropagation="shared"),
+                                   bind("/shared", "/a", "rshared")), 0, ["shared:"]),
     ("propagation-private", sh("grep -c shared: /proc/self/mountinfo"), 1, ["^0$"]),
     ("rootfs-shared", also(sh("grep ' / / ' /proc/self/mountinfo; grep -c shared: /proc/self/mountinfo; true"),
                            rootfsPropagation="shared"), 0, []),
-    ("tmpcopyup", mounted(sh("true"), {"destination": "/t", "type": "tmpfs", "options": ["tmpcopyup"]}), 1, ["not supported"]),
+    ("tmpcopyup", mounted(sh("ls -ln / | grep ' full$'; cd /full; ls -ln; cat deep/er/f; readlink link; touch new && echo rw"),
+                          {"destination": "/full", "type": "tmpfs", "options": ["tmpcopyup", "nodev"]}), 0,
+     ["^drwxr-x--- .* full$", "^-rwxr-xr-x .*7 +8 .*prog", "^deep$", "^/etc/shadow$", "^rw$"]),
+    ("tmpcopyup-ro", mounted(sh("cat /full/deep/er/f; touch /full/new"),
+                             {"destination": "/full", "type": "tmpfs", "options": ["tmpcopyup", "ro"]}), 1, ["^deep$", "Read-only"]),
+    ("tmpcopyup-not-there", mounted(sh("ls -d /new-one"), {"destination": "/new-one", "type": "tmpfs", "options": ["tmpcopyup"]}), 0, []),
+    ("tmpcopyup-full", mounted(sh("true"), {"destination": "/full", "type": "tmpfs", "options": ["tmpcopyup", "size=4k"]}), 1,
+     ["tmpcopyup: .*No space"]),
+    ("tmpcopyup-bind", mounted(sh("true"), bind("/vol", "/a", "tmpcopyup")), 1, ["for tmpfs only"]),
 
     # devices
     ("devices", sh("ls -l /dev; echo x > /dev/null; head -c 4 /dev/zero | wc -c"), 0, ["^4$", "ptmx -> pts/ptmx", "fd -> /proc/self/fd"]),
@@ -150,6 +211,22 @@ CASES = [
      ["Resource temporarily unavailable"]),
     ("cgroup-escape", also(sh("true"), cgroupsPath="/../x"), 1, ["must not contain"]),
 
+    ("cpu-idle-burst", also(sh("cd /sys/fs/cgroup; cat cpu.idle cpu.max cpu.max.burst"),
+                            resources={"cpu": {"idle": 1, "quota": 20000, "period": 100000, "burst": 10000}}), 0,
+     ["^1$", "^20000 100000$", "^10000$"]),
+    ("cpuset", also(sh("cat /sys/fs/cgroup/cpuset.cpus"), resources={"cpu": {"cpus": "0"}}), 0, ["^0$"]),
+    ("swap", also(sh("cat /sys/fs/cgroup/memory.max; cat /sys/fs/cgroup/memory.swap.max || echo 4096"),
+                  resources={"memory": {"limit": 67108864, "swap": 67112960}}), 0, ["^67108864$", "^4096$"]),
+    ("reservation", also(sh("cat /sys/fs/cgroup/memory.low"), resources={"memory": {"reservation": 1048576}}), 0, ["^1048576$"]),
+    ("hugepages", also(sh("cd /sys/fs/cgroup; cat hugetlb.2MB.max hugetlb.2MB.rsvd.max"),
+                       resources={"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}), 0, ["^4194304$"]),
+    ("io-throttle-no-device", also(sh("true"), resources={"blockIO": {"throttleReadBpsDevice": [
+        {"major": 4000, "minor": 1, "rate": 1024}]}}), 1, ["io.max"]),
+    ("personality", also(sh("uname -m"), personality={"domain": "LINUX32"}), 0, ["^i686$"]),
+    ("scheduler", sh("cat /proc/self/sched | head -40; awk '{print \"policy\", $41}' /proc/self/stat",
+                     scheduler={"policy": "SCHED_BATCH", "nice": 5}), 0, ["^policy 3$"]),
+    ("io-priority", sh("ionice", ioPriority={"class": "IOPRIO_CLASS_IDLE", "priority": 0}), 0, ["idle"]),
+
     # filters
     ("seccomp", filtered(sh("grep Seccomp: /proc/self/status; unshare -m true", **caps(FULL))), 1,
      ["^Seccomp:.2", "Operation not permitted"]),
@@ -158,7 +235,7 @@ CASES = [
     ("seccomp-user", filtered(sh("grep Seccomp: /proc/self/status", user={"uid": 1000, "gid": 1000})), 0, ["^Seccomp:.2"]),
     ("seccomp-kill", filtered(base(["uname"]), [{"names": ["uname"], "action": "SCMP_ACT_KILL_PROCESS"}]), 159, []),
     ("seccomp-errno", filtered(sh("mkdir /m"), [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]), 1,
-     ["not supported"]),
+     ["[Nn]ot supported"]),
     ("seccomp-notify-alone", filtered(sh("true"), [{"names": ["uname"], "action": "SCMP_ACT_NOTIFY"}]), 1, ["needs listenerPath"]),
     ("seccomp-bad-action", filtered(sh("true"), [{"names": ["uname"], "action": "SCMP_ACT_NONE"}]), 1, ["unknown action"]),
 
@@ -166,6 +243,17 @@ CASES = [
     ("apparmor", sh("true", apparmorProfile="x"), 1, ["no AppArmor"]),
     ("selinux", sh("true", selinuxLabel="x"), 1, ["no SELinux"]),
     ("intel-rdt", also(sh("true"), intelRdt={"closID": "x"}), 1, ["no.* Intel RDT"]),
+    ("mount-label", also(sh("true"), mountLabel="x"), 1, ["linux.mountLabel: .*no SELinux"]),
+    ("memory-policy", also(sh("true"), memoryPolicy={"mode": "MPOL_BIND"}), 1, ["linux.memoryPolicy"]),
+    ("net-devices", also(sh("true"), netDevices={"eth0": {}}), 1, ["linux.netDevices"]),
+    ("vm", dict(sh("true"), vm={"kernel": {"path": "/k"}}), 1, ["section vm: .*Linux containers"]),
+    ("windows", dict(sh("true"), windows={}), 1, ["section windows"]),
+    ("kernel-memory", also(sh("true"), resources={"memory": {"kernel": 1}}), 1, ["no kernel memory limit"]),
+    ("oom-killer", also(sh("true"), resources={"memory": {"disableOOMKiller": True}}), 1, ["disableOOMKiller"]),
+    ("hierarchy", also(sh("true"), resources={"memory": {"useHierarchy": False}}), 1, ["always counts hierarchically"]),
+    ("network-class", also(sh("true"), resources={"network": {"classID": 1}}), 1, ["no network classes"]),
+    ("leaf-weight", also(sh("true"), resources={"blockIO": {"leafWeight": 10}}), 1, ["leafWeight"]),
+    ("personality-flag", also(sh("true"), personality={"domain": "LINUX", "flags": ["X"]}), 1, ["personality.flags"]),
     ("version", dict(sh("true"), ociVersion="2.0.0"), 1, ["speaks version 1"]),
     ("no-args", base([]), 1, ["process.args must not be empty"]),
     ("wrong-type", sh("true", cwd=7), 1, ["process.cwd must be a string"]),
@@ -191,5 +279,11 @@ CASES = [
      ["/dev/null exists in the image and is another thing"]),
     ("CVE-2026-41579", dict(sh("true"), root={"path": "/rootfs-devlink"}), 1, ["(dev|Too many levels|Symbolic link loop)"]),
     ("CVE-2019-16884", dict(sh("cat /proc/self/status | head -1"), root={"path": "/rootfs-proclink"}), 0, ["^Name:"]),
+    ("CVE-2025-52565", with_dev(sh("test -e /elsewhere/target && echo made; test -c /dev/console && echo console",
+                                       terminal=True), "/rootfs-conslink"), 0, ["^console", "!^made"]),
+    ("CVE-2025-52881", faked_proc(also(sh("cat /p2/sys/net/ipv4/ip_unprivileged_port_start; ls /proc"),
+                                       sysctl={"net.ipv4.ip_unprivileged_port_start": "7"})), 0, ["^7$", "^file$"]),
+    ("CVE-2022-0492", sh("mkdir /sys/fs/cgroup/x; echo 1 >/sys/fs/cgroup/cgroup.subtree_control"), 1,
+     ["mkdir: .*Read-only", "create .*Read-only"]),
     ("CVE-2022-27650", sh("grep CapInh /proc/self/status"), 0, ["^CapInh:.0000000000000000"]),
 ]

@@ -85,6 +85,9 @@ cp -a /rootfs /rootfs-devlink
 rm -rf /rootfs-devlink/dev
 mkdir /rootfs-devlink/elsewhere
 ln -s elsewhere /rootfs-devlink/dev
+cp -a /rootfs /rootfs-conslink
+mkdir -p /rootfs-conslink/elsewhere /rootfs-conslink/dev/pts
+ln -s /elsewhere/target /rootfs-conslink/dev/console
 cp -a /rootfs /rootfs-proclink
 rm -rf /rootfs-proclink/proc
 mkdir /rootfs-proclink/p
@@ -92,6 +95,31 @@ ln -s p /rootfs-proclink/proc
 cp -a /rootfs /rootfs100000
 chown -R 100000:100000 /rootfs100000
 cp /hook /rootfs/bin/hook
+mkdir -p /owned/below /secret /shared /rootfs/full/deep/er
+mount -t tmpfs tmpfs /owned
+mkdir /owned/below
+mount -t tmpfs tmpfs /owned/below
+touch /owned/mine /owned/below/mine
+ln -s mine /owned/link
+echo open >/secret/open
+chmod 700 /secret
+mount -t tmpfs tmpfs /shared
+mount --make-shared /shared
+echo deep >/rootfs/full/deep/er/f
+ln -s /etc/shadow /rootfs/full/link
+cp /bin/busybox /rootfs/full/prog
+chown 7:8 /rootfs/full/prog
+chmod 750 /rootfs/full
+# A user namespace with 65536 ids from 100000 on, kept by a mount.
+touch /run/userns
+mkfifo /run/mapped
+unshare -U sh -c 'read x </run/mapped' &
+sleep 0.5
+echo '0 100000 65536' >/proc/$!/uid_map
+echo '0 100000 65536' >/proc/$!/gid_map
+mount --bind /proc/$!/ns/user /run/userns
+echo >/run/mapped
+wait
 touch /run/netns
 unshare -n sh -c 'ip link add marker type dummy 2>/dev/null || ip link set lo name marker; mount --bind /proc/self/ns/net /run/netns' ||
 	unshare -n sh -c 'ip link set lo name marker; sleep 100000 & echo $! >/run/netpid'
