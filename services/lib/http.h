@@ -91,6 +91,8 @@ must_check int http_write(struct http_req *r, const void *buf, size_t len); /* a
 size_t http_pending(const struct http_req *r);
 void http_on_drain(struct http_req *r, void (*drain)(struct http_req *r, void *arg), void *arg);
 void http_end(struct http_req *r);
+/* An answer that has begun and cannot be completed: the connection is cut, so that the client knows. */
+void http_abort(struct http_req *r);
 
 /**
  * http_hijack() - take the connection over

@@ -398,6 +398,12 @@ void http_end(struct http_req *r)
 	http_conn_answered(r);
 }
 
+void http_abort(struct http_req *r)
+{
+	if (r->conn)
+		http_conn_free(r->conn);
+}
+
 /* ---- taking the connection over */
 
 struct stream *http_hijack(struct http_req *r, int status, const char *content_type)
