@@ -164,6 +164,19 @@ bool check_host_port(const char *s)
 	return host_port(s, false, false);
 }
 
+bool check_no_proxy(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n && n <= 255 &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:/[]")] == '\0';
+}
+
+bool check_proxy(const char *s)
+{
+	return (!strncmp(s, "http://", 7) || !strncmp(s, "https://", 8)) && check_mirror(s);
+}
+
 bool check_mirror(const char *s)
 {
 	if (!strncmp(s, "https://", 8))

@@ -19,6 +19,8 @@ bool check_cidr(const char *s);	     /* address/prefix, the prefix required */
 bool check_host(const char *s);	     /* address or DNS name */
 bool check_listen(const char *s);    /* 1.2.3.4:2376 or [::]:2376 */
 bool check_host_port(const char *s); /* name, 1.2.3.4 or [::1], then maybe :port */
+bool check_proxy(const char *s);     /* http(s)://host[:port] */
+bool check_no_proxy(const char *s);  /* name, address or prefix, without commas and blanks */
 bool check_mirror(const char *s);    /* check_host_port(), or http(s)://host[:port] */
 bool check_ipv6_mode(const char *s);
 bool check_bond_mode(const char *s);

@@ -193,6 +193,27 @@ static const struct schema_field registry[] = {
 	END,
 };
 
+static const struct schema_field proxy[] = {
+	{.key = "http",
+		.type = T_STRING,
+		.ok = check_proxy,
+		.expects = "http://host[:port] or https://host[:port]",
+		.doc = "through it the engine asks for http:// addresses"},
+	{.key = "https",
+		.type = T_STRING,
+		.ok = check_proxy,
+		.expects = "http://host[:port] or https://host[:port]",
+		.doc = "through it the engine asks for https:// addresses"},
+	{.key = "except",
+		.type = T_STRINGS,
+		.max = 64,
+		.ok = check_no_proxy,
+		.expects =
+			"a DNS name, which stands for what is below it too, an address or a range such as 10.0.0.0/8",
+		.doc = "asked directly"},
+	END,
+};
+
 static const struct schema_field engine[] = {
 	{.key = "listen",
 		.type = T_STRINGS,
@@ -210,6 +231,10 @@ static const struct schema_field engine[] = {
 		.max = 64,
 		.fields = registry,
 		.doc = "what is special about a registry"},
+	{.key = "proxy",
+		.type = T_MAP,
+		.fields = proxy,
+		.doc = "HTTP proxies for pulling, pushing and ADD; containers do not see them"},
 	END,
 };
 
