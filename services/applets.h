@@ -17,6 +17,8 @@
 	X(network, network_main)                                                                             \
 	X(network_dhcp, network_dhcp_main)                                                                   \
 	X(engine_pull, engine_pull_main)                                                                     \
+	X(engine_image, engine_image_main)                                                                   \
+	X(engine_build, engine_build_main)                                                                   \
 	X(time, time_main)                                                                                   \
 	X(engine_remove, engine_remove_main)
 

@@ -21,6 +21,7 @@ static const struct api_route *const tables[] = {
 	container_routes,
 	exec_routes,
 	image_routes,
+	build_routes,
 	volume_routes,
 	network_routes,
 };
@@ -44,10 +45,8 @@ static const struct refusal {
 	{"configs", 503,
 		"this node is not a swarm manager: Wherry has no swarm mode, clusters speak the Kubernetes API"},
 	{"plugins/", 404, "no such plugin: Wherry has no plugins"},
-	{"build", 501, "building images is not supported by this engine yet: build elsewhere and pull"},
 	{"session", 501, "BuildKit sessions are not supported by this engine"},
 	{"grpc", 501, "BuildKit is not supported by this engine"},
-	{"commit", 501, "committing a container to an image is not supported by this engine yet"},
 };
 
 /* Splits "/v1.43/containers/json" into 43 and "containers/json". Minor -1: no version; -2: not one we can

@@ -31,7 +31,7 @@ struct api_route {
 };
 
 extern const struct api_route system_routes[], container_routes[], exec_routes[], volume_routes[],
-	image_routes[], network_routes[];
+	image_routes[], build_routes[], network_routes[];
 
 /* http_handler; arg is the engine. */
 void api_handle(struct http_req *r, void *engine);

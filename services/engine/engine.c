@@ -19,6 +19,7 @@
 #include <sys/un.h>
 
 #include "engine/api.h"
+#include "engine/build/build_api.h"
 #include "engine/container.h"
 #include "engine/container_net.h"
 #include "engine/down.h"
@@ -269,6 +270,7 @@ int engine_open(struct engine *e)
 	if (err)
 		return err;
 	lifecycle_recover(e);
+	build_sweep(e);
 	err = supervisor_subscribe(e);
 	if (err)
 		return err;

@@ -7,9 +7,9 @@
  * directories that an overlay mount wants.
  *
  * The store is a handle of the engine's main process. It holds a small summary of each image in memory; image
- * configurations are read when asked for. A pull is a process of its own (`/bin/wherry engine_pull`), which
- * writes layers, configurations and names to the disk; when it ends, the store reads what is new. Nothing
- * here blocks on the network.
+ * configurations are read when asked for. Pull, push, load, save and commit are processes of their own
+ * (`/bin/wherry engine_pull`, `engine_image`), which write layers, configurations and names to the disk; when
+ * one ends, the store reads what is new. Nothing here blocks on the network or on a slow disk.
  *
  * A `struct image` is counted: image_store_find() and image_store_list() give references, image_unref() drops
  * one; it stays readable after the image has been removed.
@@ -82,7 +82,9 @@ struct image {
 	size_t n_repo_tags;
 	const char *const *repo_digests; /* familiar, name@sha256:...; none for images not from a registry */
 	size_t n_repo_digests;
-	bool builtin; /* part of the read-only root; cannot be removed */
+	bool builtin;	    /* part of the read-only root; cannot be removed */
+	bool intermediate;  /* without a name, and another image was made from it */
+	const char *parent; /* id of the image it was made from here; "": pulled, loaded, or that is gone */
 };
 
 void image_get(const struct image *img);   /* one more reference */
@@ -183,34 +185,61 @@ struct image_history {
 /* *out is one malloc'ed block, free() it. Return: how many, or -errno. */
 must_check ssize_t image_history(const struct image *img, struct image_history **out);
 
-/* ---- pull */
+/* ---- work beside the engine */
 
-struct image_pull;
+struct image_task;
+
+struct image_task_events {
+	/* One progress message: a JSON object as the Docker API streams it, no line end. */
+	void (*line)(const char *json, size_t len, void *arg);
+	/*
+	 * The end; the last call. err 0: it is done and in the store, @message is the result where there is one.
+	 * Else -errno with a sentence: -EINVAL bad name, -ENOENT no such image or access denied, -EACCES wrong
+	 * credentials, others. When no line was sent yet it can still become the HTTP status, afterwards it must be
+	 * sent as a message. image_task_free() may be called in here.
+	 */
+	void (*done)(int err, const char *message, void *arg);
+};
+
+/* Ends it if it still runs; what it had begun is cleared away. Accepts NULL. */
+void image_task_free(struct image_task *p);
 
 struct image_pull_opts {
 	const char *name;     /* as the client sent it, with its tag or digest; completed here */
 	const char *platform; /* os/arch[/variant], or NULL for this machine's */
 	const char *auth;     /* JSON of X-Registry-Auth, already decoded; or NULL */
+	bool inspect;	      /* pull nothing; the result is the API's DistributionInspect */
 };
 
-struct image_pull_events {
-	/* One progress message: a JSON object as the Docker API streams it, no line end. */
-	void (*line)(const char *json, size_t len, void *arg);
-	/*
-	 * The end; the last call. err 0: the image is in the store. Else -errno with a sentence: -EINVAL bad
-	 * name, -ENOENT no such image or access denied, -EACCES wrong credentials, others. When no line was
-	 * sent yet it can still become the HTTP status, afterwards it must be sent as a message.
-	 * image_pull_free() may be called in here.
-	 */
-	void (*done)(int err, const char *message, void *arg);
+/* Each starts on the loop; the arguments are copied. 0 or -errno (-EINVAL: not a name). */
+must_check int image_pull_start(struct image_task **out, struct image_store *s, struct loop *l,
+	const struct image_pull_opts *opts, const struct image_task_events *events, void *arg);
+
+/* @name: without a tag all tags of the repository. */
+must_check int image_push_start(struct image_task **out, struct image_store *s, struct loop *l,
+	const char *name, const char *auth, const struct image_task_events *events, void *arg);
+
+/* @in: borrowed; an archive of `docker save`, or an OCI layout, as tar, compressed or not. */
+must_check int image_load_start(struct image_task **out, struct image_store *s, struct loop *l, int in,
+	const char *platform, const struct image_task_events *events, void *arg);
+
+/* @to: borrowed; gets one archive that is both. The names must be there. */
+must_check int image_save_start(struct image_task **out, struct image_store *s, struct loop *l,
+	const char *const *names, size_t n, int to, const struct image_task_events *events, void *arg);
+
+/* One more image of one more layer; the result is its id. */
+struct image_make_opts {
+	const char *parent; /* an id; NULL: none */
+	const char *upper;  /* the layer as an overlay's upper directory (commit); NULL: */
+	int in;		    /* ... as a tar stream, compressed or not (import); borrowed */
+	const char *config; /* the API's ContainerConfig as JSON; the image's own */
+	const char *author, *comment, *created_by; /* NULL: none */
+	const char *platform;			   /* without a parent; NULL: this machine's */
+	const char *name;			   /* NULL: none */
+	const char *const *ignore; /* what the engine has put into upper: see tree_tar.h; NULL: nothing */
 };
-
-/* Starts it on the loop; the arguments are copied. 0 or -errno (-EINVAL: not a name). */
-must_check int image_pull_start(struct image_pull **out, struct image_store *s, struct loop *l,
-	const struct image_pull_opts *opts, const struct image_pull_events *events, void *arg);
-
-/* Ends the pull if it still runs; what it had begun is cleared away. Accepts NULL. */
-void image_pull_free(struct image_pull *p);
+must_check int image_make_start(struct image_task **out, struct image_store *s, struct loop *l,
+	const struct image_make_opts *m, const struct image_task_events *events, void *arg);
 
 /**
  * image_login_start() - docker login: does the registry take these credentials?
@@ -220,8 +249,8 @@ void image_pull_free(struct image_pull *p);
  * Runs like a pull, with done() alone: 0, -EACCES for wrong credentials, others. Return: 0, -EINVAL for what
  * is no address, or -errno.
  */
-must_check int image_login_start(struct image_pull **out, struct image_store *s, struct loop *l,
-	const char *server, const char *auth, const struct image_pull_events *events, void *arg);
+must_check int image_login_start(struct image_task **out, struct image_store *s, struct loop *l,
+	const char *server, const char *auth, const struct image_task_events *events, void *arg);
 
 /* ---- a container's root */
 

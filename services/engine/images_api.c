@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "engine/api.h"
-#include "lib/base64.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/image.h"
+#include "engine/images_transfer.h"
 #include "lib/json.h"
 #include "engine/system.h"
 
@@ -39,7 +39,7 @@ yyjson_mut_val *image_summary(struct engine *e, const struct image *img, yyjson_
 	if (image_config(img, &config))
 		config = NULL;
 	yyjson_mut_obj_add_strcpy(doc, o, "Id", img->id);
-	yyjson_mut_obj_add_str(doc, o, "ParentId", "");
+	yyjson_mut_obj_add_strcpy(doc, o, "ParentId", img->parent);
 	yyjson_mut_obj_add_val(doc, o, "RepoTags", strings(doc, img->repo_tags, img->n_repo_tags));
 	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
 	yyjson_mut_obj_add_int(doc, o, "Created", img->created_s);
@@ -101,16 +101,11 @@ static bool fits_reference(const struct image *img, const struct filters *f)
 	return false;
 }
 
-static bool fits(const struct image *img, const struct filters *f, int64_t before_s, int64_t since_s)
+static bool fits_labels(const struct image *img, const struct filters *f)
 {
 	yyjson_doc *config = NULL;
 	bool good;
 
-	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
-		return false;
-	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s) ||
-		!fits_reference(img, f))
-		return false;
 	if (!filters_has(f, "label") && !filters_has(f, "label!"))
 		return true;
 	if (image_config(img, &config))
@@ -119,6 +114,16 @@ static bool fits(const struct image *img, const struct filters *f, int64_t befor
 	       filters_match_labels(f, "label!", labels_of(config));
 	yyjson_doc_free(config);
 	return good;
+}
+
+static bool fits(const struct image *img, const struct filters *f, int64_t before_s, int64_t since_s)
+{
+	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
+		return false;
+	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s) ||
+		!fits_reference(img, f))
+		return false;
+	return fits_labels(img, f);
 }
 
 static bool created_of(
@@ -139,6 +144,7 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 	cleanup(freep) char *msg = NULL;
 	const struct image **images = NULL;
 	struct filters *f = NULL;
+	bool all = api_query_bool(r, "all", false);
 	int64_t before, since;
 
 	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
@@ -152,7 +158,7 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 
 		yyjson_mut_doc_set_root(doc, arr);
 		for (ssize_t i = 0; i < n; i++)
-			if (fits(images[i], f, before, since))
+			if ((all || !images[i]->intermediate) && fits(images[i], f, before, since))
 				yyjson_mut_arr_append(arr, image_summary(e, images[i], doc));
 		if (n >= 0)
 			image_list_free(images, (size_t)n);
@@ -161,9 +167,42 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 	filters_free(f);
 }
 
-static void inspect(struct engine *e, struct http_req *r, const char *name)
+/* API 1.48: `platform` as JSON. One platform of a name is here, so it either fits or is not found. */
+static bool platform_fits(struct http_req *r, const struct image *img, const char *name)
+{
+	const char *text = http_query(r, "platform");
+	yyjson_doc *doc = text && *text ? yyjson_read(text, strlen(text), 0) : NULL;
+	const char *os = json_text(yyjson_doc_get_root(doc), "os"),
+		   *arch = json_text(yyjson_doc_get_root(doc), "architecture");
+	bool fits_it = true;
+
+	if (text && *text && !doc) {
+		api_error(r, 400, "invalid platform: %.100s", text);
+		return false;
+	}
+	if ((os && strcmp(os, img->os) != 0) || (arch && strcmp(arch, img->architecture) != 0)) {
+		api_error(r, 404,
+			"image with reference %s was found but does not provide the specified platform (%s/%s)",
+			name, os ? os : img->os, arch ? arch : img->architecture);
+		fits_it = false;
+	}
+	yyjson_doc_free(doc);
+	return fits_it;
+}
+
+static const struct image *image_of_platform(struct engine *e, struct http_req *r, const char *name)
 {
 	const struct image *img = image_or_error(e, r, name);
+
+	if (!img || platform_fits(r, img, name))
+		return img;
+	image_unref(img);
+	return NULL;
+}
+
+static void inspect(struct engine *e, struct http_req *r, const char *name)
+{
+	const struct image *img = image_of_platform(e, r, name);
 	yyjson_doc *config = NULL;
 	int err = img ? image_config(img, &config) : 0;
 
@@ -179,14 +218,16 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *fs = yyjson_mut_obj(doc), *layers = yyjson_mut_arr(doc);
 	yyjson_mut_val *driver = yyjson_mut_obj(doc), *meta = yyjson_mut_obj(doc);
 	yyjson_val *root = yyjson_doc_get_root(config);
+	const char *comment = json_text(root, "comment");
 
+	if (!comment)
+		comment = json_text(yyjson_arr_get_last(json_arr(root, "history")), "comment");
 	yyjson_mut_doc_set_root(doc, o);
 	yyjson_mut_obj_add_strcpy(doc, o, "Id", img->id);
 	yyjson_mut_obj_add_val(doc, o, "RepoTags", strings(doc, img->repo_tags, img->n_repo_tags));
 	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
-	yyjson_mut_obj_add_str(doc, o, "Parent", "");
-	yyjson_mut_obj_add_strcpy(
-		doc, o, "Comment", json_text(root, "comment") ? json_text(root, "comment") : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "Parent", img->parent);
+	yyjson_mut_obj_add_strcpy(doc, o, "Comment", comment ? comment : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Created", img->created);
 	yyjson_mut_obj_add_str(doc, o, "DockerVersion", "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Author", img->author);
@@ -215,7 +256,7 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 
 static void history(struct engine *e, struct http_req *r, const char *name)
 {
-	const struct image *img = image_or_error(e, r, name);
+	const struct image *img = image_of_platform(e, r, name);
 	struct image_history *lines = NULL;
 	ssize_t n = img ? image_history(img, &lines) : 0;
 
@@ -314,7 +355,7 @@ static bool keep_image(const struct image *img, void *arg)
 {
 	struct keep *k = arg;
 
-	return (k->until_s && img->created_s > k->until_s) || !fits(img, k->f, 0, 0);
+	return (k->until_s && img->created_s > k->until_s) || !fits_labels(img, k->f);
 }
 
 static void prune(struct engine *e, struct http_req *r, const char *arg)
@@ -339,16 +380,11 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 
 	/* dangling=false asks for all unused ones: it must not be read as "those that are not dangling". */
 	bool all = !filters_bool(f, "dangling", true);
-	struct filters *labels = NULL;
-	struct keep keep = {.f = labels, .until_s = until / 1000000000};
-	int err = image_store_prune(e->images, all, &users, until ? keep_image : NULL, &keep, &gone);
+	struct keep keep = {.f = f, .until_s = until / 1000000000};
+	int err = image_store_prune(e->images, all, &users, keep_image, &keep, &gone);
 
-	if (filters_has(f, "label") || filters_has(f, "label!"))
-		err = -ENOTSUP;
 	filters_free(f);
-	if (err == -ENOTSUP)
-		api_error(r, 501, "the label filter of image prune is not supported by this engine yet");
-	else if (err)
+	if (err)
 		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
 	else
 		send_removal(e, r, &gone, true);
@@ -387,173 +423,26 @@ static void tag(struct engine *e, struct http_req *r, const char *name)
 	image_unref(img);
 }
 
-/* ---- pull */
-
-struct pulling {
-	struct engine *e;
-	struct http_req *r; /* NULL once the client has gone */
-	struct image_pull *pull;
-	bool started; /* the answer has begun: failures go in-band */
-	char *name;   /* owned */
-};
-
-static void begin(struct pulling *p)
-{
-	if (p->r && !p->started)
-		http_reply_start(p->r, 200, "application/json");
-	p->started = true;
-}
-
-static void on_line(const char *json, size_t len, void *arg)
-{
-	struct pulling *p = arg;
-
-	begin(p);
-	if (!p->r || http_write(p->r, json, len) || http_write(p->r, "\r\n", 2))
-		return;
-}
-
-static void on_done(int err, const char *message, void *arg)
-{
-	struct pulling *p = arg;
-	struct http_req *r = p->r;
-
-	image_pull_free(p->pull);
-	if (!err) {
-		struct event_attribute at[] = {{"name", p->name}};
-
-		events_emit(p->e, "image", "pull", p->name, at, 1);
-	}
-	if (r) {
-		http_on_closed(r, NULL, NULL);
-		if (err && !p->started) {
-			/* access denied too: to a 401 the client would answer with a question */
-			api_error(r, err == -EACCES ? 404 : api_status_of(err), "%s",
-				message ? message : strerror(-err));
-		} else {
-			begin(p);
-			if (err) {
-				yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-				yyjson_mut_val *o = yyjson_mut_obj(doc), *d = yyjson_mut_obj(doc);
-				const char *why = message ? message : strerror(-err);
-				size_t len;
-
-				yyjson_mut_doc_set_root(doc, o);
-				yyjson_mut_obj_add_str(doc, d, "message", why);
-				yyjson_mut_obj_add_val(doc, o, "errorDetail", d);
-				yyjson_mut_obj_add_str(doc, o, "error", why);
-				char *text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len);
-
-				if (text && !http_write(r, text, len))
-					(void)!http_write(r, "\r\n", 2);
-				free(text);
-				yyjson_mut_doc_free(doc);
-			}
-			http_end(r);
-		}
-	}
-	free(p->name);
-	free(p);
-}
-
-static const struct image_pull_events pull_events = {.line = on_line, .done = on_done};
-
-/* Docker: whoever asked has gone, the pull ends. */
-static void pull_closed(struct http_req *r, bool ok, void *arg)
-{
-	struct pulling *p = arg;
-
-	p->r = NULL;
-	image_pull_free(p->pull);
-	free(p->name);
-	free(p);
-}
-
-static void pull(struct engine *e, struct http_req *r, const char *arg)
-{
-	const char *from = http_query(r, "fromImage"), *wanted = http_query(r, "tag"),
-		   *src = http_query(r, "fromSrc");
-	const char *header = http_header(r, "X-Registry-Auth");
-	char text[IMAGE_NAME_MAX + 1];
-	struct image_ref ref;
-
-	if (src && *src) {
-		api_error(r, 501, "importing an image from an archive is not supported by this engine yet");
-		return;
-	}
-	if (!from || !*from) {
-		api_error(r, 400, "fromImage is missing");
-		return;
-	}
-	if (image_ref_parse(&ref, from) || (wanted && *wanted && image_ref_set_tag(&ref, wanted))) {
-		api_error(r, 400, "invalid reference format: %s%s%s", from, wanted && *wanted ? ":" : "",
-			wanted ? wanted : "");
-		return;
-	}
-	image_ref_default_tag(&ref);
-	image_ref_familiar(&ref, text);
-
-	struct pulling *p = calloc(1, sizeof(*p));
-	/* Docker's rule: credentials that cannot be read are no credentials. */
-	cleanup(freep) char *auth = header ? base64_text(header) : NULL;
-
-	if (!p || !(p->name = strdup(text))) {
-		free(p);
-		api_error(r, 500, "out of memory");
-		return;
-	}
-	p->e = e;
-	p->r = r;
-
-	struct image_pull_opts o = {.name = text, .platform = http_query(r, "platform"), .auth = auth};
-
-	if (o.platform && !*o.platform)
-		o.platform = NULL;
-
-	int err = image_pull_start(&p->pull, e->images, e->loop, &o, &pull_events, p);
-
-	if (err) {
-		api_errno(r, err, "the pull of %s cannot be started", text);
-		free(p->name);
-		free(p);
-		return;
-	}
-	http_on_closed(r, pull_closed, p);
-}
-
-static void refuse_push(struct engine *e, struct http_req *r, const char *name)
-{
-	api_error(r, 501, "pushing images is not supported by this engine yet");
-}
-
-static void refuse_save(struct engine *e, struct http_req *r, const char *name)
-{
-	api_error(r, 501, "saving images is not supported by this engine yet");
-}
-
-static void refuse_load(struct engine *e, struct http_req *r, const char *name)
-{
-	api_error(r, 501,
-		"loading images from an archive is not supported by this engine yet: pull them from a registry");
-}
-
 static void refuse_search(struct engine *e, struct http_req *r, const char *name)
 {
-	api_error(r, 501, "searching registries is not supported by this engine");
+	api_error(r, 501,
+		"searching registries is not supported by this engine: only Docker Hub has such a search, see https://hub.docker.com/search");
 }
 
 const struct api_route image_routes[] = {
 	{HTTP_GET_, "images/json", list},
-	{HTTP_POST_, "images/create", pull},
+	{HTTP_POST_, "images/create", transfer_create},
 	{HTTP_POST_, "images/prune", prune},
 	{HTTP_GET_, "images/search", refuse_search},
-	{HTTP_GET_, "images/get", refuse_save},
-	{HTTP_POST_, "images/load", refuse_load},
+	{HTTP_GET_, "images/get", transfer_save_many},
+	{HTTP_POST_, "images/load", transfer_load},
 	{HTTP_GET_, "images/**/json", inspect},
 	{HTTP_GET_, "images/**/history", history},
 	{HTTP_POST_, "images/**/tag", tag},
-	{HTTP_POST_, "images/**/push", refuse_push},
-	{HTTP_GET_, "images/**/get", refuse_save},
+	{HTTP_POST_, "images/**/push", transfer_push},
+	{HTTP_GET_, "images/**/get", transfer_save},
 	{HTTP_DELETE_, "images/**", delete},
+	{HTTP_GET_, "distribution/**/json", transfer_distribution},
+	{HTTP_POST_, "commit", transfer_commit},
 	{0},
 };

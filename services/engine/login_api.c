@@ -16,7 +16,7 @@
 
 struct login {
 	struct http_req *r;
-	struct image_pull *check;
+	struct image_task *check;
 };
 
 static void no_line(const char *json, size_t len, void *arg) {}
@@ -41,13 +41,13 @@ static void on_done(int err, const char *message, void *arg)
 	free(l);
 }
 
-static const struct image_pull_events events = {.line = no_line, .done = on_done};
+static const struct image_task_events events = {.line = no_line, .done = on_done};
 
 static void on_closed(struct http_req *r, bool ok, void *arg)
 {
 	struct login *l = arg;
 
-	image_pull_free(l->check);
+	image_task_free(l->check);
 	free(l);
 }
 

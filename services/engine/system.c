@@ -261,14 +261,6 @@ static void df(struct engine *e, struct http_req *r, const char *arg)
 	api_json(r, 200, doc);
 }
 
-/* `docker system prune` asks for it whether there is a builder or not. */
-static void build_prune(struct engine *e, struct http_req *r, const char *arg)
-{
-	static const char none[] = "{\"CachesDeleted\":null,\"SpaceReclaimed\":0}";
-
-	http_reply(r, 200, "application/json", none, sizeof(none) - 1);
-}
-
 static void no_plugins(struct engine *e, struct http_req *r, const char *arg)
 {
 	http_reply(r, 200, "application/json", "[]", 2);
@@ -282,7 +274,6 @@ const struct api_route system_routes[] = {
 	{HTTP_GET_, "events", events_handle},
 	{HTTP_POST_, "auth", login_api},
 	{HTTP_GET_, "system/df", df},
-	{HTTP_POST_, "build/prune", build_prune},
 	{HTTP_GET_, "plugins", no_plugins},
 	{0},
 };

@@ -60,6 +60,8 @@ struct http_call_events {
 	void (*upgraded)(struct http_call *call, struct stream *stream, void *arg);
 	/* The end; the call is gone after it. err 0: the answer was whole. Else @why says what was tried: "GET /x: ..." */
 	void (*done)(struct http_call *call, int err, const char *why, void *arg);
+	/* It was cancelled, or its client freed: the time to free @arg. May be NULL. */
+	void (*cancelled)(void *arg);
 };
 
 /**
@@ -80,10 +82,10 @@ const char *http_call_header(const struct http_call *call, const char *name);
 
 /*
  * The short way for small answers: the body whole, NUL-terminated, valid during the call. err as in `done`; -EMSGSIZE
- * when it is larger than @max.
+ * when it is larger than @max. @cancelled as above.
  */
 typedef void http_call_answer(int err, const char *why, int status, const char *body, size_t len, void *arg);
 must_check int http_call_whole(struct http_call **out, struct http_client *c, const struct http_request *rq,
-	size_t max, http_call_answer *fn, void *arg);
+	size_t max, http_call_answer *fn, void (*cancelled)(void *arg), void *arg);
 
 #endif

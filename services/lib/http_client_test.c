@@ -151,7 +151,7 @@ static void ask(struct http_client *c, const char *method, const char *target, c
 		.content_type = "text/plain"};
 
 	got[0] = 0;
-	assert_int_equal(http_call_whole(NULL, c, &rq, 2000, on_answer, NULL), 0);
+	assert_int_equal(http_call_whole(NULL, c, &rq, 2000, on_answer, NULL, NULL), 0);
 	assert_int_equal(loop_run(l), 0);
 }
 
@@ -178,9 +178,9 @@ static void test_bad_requests_are_not_sent(void **state)
 {
 	struct http_request rq = {.method = "GET", .target = "/a\r\nX: y"};
 
-	assert_int_equal(http_call_whole(NULL, client, &rq, 10, on_answer, NULL), -EINVAL);
+	assert_int_equal(http_call_whole(NULL, client, &rq, 10, on_answer, NULL, NULL), -EINVAL);
 	rq.target = "a";
-	assert_int_equal(http_call_whole(NULL, client, &rq, 10, on_answer, NULL), -EINVAL);
+	assert_int_equal(http_call_whole(NULL, client, &rq, 10, on_answer, NULL, NULL), -EINVAL);
 	assert_int_equal(http_client_set_header(client, "A", "b\nc"), -EINVAL);
 }
 
@@ -280,7 +280,7 @@ static void test_timeout(void **state)
 {
 	struct http_request rq = {.method = "GET", .target = "/never", .timeout_ms = 50};
 
-	assert_int_equal(http_call_whole(NULL, client, &rq, 10, on_answer, NULL), 0);
+	assert_int_equal(http_call_whole(NULL, client, &rq, 10, on_answer, NULL, NULL), 0);
 	loop_run(l);
 	assert_int_equal(got_err, -ETIMEDOUT);
 	assert_string_equal(got_why, "GET /never: no answer in time");
@@ -370,7 +370,7 @@ static void too_big(struct http_client *c)
 {
 	struct http_request rq = {.method = "GET", .target = "/a"};
 
-	assert_int_equal(http_call_whole(NULL, c, &rq, 3, on_answer, NULL), 0);
+	assert_int_equal(http_call_whole(NULL, c, &rq, 3, on_answer, NULL, NULL), 0);
 	loop_run(l);
 	assert_int_equal(got_err, -EMSGSIZE);
 }

@@ -13,7 +13,7 @@
 
 struct loop;
 struct kube;
-struct kube_call;
+struct http_client;
 struct kube_reflector;
 
 struct kube_options {
@@ -28,22 +28,11 @@ struct kube_options {
 must_check int kube_new(struct kube **out, struct loop *l, const struct kube_options *o);
 void kube_free(struct kube *k); /* cancels everything; accepts NULL */
 
-enum { KUBE_ANSWER_MAX = 32 << 20 };
+/* For single requests: json_call() on it. */
+struct http_client *kube_http(struct kube *k);
 
-/*
- * The answer: @status is HTTP's, @root the object or the Status of a refusal, borrowed; NULL when there is none. Without an
- * answer @status is 0. @why is a sentence about whatever is not 2xx, else NULL.
- */
-typedef void kube_answer(int status, const char *why, yyjson_val *root, void *arg);
-
-enum kube_body { KUBE_JSON, KUBE_MERGE_PATCH, KUBE_STRATEGIC_PATCH };
-
-/*
- * One request. @doc: the body, or NULL; borrowed. @fn is called from the loop, once, unless the client is freed before.
- * 0 or -errno, and then @fn is not called.
- */
-must_check int kube_request(struct kube *k, const char *method, const char *path, enum kube_body type,
-	yyjson_mut_doc *doc, kube_answer *fn, void *arg);
+#define KUBE_MERGE_PATCH     "application/merge-patch+json"
+#define KUBE_STRATEGIC_PATCH "application/strategic-merge-patch+json"
 
 enum kube_change { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
 

@@ -7,18 +7,10 @@
 struct http_client;
 struct tls_config;
 
-struct kube_call {
-	struct kube *kube;
-	kube_answer *fn;
-	void *arg;
-	struct kube_call *next;
-};
-
 struct kube {
 	struct loop *loop;
 	struct tls_config *tls;
 	struct http_client *http;
-	struct kube_call *calls; /* under way */
 };
 
 #endif

@@ -17,7 +17,13 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 
-enum { RETRY_MIN_MS = 200, RETRY_MAX_MS = 10000, WATCH_S = 300, LINE_MAX_BYTES = 8 << 20 };
+enum {
+	RETRY_MIN_MS = 200,
+	RETRY_MAX_MS = 10000,
+	WATCH_S = 300,
+	LINE_MAX_BYTES = 8 << 20,
+	LIST_MAX_BYTES = 256 << 20
+};
 
 /* What the owner has been told of. */
 struct known {
@@ -266,7 +272,7 @@ static int list(struct kube_reflector *r)
 	struct http_request rq = {.method = "GET", .target = target};
 
 	snprintf(target, sizeof(target), "%s?%s", r->path, r->query);
-	return http_call_whole(&r->call, r->kube->http, &rq, KUBE_ANSWER_MAX, on_list, r);
+	return http_call_whole(&r->call, r->kube->http, &rq, LIST_MAX_BYTES, on_list, NULL, r);
 }
 
 /* ---- watches */

@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *s = malloc(size + 1);
 	ssize_t n;
 
+	if (!s)
+		abort();
 	memcpy(s, data, size);
 	s[size] = 0;
 	n = uri_query(s, pairs, array_len(pairs));

@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ class Puller:
         if auth:
             orders["auth"] = json.dumps({"username": auth[0], "password": auth[1]} if isinstance(auth, tuple) else auth)
         if login:
-            orders["login"] = True
+            orders["verb"] = "login"
         if platform:
             orders["platform"] = platform
         process = subprocess.Popen([*shlex.split(os.environ.get("WHERRY_RUN", "")), str(PROGRAM), "engine_pull"],
@@ -67,3 +68,38 @@ def puller_for(tmp_path):
     if not PROGRAM.exists():
         pytest.fail(f"{PROGRAM} is not built: make image")
     return lambda *registries: Puller(tmp_path, list(registries))
+
+
+class Worker:
+    """engine_image on the store that a Puller fills: push, save, load, make."""
+
+    def __init__(self, puller):
+        self.puller = puller
+
+    def __call__(self, verb, auth=None, stdin=b"", **orders):
+        """(0 or negative errno, sentence or result, messages, bytes written)"""
+        orders = {"verb": verb, "dir": str(self.puller.dir), "config": str(self.puller.config), **orders}
+        if auth:
+            orders["auth"] = json.dumps({"username": auth[0], "password": auth[1]})
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as data:
+            told.write(json.dumps(orders).encode())
+            told.seek(0)
+            data.write(stdin)
+            data.seek(0)
+            done = subprocess.run(
+                ["sh", "-c", f"exec {os.environ.get('WHERRY_RUN', '')} {PROGRAM} engine_image 3<&0 0<&4"],
+                stdin=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240, pass_fds=(),
+                preexec_fn=lambda: os.dup2(told.fileno(), 4), close_fds=False,
+            )  # fmt: skip
+            data.seek(0)
+            written = data.read() if verb == "save" else b""
+        assert b"Sanitizer" not in done.stderr, done.stderr
+        *messages, last = done.stdout.decode().splitlines() or [""]
+        assert last.startswith("!"), (done.stdout, done.stderr)
+        code, _, sentence = last[1:].partition(" ")
+        return int(code), sentence, [json.loads(line) for line in messages], written
+
+
+@pytest.fixture
+def worker_for():
+    return Worker

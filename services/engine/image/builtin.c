@@ -99,7 +99,8 @@ static int load_one(const char *base, int dir, const char *entry, struct img **o
 	img->pub.builtin = true;
 	img->layers[0].dir = take(path);
 	digest_init(&d);
-	r = tree_tar(rootfs, add_bytes, &d, &img->layers[0].size_bytes);
+	r = tree_tar(
+		rootfs, &(struct tree_tar_opts){.layer = false}, add_bytes, &d, &img->layers[0].size_bytes);
 	digest_final(&d, img->layers[0].diff_id);
 	img->pub.size_bytes = img->layers[0].size_bytes;
 	if (r == 0) {

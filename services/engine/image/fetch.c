@@ -26,30 +26,32 @@ int64_t fetch_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int fetch_ask(int sock, const struct fetch_request *req, int sink)
+int fetch_ask(int sock, const struct fetch_request *req, int sink, int copy)
 {
+	const int fds[2] = {sink, copy};
+	const size_t len = copy < 0 ? sizeof(int) : sizeof(fds);
 	union {
 		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(sizeof(fds))];
 	} control = {0};
 	struct iovec iov = {(void *)(uintptr_t)req, sizeof(*req)};
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(len)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &sink, sizeof(int));
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), fds, len);
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* 1: got one; 0: the other end is closed; -EAGAIN; or -errno. */
-static int receive(int sock, struct fetch_request *req, int *sink)
+static int receive(int sock, struct fetch_request *req, int fds[2])
 {
 	union {
 		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control = {0};
 	struct iovec iov = {req, sizeof(*req)};
 	struct msghdr msg = {
@@ -60,9 +62,10 @@ static int receive(int sock, struct fetch_request *req, int *sink)
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	c = CMSG_FIRSTHDR(&msg);
-	if (n != sizeof(*req) || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (n != sizeof(*req) || !c || c->cmsg_type != SCM_RIGHTS ||
+		(c->cmsg_len != CMSG_LEN(sizeof(int)) && c->cmsg_len != CMSG_LEN(2 * sizeof(int))))
 		return -EPROTO;
-	memcpy(sink, CMSG_DATA(c), sizeof(int));
+	memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	return 1;
 }
 
@@ -82,6 +85,7 @@ static void end(struct xfer *x)
 	*p = x->next;
 	fetch_http_stop(x);
 	closep(&x->sink);
+	closep(&x->copy);
 	free(x->url);
 	free(x->asked);
 	free(x->location);
@@ -162,11 +166,32 @@ static int drain(struct xfer *x)
 	return 0;
 }
 
+static int copy_out(int fd, const char *p, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 int fetch_deliver(struct xfer *x, const void *buf, size_t len)
 {
 	struct fetch_event e = {.id = x->req.id, .type = FETCH_PROGRESS};
 	size_t done = 0;
 
+	if (x->copy >= 0) {
+		int r = copy_out(x->copy, buf, len);
+
+		if (r < 0)
+			return r;
+	}
 	digest_update(&x->digest, buf, len);
 	x->received += len;
 	while (done < len) {
@@ -207,20 +232,22 @@ static int accept_request(struct fetcher *f)
 {
 	struct fetch_request req;
 	struct xfer *x;
-	int sink = -1, r;
+	int fds[2] = {-1, -1}, r;
 
-	r = receive(f->sock, &req, &sink);
+	r = receive(f->sock, &req, fds);
 	if (r <= 0)
 		return r;
 	req.what[sizeof(req.what) - 1] = '\0';
 	x = calloc(1, sizeof(*x));
 	if (!x) {
-		close(sink);
+		closep(&fds[0]);
+		closep(&fds[1]);
 		return -ENOMEM;
 	}
 	x->f = f;
 	x->req = req;
-	x->sink = sink;
+	x->sink = fds[0];
+	x->copy = fds[1];
 	if (req.kind == FETCH_PING)
 		x->endpoint = f->setup->endpoints->n - 1;
 	digest_init(&x->digest);

@@ -54,7 +54,10 @@ struct fetch_setup {
 /* Runs until the other end of @sock is closed. Return: exit status. */
 int fetch_main(int sock, const struct fetch_setup *setup);
 
-/* Sends a request with its descriptor, which the caller closes afterwards. 0 or -errno. */
-must_check int fetch_ask(int sock, const struct fetch_request *req, int sink);
+/*
+ * Sends a request with its descriptors, which the caller closes afterwards: @sink gets the bytes, and so does
+ * the file @copy unless it is -1. 0 or -errno.
+ */
+must_check int fetch_ask(int sock, const struct fetch_request *req, int sink, int copy);
 
 #endif

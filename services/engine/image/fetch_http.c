@@ -4,8 +4,7 @@
  * What is said to a registry: the request, its redirects, credentials, and what its answer means.
  *
  * Redirects are followed by hand, because each is a decision: never to a link-local address, never from
- * encrypted to plain, and credentials stay with the host they were meant for. A token server is asked over
- * https only, unless the registry itself is configured as insecure.
+ * encrypted to plain, and credentials stay with the host they were meant for (fetch_web.c).
  */
 
 #include <arpa/inet.h>
@@ -20,119 +19,11 @@
 
 #include "engine/image/fetch_int.h"
 
-#define USER_AGENT "wherry"
-
-enum { REDIRECTS_MAX = 5, ERROR_BODY_MAX = 16 << 10, TOKEN_BODY_MAX = 1 << 20, STALL_S = 30, CONNECT_S = 20 };
+enum { REDIRECTS_MAX = 5, ERROR_BODY_MAX = 16 << 10 };
 
 static const struct registry_endpoint *endpoint(const struct xfer *x)
 {
 	return &x->f->setup->endpoints->list[x->endpoint];
-}
-
-/* ---- addresses we do not talk to */
-
-static bool link_local(const struct sockaddr *sa)
-{
-	if (sa->sa_family == AF_INET) {
-		uint32_t a = ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr);
-
-		return a >> 16 == 0xa9fe || a == 0;
-	}
-	if (sa->sa_family == AF_INET6) {
-		const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-
-		if (IN6_IS_ADDR_V4MAPPED(a))
-			return a->s6_addr[12] == 0xa9 && a->s6_addr[13] == 0xfe;
-		return IN6_IS_ADDR_LINKLOCAL(a);
-	}
-	return false;
-}
-
-/* Sees the address after resolution, so that no name can stand for one of them. */
-static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
-{
-	bool *denied = arg;
-
-	if (link_local(&addr->addr)) {
-		*denied = true;
-		return CURL_SOCKET_BAD;
-	}
-	return socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
-}
-
-/* ---- one handle */
-
-struct url_parts {
-	char *scheme, *host, *port;
-};
-
-static void parts_fini(struct url_parts *p)
-{
-	curl_free(p->scheme);
-	curl_free(p->host);
-	curl_free(p->port);
-}
-
-static bool parts_of(const char *url, struct url_parts *p)
-{
-	CURLU *u = curl_url();
-	bool ok;
-
-	memset(p, 0, sizeof(*p));
-	ok = u && curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK &&
-	     curl_url_get(u, CURLUPART_SCHEME, &p->scheme, 0) == CURLUE_OK &&
-	     curl_url_get(u, CURLUPART_HOST, &p->host, 0) == CURLUE_OK &&
-	     curl_url_get(u, CURLUPART_PORT, &p->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
-	curl_url_cleanup(u);
-	return ok;
-}
-
-static bool same_origin(const char *a, const char *b)
-{
-	struct url_parts x, y;
-	bool ok = parts_of(a, &x), both = parts_of(b, &y) && ok;
-
-	both = both && !strcasecmp(x.scheme, y.scheme) && !strcasecmp(x.host, y.host) &&
-	       !strcmp(x.port, y.port);
-	parts_fini(&x);
-	parts_fini(&y);
-	return both;
-}
-
-static const char *base_of(const struct xfer *x, char out[IMAGE_DOMAIN_MAX + 16])
-{
-	const struct registry_endpoint *e = endpoint(x);
-
-	if (!x->f->plain[x->endpoint])
-		return e->base;
-	snprintf(out, IMAGE_DOMAIN_MAX + 16, "http://%s", e->host);
-	return out;
-}
-
-/* What holds for every request; @own: to the endpoint itself, which may be configured as insecure. */
-static bool common_options(CURL *c, const struct registry_endpoint *e, bool own, bool *denied)
-{
-	char ca[64] = REGISTRY_SYSTEM_CA;
-	bool insecure = own && e->insecure;
-
-	if (e->ca_fd >= 0)
-		snprintf(ca, sizeof(ca), "/proc/self/fd/%d", e->ca_fd);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, denied);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, e->insecure ? "https,http" : "https") == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_CAINFO, ca) == CURLE_OK;
 }
 
 /* ---- the answer as it comes in */
@@ -245,26 +136,6 @@ static bool add_header(struct xfer *x, const char *line)
 	return more != NULL;
 }
 
-static bool add_credentials(struct xfer *x)
-{
-	const struct auth_credentials *c = x->f->setup->credentials;
-	const char *token = x->f->token[x->endpoint];
-
-	if (endpoint(x)->own && !token)
-		token = c->registry_token;
-	if (token) {
-		curl_easy_setopt(x->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-		return curl_easy_setopt(x->easy, CURLOPT_XOAUTH2_BEARER, token) == CURLE_OK;
-	}
-	if (x->f->basic[x->endpoint] && endpoint(x)->own && c->username) {
-		curl_easy_setopt(x->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		return curl_easy_setopt(x->easy, CURLOPT_USERNAME, c->username) == CURLE_OK &&
-		       curl_easy_setopt(x->easy, CURLOPT_PASSWORD, c->password ? c->password : "") ==
-			       CURLE_OK;
-	}
-	return true;
-}
-
 void fetch_http_start(struct xfer *x)
 {
 	char own[1024], base[IMAGE_DOMAIN_MAX + 16], range[32];
@@ -272,13 +143,14 @@ void fetch_http_start(struct xfer *x)
 	bool at_home, ok;
 
 	if (x->req.kind == FETCH_PING)
-		snprintf(own, sizeof(own), "%s/v2/", base_of(x, base));
+		snprintf(own, sizeof(own), "%s/v2/", fetch_base(x->f, x->endpoint, base));
 	else
-		snprintf(own, sizeof(own), "%s/v2/%s/%s/%s", base_of(x, base), x->f->setup->path,
-			x->req.kind == FETCH_MANIFEST ? "manifests" : "blobs", x->req.what);
+		snprintf(own, sizeof(own), "%s/v2/%s/%s/%s", fetch_base(x->f, x->endpoint, base),
+			x->f->setup->path, x->req.kind == FETCH_MANIFEST ? "manifests" : "blobs",
+			x->req.what);
 	if (!url)
 		url = own;
-	at_home = same_origin(url, own);
+	at_home = fetch_same_origin(url, own);
 
 	x->denied = x->too_big = x->bad_range = x->headers_seen = false;
 	x->sink_error = 0;
@@ -288,7 +160,8 @@ void fetch_http_start(struct xfer *x)
 	free(x->asked);
 	x->asked = strdup(url);
 	x->easy = curl_easy_init();
-	ok = x->asked && x->easy && common_options(x->easy, endpoint(x), at_home, &x->denied) &&
+	ok = x->asked && x->easy && fetch_common_options(x->easy, endpoint(x), at_home, &x->denied) &&
+	     fetch_use_proxy(x->easy, endpoint(x), url) &&
 	     curl_easy_setopt(x->easy, CURLOPT_URL, url) == CURLE_OK;
 	if (ok && x->req.kind == FETCH_MANIFEST)
 		ok = add_header(x, "Accept: " IMAGE_TYPE_OCI_INDEX) &&
@@ -296,7 +169,7 @@ void fetch_http_start(struct xfer *x)
 		     add_header(x, "Accept: " IMAGE_TYPE_DOCKER_LIST) &&
 		     add_header(x, "Accept: " IMAGE_TYPE_DOCKER_MANIFEST);
 	if (ok && at_home)
-		ok = add_credentials(x);
+		ok = fetch_credentials(x->f, x->endpoint, x->easy);
 	if (ok && x->received) {
 		snprintf(range, sizeof(range), "%llu-", (unsigned long long)x->received);
 		ok = curl_easy_setopt(x->easy, CURLOPT_RANGE, range) == CURLE_OK;
@@ -324,140 +197,17 @@ static void again(struct xfer *x)
 	x->start_at_ms = 0;
 }
 
-/* ---- tokens */
-
-struct token_body {
-	char *p;
-	size_t len;
-};
-
-static size_t on_token_body(char *buf, size_t size, size_t n, void *arg)
-{
-	struct token_body *b = arg;
-	char *more;
-
-	if (n > TOKEN_BODY_MAX - b->len)
-		return 0;
-	more = realloc(b->p, b->len + n + 1);
-	if (!more)
-		return 0;
-	b->p = more;
-	memcpy(more + b->len, buf, n);
-	b->len += n;
-	return n;
-}
-
-static char *token_query(CURL *c, const struct auth_challenge *ch, const char *scope, const char *refresh)
-{
-	char *service = curl_easy_escape(c, ch->service, 0), *esc = curl_easy_escape(c, scope, 0);
-	char *token = refresh ? curl_easy_escape(c, refresh, 0) : NULL, *out = NULL;
-	int r = -1;
-
-	if (service && esc && refresh && token)
-		r = asprintf(&out,
-			"grant_type=refresh_token&client_id=" USER_AGENT
-			"&service=%s&scope=%s&refresh_token=%s",
-			service, esc, token);
-	else if (service && esc && !refresh)
-		r = asprintf(&out, "%s%cservice=%s%s%s", ch->realm, strchr(ch->realm, '?') ? '&' : '?',
-			service, *esc ? "&scope=" : "", esc);
-	curl_free(service);
-	curl_free(esc);
-	curl_free(token);
-	return r < 0 ? NULL : out;
-}
-
 /* Asks the token server, waiting for it. 0 with the endpoint's token set, or -errno with the reason. */
 static int get_token(struct xfer *x, const struct auth_challenge *ch, char *why, size_t size)
 {
-	const struct auth_credentials *cred = x->f->setup->credentials;
-	const struct registry_endpoint *e = endpoint(x);
-	cleanup(freep) char *query = NULL;
-	const char *refresh = e->own ? cred->identity_token : NULL;
-	struct token_body body = {0};
-	struct url_parts parts = {0};
-	char scope[600], base[IMAGE_DOMAIN_MAX + 16];
-	bool denied = false, https;
-	long status = 0;
-	CURL *c = NULL;
-	CURLcode code;
-	int r = -EACCES;
+	char scope[600] = "";
 
-	https = parts_of(ch->realm, &parts) && !strcasecmp(parts.scheme, "https");
-	if (!parts.scheme || (!https && !(e->insecure && !strcasecmp(parts.scheme, "http")))) {
-		snprintf(why, size, "the registry's token server is not an https address: %.200s", ch->realm);
-		r = -EPERM;
-		goto out;
-	}
-	*scope = '\0';
 	if (x->req.kind != FETCH_PING)
 		snprintf(scope, sizeof(scope), "repository:%s:pull", x->f->setup->path);
-	c = curl_easy_init();
-	query = c ? token_query(c, ch, *ch->scope ? ch->scope : scope, refresh) : NULL;
-	if (!query || !common_options(c, e, same_origin(ch->realm, base_of(x, base)), &denied)) {
-		snprintf(why, size, "out of memory");
-		r = -ENOMEM;
-		goto out;
-	}
-	curl_easy_setopt(c, CURLOPT_URL, refresh ? ch->realm : query);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_token_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, &body);
-	if (refresh) {
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, query);
-	} else if (e->own && cred->username) {
-		curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		curl_easy_setopt(c, CURLOPT_USERNAME, cred->username);
-		curl_easy_setopt(c, CURLOPT_PASSWORD, cred->password ? cred->password : "");
-	}
-	code = curl_easy_perform(c);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-	if (denied) {
-		snprintf(
-			why, size, "the registry's token server has a link-local address: %.200s", ch->realm);
-		r = -EPERM;
-	} else if (code != CURLE_OK) {
-		snprintf(why, size, "token server %.200s: %s", parts.host, curl_easy_strerror(code));
-		r = -EHOSTUNREACH;
-	} else if (status != 200) {
-		snprintf(why, size, "unauthorized: the token server %.200s answered %ld", parts.host, status);
-	} else {
-		free(x->f->token[x->endpoint]);
-		x->f->token[x->endpoint] = body.p ? auth_token_parse(body.p, body.len) : NULL;
-		r = x->f->token[x->endpoint] ? 0 : -EBADMSG;
-		if (r < 0)
-			snprintf(why, size, "the token server %.200s sent no token", parts.host);
-	}
-out:
-	curl_easy_cleanup(c);
-	parts_fini(&parts);
-	free(body.p);
-	return r;
+	return fetch_token(x->f, x->endpoint, ch, scope, NULL, why, size);
 }
 
 /* ---- what the answer means */
-
-/* errors[0] of the distribution specification, as one printable line; "" when there is none. */
-static void registry_words(const struct xfer *x, char *out, size_t size)
-{
-	struct image_reason why;
-	yyjson_doc *doc = x->error_len ? image_json(x->error_body, x->error_len, &why) : NULL;
-	yyjson_val *first = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(doc), "errors"));
-	const char *code = yyjson_get_str(yyjson_obj_get(first, "code"));
-	const char *message = yyjson_get_str(yyjson_obj_get(first, "message"));
-
-	snprintf(out, size, "%.64s%s%.200s", code ? code : "", code && message ? ": " : "",
-		message ? message : "");
-	for (char *p = out; *p; p++) {
-		if (*p == '_')
-			*p = ' ';
-		else if (*p >= 'A' && *p <= 'Z' && code && p < out + strlen(code))
-			*p += 'a' - 'A';
-		else if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
-	}
-	yyjson_doc_free(doc);
-}
 
 /* This endpoint cannot serve it. The next one, if there is one; the error is that of the last. */
 static void next_endpoint(struct xfer *x, int err, const char *text)
@@ -479,7 +229,7 @@ static void answer_401(struct xfer *x)
 	const struct auth_credentials *c = x->f->setup->credentials;
 	int r;
 
-	registry_words(x, words, sizeof(words));
+	fetch_registry_words(x->error_body, x->error_len, words, sizeof(words));
 	if (*words)
 		snprintf(text, sizeof(text), "%s", words);
 	if (x->auth_tries++ >= 2 || x->url || auth_challenge_parse(x->www_authenticate, &ch) < 0) {
@@ -502,31 +252,15 @@ static void answer_401(struct xfer *x)
 		again(x);
 }
 
-/* Location against the URL that was asked for (RFC 3986 section 5.2); not curl's own idea, which carries the
- * user along. */
-static char *redirect_target(const struct xfer *x)
-{
-	CURLU *u = curl_url();
-	char *out = NULL, *copy = NULL;
-
-	if (u && x->location && curl_url_set(u, CURLUPART_URL, x->asked, 0) == CURLUE_OK &&
-		curl_url_set(u, CURLUPART_URL, x->location, CURLU_DISALLOW_USER) == CURLUE_OK &&
-		curl_url_get(u, CURLUPART_URL, &out, 0) == CURLUE_OK)
-		copy = strdup(out);
-	curl_free(out);
-	curl_url_cleanup(u);
-	return copy;
-}
-
 static void answer_redirect(struct xfer *x)
 {
 	struct url_parts from = {0}, to = {0};
-	cleanup(freep) char *url = redirect_target(x);
+	cleanup(freep) char *url = fetch_location(x->asked, x->location);
 	char text[500];
 	struct in_addr v4;
 	bool ok = false;
 
-	if (!url || !parts_of(url, &to) || !parts_of(x->asked, &from))
+	if (!url || !url_parts_of(url, &to) || !url_parts_of(x->asked, &from))
 		snprintf(text, sizeof(text), "redirect to what is no address of a server refused: %.300s",
 			x->location ? x->location : "");
 	else if (x->redirects++ >= REDIRECTS_MAX)
@@ -542,8 +276,8 @@ static void answer_redirect(struct xfer *x)
 		free(x->url);
 		x->url = take(url);
 	}
-	parts_fini(&from);
-	parts_fini(&to);
+	url_parts_fini(&from);
+	url_parts_fini(&to);
 	if (ok)
 		again(x);
 	else
@@ -554,7 +288,7 @@ static void answer(struct xfer *x, long status)
 {
 	char text[700], words[300];
 
-	registry_words(x, words, sizeof(words));
+	fetch_registry_words(x->error_body, x->error_len, words, sizeof(words));
 	snprintf(text, sizeof(text), "%s answered %ld%s%s", endpoint(x)->host, status, *words ? ": " : "",
 		words);
 	if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
@@ -584,7 +318,8 @@ static void broken(struct xfer *x, CURLcode code)
 			x->url ? x->url : endpoint(x)->host);
 		next_endpoint(x, -EPERM, text);
 	} else if (x->sink_error < 0) {
-		fetch_fail(x, x->sink_error, "its reader is gone");
+		fetch_fail(x, x->sink_error,
+			x->sink_error == -EPIPE ? "its reader is gone" : strerror(-x->sink_error));
 	} else if (x->too_big) {
 		snprintf(text, sizeof(text), "larger than the %llu bytes that were announced, the limit",
 			(unsigned long long)x->req.size_bytes);

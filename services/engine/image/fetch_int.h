@@ -26,6 +26,7 @@ struct xfer {
 	struct xfer *next;
 	struct fetch_request req;
 	int sink;
+	int copy; /* a file that gets the same bytes; -1: none */
 	struct digest digest;
 	uint64_t received; /* bytes delivered, over all attempts */
 
@@ -62,6 +63,35 @@ void fetch_fail(struct xfer *x, int err, const char *text);
 void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s);
 void fetch_done(struct xfer *x);
 must_check int fetch_deliver(struct xfer *x, const void *buf, size_t len);
+
+/* ---- for whatever speaks to registries and the web */
+
+/* What holds for every request; @own: to the endpoint itself, which may be configured as insecure. @denied becomes
+ * true when an address was one we do not talk to. */
+must_check bool fetch_common_options(CURL *c, const struct registry_endpoint *e, bool own, bool *denied);
+/* The machine's proxy for this URL, if there is one. */
+must_check bool fetch_use_proxy(CURL *c, const struct registry_endpoint *e, const char *url);
+
+struct url_parts {
+	char *scheme, *host, *port;
+};
+must_check bool url_parts_of(const char *url, struct url_parts *p); /* released also on failure */
+void url_parts_fini(struct url_parts *p);
+bool fetch_same_origin(const char *a, const char *b);
+/* The endpoint's base URL, http:// when it is insecure and has no TLS. */
+const char *fetch_base(const struct fetcher *f, size_t endpoint, char out[IMAGE_DOMAIN_MAX + 16]);
+/*
+ * Asks the token server of a challenge, waiting for it. @scope: when the challenge has none; @more: one scope more,
+ * or NULL. 0 with f->token[endpoint] set, or -errno with the reason.
+ */
+must_check int fetch_token(struct fetcher *f, size_t endpoint, const struct auth_challenge *ch,
+	const char *scope, const char *more, char *why, size_t size);
+/* The header of a request to the endpoint itself. */
+must_check bool fetch_credentials(struct fetcher *f, size_t endpoint, CURL *c);
+/* What a registry said in its error body (distribution-spec errors), as one printable line. */
+void fetch_registry_words(const char *body, size_t len, char *out, size_t size);
+/* Location against the URL that was asked for (RFC 3986 section 5.2), malloc'ed; NULL: not a usable one. */
+char *fetch_location(const char *asked, const char *location);
 
 void fetch_http_start(struct xfer *x);
 void fetch_http_stop(struct xfer *x); /* idempotent; the transfer stays */

@@ -23,8 +23,10 @@ struct img *img_new(void)
 {
 	struct img *img = calloc(1, sizeof(*img));
 
-	if (img)
+	if (img) {
 		img->refs = 1;
+		img->pub.parent = "";
+	}
 	return img;
 }
 
@@ -39,6 +41,7 @@ void img_put(struct img *img)
 	for (size_t i = 0; i < img->pub.n_repo_digests; i++)
 		free(img->digests[i]);
 	free(img->layers);
+	free(img->blobs);
 	free(img->tags);
 	free(img->digests);
 	free(img->config_path);

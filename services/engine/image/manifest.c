@@ -52,7 +52,7 @@ static bool too_deep(const char *p, size_t len)
 	return false;
 }
 
-struct yyjson_doc *image_json(const char *data, size_t len, struct image_reason *why)
+struct yyjson_doc *image_json_any(const char *data, size_t len, struct image_reason *why)
 {
 	yyjson_read_err err;
 	yyjson_doc *doc;
@@ -70,7 +70,14 @@ struct yyjson_doc *image_json(const char *data, size_t len, struct image_reason 
 		refuse(why, "not JSON: %s at byte %zu", err.msg, err.pos);
 		return NULL;
 	}
-	if (!yyjson_is_obj(yyjson_doc_get_root(doc))) {
+	return doc;
+}
+
+struct yyjson_doc *image_json(const char *data, size_t len, struct image_reason *why)
+{
+	yyjson_doc *doc = image_json_any(data, len, why);
+
+	if (doc && !yyjson_is_obj(yyjson_doc_get_root(doc))) {
 		yyjson_doc_free(doc);
 		refuse(why, "not a JSON object");
 		return NULL;

@@ -52,6 +52,8 @@ struct image_reason {
 must_check int image_platform_parse(struct image_platform *out, const char *s);
 
 /* Parse with the depth bound; NULL with the reason set. @data need not end with NUL. */
+struct yyjson_doc *image_json_any(const char *data, size_t len, struct image_reason *why);
+/* The same, and it is an object. */
 struct yyjson_doc *image_json(const char *data, size_t len, struct image_reason *why);
 
 /* Is it an index? By mediaType when there is one, else by its members. 1, 0, or -EINVAL for neither. */

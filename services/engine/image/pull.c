@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,12 +24,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 
 #include "engine/image/digest.h"
-#include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/progress.h"
 #include "engine/image/pull_int.h"
@@ -56,27 +52,27 @@ static int start_layer(struct pull *p, size_t i)
 {
 	struct pull_layer *l = &p->layers[i];
 	struct fetch_request req = {.kind = FETCH_BLOB, .id = (uint32_t)i, .size_bytes = l->desc->size_bytes};
-	cleanup(closep) int root = -1;
+	cleanup(closep) int root = -1, blob = -1;
 	int feed[2], r;
 
-	snprintf(l->stage, sizeof(l->stage), "%d-%zu", (int)getpid(), i);
-	if (mkdirat(p->disk.staging, l->stage, 0755) < 0)
-		return pull_fail(p, -errno, "staging: %s", strerror(errno));
-	root = openat(p->disk.staging, l->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0 || fchmod(root, 0755) < 0)
-		return pull_fail(p, -errno, "staging: %s", strerror(errno));
+	root = stage_open_tree(&p->disk, &l->stage);
+	if (root >= 0)
+		blob = stage_open_blob(&p->disk, &l->stage);
+	if (root < 0 || blob < 0)
+		return pull_fail(
+			p, root < 0 ? root : blob, "staging: %s", strerror(root < 0 ? -root : -blob));
 	if (pipe2(feed, O_CLOEXEC) < 0)
 		return pull_fail(p, -errno, "pipe: %s", strerror(errno));
 	/* a large pipe lets one side work on while the other one sleeps; the default does too, only less */
 	fcntl(feed[1], F_SETPIPE_SZ, PIPE_SIZE);
 	fcntl(feed[1], F_SETFL, O_NONBLOCK);
-	r = unpack_worker_start(&l->worker, feed[0], root);
+	r = unpack_worker_start(&l->worker, feed[0], root, &unpack_limits_default);
 	if (r < 0) {
 		close(feed[1]);
 		return pull_fail(p, r, "unpacker: %s", strerror(-r));
 	}
 	strcpy(req.what, l->desc->digest);
-	r = fetch_ask(p->sock, &req, feed[1]);
+	r = fetch_ask(p->sock, &req, feed[1], blob);
 	close(feed[1]);
 	if (r < 0)
 		return pull_fail(p, r, "the downloader ended unexpectedly");
@@ -213,33 +209,6 @@ static int get_layers(struct pull *p)
 
 /* ---- into the store */
 
-/* The mark needs a privilege that the unpacker does not have. */
-static int mark_opaque(struct pull *p, struct pull_layer *l)
-{
-	cleanup(closep) int root =
-		openat(p->disk.staging, l->stage, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-
-	if (root < 0)
-		return pull_fail(p, -errno, "staging: %s", strerror(errno));
-	for (size_t i = 0; i < l->result.n_opaque; i++) {
-		const char *path = l->result.opaque[i];
-		cleanup(closep) int fd =
-			(int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-
-		/* a later entry may have put something else there */
-		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-			continue;
-		if (fd < 0 || fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) < 0)
-			return pull_fail(p, -errno, "layer %s: cannot mark a directory opaque: %s",
-				l->desc->digest, strerror(errno));
-	}
-	return 0;
-}
-
 static int place_layers(struct pull *p)
 {
 	bool any = false;
@@ -251,7 +220,7 @@ static int place_layers(struct pull *p)
 		if (l->state != LAYER_STAGED)
 			continue;
 		any = true;
-		r = mark_opaque(p, l);
+		r = stage_mark_opaque(&p->disk, &l->stage, &l->result);
 		if (r == 0)
 			r = image_layer_size_write(&p->disk, l->diff_id, l->result.size_bytes);
 		if (r < 0)
@@ -262,23 +231,16 @@ static int place_layers(struct pull *p)
 		return pull_fail(p, -errno, "sync: %s", strerror(errno));
 	for (size_t i = 0; i < p->n_layers; i++) {
 		struct pull_layer *l = &p->layers[i];
-		char name[IMAGE_DIR_NAME_LEN + 1];
 
 		if (l->state != LAYER_STAGED)
 			continue;
-		image_layer_dir_name(l->diff_id, name);
-		if (renameat(p->disk.staging, l->stage, p->disk.layers, name) < 0) {
-			/* another pull was first: the same content; ours goes with the rest of staging */
-			if (errno != EEXIST && errno != ENOTEMPTY)
-				return pull_fail(p, -errno, "layer %s: %s", l->desc->digest, strerror(errno));
-		} else {
-			*l->stage = '\0';
-		}
+		r = stage_place(&p->disk, &l->stage, l->diff_id, l->desc->digest);
+		if (r < 0)
+			return pull_fail(p, r, "layer %s: %s", l->desc->digest, strerror(-r));
 		l->state = LAYER_EXISTS;
 	}
-	if (any && fsync(p->disk.layers) < 0)
-		return pull_fail(p, -errno, "sync: %s", strerror(errno));
-	return 0;
+	r = any ? stage_sync(&p->disk) : 0;
+	return r < 0 ? pull_fail(p, r, "sync: %s", strerror(-r)) : 0;
 }
 
 static int write_image(struct pull *p)
@@ -299,6 +261,12 @@ static int write_image(struct pull *p)
 		strcpy(rec.layers[i].diff_id, l->diff_id);
 		rec.layers[i].size_bytes =
 			(l->state == LAYER_TWIN ? &p->layers[l->twin] : l)->result.size_bytes;
+		/* a layer that was there already may have come in another wrapping */
+		if (image_blob_size(&p->disk, l->desc->digest) != (int64_t)l->desc->size_bytes)
+			continue;
+		strcpy(rec.layers[i].blob, l->desc->digest);
+		rec.layers[i].blob_bytes = l->desc->size_bytes;
+		rec.layers[i].compression = l->desc->compression;
 	}
 	r = image_record_write(&p->disk, &rec);
 	image_record_fini(&rec);
@@ -342,8 +310,7 @@ static void clear_stages(struct pull *p)
 		struct pull_layer *l = &p->layers[i];
 
 		unpack_worker_kill(&l->worker);
-		if (*l->stage && disk_remove_tree(p->disk.staging, l->stage) < 0)
-			log_errno(errno, "op=clear-staging stage=%s", l->stage);
+		stage_clear(&p->disk, &l->stage);
 	}
 }
 

@@ -49,7 +49,8 @@ static int pull(struct pull *p, yyjson_val *orders)
 	struct auth_credentials credentials = {NULL};
 	struct fetch_setup setup = {
 		.path = p->ref.path, .endpoints = &endpoints, .credentials = &credentials};
-	bool login = yyjson_get_bool(yyjson_obj_get(orders, "login"));
+	const char *verb = text(orders, "verb");
+	bool login = verb && !strcmp(verb, "login"), inspect = verb && !strcmp(verb, "inspect");
 	cleanup(freep) char *config = NULL;
 	size_t config_len = 0;
 	int r;
@@ -82,9 +83,14 @@ static int pull(struct pull *p, yyjson_val *orders)
 	r = registry_endpoints_init(&endpoints, config, config_len, p->ref.domain);
 	if (r < 0)
 		return pull_fail(p, r, "registry %s: %s", p->ref.domain, strerror(-r));
-	r = login ? pull_login(p, &setup, p->ref.domain) : pull_init(p, dir, &setup);
+	if (login)
+		r = pull_login(p, &setup, p->ref.domain);
+	else if (inspect)
+		r = pull_inspect(p, &setup);
+	else
+		r = pull_init(p, dir, &setup);
 	auth_credentials_fini(&credentials);
-	if (r == 0 && !login)
+	if (r == 0 && !login && !inspect)
 		r = pull_run(p);
 	registry_endpoints_fini(&endpoints);
 	return r;
@@ -106,6 +112,7 @@ int engine_pull_main(int argc, char **argv)
 		: pull_fail(&p, -EINVAL, "engine_pull is for the engine");
 	yyjson_doc_free(doc);
 	pull_fini(&p);
-	dprintf(1, "!%d %s\n", r, r ? p.error : "");
+	dprintf(1, "!%d %s\n", r, r ? p.error : p.result ? p.result : "");
+	free(p.result);
 	return r ? 1 : 0;
 }

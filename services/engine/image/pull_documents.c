@@ -14,6 +14,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include <yyjson.h>
+
 #include "engine/image/digest.h"
 #include "engine/image/image_int.h"
 #include "engine/image/pull_int.h"
@@ -79,7 +81,7 @@ static int fetch_document(struct pull *p, enum fetch_kind kind, const char *what
 	if (fd < 0)
 		return pull_fail(p, -errno, "memfd: %s", strerror(errno));
 	snprintf(req.what, sizeof(req.what), "%s", what);
-	r = fetch_ask(p->sock, &req, fd);
+	r = fetch_ask(p->sock, &req, fd, -1);
 	if (r < 0)
 		return pull_fail(p, r, "the downloader ended unexpectedly");
 	do {
@@ -219,4 +221,85 @@ int pull_login(struct pull *p, const struct fetch_setup *setup, const char *doma
 		return pull_fail(p, r, "downloader: %s", strerror(-r));
 	r = fetch_document(p, FETCH_PING, "", IMAGE_MANIFEST_MAX, &body, &len, digest);
 	return r < 0 ? pull_fail(p, r, "login attempt to %s failed: %s", domain, p->fetch_error) : 0;
+}
+
+/* ---- docker manifest inspect, and compose before it builds */
+
+static void add_platform(yyjson_mut_doc *d, yyjson_mut_val *list, yyjson_val *from)
+{
+	static const char *const keys[] = {"architecture", "os", "os.version", "variant"};
+	yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
+
+	for (size_t i = 0; i < array_len(keys); i++) {
+		const char *s = yyjson_get_str(yyjson_obj_get(from, keys[i]));
+
+		if (s && *s)
+			yyjson_mut_obj_add_strcpy(d, o, keys[i], s);
+	}
+}
+
+int pull_inspect(struct pull *p, const struct fetch_setup *setup)
+{
+	yyjson_mut_doc *d = NULL;
+	yyjson_mut_val *root, *desc, *platforms;
+	cleanup(freep) char *top = NULL;
+	struct image_reason why = {""};
+	const char *type;
+	yyjson_doc *doc;
+	size_t len, i, n;
+	yyjson_val *v;
+	int r, kind;
+
+	r = pull_start_downloader(p, setup);
+	if (r < 0)
+		return pull_fail(p, r, "downloader: %s", strerror(-r));
+	r = fetch_document(p, FETCH_MANIFEST, *p->ref.digest ? p->ref.digest : p->ref.tag, IMAGE_MANIFEST_MAX,
+		&top, &len, p->top_digest);
+	if (r < 0)
+		return manifest_error(p, r);
+	kind = image_document_kind(top, len, &why);
+	doc = kind < 0 ? NULL : image_json(top, len, &why);
+	if (!doc)
+		return pull_fail(p, -EINVAL, "manifest %s: %s", p->top_digest, why.text);
+	type = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "mediaType"));
+	if (!type)
+		type = kind == 1 ? IMAGE_TYPE_OCI_INDEX : IMAGE_TYPE_OCI_MANIFEST;
+
+	d = yyjson_mut_doc_new(NULL);
+	root = yyjson_mut_obj(d);
+	yyjson_mut_doc_set_root(d, root);
+	desc = yyjson_mut_obj_add_obj(d, root, "Descriptor");
+	yyjson_mut_obj_add_strcpy(d, desc, "mediaType", type);
+	yyjson_mut_obj_add_strcpy(d, desc, "digest", p->top_digest);
+	yyjson_mut_obj_add_uint(d, desc, "size", len);
+	platforms = yyjson_mut_obj_add_arr(d, root, "Platforms");
+	if (kind == 1) {
+		yyjson_arr_foreach (yyjson_obj_get(yyjson_doc_get_root(doc), "manifests"), i, n, v)
+			if (yyjson_is_obj(yyjson_obj_get(v, "platform")))
+				add_platform(d, platforms, yyjson_obj_get(v, "platform"));
+	} else {
+		char digest[IMAGE_DIGEST_LEN + 1];
+		yyjson_doc *config = NULL;
+
+		r = image_manifest_parse(top, len, &p->parsed, &why);
+		if (r < 0)
+			pull_fail(p, r, "manifest %s: %s", p->top_digest, why.text);
+		else
+			r = fetch_document(p, FETCH_BLOB, p->parsed.config.digest,
+				p->parsed.config.size_bytes, &p->config, &p->config_len, digest);
+		if (r == 0)
+			config = image_json(p->config, p->config_len, &why);
+		if (config)
+			add_platform(d, platforms, yyjson_doc_get_root(config));
+		else if (r == 0)
+			r = pull_fail(p, -EINVAL, "configuration: %s", why.text);
+		yyjson_doc_free(config);
+	}
+	if (r == 0) {
+		p->result = yyjson_mut_write(d, 0, NULL);
+		r = p->result ? 0 : -ENOMEM;
+	}
+	yyjson_mut_doc_free(d);
+	yyjson_doc_free(doc);
+	return r < 0 ? pull_fail(p, r, "%s", p->fetch_error) : 0;
 }

@@ -8,7 +8,7 @@
 #include "engine/image/fetch.h"
 #include "engine/image/manifest.h"
 #include "engine/image/record.h"
-#include "engine/image/unpack_worker.h"
+#include "engine/image/stage.h"
 
 enum pull_layer_state {
 	LAYER_WAITING,
@@ -24,7 +24,7 @@ struct pull_layer {
 	char shown[13];
 	enum pull_layer_state state;
 	size_t twin;
-	char stage[32]; /* its directory in staging; "" when there is none */
+	struct stage stage;
 	struct unpack_worker worker;
 	struct unpack_result result;
 	bool fetched, unpacked;
@@ -47,6 +47,7 @@ struct pull {
 
 	char fetch_error[512];
 	char error[1500];
+	char *result; /* owned; inspect */
 };
 
 int pull_fail(struct pull *p, int err, const char *fmt, ...) printf_like(3, 4);
@@ -58,6 +59,9 @@ must_check int pull_get_config(struct pull *p);
 
 /* Only asks the registry whether it takes the credentials. */
 must_check int pull_login(struct pull *p, const struct fetch_setup *setup, const char *domain);
+
+/* Only asks what the name stands for. */
+must_check int pull_inspect(struct pull *p, const struct fetch_setup *setup);
 
 must_check int pull_init(struct pull *p, const char *dir, const struct fetch_setup *setup);
 must_check int pull_run(struct pull *p);

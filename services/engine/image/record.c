@@ -68,6 +68,15 @@ void image_layer_dir_name(const char *diff_id, char out[IMAGE_DIR_NAME_LEN + 1])
 	snprintf(out, IMAGE_DIR_NAME_LEN + 1, "sha256-%.64s", diff_id + 7);
 }
 
+int64_t image_blob_size(const struct image_disk *d, const char *digest)
+{
+	struct stat st;
+
+	if (fstatat(d->blobs, digest + 7, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? st.st_size : -EBADMSG;
+}
+
 int image_blob_write(const struct image_disk *d, const char *digest, const void *data, size_t len)
 {
 	return disk_write_unsynced(d->blobs, digest + 7, data, len);
@@ -88,10 +97,18 @@ int image_record_write(const struct image_disk *d, const struct image_record *r)
 
 	if (!f)
 		return -errno;
-	fprintf(f, "{\"id\":\"%s\",\"manifest\":\"%s\",\"layers\":[", r->id, r->manifest);
-	for (size_t i = 0; i < r->n_layers; i++)
-		fprintf(f, "%s{\"diff_id\":\"%s\",\"size\":%llu}", i ? "," : "", r->layers[i].diff_id,
-			(unsigned long long)r->layers[i].size_bytes);
+	fprintf(f, "{\"id\":\"%s\",\"manifest\":\"%s\",\"parent\":\"%s\",\"step\":\"%s\",\"layers\":[", r->id,
+		r->manifest, r->parent, r->step);
+	for (size_t i = 0; i < r->n_layers; i++) {
+		const struct image_record_layer *l = &r->layers[i];
+
+		fprintf(f, "%s{\"diff_id\":\"%s\",\"size\":%llu", i ? "," : "", l->diff_id,
+			(unsigned long long)l->size_bytes);
+		if (*l->blob)
+			fprintf(f, ",\"blob\":\"%s\",\"blob_size\":%llu,\"compression\":%d", l->blob,
+				(unsigned long long)l->blob_bytes, l->compression);
+		fputc('}', f);
+	}
 	fputs("]}\n", f);
 	bad = ferror(f);
 	if (fclose(f) || bad)
@@ -137,6 +154,10 @@ int image_record_read(const struct image_disk *d, const char *hex, struct image_
 		return -EBADMSG;
 	if (!copy_digest(root, "manifest", out->manifest))
 		*out->manifest = '\0';
+	if (!copy_digest(root, "parent", out->parent))
+		*out->parent = '\0';
+	if (!copy_digest(root, "step", out->step))
+		*out->step = '\0';
 	out->layers = calloc(yyjson_arr_size(layers) + 1, sizeof(*out->layers));
 	if (!out->layers)
 		return -ENOMEM;
@@ -148,6 +169,13 @@ int image_record_read(const struct image_disk *d, const char *hex, struct image_
 			return -EBADMSG;
 		}
 		l->size_bytes = yyjson_get_uint(yyjson_obj_get(v, "size"));
+		if (copy_digest(v, "blob", l->blob)) {
+			l->blob_bytes = yyjson_get_uint(yyjson_obj_get(v, "blob_size"));
+			l->compression =
+				(enum image_compression)yyjson_get_uint(yyjson_obj_get(v, "compression"));
+		} else {
+			*l->blob = '\0';
+		}
 		out->n_layers++;
 	}
 	return 0;

@@ -5,7 +5,8 @@
 /*
  * What is on the disk, below the engine's directory:
  *
- *   images/blobs/HEX	configurations and manifests, byte for byte as they came; HEX is their sha256
+ *   images/blobs/HEX	configurations, manifests and compressed layers, byte for byte as they came; HEX is
+ *			their sha256
  *   images/ids/HEX	a record: this image is complete. HEX is the configuration's digest
  *   images/names/HEX	a name and the id it points at. HEX is the sha256 of the name
  *   images/lock	held shared by whatever adds, for as long as it runs
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 #include "engine/image.h"
+#include "engine/image/manifest.h"
 
 struct image_disk {
 	int top, blobs, ids, names, layers, staging, gone; /* directories; owned */
@@ -29,12 +31,19 @@ struct image_disk {
 struct image_record_layer {
 	char diff_id[IMAGE_DIGEST_LEN + 1];
 	uint64_t size_bytes;
+	/* As it was pulled or loaded, kept in blobs; "": made here and not needed compressed so far. */
+	char blob[IMAGE_DIGEST_LEN + 1];
+	uint64_t blob_bytes;
+	enum image_compression compression; /* of the blob */
 };
 
 struct image_record {
 	char id[IMAGE_DIGEST_LEN + 1];
 	char manifest[IMAGE_DIGEST_LEN + 1]; /* "" when there was none */
-	struct image_record_layer *layers;   /* owned */
+	char parent[IMAGE_DIGEST_LEN +
+		    1]; /* the image a step of a build began with; "" when not from a build */
+	char step[IMAGE_DIGEST_LEN + 1];   /* what that step depended on: the key of the build cache; "" */
+	struct image_record_layer *layers; /* owned */
 	size_t n_layers;
 };
 
@@ -44,6 +53,9 @@ void image_disk_close(struct image_disk *d);
 #define IMAGE_DIR_NAME_LEN 71
 /* sha256:HEX -> sha256-HEX */
 void image_layer_dir_name(const char *diff_id, char out[IMAGE_DIR_NAME_LEN + 1]);
+
+/* Where a blob lies, and is it there whole? Its size, or -errno. */
+must_check int64_t image_blob_size(const struct image_disk *d, const char *digest);
 
 /* Not yet safe from a power cut: syncfs() comes before the record that refers to it. */
 must_check int image_blob_write(const struct image_disk *d, const char *digest, const void *data, size_t len);

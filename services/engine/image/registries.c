@@ -52,6 +52,51 @@ static int ca_file(const char *pem, size_t len)
 	return fd;
 }
 
+static char *proxy_url(yyjson_val *proxy, const char *key)
+{
+	const char *s = yyjson_get_str(yyjson_obj_get(proxy, key));
+
+	return s && (!strncmp(s, "http://", 7) || !strncmp(s, "https://", 8)) ? strdup(s) : NULL;
+}
+
+static int proxy_of(struct registry_proxy *p, yyjson_val *root)
+{
+	yyjson_val *proxy = yyjson_obj_get(yyjson_obj_get(root, "engine"), "proxy"), *v;
+	size_t i, max, len;
+	FILE *f;
+
+	memset(p, 0, sizeof(*p));
+	if (!proxy)
+		return 0;
+	p->http = proxy_url(proxy, "http");
+	p->https = proxy_url(proxy, "https");
+	f = open_memstream(&p->except, &len);
+	if (!f)
+		return -ENOMEM;
+	yyjson_arr_foreach (yyjson_obj_get(proxy, "except"), i, max, v)
+		if (yyjson_is_str(v))
+			fprintf(f, "%s%s", i ? "," : "", yyjson_get_str(v));
+	return fclose(f) ? -ENOMEM : 0;
+}
+
+int registry_proxy_init(struct registry_proxy *p, const char *config, size_t len)
+{
+	struct image_reason why;
+	yyjson_doc *doc = config ? image_json(config, len, &why) : NULL;
+	int r = proxy_of(p, yyjson_doc_get_root(doc));
+
+	yyjson_doc_free(doc);
+	return r;
+}
+
+void registry_proxy_fini(struct registry_proxy *p)
+{
+	free(p->http);
+	free(p->https);
+	free(p->except);
+	memset(p, 0, sizeof(*p));
+}
+
 static int add(struct registry_endpoints *e, yyjson_val *registries, const char *url, bool own)
 {
 	struct registry_endpoint *p = &e->list[e->n];
@@ -81,6 +126,7 @@ static int add(struct registry_endpoints *e, yyjson_val *registries, const char 
 	v = find(registries, name);
 	memset(p, 0, sizeof(*p));
 	p->ca_fd = -1;
+	p->proxy = &e->proxy;
 	p->own = own;
 	p->insecure = yyjson_get_bool(yyjson_obj_get(v, "insecure"));
 	if (!strcmp(scheme, "http") && !p->insecure)
@@ -110,6 +156,11 @@ int registry_endpoints_init(
 	memset(out, 0, sizeof(*out));
 	if (config && !doc)
 		log_error("op=read-registries error=\"%s\"", why.text);
+	r = proxy_of(&out->proxy, yyjson_doc_get_root(doc));
+	if (r < 0) {
+		yyjson_doc_free(doc);
+		return r;
+	}
 	registries = yyjson_obj_get(yyjson_obj_get(yyjson_doc_get_root(doc), "engine"), "registries");
 	mirrors = yyjson_obj_get(find(registries, domain), "mirrors");
 	yyjson_arr_foreach (mirrors, i, max, v) {
@@ -133,4 +184,5 @@ void registry_endpoints_fini(struct registry_endpoints *e)
 	for (size_t i = 0; i < e->n; i++)
 		closep(&e->list[i].ca_fd);
 	e->n = 0;
+	registry_proxy_fini(&e->proxy);
 }

@@ -13,12 +13,22 @@
  */
 #define REGISTRY_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
+/* engine.proxy of the machine configuration. */
+struct registry_proxy {
+	char *http, *https; /* owned; NULL: none */
+	char *except;	    /* owned; comma-separated, as curl takes it */
+};
+/* @config NULL or without it: none. What is malformed is left out. 0 or -ENOMEM. */
+must_check int registry_proxy_init(struct registry_proxy *p, const char *config, size_t len);
+void registry_proxy_fini(struct registry_proxy *p);
+
 struct registry_endpoint {
-	char base[IMAGE_DOMAIN_MAX + 16]; /* https://host[:port] */
-	char host[IMAGE_DOMAIN_MAX + 1];  /* host[:port], for comparison */
-	bool insecure;			  /* any certificate will do, and http:// when there is no TLS */
-	bool own;			  /* the registry itself: credentials are for it and nobody else */
-	int ca_fd;			  /* PEM: its own authorities and the public ones; -1: only those */
+	char base[IMAGE_DOMAIN_MAX + 16];   /* https://host[:port] */
+	char host[IMAGE_DOMAIN_MAX + 1];    /* host[:port], for comparison */
+	bool insecure;			    /* any certificate will do, and http:// when there is no TLS */
+	bool own;			    /* the registry itself: credentials are for it and nobody else */
+	int ca_fd;			    /* PEM: its own authorities and the public ones; -1: only those */
+	const struct registry_proxy *proxy; /* borrowed; NULL: none */
 };
 
 enum { REGISTRY_ENDPOINTS_MAX = 16 };
@@ -26,6 +36,7 @@ enum { REGISTRY_ENDPOINTS_MAX = 16 };
 struct registry_endpoints {
 	struct registry_endpoint list[REGISTRY_ENDPOINTS_MAX];
 	size_t n;
+	struct registry_proxy proxy;
 };
 
 /**

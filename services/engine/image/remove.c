@@ -140,11 +140,20 @@ static bool layer_used(const struct image_store *s, const char *dir_name)
 	return false;
 }
 
+static bool img_uses_blob(const struct img *img, const char *hex)
+{
+	if (!strcmp(img->pub.id + 7, hex) || (*img->manifest && !strcmp(img->manifest + 7, hex)))
+		return true;
+	for (size_t i = 0; img->blobs && i < img->pub.n_layers; i++)
+		if (*img->blobs[i].digest && !strcmp(img->blobs[i].digest + 7, hex))
+			return true;
+	return false;
+}
+
 static bool blob_used(const struct image_store *s, const char *hex)
 {
 	for (size_t i = 0; i < s->n_images; i++)
-		if (!strcmp(s->images[i]->pub.id + 7, hex) ||
-			(*s->images[i]->manifest && !strcmp(s->images[i]->manifest + 7, hex)))
+		if (img_uses_blob(s->images[i], hex))
 			return true;
 	return false;
 }
@@ -310,7 +319,7 @@ static size_t repos(const struct image_store *s, const char *id)
 }
 
 /* All names that are left, then the record. */
-static int delete_image(struct image_store *s, const struct img *img, struct image_removal *out)
+static int delete_image(struct image_store *s, struct img *img, struct image_removal *out)
 {
 	int r;
 
@@ -325,7 +334,39 @@ static int delete_image(struct image_store *s, const struct img *img, struct ima
 		return refuse(out, -errno, "cannot remove image %.12s: %s", img->pub.id + 7, strerror(errno));
 	if (fsync(s->disk.ids) < 0)
 		return -errno;
+	img->gone = true;
 	return note(out, true, img->pub.id);
+}
+
+static bool has_children(const struct image_store *s, const struct img *img)
+{
+	for (size_t i = 0; i < s->n_images; i++)
+		if (!s->images[i]->gone && !strcmp(s->images[i]->parent, img->pub.id))
+			return true;
+	return false;
+}
+
+/* The image, then those it was made from that nobody named, used, or made something else from. */
+static int delete_chain(
+	struct image_store *s, struct img *img, const struct image_users *users, struct image_removal *out)
+{
+	int r = delete_image(s, img, out);
+
+	while (r == 0) {
+		char container[65];
+		struct img *parent = NULL;
+
+		for (size_t i = 0; i < s->n_images; i++)
+			if (!strcmp(s->images[i]->pub.id, img->parent) && !s->images[i]->gone)
+				parent = s->images[i];
+		if (!parent || parent->pub.builtin || parent->pub.n_repo_tags || parent->pub.n_repo_digests ||
+			has_children(s, parent) ||
+			(users && users->use(parent->pub.id, container, users->arg) != IMAGE_UNUSED))
+			break;
+		img = parent;
+		r = delete_image(s, img, out);
+	}
+	return r;
 }
 
 /* Removes names only; the layers stay until no container wants them. */
@@ -340,7 +381,7 @@ static int untag_all(struct image_store *s, const struct img *img, struct image_
 	return r;
 }
 
-static int remove_name(struct image_store *s, const struct img *img, const struct name *name, bool force,
+static int remove_name(struct image_store *s, struct img *img, const struct name *name, bool force,
 	const struct image_users *users, struct image_removal *out)
 {
 	bool by_digest = *name->ref.digest != '\0';
@@ -364,9 +405,11 @@ static int remove_name(struct image_store *s, const struct img *img, const struc
 				r = untag(s, &s->names[i], out);
 		return r;
 	}
+	if (has_children(s, img))
+		return untag_all(s, img, out);
 	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
 	if (use == IMAGE_UNUSED)
-		return delete_image(s, img, out);
+		return delete_chain(s, img, users, out);
 	if (!force)
 		return refuse(out, -EBUSY,
 			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its "
@@ -375,8 +418,8 @@ static int remove_name(struct image_store *s, const struct img *img, const struc
 	return untag_all(s, img, out);
 }
 
-static int remove_id(struct image_store *s, const struct img *img, bool force,
-	const struct image_users *users, struct image_removal *out)
+static int remove_id(struct image_store *s, struct img *img, bool force, const struct image_users *users,
+	struct image_removal *out)
 {
 	const char *hex = img->pub.id + 7;
 	char container[65] = "";
@@ -389,9 +432,13 @@ static int remove_id(struct image_store *s, const struct img *img, bool force,
 		return refuse(out, -EBUSY,
 			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
 			hex);
+	if (has_children(s, img))
+		return refuse(out, -EBUSY,
+			"conflict: unable to delete %.12s (cannot be forced) - image has dependent child images",
+			hex);
 	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
 	if (use == IMAGE_UNUSED)
-		return delete_image(s, img, out);
+		return delete_chain(s, img, users, out);
 	if (use == IMAGE_USED_RUNNING)
 		return refuse(out, -EBUSY,
 			"conflict: unable to delete %.12s (cannot be forced) - image is being used by running container %.12s",
@@ -409,7 +456,7 @@ int image_store_remove(struct image_store *s, const char *text, bool force, cons
 	const struct image *found;
 	struct image_ref ref;
 	const struct name *name = NULL;
-	const struct img *img;
+	struct img *img;
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -423,7 +470,7 @@ int image_store_remove(struct image_store *s, const char *text, bool force, cons
 	if (r < 0)
 		return refuse(out, r, "images cannot be read: %s", strerror(-r));
 
-	img = container_of(found, struct img, pub);
+	img = (struct img *)(uintptr_t)container_of(found, const struct img, pub);
 	if (image_ref_parse(&ref, text) == 0) {
 		image_ref_default_tag(&ref);
 		if (*ref.digest)
@@ -458,13 +505,13 @@ int image_store_prune(struct image_store *s, bool all, const struct image_users 
 		struct img *img = s->images[i];
 		char container[65];
 
-		if (img->pub.builtin || (!all && img->pub.n_repo_tags))
+		if (img->gone || img->pub.builtin || (!all && img->pub.n_repo_tags) || has_children(s, img))
 			continue;
 		if (keep && keep(&img->pub, arg))
 			continue;
 		if (users && users->use(img->pub.id, container, users->arg) != IMAGE_UNUSED)
 			continue;
-		r = delete_image(s, img, out);
+		r = delete_chain(s, img, users, out);
 	}
 	if (r == 0 && out->n)
 		r = store_reload(s);

@@ -47,14 +47,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)range_fits(&x);
 	if (auth_challenge_parse(x.www_authenticate, &ch) < 0)
 		ch.scheme = AUTH_NONE;
-	target = redirect_target(&x);
-	if (target && parts_of(target, &parts)) {
-		(void)same_origin(target, home);
-		parts_fini(&parts);
+	target = fetch_location(x.asked, x.location);
+	if (target && url_parts_of(target, &parts)) {
+		(void)fetch_same_origin(target, home);
+		url_parts_fini(&parts);
 	}
 	free(target);
 	keep_error_body(&x, (const char *)data, size);
-	registry_words(&x, words, sizeof(words));
+	fetch_registry_words(x.error_body, x.error_len, words, sizeof(words));
 	for (const char *p = words; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			abort();

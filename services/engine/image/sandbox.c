@@ -51,6 +51,26 @@ static const int unpacker_calls[] = {
 	SCMP_SYS(umask),
 };
 
+static const int copier_calls[] = {
+	CALLS_COMMON,
+	SCMP_SYS(pread64),
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(flistxattr),
+	SCMP_SYS(fgetxattr),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(umask),
+};
+
 static const int downloader_calls[] = {
 	CALLS_COMMON,
 	SCMP_SYS(ftruncate),
@@ -165,7 +185,7 @@ static int close_others(const int *keep, size_t n)
 	return syscall(SYS_close_range, from, ~0U, 0) < 0 ? -errno : 0;
 }
 
-int sandbox_unpacker(int root, const int *keep, size_t n_keep)
+static int enter_tree(int root, const int *keep, size_t n_keep, const int *calls, size_t n_calls)
 {
 	const uint64_t caps = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER | 1 << CAP_FSETID |
 			      1 << CAP_MKNOD | 1U << CAP_SETFCAP;
@@ -189,8 +209,18 @@ int sandbox_unpacker(int root, const int *keep, size_t n_keep)
 	r = keep_caps(caps);
 	if (r < 0)
 		return log_errno(-r, "op=drop-capabilities");
-	r = load_filter(unpacker_calls, array_len(unpacker_calls), false);
+	r = load_filter(calls, n_calls, false);
 	return r < 0 ? log_errno(-r, "op=seccomp") : 0;
+}
+
+int sandbox_unpacker(int root, const int *keep, size_t n_keep)
+{
+	return enter_tree(root, keep, n_keep, unpacker_calls, array_len(unpacker_calls));
+}
+
+int sandbox_copier(int root, const int *keep, size_t n_keep)
+{
+	return enter_tree(root, keep, n_keep, copier_calls, array_len(copier_calls));
 }
 
 int sandbox_downloader(void)

@@ -5,7 +5,7 @@
 #include "lib/util.h"
 
 /*
- * The two workers of a pull give away what they do not need, first thing. Neither can gain privileges again
+ * Workers give away what they do not need, first thing. Neither can gain privileges again
  * or start a program.
  */
 
@@ -14,6 +14,11 @@
  * owner and mode of files, device nodes and file capabilities. 0 or -errno.
  */
 must_check int sandbox_unpacker(int root, const int *keep, size_t n_keep);
+
+/*
+ * The copier of a build: as the unpacker, without device nodes and hard links.
+ */
+must_check int sandbox_copier(int root, const int *keep, size_t n_keep);
 
 /*
  * The downloader: user nobody without any capability, no file but for reading, the network. 0 or -errno.

@@ -58,8 +58,12 @@ static int load_image(struct image_store *s, const char *hex, struct img **out)
 	}
 	strcpy(img->pub.id, rec.id);
 	strcpy(img->manifest, rec.manifest);
+	strcpy(img->parent, rec.parent);
+	strcpy(img->step, rec.step);
 	img->layers = calloc(rec.n_layers + 1, sizeof(*img->layers));
-	if (!img->layers || asprintf(&img->config_path, "%s/images/blobs/%s", s->dir, hex) < 0) {
+	img->blobs = calloc(rec.n_layers + 1, sizeof(*img->blobs));
+	if (!img->layers || !img->blobs ||
+		asprintf(&img->config_path, "%s/images/blobs/%s", s->dir, hex) < 0) {
 		r = -ENOMEM;
 		goto out;
 	}
@@ -79,6 +83,9 @@ static int load_image(struct image_store *s, const char *hex, struct img **out)
 		strcpy(img->layers[i].diff_id, rec.layers[i].diff_id);
 		img->layers[i].size_bytes = rec.layers[i].size_bytes;
 		img->layers[i].dir = dir;
+		strcpy(img->blobs[i].digest, rec.layers[i].blob);
+		img->blobs[i].bytes = rec.layers[i].blob_bytes;
+		img->blobs[i].compression = rec.layers[i].compression;
 		img->pub.size_bytes += rec.layers[i].size_bytes;
 		img->pub.n_layers++;
 	}
@@ -297,6 +304,16 @@ int store_reload(struct image_store *s)
 	if (l.images)
 		qsort(l.images, l.n_images, sizeof(struct img *), by_age);
 
+	for (size_t i = 0; i < l.n_images; i++) {
+		struct img *img = l.images[i], *parent = by_id(l.images, l.n_images, img->parent);
+
+		img->pub.parent = parent ? img->parent : "";
+		if (parent)
+			parent->has_children = true;
+	}
+	for (size_t i = 0; i < l.n_images; i++)
+		l.images[i]->pub.intermediate = l.images[i]->has_children && !l.images[i]->pub.n_repo_tags;
+
 	old = (struct list){s->images, s->n_images, s->names, s->n_names};
 	s->images = l.images;
 	s->n_images = l.n_images;
@@ -357,19 +374,42 @@ static int clear_staging(struct image_store *s)
 	return r;
 }
 
-int image_store_open(struct image_store **out, const char *dir, const char *builtin)
+static struct image_store *store_new(const char *dir, const char *builtin)
 {
 	struct image_store *s = calloc(1, sizeof(*s));
-	int r = -ENOMEM;
 
 	if (!s)
-		return r;
+		return NULL;
 	s->disk = (struct image_disk){-1, -1, -1, -1, -1, -1, -1};
 	s->reaper_fd = -1;
 	s->dir = strdup(dir);
 	s->builtin_dir = builtin ? strdup(builtin) : NULL;
-	if (!s->dir || (builtin && !s->builtin_dir))
-		goto bad;
+	if (s->dir && (!builtin || s->builtin_dir))
+		return s;
+	image_store_free(s);
+	return NULL;
+}
+
+int store_open_reader(struct image_store **out, const char *dir, const char *builtin)
+{
+	struct image_store *s = store_new(dir, builtin);
+	int r = s ? image_disk_open(&s->disk, dir) : -ENOMEM;
+
+	if (r == 0)
+		r = store_reload(s);
+	if (r < 0)
+		image_store_free(take(s));
+	*out = s;
+	return r;
+}
+
+int image_store_open(struct image_store **out, const char *dir, const char *builtin)
+{
+	struct image_store *s = store_new(dir, builtin);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
 	r = image_disk_open(&s->disk, dir);
 	if (r == 0)
 		r = wait_for_pulls(s);
@@ -382,7 +422,6 @@ int image_store_open(struct image_store **out, const char *dir, const char *buil
 		return 0;
 	}
 	log_errno(-r, "op=open-image-store path=%s", dir);
-bad:
 	image_store_free(s);
 	return r;
 }
@@ -415,12 +454,13 @@ int image_store_find(struct image_store *s, const char *text, const struct image
 	size_t n = strlen(hex);
 	struct img *found = NULL;
 	struct image_ref ref;
-	bool is_name;
+	bool is_name, again = false;
 	int r;
 
 	r = store_load(s);
 	if (r < 0)
 		return r;
+once_more:
 	is_name = image_ref_parse(&ref, text) == 0;
 	if (is_name) {
 		image_ref_default_tag(&ref);
@@ -441,6 +481,14 @@ int image_store_find(struct image_store *s, const char *text, const struct image
 		}
 	} else if (!found && !is_name) {
 		return -EINVAL;
+	}
+	/* a worker that still runs (a build) may have added it */
+	if (!found && s->pulls && !again) {
+		again = true;
+		r = store_reload(s);
+		if (r < 0)
+			return r;
+		goto once_more;
 	}
 	if (!found)
 		return -ENOENT;

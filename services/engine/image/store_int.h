@@ -17,6 +17,14 @@ struct img {
 	char *config_text; /* owned; built-in images */
 	char *strings;	   /* owned; author, created, ... */
 	struct image_layer *layers;
+	struct img_blob {
+		char digest[IMAGE_DIGEST_LEN + 1]; /* "": none */
+		uint64_t bytes;
+		enum image_compression compression;
+	} *blobs; /* one a layer: its compressed form; NULL: a built-in image */
+	char parent[IMAGE_DIGEST_LEN + 1], step[IMAGE_DIGEST_LEN + 1];
+	bool has_children; /* images that were made from it here */
+	bool gone;	   /* its record was removed, the store is not read anew yet */
 	char **tags, **digests;
 };
 
@@ -48,6 +56,12 @@ struct image_store {
 	bool gc_wanted; /* asked for while a pull ran */
 };
 
+/*
+ * A worker's view of a store that the engine holds: only reads and adds. With NULL in *out on failure. 0 or
+ * -errno.
+ */
+must_check int store_open_reader(struct image_store **out, const char *dir, const char *builtin);
+
 /* Reads everything anew. What was handed out stays as it was. */
 must_check int store_reload(struct image_store *s);
 
@@ -63,7 +77,7 @@ void builtin_load(struct image_store *s);
 /* Removes layers, blobs and names that nothing refers to; later when a pull is running. @freed may be NULL.
  */
 must_check int store_collect(struct image_store *s, uint64_t *freed);
-extern const char *image_pull_program; /* tests put another in its place */
+extern const char *image_worker_program; /* tests put another in its place */
 
 /* What the pull process @pid left in staging goes. */
 void store_clear_stages(struct image_store *s, pid_t pid);

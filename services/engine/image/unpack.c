@@ -24,6 +24,16 @@ const struct unpack_limits unpack_limits_default = {
 	.xattr_bytes = 256 << 10,
 };
 
+const struct unpack_limits unpack_limits_plain = {
+	.bytes = 1ULL << 40,
+	.entries = 4 << 20,
+	.ratio = 500,
+	.ratio_from = 256 << 20,
+	.depth = 256,
+	.xattr_bytes = 256 << 10,
+	.plain = true,
+};
+
 struct stream {
 	struct inflate *in;
 	struct digest digest;
@@ -178,7 +188,7 @@ static int put_entry(
 		return r;
 	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
-	if (!strncmp(base, ".wh.", 4))
+	if (!limits->plain && !strncmp(base, ".wh.", 4))
 		return tree_whiteout(t, path);
 	if (archive_entry_uid(e) < 0 || archive_entry_uid(e) >= UINT32_MAX || archive_entry_gid(e) < 0 ||
 		archive_entry_gid(e) >= UINT32_MAX)
@@ -205,6 +215,9 @@ static int put_entry(
 		return tree_symlink(t, path, e, target);
 	case AE_IFCHR:
 	case AE_IFBLK:
+		if (limits->plain)
+			return tree_refuse(t, -EPERM, "a device");
+		/* fallthrough */
 	case AE_IFIFO:
 		return tree_node(t, path, e);
 	default:

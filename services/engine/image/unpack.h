@@ -24,9 +24,10 @@ struct unpack_limits {
 	uint64_t ratio_from; /* ...this many bytes have come out */
 	unsigned depth;	     /* components of a path */
 	size_t xattr_bytes;  /* an entry */
+	bool plain;	     /* no layer: names that begin with .wh. are names, devices are refused */
 };
 
-extern const struct unpack_limits unpack_limits_default;
+extern const struct unpack_limits unpack_limits_default, unpack_limits_plain;
 
 struct unpack_result {
 	char diff_id[IMAGE_DIGEST_LEN + 1]; /* of the uncompressed stream */

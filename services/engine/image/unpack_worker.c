@@ -52,7 +52,7 @@ static bool put(const void *p, size_t len)
 }
 
 /* In the child: 0 the stream, 1 the answer, 2 the log, 3 the root. */
-static int work(void)
+static int work(const struct unpack_limits *limits)
 {
 	static const int keep[] = {0, 1, 2, 3};
 	struct unpack_result res;
@@ -61,7 +61,7 @@ static int work(void)
 
 	if (sandbox_unpacker(3, keep, array_len(keep)) < 0)
 		return 1;
-	a.err = unpack(read_stdin, NULL, 3, &unpack_limits_default, &res);
+	a.err = unpack(read_stdin, NULL, 3, limits, &res);
 	a.size_bytes = res.size_bytes;
 	a.entries = res.entries;
 	a.n_opaque = (uint32_t)res.n_opaque;
@@ -92,7 +92,7 @@ static bool place(const int *from)
 	return true;
 }
 
-int unpack_worker_start(struct unpack_worker *w, int in, int root)
+int unpack_worker_start(struct unpack_worker *w, int in, int root, const struct unpack_limits *limits)
 {
 	pid_t parent = getpid(), pid;
 	int result[2];
@@ -108,7 +108,7 @@ int unpack_worker_start(struct unpack_worker *w, int in, int root)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent || !place((int[]){in, result[1], 2, root}))
 			_exit(1);
-		_exit(work());
+		_exit(work(limits));
 	}
 	closep(&in);
 	close(result[1]);

@@ -18,7 +18,8 @@ struct unpack_worker {
 };
 
 /* @in: the compressed stream, owned from here on; @root: borrowed. 0 or -errno. */
-must_check int unpack_worker_start(struct unpack_worker *w, int in, int root);
+must_check int unpack_worker_start(
+	struct unpack_worker *w, int in, int root, const struct unpack_limits *limits);
 
 /* The pipe is readable: 1 there will be more, 0 that was the end, or -errno. */
 must_check int unpack_worker_read(struct unpack_worker *w);

@@ -22,7 +22,7 @@ struct fix {
 	char top[64], dir[80], program[96];
 	struct image_store *s;
 	struct loop *l;
-	struct image_pull *p;
+	struct image_task *p;
 	char lines[20000];
 	unsigned n_lines;
 	int err, done;
@@ -38,7 +38,7 @@ static void line(const char *json, size_t len, void *arg)
 	f->n_lines++;
 	strncat(f->lines, json, sizeof(f->lines) - strlen(f->lines) - 1);
 	if (f->free_at_line) {
-		image_pull_free(f->p);
+		image_task_free(f->p);
 		f->p = NULL;
 	}
 }
@@ -51,12 +51,12 @@ static void done(int err, const char *message, void *arg)
 	f->done++;
 	snprintf(f->message, sizeof(f->message), "%s", message);
 	if (f->free_in_done)
-		image_pull_free(f->p);
+		image_task_free(f->p);
 	f->p = NULL;
 	loop_quit(f->l, 0);
 }
 
-static const struct image_pull_events events = {line, done};
+static const struct image_task_events events = {line, done};
 
 static int setup(void **state)
 {
@@ -66,7 +66,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(f->top));
 	snprintf(f->dir, sizeof(f->dir), "%s/engine", f->top);
 	snprintf(f->program, sizeof(f->program), "%s/program", f->top);
-	image_pull_program = f->program;
+	image_worker_program = f->program;
 	assert_int_equal(loop_new(&f->l), 0);
 	assert_int_equal(image_store_open(&f->s, f->dir, NULL), 0);
 	image_store_watch(f->s, f->l);
@@ -182,7 +182,7 @@ static void failures(void **state)
 	assert_int_equal(start(f), 0);
 	assert_int_equal(turn(f, 20000), 0);
 	assert_int_equal(f->err, -EPIPE);
-	assert_string_equal(f->message, "the pull ended unexpectedly");
+	assert_string_equal(f->message, "the worker ended unexpectedly");
 	script(f, "echo '!0 '; kill -9 $$");
 	assert_int_equal(start(f), 0);
 	assert_int_equal(turn(f, 20000), 0);
@@ -209,7 +209,7 @@ static void gives_up(void **state)
 		assert_int_equal(start(f), 0);
 		if (!at_line) {
 			assert_int_equal(turn(f, 300), 1);
-			image_pull_free(f->p);
+			image_task_free(f->p);
 			f->p = NULL;
 		}
 		for (int i = 0; i < 100 && f->s->pulls; i++)

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * See images_transfer.h. A transfer is over when its worker has ended and, where there is one, the request's body
+ * or the worker's stream has ended too. Whoever asked has gone: the work ends.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api.h"
+#include "engine/build/settings.h"
+#include "engine/cgroup.h"
+#include "engine/container.h"
+#include "engine/engine.h"
+#include "engine/events.h"
+#include "engine/image.h"
+#include "engine/image/task_int.h"
+#include "engine/images_transfer.h"
+#include "engine/pump.h"
+#include "lib/base64.h"
+#include "lib/json.h"
+#include "lib/log.h"
+
+enum answer {
+	STREAM,	    /* messages as they come; failures go in-band once one was sent */
+	ARCHIVE,    /* what the worker writes */
+	RESULT_ID,  /* {"Id": result} */
+	RESULT_JSON /* the result itself */
+};
+
+struct transfer {
+	struct engine *e;
+	struct http_req *r;
+	enum answer answer;
+	struct image_task *task;
+	struct pump *pump;
+	bool started;			  /* the answer has begun */
+	bool bytes_pending, work_pending; /* what is not over yet */
+	int err;
+	char *message;					    /* owned */
+	const char *action;				    /* of the event when it went well; NULL: none */
+	char *name;					    /* owned; what the event is about */
+	char *container;				    /* owned; the id of the one that is committed */
+	bool frozen;					    /* it is to be thawed */
+	void (*given_up)(struct engine *e, const char *id); /* of a build; NULL: none */
+};
+
+static struct transfer *transfer_new(struct engine *e, struct http_req *r, enum answer a, const char *name)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+
+	if (!t || !(t->name = strdup(name))) {
+		free(t);
+		api_error(r, 500, "out of memory");
+		return NULL;
+	}
+	t->e = e;
+	t->r = r;
+	t->answer = a;
+	return t;
+}
+
+static void thaw(struct transfer *t)
+{
+	struct container *c;
+	int err;
+
+	if (!t->frozen || container_find(t->e, t->container, &c))
+		return;
+	t->frozen = false;
+	err = container_cgroup_freeze(c, false);
+	if (err)
+		log_errno(-err, "container=%.12s op=thaw", c->id);
+}
+
+static void transfer_free(struct transfer *t)
+{
+	thaw(t);
+	if (t->task && t->given_up)
+		t->given_up(t->e, t->name);
+	image_task_free(t->task);
+	pump_free(t->pump);
+	free(t->message);
+	free(t->name);
+	free(t->container);
+	free(t);
+}
+
+static void begin(void *arg)
+{
+	struct transfer *t = arg;
+
+	if (!t->started)
+		http_reply_start(t->r, 200, t->answer == ARCHIVE ? "application/x-tar" : "application/json");
+	t->started = true;
+}
+
+static void send_line(struct transfer *t, const char *json, size_t len)
+{
+	begin(t);
+	/* a client that has gone is told by http_on_closed() */
+	if (http_write(t->r, json, len) == 0)
+		(void)!http_write(t->r, "\r\n", 2);
+}
+
+static void send_error(struct transfer *t)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *d = yyjson_mut_obj(doc);
+	char *text;
+	size_t len;
+
+	yyjson_mut_doc_set_root(doc, o);
+	yyjson_mut_obj_add_str(doc, d, "message", t->message);
+	yyjson_mut_obj_add_val(doc, o, "errorDetail", d);
+	yyjson_mut_obj_add_str(doc, o, "error", t->message);
+	text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len);
+	if (text)
+		send_line(t, text, len);
+	free(text);
+	yyjson_mut_doc_free(doc);
+}
+
+static void answer_well(struct transfer *t)
+{
+	yyjson_mut_doc *doc;
+
+	switch (t->answer) {
+	case STREAM:
+	case ARCHIVE:
+		begin(t);
+		http_end(t->r);
+		break;
+	case RESULT_ID:
+		doc = yyjson_mut_doc_new(NULL);
+		yyjson_mut_doc_set_root(doc, yyjson_mut_obj(doc));
+		yyjson_mut_obj_add_str(doc, yyjson_mut_doc_get_root(doc), "Id", t->message);
+		api_json(t->r, 201, doc);
+		break;
+	case RESULT_JSON:
+		http_reply(t->r, 200, "application/json", t->message, strlen(t->message));
+		break;
+	}
+}
+
+static void tell_event(struct transfer *t)
+{
+	struct event_attribute at[] = {{"name", t->name}};
+	struct container *c;
+
+	if (t->container && container_find(t->e, t->container, &c) == 0)
+		events_container_with(c, "commit", "imageID", t->message);
+	else if (t->action)
+		events_emit(t->e, "image", t->action, t->name, at, 1);
+}
+
+static void finish(struct transfer *t)
+{
+	if (t->bytes_pending || t->work_pending)
+		return;
+	thaw(t);
+	http_on_closed(t->r, NULL, NULL);
+	if (!t->err) {
+		tell_event(t);
+		answer_well(t);
+	} else if (!t->started) {
+		/* access denied too: to a 401 the client would answer with a question */
+		api_error(t->r, t->err == -EACCES ? 404 : api_status_of(t->err), "%s", t->message);
+	} else if (t->answer == ARCHIVE) {
+		log_error("op=save image=%s msg=\"%s\"", t->name, t->message);
+		http_abort(t->r);
+	} else {
+		/* a command of a build that failed: its error was told, with its exit status */
+		if (t->err != -ECANCELED)
+			send_error(t);
+		http_end(t->r);
+	}
+	transfer_free(t);
+}
+
+static void on_line(const char *json, size_t len, void *arg)
+{
+	struct transfer *t = arg;
+
+	if (t->answer == STREAM)
+		send_line(t, json, len);
+}
+
+static void on_done(int err, const char *message, void *arg)
+{
+	struct transfer *t = arg;
+
+	image_task_free(take(t->task));
+	t->work_pending = false;
+	t->err = err;
+	t->message = strdup(message && *message ? message : err ? strerror(-err) : "");
+	if (!t->message)
+		t->message = strdup("");
+	finish(t);
+}
+
+static void on_bytes_over(void *arg)
+{
+	struct transfer *t = arg;
+
+	t->bytes_pending = false;
+	finish(t);
+}
+
+static void on_closed(struct http_req *r, bool ok, void *arg)
+{
+	transfer_free(arg);
+}
+
+static const struct image_task_events events = {.line = on_line, .done = on_done};
+
+/* After the worker was started: @err is what that said. */
+static void started(struct transfer *t, int err, const char *what)
+{
+	if (err) {
+		api_errno(t->r, err, "%s of %s cannot be started", what, t->name);
+		transfer_free(t);
+		return;
+	}
+	t->work_pending = true;
+	http_on_closed(t->r, on_closed, t);
+}
+
+/* Docker's rule: credentials that cannot be read are no credentials. */
+static char *credentials(struct http_req *r)
+{
+	const char *header = http_header(r, "X-Registry-Auth");
+
+	return header ? base64_text(header) : NULL;
+}
+
+/* ---- pull */
+
+static void pull(struct engine *e, struct http_req *r, const char *from)
+{
+	const char *wanted = http_query(r, "tag"), *platform = http_query(r, "platform");
+	char text[IMAGE_NAME_MAX + 1];
+	struct image_ref ref;
+
+	if (image_ref_parse(&ref, from) || (wanted && *wanted && image_ref_set_tag(&ref, wanted))) {
+		api_error(r, 400, "invalid reference format: %s%s%s", from, wanted && *wanted ? ":" : "",
+			wanted ? wanted : "");
+		return;
+	}
+	image_ref_default_tag(&ref);
+	image_ref_familiar(&ref, text);
+
+	struct transfer *t = transfer_new(e, r, STREAM, text);
+	cleanup(freep) char *auth = credentials(r);
+	struct image_pull_opts o = {
+		.name = text, .platform = platform && *platform ? platform : NULL, .auth = auth};
+
+	if (!t)
+		return;
+	t->action = "pull";
+	started(t, image_pull_start(&t->task, e->images, e->loop, &o, &events, t), "the pull");
+}
+
+void transfer_distribution(struct engine *e, struct http_req *r, const char *name)
+{
+	char text[IMAGE_NAME_MAX + 1];
+	struct image_ref ref;
+
+	if (image_ref_parse(&ref, name)) {
+		api_error(r, 400, "invalid reference format: %s", name);
+		return;
+	}
+	image_ref_default_tag(&ref);
+	image_ref_familiar(&ref, text);
+
+	struct transfer *t = transfer_new(e, r, RESULT_JSON, text);
+	cleanup(freep) char *auth = credentials(r);
+	struct image_pull_opts o = {.name = text, .auth = auth, .inspect = true};
+
+	if (t)
+		started(t, image_pull_start(&t->task, e->images, e->loop, &o, &events, t), "the inspection");
+}
+
+/* ---- push */
+
+void transfer_push(struct engine *e, struct http_req *r, const char *name)
+{
+	const char *tag = http_query(r, "tag");
+	char text[IMAGE_NAME_MAX + 1];
+	struct image_ref ref;
+
+	if (http_query(r, "platform") && *http_query(r, "platform")) {
+		api_error(
+			r, 501, "push of one platform is not supported: an image here has one platform only");
+		return;
+	}
+	if (image_ref_parse(&ref, name) || (tag && *tag && image_ref_set_tag(&ref, tag)) || *ref.digest) {
+		api_error(r, 400, "invalid reference format: %s%s%s", name, tag && *tag ? ":" : "",
+			tag ? tag : "");
+		return;
+	}
+	image_ref_familiar(&ref, text);
+
+	struct transfer *t = transfer_new(e, r, STREAM, text);
+	cleanup(freep) char *auth = credentials(r);
+
+	if (!t)
+		return;
+	t->action = "push";
+	started(t, image_push_start(&t->task, e->images, e->loop, text, auth, &events, t), "the push");
+}
+
+/* ---- streams in and out */
+
+/* A pipe between the request and a worker; [0] is read from. */
+static bool make_pipe(struct transfer *t, int fds[2])
+{
+	if (pipe2(fds, O_CLOEXEC) == 0) {
+		fcntl(fds[1], F_SETPIPE_SZ, 1 << 20);
+		return true;
+	}
+	api_errno(t->r, -errno, "no pipe");
+	transfer_free(t);
+	return false;
+}
+
+/* The worker runs: its input comes from the body. */
+static void feed(struct transfer *t, int to)
+{
+	t->pump = pump_body(t->e->loop, t->r, to, on_bytes_over, t);
+	t->bytes_pending = t->pump != NULL;
+}
+
+void transfer_load(struct engine *e, struct http_req *r, const char *arg)
+{
+	const char *platform = http_query(r, "platform");
+	struct transfer *t;
+	int fds[2], err;
+
+	if (platform && *platform) {
+		api_error(r, 501, "load of one platform is not supported: leave the platform away");
+		return;
+	}
+	t = transfer_new(e, r, STREAM, "archive");
+	if (!t || !make_pipe(t, fds))
+		return;
+	t->action = "load";
+	err = image_load_start(&t->task, e->images, e->loop, fds[0], NULL, &events, t);
+	close(fds[0]);
+	started(t, err, "the load");
+	if (err)
+		close(fds[1]);
+	else
+		feed(t, fds[1]);
+}
+
+static void save(struct engine *e, struct http_req *r, const char *const *names, size_t n)
+{
+	struct transfer *t;
+	int fds[2], err;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct image *img;
+
+		err = image_store_find(e->images, names[i], &img);
+		if (err) {
+			api_error(r, err == -ENOENT ? 404 : 400,
+				err == -ENOENT ? "No such image: %s" : "invalid reference format: %s",
+				names[i]);
+			return;
+		}
+		image_unref(img);
+	}
+	t = transfer_new(e, r, ARCHIVE, names[0]);
+	if (!t || !make_pipe(t, fds))
+		return;
+	t->action = "save";
+	err = image_save_start(&t->task, e->images, e->loop, names, n, fds[1], &events, t);
+	close(fds[1]);
+	started(t, err, "the save");
+	if (err) {
+		close(fds[0]);
+		return;
+	}
+	t->pump = pump_reply(e->loop, r, fds[0], begin, on_bytes_over, t);
+	t->bytes_pending = t->pump != NULL;
+}
+
+void transfer_save(struct engine *e, struct http_req *r, const char *name)
+{
+	save(e, r, &name, 1);
+}
+
+void transfer_save_many(struct engine *e, struct http_req *r, const char *arg)
+{
+	const char *names[128];
+	size_t n = http_query_all(r, "names", names, array_len(names));
+
+	if (!n)
+		api_error(r, 400, "no image was named");
+	else
+		save(e, r, names, n);
+}
+
+/* ---- import */
+
+/* The `changes` of a request on top of @config; JSON text, or NULL with *msg. */
+static char *changed(struct http_req *r, yyjson_val *config, char **msg)
+{
+	const char *changes[128];
+	size_t n = http_query_all(r, "changes", changes, array_len(changes));
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *v = settings_changes(doc, config, changes, n, msg);
+	char *text = v ? yyjson_mut_val_write(v, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
+
+	yyjson_mut_doc_free(doc);
+	return text;
+}
+
+/* repo and tag of a request as a name; false: it was answered. "" when none was given. */
+static bool wanted_name(struct http_req *r, char out[IMAGE_NAME_MAX + 1])
+{
+	const char *repo = http_query(r, "repo"), *tag = http_query(r, "tag");
+	struct image_ref ref;
+
+	*out = '\0';
+	if (!repo || !*repo)
+		return true;
+	if (image_ref_parse(&ref, repo) || *ref.digest || (tag && *tag && image_ref_set_tag(&ref, tag)) ||
+		*ref.digest) {
+		api_error(r, 400, "invalid reference format: %s%s%s", repo, tag && *tag ? ":" : "",
+			tag ? tag : "");
+		return false;
+	}
+	image_ref_default_tag(&ref);
+	image_ref_familiar(&ref, out);
+	return true;
+}
+
+static void import_done(int err, const char *message, void *arg)
+{
+	struct transfer *t = arg;
+	char line[200];
+
+	if (!err) {
+		int n = snprintf(line, sizeof(line), "{\"status\":\"%.100s\"}", message);
+
+		send_line(t, line, (size_t)n);
+	}
+	on_done(err, message, arg);
+}
+
+static void import(struct engine *e, struct http_req *r, const char *src)
+{
+	static const struct image_task_events import_events = {.line = on_line, .done = import_done};
+	cleanup(freep) char *config = NULL, *msg = NULL;
+	const char *comment = http_query(r, "message"), *platform = http_query(r, "platform");
+	char name[IMAGE_NAME_MAX + 1];
+	struct transfer *t;
+	int fds[2], err;
+
+	if (strcmp(src, "-") != 0) {
+		api_error(r, 501,
+			"importing from an address is not supported by this engine: download it and use `docker import -`");
+		return;
+	}
+	if (!wanted_name(r, name))
+		return;
+	config = changed(r, NULL, &msg);
+	if (!config) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+	t = transfer_new(e, r, STREAM, *name ? name : "archive");
+	if (!t || !make_pipe(t, fds))
+		return;
+	t->action = "import";
+
+	struct image_make_opts m = {.in = fds[0],
+		.config = config,
+		.comment = comment && *comment ? comment : "Imported from -",
+		.platform = platform && *platform ? platform : NULL,
+		.name = *name ? name : NULL};
+
+	err = image_make_start(&t->task, e->images, e->loop, &m, &import_events, t);
+	close(fds[0]);
+	started(t, err, "the import");
+	if (err)
+		close(fds[1]);
+	else
+		feed(t, fds[1]);
+}
+
+void transfer_create(struct engine *e, struct http_req *r, const char *arg)
+{
+	const char *from = http_query(r, "fromImage"), *src = http_query(r, "fromSrc");
+
+	if (src && *src)
+		import(e, r, src);
+	else if (from && *from)
+		pull(e, r, from);
+	else
+		api_error(r, 400, "fromImage is missing");
+}
+
+/* ---- build */
+
+void transfer_build(struct engine *e, struct http_req *r, struct image_orders *o, const char *id,
+	void (*given_up)(struct engine *e, const char *id))
+{
+	struct transfer *t = transfer_new(e, r, STREAM, id);
+	int fds[2], err;
+
+	if (!t || !make_pipe(t, fds)) {
+		image_orders_fini(o);
+		return;
+	}
+	t->given_up = given_up;
+	err = image_task_start(&t->task, e->images, e->loop, "engine_build", o, fds[0], &events, t);
+	close(fds[0]);
+	started(t, err, "the build");
+	if (err)
+		close(fds[1]);
+	else
+		feed(t, fds[1]);
+}
+
+/* ---- commit */
+
+/* What an image says about how it is run; the rest of a container's Config is about the container. */
+static yyjson_mut_val *image_part(yyjson_mut_doc *doc, yyjson_val *config, yyjson_val *over)
+{
+	static const char *const keys[] = {"User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes",
+		"WorkingDir", "Labels", "StopSignal", "Healthcheck", "OnBuild", "Shell"};
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+
+	for (size_t i = 0; i < array_len(keys); i++) {
+		yyjson_val *v = yyjson_obj_get(over, keys[i]);
+
+		if (json_blank(v))
+			v = yyjson_obj_get(config, keys[i]);
+		if (!json_blank(v))
+			json_copy(doc, o, keys[i], v);
+	}
+	return o;
+}
+
+static char *command_line(const struct container *c)
+{
+	yyjson_val *v;
+	size_t i, n, len = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	yyjson_arr_foreach (yyjson_obj_get(c->config, "Cmd"), i, n, v)
+		if (yyjson_is_str(v))
+			fprintf(f, "%s%s", i ? " " : "", yyjson_get_str(v));
+	fclose(f);
+	return text;
+}
+
+/* What the engine and the runtime have put there for every container. */
+static const char *const engine_files[] = {
+	"dev", "etc/hostname", "etc/hosts", "etc/resolv.conf", "proc", "sys", NULL};
+
+static void commit_with_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *body)
+{
+	const char *id = http_query(r, "container"), *comment = http_query(r, "comment"),
+		   *author = http_query(r, "author");
+	cleanup(freep) char *config = NULL, *msg = NULL, *cmd = NULL, *upper = NULL;
+	char name[IMAGE_NAME_MAX + 1];
+	struct container *c;
+	struct transfer *t;
+	yyjson_mut_doc *doc;
+	yyjson_doc *merged;
+
+	if (!id || !*id) {
+		api_error(r, 400, "no container was named");
+		return;
+	}
+	c = container_or_404(e, r, id);
+	if (!c || !wanted_name(r, name))
+		return;
+	doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_doc_set_root(doc, image_part(doc, c->config, body));
+	merged = yyjson_mut_doc_imut_copy(doc, NULL);
+	config = changed(r, yyjson_doc_get_root(merged), &msg);
+	yyjson_doc_free(merged);
+	yyjson_mut_doc_free(doc);
+	if (!config) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
+	cmd = command_line(c);
+	if (asprintf(&upper, "%s/upper", c->dir) < 0)
+		upper = NULL;
+	t = transfer_new(e, r, RESULT_ID, *name ? name : c->name);
+	if (!t)
+		return;
+	t->container = strdup(c->id);
+	if (!upper || !cmd || !t->container) {
+		api_error(r, 500, "out of memory");
+		transfer_free(t);
+		return;
+	}
+	if (api_query_bool(r, "pause", true) && c->state == CONTAINER_RUNNING) {
+		int err = container_cgroup_freeze(c, true);
+
+		if (err) {
+			api_errno(r, err, "container %.12s cannot be paused for the commit", c->id);
+			transfer_free(t);
+			return;
+		}
+		t->frozen = true;
+	}
+
+	struct image_make_opts m = {.parent = c->image_id,
+		.upper = upper,
+		.in = -1,
+		.config = config,
+		.author = author && *author ? author : NULL,
+		.comment = comment && *comment ? comment : NULL,
+		.created_by = cmd,
+		.name = *name ? name : NULL,
+		.ignore = engine_files};
+
+	started(t, image_make_start(&t->task, e->images, e->loop, &m, &events, t), "the commit");
+}
+
+void transfer_commit(struct engine *e, struct http_req *r, const char *arg)
+{
+	api_body_json(e, r, NULL, commit_with_body);
+}

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docker build with the classic builder: every instruction, the cache, stages, and what is refused."""
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from support import leaks, oci
+from support.node import eventually
+
+BASE = "wherry/hello"
+CLASSIC = {"DOCKER_BUILDKIT": "0"}
+
+
+@pytest.fixture
+def node(shared_node):
+    before = leaks.snapshot(shared_node)
+    yield shared_node
+    shared_node.docker("image", "prune", "-af")
+    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(shared_node)), 15), leaks.difference(before, leaks.snapshot(shared_node))
+    left = shared_node.ssh("ls /data/engine/staging /data/engine/images/ids")
+    assert not [line for line in left.splitlines() if line and not line.endswith(":")], left
+
+
+@pytest.fixture
+def build(node, tmp_path):
+    """build(dockerfile, {path: bytes}, *options): the completed client."""
+
+    def run(dockerfile, files=None, *options, check=True, tag="built"):
+        for path, data in {"Dockerfile": dockerfile, **(files or {})}.items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(data if isinstance(data, bytes) else data.encode())
+        return node.docker("build", "-t", tag, *options, tmp_path, env=CLASSIC, check=check, timeout=300)
+
+    return run
+
+
+def run(node, *command, image="built"):
+    return node.docker("run", "--rm", image, *command).stdout
+
+
+def inspect(node, name="built"):
+    return json.loads(node.docker("image", "inspect", name).stdout)[0]
+
+
+def test_steps_are_shown_and_cached(node, build):
+    text = f"FROM {BASE}\nRUN echo one > /one\nCOPY a /a\nCMD [\"cat\", \"/one\", \"/a\"]\n"
+    out = build(text, {"a": "two\n"}).stdout
+    assert "Step 1/4 : FROM " in out and "Step 4/4 : CMD" in out and " ---> Running in " in out and "Removed intermediate container" in out
+    assert "Successfully built " in out and "Successfully tagged built:latest" in out
+    assert run(node) == "one\ntwo\n"
+    first = inspect(node)
+    out = build(text).stdout
+    assert out.count(" ---> Using cache") == 3 and inspect(node)["Id"] == first["Id"]
+    out = build(text, {"a": "changed\n"}).stdout
+    assert out.count(" ---> Using cache") == 1 and run(node) == "one\nchanged\n"
+    out = build(text, None, "--no-cache").stdout
+    assert "Using cache" not in out
+    assert "Using cache" not in build(text.replace("one > ", "other > ")).stdout
+    # what lies between is shown only when asked for
+    assert len(node.docker("images", "-aq").stdout.split()) > len(node.docker("images", "-q").stdout.split())
+
+
+def test_every_setting(node, build):
+    build(f"""# escape=`
+FROM {BASE}
+ARG WHO=nobody
+ENV A=b `
+    C="d e"
+ENV F=${{A}}x
+LABEL one=1 two="t w o"
+EXPOSE 80 53/udp
+VOLUME ["/data"]
+USER 12:34
+WORKDIR /work
+WORKDIR deep
+STOPSIGNAL SIGINT
+SHELL ["/bin/sh", "-ec"]
+HEALTHCHECK --interval=5s --retries=2 CMD true
+ONBUILD RUN echo triggered
+MAINTAINER someone
+ENTRYPOINT echo $F $WHO
+""", None, "--label", "three=3")
+    image = inspect(node)
+    config = image["Config"]
+    assert {"A=b", "C=d e", "F=bx"} <= set(config["Env"]) and not any(e.startswith("WHO") for e in config["Env"])
+    assert {"one": "1", "two": "t w o", "three": "3"}.items() <= config["Labels"].items() and set(config["ExposedPorts"]) == {"80/tcp", "53/udp"}
+    assert config["Volumes"] == {"/data": {}} and config["User"] == "12:34" and config["WorkingDir"] == "/work/deep"
+    assert config["StopSignal"] == "SIGINT" and config["Shell"] == ["/bin/sh", "-ec"] and config["OnBuild"] == ["RUN echo triggered"]
+    assert config["Healthcheck"] == {"Test": ["CMD-SHELL", "true"], "Interval": 5000000000, "Retries": 2}
+    assert image["Author"] == "someone" and config["Entrypoint"] == ["/bin/sh", "-ec", "echo $F $WHO"] and not config.get("Cmd")
+    assert "Executing 1 build trigger" in (out := build("FROM built\n", tag="child").stdout) and "triggered" in out
+    assert not inspect(node, "child")["Config"].get("OnBuild")
+
+
+def test_copy(node, build):
+    files = {"d/x": "x\n", "d/sub/y": "y\n", "f1.txt": "1", "f2.txt": "2", "skip.log": "no", ".dockerignore": "*.log\nnested/**/z\n!nested/a/z\n",
+             "nested/a/z": "kept", "nested/b/z": "gone"}  # fmt: skip
+    build(f"""FROM {BASE}
+RUN mkdir -p /real && ln -s real /link && echo old > /real/f1.txt
+COPY d /dest
+COPY *.txt /many/
+COPY f1.txt /link/
+COPY --chown=5:6 --chmod=640 f2.txt /owned
+COPY d/x renamed
+COPY . /all/
+WORKDIR /w
+COPY f1.txt .
+COPY ["f1.txt", "f2.txt", "/json form/"]
+RUN ls -ln /owned /all && find /dest /many /real /all /w "/json form" -type f
+""", files)
+    out = run(node, "sh", "-c", "find /dest /many /real /all /w '/json form' -type f | sort; stat -c '%u %g %a' /owned; cat /renamed /real/f1.txt")
+    assert out.splitlines() == [
+        "/all/.dockerignore", "/all/Dockerfile", "/all/d/sub/y", "/all/d/x", "/all/f1.txt", "/all/f2.txt", "/all/nested/a/z",
+        "/dest/sub/y", "/dest/x", "/json form/f1.txt", "/json form/f2.txt", "/many/f1.txt", "/many/f2.txt", "/real/f1.txt",
+        "/w/f1.txt", "5 6 640", "x", "1"]  # fmt: skip
+
+
+def test_add_unpacks_archives(node, build):
+    files = {"plain.tar": oci.tar([oci.Member("in/side", b"tar\n", uid=7, gid=8)]),
+             "packed.tar.gz": oci.compress(oci.tar([oci.Member("gz", b"gz\n"), oci.Member("l", type=tarfile.SYMTYPE, link="/etc/shadow")]), "gzip"),
+             "packed.tar.zst": oci.compress(oci.tar([oci.Member("zst", b"zst\n")]), "zstd"),
+             "just.gz": oci.compress(b"no archive\n", "gzip"), "ordinary": b"file\n"}  # fmt: skip
+    build(f"FROM {BASE}\nADD plain.tar packed.tar.gz packed.tar.zst just.gz ordinary /a/\nCOPY plain.tar /a/\n", files)
+    assert run(node, "sh", "-c", "cat /a/in/side /a/gz /a/zst /a/ordinary; gzip -dc /a/just.gz; stat -c %u:%g /a/in/side; ls /a/plain.tar") == (
+        "tar\ngz\nzst\nfile\nno archive\n7:8\n/a/plain.tar\n")
+
+
+def test_stages_and_targets(node, build):
+    text = f"""ARG BASE={BASE}
+FROM $BASE AS first
+ARG GREETING=hello
+RUN echo $GREETING > /made; ln -s made /alias
+FROM scratch AS data
+COPY --from=first /alias /copied
+FROM ${{BASE}}
+COPY --from=data /copied /final
+COPY --from={BASE} /bin/sh /sh-of-image
+COPY --from=0 /made /made
+"""
+    build(text, None, "--build-arg", "GREETING=bonjour")
+    assert run(node, "cat", "/final", "/made") == "bonjour\nbonjour\n"
+    build(text, None, "--target", "first", tag="first")
+    assert run(node, "cat", "/made", image="first") == "hello\n"
+    done = build(text, None, "--target", "nosuch", check=False)
+    assert done.returncode == 1 and "nosuch" in done.stderr
+    assert "[nobody]" in build(f"FROM {BASE}\n", None, "--build-arg", "nobody=x").stdout
+
+
+def test_heredocs(node, build):
+    build(f"""FROM {BASE}
+ENV NAME=world
+RUN <<EOF
+echo first > /script
+echo second >> /script
+EOF
+RUN cat > /catted <<-"END"
+\t$NAME as it is
+END
+COPY <<a <<"b" /docs/
+hello $NAME
+a
+hello $NAME
+b
+""")
+    assert run(node, "cat", "/script", "/catted", "/docs/a", "/docs/b") == "first\nsecond\n$NAME as it is\nhello world\nhello $NAME\n"
+
+
+@pytest.mark.parametrize("text, words", [
+    (f"FROM {BASE}\nRUNX true\n", "Dockerfile:2: unknown instruction: RUNX"),
+    (f"FROM {BASE}\n\nRUN --mount=type=cache,target=/x true\n", "Dockerfile:3: RUN: --mount needs BuildKit"),
+    ("RUN true\n", "no build stage"),
+    (f"FROM {BASE}\nCOPY nosuch /\n", "Dockerfile:2: COPY: "),
+    (f"FROM {BASE}\nCOPY ../../etc/passwd /x\n", "no such file"),
+    (f"FROM --platform=linux/s390x {BASE}\n", "not this node's"),
+    (f"FROM {BASE}\nCOPY --parents a /\n", "unknown flag: --parents"),
+    (f"FROM {BASE}\nENV A\n", "Dockerfile:2: ENV"),
+    (f"FROM {BASE}\nADD https://github.com/a/b.git /x\n", "git repository"),
+    (f"FROM {BASE}\nADD http://169.254.169.254/latest /x\n", "link-local"),
+    ("", "no instructions"),
+], ids=lambda v: "")  # fmt: skip
+def test_what_is_wrong_is_named(node, build, text, words):
+    done = build(text, {"a": ""}, check=False)
+    assert done.returncode == 1 and words in done.stderr + done.stdout, done.stderr
+
+
+def test_a_failing_command_is_the_builds_status(node, build):
+    done = build(f"FROM {BASE}\nRUN echo before; exit 7\n", check=False)
+    assert done.returncode == 7 and "before" in done.stdout and "returned a non-zero code: 7" in done.stderr
+    assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip())
+
+
+@pytest.mark.parametrize("option, words", [
+    (("--squash",), "--squash"), (("--security-opt", "seccomp=unconfined"), "--security-opt is not supported"),
+], ids=lambda v: "")  # fmt: skip
+def test_options_are_refused_by_name(node, build, option, words):
+    done = build(f"FROM {BASE}\n", None, *option, check=False)
+    assert done.returncode != 0 and words in done.stderr, done.stderr
+
+
+def test_links_do_not_lead_out(node, build, tmp_path):
+    """Neither the context's links nor the image's: they are read inside their own root."""
+    (tmp_path / "out").symlink_to("/etc/hostname")
+    (tmp_path / "up").symlink_to("../../../../etc")
+    done = build(f"FROM {BASE}\nCOPY out /x\n", check=False)
+    assert done.returncode == 1 and "no such file" in done.stderr
+    build(f"FROM {BASE}\nRUN ln -s /proc/1/root /esc && ln -s ../../../../../tmp /up\nCOPY a /esc/a\nCOPY a /up/b\n", {"a": "inside\n"}, check=False)
+    assert node.ssh("ls /tmp/b /a 2>/dev/null; true") == ""
+
+
+def test_same_bytes_with_source_date_epoch(node, build):
+    text = f"FROM {BASE}\nRUN date +%s%N > /dev/null; mkdir /d; echo x > /d/f\nCOPY a /a\nWORKDIR /w\n"
+    ids = set()
+    for i in range(2):
+        build(text, {"a": "same\n"}, "--no-cache", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", tag=f"same{i}")
+        ids.add(inspect(node, f"same{i}")["Id"])
+    assert len(ids) == 1 and inspect(node, "same0")["Created"] == "2023-11-14T22:13:20Z"
+    assert run(node, "stat", "-c", "%Y", "/d/f", "/w", image="same0") == "1700000000\n1700000000\n"
+
+
+def test_a_given_up_build_leaves_nothing(node, build, tmp_path):
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN sleep 1000\n")
+    client = node.docker_popen("build", str(tmp_path))
+    try:
+        assert eventually(lambda: node.docker("ps", "-q").stdout.strip(), 60)
+    finally:
+        client.kill()
+        client.wait()
+    assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip(), 60)
+
+
+def test_context_on_stdin(node):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, data in (("other", f"FROM {BASE}\nCOPY f /f\n".encode()), ("f", b"piped\n")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    node.docker("build", "-t", "piped", "-f", "other", "-", input=out.getvalue(), text=False, env=CLASSIC)
+    assert run(node, "cat", "/f", image="piped") == "piped\n"
+    node.docker("build", "-q", "-t", "short", "-", input=f"FROM {BASE}\nRUN echo hi > /hi\n", env=CLASSIC)
+    assert run(node, "cat", "/hi", image="short") == "hi\n"

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What docker does with images beside pulling: push, save, load, import, commit, tag, history, prune, rmi."""
+
+import json
+import tarfile
+import threading
+
+import pytest
+
+from support import leaks, oci
+from support.node import eventually
+from support.registry import Registry
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    made = Registry(tmp_path_factory.mktemp("registry"), user=("boat", "oars"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def machine(registry, tmp_path_factory, session_dir):
+    """A node that trusts the registry and has logged in."""
+    from conftest import _Nodes
+
+    nodes = _Nodes(session_dir)
+    one = registry.machine_config()
+    pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
+    config = tmp_path_factory.mktemp("config") / "machine.yaml"
+    config.write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{one['host']}\"\n      ca: |\n{pem}")
+    node = nodes(extra=["--config", str(config), "--guest-forward", registry.forward])
+    node.boot()
+    node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+    yield node
+    nodes.end()
+
+
+@pytest.fixture
+def node(machine):
+    before = leaks.snapshot(machine)
+    yield machine
+    machine.docker("system", "prune", "-af", check=False)
+    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(machine)), 10), leaks.difference(before, leaks.snapshot(machine))
+
+
+HELLO = "wherry/hello"
+
+
+def inspect(node, name):
+    return json.loads(node.docker("image", "inspect", name).stdout)[0]
+
+
+def small(text=b"hi\n", how="gzip"):
+    return oci.Image([oci.Layer(oci.tar([oci.Member("base", b"b" * 3000)]), how), oci.Layer(oci.tar([oci.Member("hello", text)]), how)])
+
+
+def test_commit_push_pull_run(node, registry):
+    """A container's changes become an image, go to a registry, come back, and are there."""
+    node.docker("run", "--name", "made", HELLO, "sh", "-c", "echo new > /new; mkdir /d; ln -s /new /d/link; rm -f /bin/nothing")
+    done = node.docker("commit", "-m", "a note", "-a", "me", "-c", 'CMD ["cat", "/d/link"]', "-c", "ENV A=b C='d e'",
+                       "-c", "EXPOSE 80/tcp", "-c", "LABEL x=y", "made", f"{registry.address}/made:1")  # fmt: skip
+    image = done.stdout.strip()
+    node.docker("rm", "made")
+    config = inspect(node, image)
+    assert config["Id"] == image and config["Comment"] == "a note" and config["Author"] == "me"
+    assert config["Config"]["Cmd"] == ["cat", "/d/link"] and {"A=b", "C=d e"} <= set(config["Config"]["Env"])
+    assert config["Config"]["Labels"]["x"] == "y" and config["Config"]["ExposedPorts"] == {"80/tcp": {}}
+    assert len(config["RootFS"]["Layers"]) == 2
+    assert node.docker("run", "--rm", image).stdout == "new\n"
+    assert "a note" in node.docker("history", image).stdout
+
+    out = node.docker("push", f"{registry.address}/made:1").stdout
+    assert f"The push refers to repository [{registry.address}/made]" in out and "Pushed" in out
+    digest = inspect(node, image)["RepoDigests"][0].partition("@")[2]
+    assert f"1: digest: {digest} size:" in out
+    node.docker("rmi", f"{registry.address}/made:1")
+    assert node.docker("run", "--rm", f"{registry.address}/made@{digest}").stdout == "new\n"
+    assert inspect(node, f"{registry.address}/made@{digest}")["Id"] == image
+    node.docker("rmi", f"{registry.address}/made@{digest}")
+
+
+def test_commit_pauses_a_running_container(node):
+    node.docker("run", "-d", "--name", "busy", HELLO, "sh", "-c", "while :; do date > /now; done")
+    try:
+        image = node.docker("commit", "busy").stdout.strip()
+        assert node.docker("inspect", "-f", "{{.State.Status}}", "busy").stdout.strip() == "running"
+        first = node.docker("exec", "busy", "cat", "/proc/uptime").stdout
+        assert first, "it runs on"
+        assert node.docker("run", "--rm", image, "sh", "-c", "[ -e /now ] && ls -A /proc /dev >/dev/null && echo ok").stdout == "ok\n"
+        node.docker("rmi", image)
+    finally:
+        node.docker("rm", "-f", "busy")
+
+
+def test_pulled_images_are_pushed_unchanged_and_mounted(node, registry):
+    made = small(b"pushed\n")
+    source = registry.push("from/app", "1", made)
+    node.docker("pull", source)
+    node.docker("tag", source, f"{registry.address}/to/app:2")
+    out = node.docker("push", f"{registry.address}/to/app:2").stdout
+    assert "Mounted from from/app" in out and oci.digest(made.manifest()) in out
+    out = node.docker("push", "-a", f"{registry.address}/to/app").stdout
+    assert "Layer already exists" in out
+    done = node.docker("push", f"{registry.address}/no/such", check=False)
+    assert done.returncode == 1 and "does not exist" in done.stderr
+    node.docker("rmi", source, f"{registry.address}/to/app:2")
+
+
+def test_push_without_login(node, registry):
+    source = registry.push("locked", "1", small())
+    node.docker("pull", source)
+    node.docker("logout", registry.address)
+    try:
+        done = node.docker("push", source, check=False)
+        assert done.returncode == 1 and "denied" in done.stderr
+    finally:
+        node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+        node.docker("rmi", source)
+
+
+def test_save_and_load(node, registry, tmp_path):
+    made = small(b"saved\n", "zstd")
+    source = registry.push("save/app", "1", made)
+    node.docker("pull", source)
+    node.docker("tag", source, "short:1")
+    before = inspect(node, source)
+    node.docker("save", "-o", tmp_path / "a.tar", source, "short:1", HELLO)
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        listing = json.load(archive.extractfile("manifest.json"))
+    assert [sorted(one["RepoTags"]) for one in listing] == [sorted([source, "short:1"]), [f"{HELLO}:latest"]]
+    node.docker("rmi", source, "short:1", check=False)
+    out = node.docker("load", "-i", tmp_path / "a.tar").stdout
+    assert f"Loaded image: {source}\n" in out and "Loaded image: short:1\n" in out
+    after = inspect(node, "short:1")
+    assert after["Id"] == before["Id"] and after["RootFS"] == before["RootFS"]
+    piped = node.docker("save", "short:1", text=False).stdout
+    node.docker("rmi", source, "short:1")
+    assert b"Loaded image: short:1" in node.docker("load", input=piped, text=False).stdout
+    node.docker("rmi", "short:1")
+    done = node.docker("save", "-o", tmp_path / "b.tar", "nosuch:1", check=False)
+    assert done.returncode == 1 and "No such image: nosuch:1" in done.stderr
+
+
+def test_hostile_archives_leave_nothing(node, tmp_path):
+    count = lambda: node.ssh("find /data/engine/layers /data/engine/images/ids /data/engine/staging | sort")  # noqa: E731
+    before = count()
+    evil = oci.tar([oci.Member("manifest.json", b'[{"Config":"c","RepoTags":["evil:1"],"Layers":["l"]}]'), oci.Member("c", b"{}"),
+                    oci.Member("../../../../etc/evil", b"x")])  # fmt: skip
+    for data in (evil, b"no archive" * 200000, oci.tar([oci.Member("manifest.json", b'[{"Config":"../../etc/passwd","Layers":[]}]')])):
+        done = node.docker("load", input=data, text=False, check=False)
+        assert done.returncode == 1 and done.stderr, done.stdout
+    assert eventually(lambda: count() == before, 10)
+    assert node.ssh("ls /etc/evil 2>&1", check=False).returncode != 0
+
+
+def test_import_and_export_are_inverse(node, tmp_path):
+    rootfs = oci.tar([oci.Member("etc", type=tarfile.DIRTYPE, mode=0o755), oci.Member("etc/note", b"imported\n"),
+                      oci.Member("own", b"x", uid=1000, gid=7, mode=0o600)])  # fmt: skip
+    (tmp_path / "r.tar").write_bytes(rootfs)
+    out = node.docker("import", "-c", "CMD /bin/true", "-m", "from a file", tmp_path / "r.tar", "imported:1").stdout
+    image = inspect(node, "imported:1")
+    assert out.strip() == image["Id"] and image["Comment"] == "from a file" and image["Config"]["Cmd"] == ["/bin/sh", "-c", "/bin/true"]
+    done = node.docker("import", "http://127.0.0.1:1/x.tar", "imported:2", check=False)
+    assert done.returncode == 1 and "docker import -" in done.stderr
+    node.docker("rmi", "imported:1")
+
+
+def test_tag_rmi_prune(node, registry):
+    source = registry.push("prune", "1", small(b"prune\n"))
+    node.docker("pull", source)
+    image = inspect(node, source)["Id"]
+    node.docker("tag", source, "other:1")
+    assert node.docker("rmi", source).stdout.startswith("Untagged: ")
+    node.docker("run", "--name", "user", HELLO, "true")
+    made = node.docker("commit", "-c", "LABEL keep=yes", "user").stdout.strip()
+    assert made in node.docker("images", "-q", "--no-trunc", "-f", "dangling=true").stdout
+    assert made not in node.docker("image", "prune", "-f", "--filter", "label!=keep").stdout
+    assert made not in node.docker("image", "prune", "-f", "--filter", "until=1h").stdout
+    assert made in node.docker("image", "prune", "-f", "--filter", "label=keep=yes").stdout
+    assert image in node.docker("images", "-q", "--no-trunc").stdout
+    assert image in node.docker("image", "prune", "-af").stdout
+    node.docker("rm", "user")
+
+
+def test_distribution_search_and_platform(node, registry):
+    made = small(b"seen\n")
+    source = registry.push("seen", "1", made)
+    raw = node.docker("manifest", "inspect", "--insecure", source, check=False)
+    assert raw.returncode in (0, 1)  # the client's own talk to the registry, which it does not trust
+    node.docker("pull", source)
+    done = node.docker("search", "nginx", check=False)
+    assert done.returncode == 1 and "searching registries is not supported" in done.stderr
+    node.docker("rmi", source)
+
+
+def test_twenty_pulls_at_once(node, registry):
+    base = oci.Layer(oci.tar([oci.Member("base", bytes(range(256)) * 20000)]))
+    names = [registry.push(f"many/{i}", "1", oci.Image([base, oci.Layer(oci.tar([oci.Member("n", b"%d" % i)]))])) for i in range(20)]
+    count = lambda: int(node.ssh("ls /data/engine/layers | grep -c -v size; true"))  # noqa: E731
+    before, failed = count(), []
+
+    def one(name):
+        done = node.docker("pull", name, check=False, timeout=400)
+        if done.returncode:
+            failed.append(done.stderr)
+
+    threads = [threading.Thread(target=one, args=(name,)) for name in names]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failed
+    assert count() - before == 21, "the shared one is there once"
+    assert node.ssh("ls /data/engine/staging") == ""
+    node.docker("rmi", *names)
