@@ -89,6 +89,16 @@ static int check_engine(const struct yaml_node *engine, struct config_error *err
 	return check_unique(yaml_get(engine, "registries"), "host", err);
 }
 
+static int check_cluster(const struct yaml_node *cluster, struct config_error *err)
+{
+	const struct yaml_node *ca = yaml_get(cluster, "ca");
+
+	if (ca && !pem_key_matches(yaml_get(ca, "cert")->text, yaml_get(ca, "key")->text))
+		return refuse_at(
+			err, yaml_get(ca, "key"), "cluster.ca.key is not the key of cluster.ca.cert");
+	return CONFIG_OK;
+}
+
 int config_cross_check(const struct yaml_node *root, struct config_error *err)
 {
 	const struct yaml_node *interfaces = yaml_get(yaml_get(root, "network"), "interfaces");
@@ -107,5 +117,7 @@ int config_cross_check(const struct yaml_node *root, struct config_error *err)
 			err, wipe, "storage.wipe needs storage.disk: only a disk that is named is wiped");
 	if (!rc)
 		rc = check_engine(yaml_get(root, "engine"), err);
+	if (!rc)
+		rc = check_cluster(yaml_get(root, "cluster"), err);
 	return rc;
 }

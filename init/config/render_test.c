@@ -14,7 +14,8 @@
 #include "init/config/render.h"
 #include "init/config/testdata.h"
 
-#define TLS "version: 1\nengine:\n  tls:\n    ca: |\n" TEST_CERT "    cert: |\n" TEST_CERT "    key: |\n"
+#define CLUSTER_CA "version: 1\ncluster:\n  ca:\n    cert: |\n" TEST_CERT "    key: |\n"
+#define TLS	   "version: 1\nengine:\n  tls:\n    ca: |\n" TEST_CERT "    cert: |\n" TEST_CERT "    key: |\n"
 
 /* What is refused: where, and words of the reason. */
 static const struct {
@@ -85,6 +86,8 @@ static const struct {
 	{"version: 1\nengine: {listen: [2376]}\n", 2, 19, "address:port"},
 	{TLS "      nonsense\n", 26, 10, "engine.tls.key: expected PEM text with a private key"},
 	{TLS OTHER_KEY, 26, 10, "is not the key of engine.tls.cert"},
+	{CLUSTER_CA OTHER_KEY, 15, 10, "is not the key of cluster.ca.cert"},
+	{"version: 1\ncluster: {enabled: maybe}\n", 2, 20, "true or false"},
 	{"version: 1\nengine: {registries: [{host: \"a b\"}]}\n", 2, 30, "host or host:port"},
 	{"version: 1\nengine: {registries: [{host: a, ca: x}]}\n", 2, 37, "PEM text"},
 	{"version: 1\nengine: {registries: [{host: a}, {host: A}]}\n", 2, 41, "given twice"},
@@ -142,7 +145,8 @@ static void defaults_are_filled_in(void **state)
 		"\"network\":{\"interfaces\":[],\"nameservers\":[],\"search\":[]},"
 		"\"time\":{\"servers\":[\"0.pool.ntp.org\",\"1.pool.ntp.org\",\"2.pool.ntp.org\"]},"
 		"\"storage\":{\"data_size\":\"rest\",\"wipe\":false},\"ssh\":{\"authorized_keys\":[]},"
-		"\"engine\":{\"listen\":[],\"registries\":[]}}");
+		"\"engine\":{\"listen\":[],\"registries\":[]},"
+		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
 }
 
 static void everything_given(void **state)
@@ -168,7 +172,8 @@ static void everything_given(void **state)
 		"\"time\":{\"servers\":[]},\"storage\":{\"disk\":\"serial:abc\",\"data_size\":\"10GiB\",\"wipe\":true},"
 		"\"ssh\":{\"authorized_keys\":[\"" TEST_SSH_KEY "\"]},"
 		"\"engine\":{\"listen\":[],\"registries\":[{\"host\":\"reg:5000\",\"insecure\":true,"
-		"\"mirrors\":[\"https://m:443\",\"n\"]}]}}");
+		"\"mirrors\":[\"https://m:443\",\"n\"]}]},"
+		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
 }
 
 static void tls_opens_the_port(void **state)

@@ -238,6 +238,39 @@ static const struct schema_field engine[] = {
 	END,
 };
 
+static const struct schema_field cluster_ca[] = {
+	{.key = "cert",
+		.type = T_STRING,
+		.required = true,
+		.ok = check_pem_certs,
+		.expects = CERTS,
+		.doc = "the authority's own certificate"},
+	{.key = "key",
+		.type = T_STRING,
+		.required = true,
+		.secret = true,
+		.ok = check_pem_key,
+		.expects = "PEM text with a private key that has no passphrase",
+		.doc = "the key of `cert`"},
+	END,
+};
+
+static const struct schema_field cluster[] = {
+	{.key = "enabled", .type = T_BOOL, .dflt = "true", .doc = "serve the Kubernetes API on port 6443"},
+	{.key = "ca",
+		.type = T_MAP,
+		.optional_map = true,
+		.fields = cluster_ca,
+		.doc = "signs the API's certificate and those of its clients; when not given, made at first boot"},
+	{.key = "names",
+		.type = T_STRINGS,
+		.max = 16,
+		.ok = check_host,
+		.expects = "a DNS name or an address",
+		.doc = "more names the API is reached by, besides the node's name and addresses"},
+	END,
+};
+
 static const struct schema_field root[] = {
 	{.key = "version", .type = T_INT, .required = true, .min = 1, .max = 1, .doc = "of this format"},
 	{.key = "hostname",
@@ -250,6 +283,7 @@ static const struct schema_field root[] = {
 	{.key = "storage", .type = T_MAP, .fields = storage, .doc = "which disk, and how it is divided"},
 	{.key = "ssh", .type = T_MAP, .fields = ssh, .doc = "rescue access"},
 	{.key = "engine", .type = T_MAP, .fields = engine, .doc = "the Docker API"},
+	{.key = "cluster", .type = T_MAP, .fields = cluster, .doc = "the Kubernetes API"},
 	END,
 };
 

@@ -8,6 +8,9 @@
  *	machine.yaml		the machine configuration, with the node's certificate and key
  *	docker/			what a docker client needs: ca.pem, cert.pem, key.pem (DOCKER_CERT_PATH)
  *	docker-context.tar	the same for `docker context import`, when an address is known
+ *	cluster-ca.key		the cluster's authority; stays with the operator, and is in the machine configuration
+ *	cluster-ca.pem
+ *	kubeconfig		the cluster's administrator, for kubectl
  *	clients/NAME/		further clients, made by `gen --client NAME DIR`
  */
 
@@ -20,8 +23,9 @@
 
 #include "ctl/context.h"
 #include "ctl/ctl.h"
-#include "lib/pki.h"
+#include "lib/kubeconfig.h"
 #include "lib/log.h"
+#include "lib/pki.h"
 #include "lib/util.h"
 
 enum { ADDRESSES_MAX = 32, FILES_MAX = 16, INPUT_MAX = 64 * 1024 };
@@ -140,7 +144,8 @@ static void put_indented(FILE *f, const char *indent, const char *text)
 	}
 }
 
-static int write_config(int dir, const struct gen *g, const char *ca, const char *cert, const char *key)
+static int write_config(int dir, const struct gen *g, const char *ca, const char *cert, const char *key,
+	const char *cluster_ca, const char *cluster_key)
 {
 	cleanup(freep) char *text = NULL;
 	size_t len = 0;
@@ -163,6 +168,14 @@ static int write_config(int dir, const struct gen *g, const char *ca, const char
 		fprintf(f, "    - host: \"%s\"\n      ca: |\n", g->registries[i].host);
 		put_indented(f, "        ", g->registries[i].text);
 	}
+	fputs("cluster:\n  ca:\n    cert: |\n", f);
+	put_indented(f, "      ", cluster_ca);
+	fputs("    key: |\n", f);
+	put_indented(f, "      ", cluster_key);
+	if (g->n_addresses)
+		fputs("  names:\n", f);
+	for (size_t i = 0; i < g->n_addresses; i++)
+		fprintf(f, "    - \"%s\"\n", g->addresses[i]);
 	if (g->n_ssh_keys)
 		fputs("ssh:\n  authorized_keys:\n", f);
 	for (size_t i = 0; i < g->n_ssh_keys; i++)
@@ -231,6 +244,45 @@ static int write_context(int dir, const struct gen *g, const char *ca, const cha
 	return r ? r : put_file(dir, "docker-context.tar", 0600, tar, len);
 }
 
+/* The cluster's authority, and its administrator. */
+static int write_cluster(int dir, const struct gen *g, char **ca, char **ca_key_pem)
+{
+	struct pki_request authority = {.use = PKI_CA, .common_name = KUBECONFIG_CA_NAME};
+	struct pki_request admin = {
+		.use = PKI_CLIENT, .common_name = KUBECONFIG_ADMIN, .organisation = KUBECONFIG_ADMIN_GROUP};
+	struct pki_key *ca_key = NULL, *admin_key = NULL;
+	cleanup(freep) char *cert = NULL;
+	cleanup(freep) char *key = NULL;
+	cleanup(freep) char *text = NULL;
+	const char *address = g->n_addresses ? g->addresses[0] : "127.0.0.1";
+	char server[320];
+	int r = pki_key_new(&ca_key);
+
+	snprintf(server, sizeof(server), strchr(address, ':') ? "https://[%s]:6443" : "https://%s:6443",
+		address);
+	if (!r)
+		r = pki_certify(ca, &authority, ca_key, ca_key, KUBECONFIG_CA_NAME);
+	if (!r)
+		r = pki_key_pem(ca_key, ca_key_pem);
+	if (!r)
+		r = pki_key_new(&admin_key);
+	if (!r)
+		r = pki_certify(&cert, &admin, admin_key, ca_key, KUBECONFIG_CA_NAME);
+	if (!r)
+		r = pki_key_pem(admin_key, &key);
+	if (!r) {
+		text = kubeconfig_text(&(struct kubeconfig){server, *ca, cert, key});
+		r = text ? put_text(dir, "kubeconfig", 0600, text) : -ENOMEM;
+	}
+	if (!r)
+		r = put_text(dir, "cluster-ca.pem", 0644, *ca);
+	if (!r)
+		r = put_text(dir, "cluster-ca.key", 0600, *ca_key_pem);
+	pki_key_free(ca_key);
+	pki_key_free(admin_key);
+	return r;
+}
+
 static int fill(int dir, const struct gen *g)
 {
 	struct pki_request authority = {.use = PKI_CA, .common_name = CA_NAME};
@@ -241,6 +293,8 @@ static int fill(int dir, const struct gen *g)
 	cleanup(freep) char *key = NULL;
 	cleanup(freep) char *client_cert = NULL;
 	cleanup(freep) char *client_key = NULL;
+	cleanup(freep) char *cluster_ca = NULL;
+	cleanup(freep) char *cluster_key = NULL;
 	cleanup(closep) int docker = -1;
 	int r;
 
@@ -256,7 +310,9 @@ static int fill(int dir, const struct gen *g)
 	if (!r)
 		r = put_text(dir, "ca.key", 0600, ca_key_pem);
 	if (!r)
-		r = write_config(dir, g, ca, cert, key);
+		r = write_cluster(dir, g, &cluster_ca, &cluster_key);
+	if (!r)
+		r = write_config(dir, g, ca, cert, key, cluster_ca, cluster_key);
 	if (!r)
 		r = make_dir(dir, "docker", 0700, &docker);
 	if (!r)
@@ -274,7 +330,8 @@ static int fill(int dir, const struct gen *g)
 static void sweep(const char *tmp)
 {
 	static const char *const names[] = {"docker/ca.pem", "docker/cert.pem", "docker/key.pem", "ca.key",
-		"machine.yaml", "docker-context.tar", "ca.pem", "cert.pem", "key.pem"};
+		"machine.yaml", "docker-context.tar", "kubeconfig", "cluster-ca.pem", "cluster-ca.key",
+		"ca.pem", "cert.pem", "key.pem"};
 	int dir = open(tmp, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 
 	if (dir < 0)
@@ -330,6 +387,7 @@ static int gen_node(const struct gen *g)
 	printf("%s/docker         DOCKER_CERT_PATH of a client, with DOCKER_TLS_VERIFY=1\n", g->dir);
 	if (g->n_addresses)
 		printf("%s/docker-context.tar   or: docker context import NAME FILE\n", g->dir);
+	printf("%s/kubeconfig     KUBECONFIG of the cluster's administrator\n", g->dir);
 	printf("%s/ca.key         keep it: it makes further clients (gen --client NAME %s)\n", g->dir,
 		g->dir);
 	return 0;

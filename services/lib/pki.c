@@ -195,6 +195,28 @@ int pki_public(
 
 /* ---- certificates */
 
+int pki_common_name(const char *pem, char name[static PKI_NAME_MAX])
+{
+	mbedtls_x509_crt crt;
+	int r;
+
+	mbedtls_x509_crt_init(&crt);
+	r = mbedtls_x509_crt_parse(&crt, (const unsigned char *)pem, strlen(pem) + 1);
+	if (!r && (crt.subject.next || MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &crt.subject.oid) != 0 ||
+			  crt.subject.val.len >= PKI_NAME_MAX)) {
+		log_error(
+			"op=certificate error=\"the authority's subject must be a common name and nothing else\"");
+		mbedtls_x509_crt_free(&crt);
+		return -EINVAL;
+	}
+	if (!r) {
+		memcpy(name, crt.subject.val.p, crt.subject.val.len);
+		name[crt.subject.val.len] = '\0';
+	}
+	mbedtls_x509_crt_free(&crt);
+	return r ? refused(r, "certificate") : 0;
+}
+
 bool pki_name_ok(const char *name)
 {
 	size_t len = strlen(name);

@@ -40,6 +40,13 @@ struct pki_request {
 	size_t n_names;
 };
 
+/*
+ * The common name of a certificate's subject, which is all there may be in the subject: issuers are named by it alone. 0 or
+ * -EINVAL, logged.
+ */
+enum { PKI_NAME_MAX = 96 };
+must_check int pki_common_name(const char *pem, char name[static PKI_NAME_MAX]);
+
 bool pki_name_ok(const char *name);
 bool pki_alt_name_ok(const char *name); /* an IPv4 or IPv6 address, or a DNS name */
 

@@ -22,12 +22,10 @@
 #include <time.h>
 
 #include "cluster/access/authority.h"
-#include "lib/base64.h"
 #include "lib/file.h"
+#include "lib/kubeconfig.h"
 #include "lib/log.h"
 #include "lib/pki.h"
-
-#define CA_NAME "wherry cluster"
 
 enum { NAMES_MAX = 48, PEM_MAX = 64 * 1024, RENEW_S = 30 * 24 * 3600 };
 
@@ -40,6 +38,7 @@ struct authority {
 	struct authority_options o;
 	struct pki_key *ca_key, *server_key;
 	char *ca_pem;
+	char ca_name[PKI_NAME_MAX];
 	int run, pki;	     /* directories */
 	struct names served; /* by the server's certificate */
 	time_t made;
@@ -140,14 +139,14 @@ static int put(int dir, const char *name, const char *text, mode_t mode)
 
 static int make_ca(int dir)
 {
-	struct pki_request req = {.use = PKI_CA, .common_name = CA_NAME};
+	struct pki_request req = {.use = PKI_CA, .common_name = KUBECONFIG_CA_NAME};
 	struct pki_key *key = NULL;
 	cleanup(freep) char *cert = NULL;
 	cleanup(freep) char *pem = NULL;
 	int err = pki_key_new(&key);
 
 	if (!err)
-		err = pki_certify(&cert, &req, key, key, CA_NAME);
+		err = pki_certify(&cert, &req, key, key, KUBECONFIG_CA_NAME);
 	if (!err)
 		err = pki_key_pem(key, &pem);
 	/* The key first: a certificate that is there has its key. */
@@ -197,6 +196,8 @@ static int load_ca(struct authority *a)
 	}
 	if (!err)
 		err = file_read(a->pki, "ca.crt", PEM_MAX, &a->ca_pem, &len);
+	if (!err)
+		err = pki_common_name(a->ca_pem, a->ca_name);
 	return err ? err : pki_key_load(&a->ca_key, a->ca_key_path);
 }
 
@@ -223,7 +224,7 @@ static int issue(struct authority *a, const struct pki_request *req, struct pki_
 		key = own;
 	}
 	if (!err)
-		err = pki_certify(&out->cert, req, key, a->ca_key, CA_NAME);
+		err = pki_certify(&out->cert, req, key, a->ca_key, a->ca_name);
 	if (!err)
 		err = pki_key_pem(key, &out->key);
 	pki_key_free(own);
@@ -303,29 +304,17 @@ static int node_part(struct authority *a)
 static int kubeconfig(struct authority *a)
 {
 	struct pki_request req = {
-		.use = PKI_CLIENT, .common_name = "kubernetes-admin", .organisation = "system:masters"};
+		.use = PKI_CLIENT, .common_name = KUBECONFIG_ADMIN, .organisation = KUBECONFIG_ADMIN_GROUP};
 	struct issued i = {0};
-	cleanup(freep) char *ca = base64_make(a->ca_pem, strlen(a->ca_pem));
-	cleanup(freep) char *cert = NULL;
-	cleanup(freep) char *key = NULL;
+	char server[64];
 	cleanup(freep) char *text = NULL;
 	int err = issue(a, &req, NULL, &i);
 
+	snprintf(server, sizeof(server), "https://127.0.0.1:%d", a->o.port);
 	if (!err) {
-		cert = base64_make(i.cert, strlen(i.cert));
-		key = base64_make(i.key, strlen(i.key));
+		text = kubeconfig_text(&(struct kubeconfig){server, a->ca_pem, i.cert, i.key});
+		err = text ? put(a->run, "kubeconfig", text, 0600) : -ENOMEM;
 	}
-	if (!err && (!ca || !cert || !key ||
-			    asprintf(&text,
-				    "apiVersion: v1\nkind: Config\nclusters:\n- name: wherry\n  cluster:\n"
-				    "    server: https://127.0.0.1:%d\n    certificate-authority-data: %s\n"
-				    "users:\n- name: admin\n  user:\n    client-certificate-data: %s\n"
-				    "    client-key-data: %s\ncontexts:\n- name: wherry\n  context:\n"
-				    "    cluster: wherry\n    user: admin\ncurrent-context: wherry\n",
-				    a->o.port, ca, cert, key) < 0))
-		err = -ENOMEM;
-	if (!err)
-		err = put(a->run, "kubeconfig", text, 0600);
 	issued_fini(&i);
 	return err;
 }

@@ -157,7 +157,8 @@ static enum modify make_role(const struct object *old, yyjson_mut_doc **doc, str
 
 		yyjson_mut_val *labels = meta_make(*doc, root, "metadata", "labels", NULL);
 
-		if (!labels || !meta_put(*doc, labels, label, yyjson_mut_str(*doc, "true")))
+		if (!labels || !yyjson_mut_obj_add(
+				       labels, yyjson_mut_strcpy(*doc, label), yyjson_mut_str(*doc, "true")))
 			return MODIFY_FAIL;
 	}
 	rules = yyjson_mut_obj_get(root, "rules");

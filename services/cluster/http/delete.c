@@ -59,7 +59,7 @@ static struct status *options_of_body(struct deleting *d)
 		return NULL;
 	if (format < 0)
 		return status_unsupported_media_type(false);
-	err = decode_named(&d->doc, q->body, q->body_len, (enum decode_format)format, NULL, "DeleteOptions",
+	err = decode_named(&d->doc, q->body, q->body_len, (enum decode_format)format, "v1", "DeleteOptions",
 		t, DECODE_IGNORE, &q->warnings);
 	if (err)
 		return err;
