@@ -12,6 +12,7 @@
 #include "lib/json.h"
 #include "engine/network.h"
 #include "lib/link.h"
+#include "lib/log.h"
 #include "engine/ports.h"
 #include "engine/supervisor.h"
 
@@ -200,7 +201,6 @@ static ssize_t wanted_ports(struct container *c, struct network_port **out, char
 static int attach_one(
 	struct container *c, struct network *n, yyjson_val *ep, bool primary, int netns, char **msg)
 {
-	cleanup(freep) struct network_port *ports = NULL;
 	const char *aliases[NAME_LIST_MAX], *lines[NETWORK_SYSCTLS_MAX], *mac = json_text(ep, "MacAddress");
 	const char *given = json_text(json_obj(ep, "DriverOpts"), OPT_SYSCTLS);
 	cleanup(freep) char *sysctls = given ? strdup(given) : NULL;
@@ -221,36 +221,28 @@ static int attach_one(
 	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
 	aliases[a.n_aliases++] = short_id;
 	a.aliases = aliases;
-	if (primary && n->driver == NETWORK_BRIDGE) {
-		ssize_t n_ports = wanted_ports(c, &ports, msg);
-
-		if (n_ports < 0)
-			return (int)n_ports;
-		a.ports = ports;
-		a.n_ports = (size_t)n_ports;
-	}
 	r = network_attach(c->e->networks, n, &a, &out, &err);
 	if (r)
 		*msg = said(&err);
 	return r;
 }
 
+/* Ports are published where the way out is: what comes in by another network would have its answers leave there. */
 int container_net_republish(struct container *c, char **msg)
 {
 	cleanup(freep) struct network_port *ports = NULL;
 	struct network_error err = {0};
-	struct network *n;
-	struct network_endpoint *ep;
+	struct network_endpoint *way_out = network_endpoint_of(c->e->networks, c->id, NULL);
 	ssize_t n_ports = wanted_ports(c, &ports, msg);
-	int r;
+	int r = 0;
 
 	if (n_ports < 0)
 		return (int)n_ports;
-	/* Published where the container was made; elsewhere, or while it does not run, there is nothing yet. */
-	if (networks_find(c->e->networks, container_net_mode(c), &n, &err) < 0)
-		return 0;
-	ep = network_endpoint_of(c->e->networks, c->id, n);
-	r = ep ? network_republish(c->e->networks, ep, ports, (size_t)n_ports, &err) : 0;
+	for (struct network_endpoint *ep = networks_endpoints(c->e->networks); ep && !r; ep = ep->next)
+		if (ep != way_out && ep->n_ports && !strcmp(ep->container, c->id))
+			r = network_republish(c->e->networks, ep, NULL, 0, &err);
+	if (!r && way_out)
+		r = network_republish(c->e->networks, way_out, ports, (size_t)n_ports, &err);
 	if (r)
 		*msg = said(&err);
 	return r;
@@ -390,6 +382,8 @@ int container_net_up(struct container *c, int *netns, char **msg)
 	}
 	if (strncmp(mode, "container:", 10))
 		err = attach_all(c, fd, msg);
+	if (!err)
+		err = container_net_republish(c, msg);
 files:
 	if (!err)
 		err = container_net_files(c, msg);
@@ -432,6 +426,18 @@ static int keep_wish(struct container *c, const char *name, yyjson_val *endpoint
 	return container_save_config(c, doc);
 }
 
+/* Undoes half a connection; the ports go back to where they were. */
+static void leave(struct container *c, const struct network *n)
+{
+	struct network_endpoint *ep = network_endpoint_of(c->e->networks, c->id, n);
+	cleanup(freep) char *msg = NULL;
+
+	if (ep)
+		network_detach(c->e->networks, ep);
+	if (container_net_republish(c, &msg))
+		log_error("container=%.12s op=republish msg=\"%s\"", c->id, msg ? msg : "out of memory");
+}
+
 int container_net_connect(struct container *c, struct network *n, yyjson_val *endpoint, char **msg)
 {
 	const char *mode = container_net_mode(c);
@@ -461,9 +467,13 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 		int err = attach_one(c, n, endpoint, false, netns, msg);
 
 		if (!err)
+			err = container_net_republish(c, msg);
+		if (!err)
 			err = container_net_files(c, msg);
-		if (err)
+		if (err) {
+			leave(c, n);
 			return err;
+		}
 	}
 	return keep_wish(c, n->name, endpoint, false);
 }
@@ -490,8 +500,10 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 	}
 	if (ep) {
 		network_detach(c->e->networks, ep);
-		int err = container_net_files(c, msg);
+		int err = container_net_republish(c, msg);
 
+		if (!err)
+			err = container_net_files(c, msg);
 		if (err)
 			return err;
 	}

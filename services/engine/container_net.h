@@ -24,8 +24,8 @@ must_check int container_net_check(
 /* @netns: owned by the caller; -1 for the host's. Undone by container_net_down(), also after a failure. */
 must_check int container_net_up(struct container *c, int *netns, char **msg);
 void container_net_down(struct container *c);
-/* The ports that its configuration wants now, while it runs: docker update --publish. Nothing to do while it does
- * not. After a failure the old ones stay. 0 or -errno with *msg. */
+/* The ports that its configuration wants now, while it runs: docker update --publish. Nothing to do while it
+ * does not. After a failure the old ones stay. 0 or -errno with *msg. */
 must_check int container_net_republish(struct container *c, char **msg);
 /* Its network namespace as a new descriptor, or -1. */
 int container_net_ns(struct container *c);

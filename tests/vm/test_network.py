@@ -175,6 +175,27 @@ def test_way_out(net_node):
         docker("network", "rm", "west", "zone", check=False)
 
 
+def test_ports_are_where_the_way_out_is(net_node):
+    """An internal network that comes first has no ports; they follow when networks come and go."""
+    docker = net_node.docker
+    docker("network", "create", "--internal", "aa")
+    docker("network", "create", "zz")
+    try:
+        docker("create", "--name", "two", "--network", "aa", "-p", "8085:80", "wherry/hello", "sh", "-c", SERVER)
+        docker("start", "two")
+        assert docker("port", "two").stdout == ""
+        docker("network", "connect", "zz", "two")
+        assert docker("port", "two").stdout.strip() == "80/tcp -> 0.0.0.0:8085"
+        assert eventually(lambda: "served" in fetch(net_node))
+        docker("network", "disconnect", "zz", "two")
+        assert docker("port", "two").stdout == "" and not fetch(net_node)
+        docker("network", "connect", "bridge", "two")
+        assert eventually(lambda: "served" in fetch(net_node))
+    finally:
+        docker("rm", "-f", "two", check=False)
+        docker("network", "rm", "aa", "zz", check=False)
+
+
 def test_macvlan_and_ipvlan(net_node):
     """Beside the node on its own wire; and on a VLAN of it, which comes and goes with the network."""
     docker = net_node.docker
