@@ -19,6 +19,7 @@
 	X(engine_pull, engine_pull_main)                                                                     \
 	X(engine_image, engine_image_main)                                                                   \
 	X(engine_build, engine_build_main)                                                                   \
+	X(engine_volumes, engine_volumes_main)                                                               \
 	X(time, time_main)                                                                                   \
 	X(engine_remove, engine_remove_main)
 

@@ -14,6 +14,7 @@
 #include "engine/filters.h"
 #include "engine/image.h"
 #include "engine/images_transfer.h"
+#include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/system.h"
 
@@ -301,7 +302,7 @@ static enum image_use use_of(const char *image_id, char container[65], void *arg
 	for (size_t i = 0; i < e->n_containers && use != IMAGE_USED_RUNNING; i++) {
 		struct container *c = e->containers[i];
 
-		if (strcmp(c->image_id, image_id) != 0)
+		if (strcmp(c->image_id, image_id) != 0 && !mounts_use_image(c, image_id))
 			continue;
 		use = container_is_up(c) || c->state == CONTAINER_STARTING || c->state == CONTAINER_RESTARTING
 			      ? IMAGE_USED_RUNNING

@@ -11,6 +11,7 @@
 #include "engine/files.h"
 #include "engine/health.h"
 #include "engine/inspect.h"
+#include "engine/mounts.h"
 #include "lib/json.h"
 
 const char *container_public_state(const struct container *c)
@@ -117,8 +118,7 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_val(doc, o, "ExecIDs", exec_ids(c, doc));
 	json_copy(doc, o, "HostConfig", c->host);
 	add_driver(c, doc, o);
-	yyjson_mut_obj_add_val(
-		doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(doc, o, "Mounts", mounts_json(c, doc));
 	json_copy(doc, o, "Config", c->config);
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, false));
 	return o;

@@ -13,6 +13,7 @@
 #include "engine/filters.h"
 #include "engine/health.h"
 #include "engine/inspect.h"
+#include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/network.h"
 
@@ -125,8 +126,7 @@ yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_strcpy(doc, host, "NetworkMode", container_net_mode(c));
 	yyjson_mut_obj_add_val(doc, o, "HostConfig", host);
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, true));
-	yyjson_mut_obj_add_val(
-		doc, o, "Mounts", c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(doc, o, "Mounts", mounts_json(c, doc));
 	return o;
 }
 

@@ -13,8 +13,10 @@
 #include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/files.h"
-#include "lib/json.h"
+#include "engine/image.h"
+#include "engine/mounts.h"
 #include "engine/volumes.h"
+#include "lib/json.h"
 
 struct resolve {
 	struct engine *e;
@@ -27,11 +29,47 @@ struct resolve {
 
 /* A mount as the user wants it. */
 struct wish {
-	const char *type; /* bind, volume, tmpfs */
+	const char *type; /* bind, volume, tmpfs, image */
 	const char *source, *name, *dest, *mode, *propagation;
-	bool rw, anonymous, make_source;
-	yyjson_val *labels;
+	const char *subpath, *image_id, *read_only;
+	bool rw, anonymous, make_source, no_copy, non_recursive;
+	yyjson_val *labels, *options;
 };
+
+yyjson_val *mount_own(yyjson_val *m)
+{
+	return json_obj(m, "Own");
+}
+
+bool mount_is_placed(yyjson_val *m)
+{
+	return json_text(mount_own(m), "Subpath") || json_text(mount_own(m), "Image");
+}
+
+char *mount_place(const struct container *c, size_t number)
+{
+	return text_make("%s/mounts/%zu", c->run, number);
+}
+
+bool mounts_use_image(const struct container *c, const char *image_id)
+{
+	size_t i, n;
+	yyjson_val *m;
+
+	yyjson_arr_foreach (c->mounts, i, n, m)
+		if (yyjson_equals_str(yyjson_obj_get(mount_own(m), "Image"), image_id))
+			return true;
+	return false;
+}
+
+yyjson_mut_val *mounts_json(const struct container *c, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *all = c->mounts ? yyjson_val_mut_copy(doc, c->mounts) : yyjson_mut_arr(doc), *m;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(all, i, n, m) yyjson_mut_obj_remove_key(m, "Own");
+	return all;
+}
 
 bool path_clean(char *path)
 {
@@ -98,6 +136,25 @@ static bool source_ready(struct resolve *s, const struct wish *w)
 	return true;
 }
 
+/* What the API does not show. */
+static void put_own(struct resolve *s, yyjson_mut_val *m, const struct wish *w)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(s->doc);
+
+	if (w->subpath)
+		yyjson_mut_obj_add_strcpy(s->doc, o, "Subpath", w->subpath);
+	if (w->image_id)
+		yyjson_mut_obj_add_strcpy(s->doc, o, "Image", w->image_id);
+	if (w->read_only)
+		yyjson_mut_obj_add_strcpy(s->doc, o, "ReadOnly", w->read_only);
+	if (w->no_copy)
+		yyjson_mut_obj_add_bool(s->doc, o, "NoCopy", true);
+	if (w->non_recursive)
+		yyjson_mut_obj_add_bool(s->doc, o, "NonRecursive", true);
+	if (yyjson_mut_obj_size(o))
+		yyjson_mut_obj_add_val(s->doc, m, "Own", o);
+}
+
 static bool put(struct resolve *s, const struct wish *w)
 {
 	cleanup(freep) char *dest = strdup(w->dest ? w->dest : ""), *path = NULL;
@@ -125,6 +182,9 @@ static bool put(struct resolve *s, const struct wish *w)
 	if (!strcmp(w->type, "bind")) {
 		if (!source_ready(s, w))
 			return false;
+		s->err = mount_propagation_possible(w->source, w->propagation, s->msg);
+		if (s->err)
+			return false;
 	} else if (!strcmp(w->type, "volume")) {
 		if (!name) {
 			if (random_id(id))
@@ -138,7 +198,7 @@ static bool put(struct resolve *s, const struct wish *w)
 					"allowed. If you intended to pass a host directory, use absolute path",
 					name));
 		if (s->make) {
-			s->err = volume_ensure(s->e, name, !w->name, w->labels, &v, s->msg);
+			s->err = volume_ensure(s->e, name, !w->name, w->labels, w->options, &v, s->msg);
 			if (s->err)
 				return false;
 		}
@@ -163,6 +223,7 @@ static bool put(struct resolve *s, const struct wish *w)
 		w->propagation		   ? w->propagation
 		: !strcmp(w->type, "bind") ? "rprivate"
 					   : "");
+	put_own(s, m, w);
 	return true;
 }
 
@@ -172,7 +233,7 @@ static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char
 	static const char *const props[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
 	/* No SELinux labels to change; caches of other systems' file sharing. */
 	static const char *const harmless[] = {
-		"rw", "z", "Z", "nocopy", "cached", "delegated", "consistent", "default"};
+		"rw", "z", "Z", "cached", "delegated", "consistent", "default"};
 
 	w->rw = true;
 	w->mode = mode;
@@ -182,6 +243,8 @@ static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char
 
 		if (known)
 			w->rw = false;
+		if (n == 6 && !strncmp(mode, "nocopy", 6))
+			known = w->no_copy = true;
 		for (size_t i = 0; i < array_len(harmless); i++)
 			known = known || (strlen(harmless[i]) == n && !strncmp(harmless[i], mode, n));
 		for (size_t i = 0; i < array_len(props); i++) {
@@ -230,72 +293,167 @@ static bool bind(struct resolve *s, const char *spec)
 	return put(s, &w);
 }
 
+int tmpfs_options_check(const char *options, char **msg)
+{
+	static const char *const words[] = {"exec", "noexec", "suid", "nosuid", "dev", "nodev", "ro", "rw",
+		"sync", "async", "dirsync", "atime", "noatime", "diratime", "nodiratime", "relatime",
+		"norelatime", "strictatime", "nostrictatime", "noswap", "defaults"};
+	static const char *const keys[] = {
+		"size=", "mode=", "uid=", "gid=", "nr_blocks=", "nr_inodes=", "mpol=", "huge="};
+
+	while (options && *options) {
+		size_t n = strcspn(options, ",");
+		bool known = !n;
+
+		for (size_t i = 0; i < array_len(words) && !known; i++)
+			known = strlen(words[i]) == n && !strncmp(words[i], options, n);
+		for (size_t i = 0; i < array_len(keys) && !known; i++)
+			known = n > strlen(keys[i]) && !strncmp(keys[i], options, strlen(keys[i]));
+		if (!known) {
+			*msg = text_make("invalid tmpfs option \"%.*s\"", (int)(n < 64 ? n : 64), options);
+			return -EINVAL;
+		}
+		options += n + (options[n] == ',');
+	}
+	return 0;
+}
+
+/* [["exec"], ["uid", "1000"]] as ",exec,uid=1000"; malloc'ed. */
+static char *tmpfs_words(yyjson_val *options)
+{
+	cleanup(freep) char *text = strdup("");
+	size_t i, n;
+	yyjson_val *o;
+
+	yyjson_arr_foreach (options, i, n, o) {
+		const char *key = yyjson_get_str(yyjson_arr_get(o, 0)),
+			   *value = yyjson_get_str(yyjson_arr_get(o, 1));
+		char *more = key && text
+				     ? text_make("%s,%s%s%s", text, key, value ? "=" : "", value ? value : "")
+				     : NULL;
+
+		free(text);
+		text = more;
+	}
+	return take(text);
+}
+
 static bool tmpfs_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 {
 	yyjson_val *o = json_obj(m, "TmpfsOptions");
 	int64_t size = json_int(o, "SizeBytes", 0), mode = json_int(o, "Mode", 0);
-	char text[96];
+	cleanup(freep) char *words = tmpfs_words(json_arr(o, "Options")), *text = NULL;
+	char size_text[40] = "", mode_text[40] = "";
 
 	if (json_text(m, "Source"))
 		return fail(s, -EINVAL,
 			text_make(
 				"invalid mount config for type \"tmpfs\": field Source must not be specified"));
-	if (!json_blank(yyjson_obj_get(o, "Options")))
+	if (!words)
 		return fail(s, -EINVAL,
-			text_make("TmpfsOptions.Options is not supported by this engine yet: use --tmpfs"));
-	snprintf(text, sizeof(text), "nosuid,nodev,noexec%s", w->rw ? "" : ",ro");
+			text_make(
+				"invalid TmpfsOptions.Options: a list of lists of one or two strings is needed"));
+	if (tmpfs_options_check(words, s->msg))
+		return fail(s, -EINVAL, *s->msg);
 	if (size > 0)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",size=%lld", (long long)size);
+		snprintf(size_text, sizeof(size_text), ",size=%lld", (long long)size);
 	if (mode > 0)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), ",mode=%llo",
-			(long long)mode & 07777);
+		snprintf(mode_text, sizeof(mode_text), ",mode=%llo", (long long)mode & 07777);
+	text = text_make("nosuid,nodev,noexec%s%s%s%s", w->rw ? "" : ",ro", size_text, mode_text, words);
 	/* cppcheck-suppress autoVariables ; put() copies it, and nobody looks at the wish afterwards */
 	w->mode = text;
+	return text ? put(s, w) : fail(s, -ENOMEM, NULL);
+}
+
+static bool bind_mount(struct resolve *s, yyjson_val *m, struct wish *w)
+{
+	yyjson_val *bo = json_obj(m, "BindOptions");
+	bool plain = json_bool(bo, "ReadOnlyNonRecursive"), force = json_bool(bo, "ReadOnlyForceRecursive");
+
+	w->source = json_text(m, "Source");
+	w->non_recursive = json_bool(bo, "NonRecursive");
+	w->read_only = force ? "force" : plain ? "plain" : NULL;
+	if (!w->source || *w->source != '/')
+		return fail(s, -EINVAL,
+			text_make(
+				"invalid mount config for type \"bind\": invalid mount path: '%.256s' mount path "
+				"must be absolute",
+				w->source ? w->source : ""));
+	if ((plain || force) && w->rw)
+		return fail(s, -EINVAL,
+			text_make("mount source must be read-only for BindOptions.%s",
+				force ? "ReadOnlyForceRecursive" : "ReadOnlyNonRecursive"));
+	if (plain && force)
+		return fail(s, -EINVAL,
+			text_make(
+				"conflicting BindOptions: ReadOnlyNonRecursive and ReadOnlyForceRecursive"));
+	if (force && w->propagation && strcmp(w->propagation, "rprivate") != 0)
+		return fail(s, -EINVAL,
+			text_make(
+				"mount propagation must be rprivate for BindOptions.ReadOnlyForceRecursive"));
+	return put(s, w);
+}
+
+static bool image_mount_wish(struct resolve *s, yyjson_val *m, struct wish *w)
+{
+	const char *name = json_text(m, "Source");
+	const struct image *img = NULL;
+	int err = name ? image_store_find(s->e->images, name, &img) : -EINVAL;
+	bool ok;
+
+	if (err)
+		return fail(s, err == -ENOENT ? -ENOENT : -EINVAL,
+			name ? text_make("No such image: %s", name)
+			     : text_make(
+				       "invalid mount config for type \"image\": field Source must not be empty"));
+	w->source = name;
+	w->image_id = img->id;
+	w->rw = false;
+	w->subpath = json_text(json_obj(m, "ImageOptions"), "Subpath");
+	ok = put(s, w);
+	image_unref(img);
+	return ok;
+}
+
+static bool volume_mount(struct resolve *s, yyjson_val *m, struct wish *w)
+{
+	yyjson_val *vo = json_obj(m, "VolumeOptions"), *driver = json_obj(vo, "DriverConfig");
+	const char *name = json_text(driver, "Name");
+
+	if (name && strcmp(name, "local") != 0)
+		return fail(s, -EINVAL, text_make("there is no volume driver \"%.64s\", only local", name));
+	w->name = json_text(m, "Source");
+	w->labels = json_obj(vo, "Labels");
+	w->options = json_obj(driver, "Options");
+	w->subpath = json_text(vo, "Subpath");
+	w->no_copy = json_bool(vo, "NoCopy");
 	return put(s, w);
 }
 
 static bool mount(struct resolve *s, yyjson_val *m)
 {
+	static const struct {
+		const char *type;
+		bool (*add)(struct resolve *s, yyjson_val *m, struct wish *w);
+	} types[] = {{"bind", bind_mount}, {"volume", volume_mount}, {"tmpfs", tmpfs_mount},
+		{"image", image_mount_wish}};
 	const char *type = json_str(m, "Type");
-	yyjson_val *bo = json_obj(m, "BindOptions"), *vo = json_obj(m, "VolumeOptions");
+	yyjson_val *bo = json_obj(m, "BindOptions");
 	struct wish w = {
 		.type = type,
 		.dest = json_text(m, "Target"),
 		.rw = !json_bool(m, "ReadOnly"),
 		.propagation = json_text(bo, "Propagation"),
 		.make_source = json_bool(bo, "CreateMountpoint"),
-		.labels = json_obj(vo, "Labels"),
 	};
 
-	if (!type || (strcmp(type, "bind") && strcmp(type, "volume") && strcmp(type, "tmpfs")))
-		return fail(s, -EINVAL,
-			text_make(
-				"mounts of type \"%.64s\" are not supported by this engine: bind, volume or "
-				"tmpfs",
-				type ? type : ""));
-	if (json_bool(bo, "NonRecursive") || json_bool(bo, "ReadOnlyForceRecursive"))
-		return fail(s, -EINVAL,
-			text_make(
-				"BindOptions.NonRecursive and ReadOnlyForceRecursive are not supported by this "
-				"engine yet"));
-	if (json_text(vo, "Subpath") || !json_blank(yyjson_obj_get(json_obj(vo, "DriverConfig"), "Options")))
-		return fail(s, -EINVAL,
-			text_make(
-				"VolumeOptions.Subpath and driver options are not supported by this engine yet"));
-	if (!strcmp(type, "tmpfs"))
-		return tmpfs_mount(s, m, &w);
-	if (!strcmp(type, "volume")) {
-		w.name = json_text(m, "Source");
-		return put(s, &w);
-	}
-	w.source = json_text(m, "Source");
-	if (!w.source || *w.source != '/')
-		return fail(s, -EINVAL,
-			text_make(
-				"invalid mount config for type \"bind\": invalid mount path: '%.256s' mount path "
-				"must be absolute",
-				w.source ? w.source : ""));
-	return put(s, &w);
+	for (size_t i = 0; type && i < array_len(types); i++)
+		if (!strcmp(types[i].type, type))
+			return types[i].add(s, m, &w);
+	return fail(s, -EINVAL,
+		text_make(
+			"mounts of type \"%.64s\" are not supported by this engine: bind, volume, tmpfs or image",
+			type ? type : ""));
 }
 
 static bool volumes_from(struct resolve *s, const char *spec)
@@ -323,6 +481,11 @@ static bool volumes_from(struct resolve *s, const char *spec)
 			.mode = json_text(m, "Mode"),
 			.propagation = json_text(m, "Propagation"),
 			.rw = json_bool(m, "RW") && (!mode || strcmp(mode, "ro") != 0),
+			.subpath = json_text(mount_own(m), "Subpath"),
+			.image_id = json_text(mount_own(m), "Image"),
+			.read_only = json_text(mount_own(m), "ReadOnly"),
+			.no_copy = json_bool(mount_own(m), "NoCopy"),
+			.non_recursive = json_bool(mount_own(m), "NonRecursive"),
 		};
 
 		if (!find_dest(s, w.dest) && !put(s, &w))
@@ -336,7 +499,7 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 {
 	struct resolve s = {.e = e, .doc = doc, .list = yyjson_mut_arr(doc), .make = make, .msg = msg};
 	size_t i, n;
-	yyjson_val *v;
+	yyjson_val *key, *v;
 	yyjson_mut_val *k, *mv;
 	bool ok = s.list != NULL;
 
@@ -346,6 +509,9 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 		ok = ok && mount(&s, v);
 	yyjson_arr_foreach (json_arr(host, "VolumesFrom"), i, n, v)
 		ok = ok && volumes_from(&s, yyjson_get_str(v));
+	json_obj_foreach (json_obj(host, "Tmpfs"), i, n, key, v)
+		if (ok && tmpfs_options_check(yyjson_get_str(v), msg))
+			ok = fail(&s, -EINVAL, *msg);
 	yyjson_mut_obj_foreach(volumes, i, n, k, mv)
 	{
 		struct wish w = {

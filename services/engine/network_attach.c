@@ -181,8 +181,8 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 	r = copy_request(e, a, err);
 	if (r < 0)
 		return r;
-	/* Ports are translated only into bridges: the host network has the node's, others have their own address
-	 * outside or no way in. */
+	/* Ports are translated only into bridges: the host network has the node's, others have their own
+	 * address outside or no way in. */
 	if (network_has_link(n))
 		r = build(ns, e, a, err);
 	if (!r) {

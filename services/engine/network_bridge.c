@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The device of a network: its bridge, or what macvlan and ipvlan interfaces share. What is there and right is
- * left alone. */
+/* The device of a network: its bridge, or what macvlan and ipvlan interfaces share. What is there and right
+ * is left alone. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -82,9 +82,9 @@ static int bridge_addresses(
 }
 
 /*
- * [::1]:PORT on the node reaches the container as 127.0.0.1 does, but answers to it come in by the bridge, where
- * the kernel looks for a loopback address on that very device (rt6_need_strict()). Whoever is outside still cannot
- * use it: what arrives with such an address is dropped before any rule.
+ * [::1]:PORT on the node reaches the container as 127.0.0.1 does, but answers to it come in by the bridge,
+ * where the kernel looks for a loopback address on that very device (rt6_need_strict()). Whoever is outside
+ * still cannot use it: what arrives with such an address is dropped before any rule.
  */
 static void loopback_v6(struct networks *ns, const struct network *n, int index)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Names for containers in networks of the user's making. Inside each such container 127.0.0.11:53 leads, by NAT
- * rules in its namespace, to sockets of the engine: so port 53 stays the container's own. A query for a container
- * or an alias in a shared network is answered here, everything else is asked of nameservers (network_dns_ask.c).
+ * Names for containers in networks of the user's making. Inside each such container 127.0.0.11:53 leads, by
+ * NAT rules in its namespace, to sockets of the engine: so port 53 stays the container's own. A query for a
+ * container or an alias in a shared network is answered here, everything else is asked of nameservers
+ * (network_dns_ask.c).
  */
 
 #include <arpa/inet.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Queries on their way to the node's nameservers, from the node: a UDP query over UDP, a TCP query over TCP. The
- * server that answered last is asked first. A query costs a bounded amount of everything: so many at once a
- * container and in all, so many tries, so much time. When no nameserver answers the client is told so; it never
- * waits for longer than TRIES * TRY_MS.
+ * Queries on their way to the node's nameservers, from the node: a UDP query over UDP, a TCP query over TCP.
+ * The server that answered last is asked first. A query costs a bounded amount of everything: so many at
+ * once a container and in all, so many tries, so much time. When no nameserver answers the client is told
+ * so; it never waits for longer than TRIES * TRY_MS.
  */
 
 #include <arpa/inet.h>

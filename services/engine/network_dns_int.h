@@ -2,7 +2,8 @@
 #ifndef ENGINE_NETWORK_DNS_INT_H
 #define ENGINE_NETWORK_DNS_INT_H
 
-/* What the two halves of the resolver share: network_dns.c talks to containers, network_dns_ask.c to nameservers. */
+/* What the two halves of the resolver share: network_dns.c talks to containers, network_dns_ask.c to
+ * nameservers. */
 
 #include <netinet/in.h>
 
@@ -40,8 +41,8 @@ struct network_dns_client {
 void network_dns_reply(
 	struct network_resolver *r, const struct network_dns_client *to, const void *msg, size_t len);
 
-/* Sends a query, which has passed dns_question(), to a nameserver over the client's own transport; the answer,
- * or that there is none, goes to the client. */
+/* Sends a query, which has passed dns_question(), to a nameserver over the client's own transport; the
+ * answer, or that there is none, goes to the client. */
 void network_dns_ask(struct network_resolver *r, const uint8_t *msg, size_t len, const struct dns_question *q,
 	const struct network_dns_client *client);
 bool network_dns_busy(const struct network_resolver *r, const struct network_dns_conn *conn);

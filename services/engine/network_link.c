@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The interface of an endpoint: a veth pair into the bridge, or a macvlan or ipvlan interface beside its parent;
- * its addresses and the container's way out. And new network namespaces. */
+/* The interface of an endpoint: a veth pair into the bridge, or a macvlan or ipvlan interface beside its
+ * parent; its addresses and the container's way out. And new network namespaces. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -220,7 +220,8 @@ static int add_veth(struct networks *ns, struct network_endpoint *e, int netns, 
 	return e->network->icc ? 0 : link_port_isolate(&ns->route, l.index, true);
 }
 
-/* The kernel refuses a name that the node itself has, though the interface is born elsewhere: it is named there. */
+/* The kernel refuses a name that the node itself has, though the interface is born elsewhere: it is named
+ * there. */
 static int add_beside(
 	struct networks *ns, struct netlink *inside, struct network_endpoint *e, int netns, const char **op)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Options of network drivers (docker network create -o): a table of what is known, and of what is refused why. */
+/* Options of network drivers (docker network create -o): a table of what is known, and of what is refused
+ * why. */
 
 #include <errno.h>
 #include <linux/if_link.h>

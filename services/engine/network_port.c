@@ -35,8 +35,8 @@ static int bind_port(const struct network_port *p, uint16_t port, uint16_t *got)
 
 	if (fd < 0)
 		return -errno;
-	/* The other family is a port of its own. The smallest buffer: nobody reads from it, and what comes past
-	 * the translation must not pile up. */
+	/* The other family is a port of its own. The smallest buffer: nobody reads from it, and what comes
+	 * past the translation must not pile up. */
 	if ((six && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof(one)) < 0 || bind(fd, sa, len) < 0 ||
 		getsockname(fd, sa, &len) < 0)

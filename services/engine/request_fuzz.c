@@ -2,22 +2,25 @@
 
 /*
  * What clients and images send as text. The first byte chooses: options of create, filters, detach keys,
- * routes, accounts, times and sizes.
+ * routes, accounts, volumes, times and sizes.
  */
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "engine/api.h"
 #include "lib/base64.h"
 #include "engine/create.h"
 #include "engine/files.h"
 #include "engine/filters.h"
-#include "lib/json.h"
+#include "engine/mounts.h"
 #include "engine/options.h"
 #include "engine/ports.h"
 #include "engine/spec.h"
 #include "engine/stdcopy.h"
+#include "engine/volume_options.h"
+#include "lib/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -78,6 +81,22 @@ static void detach(const char *text, size_t len)
 		abort();
 }
 
+static void volume(const char *text, size_t len)
+{
+	cleanup(freep) char *msg = NULL, *tmpfs_msg = NULL, *mount_msg = NULL;
+	const char *why;
+	yyjson_doc *doc = api_parse_json(text, len, &why);
+	struct volume_source s = {0};
+
+	if (doc && !volume_options_read(yyjson_doc_get_root(doc), "nodev\ttmpfs\nnodev\tnfs\n", &s, &msg) &&
+		s.mounted && !*s.type != !!(s.flags & MS_BIND))
+		abort();
+	volume_source_fini(&s);
+	yyjson_doc_free(doc);
+	(void)!tmpfs_options_check(text, &tmpfs_msg);
+	(void)!mount_propagation_check(text, "/data/x", "rslave", &mount_msg);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char arg[32];
@@ -92,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = 0;
-	switch (data[0] % 6) {
+	switch (data[0] % 7) {
 	case 0:
 		create_options(text, size - 1);
 		break;
@@ -109,6 +128,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		accounts(text);
+		break;
+	case 6:
+		volume(text, size - 1);
 		break;
 	default:
 		(void)!time_parse(text, &n);

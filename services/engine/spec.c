@@ -9,6 +9,7 @@
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/spec.h"
 
@@ -372,6 +373,8 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	}
 	yyjson_mut_obj_add_val(doc, spec, "mounts", spec_mounts(c, doc, own_net));
 	yyjson_mut_obj_add_val(doc, spec, "linux", linux_);
+	if (mounts_root_propagation(c))
+		yyjson_mut_obj_add_str(doc, linux_, "rootfsPropagation", mounts_root_propagation(c));
 	yyjson_mut_obj_add_val(doc, linux_, "resources", resources);
 	yyjson_mut_obj_add_str(doc, linux_, "cgroupsPath", cgroup);
 	err = namespaces(c, doc, linux_, netns_fd, msg);
@@ -407,13 +410,16 @@ int spec_size_parse(const char *s, int64_t *out)
 	int shift = *end == 'k' || *end == 'K'	 ? 10
 		    : *end == 'm' || *end == 'M' ? 20
 		    : *end == 'g' || *end == 'G' ? 30
+		    : *end == 't' || *end == 'T' ? 40
 						 : 0;
 
 	if (shift)
 		end++;
+	if (shift && (*end == 'i' || *end == 'I') && (end[1] == 'b' || end[1] == 'B'))
+		end++;
 	if (*end == 'b' || *end == 'B')
 		end++;
-	if (errno || *end || n > INT64_MAX >> 31)
+	if (errno || *end || n > INT64_MAX >> (shift + 1))
 		return -EINVAL;
 	*out = (int64_t)n << shift;
 	return 0;

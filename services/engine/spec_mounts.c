@@ -11,6 +11,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/spec.h"
 
@@ -81,18 +82,31 @@ static unsigned depth(const char *path)
 	return n;
 }
 
-static void user_mount(const struct build *b, yyjson_val *m)
+/* Read-only as far as it goes, unless the user wants it at the top alone. */
+static const char *access_of(yyjson_val *m)
+{
+	const char *how = json_text(mount_own(m), "ReadOnly");
+
+	if (json_bool(m, "RW"))
+		return "rw";
+	return how && !strcmp(how, "plain") ? "ro" : "rro";
+}
+
+static void user_mount(const struct build *b, yyjson_val *m, size_t number)
 {
 	const char *type = json_str(m, "Type"), *prop = json_text(m, "Propagation");
-	cleanup(freep) char *options = NULL;
+	cleanup(freep) char *options = NULL, *place = NULL;
 
 	if (!strcmp(type, "tmpfs")) {
 		put(b, json_str(m, "Destination"), "tmpfs", "tmpfs", json_str(m, "Mode"));
 		return;
 	}
-	options = text_make("rbind,%s,%s", prop ? prop : "rprivate", json_bool(m, "RW") ? "rw" : "ro");
+	if (mount_is_placed(m))
+		place = mount_place(b->c, number);
+	options = text_make("%s,%s,%s", json_bool(mount_own(m), "NonRecursive") ? "bind" : "rbind",
+		prop ? prop : "rprivate", access_of(m));
 	if (options)
-		put(b, json_str(m, "Destination"), "bind", json_str(m, "Source"), options);
+		put(b, json_str(m, "Destination"), "bind", place ? place : json_str(m, "Source"), options);
 }
 
 static void tmpfs_option(const struct build *b, const char *dest, const char *given)
@@ -147,7 +161,7 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 			unsigned d = depth(json_str(m, "Destination"));
 
 			if (d == level)
-				user_mount(&b, m);
+				user_mount(&b, m, i);
 			left |= d > level;
 		}
 		json_obj_foreach (json_obj(c->host, "Tmpfs"), i, n, k, m) {

@@ -24,6 +24,7 @@
 #include "engine/start.h"
 #include "engine/stdio.h"
 #include "engine/supervisor.h"
+#include "engine/volume_start.h"
 #include "lib/log.h"
 
 #ifndef MNT_DETACH
@@ -34,7 +35,7 @@
 #endif
 int umount2(const char *target, int flags); /* <sys/mount.h> and <linux/mount.h> contradict each other */
 
-enum { RUNTIME_TIMEOUT_MS = 120000, LOG_TEXT_MAX = 64 << 10 };
+enum { RUNTIME_TIMEOUT_MS = 120000, VOLUMES_TIMEOUT_MS = 900000, LOG_TEXT_MAX = 64 << 10 };
 
 struct start {
 	struct container *c;
@@ -326,24 +327,11 @@ static int prepare(struct start *s, char **msg)
 	return err;
 }
 
-void start_begin(struct start **out, struct container *c, start_done *done)
+/* Root, network and volumes are there: the runtime's turn. */
+static int create_begin(struct start *s, char **msg)
 {
-	struct start *s = start_new(c, done);
-	char *msg = NULL, name[80];
-
-	*out = s;
-	if (!s) {
-		done(c, -ENOMEM, "out of memory");
-		return;
-	}
-
-	int err = prepare(s, &msg);
-
-	if (err) {
-		finish(s, err, msg ? msg : text_make("cannot start the container: %s", strerror(-err)));
-		return;
-	}
-
+	struct container *c = s->c;
+	char name[80];
 	const char *console = stdio_console_path(c->io);
 	cleanup(freep) char *pid_file = text_make("%s/pid", c->run);
 	char *argv[16] = {
@@ -371,9 +359,73 @@ void start_begin(struct start **out, struct container *c, start_done *done)
 		fds[3] = s->netns;
 	}
 	fault_point("runtime-create");
-	err = pid_file ? run_runtime(s, argv, fds, s->netns >= 0 ? 4 : 3, on_runtime_created) : -ENOMEM;
+	int err = pid_file ? run_runtime(s, argv, fds, s->netns >= 0 ? 4 : 3, on_runtime_created) : -ENOMEM;
 	if (err)
-		finish(s, err, text_make("cannot run %s: %s", c->e->runtime, strerror(-err)));
+		*msg = text_make("cannot run %s: %s", c->e->runtime, strerror(-err));
+	return err;
+}
+
+static void on_volumes(void *arg, int status, const char *output)
+{
+	struct start *s = arg;
+	char *msg = NULL;
+	int err = 0;
+
+	s->job = NULL;
+	fault_point("volumes-ready");
+	if (status) {
+		err = -EIO;
+		msg = text_make("%s", *output ? output : "the volumes could not be prepared");
+	} else {
+		err = create_begin(s, &msg);
+	}
+	if (err) {
+		s->msg = msg;
+		s->done(s->c, err, msg ? msg : "out of memory");
+	}
+}
+
+static int run_volumes(struct start *s, char *plan, char **msg)
+{
+	struct engine *e = s->c->e;
+	char *argv[] = {(char *)(uintptr_t)e->worker, (char *)(uintptr_t)"engine_volumes", plan, NULL};
+	int fds[3] = {-1, -1, JOB_CAPTURE};
+	struct job_opts o = {
+		.path = e->worker, .argv = argv, .fds = fds, .n_fds = 3, .timeout_ms = VOLUMES_TIMEOUT_MS};
+	int err = job_start(&s->job, e->loop, &o, on_volumes, s);
+
+	if (err)
+		*msg = text_make("cannot run %s: %s", e->worker, strerror(-err));
+	return err;
+}
+
+void start_begin(struct start **out, struct container *c, start_done *done)
+{
+	struct start *s = start_new(c, done);
+	char *msg = NULL;
+	cleanup(freep) char *plan = NULL;
+
+	*out = s;
+	if (!s) {
+		done(c, -ENOMEM, "out of memory");
+		return;
+	}
+
+	int err = prepare(s, &msg);
+
+	if (!err)
+		err = volumes_plan(c, &plan, &msg);
+	if (err) {
+		finish(s, err, msg ? msg : text_make("cannot start the container: %s", strerror(-err)));
+		return;
+	}
+
+	if (plan)
+		err = run_volumes(s, plan, &msg);
+	else
+		err = create_begin(s, &msg);
+	if (err)
+		finish(s, err, msg ? msg : text_make("cannot start the container: %s", strerror(-err)));
 }
 
 /* ---- after an engine restart */
@@ -414,6 +466,7 @@ static void release_rest(struct container *c)
 
 	container_cgroup_remove(c);
 	container_net_down(c);
+	volumes_unmount(c);
 	if (root)
 		umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW);
 

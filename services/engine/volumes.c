@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "engine/container.h"
@@ -12,9 +14,17 @@
 #include "engine/files.h"
 #include "lib/json.h"
 #include "engine/trash.h"
+#include "engine/volume_quota.h"
 #include "engine/volumes.h"
 #include "engine/volumes_int.h"
 #include "lib/log.h"
+
+#ifndef STATX_ATTR_MOUNT_ROOT
+#define STATX_ATTR_MOUNT_ROOT 0x2000 /* Linux 5.8; not in every C library */
+#endif
+#ifndef AT_STATX_DONT_SYNC
+#define AT_STATX_DONT_SYNC 0x4000
+#endif
 
 enum { VOLUME_JSON_MAX = 1 << 20 };
 
@@ -40,6 +50,7 @@ static void volume_free(struct volume *v)
 {
 	if (!v)
 		return;
+	volume_source_fini(&v->source);
 	yyjson_doc_free(v->doc);
 	free(v->name);
 	free(v);
@@ -51,6 +62,8 @@ static int add(struct engine *e, const char *name, yyjson_doc *doc, struct volum
 	struct volume **more = realloc(e->volumes->list, (e->volumes->n + 1) * sizeof(*more));
 	struct volume *v = more ? calloc(1, sizeof(*v)) : NULL;
 	yyjson_val *o = yyjson_doc_get_root(doc);
+	cleanup(freep) char *msg = NULL;
+	int err;
 
 	if (more)
 		e->volumes->list = more;
@@ -64,6 +77,12 @@ static int add(struct engine *e, const char *name, yyjson_doc *doc, struct volum
 	v->doc = doc;
 	v->created_s = json_int(o, "Created", 0);
 	v->anonymous = json_bool(o, "Anonymous");
+	v->project = (uint32_t)json_int(o, "Project", 0);
+	err = volume_options_read(json_obj(o, "Options"), NULL, &v->source, &msg);
+	if (err) {
+		volume_free(v);
+		return err;
+	}
 	e->volumes->list[e->volumes->n++] = v;
 	if (out)
 		*out = v;
@@ -111,8 +130,29 @@ void volumes_close(struct engine *e)
 	e->volumes = NULL;
 }
 
+/* The lowest number that no other volume has. */
+static uint32_t free_project(struct engine *e)
+{
+	uint32_t id = VOLUME_PROJECT_FIRST;
+
+	for (size_t i = 0; i < e->volumes->n; i++)
+		if (e->volumes->list[i]->project == id) {
+			id++;
+			i = (size_t)-1;
+		}
+	return id;
+}
+
+static int limit(const char *data, uint32_t project, int64_t size_bytes)
+{
+	cleanup(closep) int dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 ? -errno : volume_quota_set(dir, project, size_bytes);
+}
+
 /* Made under a hidden name and renamed: a volume is there whole or not at all. */
-static int make_dirs(struct engine *e, const char *name, yyjson_mut_doc *doc)
+static int make_dirs(
+	struct engine *e, const char *name, yyjson_mut_doc *doc, uint32_t project, int64_t size_bytes)
 {
 	cleanup(freep) char *tmp = text_make("%s/volumes/.%s.new", e->data_dir, name);
 	cleanup(freep) char *data = text_make("%s/volumes/.%s.new/_data", e->data_dir, name);
@@ -126,6 +166,8 @@ static int make_dirs(struct engine *e, const char *name, yyjson_mut_doc *doc)
 
 	if (!err)
 		err = chmod(tmp, 0711) < 0 ? -errno : 0;
+	if (!err && project)
+		err = limit(data, project, size_bytes);
 	if (!err)
 		err = disk_replace_json(tmp, "volume.json", doc, FILE_DURABLE);
 	if (!err && rename(tmp, dir) < 0)
@@ -133,12 +175,64 @@ static int make_dirs(struct engine *e, const char *name, yyjson_mut_doc *doc)
 	return err;
 }
 
-int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels, struct volume **out,
-	char **msg)
+/* What is there is what was asked for, unless it was asked for something else. */
+static bool same_options(const struct volume *v, yyjson_val *wanted)
 {
-	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
-	struct volume *v = volume_find(e, name);
+	yyjson_val *have = json_obj(yyjson_doc_get_root(v->doc), "Options");
 
+	return json_blank(wanted) || (have && yyjson_equals(have, wanted));
+}
+
+static int make_volume(struct engine *e, const char *name, bool anonymous, yyjson_val *labels,
+	yyjson_val *options, struct volume **out, char **msg)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	cleanup(volume_source_fini) struct volume_source source = {0};
+	cleanup(freep) char *filesystems = NULL;
+	yyjson_mut_val *o = doc ? yyjson_mut_obj(doc) : NULL;
+	uint32_t project;
+	yyjson_doc *fixed;
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	err = disk_read("/proc/filesystems", 64 << 10, &filesystems, NULL);
+	if (!err)
+		err = volume_options_read(options, filesystems, &source, msg);
+	if (err)
+		return err;
+	project = source.size_bytes ? free_project(e) : 0;
+	yyjson_mut_doc_set_root(doc, o);
+	yyjson_mut_obj_add_int(doc, o, "Created", wall_ns() / 1000000000);
+	yyjson_mut_obj_add_bool(doc, o, "Anonymous", anonymous);
+	json_copy(doc, o, "Labels", yyjson_is_obj(labels) ? labels : NULL);
+	json_copy(doc, o, "Options", json_blank(options) ? NULL : options);
+	if (project)
+		yyjson_mut_obj_add_uint(doc, o, "Project", project);
+	fixed = yyjson_mut_doc_imut_copy(doc, NULL);
+	err = fixed ? make_dirs(e, name, doc, project, source.size_bytes) : -ENOMEM;
+	if (err)
+		yyjson_doc_free(fixed);
+	else
+		err = add(e, name, fixed, out);
+	if (err == -EOPNOTSUPP)
+		*msg = text_make(
+			"cannot make volume %s: a size needs project quotas, which this node's data file "
+			"system does not have",
+			name);
+	return err;
+}
+
+int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels, yyjson_val *options,
+	struct volume **out, char **msg)
+{
+	struct volume *v = volume_find(e, name);
+	int err;
+
+	if (v && !same_options(v, options)) {
+		*msg = text_make("volume %s exists already, with other driver options", name);
+		return -EEXIST;
+	}
 	if (v) {
 		*out = v;
 		return 0;
@@ -149,27 +243,10 @@ int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val
 			name);
 		return -EINVAL;
 	}
-	doc = yyjson_mut_doc_new(NULL);
-
-	yyjson_mut_val *o = doc ? yyjson_mut_obj(doc) : NULL;
-	yyjson_doc *fixed;
-
-	if (!o)
-		return -ENOMEM;
-	yyjson_mut_doc_set_root(doc, o);
-	yyjson_mut_obj_add_int(doc, o, "Created", wall_ns() / 1000000000);
-	yyjson_mut_obj_add_bool(doc, o, "Anonymous", anonymous);
-	json_copy(doc, o, "Labels", yyjson_is_obj(labels) ? labels : NULL);
-	fixed = yyjson_mut_doc_imut_copy(doc, NULL);
-
-	int err = fixed ? make_dirs(e, name, doc) : -ENOMEM;
-
-	if (err)
-		yyjson_doc_free(fixed);
-	else
-		err = add(e, name, fixed, out);
+	err = make_volume(e, name, anonymous, labels, options, out, msg);
 	if (err) {
-		*msg = text_make("cannot make volume %s: %s", name, strerror(-err));
+		if (!*msg)
+			*msg = text_make("cannot make volume %s: %s", name, strerror(-err));
 		return err;
 	}
 
@@ -177,6 +254,21 @@ int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val
 
 	events_emit(e, "volume", "create", name, at, 1);
 	return 0;
+}
+
+int volume_is_mounted(const char *path)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+void volume_unmount(const char *path)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		log_errno(errno, "op=unmount path=%s", path);
 }
 
 bool volume_in_use(struct engine *e, const char *name)
@@ -192,15 +284,31 @@ bool volume_in_use(struct engine *e, const char *name)
 	return false;
 }
 
+static void unlimit(const char *data, uint32_t project)
+{
+	cleanup(closep) int dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir >= 0)
+		volume_quota_clear(dir, project);
+}
+
 int volume_remove(struct engine *e, struct volume *v)
 {
 	char id[65];
 	int err = random_id(id);
 	cleanup(freep) char *dir = text_make("%s/volumes/%s", e->data_dir, v->name);
-	cleanup(freep) char *trash = text_make("%s/trash/%s", e->data_dir, id);
+	cleanup(freep) char *trash = text_make("%s/trash/%s", e->data_dir, id),
+			    *data = volume_path(e, v->name);
 
-	if (err || !dir || !trash)
+	if (err || !dir || !trash || !data)
 		return err ? err : -ENOMEM;
+	/* What is mounted is not the engine's to delete. */
+	if (v->source.mounted && volume_is_mounted(data) == 1)
+		volume_unmount(data);
+	if (v->source.mounted && volume_is_mounted(data))
+		return -EBUSY;
+	if (v->project)
+		unlimit(data, v->project);
 	if (rename(dir, trash) < 0)
 		return log_errno(errno, "volume=%s op=remove", v->name);
 	trash_remove(trash, e);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <yyjson.h>
 
+#include "engine/volume_options.h"
 #include "lib/util.h"
 
 struct container;
@@ -19,18 +20,25 @@ struct volume {
 	char *name; /* owned */
 	int64_t created_s;
 	bool anonymous;
-	yyjson_doc *doc; /* owned: volume.json */
+	struct volume_source source; /* owned */
+	uint32_t project;	     /* of its quota; 0: none */
+	yyjson_doc *doc;	     /* owned: volume.json */
 };
 
 must_check int volumes_open(struct engine *e);
 void volumes_close(struct engine *e);
 
 struct volume *volume_find(struct engine *e, const char *name);
-/* Finds or makes it. @labels may be NULL. 0, or -errno with *msg. */
+/* Finds or makes it. @labels and @options (of the driver) may be NULL; one that is there with other options than
+ * those asked for is -EEXIST. 0, or -errno with *msg. */
 must_check int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels,
-	struct volume **out, char **msg);
+	yyjson_val *options, struct volume **out, char **msg);
 char *volume_path(struct engine *e, const char *name); /* of its _data; malloc'ed */
 bool volume_name_valid(const char *name);
+
+/* Whether something is mounted at that very path: 1, 0 or -errno. */
+must_check int volume_is_mounted(const char *path);
+void volume_unmount(const char *path); /* lazily; a failure is logged */
 
 /* A container is gone: with @remove its anonymous volumes go, too. */
 void volumes_release(struct container *c, bool remove);

@@ -2,6 +2,7 @@
 
 /* The endpoints under /volumes. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ yyjson_mut_val *volume_json(struct engine *e, struct volume *v, yyjson_mut_doc *
 	json_copy(doc, o, "Labels", json_obj(yyjson_doc_get_root(v->doc), "Labels"));
 	yyjson_mut_obj_add_strcpy(doc, o, "Mountpoint", path ? path : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Name", v->name);
-	json_copy(doc, o, "Options", NULL);
+	json_copy(doc, o, "Options", json_obj(yyjson_doc_get_root(v->doc), "Options"));
 	yyjson_mut_obj_add_str(doc, o, "Scope", "local");
 	return o;
 }
@@ -99,11 +100,6 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 			driver);
 		return;
 	}
-	if (!json_blank(yyjson_obj_get(root, "DriverOpts"))) {
-		api_error(r, 400,
-			"options of the local volume driver (type, o, device) are not supported by this engine yet");
-		return;
-	}
 	if (!json_blank(yyjson_obj_get(root, "ClusterVolumeSpec"))) {
 		api_error(r, 400, "cluster volumes need a swarm, which this engine does not have");
 		return;
@@ -113,10 +109,11 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		return;
 	}
 
-	int err = volume_ensure(e, name ? name : id, !name, json_obj(root, "Labels"), &v, &msg);
+	int err = volume_ensure(
+		e, name ? name : id, !name, json_obj(root, "Labels"), json_obj(root, "DriverOpts"), &v, &msg);
 
 	if (err)
-		api_error(r, api_status_of(err), "%s", msg ? msg : "out of memory");
+		api_error(r, err == -EEXIST ? 409 : api_status_of(err), "%s", msg ? msg : "out of memory");
 	else
 		send_volume(e, r, 201, v);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_MOUNTS_H
+#define ENGINE_MOUNTS_H
+
+/*
+ * The mounts of a container as config.json keeps them: Docker's MountPoint, and beside its members an object
+ * "Own" with what the API does not show: Subpath, NoCopy, NonRecursive, ReadOnly ("plain", "force"), Image.
+ */
+
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+struct container;
+
+/* NULL when there is nothing. */
+yyjson_val *mount_own(yyjson_val *m);
+/* Whether it is mounted from a place in the container's runtime directory: parts of volumes, and images. */
+bool mount_is_placed(yyjson_val *m);
+/* That place; malloc'ed. */
+char *mount_place(const struct container *c, size_t number);
+
+/* Whether a container has this image as a volume. */
+bool mounts_use_image(const struct container *c, const char *image_id);
+
+/* "Mounts" as the API shows them. */
+yyjson_mut_val *mounts_json(const struct container *c, yyjson_mut_doc *doc);
+
+/* mounts_propagation.c: whether a bind mount of @source can have the propagation @wanted (NULL: the default), going
+ * by the node's mounts. 0, -EINVAL with *msg, or -errno. */
+must_check int mount_propagation_possible(const char *source, const char *wanted, char **msg);
+must_check int mount_propagation_check(
+	const char *mountinfo, const char *source, const char *wanted, char **msg);
+/* What the container's root must be for its mounts: "rshared", "rslave", or NULL. */
+const char *mounts_root_propagation(const struct container *c);
+
+/* Options of a tmpfs, separated by commas: those that Docker takes. 0 or -EINVAL with *msg. */
+must_check int tmpfs_options_check(const char *options, char **msg);
+
+#endif

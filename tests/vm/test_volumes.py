@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes: what an image brings into a new one, options of the driver, parts, limits, images as volumes, and cuts."""
+
+import json
+import tarfile
+
+import pytest
+
+from support import leaks, oci, stack
+from support.node import eventually
+
+DIR, LINK, HARD = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+
+
+@pytest.fixture(scope="module")
+def host(session_dir, tmp_path_factory):
+    from conftest import _Nodes
+
+    nodes = _Nodes(session_dir)
+    node, registry = stack.boot(nodes, tmp_path_factory.mktemp("volumes"))
+    image = stack.busybox(
+        oci.Member("data", type=DIR, mode=0o750, uid=999, gid=999),
+        oci.Member("data/file", b"from the image\n", mode=0o640, uid=999, gid=999),
+        oci.Member("data/sub", type=DIR, mode=0o1777), oci.Member("data/sub/deep", b"deep\n"),
+        oci.Member("data/link", type=LINK, link="/etc/passwd"), oci.Member("data/same", type=HARD, link="data/file"),
+        oci.Member("empty", type=DIR, mode=0o700, uid=999, gid=999),
+        Volumes={"/data": {}},
+    )  # fmt: skip
+    node.ref = registry.push("vol", "1", image)
+    node.docker("pull", node.ref)
+    yield node
+    registry.stop()
+    nodes.end()
+
+
+@pytest.fixture
+def node(host):
+    before = leaks.snapshot(host)
+    yield host
+    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(host)), 20), leaks.difference(before, leaks.snapshot(host))
+
+
+def run(node, *words, check=True):
+    return node.docker("run", "--rm", *words, check=check)
+
+
+LOOK = "stat -c '%n %a %u:%g %F' /data /data/* | sort; cat /data/file"
+
+
+def test_new_volume_has_the_images_content(node):
+    """Owner, modes, links; once; and not at all with nocopy."""
+    try:
+        first = run(node, "-v", "kept:/data", node.ref, "sh", "-c", LOOK).stdout.splitlines()
+        assert first == [
+            "/data 750 999:999 directory", "/data/file 640 999:999 regular file", "/data/link 777 0:0 symbolic link",
+            "/data/same 640 999:999 regular file", "/data/sub 1777 0:0 directory", "from the image"]  # fmt: skip
+        assert run(node, "-v", "kept:/data", node.ref, "sh", "-c", "[ /data/file -ef /data/same ] && echo one").stdout == "one\n"
+        run(node, "-v", "kept:/data", node.ref, "sh", "-c", "echo mine >/data/file; rm /data/sub/deep")
+        assert run(node, "-v", "kept:/data", node.ref, "cat", "/data/file").stdout == "mine\n"
+        assert "deep" not in run(node, "-v", "kept:/data", node.ref, "ls", "/data/sub").stdout
+        assert run(node, "-v", "none:/data:nocopy", node.ref, "ls", "/data").stdout == ""
+        # An empty directory gives its owner and mode.
+        assert run(node, "-v", "own:/empty", node.ref, "stat", "-c", "%a %u:%g", "/empty").stdout == "700 999:999\n"
+    finally:
+        node.docker("volume", "rm", "-f", "kept", "none", "own")
+
+
+def test_anonymous_volume_is_filled_and_goes_with_its_container(node):
+    before = node.docker("volume", "ls", "-q").stdout
+    assert run(node, node.ref, "cat", "/data/file").stdout == "from the image\n"
+    assert node.docker("volume", "ls", "-q").stdout == before
+
+
+def test_two_share_a_new_volume(node):
+    """The second has content for what the first already uses, empty: it appears there."""
+    try:
+        node.docker("run", "-d", "--name", "holder", "-v", "shared:/mnt", node.ref, "sleep", "1000")
+        run(node, "-v", "shared:/data", node.ref, "true", check=False)
+        assert node.docker("exec", "holder", "cat", "/mnt/file").stdout == "from the image\n"
+    finally:
+        node.docker("rm", "-f", "-v", "holder", check=False)
+        node.docker("volume", "rm", "-f", "shared")
+
+
+def test_local_driver_options(node):
+    """tmpfs and bind volumes, mounted while somebody uses them."""
+    node.ssh("mkdir -p /data/outside && echo there >/data/outside/note")
+    try:
+        node.docker("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=4m,uid=999", "ram")
+        out = run(node, "-v", "ram:/mnt", node.ref, "sh", "-c", "df -k /mnt | tail -1; stat -c %u /mnt").stdout.split()
+        assert out[0] == "tmpfs" and out[1] == "4096" and out[-1] == "999"
+        node.docker("volume", "create", "-o", "type=none", "-o", "device=/data/outside", "-o", "o=bind", "out")
+        assert run(node, "-v", "out:/mnt", node.ref, "cat", "/mnt/note").stdout == "there\n"
+        assert eventually(lambda: "/data/engine/volumes" not in node.ssh("cat /proc/mounts"))
+        # Removing the volume leaves what it was mounted from.
+        node.docker("volume", "rm", "out")
+        assert node.ssh("cat /data/outside/note") == "there\n"
+        shown = json.loads(node.docker("volume", "inspect", "ram").stdout)[0]
+        assert shown["Options"] == {"type": "tmpfs", "device": "tmpfs", "o": "size=4m,uid=999"}
+        for words, sentence in (
+            (["-o", "type=tmpfs"], 'missing required option: "device"'),
+            (["-o", "color=blue"], 'invalid option: "color"'),
+            (["-o", "type=cifs", "-o", "device=//a/b"], "no such file system"),
+        ):
+            refused = node.docker("volume", "create", *words, "bad", check=False)
+            assert refused.returncode != 0 and sentence in refused.stderr
+        node.docker("volume", "create", "-o", "type=none", "-o", "device=/data/nowhere", "-o", "o=bind", "gone")
+        failed = run(node, "-v", "gone:/mnt", node.ref, "true", check=False)
+        assert failed.returncode == 125 and "/data/nowhere" in failed.stderr and "No such file" in failed.stderr
+    finally:
+        node.docker("volume", "rm", "-f", "ram", "out", "gone", check=False)
+        node.ssh("rm -rf /data/outside")
+
+
+def test_nfs_server_that_is_not_there(node):
+    """The engine goes on meanwhile, and says what failed."""
+    node.docker("volume", "create", "-o", "type=nfs", "-o", "device=:/x", "-o", "o=addr=127.0.0.1,nfsvers=4,soft,timeo=10,retrans=1", "nfs")
+    try:
+        failed = run(node, "-v", "nfs:/mnt", node.ref, "true", check=False)
+        assert failed.returncode == 125 and "failed to mount local volume" in failed.stderr and ":/x" in failed.stderr
+    finally:
+        node.docker("volume", "rm", "nfs")
+
+
+def test_size(node):
+    node.docker("volume", "create", "-o", "size=2m", "small")
+    try:
+        done = run(node, "-v", "small:/mnt", node.ref, "sh", "-c", "dd if=/dev/zero of=/mnt/big bs=64k count=100; stat -c %s /mnt/big", check=False)
+        assert "No space left" in done.stderr or "quota" in done.stderr.lower(), done
+        assert int(done.stdout.split()[-1]) <= 2 << 20
+        blocks, size = run(node, "-v", "small:/mnt", node.ref, "stat", "-f", "-c", "%b %S", "/mnt").stdout.split()
+        assert int(blocks) * int(size) == 2 << 20
+    finally:
+        node.docker("volume", "rm", "small")
+
+
+def test_subpath_nocopy_and_labels(node):
+    mount = "type=volume,source=part,target=/mnt"
+    try:
+        run(node, "-v", "part:/data", node.ref, "sh", "-c", "mkdir -p /data/a/b; echo inner >/data/a/b/x; echo top >/data/x; touch /data/lone")
+        status, made = node.api("POST", "/containers/create?name=sub", {"Image": node.ref, "Cmd": ["cat", "/mnt/x"], "HostConfig": {"Mounts": [
+            {"Type": "volume", "Source": "part", "Target": "/mnt", "VolumeOptions": {"Subpath": "a/b"}}]}})  # fmt: skip
+        assert status == 201, made
+        assert node.docker("start", "-a", "sub").stdout == "inner\n"
+        shown = json.loads(node.docker("inspect", "sub").stdout)[0]["Mounts"]
+        assert "Own" not in json.dumps(shown) and {"volume"} == {m["Type"] for m in shown}
+        node.docker("rm", "-v", "sub")
+        for path, sentence in (("nowhere", "No such file"), ("link", "leads out of the volume")):
+            node.api("POST", "/containers/create?name=sub", {"Image": node.ref, "Cmd": ["true"], "HostConfig": {"Mounts": [
+                {"Type": "volume", "Source": "part", "Target": "/mnt", "VolumeOptions": {"Subpath": path}}]}})  # fmt: skip
+            failed = node.docker("start", "sub", check=False)
+            assert failed.returncode != 0 and sentence in failed.stderr, failed
+            node.docker("rm", "-f", "-v", "sub")
+        run(node, "--mount", mount.replace("part", "labelled") + ",volume-label=who=me,volume-nocopy", node.ref, "true")
+        assert json.loads(node.docker("volume", "inspect", "labelled").stdout)[0]["Labels"] == {"who": "me"}
+    finally:
+        node.docker("rm", "-f", "-v", "sub", check=False)
+        node.docker("volume", "rm", "-f", "part", "labelled")
+
+
+def test_image_as_a_volume(node):
+    def create(name, subpath=None):
+        mount = {"Type": "image", "Source": node.ref, "Target": "/mnt"}
+        if subpath:
+            mount["ImageOptions"] = {"Subpath": subpath}
+        status, made = node.api("POST", f"/containers/create?name={name}",
+                                {"Image": "wherry/hello", "Cmd": ["sh", "-c", "cat /mnt/$0; touch /mnt/new", "deep" if subpath else "data/file"],
+                                 "HostConfig": {"Mounts": [mount]}})  # fmt: skip
+        assert status == 201, made
+
+    try:
+        create("whole")
+        create("part", "data/sub")
+        for name, text in (("whole", "from the image\n"), ("part", "deep\n")):
+            done = node.docker("start", "-a", name, check=False)
+            assert done.stdout == text and "Read-only file system" in done.stderr
+        # It is in use.
+        used = node.docker("rmi", node.ref, check=False)
+        assert used.returncode != 0
+    finally:
+        node.docker("rm", "-f", "whole", "part", check=False)
+
+
+def test_tmpfs_and_read_only(node):
+    out = run(node, "--tmpfs", "/t:size=1m,mode=1770,exec", node.ref, "sh", "-c", "df -k /t | tail -1; stat -c %a /t").stdout.split()
+    assert out[1] == "1024" and out[-1] == "1770"
+    bad = run(node, "--tmpfs", "/t:bogus", node.ref, "true", check=False)
+    assert bad.returncode == 125 and 'invalid tmpfs option "bogus"' in bad.stderr
+    node.ssh("mkdir -p /data/outer/inner && mount -t tmpfs none /data/outer/inner")
+    try:
+        # Read-only all the way down; or, asked for, only at the top.
+        deep = run(node, "-v", "/data/outer:/mnt:ro", node.ref, "touch", "/mnt/inner/x", check=False)
+        assert deep.returncode != 0 and "Read-only" in deep.stderr
+        run(node, "--mount", "type=bind,source=/data/outer,target=/mnt,readonly,bind-recursive=writable", node.ref, "touch", "/mnt/inner/x")
+        flat = run(node, "--mount", "type=bind,source=/data/outer,target=/mnt,bind-recursive=disabled", node.ref, "ls", "/mnt/inner")
+        assert flat.stdout == ""
+    finally:
+        node.ssh("umount /data/outer/inner; rm -rf /data/outer")
+
+
+def test_propagation(node):
+    node.ssh("mkdir -p /data/prop && mount --bind /data/prop /data/prop && mount --make-rshared /data/prop && mkdir -p /data/prop/late")
+    node.ssh("mkdir -p /data/alone && mount -t tmpfs none /data/alone && mount --make-private /data/alone")
+    try:
+        refused = run(node, "-v", "/data/alone:/mnt:rshared", node.ref, "true", check=False)
+        assert refused.returncode == 125 and "not a shared mount" in refused.stderr
+        node.docker("run", "-d", "--name", "watch", "-v", "/data/prop:/mnt:rslave", node.ref, "sleep", "1000")
+        node.ssh("mount -t tmpfs none /data/prop/late && echo seen >/data/prop/late/file")
+        assert node.docker("exec", "watch", "cat", "/mnt/late/file").stdout == "seen\n"
+        run(node, "--privileged", "-v", "/data/prop:/mnt:rshared", node.ref, "sh", "-c", "mkdir -p /mnt/own && mount -t tmpfs none /mnt/own && echo out >/mnt/own/f")
+        assert node.ssh("cat /data/prop/own/f") == "out\n"
+    finally:
+        node.docker("rm", "-f", "-v", "watch", check=False)
+        node.ssh("umount /data/prop/late /data/prop/own; umount /data/prop /data/alone; rm -rf /data/prop /data/alone", check=False)
+
+
+def test_volumes_from_and_in_use(node):
+    try:
+        node.docker("create", "--name", "keeper", "-v", "vf:/data", node.ref, "true")
+        node.docker("start", "-a", "keeper")
+        assert run(node, "--volumes-from", "keeper", node.ref, "cat", "/data/file").stdout == "from the image\n"
+        ro = run(node, "--volumes-from", "keeper:ro", node.ref, "touch", "/data/x", check=False)
+        assert ro.returncode != 0 and "Read-only" in ro.stderr
+        used = node.docker("volume", "rm", "vf", check=False)
+        assert used.returncode != 0 and "volume is in use" in used.stderr
+        assert "vf" not in node.docker("volume", "prune", "-af").stdout
+    finally:
+        node.docker("rm", "-f", "keeper", check=False)
+        node.docker("volume", "rm", "-f", "vf")
+
+
+def test_prune(node):
+    node.docker("volume", "create", "--label", "keep=1", "named")
+    anonymous = node.docker("volume", "create").stdout.strip()
+    try:
+        assert anonymous in node.docker("volume", "prune", "-f").stdout
+        names = node.docker("volume", "ls", "-q").stdout.split()
+        assert "named" in names and anonymous not in names
+        assert "named" not in node.docker("volume", "prune", "-af", "--filter", "label!=keep").stdout
+        assert "named" in node.docker("volume", "prune", "-af").stdout
+    finally:
+        node.docker("volume", "rm", "-f", "named", anonymous, check=False)
