@@ -64,8 +64,11 @@ static enum modify write_note(
 	bool ok = true;
 
 	meta_time(now, time(NULL));
-	if (!old)
-		ok = describe(*doc, root, n, now);
+	if (!old) {
+		root = yyjson_mut_obj(*doc);
+		yyjson_mut_doc_set_root(*doc, root);
+		ok = root && describe(*doc, root, n, now);
+	}
 
 	int64_t count = old ? yyjson_mut_get_sint(yyjson_mut_obj_get(root, "count")) : 0;
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/registry/admission.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
 
@@ -71,7 +72,8 @@ struct status *meta_for_create(struct attempt *a)
 		return no_memory();
 	if (a->kind->flags & SCHEMA_GENERATION && !meta_set_int(a->doc, a->root, "generation", 1))
 		return no_memory();
-	if (a->kind->flags & SCHEMA_STATUS)
+	/* A node says what it is when it registers; of all others it is only known later. */
+	if (a->kind->flags & SCHEMA_STATUS && !attempt_is(a, "", "Node"))
 		yyjson_mut_obj_remove_key(a->root, "status");
 	return NULL;
 }
