@@ -3,18 +3,52 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/watchdog.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "init/watchdog.h"
 #include "lib/log.h"
 
-enum { TIMEOUT_S = 60, FEEDS_A_TIMEOUT = 4 };
+enum { TIMEOUT_S = 60, FEEDS_A_TIMEOUT = 4, DEVICES_MAX = 16 };
+
+/* The kernel's own, a timer: it notices that init has stopped, but not that the kernel has. */
+static bool is_software(int n)
+{
+	char path[64], identity[64] = "";
+
+	snprintf(path, sizeof(path), "/sys/class/watchdog/watchdog%d/identity", n);
+	cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && read(fd, identity, sizeof(identity) - 1) > 0 && !strncmp(identity, "Software", 8);
+}
+
+/* The first of hardware, else the first. They are numbered as their drivers came. */
+static void choose(char path[32])
+{
+	int chosen = -1;
+
+	for (int n = 0; n < DEVICES_MAX; n++) {
+		snprintf(path, 32, "/dev/watchdog%d", n);
+		if (access(path, F_OK) < 0)
+			continue;
+		if (chosen < 0)
+			chosen = n;
+		if (!is_software(n)) {
+			chosen = n;
+			break;
+		}
+	}
+	snprintf(path, 32, "/dev/watchdog%d", chosen < 0 ? 0 : chosen);
+}
 
 void watchdog_arm(struct watchdog *w)
 {
 	int timeout = TIMEOUT_S;
+	char path[32];
 
-	w->fd = open("/dev/watchdog0", O_WRONLY | O_CLOEXEC);
+	choose(path);
+	w->fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (w->fd < 0) {
 		if (errno != ENOENT)
 			log_errno(errno, "op=watchdog.open");

@@ -4,7 +4,7 @@
 
 /*
  * The hardware watchdog, armed as early as /dev is there and fed by a timer of the loop: when the loop stands
- * still, so does the feeding, and the machine restarts. A machine without one goes without.
+ * still, so does the feeding, and the machine restarts. A machine without one has the kernel's, which is a timer.
  */
 
 #include "lib/loop.h"

@@ -6,6 +6,7 @@ Everything here is a pure function of the options, except the KVM probe and the 
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -155,5 +156,9 @@ def command(opts, forwards, accel):
         cmdline = image_part(opts.arch, "cmdline").read_text().strip()
         argv += ["-kernel", str(image_part(opts.arch, "linux")), "-initrd", str(image_part(opts.arch, "initrd"))]
         argv += ["-append", f"{cmdline} console={spec['console']} {opts.append}".strip()]
-    argv += ["-fw_cfg", f"name=opt/wherry/config,file={opts.state}/machine.yaml"]
-    return argv + _network(opts, forwards)
+    # Without a configuration the node has to find one elsewhere: on its boot partition, or on a volume.
+    if opts.config != Path("none"):
+        argv += ["-fw_cfg", f"name=opt/wherry/config,file={opts.state}/machine.yaml"]
+    # A node whose init has stopped is reset, as a machine in a rack would be.
+    argv += ["-device", "i6300esb", "-action", "watchdog=reset"]
+    return argv + _network(opts, forwards) + [word for words in opts.qemu for word in shlex.split(words)]

@@ -140,3 +140,35 @@ def test_a_flood_of_output_is_bounded(node):
     sizes = [int(n) for n in node.ssh("stat -c %s /data/log/time /data/log/time.1").split()]
     assert max(sizes) <= 512 * 1024 and sum(sizes) > 512 * 1024
     assert service(node, "log")[1] == "up"
+
+
+def test_a_stopped_init_is_reset_by_the_watchdog(own):
+    """Hardware's watchdog, not the kernel's timer; nothing but its reset brings this node back."""
+    assert own.ssh("cat /sys/class/watchdog/watchdog*/identity /dev/null | grep -c i6300").strip() == "1"
+    armed = own.ssh("for w in /sys/class/watchdog/watchdog*; do echo $(cat $w/state) $(cat $w/identity); done")
+    assert re.search(r"^active i6300", armed, re.M), armed
+    boots = own.console().count("config: done")
+    own.ssh("echo 1 >/sys/fs/cgroup/init/cgroup.freeze", check=False)
+    assert eventually(lambda: own.console().count("config: done") > boots, 150, 1)
+    own.wait_engine(120)
+    assert "shutdown:" not in own.console()
+
+
+def clock(node):
+    return int(node.ssh("date +%s"))
+
+
+def test_the_clock_never_runs_behind_what_was_seen(make_node):
+    """A dead battery: the RTC says 2001. The first boot knows when the image was made, later ones when the last ended."""
+    node = make_node(extra=["--qemu", "-rtc base=2001-01-01T00:00:00"])
+    node.boot()
+    built = int(node.ssh("date -r /etc/os-release +%s 2>/dev/null || echo 0"))
+    first = clock(node)
+    assert first > 1577836800  # 2020
+    assert first >= built
+    later = first + 10_000_000
+    node.ssh(f"date -s @{later}")
+    node.stop()
+    node.boot()
+    assert later <= clock(node) < later + 3600
+    assert "the clock was behind" in node.ssh("wherryctl logs time")
