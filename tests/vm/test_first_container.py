@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread through the whole house: an unmodified docker client starts a container on a booted node."""
 
+import socket
 import subprocess
+import threading
 
 import pytest
+
+from support import clients
 
 
 def test_hello(node):
@@ -85,3 +89,46 @@ def test_docker_over_ssh(node, tmp_path):
     done = subprocess.run([*node.docker_words, "run", "--rm", "wherry/hello", "echo", "over ssh"],
                           env=env, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "over ssh\n"), done.stderr
+
+
+def relay(address, port):
+    """Whoever connects to @address:2376 is connected with @port of loopback."""
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve():
+        while True:
+            try:
+                one = listener.accept()[0]
+            except OSError:
+                return
+            other = socket.create_connection(("127.0.0.1", port))
+            for pair in ((one, other), (other, one)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    listener = socket.create_server((address, 2376))
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def test_generated_context_and_a_further_client(make_node):
+    """What `wherryctl gen` makes, as it is: a context to import, and a further client's certificate."""
+    wherryctl = [clients.TOP / "out/x86_64/bin/wherry", "wherryctl"]
+    node = make_node()
+    gen = node.state / "gen"
+    subprocess.run([*wherryctl, "gen", gen, "--hostname", "node9", "--address", "127.9.9.9", "--address", "127.0.0.1"], check=True)
+    subprocess.run([*wherryctl, "gen", "--client", "ann", gen], check=True)
+    (node.state / "docker").symlink_to("gen/docker")
+    node.boot()
+    with relay("127.9.9.9", int(node.env["DOCKER_HOST"].rpartition(":")[2])):
+        none = {name: "" for name in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")}
+        node.docker("context", "import", "n9", gen / "docker-context.tar", env=none)
+        assert "tcp://127.9.9.9:2376" in node.docker("context", "ls", env=none).stdout
+        assert node.docker("--context", "n9", "run", "--rm", "wherry/hello", "hostname", env=none).returncode == 0
+        assert node.docker("--context", "n9", "info", "-f", "{{.Name}}", env=none).stdout.strip() == "node9"
+    assert node.docker("version", env={"DOCKER_CERT_PATH": str(gen / "clients/ann")}).returncode == 0
