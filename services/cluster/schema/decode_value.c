@@ -415,6 +415,31 @@ static yyjson_mut_val *object(
 	return out;
 }
 
+void decode_duplicates(struct decode *d, yyjson_val *v, const struct path *p)
+{
+	bool twice = yyjson_is_obj(v) && has_duplicates(d, v);
+	yyjson_val *key, *child;
+	size_t i, n;
+
+	if (++d->depth > DECODE_DEPTH_MAX)
+		return;
+	if (yyjson_is_arr(v)) {
+		yyjson_arr_foreach (v, i, n, child) {
+			struct path step = {.up = p, .index = i, .step = PATH_INDEX};
+
+			decode_duplicates(d, child, &step);
+		}
+	} else {
+		yyjson_obj_foreach (v, i, n, key, child) {
+			struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
+
+			if (!twice || !skip_duplicate(d, v, key, &step))
+				decode_duplicates(d, child, &step);
+		}
+	}
+	d->depth--;
+}
+
 yyjson_mut_val *decode_json_value(struct decode *d, yyjson_val *v, const struct schema_type *type, bool root)
 {
 	if (!yyjson_is_obj(v))

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Patches: cases with their results; then strategic merge of lists against a naive model that works on names
+ * in an array, for thousands of random lists.
+ */
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/decode.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/patch.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/json.h"
+
+static yyjson_mut_doc *parse(const char *text)
+{
+	yyjson_mut_doc *doc = NULL;
+	struct status *s = decode_yaml(&doc, text, strlen(text));
+
+	if (s)
+		fail_msg("%s: %s", text, s->message);
+	return doc;
+}
+
+/* The result as text, or the refusal; owned. */
+static char *patched(const char *kind, enum patch_type type, const char *target, const char *patch)
+{
+	const struct schema_kind *k = schema_find_kind(strcmp(kind, "Deployment") ? "v1" : "apps/v1", kind);
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = parse(target), *p = parse(patch);
+	cleanup(freep) char *body = yyjson_mut_write(p, 0, NULL);
+	struct status *s = patch_object(doc, k, type, body, strlen(body), NULL);
+	char *text = s ? strdup(s->message) : yyjson_mut_write(doc, 0, NULL);
+
+	status_free(s);
+	return text;
+}
+
+static const struct {
+	const char *kind;
+	enum patch_type type;
+	const char *target, *patch, *result;
+} cases[] = {
+	{"ConfigMap", PATCH_MERGE, "{data: {a: b, c: d}}", "{data: {a: null, e: f}}",
+		"{\"data\":{\"c\":\"d\",\"e\":\"f\"}}"},
+	{"ConfigMap", PATCH_MERGE, "{data: {a: b}}", "{data: [1]}", "{\"data\":[1]}"},
+	{"ConfigMap", PATCH_JSON, "{data: {a: b}}",
+		"[{op: add, path: /data/c, value: d}, {op: remove, path: /data/a}]",
+		"{\"data\":{\"c\":\"d\"}}"},
+	{"ConfigMap", PATCH_JSON, "{a: [1, 2, 3]}",
+		"[{op: test, path: /a/0, value: 1}, {op: add, path: /a/-, value: 4}, {op: move, from: /a/0, path: /a/1}, {op: copy, "
+		"from: /a, path: /b}]",
+		"{\"a\":[2,1,3,4],\"b\":[2,1,3,4]}"},
+	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: test, path: /a, value: 2}]",
+		"the server rejected our request due to an error in our request: jsonpatch test operation does not hold at: /a"},
+	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: replace, path: /b, value: 2}]",
+		"the server rejected our request due to an error in our request: jsonpatch replace operation does not apply: doc is "
+		"missing key: /b"},
+	{"ConfigMap", PATCH_JSON, "{a: 1}", "{a: b}",
+		"error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch"},
+	/* containers merge by name, and keep their order */
+	{"Pod", PATCH_STRATEGIC, "{spec: {containers: [{name: a, image: x}, {name: b, image: y}]}}",
+		"{spec: {containers: [{name: b, image: z}, {name: c, image: w}]}}",
+		"{\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"x\"},{\"name\":\"b\",\"image\":\"z\"},{\"name\":\"c\",\"image\":"
+		"\"w\"}]}}"},
+	{"Pod", PATCH_STRATEGIC, "{spec: {containers: [{name: a, image: x}, {name: b, image: y}]}}",
+		"{spec: {containers: [{name: a, $patch: delete}]}}",
+		"{\"spec\":{\"containers\":[{\"name\":\"b\",\"image\":\"y\"}]}}"},
+	{"Pod", PATCH_STRATEGIC, "{spec: {containers: [{name: a, image: x}, {name: b, image: y}]}}",
+		"{spec: {containers: [{$patch: replace}, {name: c, image: z}]}}",
+		"{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"z\"}]}}"},
+	{"Pod", PATCH_STRATEGIC, "{spec: {containers: [{name: a}, {name: b}]}}",
+		"{spec: {$setElementOrder/containers: [{name: b}, {name: a}], containers: [{name: a, image: i}]}}",
+		"{\"spec\":{\"containers\":[{\"name\":\"b\"},{\"name\":\"a\",\"image\":\"i\"}]}}"},
+	{"Pod", PATCH_STRATEGIC, "{spec: {containers: [{name: a}]}}", "{spec: {containers: [{image: i}]}}",
+		"map: does not contain declared merge key: name"},
+	/* a list of texts merges by value */
+	{"Pod", PATCH_STRATEGIC, "{metadata: {finalizers: [a, b]}}",
+		"{metadata: {$deleteFromPrimitiveList/finalizers: [a], $setElementOrder/finalizers: [c, b], finalizers: [c]}}",
+		"{\"metadata\":{\"finalizers\":[\"c\",\"b\"]}}"},
+	/* a list without a merge key is replaced */
+	{"Pod", PATCH_STRATEGIC, "{spec: {tolerations: [{key: a}, {key: b}]}}",
+		"{spec: {tolerations: [{key: c}]}}", "{\"spec\":{\"tolerations\":[{\"key\":\"c\"}]}}"},
+	{"Deployment", PATCH_STRATEGIC,
+		"{spec: {strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1}}}}",
+		"{spec: {strategy: {$retainKeys: [type], type: Recreate}}}",
+		"{\"spec\":{\"strategy\":{\"type\":\"Recreate\"}}}"},
+	{"Pod", PATCH_STRATEGIC, "{metadata: {labels: {a: b, c: d}}}",
+		"{metadata: {labels: {a: null, e: f}}}",
+		"{\"metadata\":{\"labels\":{\"c\":\"d\",\"e\":\"f\"}}}"},
+	{"Pod", PATCH_STRATEGIC, "{metadata: {labels: {a: b, c: d}}}",
+		"{metadata: {labels: {$patch: replace, e: f}}}", "{\"metadata\":{\"labels\":{\"e\":\"f\"}}}"},
+};
+
+static void test_cases(void **state)
+{
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *got =
+			patched(cases[i].kind, cases[i].type, cases[i].target, cases[i].patch);
+
+		if (strcmp(got, cases[i].result) != 0) {
+			print_message("%s + %s\n  want %s\n  got  %s\n", cases[i].target, cases[i].patch,
+				cases[i].result, got);
+			wrong++;
+		}
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 16;
+}
+
+/* A list of distinct letters out of the first eight. */
+static size_t letters(uint32_t *seed, char out[9])
+{
+	size_t n = 0;
+
+	for (size_t tries = next_random(seed) % 8; tries; tries--) {
+		char c = (char)('a' + next_random(seed) % 8);
+
+		if (!memchr(out, c, n))
+			out[n++] = c;
+	}
+	out[n] = 0;
+	return n;
+}
+
+static void write_list(FILE *f, const char *names, const char *deleted, const char *image)
+{
+	const char *comma = "";
+
+	fputc('[', f);
+	for (const char *p = names; *p; p++, comma = ",")
+		fprintf(f, "%s{\"name\":\"%c\",\"image\":\"%s\"}", comma, *p, image);
+	for (const char *p = deleted; *p; p++, comma = ",")
+		fprintf(f, "%s{\"name\":\"%c\",\"$patch\":\"delete\"}", comma, *p);
+	fputc(']', f);
+}
+
+/* The model: names in an array, each with the image it has. */
+struct model {
+	char name[17], image[17];
+	size_t n;
+};
+
+static void model_merge(struct model *m, const char *names, const char *deleted)
+{
+	for (const char *p = names; *p; p++) {
+		char *at = memchr(m->name, *p, m->n);
+
+		if (at) {
+			m->image[at - m->name] = 'n';
+		} else {
+			m->name[m->n] = *p;
+			m->image[m->n++] = 'n';
+		}
+	}
+	for (const char *p = deleted; *p; p++) {
+		for (size_t i = 0; i < m->n; i++) {
+			if (m->name[i] != *p)
+				continue;
+			memmove(m->name + i, m->name + i + 1, m->n - i - 1);
+			memmove(m->image + i, m->image + i + 1, m->n - i - 1);
+			m->n--;
+			break;
+		}
+	}
+}
+
+static void test_lists_against_model(void **state)
+{
+	const struct schema_kind *pod = schema_find("", "v1", "pods");
+	uint32_t seed = 1;
+
+	for (int round = 0; round < 5000; round++) {
+		char before[9], names[9], all[9], deleted[9];
+		cleanup(freep) char *target = NULL, *patch = NULL, *want = NULL, *got = NULL;
+		size_t len, n_deleted = 0;
+		struct model m = {.n = letters(&seed, before)};
+		yyjson_mut_doc *doc = NULL;
+		FILE *f;
+
+		letters(&seed, names);
+		letters(&seed, all);
+		for (char *p = all; *p; p++)
+			if (!strchr(names, *p))
+				deleted[n_deleted++] = *p;
+		deleted[n_deleted] = 0;
+		memcpy(m.name, before, m.n);
+		memset(m.image, 'o', m.n);
+		model_merge(&m, names, deleted);
+
+		f = open_memstream(&target, &len);
+		fputs("{\"spec\":{\"containers\":", f);
+		write_list(f, before, "", "o");
+		fputs("}}", f);
+		fclose(f);
+		f = open_memstream(&patch, &len);
+		fputs("{\"spec\":{\"containers\":", f);
+		write_list(f, names, deleted, "n");
+		fputs("}}", f);
+		fclose(f);
+		f = open_memstream(&want, &len);
+		fputs("{\"spec\":{\"containers\":[", f);
+		for (size_t i = 0; i < m.n; i++)
+			fprintf(f, "%s{\"name\":\"%c\",\"image\":\"%c\"}", i ? "," : "", m.name[i],
+				m.image[i]);
+		fputs("]}}", f);
+		fclose(f);
+
+		doc = parse(target);
+		assert_null(patch_object(doc, pod, PATCH_STRATEGIC, patch, strlen(patch), NULL));
+		got = yyjson_mut_write(doc, 0, NULL);
+		yyjson_mut_doc_free(doc);
+		if (strcmp(got, want) != 0)
+			fail_msg("%s + %s\nwant %s\n got %s", target, patch, want, got);
+	}
+}
+
+static void test_duplicates_are_named(void **state)
+{
+	static const char patch[] = "{\"spec\":{\"a\":1,\"a\":2,\"b\":[{\"c\":1,\"c\":1}]}}";
+	yyjson_mut_doc *doc = parse("{}");
+	struct warnings w = {0};
+
+	assert_null(patch_object(doc, schema_find("", "v1", "pods"), PATCH_MERGE, patch, strlen(patch), &w));
+	assert_int_equal(w.n, 2);
+	assert_string_equal(w.items[0], "duplicate field \"spec.a\"");
+	assert_string_equal(w.items[1], "duplicate field \"spec.b[0].c\"");
+	warnings_fini(&w);
+	yyjson_mut_doc_free(doc);
+}
+
+/* Copies of copies would double the document each time. */
+static void test_copies_are_bounded(void **state)
+{
+	cleanup(freep) char *patch = NULL;
+	yyjson_mut_doc *doc = parse("{a: [1, 2, 3, 4]}");
+	struct status *s;
+	size_t len;
+	FILE *f = open_memstream(&patch, &len);
+
+	for (int i = 0; i < 60; i++)
+		fprintf(f, "%s{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/a/-\"}", i ? "," : "[");
+	fputc(']', f);
+	fclose(f);
+	s = patch_object(doc, schema_find("", "v1", "pods"), PATCH_JSON, patch, len, NULL);
+	assert_non_null(s);
+	assert_int_equal(s->code, 422);
+	status_free(s);
+	yyjson_mut_doc_free(doc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_lists_against_model),
+		cmocka_unit_test(test_duplicates_are_named),
+		cmocka_unit_test(test_copies_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
