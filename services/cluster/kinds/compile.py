@@ -335,7 +335,7 @@ class Writer:
             if t.default:
                 self.defaults.add(t.default)
             types.append(f"\t{{{c_string(t.name)}, {c_string(t.package)}, {c_string(t.doc)}, &fields[{start}], "
-                         f"{check}, {default}, {len(t.fields)}, {flags}}},\n")
+                         f"{check}, {default}, NULL, {len(t.fields)}, {flags}}},\n")
         rules = [self.rule_text(r) for r in self.rules]
         kinds = self.kind_tables()
         for name in sorted(self.checks):

@@ -27,7 +27,8 @@ must_check struct status *apply_check_manager(const char *name);
 
 /**
  * apply_object() - server-side apply
- * @live:	the stored object, changed in place into the result; an empty object when it is created
+ * @live:	the stored object, changed in place into the result; an empty object when it is created. On
+ * 		failure it may be half changed, so it is a copy
  * @config:	what the manager wants, decoded from YAML or JSON (decode_yaml()), checked against @k's
  * 		identity here
  *

@@ -49,10 +49,7 @@ static inline int64_t int_of(yyjson_mut_val *o, const char *key)
 /* A LabelSelector against labels, as controllers will read it. */
 bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
 
-/*
- * Custom resources: what structural schemas say of one value, beside the rules every field has
- * (validate_custom.c).
- */
-void check_custom(struct check *c, yyjson_mut_val *v, const struct schema_field *f, bool item);
+/* A custom resource against its definition's schema (validate_custom.c). */
+void check_custom(struct check *c, yyjson_val *structural, yyjson_mut_val *object);
 
 #endif

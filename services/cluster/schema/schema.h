@@ -136,6 +136,7 @@ struct schema_type {
 	const struct schema_field *fields; /* in order of names */
 	schema_check *check;		   /* of the whole object, or NULL */
 	schema_default *def;
+	yyjson_val *structural; /* of a custom resource: the schema it was made from; NULL elsewhere */
 	uint16_t n_fields;
 	uint16_t flags;
 };

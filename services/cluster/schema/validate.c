@@ -136,22 +136,22 @@ static bool is_enum(yyjson_mut_val *v, const char *const *enums)
 }
 
 /* What rules say of one value that is no list or map, or of one item. */
-static void scalar(struct check *c, yyjson_mut_val *v, const struct schema_field *f, bool exact)
+static void scalar(struct check *c, yyjson_mut_val *v, const struct schema_field *f)
 {
 	const struct schema_rules *r = f->rules;
 
 	/* an empty text is absent, and that is another question */
-	if (yyjson_mut_is_str(v) && !yyjson_mut_get_len(v) && !(f->flags & SCHEMA_POINTER) && !exact)
+	if (yyjson_mut_is_str(v) && !yyjson_mut_get_len(v) && !(f->flags & SCHEMA_POINTER))
 		return;
 	if (r->enums && yyjson_mut_is_str(v) && !is_enum(v, r->enums)) {
 		check_not_supported(c, v, "", r->enums);
 		return;
 	}
-	if (yyjson_mut_is_num(v) && !exact)
+	if (yyjson_mut_is_num(v))
 		limits(c, v, r);
 	if (r->format)
 		check_format(c, v, "", r->format);
-	if (f->base == SCHEMA_STRING && f->shape == SCHEMA_ONE && r->max_len && !exact &&
+	if (f->base == SCHEMA_STRING && f->shape == SCHEMA_ONE && r->max_len &&
 		yyjson_mut_get_len(v) > r->max_len)
 		check_error(c, FIELD_TOO_LONG, NULL, "", "may not be more than %u bytes", r->max_len);
 }
@@ -220,10 +220,8 @@ static void item(struct walk *w, yyjson_mut_val *v, yyjson_mut_val *old, const s
 	bool exact = in->flags & SCHEMA_EXACT;
 
 	c.path = p;
-	if (exact)
-		check_custom(&c, v, f, f->shape != SCHEMA_ONE);
-	if (f->rules)
-		scalar(&c, v, f, exact);
+	if (f->rules && !exact)
+		scalar(&c, v, f);
 	if (f->base == SCHEMA_OBJECT && f->type->flags & SCHEMA_ALIAS) {
 		const struct schema_field *real = &f->type->fields[0];
 		size_t i, n;
@@ -232,7 +230,6 @@ static void item(struct walk *w, yyjson_mut_val *v, yyjson_mut_val *old, const s
 		if (!exact)
 			return;
 		/* a list of lists, a map of maps: the same question one step further in */
-		check_custom(&c, v, real, false);
 		if (yyjson_mut_is_arr(v)) {
 			yyjson_mut_arr_foreach(v, i, n, child)
 			{
@@ -318,30 +315,20 @@ static void field(struct walk *w, yyjson_mut_val *v, yyjson_mut_val *old, const 
 	if (!v)
 		return;
 	if (f->shape == SCHEMA_LIST && yyjson_mut_is_arr(v)) {
-		if (in->flags & SCHEMA_EXACT)
-			check_custom(&c, v, f, false);
 		list(w, v, f, in, p);
 	} else if (f->shape == SCHEMA_MAP && yyjson_mut_is_obj(v)) {
-		if (in->flags & SCHEMA_EXACT)
-			check_custom(&c, v, f, false);
 		map(w, v, old, f, in, p);
 	} else if (f->shape == SCHEMA_ONE) {
 		item(w, v, old, f, in, p);
-	} else if (in->flags & SCHEMA_EXACT) {
-		check_custom(&c, v, f, false);
 	}
 }
 
 /* Is it there, as "required" means it: text and lists with something in them. */
-static bool is_there(yyjson_mut_val *v, const struct schema_field *f, bool exact)
+static bool is_there(yyjson_mut_val *v, const struct schema_field *f)
 {
 	if (!v)
-		return exact ? false
-			     : f->shape == SCHEMA_ONE &&
-				       (f->base == SCHEMA_BOOL || f->base == SCHEMA_INT32 ||
-					       f->base == SCHEMA_INT64 || f->base == SCHEMA_DOUBLE);
-	if (exact)
-		return true;
+		return f->shape == SCHEMA_ONE && (f->base == SCHEMA_BOOL || f->base == SCHEMA_INT32 ||
+							 f->base == SCHEMA_INT64 || f->base == SCHEMA_DOUBLE);
 	if (f->shape == SCHEMA_ONE && f->base != SCHEMA_STRING && f->base != SCHEMA_BYTES)
 		return true;
 	return yyjson_mut_get_len(v);
@@ -357,8 +344,8 @@ static void presence(struct walk *w, yyjson_mut_val *o, yyjson_mut_val *old, con
 	bool exact = t->flags & SCHEMA_EXACT;
 
 	c.path = &step;
-	if (f->flags & SCHEMA_REQUIRED && !(f->flags & SCHEMA_MAY_BE_EMPTY) && !is_there(v, f, exact) &&
-		(exact || !w->lenient))
+	if (f->flags & SCHEMA_REQUIRED && !(f->flags & SCHEMA_MAY_BE_EMPTY) && !is_there(v, f) && !exact &&
+		!w->lenient)
 		check_error(&c, FIELD_REQUIRED, NULL, "", "%s", "");
 	if (f->flags & SCHEMA_IMMUTABLE && old && c.scope == VALIDATE_MAIN && !meta_equal(v, before) &&
 		(v || before))
@@ -402,6 +389,8 @@ void validate_object(const struct schema_kind *k, yyjson_mut_val *o, yyjson_mut_
 	struct check c = w.check;
 
 	validate_metadata(k, o, old, e);
+	if (k->type->structural)
+		check_custom(&c, k->type->structural, o);
 	for (i = 0; i < k->type->n_fields; i++) {
 		const struct schema_field *f = &k->type->fields[i];
 

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Server-side apply: the stories that its users know, then thousands of random applies and updates of labels
+ * and containers by several managers against a model that keeps one owner's bit for each field.
+ */
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/apply.h"
+#include "cluster/schema/convert.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/openapi.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/selector.h"
+#include "cluster/schema/status.h"
+#include "lib/json.h"
+
+#define TIME "2026-01-02T03:04:05Z"
+
+static yyjson_mut_doc *parse(const char *text)
+{
+	yyjson_mut_doc *doc = NULL;
+	struct status *s = decode_yaml(&doc, text, strlen(text));
+
+	if (s)
+		fail_msg("%s: %s", text, s->message);
+	return doc;
+}
+
+static const struct schema_kind *deployment(void)
+{
+	return schema_find("apps", "v1", "deployments");
+}
+
+/* Apply; the refusal's sentence, owned, or NULL. What is refused leaves @live as it was. */
+static char *apply(yyjson_mut_doc *live, const char *manager, bool force, const char *config)
+{
+	struct apply_manager m = {.name = manager, .subresource = "", .time = TIME, .force = force};
+	cleanup(json_mut_docp) yyjson_mut_doc *c = parse(config);
+	yyjson_mut_val *before = yyjson_mut_val_mut_copy(live, live->root);
+	struct status *s = apply_object(live, yyjson_mut_doc_get_root(c), deployment(), &m);
+	char *text = s ? strdup(s->message) : NULL;
+
+	if (s)
+		yyjson_mut_doc_set_root(live, before);
+
+	status_free(s);
+	return text;
+}
+
+static void applies(yyjson_mut_doc *live, const char *manager, bool force, const char *config)
+{
+	cleanup(freep) char *why = apply(live, manager, force, config);
+
+	if (why)
+		fail_msg("%s: %s", config, why);
+}
+
+static void update(yyjson_mut_doc **live, const char *manager, const char *pointer, const char *value)
+{
+	struct apply_manager m = {.name = manager, .subresource = "", .time = TIME};
+	yyjson_mut_doc *doc = yyjson_mut_doc_mut_copy(*live, NULL);
+	cleanup(json_docp) yyjson_doc *v = yyjson_read(value, strlen(value), 0);
+
+	assert_true(yyjson_mut_doc_ptr_set(doc, pointer, yyjson_val_mut_copy(doc, yyjson_doc_get_root(v))));
+	assert_null(apply_update(doc, (*live)->root, deployment(), &m));
+	yyjson_mut_doc_free(*live);
+	*live = doc;
+}
+
+static void assert_object(yyjson_mut_doc *live, const char *want)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *expected = parse(want);
+	yyjson_mut_val *copy = yyjson_mut_val_mut_copy(live, live->root);
+
+	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(copy, "metadata"), "managedFields");
+	if (!meta_equal(copy, expected->root)) {
+		char *got = yyjson_mut_val_write(copy, 0, NULL);
+
+		fail_msg("want %s\n got %s", want, got);
+	}
+}
+
+static void assert_fields(yyjson_mut_doc *live, const char *manager, const char *want)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+	cleanup(json_mut_docp) yyjson_mut_doc *expected = want ? parse(want) : NULL;
+
+	yyjson_mut_arr_foreach(meta_mut_get(live->root, "metadata", "managedFields", NULL), i, n, v)
+	{
+		cleanup(freep) char *got = NULL;
+
+		if (!yyjson_mut_equals_str(yyjson_mut_obj_get(v, "manager"), manager))
+			continue;
+		got = yyjson_mut_val_write(yyjson_mut_obj_get(v, "fieldsV1"), 0, NULL);
+		if (!want || !meta_equal(yyjson_mut_obj_get(v, "fieldsV1"), expected->root))
+			fail_msg("%s: want %s\n got %s", manager, want ? want : "nothing", got);
+		return;
+	}
+	if (want)
+		fail_msg("%s owns nothing", manager);
+}
+
+#define HEAD "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
+
+static void test_create_and_shrink(void **state)
+{
+	yyjson_mut_doc *live = parse("{}");
+
+	applies(live, "kubectl", false,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, labels: {x: '1', y: '2'}}\nspec: {replicas: 2, template: "
+		"{spec: {containers: [{name: c, image: i}, {name: d, image: j}]}}}");
+	assert_fields(live, "kubectl",
+		"{\"f:metadata\":{\"f:labels\":{\"f:x\":{},\"f:y\":{}}},\"f:spec\":{\"f:replicas\":{},\"f:template\":{\"f:spec\":{"
+		"\"f:containers\":{\"k:{\\\"name\\\":\\\"c\\\"}\":{\".\":{},\"f:name\":{},\"f:image\":{}},\"k:{\\\"name\\\":\\\"d\\\"}\":{"
+		"\".\":{},\"f:name\":{},\"f:image\":{}}}}}}}");
+	/* what is left out goes: a label, a container, the replicas */
+	applies(live, "kubectl", false,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, labels: {x: '1'}}\nspec: {template: {spec: {containers: "
+		"[{name: d, image: k}]}}}");
+	assert_object(live,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, labels: {x: '1'}}\nspec: {template: {spec: {containers: "
+		"[{name: d, image: k}]}}}");
+	yyjson_mut_doc_free(live);
+}
+
+static void test_conflict_and_force(void **state)
+{
+	yyjson_mut_doc *live = parse("{}");
+	cleanup(freep) char *why = NULL, *two = NULL;
+
+	applies(live, "kubectl", false, HEAD "spec: {replicas: 2, paused: true}");
+	update(&live, "scaler", "/spec/replicas", "5");
+	assert_fields(live, "scaler", "{\"f:spec\":{\"f:replicas\":{}}}");
+	assert_fields(live, "kubectl", "{\"f:spec\":{\"f:paused\":{}}}");
+	why = apply(live, "kubectl", false, HEAD "spec: {replicas: 3, paused: true}");
+	assert_string_equal(
+		why, "Apply failed with 1 conflict: conflict with \"scaler\" using apps/v1: .spec.replicas");
+	update(&live, "scaler", "/spec/minReadySeconds", "7");
+	two = apply(live, "kubectl", false, HEAD "spec: {replicas: 3, minReadySeconds: 1}");
+	assert_string_equal(two,
+		"Apply failed with 2 conflicts: conflicts with \"scaler\" using apps/v1:\n- .spec.replicas\n- .spec.minReadySeconds");
+	yyjson_mut_doc_free(live);
+
+	/* forced: taken. And the same value is shared without a word. */
+	live = parse("{}");
+	applies(live, "kubectl", false, HEAD "spec: {replicas: 2, paused: true}");
+	update(&live, "scaler", "/spec/replicas", "5");
+	applies(live, "other", false, HEAD "spec: {replicas: 5}");
+	applies(live, "kubectl", true, HEAD "spec: {replicas: 3, paused: true}");
+	assert_object(live, HEAD "spec: {replicas: 3, paused: true}");
+	assert_fields(live, "scaler", NULL);
+	assert_fields(live, "other", NULL);
+	yyjson_mut_doc_free(live);
+}
+
+/* A container stays while somebody else owns a part of it. */
+static void test_shared_item(void **state)
+{
+	yyjson_mut_doc *live = parse("{}");
+
+	applies(live, "a", false, HEAD "spec: {template: {spec: {containers: [{name: c, image: i}]}}}");
+	applies(live, "b", false, HEAD "spec: {template: {spec: {containers: [{name: c, workingDir: /w}]}}}");
+	applies(live, "a", false, HEAD);
+	assert_object(live, HEAD "spec: {template: {spec: {containers: [{name: c, workingDir: /w}]}}}");
+	yyjson_mut_doc_free(live);
+}
+
+static void test_refusals(void **state)
+{
+	yyjson_mut_doc *live = parse("{}");
+	cleanup(freep) char *managed = NULL, *unknown = NULL;
+
+	managed = apply(live, "a", false,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, managedFields: [{}]}");
+	assert_string_equal(managed, "metadata.managedFields must be nil");
+	unknown = apply(live, "a", false, HEAD "spec: {foo: 1}");
+	assert_non_null(
+		strstr(unknown, "failed to create typed patch object (/a; apps/v1, Kind=Deployment): "));
+	assert_non_null(strstr(unknown, "unknown field \"spec.foo\""));
+	yyjson_mut_doc_free(live);
+}
+
+static void test_update_by_hand(void **state)
+{
+	struct apply_manager m = {.name = "kubectl-create", .subresource = "", .time = TIME};
+	yyjson_mut_doc *doc = parse(
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, labels: {x: '1'}}\nspec: {replicas: 1}");
+
+	assert_null(apply_update(doc, NULL, deployment(), &m));
+	assert_fields(doc, "kubectl-create",
+		"{\"f:metadata\":{\"f:labels\":{\".\":{},\"f:x\":{}}},\"f:spec\":{\"f:replicas\":{}}}");
+	yyjson_mut_doc_free(doc);
+}
+
+/* ---- against a model */
+
+enum { FIELDS = 6, MANAGERS = 3 };
+
+/* Field i is label i; its value and who owns it. */
+struct model {
+	int value[FIELDS]; /* 0: absent */
+	bool owns[MANAGERS][FIELDS];
+};
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 16;
+}
+
+static char *config_of(const int *values)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	fputs("{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"a\",\"labels\":{",
+		f);
+	for (int i = 0, n = 0; i < FIELDS; i++)
+		if (values[i])
+			fprintf(f, "%s\"l%d\":\"%d\"", n++ ? "," : "", i, values[i]);
+	fputs("}}}", f);
+	fclose(f);
+	return text;
+}
+
+static bool model_apply(struct model *m, int who, const int *want, bool force)
+{
+	for (int i = 0; i < FIELDS && !force; i++)
+		for (int o = 0; o < MANAGERS; o++)
+			if (o != who && want[i] && m->owns[o][i] && m->value[i] != want[i])
+				return false;
+	for (int i = 0; i < FIELDS; i++) {
+		bool others = false;
+
+		for (int o = 0; o < MANAGERS; o++) {
+			if (o == who)
+				continue;
+			if (want[i] && m->owns[o][i] && m->value[i] != want[i])
+				m->owns[o][i] = false;
+			others |= m->owns[o][i];
+		}
+		if (want[i])
+			m->value[i] = want[i];
+		else if (m->owns[who][i] && !others)
+			m->value[i] = 0;
+		m->owns[who][i] = want[i];
+	}
+	return true;
+}
+
+static bool owns(yyjson_mut_doc *live, const char *manager, int field)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+	char key[16];
+
+	snprintf(key, sizeof(key), "f:l%d", field);
+	yyjson_mut_arr_foreach(meta_mut_get(live->root, "metadata", "managedFields", NULL), i, n,
+		v) if (yyjson_mut_equals_str(yyjson_mut_obj_get(v, "manager"),
+			       manager)) return meta_mut_get(v, "fieldsV1", "f:metadata", "f:labels", key,
+		NULL);
+	return false;
+}
+
+static void test_against_model(void **state)
+{
+	static const char *const names[MANAGERS] = {"m0", "m1", "m2"};
+	uint32_t seed = 7;
+
+	for (int round = 0; round < 300; round++) {
+		yyjson_mut_doc *live = parse("{}");
+		struct model m = {0};
+
+		for (int step = 0; step < 12; step++) {
+			int who = (int)(next_random(&seed) % MANAGERS), want[FIELDS];
+			bool force = next_random(&seed) % 3 == 0, agreed;
+			cleanup(freep) char *config = NULL, *why = NULL;
+			cleanup(json_mut_docp) yyjson_mut_doc *try = yyjson_mut_doc_mut_copy(live, NULL);
+
+			for (int i = 0; i < FIELDS; i++)
+				want[i] = next_random(&seed) % 2 ? (int)(1 + next_random(&seed) % 2) : 0;
+			config = config_of(want);
+			why = apply(try, names[who], force, config);
+			agreed = model_apply(&m, who, want, force);
+			assert_int_equal(!why, agreed);
+			if (why)
+				continue;
+			yyjson_mut_doc_free(live);
+			live = take(try);
+			for (int i = 0; i < FIELDS; i++) {
+				char key[16];
+				const char *v;
+
+				snprintf(key, sizeof(key), "l%d", i);
+				v = yyjson_mut_get_str(
+					meta_mut_get(live->root, "metadata", "labels", key, NULL));
+				assert_int_equal(v ? atoi(v) : 0, m.value[i]);
+				for (int o = 0; o < MANAGERS; o++)
+					assert_int_equal(owns(live, names[o], i), m.owns[o][i]);
+			}
+		}
+		yyjson_mut_doc_free(live);
+	}
+}
+
+/* ---- what else has no test file of its own */
+
+static void test_convert(void **state)
+{
+	const struct schema_kind *v1 = schema_find("autoscaling", "v1", "horizontalpodautoscalers");
+	const struct schema_kind *v2 = schema_find("autoscaling", "v2", "horizontalpodautoscalers");
+	yyjson_mut_doc *doc = parse(
+		"apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {metrics: "
+		"[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}, "
+		"{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: "
+		"50}}}]}\nstatus: {}");
+	yyjson_mut_doc *before = yyjson_mut_doc_mut_copy(doc, NULL);
+
+	assert_ptr_equal(v1->stored, v2);
+	assert_true(convert_object(doc, v2, v1));
+	assert_int_equal(
+		yyjson_mut_get_sint(meta_mut_get(doc->root, "spec", "targetCPUUtilizationPercentage", NULL)),
+		80);
+	assert_null(meta_mut_get(doc->root, "spec", "metrics", NULL));
+	assert_true(convert_object(doc, v1, v2));
+	assert_true(meta_equal(doc->root, before->root));
+	yyjson_mut_doc_free(doc);
+	yyjson_mut_doc_free(before);
+}
+
+static void test_selectors(void **state)
+{
+	static const struct {
+		const char *query, *labels;
+		bool matches;
+	} table[] = {
+		{"", "{}", true},
+		{"a=b", "{\"a\":\"b\"}", true},
+		{"a==b", "{\"a\":\"c\"}", false},
+		{"a!=b", "{}", true},
+		{"a in (b, c)", "{\"a\":\"c\"}", true},
+		{"a notin (b,c)", "{\"a\":\"c\"}", false},
+		{"a", "{\"a\":\"\"}", true},
+		{"!a", "{\"a\":\"\"}", false},
+		{"a>1", "{\"a\":\"2\"}", true},
+		{"a<1", "{\"a\":\"2\"}", false},
+		{"a=b,c in (d),!e", "{\"a\":\"b\",\"c\":\"d\"}", true},
+		{"x.y/a = b", "{\"x.y/a\":\"b\"}", true},
+		{"a=", "{\"a\":\"\"}", true},
+	};
+	static const char *const bad[] = {
+		"a=b,", ",", "a in b", "a in (b", "a b", "(", "a=b=c", "!a=b", "a>b", "-a=b", "a=b c"};
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(json_docp) yyjson_doc *d = yyjson_read(table[i].labels, strlen(table[i].labels), 0);
+		struct selector *s = NULL;
+
+		assert_null(selector_parse_labels(&s, table[i].query));
+		assert_int_equal(selector_matches_labels(s, yyjson_doc_get_root(d)), table[i].matches);
+		selector_free(s);
+	}
+	for (size_t i = 0; i < array_len(bad); i++) {
+		struct selector *s = NULL;
+		struct status *err = selector_parse_labels(&s, bad[i]);
+
+		if (!err)
+			fail_msg("accepted: %s", bad[i]);
+		assert_int_equal(err->code, 400);
+		status_free(err);
+	}
+}
+
+static void test_field_selectors(void **state)
+{
+	static const char pod[] =
+		"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"nodeName\":\"n\"},\"status\":{\"phase\":\"Running\"}}";
+	const struct schema_kind *k = schema_find("", "v1", "pods");
+	cleanup(json_docp) yyjson_doc *d = yyjson_read(pod, strlen(pod), 0);
+	struct selector *s = NULL;
+	struct status *err;
+
+	assert_null(selector_parse_fields(
+		&s, "metadata.name=a,spec.nodeName!=m,status.phase==Running,spec.hostNetwork=false", k));
+	assert_true(selector_matches_fields(s, yyjson_doc_get_root(d)));
+	assert_string_equal(selector_demands(s, "metadata.name"), "a");
+	selector_free(s);
+	err = selector_parse_fields(&s, "spec.other=a", k);
+	assert_string_equal(err->message, "field label not supported: spec.other");
+	status_free(err);
+}
+
+static void test_openapi(void **state)
+{
+	const struct schema_kind *kinds[64];
+	size_t n, all, len, count = 0;
+	const struct schema_kind *table = schema_kinds(&all);
+	char hash[65], again[65];
+	yyjson_doc *doc;
+	yyjson_val *schemas, *key, *v;
+
+	for (size_t i = 0; i < all; i++)
+		if (!strcmp(table[i].api_version, "apps/v1"))
+			kinds[count++] = &table[i];
+	cleanup(freep) char *text = openapi_document(kinds, count, &len);
+
+	doc = yyjson_read(text, len, 0);
+	assert_non_null(doc);
+	v = yyjson_ptr_get(yyjson_doc_get_root(doc),
+		"/paths/~1apis~1apps~1v1~1namespaces~1{namespace}~1deployments~1{name}/patch/x-kubernetes-group-version-kind/kind");
+	assert_string_equal(yyjson_get_str(v), "Deployment");
+	schemas = yyjson_ptr_get(yyjson_doc_get_root(doc), "/components/schemas");
+	v = yyjson_ptr_get(
+		schemas, "/io.k8s.api.core.v1.PodSpec/properties/containers/x-kubernetes-patch-merge-key");
+	assert_string_equal(yyjson_get_str(v), "name");
+	/* every reference leads somewhere */
+	size_t i, max, refs = 0;
+
+	for (const char *p = text; (p = strstr(p, "#/components/schemas/")); refs++) {
+		char name[256];
+
+		p += strlen("#/components/schemas/");
+		n = strcspn(p, "\"");
+		snprintf(name, sizeof(name), "%.*s", (int)n, p);
+		if (!yyjson_obj_get(schemas, name))
+			fail_msg("no component %s", name);
+	}
+	assert_true(refs > 100);
+	yyjson_obj_foreach (schemas, i, max, key, v)
+		assert_true(yyjson_is_obj(v));
+	print_message("apps/v1: %zu bytes, %zu components\n", len, yyjson_obj_size(schemas));
+	openapi_hash(kinds, count, hash);
+	openapi_hash(kinds, count, again);
+	assert_string_equal(hash, again);
+	openapi_hash(kinds, count - 1, again);
+	assert_string_not_equal(hash, again);
+	yyjson_doc_free(doc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create_and_shrink),
+		cmocka_unit_test(test_conflict_and_force),
+		cmocka_unit_test(test_shared_item),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_update_by_hand),
+		cmocka_unit_test(test_against_model),
+		cmocka_unit_test(test_convert),
+		cmocka_unit_test(test_selectors),
+		cmocka_unit_test(test_field_selectors),
+		cmocka_unit_test(test_openapi),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

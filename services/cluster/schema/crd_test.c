@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A definition becomes a kind: its objects are pruned, completed, judged and printed as it says. */
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/crd.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/default.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/openapi.h"
+#include "cluster/schema/pattern_int.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/schema/table.h"
+#include "cluster/schema/validate.h"
+#include "lib/json.h"
+
+static const char definition[] =
+	"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: crontabs.stable.example.com}\n"
+	"spec:\n  group: stable.example.com\n  scope: Namespaced\n  names: {plural: crontabs, kind: CronTab, shortNames: [ct]}\n"
+	"  versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {status: {}, scale: {specReplicasPath: "
+	".spec.replicas, statusReplicasPath: .status.replicas}}\n    additionalPrinterColumns:\n    - {name: Spec, type: string, "
+	"jsonPath: .spec.cronSpec}\n    - {name: Ready, type: string, jsonPath: '.status.conditions[?(@.type==\"Ready\")].status'}\n"
+	"    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n          spec:\n            type: object\n"
+	"            required: [cronSpec]\n            properties:\n              cronSpec: {type: string, pattern: "
+	"'^(\\d+|\\*)(\\s+(\\d+|\\*)){4}$'}\n              replicas: {type: integer, minimum: 1, maximum: 10, default: 1}\n"
+	"              mode: {type: string, enum: [a, b]}\n              port: {x-kubernetes-int-or-string: true}\n"
+	"              matrix: {type: array, items: {type: array, items: {type: integer}}}\n              free: {type: object, "
+	"x-kubernetes-preserve-unknown-fields: true}\n              items:\n                type: array\n                "
+	"x-kubernetes-list-type: map\n                x-kubernetes-list-map-keys: [name]\n                items: {type: object, "
+	"required: [name], properties: {name: {type: string}, n: {type: integer, default: 5}}}\n          status:\n            "
+	"type: object\n            x-kubernetes-preserve-unknown-fields: true\n";
+
+static struct crd *make(const char *text, char **why)
+{
+	const struct schema_kind *k = schema_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+	struct field_errors e = {0};
+	yyjson_mut_doc *doc = NULL;
+	yyjson_doc *object;
+	struct status *s = decode_object(&doc, text, strlen(text), DECODE_YAML, k, DECODE_STRICT, NULL);
+	struct crd *c = NULL;
+
+	*why = NULL;
+	if (s)
+		fail_msg("%s", s->message);
+	assert_true(default_object(doc, k));
+	validate_object(k, doc->root, NULL, VALIDATE_MAIN, &e);
+	object = yyjson_mut_doc_imut_copy(doc, NULL);
+	if (!e.n)
+		c = crd_new(yyjson_doc_get_root(object), &e);
+	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
+	*why = s ? strdup(s->message) : NULL;
+	status_free(s);
+	field_errors_fini(&e);
+	yyjson_mut_doc_free(doc);
+	yyjson_doc_free(object);
+	return c;
+}
+
+/* The object as it would be stored, or what is wrong with it; owned. */
+static char *stored(const struct schema_kind *k, const char *text)
+{
+	yyjson_mut_doc *doc = NULL;
+	struct field_errors e = {0};
+	struct status *s = decode_object(&doc, text, strlen(text), DECODE_YAML, k, DECODE_IGNORE, NULL);
+	char *out;
+
+	if (!s) {
+		assert_true(default_object(doc, k));
+		validate_object(k, doc->root, NULL, VALIDATE_MAIN, &e);
+		s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
+	}
+	out = s ? strdup(s->message) : yyjson_mut_write(doc, 0, NULL);
+	status_free(s);
+	field_errors_fini(&e);
+	yyjson_mut_doc_free(doc);
+	return out;
+}
+
+#define HEAD "metadata: {name: a, namespace: d}\nspec: "
+
+static void test_objects(void **state)
+{
+	static const struct {
+		const char *object, *result;
+	} table[] = {
+		{HEAD "{cronSpec: '* * * * 5', unknown: 1, items: [{name: x}], matrix: [[1, 2]], free: {any: [1]}, port: http}",
+			"{\"kind\":\"CronTab\",\"apiVersion\":\"stable.example.com/v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},"
+			"\"spec\":{\"cronSpec\":\"* * * * 5\",\"items\":[{\"name\":\"x\",\"n\":5}],\"matrix\":[[1,2]],\"free\":{\"any\":[1]},"
+			"\"port\":\"http\",\"replicas\":1}}"},
+		{HEAD "{}", "CronTab.stable.example.com \"a\" is invalid: spec.cronSpec: Required value"},
+		{HEAD "{cronSpec: x}",
+			"CronTab.stable.example.com \"a\" is invalid: spec.cronSpec: Invalid value: \"x\": spec.cronSpec in body should "
+			"match '^(\\d+|\\*)(\\s+(\\d+|\\*)){4}$'"},
+		{HEAD "{cronSpec: '* * * * *', replicas: two}",
+			"CronTab.stable.example.com \"a\" is invalid: spec.replicas: Invalid value: \"string\": spec.replicas in body "
+			"must be of type integer: \"string\""},
+		{HEAD "{cronSpec: '* * * * *', replicas: 11}",
+			"CronTab.stable.example.com \"a\" is invalid: spec.replicas: Invalid value: 11: spec.replicas in body should be "
+			"less than or equal to 10"},
+		{HEAD "{cronSpec: '* * * * *', mode: c}",
+			"CronTab.stable.example.com \"a\" is invalid: spec.mode: Unsupported value: \"c\": supported values: \"a\", "
+			"\"b\""},
+		{HEAD "{cronSpec: '* * * * *', items: [{name: x}, {name: x}]}",
+			"CronTab.stable.example.com \"a\" is invalid: spec.items[1].name: Duplicate value: \"x\""},
+		{HEAD "{cronSpec: '* * * * *', matrix: [[a]]}",
+			"CronTab.stable.example.com \"a\" is invalid: spec.matrix[0][0]: Invalid value: \"string\": spec.matrix[0][0] in "
+			"body must be of type integer: \"string\""},
+	};
+	char *why;
+	struct crd *c = make(definition, &why);
+	size_t wrong = 0;
+
+	if (!c)
+		fail_msg("%s", why);
+	assert_int_equal(c->n, 1);
+	assert_string_equal(c->kinds[0]->api_version, "stable.example.com/v1");
+	assert_string_equal(c->kinds[0]->singular, "crontab");
+	assert_string_equal(c->kinds[0]->type->package, "com.example.stable.v1");
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(freep) char *got = stored(c->kinds[0], table[i].object);
+
+		if (strcmp(got, table[i].result) != 0) {
+			print_message("%s\n  want %s\n  got  %s\n", table[i].object, table[i].result, got);
+			wrong++;
+		}
+	}
+	assert_int_equal(wrong, 0);
+	crd_free(c);
+}
+
+static void test_table_and_openapi(void **state)
+{
+	static const char object[] =
+		"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"cronSpec\":\"x\"},\"status\":{\"conditions\":[{"
+		"\"type\":\"Ready\",\"status\":\"True\"}]}}";
+	char *why, hash[65];
+	struct crd *c = make(definition, &why);
+	cleanup(json_docp) yyjson_doc *d = yyjson_read(object, strlen(object), 0);
+	cleanup(json_mut_docp) yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
+	cleanup(freep) char *row = NULL, *api = NULL;
+	size_t len;
+
+	assert_non_null(c);
+	yyjson_mut_doc_set_root(out, table_cells(out, c->kinds[0], yyjson_doc_get_root(d), 0));
+	row = yyjson_mut_write(out, 0, NULL);
+	assert_string_equal(row, "[\"a\",\"x\",\"True\"]");
+	api = openapi_document(c->kinds, c->n, &len);
+	assert_non_null(strstr(api, "\"com.example.stable.v1.CronTab\""));
+	assert_non_null(
+		strstr(api, "\"/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}/status\""));
+	openapi_hash(c->kinds, c->n, hash);
+	crd_free(c);
+}
+
+static void test_refusals(void **state)
+{
+	static const struct {
+		const char *schema, *part;
+	} table[] = {
+		{"{type: object, properties: {a: {$ref: x, type: object}}}", "$ref: Forbidden"},
+		{"{type: object, properties: {a: {type: string, pattern: '(?=a)'}}}",
+			"must be a valid regular expression"},
+		{"{type: object, properties: {a: {}}}", "properties[a].type: Required value"},
+		{"{type: string}", "must be object at the root"},
+		{"{type: object, properties: {a: {type: array}}}", "properties[a].items: Required value"},
+	};
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		char text[1024], *why;
+		struct crd *c;
+
+		snprintf(text, sizeof(text),
+			"metadata: {name: as.b.c}\nspec: {group: b.c, scope: Cluster, names: {plural: as, kind: A}, versions: [{name: v1, "
+			"served: true, storage: true, schema: {openAPIV3Schema: %s}}]}",
+			table[i].schema);
+		c = make(text, &why);
+		assert_null(c);
+		if (!why || !strstr(why, table[i].part))
+			fail_msg("%s: %s", table[i].schema, why ? why : "accepted");
+		free(why);
+	}
+}
+
+static void test_patterns(void **state)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool matches;
+	} table[] = {
+		{"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "a-b", true},
+		{"^\\d+$", "12", true},
+		{"^\\d+$", "1a", false},
+		{"^[\\w.\\-]+$", "a.b-c_d", true},
+		{"^[\\w.\\-]+$", "a b", false},
+		{"^(?:a|b)c$", "bc", true},
+		{"^a\\.b$", "a.b", true},
+		{"^a\\.b$", "axb", false},
+		{"^\\S+$", "ab", true},
+		{"^[^/]+/[^/]+$", "a/b", true},
+		{"^[\\]]$", "]", true},
+	};
+
+	for (size_t i = 0; i < array_len(table); i++)
+		assert_int_equal(pattern_matches(table[i].pattern, table[i].text), table[i].matches);
+	assert_false(pattern_valid("(?<n>a)"));
+	assert_false(pattern_valid("(a)\\1"));
+	assert_false(pattern_valid("["));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_table_and_openapi),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_patterns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* RE2's habits in POSIX words: \d, \w and \s, non-capturing groups, escapes inside of brackets. */
+
+#include <regex.h>
+#include <string.h>
+
+#include "cluster/schema/pattern_int.h"
+
+enum { PATTERN_MAX = 4096, TRANSLATED_MAX = 4 * PATTERN_MAX };
+
+struct out {
+	char text[TRANSLATED_MAX];
+	size_t n;
+	bool bad;
+};
+
+static void put(struct out *o, const char *s)
+{
+	size_t len = strlen(s);
+
+	if (o->n + len + 1 > sizeof(o->text)) {
+		o->bad = true;
+		return;
+	}
+	memcpy(o->text + o->n, s, len + 1);
+	o->n += len;
+}
+
+static void put_char(struct out *o, char c)
+{
+	put(o, (char[]){c, 0});
+}
+
+/* The members of a class, without its brackets; NULL: not a class. */
+static const char *class_of(char c)
+{
+	switch (c) {
+	case 'd':
+		return "0-9";
+	case 'w':
+		return "A-Za-z0-9_";
+	case 's':
+		return " \t\r\n\f\v";
+	default:
+		return NULL;
+	}
+}
+
+static char control(char c)
+{
+	return (char)(c == 'n'	 ? '\n'
+		      : c == 't' ? '\t'
+		      : c == 'r' ? '\r'
+		      : c == 'f' ? '\f'
+		      : c == 'v' ? '\v'
+				 : c);
+}
+
+/* What follows a backslash outside of brackets. */
+static void escape(struct out *o, char c)
+{
+	const char *members = class_of(c);
+	char negated = (char)(c == 'D' ? 'd' : c == 'W' ? 'w' : c == 'S' ? 's' : 0);
+
+	if (members || negated) {
+		put(o, negated ? "[^" : "[");
+		put(o, members ? members : class_of(negated));
+		put(o, "]");
+	} else if (strchr(".[]{}()*+?^$|\\", c) && c) {
+		put_char(o, '\\');
+		put_char(o, c);
+	} else if ((c >= '0' && c <= '9') || (c && strchr("bBAzZpPQE", c))) {
+		o->bad = true;
+	} else {
+		put_char(o, control(c));
+	}
+}
+
+/*
+ * A bracket expression, from behind its '['; returns what follows its ']'. A dash that was escaped goes to
+ * the end.
+ */
+static const char *bracket(struct out *o, const char *p)
+{
+	bool dash = false, first = true, close = false;
+	char members[512] = "";
+	size_t n = 0;
+
+	put(o, "[");
+	if (*p == '^') {
+		put(o, "^");
+		p++;
+	}
+	for (; *p && (*p != ']' || first); p++, first = false) {
+		const char *more = NULL;
+		char one[2] = {*p, 0};
+
+		if (p[0] == '[' && p[1] == ':') {
+			const char *end = strstr(p, ":]");
+
+			if (!end || (size_t)(end - p) + 3 > sizeof(members) - n) {
+				o->bad = true;
+				return p;
+			}
+			memcpy(members + n, p, (size_t)(end - p) + 2);
+			n += (size_t)(end - p) + 2;
+			members[n] = 0;
+			p = end + 1;
+			continue;
+		}
+		if (*p == '\\' && p[1]) {
+			p++;
+			more = class_of(*p);
+			one[0] = control(*p);
+			if (!more && *p == '-') {
+				dash = true;
+				continue;
+			}
+			if (!more && *p == ']') {
+				close = true;
+				continue;
+			}
+		}
+		more = more ? more : one;
+		if (n + strlen(more) + 1 > sizeof(members)) {
+			o->bad = true;
+			return p;
+		}
+		memcpy(members + n, more, strlen(more) + 1);
+		n += strlen(more);
+	}
+	/* ']' must stand first, '-' last */
+	put(o, close ? "]" : "");
+	put(o, members);
+	put(o, dash ? "-" : "");
+	put(o, "]");
+	if (*p != ']')
+		o->bad = true;
+	return *p ? p + 1 : p;
+}
+
+static void translate(struct out *o, const char *p)
+{
+	if (strlen(p) > PATTERN_MAX)
+		o->bad = true;
+	while (*p && !o->bad) {
+		if (*p == '\\' && p[1]) {
+			escape(o, p[1]);
+			p += 2;
+		} else if (*p == '[') {
+			p = bracket(o, p + 1);
+		} else if (p[0] == '(' && p[1] == '?') {
+			/* only groups that do not capture */
+			o->bad = p[2] != ':';
+			put(o, "(");
+			p += o->bad ? 2 : 3;
+		} else {
+			put_char(o, *p++);
+		}
+	}
+}
+
+static bool compile(regex_t *re, const char *pattern)
+{
+	struct out *o = calloc(1, sizeof(*o));
+	bool ok;
+
+	if (!o)
+		return false;
+	translate(o, pattern);
+	ok = !o->bad && regcomp(re, o->text, REG_EXTENDED | REG_NOSUB) == 0;
+	free(o);
+	return ok;
+}
+
+bool pattern_valid(const char *pattern)
+{
+	regex_t re;
+
+	if (!compile(&re, pattern))
+		return false;
+	regfree(&re);
+	return true;
+}
+
+bool pattern_matches(const char *pattern, const char *text)
+{
+	regex_t re;
+	bool ok;
+
+	if (!compile(&re, pattern))
+		return true;
+	ok = !regexec(&re, text, 0, NULL, 0);
+	regfree(&re);
+	return ok;
+}
