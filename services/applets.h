@@ -20,6 +20,7 @@
 	X(engine_image, engine_image_main)                                                                   \
 	X(engine_build, engine_build_main)                                                                   \
 	X(engine_volumes, engine_volumes_main)                                                               \
+	X(engine_archive, engine_archive_main)                                                               \
 	X(time, time_main)                                                                                   \
 	X(engine_remove, engine_remove_main)
 

@@ -16,8 +16,15 @@
 #include "engine/stdio.h"
 #include "lib/log.h"
 #include "lib/stream.h"
+#include "lib/websocket.h"
 
 enum { ATTACH_CHUNK = 32 << 10, ATTACH_PENDING_MAX = 512 << 10 };
+
+/* The WebSocket around an attachment. */
+struct attach_ws {
+	struct websocket w;
+	struct attach *a;
+};
 
 struct attach {
 	struct container *c; /* NULL once it is removed */
@@ -25,7 +32,8 @@ struct attach {
 	struct output_reader reader;
 	struct detach detach;
 	bool tty, in, out, err;
-	bool over; /* the container has ended: close after the last byte */
+	struct attach_ws *ws; /* owned; NULL: Docker's own stream */
+	bool over;	      /* the container has ended: close after the last byte */
 	bool input_ended;
 	struct attach *next, **link;
 };
@@ -39,10 +47,23 @@ static void attach_free(struct attach *a)
 	}
 	output_reader_fini(&a->reader);
 	stream_free(a->s);
+	free(a->ws);
 	free(a);
 }
 
 /* ---- to the client */
+
+/* Over a WebSocket the end is a frame: normal closure. */
+static void say_goodbye(struct attach *a)
+{
+	static const unsigned char normal[] = {0x88, 2, 0x03, 0xe8};
+
+	if (a->ws && !a->ws->w.closed) {
+		a->ws->w.closed = true;
+		(void)!stream_write(a->s, normal, sizeof(normal));
+	}
+	stream_shutdown(a->s);
+}
 
 static void pump(struct attach *a)
 {
@@ -56,12 +77,18 @@ static void pump(struct attach *a)
 			log_errno(-got, "op=attach");
 		if (got <= 0) {
 			if (a->over || got < 0)
-				stream_shutdown(a->s);
+				say_goodbye(a);
 			return;
 		}
 		if (!(chunk.stream == OUTPUT_STDERR ? a->err : a->out) || !chunk.len)
 			continue;
-		if (a->tty) {
+		if (a->ws) {
+			unsigned char h[WEBSOCKET_HEADER_MAX];
+			size_t n = websocket_header(h, WEBSOCKET_BINARY, chunk.len);
+			struct iovec iov[2] = {{h, n}, {buf + STDCOPY_HEADER, chunk.len}};
+
+			got = stream_writev(a->s, iov, 2);
+		} else if (a->tty) {
 			got = stream_write(a->s, buf + STDCOPY_HEADER, chunk.len);
 		} else {
 			stdcopy_header(buf, chunk.stream, (uint32_t)chunk.len);
@@ -106,9 +133,8 @@ static void flow(struct attach *a)
 	stream_read_enable(a->s, !a->in || a->over || !a->c || ready);
 }
 
-static void on_data(struct stream *s, const void *buf, size_t len, void *arg)
+static void input(struct attach *a, const void *buf, size_t len)
 {
-	struct attach *a = arg;
 	bool detached = false;
 	int err = 0;
 
@@ -119,7 +145,7 @@ static void on_data(struct stream *s, const void *buf, size_t len, void *arg)
 
 		if (!out) {
 			log_errno(ENOMEM, "op=attach");
-			stream_shutdown(s);
+			say_goodbye(a);
 			return;
 		}
 		len = detach_feed(&a->detach, buf, len, out, &detached);
@@ -133,10 +159,58 @@ static void on_data(struct stream *s, const void *buf, size_t len, void *arg)
 	if (detached) {
 		events_container(a->c, "detach", NULL);
 		a->in = a->out = a->err = false;
-		stream_shutdown(s);
+		say_goodbye(a);
 		return;
 	}
 	flow(a);
+}
+
+static struct attach *of_websocket(struct websocket *w)
+{
+	return container_of(w, struct attach_ws, w)->a;
+}
+
+static void on_payload(struct websocket *w, void *buf, size_t len)
+{
+	input(of_websocket(w), buf, len);
+}
+
+static void on_control(struct websocket *w, enum websocket_op op, const void *buf, size_t len)
+{
+	struct attach *a = of_websocket(w);
+	unsigned char h[WEBSOCKET_HEADER_MAX];
+
+	if (op == WEBSOCKET_PONG)
+		return;
+
+	/* A ping is answered with the same bytes, a close with a close. */
+	size_t n = websocket_header(h, op == WEBSOCKET_PING ? WEBSOCKET_PONG : WEBSOCKET_CLOSE, len);
+	struct iovec iov[2] = {{h, n}, {(void *)(uintptr_t)buf, len}};
+
+	(void)!stream_writev(a->s, iov, 2);
+	if (op == WEBSOCKET_CLOSE) {
+		a->in = a->out = a->err = false;
+		stream_shutdown(a->s);
+	}
+}
+
+static void on_data(struct stream *s, const void *buf, size_t len, void *arg)
+{
+	struct attach *a = arg;
+
+	if (!a->ws) {
+		input(a, buf, len);
+		return;
+	}
+
+	cleanup(freep) void *copy = malloc(len);
+
+	if (copy)
+		memcpy(copy, buf, len);
+	if (!copy || websocket_feed(&a->ws->w, copy, len)) {
+		a->in = a->out = a->err = false;
+		say_goodbye(a);
+	}
 }
 
 static void on_eof(struct stream *s, void *arg)
@@ -196,7 +270,27 @@ struct stream *attach_hijack(struct http_req *r, bool tty)
 	return http_hijack(r, upgrade ? 101 : 200, type);
 }
 
-void attach_handle(struct engine *e, struct http_req *r, const char *name)
+/* Takes the connection over as a WebSocket. The answer to a bad handshake is given here: NULL. */
+static struct stream *upgrade(struct http_req *r, struct attach *a)
+{
+	const char *version = http_header(r, "Sec-WebSocket-Version");
+	char accept[WEBSOCKET_ACCEPT_LEN + 1];
+
+	if (!has_token(http_header(r, "Upgrade"), "websocket") || !version || strcmp(version, "13") != 0 ||
+		websocket_accept(http_header(r, "Sec-WebSocket-Key"), accept)) {
+		api_error(r, 400, "this endpoint speaks WebSocket (RFC 6455, version 13) only");
+		return NULL;
+	}
+	a->ws = calloc(1, sizeof(*a->ws));
+	if (!a->ws || http_set_header(r, "Sec-WebSocket-Accept", accept)) {
+		api_error(r, 500, "out of memory");
+		return NULL;
+	}
+	*a->ws = (struct attach_ws){.w = {.data = on_payload, .control_frame = on_control}, .a = a};
+	return http_hijack(r, 101, NULL);
+}
+
+static void attach(struct engine *e, struct http_req *r, const char *name, bool websocket)
 {
 	struct container *c = container_or_404(e, r, name);
 	struct attach *a;
@@ -229,7 +323,7 @@ void attach_handle(struct engine *e, struct http_req *r, const char *name)
 	output_reader_init(&a->reader, c->output);
 	if (!logs)
 		output_reader_to_end(&a->reader);
-	a->s = attach_hijack(r, c->tty);
+	a->s = websocket ? upgrade(r, a) : attach_hijack(r, c->tty);
 	if (!a->s) {
 		attach_free(a);
 		return;
@@ -247,4 +341,14 @@ void attach_handle(struct engine *e, struct http_req *r, const char *name)
 	events_container(c, "attach", NULL);
 	flow(a);
 	pump(a);
+}
+
+void attach_handle(struct engine *e, struct http_req *r, const char *name)
+{
+	attach(e, r, name, false);
+}
+
+void attach_websocket(struct engine *e, struct http_req *r, const char *name)
+{
+	attach(e, r, name, true);
 }

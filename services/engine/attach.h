@@ -16,6 +16,8 @@ struct http_req;
 struct stream;
 
 void attach_handle(struct engine *e, struct http_req *r, const char *name);
+/* GET attach/ws: both streams as binary frames, input as the payload of messages. */
+void attach_websocket(struct engine *e, struct http_req *r, const char *name);
 
 void attach_input_ready(struct container *c);	 /* stdin takes more */
 void attach_container_gone(struct container *c); /* it is removed; clients read what is left */

@@ -9,20 +9,55 @@
 
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 enum { CGROUP_FILE_MAX = 256 << 10 };
 
+const char *container_cgroup_parent(const struct container *c)
+{
+	const char *own = json_text(c->host, "CgroupParent");
+
+	return own ? own : c->e->cgroup;
+}
+
+int cgroup_parent_check(const char *parent, char **msg)
+{
+	static const char *const inner[] = {"/init", "/services"};
+	cleanup(freep) char *clean = text_make("/%s", parent);
+	size_t len = strlen(parent);
+
+	if (!clean)
+		return -ENOMEM;
+	if (len > CGROUP_PARENT_MAX || strstr(parent, "..") || !path_clean(clean) || !strcmp(clean, "/")) {
+		*msg = text_make(
+			"invalid CgroupParent \"%.128s\": the path of a control group, without ..", parent);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < array_len(inner); i++) {
+		size_t n = strlen(inner[i]);
+
+		if (!strncmp(clean, inner[i], n) && (clean[n] == '/' || !clean[n])) {
+			*msg = text_make(
+				"invalid CgroupParent \"%s\": %s is the node's own", parent, inner[i]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 char *container_cgroup_path(const struct container *c)
 {
-	return text_make("%s%s/%s", CGROUP_FS, c->e->cgroup, c->id);
+	return text_make("%s%s/%s", CGROUP_FS, container_cgroup_parent(c), c->id);
 }
 
 int container_cgroup_write(const struct container *c, const char *file, const char *value)
 {
-	cleanup(freep) char *path = text_make("%s%s/%s/%s", CGROUP_FS, c->e->cgroup, c->id, file);
+	cleanup(freep) char *path =
+		text_make("%s%s/%s/%s", CGROUP_FS, container_cgroup_parent(c), c->id, file);
 
 	if (!path)
 		return -ENOMEM;
@@ -50,7 +85,8 @@ int container_cgroup_freeze(const struct container *c, bool frozen)
 
 char *container_cgroup_read(const struct container *c, const char *file)
 {
-	cleanup(freep) char *path = text_make("%s%s/%s/%s", CGROUP_FS, c->e->cgroup, c->id, file);
+	cleanup(freep) char *path =
+		text_make("%s%s/%s/%s", CGROUP_FS, container_cgroup_parent(c), c->id, file);
 	char *text = NULL;
 
 	if (!path || disk_read(path, CGROUP_FILE_MAX, &text, NULL))
@@ -155,4 +191,16 @@ void container_cgroup_remove(const struct container *c)
 	}
 	if (err)
 		log_errno(-err, "container=%.12s op=cgroup-remove", c->id);
+
+	/* A parent that was made for it and is empty now; one of the pods' is the agent's to remove. */
+	const char *parent = container_cgroup_parent(c);
+
+	if (!strcmp(parent, c->e->cgroup) || !strncmp(parent, "/pods", 5))
+		return;
+	for (char *slash = strrchr(path, '/'); slash && slash - path > (ptrdiff_t)strlen(CGROUP_FS);
+		slash = strrchr(path, '/')) {
+		*slash = 0;
+		if (!strcmp(path + strlen(CGROUP_FS), c->e->cgroup) || rmdir(path) < 0)
+			return;
+	}
 }

@@ -13,6 +13,12 @@
 struct container;
 
 #define CGROUP_FS "/sys/fs/cgroup"
+enum { CGROUP_PARENT_MAX = 512 };
+
+/* "/docker", or what --cgroup-parent says: "/a/b". */
+const char *container_cgroup_parent(const struct container *c);
+/* 0, or -EINVAL with *msg. */
+must_check int cgroup_parent_check(const char *parent, char **msg);
 
 char *container_cgroup_path(const struct container *c); /* malloc'ed, absolute; NULL without memory */
 must_check int container_cgroup_kill(

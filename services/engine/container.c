@@ -39,6 +39,13 @@ const char *container_state_name(enum container_state s)
 	return state_names[s];
 }
 
+bool container_log_none(const struct container *c)
+{
+	const char *type = json_text(json_obj(c->host, "LogConfig"), "Type");
+
+	return type && !strcmp(type, "none");
+}
+
 static int state_of_name(const char *name)
 {
 	for (int i = 0; name && i < CONTAINER_STATES; i++)

@@ -35,6 +35,7 @@ struct lifecycle;
 struct waiter;
 struct health;
 struct stats;
+struct copy;
 
 enum container_state {
 	CONTAINER_CREATED,
@@ -82,10 +83,13 @@ struct container {
 	struct waiter *waiters; /* of /wait */
 	struct loop_timer restart_timer;
 	int64_t restart_delay_ms;
+	struct copy *copies;	 /* docker cp, export, diff at work */
 	struct stats *stats;	 /* clients that watch its numbers */
 	struct attach *attached; /* clients of this container's streams */
 };
 
+/* --log-driver none */
+bool container_log_none(const struct container *c);
 const char *container_state_name(enum container_state s);
 static inline bool container_is_up(const struct container *c)
 {

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "engine/api.h"
+#include "engine/archive/copy.h"
 #include "engine/attach.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
@@ -421,6 +422,11 @@ const struct api_route container_routes[] = {
 	{HTTP_POST_, "containers/prune", prune},
 	{HTTP_GET_, "containers/*/json", container_inspect},
 	{HTTP_GET_, "containers/*/logs", logs_handle},
+	{HTTP_HEAD_, "containers/*/archive", copy_head},
+	{HTTP_GET_, "containers/*/archive", copy_get},
+	{HTTP_PUT_, "containers/*/archive", copy_put},
+	{HTTP_GET_, "containers/*/export", copy_export},
+	{HTTP_GET_, "containers/*/changes", copy_changes},
 	{HTTP_GET_, "containers/*/top", top_handle},
 	{HTTP_GET_, "containers/*/stats", stats_handle},
 	{HTTP_POST_, "containers/*/start", start},
@@ -431,6 +437,7 @@ const struct api_route container_routes[] = {
 	{HTTP_POST_, "containers/*/unpause", unpause},
 	{HTTP_POST_, "containers/*/wait", wait_handle},
 	{HTTP_POST_, "containers/*/attach", attach_handle},
+	{HTTP_GET_, "containers/*/attach/ws", attach_websocket},
 	{HTTP_POST_, "containers/*/resize", resize},
 	{HTTP_POST_, "containers/*/rename", rename_},
 	{HTTP_POST_, "containers/*/update", container_update},

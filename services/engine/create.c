@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "engine/api.h"
+#include "engine/cgroup.h"
 #include "engine/container.h"
 #include "engine/container_net.h"
 #include "engine/create.h"
@@ -270,6 +271,13 @@ static bool assemble(struct creation *k)
 		strncmp(json_text(k->host, "NetworkMode"), "container:", 10) != 0)
 		default_member(k, config, "Hostname", yyjson_mut_strcpy(d, short_id));
 	host_defaults(k, host);
+	if (json_text(k->host, "CgroupParent")) {
+		char path[CGROUP_PARENT_MAX + 2];
+
+		snprintf(path, sizeof(path), "/%s", json_text(k->host, "CgroupParent"));
+		(void)path_clean(path);
+		yyjson_mut_obj_put(host, yyjson_mut_str(d, "CgroupParent"), yyjson_mut_strcpy(d, path));
+	}
 	pin_mode(k, host, "NetworkMode");
 	pin_mode(k, host, "IpcMode");
 	pin_mode(k, host, "PidMode");

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "engine/api.h"
+#include "engine/archive/sizes.h"
 #include "engine/container.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
 #include "engine/files.h"
 #include "engine/health.h"
+#include "engine/image.h"
 #include "engine/inspect.h"
 #include "engine/mounts.h"
 #include "lib/json.h"
@@ -124,21 +126,47 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	return o;
 }
 
+void container_add_sizes(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *o, const struct sizes *s)
+{
+	int64_t rw = sizes_container(s, c);
+	const struct image *img = NULL;
+
+	if (rw < 0)
+		return;
+	yyjson_mut_obj_add_int(doc, o, "SizeRw", rw);
+	if (image_store_find(c->e->images, c->image_id, &img))
+		return;
+	yyjson_mut_obj_add_int(doc, o, "SizeRootFs", rw + (int64_t)img->size_bytes);
+	image_unref(img);
+}
+
+static void answer(struct http_req *r, struct container *c, const struct sizes *s)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = container_json(c, doc);
+
+	if (s)
+		container_add_sizes(c, doc, o, s);
+	yyjson_mut_doc_set_root(doc, o);
+	api_json(r, 200, doc);
+}
+
+static void answer_sized(struct engine *e, struct http_req *r, const struct sizes *s)
+{
+	struct container *c = container_or_404(e, r, sizes_only(s));
+
+	if (c)
+		answer(r, c, s);
+}
+
 void container_inspect(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
 
 	if (!c)
 		return;
-	if (api_query_bool(r, "size", false)) {
-		api_error(
-			r, 501, "the size of a container (inspect --size) is not counted by this engine yet");
-		return;
-	}
-
-	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *o = container_json(c, doc);
-
-	yyjson_mut_doc_set_root(doc, o);
-	api_json(r, 200, doc);
+	if (api_query_bool(r, "size", false))
+		sizes_count(e, r, SIZES_CONTAINERS, c, answer_sized);
+	else
+		answer(r, c, NULL);
 }

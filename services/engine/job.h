@@ -14,7 +14,7 @@
 struct engine;
 struct job;
 
-enum { JOB_OUTPUT_MAX = 16 << 10, JOB_FDS_MAX = 8 };
+enum { JOB_OUTPUT_MAX = 16 << 10, JOB_FDS_MAX = 64 };
 
 struct job_opts {
 	const char *path;

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "engine/archive/copy.h"
 #include "engine/attach.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
@@ -149,6 +150,7 @@ static void begin_start(struct container *c)
 		return;
 	}
 	loop_timer_del(&c->restart_timer);
+	copy_container_busy(c);
 	l->has_early = l->start_failed = l->going_down = false;
 	container_set_error(c, NULL);
 	c->exit_code = 0;
@@ -170,6 +172,9 @@ void life_now_running(struct container *c)
 	life_enter(c, CONTAINER_RUNNING, restart_policy_set(c) ? FILE_DURABLE : 0);
 	fault_point("running");
 	events_container(c, "start", NULL);
+	if (l->restart_asked)
+		events_container(c, "restart", NULL);
+	l->restart_asked = false;
 	attach_input_ready(c);
 	health_start(c);
 	life_tell(c, ON_STARTED, 0, NULL);
@@ -262,7 +267,7 @@ static void released(struct container *c)
 	life_enter(c, c->has_run ? CONTAINER_EXITED : CONTAINER_CREATED, 0);
 	fault_point("released");
 	wait_notify(c, WAIT_STOPPED);
-	if (!failed && c->stopped_by_user)
+	if (!failed && (c->stopped_by_user || l->restart_asked))
 		events_container(c, "stop", NULL);
 
 	if (failed && !l->restart_wanted)
@@ -298,6 +303,7 @@ void life_do_remove(struct container *c)
 	bool volumes = c->life && c->life->remove_volumes;
 
 	loop_timer_del(&c->restart_timer);
+	copy_container_gone(c);
 	life_enter(c, CONTAINER_REMOVING, 0);
 	if (!trash || rename(c->dir, trash) < 0) {
 		int err = trash ? -errno : -ENOMEM;

@@ -35,6 +35,8 @@ void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, 
 /* The machine goes down: as `docker stop`, but nobody has stopped it, so its policy brings it back. Then SIGKILL, after
  * @limit_s (0: now) or its own timeout, whichever is less. Asked once. */
 void lifecycle_down(struct container *c, int64_t limit_s);
+/* While it is being started or ends: when that is over, whatever came of it. */
+void lifecycle_when_settled(struct container *c, life_done *done, void *arg);
 void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *done, void *arg);
 
 /* These answer at once; *msg is malloc'ed on failure. */

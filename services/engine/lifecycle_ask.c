@@ -63,8 +63,12 @@ static void on_kill_timer(struct loop_timer *t)
 static void send_stop(struct container *c, int signal, int64_t timeout_s)
 {
 	struct lifecycle *l = c->life;
+	char text[16];
 
-	if (c->state == CONTAINER_PAUSED)
+	snprintf(text, sizeof(text), "%d", signal);
+	events_container_with(c, "kill", "signal", text);
+
+	if (c->state == CONTAINER_PAUSED || c->copies)
 		(void)!container_cgroup_freeze(c, false);
 	if (signal == SIGKILL || !timeout_s || c->pidfd < 0) {
 		if (signal != SIGKILL && c->pidfd >= 0)
@@ -131,6 +135,11 @@ void lifecycle_down(struct container *c, int64_t limit_s)
 	send_stop(c, container_stop_signal(c), timeout_s < 0 || timeout_s > limit_s ? limit_s : timeout_s);
 }
 
+void lifecycle_when_settled(struct container *c, life_done *done, void *arg)
+{
+	(void)life_when(c, c->state == CONTAINER_STARTING ? ON_STARTED : ON_STOPPED, done, arg);
+}
+
 void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, void *arg)
 {
 	if (!container_is_up(c)) {
@@ -139,7 +148,7 @@ void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, 
 	}
 	if (!life_when(c, ON_STARTED, done, arg))
 		return;
-	c->life->restart_wanted = true;
+	c->life->restart_wanted = c->life->restart_asked = true;
 	c->restarts = 0;
 	send_stop(c, container_stop_signal(c), timeout_s);
 }

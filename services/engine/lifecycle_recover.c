@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "engine/cgroup.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -58,6 +59,9 @@ static void recover_running(struct container *c)
 		c->pid = x.pid;
 		c->pidfd = start_open_pid(x.pid, x.start_ticks);
 		log_info("container=%.12s op=recover pid=%d msg=\"runs on\"", c->id, c->pid);
+		/* The last engine may have died while it copied. */
+		if (c->state == CONTAINER_RUNNING)
+			(void)!container_cgroup_freeze(c, false);
 	}
 	/* Not running: its exit is about to be replayed, or the machine was restarted and nobody knows: see
 	 * lost(). */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/api.h"
+#include "engine/archive/sizes.h"
 #include "engine/container.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
@@ -273,17 +274,13 @@ static bool reference(
 	return !name || c;
 }
 
-static void send_list(struct engine *e, struct http_req *r, const struct filters *f)
+static void send_list(struct engine *e, struct http_req *r, const struct filters *f, const struct sizes *s)
 {
 	bool all = api_query_bool(r, "all", false) || filters_has(f, "status") || filters_has(f, "exited");
 	int64_t limit = 0, before, since;
 
 	if (api_query_int(r, "limit", &limit)) {
 		api_error(r, 400, "limit is no number: %s", http_query(r, "limit"));
-		return;
-	}
-	if (api_query_bool(r, "size", false)) {
-		api_error(r, 501, "the size of containers (ps --size) is not counted by this engine yet");
 		return;
 	}
 	if (!reference(e, r, f, "before", &before) || !reference(e, r, f, "since", &since))
@@ -304,17 +301,22 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 			!filters_match_labels(f, "label!", labels) || (before && c->created_ns >= before) ||
 			(since && c->created_ns <= since))
 			continue;
-		yyjson_mut_arr_append(arr, container_summary(c, doc));
+		yyjson_mut_val *o = container_summary(c, doc);
+
+		if (s)
+			container_add_sizes(c, doc, o, s);
+		yyjson_mut_arr_append(arr, o);
 		if (limit > 0 && !--limit)
 			break;
 	}
 	api_json(r, 200, doc);
 }
 
-void containers_list(struct engine *e, struct http_req *r, const char *arg)
+static void list(struct engine *e, struct http_req *r, const struct sizes *s)
 {
 	static const char *const known[] = {"name", "id", "status", "exited", "ancestor", "network", "volume",
-		"expose", "publish", "health", "is-task", "label", "label!", "before", "since", NULL};
+		"expose", "publish", "health", "is-task", "label", "label!", "before", "since", "isolation",
+		NULL};
 	cleanup(freep) char *msg = NULL;
 	struct filters *f = NULL;
 
@@ -322,6 +324,14 @@ void containers_list(struct engine *e, struct http_req *r, const char *arg)
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
-	send_list(e, r, f);
+	send_list(e, r, f, s);
 	filters_free(f);
+}
+
+void containers_list(struct engine *e, struct http_req *r, const char *arg)
+{
+	if (api_query_bool(r, "size", false))
+		sizes_count(e, r, SIZES_CONTAINERS, NULL, list);
+	else
+		list(e, r, NULL);
 }

@@ -12,6 +12,7 @@
 #include "engine/output.h"
 #include "engine/start.h"
 #include "engine/stdcopy.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
@@ -26,6 +27,7 @@ struct logs {
 	bool tty, out, err, follow, timestamps, details;
 	bool mid_line[2]; /* the stream's last byte sent was no newline */
 	bool done;
+	char *attributes; /* owned: what --details puts before a line */
 };
 
 static void on_closed(struct http_req *r, bool ok, void *arg)
@@ -34,7 +36,62 @@ static void on_closed(struct http_req *r, bool ok, void *arg)
 
 	loop_timer_del(&g->timer);
 	output_reader_fini(&g->reader);
+	free(g->attributes);
 	free(g);
+}
+
+/* As a query string has it. */
+static void append_escaped(char **text, const char *s)
+{
+	for (; *text && *s; s++) {
+		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			     (*s >= '0' && *s <= '9') || strchr("-_.~", *s);
+		char *more = plain ? text_make("%s%c", *text, *s)
+				   : text_make("%s%%%02X", *text, (unsigned char)*s);
+
+		free(*text);
+		*text = more;
+	}
+}
+
+static void append_attribute(char **text, const char *key, const char *value)
+{
+	char *more = *text ? text_make("%s%s", *text, **text ? "," : "") : NULL;
+
+	free(*text);
+	*text = more;
+	append_escaped(text, key);
+	more = *text ? text_make("%s=", *text) : NULL;
+	free(*text);
+	*text = more;
+	append_escaped(text, value);
+}
+
+/* Of --log-opt labels=A,B and env=C,D those that the container has; "" when none. */
+static char *details_of(const struct container *c)
+{
+	yyjson_val *conf = json_obj(json_obj(c->host, "LogConfig"), "Config"), *v;
+	char *text = strdup("");
+	size_t i, n;
+
+	for (int part = 0; part < 2; part++) {
+		cleanup(freep) char *list = strdup(json_str(conf, part ? "env" : "labels") ?: "");
+
+		for (char *save = NULL, *name = list ? strtok_r(list, ",", &save) : NULL; name;
+			name = strtok_r(NULL, ",", &save)) {
+			size_t len = strlen(name);
+
+			if (!part && json_str(json_obj(c->config, "Labels"), name))
+				append_attribute(&text, name, json_str(json_obj(c->config, "Labels"), name));
+			yyjson_arr_foreach (part ? json_arr(c->config, "Env") : NULL, i, n, v) {
+				const char *s = yyjson_get_str(v);
+
+				if (s && !strncmp(s, name, len) && s[len] == '=')
+					append_attribute(&text, name, s + len + 1);
+			}
+		}
+	}
+	return text;
 }
 
 static int send_piece(struct logs *g, unsigned stream, const char *prefix, const char *p, size_t len)
@@ -55,7 +112,8 @@ static int send_piece(struct logs *g, unsigned stream, const char *prefix, const
 /* One piece a line when something goes in front of each line; else the chunk as it is. */
 static int send_chunk(struct logs *g, const struct output_chunk *chunk, const char *p)
 {
-	char prefix[40] = "", stamp[36];
+	cleanup(freep) char *prefix = NULL;
+	char stamp[36];
 	size_t left = chunk->len;
 	bool *mid = &g->mid_line[chunk->stream - 1];
 	int err = 0;
@@ -66,14 +124,15 @@ static int send_chunk(struct logs *g, const struct output_chunk *chunk, const ch
 		const char *nl = memchr(p, '\n', left);
 		size_t n = nl ? (size_t)(nl - p) + 1 : left;
 
-		prefix[0] = 0;
 		if (!*mid) {
-			if (g->timestamps)
-				snprintf(prefix, sizeof(prefix), "%s ", time_text(stamp, chunk->time_ns));
-			if (g->details)
-				strcat(prefix, " ");
+			free(prefix);
+			prefix = text_make("%s%s%s%s", g->timestamps ? time_text(stamp, chunk->time_ns) : "",
+				g->timestamps ? " " : "", g->details ? g->attributes : "",
+				g->details ? " " : "");
+			if (!prefix)
+				return -ENOMEM;
 		}
-		err = send_piece(g, chunk->stream, prefix, p, n);
+		err = send_piece(g, chunk->stream, *mid ? "" : prefix, p, n);
 		*mid = !nl;
 		p += n;
 		left -= n;
@@ -173,10 +232,14 @@ void logs_handle(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
 	const char *since = http_query(r, "since"), *until = http_query(r, "until");
-	int64_t lines;
+	int64_t lines = -1;
 
 	if (!c)
 		return;
+	if (container_log_none(c)) {
+		api_error(r, 501, "configured logging driver does not support reading");
+		return;
+	}
 
 	struct logs *g = calloc(1, sizeof(*g));
 
@@ -201,8 +264,13 @@ void logs_handle(struct engine *e, struct http_req *r, const char *name)
 			? "invalid value for \"tail\": all, or a number of lines"
 			: NULL;
 
+	if (g->details)
+		g->attributes = details_of(c);
+	if (!bad && g->details && !g->attributes)
+		bad = "out of memory";
 	if (bad || start_open_output(c)) {
 		api_error(r, bad ? 400 : 500, "%s", bad ? bad : "the container's log cannot be opened");
+		free(g->attributes);
 		free(g);
 		return;
 	}

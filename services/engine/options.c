@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/cgroup.h"
 #include "engine/files.h"
 #include "engine/health.h"
 #include "lib/json.h"
@@ -21,7 +22,6 @@ struct option {
 
 #define WINDOWS "is an option of Windows containers"
 #define V1	"is an option of cgroup v1, which this node does not have"
-#define YET	"is not supported by this engine yet"
 
 static const struct option config_options[] = {
 	{"Hostname", T_STR},
@@ -55,13 +55,13 @@ static const struct option config_options[] = {
 static const struct option host_options[] = {
 	{"CpuShares", T_INT},
 	{"Memory", T_INT},
-	{"CgroupParent", T_STR, YET},
-	{"BlkioWeight", T_INT, YET},
-	{"BlkioWeightDevice", T_ARR, YET},
-	{"BlkioDeviceReadBps", T_ARR, YET},
-	{"BlkioDeviceWriteBps", T_ARR, YET},
-	{"BlkioDeviceReadIOps", T_ARR, YET},
-	{"BlkioDeviceWriteIOps", T_ARR, YET},
+	{"CgroupParent", T_STR},
+	{"BlkioWeight", T_INT},
+	{"BlkioWeightDevice", T_ARR},
+	{"BlkioDeviceReadBps", T_ARR},
+	{"BlkioDeviceWriteBps", T_ARR},
+	{"BlkioDeviceReadIOps", T_ARR},
+	{"BlkioDeviceWriteIOps", T_ARR},
 	{"CpuPeriod", T_INT},
 	{"CpuQuota", T_INT},
 	{"CpuRealtimePeriod", T_INT, V1},
@@ -69,7 +69,7 @@ static const struct option host_options[] = {
 	{"CpusetCpus", T_STR},
 	{"CpusetMems", T_STR},
 	{"Devices", T_ARR},
-	{"DeviceCgroupRules", T_STRS, YET},
+	{"DeviceCgroupRules", T_STRS},
 	{"DeviceRequests", T_ARR, "asks for a device driver (such as a GPU's), of which this node has none"},
 	{"KernelMemory", T_INT, V1},
 	{"KernelMemoryTCP", T_INT, V1},
@@ -96,7 +96,7 @@ static const struct option host_options[] = {
 	{"VolumesFrom", T_STRS},
 	{"Mounts", T_ARR},
 	{"ConsoleSize", T_ARR},
-	{"Annotations", T_STR_MAP, YET},
+	{"Annotations", T_STR_MAP},
 	{"CapAdd", T_STRS},
 	{"CapDrop", T_STRS},
 	{"CgroupnsMode", T_STR},
@@ -106,7 +106,8 @@ static const struct option host_options[] = {
 	{"ExtraHosts", T_STRS},
 	{"GroupAdd", T_STRS},
 	{"IpcMode", T_STR},
-	{"Cgroup", T_STR, YET},
+	{"Cgroup", T_STR,
+		"joins the control group of another engine's container, of which this node has none"},
 	{"Links", T_STRS,
 		"(--link) is not supported by this engine: put both containers on a network of your own"},
 	{"OomScoreAdj", T_INT},
@@ -115,7 +116,8 @@ static const struct option host_options[] = {
 	{"PublishAllPorts", T_BOOL},
 	{"ReadonlyRootfs", T_BOOL},
 	{"SecurityOpt", T_STRS},
-	{"StorageOpt", T_STR_MAP, YET},
+	{"StorageOpt", T_STR_MAP,
+		"(--storage-opt) is not supported by this engine: a container's layer has no size limit of its own"},
 	{"Tmpfs", T_STR_MAP},
 	{"UTSMode", T_STR},
 	{"UsernsMode", T_STR},
@@ -128,8 +130,17 @@ static const struct option host_options[] = {
 	{0},
 };
 
+const char *options_member(bool host, size_t i, const char **refusal)
+{
+	const struct option *table = host ? host_options : config_options;
+
+	*refusal = table[i].refusal;
+	return table[i].name;
+}
+
 static const char *const updatable[] = {"CpuShares", "Memory", "CpuPeriod", "CpuQuota", "CpusetCpus",
-	"CpusetMems", "MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy"};
+	"CpusetMems", "MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit", "BlkioWeight",
+	"RestartPolicy"};
 
 static bool fits(yyjson_val *v, enum type t)
 {
@@ -247,8 +258,8 @@ static int check_modes(yyjson_val *host, char **msg)
 	if (uts && strcmp(uts, "host"))
 		return refuse(msg, "UTSMode", uts, "host");
 	if (userns && strcmp(userns, "host"))
-		return refuse(msg, "UsernsMode", userns,
-			"user namespaces per container are not supported by this engine yet");
+		return refuse(
+			msg, "UsernsMode", userns, "only host: containers share the node's user namespace");
 	if (cg && strcmp(cg, "private") && strcmp(cg, "host"))
 		return refuse(msg, "CgroupnsMode", cg, "private or host");
 	if (runtime && strcmp(runtime, "runc") && strcmp(runtime, "wherry") &&
@@ -282,6 +293,39 @@ static int check_sysctls(yyjson_val *host, char **msg)
 				"only those of the container's own namespaces can be set");
 	}
 	return 0;
+}
+
+static int check_devices(yyjson_val *host, char **msg)
+{
+	size_t i, n;
+	yyjson_val *v;
+
+	yyjson_arr_foreach (json_arr(host, "DeviceCgroupRules"), i, n, v) {
+		int64_t major, minor;
+		char type, access[4];
+
+		if (spec_device_rule_parse(yyjson_get_str(v), &type, &major, &minor, access))
+			return refuse(msg, "device cgroup rule", yyjson_get_str(v),
+				"like \"c 1:3 rwm\": a, b or c, two numbers or *, of r, w and m");
+	}
+	yyjson_arr_foreach (json_arr(host, "Devices"), i, n, v) {
+		const char *access = json_text(v, "CgroupPermissions");
+
+		if (!json_text(v, "PathOnHost") || (access && strspn(access, "rwm") != strlen(access)))
+			return refuse(msg, "device", json_text(v, "PathOnHost") ? access : "",
+				"a path on the node, one in the container, and of r, w and m");
+	}
+	return 0;
+}
+
+static int check_profile(const struct spec_security *sec, uint64_t caps, char **msg)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = sec->profile ? yyjson_mut_doc_new(NULL) : NULL;
+	yyjson_mut_val *filter;
+
+	if (!sec->profile)
+		return 0;
+	return doc ? spec_seccomp_profile(doc, sec->profile, caps, &filter, msg) : -ENOMEM;
 }
 
 static int check_ulimits(yyjson_val *host, char **msg)
@@ -334,15 +378,25 @@ static int check_log(yyjson_val *log, char **msg)
 	size_t i, n;
 	yyjson_val *k, *v;
 
+	static const char *const known[] = {"max-size", "max-file", "labels", "env", "mode"};
+
 	/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are
 	 * not. */
-	if (type && strcmp(type, "json-file") && strcmp(type, "local"))
+	if (type && strcmp(type, "json-file") && strcmp(type, "local") && strcmp(type, "none"))
 		return refuse(msg, "log driver", type,
-			"this engine keeps logs in files of its own (json-file, local)");
-	json_obj_foreach (json_obj(log, "Config"), i, n, k, v)
-		if (strcmp(yyjson_get_str(k), "max-size") && strcmp(yyjson_get_str(k), "max-file"))
-			return refuse(
-				msg, "log option", yyjson_get_str(k), "max-size and max-file are known");
+			"this engine keeps logs in files of its own (json-file, local), or not at all (none)");
+	json_obj_foreach (json_obj(log, "Config"), i, n, k, v) {
+		bool found = false;
+
+		for (size_t j = 0; j < array_len(known); j++)
+			found = found || !strcmp(known[j], yyjson_get_str(k));
+		if (!found || (type && !strcmp(type, "none")))
+			return refuse(msg, "log option", yyjson_get_str(k),
+				"max-size, max-file, labels, env and mode=blocking are known, and none with driver none");
+		if (!strcmp(yyjson_get_str(k), "mode") && !yyjson_equals_str(v, "blocking"))
+			return refuse(msg, "log option mode", yyjson_get_str(v),
+				"only blocking: a container waits for its log rather than lose a line");
+	}
 	if (spec_log_limits(json_obj(log, "Config"), &size, &files)) {
 		*msg = text_make("invalid log options: max-size is at least 4k (10m), max-file 1 to 1000");
 		return -EINVAL;
@@ -428,6 +482,14 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 		err = spec_caps(json_arr(host, "CapAdd"), json_arr(host, "CapDrop"), false, &caps, msg);
 	if (!err)
 		err = spec_security_opts(json_arr(host, "SecurityOpt"), &sec, msg);
+	if (!err)
+		err = check_profile(&sec, caps, msg);
+	if (!err)
+		err = check_devices(host, msg);
+	if (!err)
+		err = spec_block_io_check(host, msg);
+	if (!err && json_text(host, "CgroupParent"))
+		err = cgroup_parent_check(json_text(host, "CgroupParent"), msg);
 	return err;
 }
 
@@ -449,5 +511,7 @@ int options_check_update(yyjson_val *update, char **msg)
 				"it cannot be changed on an existing container");
 	}
 	err = check_numbers(update, msg);
+	if (!err)
+		err = spec_block_io_check(update, msg);
 	return err ? err : check_restart(json_obj(update, "RestartPolicy"), false, msg);
 }

@@ -14,6 +14,9 @@
 
 /* 0, or -EINVAL with *msg. Any of them may be NULL. */
 must_check int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
+/* The table itself: the i-th member of Config or of HostConfig, NULL after the last; *refusal as the client hears it,
+ * NULL when it is supported. */
+const char *options_member(bool host, size_t i, const char **refusal);
 /* What POST /containers/ID/update may change. */
 must_check int options_check_update(yyjson_val *update, char **msg);
 

@@ -238,6 +238,18 @@ static int rotate(struct output *l)
 	return 0;
 }
 
+void output_clear(struct output *l)
+{
+	int err = rotate(l);
+
+	if (err) {
+		log_errno(-err, "op=log-clear");
+		return;
+	}
+	while (l->first < l->seg)
+		segment_unlink(l, l->first++);
+}
+
 /* The disk is full: the container goes on, its output is lost and counted. */
 static ssize_t discard(struct output *l, int pipe)
 {

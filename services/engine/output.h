@@ -23,6 +23,9 @@
 enum { OUTPUT_STDOUT = 1, OUTPUT_STDERR = 2 }; /* as the attach protocol numbers them */
 enum { OUTPUT_DEFAULT_FILES = 5, OUTPUT_SPLICE_MAX = 1 << 20 };
 #define OUTPUT_DEFAULT_SIZE (INT64_C(10) << 20)
+/* Of a container without a log: as much as an attached client may lag behind. */
+enum { OUTPUT_NONE_FILES = 2 };
+#define OUTPUT_NONE_SIZE (INT64_C(1) << 20)
 
 struct output_record {
 	int64_t time_ns;
@@ -54,6 +57,9 @@ bool output_ended(const struct output *l);
 /* When the last reference goes, this directory is removed (trash.h). Copied. */
 must_check int output_trash(
 	struct output *l, const char *path, void (*fn)(const char *path, void *arg), void *arg);
+
+/* Drops all that is there; readers that are at it see no more of it. */
+void output_clear(struct output *l);
 
 /* ---- reading */
 

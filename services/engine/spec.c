@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/cgroup.h"
 #include "engine/container.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
@@ -342,17 +343,17 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	const char *uts = json_text(c->host, "UTSMode");
 	struct spec_security sec;
 	uint64_t caps;
-	char short_id[13], cgroup[200];
-	int err = doc ? spec_caps(json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"), privileged,
-				&caps, msg)
-		      : -ENOMEM;
+	char short_id[13];
+	cleanup(freep) char *cgroup = text_make("%s/%s", container_cgroup_parent(c), c->id);
+	int err = doc && cgroup ? spec_caps(json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"),
+					  privileged, &caps, msg)
+				: -ENOMEM;
 
 	if (!err)
 		err = spec_security_opts(json_arr(c->host, "SecurityOpt"), &sec, msg);
 	if (err)
 		return err;
 	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
-	snprintf(cgroup, sizeof(cgroup), "%s/%s", c->e->cgroup, c->id);
 
 	yyjson_mut_val *spec = yyjson_mut_obj(doc), *root = yyjson_mut_obj(doc),
 		       *linux_ = yyjson_mut_obj(doc);
@@ -376,20 +377,33 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	if (mounts_root_propagation(c))
 		yyjson_mut_obj_add_str(doc, linux_, "rootfsPropagation", mounts_root_propagation(c));
 	yyjson_mut_obj_add_val(doc, linux_, "resources", resources);
-	yyjson_mut_obj_add_str(doc, linux_, "cgroupsPath", cgroup);
+	yyjson_mut_obj_add_strcpy(doc, linux_, "cgroupsPath", cgroup);
 	err = namespaces(c, doc, linux_, netns_fd, msg);
 	if (!err)
 		err = spec_devices(c, doc, linux_, resources, msg);
 	if (err)
 		return err;
+	err = spec_block_io(c->host, doc, resources, msg);
+	if (err)
+		return err;
 	sysctls(c, doc, linux_, own_net);
+	if (json_obj(c->host, "Annotations"))
+		json_copy(doc, spec, "annotations", json_obj(c->host, "Annotations"));
 	if (!privileged) {
 		paths(doc, linux_, "maskedPaths", json_arr(c->host, "MaskedPaths"), masked,
 			array_len(masked));
 		paths(doc, linux_, "readonlyPaths", json_arr(c->host, "ReadonlyPaths"), read_only,
 			array_len(read_only));
-		if (!sec.seccomp_off)
-			yyjson_mut_obj_add_val(doc, linux_, "seccomp", spec_seccomp(doc, caps));
+	}
+	if (sec.profile) {
+		yyjson_mut_val *filter = NULL;
+
+		err = spec_seccomp_profile(doc, sec.profile, caps, &filter, msg);
+		if (err)
+			return err;
+		yyjson_mut_obj_add_val(doc, linux_, "seccomp", filter);
+	} else if (!privileged && !sec.seccomp_off) {
+		yyjson_mut_obj_add_val(doc, linux_, "seccomp", spec_seccomp(doc, caps));
 	}
 	err = disk_replace_json(c->run, "config.json", doc, 0);
 	if (err)

@@ -64,8 +64,19 @@ yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u)
 /* The default filter for these capabilities. */
 yyjson_mut_val *spec_seccomp(yyjson_mut_doc *doc, uint64_t caps);
 
+/**
+ * spec_seccomp_profile() - a filter of the user's own
+ * @text: JSON as Docker writes profiles
+ * @out: receives linux.seccomp, made in @doc
+ *
+ * Return: 0, or -EINVAL with *msg.
+ */
+must_check int spec_seccomp_profile(
+	yyjson_mut_doc *doc, const char *text, uint64_t caps, yyjson_mut_val **out, char **msg);
+
 struct spec_security {
-	bool no_new_privileges, seccomp_off;
+	bool no_new_privileges, seccomp_off, writable_cgroups;
+	const char *profile; /* the text of a profile of one's own; borrowed; NULL: the default */
 };
 must_check int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg);
 
@@ -83,6 +94,14 @@ must_check int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut
 must_check int spec_log_limits(yyjson_val *opts, int64_t *size, int64_t *files);
 /* "10m", "1g", "512": bytes. 0 or -EINVAL */
 must_check int spec_size_parse(const char *s, int64_t *out);
+
+/* linux.resources.blockIO; at create the numbers are checked, at start the devices are looked up. 0 or -errno with
+ * *msg. */
+must_check int spec_block_io_check(yyjson_val *host, char **msg);
+must_check int spec_block_io(yyjson_val *host, yyjson_mut_doc *doc, yyjson_mut_val *resources, char **msg);
+/* "c 1:3 rwm", "b *:* r": 0 or -EINVAL. */
+must_check int spec_device_rule_parse(
+	const char *s, char *type, int64_t *major, int64_t *minor, char access[4]);
 
 /* linux.resources from HostConfig (create, update). */
 yyjson_mut_val *spec_resources(yyjson_val *host, yyjson_mut_doc *doc);

@@ -135,10 +135,16 @@ int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg)
 			   !strcmp(s, "label=disable") || !strcmp(s, "label:disable")) {
 			continue; /* what they ask for is how it is: there is neither AppArmor nor SELinux
 				     here */
-		} else if (!strncmp(s, "seccomp", 7)) {
+		} else if (!strncmp(s, "seccomp=", 8) || !strncmp(s, "seccomp:", 8)) {
+			out->profile = s + 8;
+			out->seccomp_off = false;
+		} else if (!strcmp(s, "writable-cgroups") || !strcmp(s, "writable-cgroups=true")) {
+			out->writable_cgroups = true;
+		} else if (!strcmp(s, "writable-cgroups=false")) {
+			out->writable_cgroups = false;
+		} else if (!strncmp(s, "apparmor", 8) || !strncmp(s, "label", 5)) {
 			*msg = text_make(
-				"seccomp profiles of one's own are not supported by this engine yet: builtin or "
-				"unconfined");
+				"--security-opt %.128s: this node has neither AppArmor nor SELinux", s);
 			return -EINVAL;
 		} else {
 			*msg = text_make(

@@ -68,6 +68,41 @@ static void all_nodes(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *dir
 		closedir(d);
 }
 
+/* "*" is -1. */
+static int parse_number(const char **p, int64_t *out)
+{
+	char *end;
+
+	if (**p == '*') {
+		++*p;
+		*out = -1;
+		return 0;
+	}
+	if (**p < '0' || **p > '9')
+		return -EINVAL;
+	errno = 0;
+	*out = strtoll(*p, &end, 10);
+	*p = end;
+	return errno || *out > UINT32_MAX ? -EINVAL : 0;
+}
+
+int spec_device_rule_parse(const char *s, char *type, int64_t *major, int64_t *minor, char access[4])
+{
+	size_t n;
+
+	if (!s || !strchr("abc", *s) || !*s || s[1] != ' ')
+		return -EINVAL;
+	*type = *s;
+	s += 2;
+	if (parse_number(&s, major) || *s++ != ':' || parse_number(&s, minor) || *s++ != ' ')
+		return -EINVAL;
+	n = strspn(s, "rwm");
+	if (!n || n > 3 || s[n])
+		return -EINVAL;
+	memcpy(access, s, n + 1);
+	return 0;
+}
+
 int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, yyjson_mut_val *resources,
 	char **msg)
 {
@@ -95,6 +130,15 @@ int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux
 	allow(doc, rules, true, "c", 5, 2, "rwm");
 	allow(doc, rules, true, "c", 136, -1, "rwm");
 
+	yyjson_arr_foreach (json_arr(c->host, "DeviceCgroupRules"), i, n, v) {
+		char type, access[4], text[2] = {0};
+		int64_t maj, min;
+
+		if (spec_device_rule_parse(yyjson_get_str(v), &type, &maj, &min, access))
+			continue; /* checked at create */
+		*text = type;
+		allow(doc, rules, true, type == 'a' ? NULL : text, maj, min, access);
+	}
 	yyjson_arr_foreach (json_arr(c->host, "Devices"), i, n, v) {
 		const char *from = json_text(v, "PathOnHost"), *to = json_text(v, "PathInContainer");
 		const char *access = json_text(v, "CgroupPermissions");

@@ -122,11 +122,14 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 {
 	struct build b = {.c = c, .doc = doc, .list = yyjson_mut_arr(doc)};
 	bool privileged = json_bool(c->host, "Privileged");
+	struct spec_security sec = {0};
+	cleanup(freep) char *ignored = NULL;
 	const char *ipc = json_text(c->host, "IpcMode");
 	int64_t shm = json_int(c->host, "ShmSize", 0);
 	cleanup(freep) char *shm_options = text_make(
 		"nosuid,noexec,nodev,mode=1777,size=%lld", (long long)(shm > 0 ? shm : SHM_DEFAULT_BYTES));
 
+	(void)!spec_security_opts(json_arr(c->host, "SecurityOpt"), &sec, &ignored); /* checked at create */
 	ours(&b, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	ours(&b, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	ours(&b, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
@@ -139,7 +142,8 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 		ours(&b, "/sys", "bind", "/sys",
 			privileged ? "rbind,nosuid,noexec,nodev,rw" : "rbind,nosuid,noexec,nodev,ro");
 	ours(&b, "/sys/fs/cgroup", "cgroup", "cgroup",
-		privileged ? "nosuid,noexec,nodev,relatime,rw" : "nosuid,noexec,nodev,relatime,ro");
+		privileged || sec.writable_cgroups ? "nosuid,noexec,nodev,relatime,rw"
+						   : "nosuid,noexec,nodev,relatime,ro");
 	ours(&b, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 	if (ipc && !strcmp(ipc, "host"))
 		ours(&b, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");

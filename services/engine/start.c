@@ -92,6 +92,11 @@ int start_open_output(struct container *c)
 	yyjson_val *opts = json_obj(json_obj(c->host, "LogConfig"), "Config");
 	int64_t size = OUTPUT_DEFAULT_SIZE, files = OUTPUT_DEFAULT_FILES;
 
+	/* No log is kept: what lies here is on its way to attached clients. */
+	if (container_log_none(c)) {
+		size = OUTPUT_NONE_SIZE;
+		files = OUTPUT_NONE_FILES;
+	}
 	(void)!spec_log_limits(opts, &size, &files); /* checked at create */
 
 	cleanup(freep) char *dir = text_make("%s/log", c->dir);
@@ -312,6 +317,8 @@ static int prepare(struct start *s, char **msg)
 		*msg = text_make("cannot prepare the container's directories: %s", strerror(-err));
 		return err;
 	}
+	if (container_log_none(c))
+		output_clear(c->output);
 	output_resume(c->output);
 	err = mount_root(c, msg);
 	if (!err)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/api.h"
+#include "engine/archive/sizes.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
@@ -118,7 +119,7 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 {
 	static const char *const volume_drivers[] = {"local"};
 	static const char *const network_drivers[] = {"bridge", "host", "ipvlan", "macvlan", "null"};
-	static const char *const log_drivers[] = {"json-file", "local"},
+	static const char *const log_drivers[] = {"json-file", "local", "none"},
 				 *const security[] = {"name=seccomp,profile=builtin", "name=cgroupns"};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *v, *rt;
@@ -151,7 +152,7 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	yyjson_mut_obj_add_val(doc, v, "Volume", texts(doc, volume_drivers, 1));
 	yyjson_mut_obj_add_val(doc, v, "Network", texts(doc, network_drivers, array_len(network_drivers)));
 	yyjson_mut_obj_add_null(doc, v, "Authorization");
-	yyjson_mut_obj_add_val(doc, v, "Log", texts(doc, log_drivers, 2));
+	yyjson_mut_obj_add_val(doc, v, "Log", texts(doc, log_drivers, 3));
 	yyjson_mut_obj_add_val(doc, o, "Plugins", v);
 	static const char *const yes[] = {"MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota",
 		"CPUShares", "CPUSet", "PidsLimit", "IPv4Forwarding"};
@@ -215,16 +216,24 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	api_json(r, 200, doc);
 }
 
-static void df(struct engine *e, struct http_req *r, const char *arg)
+/* type=container&type=image&...: all when none is named. */
+static bool asked(const struct http_req *r, const char *type)
 {
-	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc), *imgs = yyjson_mut_arr(doc);
-	yyjson_mut_val *vols = yyjson_mut_arr(doc);
+	const char *types[8];
+	size_t n = http_query_all(r, "type", types, array_len(types));
+
+	for (size_t i = 0; i < n && i < array_len(types); i++)
+		if (!strcmp(types[i], type))
+			return true;
+	return !n;
+}
+
+static yyjson_mut_val *df_images(struct engine *e, yyjson_mut_doc *doc, uint64_t *layers)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
 	const struct image **images = NULL;
 	ssize_t n = image_store_list(e->images, &images);
-	uint64_t layers = 0;
 
-	yyjson_mut_doc_set_root(doc, o);
 	for (ssize_t i = 0; i < n; i++) {
 		yyjson_mut_val *im = image_summary(e, images[i], doc);
 		int64_t users = 0;
@@ -232,33 +241,72 @@ static void df(struct engine *e, struct http_req *r, const char *arg)
 		for (size_t k = 0; k < e->n_containers; k++)
 			users += !strcmp(e->containers[k]->image_id, images[i]->id);
 		yyjson_mut_obj_put(im, yyjson_mut_str(doc, "Containers"), yyjson_mut_int(doc, users));
-		yyjson_mut_arr_append(imgs, im);
-		layers += images[i]->size_bytes;
+		yyjson_mut_arr_append(arr, im);
+		*layers += images[i]->size_bytes;
 	}
 	if (n >= 0)
 		image_list_free(images, (size_t)n);
+	return arr;
+}
+
+static yyjson_mut_val *df_containers(struct engine *e, yyjson_mut_doc *doc, const struct sizes *s)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
 	for (size_t i = 0; i < e->n_containers; i++) {
 		yyjson_mut_val *c = container_summary(e->containers[i], doc);
 
-		yyjson_mut_obj_add_int(doc, c, "SizeRw", 0);
-		yyjson_mut_obj_add_int(doc, c, "SizeRootFs", 0);
+		container_add_sizes(e->containers[i], doc, c, s);
 		yyjson_mut_arr_append(arr, c);
 	}
-	for (size_t i = 0; i < e->volumes->n; i++) {
-		yyjson_mut_val *v = volume_json(e, e->volumes->list[i], doc), *use = yyjson_mut_obj(doc);
+	return arr;
+}
 
-		/* -1 is Docker's "not known". */
-		yyjson_mut_obj_add_int(doc, use, "Size", -1);
-		yyjson_mut_obj_add_int(doc, use, "RefCount", volume_in_use(e, e->volumes->list[i]->name));
+static yyjson_mut_val *df_volumes(struct engine *e, yyjson_mut_doc *doc, const struct sizes *s)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+
+	for (size_t i = 0; i < e->volumes->n; i++) {
+		struct volume *vol = e->volumes->list[i];
+		yyjson_mut_val *v = volume_json(e, vol, doc), *use = yyjson_mut_obj(doc);
+
+		yyjson_mut_obj_add_int(doc, use, "Size", sizes_volume(s, vol->name));
+		yyjson_mut_obj_add_int(doc, use, "RefCount", volume_in_use(e, vol->name));
 		yyjson_mut_obj_add_val(doc, v, "UsageData", use);
-		yyjson_mut_arr_append(vols, v);
+		yyjson_mut_arr_append(arr, v);
 	}
+	return arr;
+}
+
+static void df_counted(struct engine *e, struct http_req *r, const struct sizes *s)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *none = yyjson_mut_null(doc), *images = none;
+	uint64_t layers = 0;
+
+	yyjson_mut_doc_set_root(doc, o);
+	if (asked(r, "image"))
+		images = df_images(e, doc, &layers);
 	yyjson_mut_obj_add_uint(doc, o, "LayersSize", layers);
-	yyjson_mut_obj_add_val(doc, o, "Images", imgs);
-	yyjson_mut_obj_add_val(doc, o, "Containers", arr);
-	yyjson_mut_obj_add_val(doc, o, "Volumes", vols);
-	yyjson_mut_obj_add_val(doc, o, "BuildCache", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(doc, o, "Images", images);
+	yyjson_mut_obj_add_val(doc, o, "Containers",
+		asked(r, "container") ? df_containers(e, doc, s) : yyjson_mut_null(doc));
+	yyjson_mut_obj_add_val(
+		doc, o, "Volumes", asked(r, "volume") ? df_volumes(e, doc, s) : yyjson_mut_null(doc));
+	yyjson_mut_obj_add_val(
+		doc, o, "BuildCache", asked(r, "build-cache") ? yyjson_mut_arr(doc) : yyjson_mut_null(doc));
 	api_json(r, 200, doc);
+}
+
+static void df(struct engine *e, struct http_req *r, const char *arg)
+{
+	unsigned what =
+		(asked(r, "container") ? SIZES_CONTAINERS : 0) | (asked(r, "volume") ? SIZES_VOLUMES : 0);
+
+	if (what)
+		sizes_count(e, r, what, NULL, df_counted);
+	else
+		df_counted(e, r, NULL);
 }
 
 static void no_plugins(struct engine *e, struct http_req *r, const char *arg)

@@ -70,6 +70,17 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 	}
 	if (shares > 0)
 		err = set_number(c, "cpu.weight", 1 + ((shares < 2 ? 2 : shares) - 2) * 9999 / 262142, err);
+	if (!err && json_int(update, "BlkioWeight", 0)) {
+		int64_t w = json_int(update, "BlkioWeight", 0);
+
+		/* As the runtime writes it at create: BFQ takes the number, io.cost wants 1 to 10000. */
+		snprintf(text, sizeof(text), "default %lld", (long long)w);
+		err = container_cgroup_write(c, "io.bfq.weight", text);
+		if (err == -ENOENT) {
+			snprintf(text, sizeof(text), "default %lld", (long long)(1 + (w - 10) * 9999 / 990));
+			err = container_cgroup_write(c, "io.weight", text);
+		}
+	}
 	if (!err && cpus)
 		err = container_cgroup_write(c, "cpuset.cpus", cpus);
 	if (!err && mems)

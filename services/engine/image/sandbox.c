@@ -71,6 +71,16 @@ static const int copier_calls[] = {
 	SCMP_SYS(umask),
 };
 
+static const int packer_calls[] = {
+	CALLS_COMMON,
+	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(flistxattr),
+	SCMP_SYS(fgetxattr),
+};
+
 static const int downloader_calls[] = {
 	CALLS_COMMON,
 	SCMP_SYS(ftruncate),
@@ -185,10 +195,8 @@ static int close_others(const int *keep, size_t n)
 	return syscall(SYS_close_range, from, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static int enter_tree(int root, const int *keep, size_t n_keep, const int *calls, size_t n_calls)
+static int confine(int root, const int *keep, size_t n_keep, uint64_t caps, const int *calls, size_t n_calls)
 {
-	const uint64_t caps = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER | 1 << CAP_FSETID |
-			      1 << CAP_MKNOD | 1U << CAP_SETFCAP;
 	/* zstd's window and libarchive's buffers; a bound on what a damaged stream can make them ask for */
 	const struct rlimit memory = {1ULL << 30, 1ULL << 30}, none = {0, 0};
 	int r;
@@ -213,14 +221,24 @@ static int enter_tree(int root, const int *keep, size_t n_keep, const int *calls
 	return r < 0 ? log_errno(-r, "op=seccomp") : 0;
 }
 
+static const uint64_t unpacker_caps = 1 << CAP_CHOWN | 1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER |
+				      1 << CAP_FSETID | 1 << CAP_MKNOD | 1U << CAP_SETFCAP;
+
 int sandbox_unpacker(int root, const int *keep, size_t n_keep)
 {
-	return enter_tree(root, keep, n_keep, unpacker_calls, array_len(unpacker_calls));
+	return confine(root, keep, n_keep, unpacker_caps, unpacker_calls, array_len(unpacker_calls));
 }
 
 int sandbox_copier(int root, const int *keep, size_t n_keep)
 {
-	return enter_tree(root, keep, n_keep, copier_calls, array_len(copier_calls));
+	return confine(root, keep, n_keep, unpacker_caps, copier_calls, array_len(copier_calls));
+}
+
+int sandbox_packer(int root, const int *keep, size_t n_keep)
+{
+	const uint64_t caps = 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH;
+
+	return confine(root, keep, n_keep, caps, packer_calls, array_len(packer_calls));
 }
 
 int sandbox_downloader(void)

@@ -5,8 +5,8 @@
 #include "lib/util.h"
 
 /*
- * Workers give away what they do not need, first thing. Neither can gain privileges again
- * or start a program.
+ * Workers give away what they do not need, first thing: the two of a pull, and those that copy a container's files.
+ * None can gain privileges again or start a program.
  */
 
 /*
@@ -14,6 +14,9 @@
  * owner and mode of files, device nodes and file capabilities. 0 or -errno.
  */
 must_check int sandbox_unpacker(int root, const int *keep, size_t n_keep);
+
+/* The packer: the same walls around one that only reads. 0 or -errno. */
+must_check int sandbox_packer(int root, const int *keep, size_t n_keep);
 
 /*
  * The copier of a build: as the unpacker, without device nodes and hard links.

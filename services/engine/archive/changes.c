@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* docker diff: the overlay's upper directory against the image. And how much there is in a directory. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <yyjson.h>
+
+#include "engine/archive/worker.h"
+#include "engine/files.h"
+
+enum { CHANGE_MODIFIED, CHANGE_ADDED, CHANGE_DELETED };
+enum { DEPTH_MAX = 256, CHANGES_MAX = 1 << 20, PATHS_MAX = 1 << 20 };
+
+struct diff {
+	int lower;
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *list;
+};
+
+static bool whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && !st->st_rdev;
+}
+
+/* What the engine and the runtime put into every container. */
+static bool ours(const char *path, const struct stat *st)
+{
+	static const char *const dirs[] = {"/dev", "/proc", "/sys"}, *const files[] = {"/etc/hostname",
+									     "/etc/hosts", "/etc/resolv.conf",
+									     "/sbin/docker-init"};
+
+	for (size_t i = 0; S_ISDIR(st->st_mode) && i < array_len(dirs); i++)
+		if (!strcmp(dirs[i], path))
+			return true;
+	for (size_t i = 0; S_ISREG(st->st_mode) && !st->st_size && i < array_len(files); i++)
+		if (!strcmp(files[i], path))
+			return true;
+	return false;
+}
+
+static int report(struct diff *f, const char *path, int kind)
+{
+	yyjson_mut_val *o = yyjson_mut_arr_add_obj(f->doc, f->list);
+
+	return yyjson_mut_arr_size(f->list) <= CHANGES_MAX && o &&
+			       yyjson_mut_obj_add_strcpy(f->doc, o, "Path", path) &&
+			       yyjson_mut_obj_add_int(f->doc, o, "Kind", kind)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int walk(struct diff *f, int dir, const char *path, int depth)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!d) {
+		err = -errno;
+		closep(&copy);
+		return err;
+	}
+	if (depth > DEPTH_MAX)
+		err = -ELOOP;
+	for (struct dirent *ent; !err && (ent = readdir(d));) {
+		cleanup(freep) char *child = NULL;
+		struct stat st, below;
+		bool was;
+
+		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, ".."))
+			continue;
+		child = text_make("%s/%s", path, ent->d_name);
+		if (!child)
+			err = -ENOMEM;
+		else if (fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue; /* gone meanwhile */
+		if (err || ours(child, &st))
+			continue;
+		/* The path below the upper directory has no links in it; below the image it may. */
+		cleanup(closep) int fd = worker_open(f->lower, child, O_PATH | O_NOFOLLOW);
+
+		was = fd >= 0 && !fstat(fd, &below);
+		if (whiteout(&st))
+			err = was ? report(f, child, CHANGE_DELETED) : 0;
+		else
+			err = report(f, child, was ? CHANGE_MODIFIED : CHANGE_ADDED);
+		if (!err && S_ISDIR(st.st_mode)) {
+			cleanup(closep) int sub =
+				openat(dir, ent->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+			if (sub >= 0)
+				err = walk(f, sub, child, depth + 1);
+		}
+	}
+	closedir(d);
+	return err;
+}
+
+int worker_changes(int upper, int lower)
+{
+	struct diff f = {.lower = lower, .doc = yyjson_mut_doc_new(NULL)};
+	cleanup(freep) char *text = NULL;
+	size_t len = 0;
+	int err = f.doc ? 0 : -ENOMEM;
+
+	if (!err) {
+		f.list = yyjson_mut_arr(f.doc);
+		yyjson_mut_doc_set_root(f.doc, f.list);
+		err = walk(&f, upper, "", 0);
+	}
+	if (!err) {
+		text = yyjson_mut_write(f.doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len);
+		err = text ? file_write_all(1, "\n", 1) : -ENOMEM;
+	}
+	if (!err)
+		err = file_write_all(1, text, len);
+	yyjson_mut_doc_free(f.doc);
+	return err ? worker_fail(WORKER_FAILED, "the changes cannot be read: %s", strerror(-err)) : WORKER_OK;
+}
+
+/* ---- sizes */
+
+/* Files with several names count once: by inode, in a table that grows. */
+struct inodes {
+	ino_t *slots; /* 0: free */
+	size_t n, max;
+};
+
+static bool seen(struct inodes *s, ino_t ino)
+{
+	size_t i;
+
+	if (s->n * 2 >= s->max) {
+		struct inodes more = {.max = s->max ? s->max * 2 : 1024};
+
+		more.slots = calloc(more.max, sizeof(*more.slots));
+		if (!more.slots)
+			return false;
+		for (i = 0; i < s->max; i++)
+			if (s->slots[i])
+				(void)!seen(&more, s->slots[i]);
+		free(s->slots);
+		*s = more;
+	}
+	i = (size_t)(((uint64_t)ino * 0x9e3779b97f4a7c15ULL) >> 32) & (s->max - 1);
+	while (s->slots[i] && s->slots[i] != ino)
+		i = (i + 1) & (s->max - 1);
+	if (s->slots[i])
+		return true;
+	s->slots[i] = ino;
+	s->n++;
+	return false;
+}
+
+static int sum(int dir, struct inodes *inodes, int64_t *total, int depth)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!d) {
+		closep(&copy);
+		return -errno;
+	}
+	for (struct dirent *ent; depth < DEPTH_MAX && (ent = readdir(d));) {
+		struct stat st;
+
+		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, "..") ||
+			fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISDIR(st.st_mode)) {
+			cleanup(closep) int sub =
+				openat(dir, ent->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+			if (sub >= 0)
+				(void)!sum(sub, inodes, total, depth + 1);
+		} else if (st.st_nlink < 2 || !seen(inodes, st.st_ino)) {
+			*total += st.st_size;
+		}
+	}
+	closedir(d);
+	return 0;
+}
+
+int worker_size(void)
+{
+	char path[PATH_MAX];
+
+	while (fgets(path, sizeof(path), stdin)) {
+		struct inodes inodes = {0};
+		int64_t total = 0;
+
+		path[strcspn(path, "\n")] = 0;
+
+		cleanup(closep) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+		if (dir < 0 && errno == ENOENT)
+			total = 0; /* nothing has been written yet */
+		else if (dir < 0 || sum(dir, &inodes, &total, 0))
+			total = -1;
+		free(inodes.slots);
+		printf("%lld\n", (long long)total);
+	}
+	return fflush(stdout) ? WORKER_FAILED : WORKER_OK;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The table of options against the API description: each member is supported or refused by name, and the page that
+ * says so to users says the same. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/files.h"
+#include "engine/options.h"
+#include "lib/json.h"
+
+/* ContainerConfig, and HostConfig with its Resources, of API 1.51. */
+static const char config_members[] =
+	"Hostname Domainname User AttachStdin AttachStdout AttachStderr ExposedPorts Tty OpenStdin StdinOnce Env Cmd "
+	"Healthcheck ArgsEscaped Image Volumes WorkingDir Entrypoint NetworkDisabled MacAddress OnBuild Labels StopSignal "
+	"StopTimeout Shell";
+static const char host_members[] =
+	"CpuShares Memory CgroupParent BlkioWeight BlkioWeightDevice BlkioDeviceReadBps BlkioDeviceWriteBps "
+	"BlkioDeviceReadIOps BlkioDeviceWriteIOps CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime CpusetCpus "
+	"CpusetMems Devices DeviceCgroupRules DeviceRequests KernelMemoryTCP MemoryReservation MemorySwap MemorySwappiness "
+	"NanoCpus OomKillDisable Init PidsLimit Ulimits CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth Binds "
+	"ContainerIDFile LogConfig NetworkMode PortBindings RestartPolicy AutoRemove VolumeDriver VolumesFrom Mounts "
+	"ConsoleSize Annotations CapAdd CapDrop CgroupnsMode Dns DnsOptions DnsSearch ExtraHosts GroupAdd IpcMode Cgroup "
+	"Links OomScoreAdj PidMode Privileged PublishAllPorts ReadonlyRootfs SecurityOpt StorageOpt Tmpfs UTSMode "
+	"UsernsMode ShmSize Sysctls Runtime Isolation MaskedPaths ReadonlyPaths";
+
+static bool in_table(bool host, const char *name)
+{
+	const char *member, *refusal;
+
+	for (size_t i = 0; (member = options_member(host, i, &refusal)); i++)
+		if (!strcmp(member, name))
+			return true;
+	return false;
+}
+
+static void every_member_has_a_verdict(void **state)
+{
+	for (int host = 0; host < 2; host++) {
+		cleanup(freep) char *names = strdup(host ? host_members : config_members);
+
+		for (char *save = NULL, *n = strtok_r(names, " ", &save); n; n = strtok_r(NULL, " ", &save))
+			if (!in_table(host, n))
+				fail_msg("%s is not in the table", n);
+	}
+}
+
+/* Whatever the verdict: it is not ignored. A refused one fails when it is set to something. */
+static void refused_members_fail_by_name(void **state)
+{
+	static const char *const values[] = {"\"x\"", "true", "7", "[\"x\"]", "{\"a\":\"b\"}", "[{}]"};
+	const char *member, *refusal;
+
+	for (int host = 0; host < 2; host++)
+		for (size_t i = 0; (member = options_member(host, i, &refusal)); i++)
+			for (size_t v = 0; v < array_len(values); v++) {
+				cleanup(freep) char *text = text_make("{\"%s\":%s}", member, values[v]),
+						    *msg = NULL;
+				cleanup(json_docp) yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+				yyjson_val *o = yyjson_doc_get_root(doc);
+				int err = options_check(host ? NULL : o, host ? o : NULL, NULL, &msg);
+
+				if (refusal && (err != -EINVAL || !strstr(msg, member)))
+					fail_msg("%s is not refused by its name", text);
+			}
+}
+
+static void unknown_members_are_refused(void **state)
+{
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read("{\"Nonsense\":1}", 14, 0);
+	cleanup(freep) char *msg = NULL, *again = NULL;
+
+	assert_int_equal(options_check(yyjson_doc_get_root(doc), NULL, NULL, &msg), -EINVAL);
+	assert_non_null(strstr(msg, "Nonsense"));
+	assert_int_equal(options_check(NULL, yyjson_doc_get_root(doc), NULL, &again), -EINVAL);
+	assert_non_null(strstr(again, "HostConfig.Nonsense"));
+}
+
+static void the_page_says_the_same(void **state)
+{
+	cleanup(freep) char *page = NULL;
+	const char *member, *refusal;
+	size_t len;
+
+	assert_int_equal(file_read(AT_FDCWD, "services/engine/OPTIONS.md", 1 << 20, &page, &len), 0);
+	for (int host = 0; host < 2; host++)
+		for (size_t i = 0; (member = options_member(host, i, &refusal)); i++) {
+			cleanup(freep) char *line =
+				text_make(refusal ? "| `%s` | refused: %s |" : "| `%s` | supported%s", member,
+					refusal ? refusal : "");
+
+			if (!strstr(page, line))
+				fail_msg("OPTIONS.md has no line %s", line);
+		}
+}
+
+static int check(const char *host_json, char **msg)
+{
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(host_json, strlen(host_json), 0);
+
+	assert_non_null(doc);
+	*msg = NULL;
+	return options_check(NULL, yyjson_doc_get_root(doc), NULL, msg);
+}
+
+static void values_are_checked(void **state)
+{
+	static const struct {
+		const char *host, *words; /* NULL: accepted */
+	} cases[] = {
+		{"{\"DeviceCgroupRules\":[\"c 1:3 rwm\",\"b *:* r\"]}", NULL},
+		{"{\"DeviceCgroupRules\":[\"x 1:3 rwm\"]}", "device cgroup rule"},
+		{"{\"DeviceCgroupRules\":[\"c 1:3\"]}", "device cgroup rule"},
+		{"{\"BlkioWeight\":500}", NULL},
+		{"{\"BlkioWeight\":5}", "from 10 to 1000"},
+		{"{\"BlkioDeviceReadBps\":[{\"Path\":\"/dev/vda\",\"Rate\":1}]}", NULL},
+		{"{\"BlkioDeviceReadBps\":[{\"Rate\":1}]}", "BlkioDeviceReadBps"},
+		{"{\"CgroupParent\":\"/a/b\"}", NULL},
+		{"{\"CgroupParent\":\"/a/../../b\"}", "CgroupParent"},
+		{"{\"CgroupParent\":\"/services/engine\"}", "the node's own"},
+		{"{\"CgroupParent\":\"/\"}", "CgroupParent"},
+		{"{\"LogConfig\":{\"Type\":\"none\"}}", NULL},
+		{"{\"LogConfig\":{\"Type\":\"none\",\"Config\":{\"max-size\":\"1m\"}}}", "driver none"},
+		{"{\"LogConfig\":{\"Type\":\"syslog\"}}", "log driver"},
+		{"{\"LogConfig\":{\"Config\":{\"mode\":\"non-blocking\"}}}", "only blocking"},
+		{"{\"SecurityOpt\":[\"apparmor=docker-default\"]}", "AppArmor"},
+		{"{\"SecurityOpt\":[\"label=type:x\"]}", "SELinux"},
+		{"{\"SecurityOpt\":[\"seccomp={\\\"defaultAction\\\":\\\"SCMP_ACT_ALLOW\\\"}\"]}", NULL},
+		{"{\"SecurityOpt\":[\"seccomp={}\"]}", "defaultAction"},
+		{"{\"SecurityOpt\":[\"seccomp=nonsense\"]}", "seccomp profile"},
+		{"{\"UTSMode\":\"container:x\"}", "UTSMode"},
+		{"{\"Annotations\":{\"a\":\"b\"}}", NULL},
+		{"{\"Sysctls\":{\"kernel.panic\":\"1\"}}", "sysctl"},
+		{"{\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":9,\"Hard\":1}]}", "ulimit"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *msg = NULL;
+		int err = check(cases[i].host, &msg);
+
+		if (err != (cases[i].words ? -EINVAL : 0) || (cases[i].words && !strstr(msg, cases[i].words)))
+			fail_msg("%s: %d %s", cases[i].host, err, msg ? msg : "");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_member_has_a_verdict),
+		cmocka_unit_test(refused_members_fail_by_name),
+		cmocka_unit_test(unknown_members_are_refused),
+		cmocka_unit_test(the_page_says_the_same),
+		cmocka_unit_test(values_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

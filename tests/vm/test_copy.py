@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docker cp, diff, export and sizes: what is copied, what is refused, and that no link leads out of the container."""
+
+import io
+import json
+import os
+import tarfile
+import urllib.parse
+
+import pytest
+
+from support import api
+from support.node import eventually
+
+
+@pytest.fixture
+def box(node):
+    """A running container with a volume and a read-only bind of a volume."""
+    cid = node.docker("run", "-d", "-v", "copyvol:/vol", "-v", "copyvol:/fixed:ro", "wherry/hello", "sleep", "10000").stdout.strip()
+    yield cid
+    node.docker("rm", "-f", cid)
+    node.docker("volume", "rm", "copyvol")
+
+
+def sh(node, cid, script):
+    return node.docker("exec", cid, "sh", "-c", script).stdout
+
+
+def tar(*members, compress=""):
+    """A tar stream of (name, content) or (TarInfo, content)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:" + compress) as t:
+        for name, content in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = len(content)
+            t.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def put(node, cid, path, body, **query):
+    return api.call(node, "PUT", f"/containers/{cid}/archive?" + urllib.parse.urlencode({"path": path, **query}), body,
+                    {"Content-Type": "application/x-tar"})  # fmt: skip
+
+
+def test_both_ways(node, box, tmp_path):
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    (tmp_path / "d" / "sub" / "x").write_bytes(os.urandom(300_000))
+    (tmp_path / "d" / "link").symlink_to("sub/x")
+    (tmp_path / "d" / "sub" / "x").chmod(0o640)
+    node.docker("cp", tmp_path / "d", f"{box}:/root")
+    assert sh(node, box, "stat -c '%a %s' /root/d/sub/x; readlink /root/d/link").splitlines() == ["640 300000", "sub/x"]
+    node.docker("cp", f"{box}:/root/d", tmp_path / "back")
+    assert (tmp_path / "back" / "sub" / "x").read_bytes() == (tmp_path / "d" / "sub" / "x").read_bytes()
+    assert os.readlink(tmp_path / "back" / "link") == "sub/x"
+    node.docker("cp", f"{box}:/root/d/.", tmp_path / "back2")
+    assert (tmp_path / "back2" / "sub" / "x").exists()
+    node.docker("cp", f"{box}:/root/d/sub/x", tmp_path / "renamed")
+    assert (tmp_path / "renamed").read_bytes() == (tmp_path / "d" / "sub" / "x").read_bytes()
+    node.docker("cp", "-L", f"{box}:/root/d/link", tmp_path / "followed")
+    assert (tmp_path / "followed").read_bytes() == (tmp_path / "renamed").read_bytes()
+    listing = tarfile.open(fileobj=io.BytesIO(node.docker("cp", f"{box}:/etc/hosts", "-", text=False).stdout))
+    assert [m.name for m in listing] == ["hosts"]
+
+
+def test_volumes_are_seen_and_written_running_or_not(node, box, tmp_path):
+    (tmp_path / "f").write_text("one\n")
+    node.docker("cp", tmp_path / "f", f"{box}:/vol/f")
+    assert sh(node, box, "cat /vol/f /fixed/f") == "one\none\n"
+    node.docker("stop", "-t", "0", box)
+    (tmp_path / "f").write_text("two\n")
+    node.docker("cp", tmp_path / "f", f"{box}:/vol/g")
+    node.docker("cp", f"{box}:/vol/g", tmp_path / "back")
+    assert (tmp_path / "back").read_text() == "two\n"
+    node.docker("start", box)
+    assert sh(node, box, "cat /vol/g") == "two\n"
+
+
+def test_errors_name_the_thing(node, box, tmp_path):
+    (tmp_path / "f").write_text("x")
+    done = node.docker("cp", f"{box}:/no/such", tmp_path, check=False)
+    assert done.returncode == 1 and "Could not find the file /no/such in container" in done.stderr
+    done = node.docker("cp", tmp_path / "f", f"{box}:/fixed/f", check=False)
+    assert done.returncode == 1 and "Read-only" in done.stderr
+    status, reply = put(node, box, "/etc/hosts", tar(("a", b"1")))
+    assert status == 400 and "not a directory" in reply["message"]
+    status, reply = put(node, box, "/root", b"this is no archive" * 100)
+    assert status == 400 and "tar" in reply["message"]
+    sh(node, box, "mkdir -p /root/is-dir")
+    status, reply = put(node, box, "/root", tar(("is-dir", b"now a file")), noOverwriteDirNonDir=1)
+    assert status == 400 and 'directory "is-dir"' in reply["message"]
+    cid = node.docker("create", "--read-only", "wherry/hello").stdout.strip()
+    status, reply = put(node, cid, "/root", tar(("a", b"1")))
+    node.docker("rm", cid)
+    assert status == 403, reply
+
+
+def test_owner(node, box):
+    info = tarfile.TarInfo("owned")
+    info.uid, info.gid = 1234, 4321
+    assert put(node, box, "/root", tar((info, b"x"), compress="gz"))[0] == 200
+    assert sh(node, box, "stat -c %u:%g /root/owned").strip() == "1234:4321"
+    cid = node.docker("run", "-d", "-u", "7:8", "wherry/hello", "sleep", "1000").stdout.strip()
+    assert put(node, cid, "/tmp", tar((info, b"x")), copyUIDGID=1)[0] == 200
+    assert sh(node, cid, "stat -c %u:%g /tmp/owned").strip() == "7:8"
+    node.docker("rm", "-f", cid)
+
+
+def test_names_that_climb_are_refused(node, box):
+    for name in ("../escape", "a/../../../escape", "/../escape"):
+        status, reply = put(node, box, "/root", tar((name, b"x")))
+        assert status == 400, (name, reply)
+    hard = tarfile.TarInfo("hard")
+    hard.type, hard.linkname = tarfile.LNKTYPE, "../../etc/passwd"
+    assert put(node, box, "/root", tar((hard, b"")))[0] == 400
+    assert node.ssh("ls /escape /data/escape 2>/dev/null", check=False).stdout == ""
+
+
+def test_links_lead_nowhere_but_into_the_container(node, box, tmp_path):
+    node.ssh("mkdir -p /run/canary && echo node >/run/canary/f")
+    sh(node, box, "mkdir -p /run/canary; echo container >/run/canary/f; ln -s /run/canary /root/abs; "
+                  "ln -s ../../../../../../run/canary /root/rel; ln -s /run/canary/f /root/file")  # fmt: skip
+    for path in ("/root/abs/f", "/root/rel/f"):
+        node.docker("cp", f"{box}:{path}", tmp_path / "got")
+        assert (tmp_path / "got").read_text() == "container\n"
+    assert put(node, box, "/root/abs", tar(("f", b"written")))[0] == 200
+    assert put(node, box, "/root", tar(("rel/g", b"written")))[0] == 200
+    assert sh(node, box, "cat /run/canary/f /run/canary/g") == "writtenwritten"
+    assert node.ssh("cat /run/canary/f; ls /run/canary") == "node\nf\n"
+
+
+def test_a_container_that_swaps_links_meanwhile_gains_nothing(node, box):
+    """CVE-2018-15664, 2026-41568: the path is exchanged between its check and its use."""
+    node.ssh("mkdir -p /run/canary && echo node >/run/canary/f")
+    sh(node, box, "mkdir -p /root/a /run/canary; ln -sfn /run/canary /root/b; (while :; do mv -T /root/a /root/t; mv -T /root/b /root/a; "
+                  "mv -T /root/t /root/b; done) >/dev/null 2>&1 &")  # fmt: skip
+    for _ in range(15):
+        put(node, box, "/root/a", tar(("f", b"from outside"), ("sub/g", b"x")))
+        status, data = api.call(node, "GET", f"/containers/{box}/archive?path=/root/a/f")
+        assert status != 200 or b"node\n" not in data
+    assert node.ssh("cat /run/canary/f; ls /run/canary") == "node\nf\n"
+
+
+def test_the_engine_dies_while_it_copies(node, box):
+    sh(node, box, "dd if=/dev/zero of=/root/big bs=1M count=200 2>/dev/null")
+    copy = node.docker_popen("cp", f"{box}:/root/big", "-", stdout=-1, stderr=-1)
+    copy.stdout.read(100_000)
+    frozen = node.ssh(f"cat /sys/fs/cgroup/docker/{box}/cgroup.freeze").strip()
+    node.ssh("kill -9 $(pidof engine)")
+    copy.stdout.close()
+    copy.stderr.close()
+    copy.wait(60)
+    node.wait_engine()
+    assert frozen == "1"
+    assert eventually(lambda: node.ssh(f"cat /sys/fs/cgroup/docker/{box}/cgroup.freeze").strip() == "0")
+    assert sh(node, box, "echo alive") == "alive\n"
+
+
+def test_a_slow_client_does_not_hold_the_container(node, box):
+    sh(node, box, "dd if=/dev/zero of=/root/big bs=1M count=100 2>/dev/null")
+    connection = api.connect(node)
+    connection.request("GET", f"/containers/{box}/archive?path=/root/big")
+    connection.getresponse().read(1000)
+    assert eventually(lambda: node.ssh(f"cat /sys/fs/cgroup/docker/{box}/cgroup.freeze").strip() == "0", 40)
+    connection.close()
+
+
+def test_diff_and_export(node, box):
+    sh(node, box, "echo x >/root/new; rm /bin/adjtimex; mkdir /root/dir; echo >/root/dir/in; chmod 700 /bin")
+    assert set(node.docker("diff", box).stdout.splitlines()) >= {
+        "C /bin", "D /bin/adjtimex", "C /root", "A /root/new", "A /root/dir", "A /root/dir/in"}  # fmt: skip
+    assert not [line for line in node.docker("diff", box).stdout.splitlines() if line.endswith((" /etc/hosts", " /proc", " /dev"))]
+    members = {m.name: m for m in tarfile.open(fileobj=io.BytesIO(node.docker("export", box, text=False).stdout))}
+    assert members["root/new"].size == 2 and "bin/adjtimex" not in members
+    assert members["bin"].mode == 0o700 and "proc/self" not in members
+
+
+def test_sizes(node, box):
+    sh(node, box, "dd if=/dev/zero of=/root/z bs=1000 count=123 2>/dev/null; ln /root/z /root/hard; echo 12345 >/vol/v")
+    seen = json.loads(node.docker("inspect", "-s", box).stdout)[0]
+    assert seen["SizeRw"] == 123000 and seen["SizeRootFs"] > 123000
+    assert "123kB" in node.docker("ps", "-s", "--filter", f"id={box}").stdout
+    df = api.call(node, "GET", "/system/df?type=volume")[1]
+    assert [v["UsageData"]["Size"] for v in df["Volumes"] if v["Name"] == "copyvol"] == [6]
+    assert df["Containers"] is None
