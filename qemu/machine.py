@@ -37,6 +37,15 @@ ARCHES = {
 }
 
 
+# What a disk and a network card may be: QEMU's devices; {drive} and {boot} are filled in
+HARDWARE = {
+    "virtio": (["virtio-blk-pci,drive={drive}{boot}"], "virtio-net-pci"),
+    "nvme": (["nvme,drive={drive},serial=wherry-data{bootindex}"], "e1000e"),
+    "ahci": (["ich9-ahci,id=sata0", "ide-hd,bus=sata0.0,drive={drive}{boot}"], "e1000e"),
+    "usb": (["qemu-xhci,id=usb0", "usb-storage,bus=usb0.0,drive={drive}{bootindex}", "usb-kbd,bus=usb0.0"], "e1000"),
+}
+
+
 class MachineError(Exception):
     """The node cannot be started; the message says why and what to do."""
 
@@ -132,7 +141,7 @@ def _network(opts, forwards):
     for (guest_addr, guest_port), (host_addr, host_port) in opts.guest_forward:
         # A command a connection; QEMU's own tcp: target would serve one connection in all.
         net += f",guestfwd=tcp:{guest_addr}:{guest_port}-cmd:{sys.executable} -SE {relay} {host_addr} {host_port}"
-    return ["-netdev", net, "-device", "virtio-net-pci,netdev=net0,romfile="]
+    return ["-netdev", net, "-device", f"{HARDWARE[opts.hardware][1]},netdev=net0,romfile="]
 
 
 def command(opts, forwards, accel):
@@ -148,8 +157,9 @@ def command(opts, forwards, accel):
     if opts.disk != "none":
         access = "readonly=on" if opts.disk and opts.disk.endswith(":ro") else "discard=unmap"
         argv += ["-drive", f"if=none,id=disk0,format=raw,cache=writeback,{access},file={make_disk(opts)}"]
-        role = "bootindex=0" if opts.boot == "efi" else "serial=wherry-data"
-        argv += ["-device", f"virtio-blk-pci,drive=disk0,{role}"]
+        index = ",bootindex=0" if opts.boot == "efi" else ""
+        for device in HARDWARE[opts.hardware][0]:
+            argv += ["-device", device.format(drive="disk0", bootindex=index, boot=index or ",serial=wherry-data")]
     if opts.boot == "efi":
         argv += _firmware(opts)
     else:

@@ -160,3 +160,12 @@ def test_two_nodes_share_nothing(make_node):
     stranger = Node(first.state, arch=first.arch)
     done = stranger.docker("version", check=False, env={"DOCKER_CERT_PATH": str(second.state / "docker")})
     assert done.returncode != 0  # another node's client certificate opens nothing
+
+
+@pytest.mark.parametrize("hardware", ["nvme", "ahci", "usb"])
+def test_disks_and_cards_of_real_machines(make_node, hardware):
+    """NVMe with e1000e, SATA with e1000e, USB with e1000: what QEMU has of what real machines are made of."""
+    node = make_node(boot="efi", extra=["--hardware", hardware])
+    node.boot()
+    assert hello(node)
+    assert "/data" in node.ssh("grep ext4 /proc/mounts")
