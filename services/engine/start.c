@@ -437,17 +437,28 @@ void start_begin(struct start **out, struct container *c, start_done *done)
 
 /* ---- after an engine restart */
 
+/* The runtime renames this before it opens the gate: what has none and has ended has run. */
+static bool at_gate(const struct container *c)
+{
+	cleanup(freep) char *fifo = text_make("%s/%s/exec.fifo", c->e->runtime_root, c->id);
+
+	return !fifo || !access(fifo, F_OK);
+}
+
 static void on_probed(void *arg, int status, const char *output)
 {
 	struct start *s = arg;
 	yyjson_doc *doc = status ? NULL : yyjson_read(output, strlen(output), 0);
 	const char *state = doc ? json_str(yyjson_doc_get_root(doc), "status") : NULL;
-	bool open = state && !strcmp(state, "running") && s->c->pidfd >= 0 && s->c->io;
+	bool runs = state && !strcmp(state, "running") && s->c->pidfd >= 0 && s->c->io;
+	/* It may have ended since init was asked about it, and its exit is on its way. Undone now, its exit would be lost,
+	 * and whoever asks for its start again would have it run twice. */
+	bool has_run = state && !strcmp(state, "stopped") && !at_gate(s->c);
 
 	s->job = NULL;
 	yyjson_doc_free(doc);
-	s->done(s->c, open ? 0 : -EIO,
-		open ? NULL : "the engine was restarted while it started this container");
+	s->done(s->c, runs || has_run ? 0 : -EIO,
+		runs || has_run ? NULL : "the engine was restarted while it started this container");
 }
 
 void start_probe(struct start **out, struct container *c, start_done *done)

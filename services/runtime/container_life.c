@@ -21,7 +21,7 @@
 /* What the container's process left in the fifo: nothing when its program runs, since exec closed its end. */
 static int start_result(int dir)
 {
-	cleanup(closep) int fd = openat(dir, "exec.fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	cleanup(closep) int fd = openat(dir, "exec.opened", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	char text[RT_FAIL_MAX];
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
@@ -40,7 +40,12 @@ static int start_result(int dir)
 
 static int open_gate(const struct rt_state *s)
 {
-	cleanup(closep) int fd = openat(s->dir, "exec.fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	/* First the name, so that whoever finds the container after this start was killed knows what has happened. */
+	if (renameat(s->dir, "exec.fifo", s->dir, "exec.opened") < 0 && errno != ENOENT)
+		return rt_fail(errno, "name the start gate");
+
+	cleanup(closep) int fd =
+		openat(s->dir, "exec.opened", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	int r;
 
 	if (fd < 0 && errno == ENXIO)
@@ -59,7 +64,7 @@ static int open_gate(const struct rt_state *s)
 	if (r < 0)
 		return rt_fail(errno, "wait for the program");
 	r = start_result(s->dir);
-	if (unlinkat(s->dir, "exec.fifo", 0) < 0)
+	if (unlinkat(s->dir, "exec.opened", 0) < 0)
 		return rt_fail(errno, "remove the start gate");
 	return r;
 }

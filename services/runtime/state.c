@@ -263,6 +263,19 @@ uint64_t rt_pidfd_inode(int pidfd)
 	return fstat(pidfd, &st) == 0 ? st.st_ino : 0;
 }
 
+/*
+ * Has its program not begun yet? start renames the gate before it opens it, and removes it afterwards. It may be killed
+ * in between: then there is a reader as long as the process waits, and none once its program is executed.
+ */
+static bool at_gate(int dir)
+{
+	if (faccessat(dir, "exec.fifo", F_OK, 0) == 0)
+		return true;
+	cleanup(closep) int fd = openat(dir, "exec.opened", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0;
+}
+
 int rt_state_status(const struct rt_state *s, enum rt_status *out, int *pidfd)
 {
 	cleanup(closep) int fd = sys_pidfd_open(s->pid);
@@ -279,7 +292,7 @@ int rt_state_status(const struct rt_state *s, enum rt_status *out, int *pidfd)
 		*out = RT_STOPPED;
 		return 0;
 	}
-	if (faccessat(s->dir, "exec.fifo", F_OK, 0) == 0) {
+	if (at_gate(s->dir)) {
 		*out = RT_CREATED;
 	} else {
 		group = rt_cgroup_open(s->cgroup);
@@ -307,7 +320,8 @@ const char *rt_status_name(enum rt_status s)
 
 int rt_state_remove(int root, const char *id)
 {
-	static const char *const files[] = {"state.json.new", "exec.fifo", "seccomp", "state.json"};
+	static const char *const files[] = {
+		"state.json.new", "exec.fifo", "exec.opened", "seccomp", "state.json"};
 	cleanup(closep) int dir = openat(root, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (dir < 0)
