@@ -63,6 +63,9 @@ static void recover_running(struct container *c)
 		if (c->state == CONTAINER_RUNNING)
 			(void)!container_cgroup_freeze(c, false);
 	}
+	/* A commit pauses without saying so; one that was cut short leaves that to be undone. */
+	if (got > 0 && c->state == CONTAINER_RUNNING && container_cgroup_freeze(c, false))
+		log_warn("container=%.12s op=recover msg=\"cannot be thawed\"", c->id);
 	/* Not running: its exit is about to be replayed, or the machine was restarted and nobody knows: see
 	 * lost(). */
 }

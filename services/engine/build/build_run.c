@@ -148,7 +148,7 @@ static void env_arg(const char *name, const char *value, void *arg)
 static char *container_config(struct build *b, struct command *c)
 {
 	yyjson_mut_doc *d = c->doc;
-	yyjson_mut_val *o = yyjson_mut_obj(d), *labels, *entry, *host;
+	yyjson_mut_val *o = yyjson_mut_obj(d), *labels, *entry, *host, *health;
 	yyjson_val *given = json_obj(b->w->orders, "hostconfig");
 	const char *network = dockerfile_flag(b->step, "network");
 	struct env env = {.doc = d, .list = yyjson_mut_arr(d)};
@@ -166,6 +166,9 @@ static char *container_config(struct build *b, struct command *c)
 	}
 	list_args(b, true, env_arg, &env);
 	yyjson_mut_obj_add_val(d, o, "Env", env.list);
+	/* the health of a container that runs one command is nobody's concern */
+	health = yyjson_mut_obj_add_obj(d, o, "Healthcheck");
+	yyjson_mut_arr_add_str(d, yyjson_mut_obj_add_arr(d, health, "Test"), "NONE");
 	labels = yyjson_mut_obj_add_obj(d, o, "Labels");
 	yyjson_mut_obj_add_strcpy(d, labels, b->keep_containers ? BUILD_KEPT_LABEL : BUILD_LABEL, b->id);
 	host = given ? yyjson_val_mut_copy(d, given) : yyjson_mut_obj(d);

@@ -14,6 +14,7 @@
 
 #include "engine/image/fetch_int.h"
 #include "engine/image/sandbox.h"
+#include "lib/file.h"
 #include "lib/log.h"
 
 enum { PROGRESS_MS = 100, ATTEMPTS = 5, SINK_CHUNK = 1 << 20 };
@@ -166,28 +167,13 @@ static int drain(struct xfer *x)
 	return 0;
 }
 
-static int copy_out(int fd, const char *p, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int fetch_deliver(struct xfer *x, const void *buf, size_t len)
 {
 	struct fetch_event e = {.id = x->req.id, .type = FETCH_PROGRESS};
 	size_t done = 0;
 
 	if (x->copy >= 0) {
-		int r = copy_out(x->copy, buf, len);
+		int r = file_write_all(x->copy, buf, len);
 
 		if (r < 0)
 			return r;

@@ -505,6 +505,9 @@ int image_store_prune(struct image_store *s, bool all, const struct image_users 
 		struct img *img = s->images[i];
 		char container[65];
 
+		/* what a build that is under way made last is not dangling, only young */
+		if (s->pulls && *img->step)
+			continue;
 		if (img->gone || img->pub.builtin || (!all && img->pub.n_repo_tags) || has_children(s, img))
 			continue;
 		if (keep && keep(&img->pub, arg))

@@ -12,7 +12,7 @@
 #include "engine/image/digest.h"
 #include "engine/image/tree_tar.h"
 #include "engine/image/work.h"
-#include "lib/log.h"
+#include "lib/file.h"
 
 enum { PIPE_SIZE = 1 << 20, CHUNK = 1 << 17 };
 
@@ -59,19 +59,7 @@ int layer_receive(struct work *w, int in, struct new_layer *l)
 
 static int to_pipe(const void *buf, size_t len, void *arg)
 {
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = write(*(int *)arg, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return file_write_all(*(int *)arg, buf, len);
 }
 
 int layer_of_tree(struct work *w, int dirfd, const struct tree_tar_opts *o, struct new_layer *l)
@@ -163,7 +151,7 @@ static int gzip_feed(struct gzip *g, const void *buf, size_t len, int flush)
 			return -EIO;
 		digest_update(&g->digest, g->out, sizeof(g->out) - g->z.avail_out);
 		g->bytes += sizeof(g->out) - g->z.avail_out;
-		r = to_pipe(g->out, sizeof(g->out) - g->z.avail_out, &g->fd);
+		r = file_write_all(g->fd, g->out, sizeof(g->out) - g->z.avail_out);
 		if (r < 0)
 			return r;
 	} while (g->z.avail_out == 0);

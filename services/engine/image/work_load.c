@@ -99,6 +99,7 @@ static int copy_file(int in, int out, char digest[IMAGE_DIGEST_LEN + 1], uint64_
 	static char buf[1 << 18];
 	struct digest d;
 	ssize_t n;
+	int r;
 
 	digest_init(&d);
 	*bytes = 0;
@@ -109,11 +110,9 @@ static int copy_file(int in, int out, char digest[IMAGE_DIGEST_LEN + 1], uint64_
 			return -errno;
 		digest_update(&d, buf, (size_t)n);
 		*bytes += (uint64_t)n;
-		for (ssize_t done = 0, k; done < n; done += k) {
-			k = write(out, buf + done, (size_t)(n - done));
-			if (k < 0)
-				return -errno;
-		}
+		r = file_write_all(out, buf, (size_t)n);
+		if (r < 0)
+			return r;
 	}
 	digest_final(&d, digest);
 	return 0;

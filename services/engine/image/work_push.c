@@ -50,7 +50,7 @@ static int memory_file(const void *data, size_t len)
 {
 	int fd = memfd_create("upload", MFD_CLOEXEC);
 
-	if (fd >= 0 && write(fd, data, len) == (ssize_t)len)
+	if (fd >= 0 && file_write_all(fd, data, len) == 0)
 		return fd;
 	closep(&fd);
 	return -ENOMEM;

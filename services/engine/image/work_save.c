@@ -15,6 +15,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/tar_write.h"
 #include "engine/image/work.h"
+#include "lib/file.h"
 
 struct save {
 	struct work *w;
@@ -29,19 +30,7 @@ struct save {
 
 static int to_client(const void *buf, size_t len, void *arg)
 {
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = write(3, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return file_write_all(3, buf, len);
 }
 
 /* 1: it is there already. */

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine dies, the power goes, the disk fills up while images are made: the store holds the old or the new."""
+
+import json
+import random
+import time
+
+import pytest
+
+from support import oci
+from support.node import eventually
+from support.registry import Registry
+
+BASE = "wherry/hello"
+
+# Every record's layers and blobs are there, every name has a record, and nothing else lies about.
+CHECK = r"""
+cd /data/engine
+for f in images/ids/*; do
+	[ -e "$f" ] || continue
+	[ -e "images/blobs/${f##*/}" ] || echo "no configuration: $f"
+	for l in $(grep -o '"diff_id":"sha256:[0-9a-f]*"' $f | cut -d: -f3 | tr -d '"'); do
+		[ -d layers/sha256-$l ] || echo "layer $l of $f is not there"
+	done
+	for b in $(grep -o '"blob":"sha256:[0-9a-f]*"' $f | cut -d: -f3 | tr -d '"'); do
+		[ -f images/blobs/$b ] || echo "blob $b of $f is not there"
+		[ "$(sha256sum <images/blobs/$b | cut -d' ' -f1)" = $b ] || echo "blob $b of $f is damaged"
+	done
+done
+for n in images/names/*; do
+	[ -e "$n" ] || continue
+	i=$(grep -o '"id":"sha256:[0-9a-f]*"' $n | cut -d: -f3 | tr -d '"')
+	[ -e images/ids/$i ] || grep -q wherry/hello $n || echo "name $n of no image"
+done
+ls staging
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    made = Registry(tmp_path_factory.mktemp("registry"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def node(make_node, registry, tmp_path):
+    one = registry.machine_config()
+    pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
+    (tmp_path / "machine.yaml").write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{one['host']}\"\n      ca: |\n{pem}")
+    made = make_node(extra=["--config", str(tmp_path / "machine.yaml"), "--guest-forward", registry.forward])
+    made.boot()
+    return made
+
+
+def large(seed, megabytes=24):
+    noise = random.Random(seed)
+    layers = [oci.Layer(oci.tar([oci.Member(f"f{i}", noise.randbytes(megabytes << 18))])) for i in range(4)]
+    return oci.Image(layers, Cmd=["sh"])
+
+
+def works(node, registry, folder):
+    """Name and command of what is interrupted."""
+    folder.mkdir(exist_ok=True)
+    (folder / "big").write_bytes(random.Random(3).randbytes(20 << 20))
+    (folder / "Dockerfile").write_text(f"FROM {BASE}\nCOPY big /big\nRUN cp /big /bigger\nRUN cat /big /bigger > /biggest\n")
+    node.docker("run", "--name", "grown", BASE, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=/f$i bs=1M count=4 2>/dev/null; done")
+    return {
+        "pull": ["pull", registry.push("large", "1", large(1))],
+        "build": ["build", "-t", "built", str(folder)],
+        "commit": ["commit", "grown", "committed:1"],
+        "prune": ["image", "prune", "-af"],
+    }
+
+
+def settle(node):
+    """What an engine that comes up does with what it finds, and what is left then."""
+    node.wait_engine(120)
+    node.docker("images")
+    left = eventually(lambda: node.ssh(CHECK, timeout=120) == "", 60, 1)
+    assert left, node.ssh(CHECK, timeout=120)
+
+
+@pytest.mark.parametrize("what", ["pull", "build", "commit", "prune"])
+def test_power_is_cut(node, registry, tmp_path, what):
+    words = works(node, registry, tmp_path / "context")[what]
+    dice = random.Random(what)
+    for turn in range(2):
+        if what == "prune":
+            node.docker("pull", registry.push("large", "1", large(1)), timeout=300)
+        client = node.docker_popen(*words)
+        time.sleep((0.1 if what == "prune" else 1) + dice.random() * 3)
+        node.cut_power()
+        client.wait(60)
+        node.boot()
+        settle(node)
+    done = node.docker(*words, timeout=400)
+    assert done.returncode == 0
+    if what in ("build", "commit"):
+        name = {"build": "built", "commit": "committed:1"}[what]
+        assert node.docker("run", "--rm", name, "sh", "-c", "cat /big* /f* 2>/dev/null | wc -c").stdout.strip() in (str(80 << 20), str(32 << 20))
+
+
+def test_engine_is_killed_while_it_works(node, registry, tmp_path):
+    dice = random.Random(5)
+    for what, words in works(node, registry, tmp_path / "context").items():
+        for turn in range(3):
+            client = node.docker_popen(*words)
+            time.sleep(0.2 + dice.random() * 4)
+            node.ssh("kill -9 $(pidof engine)")
+            client.wait(60)
+            settle(node)
+            assert node.ssh("pidof engine_build engine_image engine_pull; true") == ""
+    assert eventually(lambda: node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout == "", 30)
+
+
+def test_disk_is_full(node, registry, tmp_path):
+    node.ssh("dd if=/dev/zero of=/data/filler bs=1M count=100000 2>/dev/null; sync; rm -f /data/filler; fallocate -l $(($(df -k /data | tail -1 | awk '{print $4}') - 30000))K /data/filler; df -k /data")
+    free = lambda: int(node.ssh("df -k /data | tail -1 | awk '{print $4}'"))  # noqa: E731
+    before = free()
+    done = node.docker("pull", registry.push("large", "2", large(2, 40)), check=False, timeout=300)
+    assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN dd if=/dev/zero of=/big bs=1M count=100\n")
+    done = node.docker("build", tmp_path, check=False, timeout=300)
+    assert done.returncode != 0 and "No space left" in done.stderr + done.stdout
+    node.docker("system", "prune", "-af")
+    assert eventually(lambda: free() > before - 2000, 60, 1), (before, free())
+    node.ssh("rm /data/filler")
+    node.docker("pull", registry.push("large", "2", large(2, 40)), timeout=300)
+
+
+def test_a_registry_that_refuses_what_is_pushed(node, registry):
+    """The repository is read-only, or forgets: docker says what the registry said."""
+    node.docker("pull", registry.push("once", "1", oci.Image([oci.Layer(oci.tar([oci.Member("a", b"b")]))])))
+    node.docker("tag", f"{registry.address}/once:1", "10.0.2.100:9/gone:1")
+    started = time.monotonic()
+    done = node.docker("push", "10.0.2.100:9/gone:1", check=False, timeout=200)
+    assert done.returncode == 1 and "10.0.2.100:9" in done.stderr, done.stderr
+    assert time.monotonic() - started < 190
+    assert json.loads(node.docker("image", "inspect", "10.0.2.100:9/gone:1").stdout)
