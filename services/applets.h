@@ -22,7 +22,8 @@
 	X(engine_volumes, engine_volumes_main)                                                               \
 	X(engine_archive, engine_archive_main)                                                               \
 	X(time, time_main)                                                                                   \
-	X(engine_remove, engine_remove_main)
+	X(engine_remove, engine_remove_main)                                                                 \
+	X(cluster, cluster_main)
 
 #define X(name, fn) int fn(int argc, char **argv);
 APPLETS(X)

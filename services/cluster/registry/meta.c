@@ -101,7 +101,8 @@ static struct status *check_revision(const struct attempt *a, int64_t expect, bo
 struct status *meta_for_update(struct attempt *a, yyjson_mut_val *old, int64_t expect, bool *conditional)
 {
 	static const char *const servers[] = {"name", "namespace", "uid", "creationTimestamp",
-		"deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "generateName"};
+		"deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "generateName",
+		"resourceVersion"};
 	yyjson_mut_val *meta = meta_make(a->doc, a->root, "metadata", NULL);
 	yyjson_mut_val *old_meta = yyjson_mut_obj_get(old, "metadata");
 	const char *name = meta_mut_text(a->root, "name"), *uid = meta_mut_text(a->root, "uid");
@@ -129,6 +130,11 @@ struct status *meta_for_update(struct attempt *a, yyjson_mut_val *old, int64_t e
 	for (size_t i = 0; i < array_len(servers); i++)
 		if (!keep(a, meta, old_meta, servers[i]))
 			return no_memory();
+	/* Who does not mention them does not change them; an empty list does. */
+	if (!yyjson_mut_obj_get(meta, "managedFields") && !keep(a, meta, old_meta, "managedFields"))
+		return no_memory();
+	if (!keep(a, a->root, old, "kind") || !keep(a, a->root, old, "apiVersion"))
+		return no_memory();
 	return NULL;
 }
 

@@ -11,7 +11,6 @@
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/apply.h"
 #include "cluster/schema/default.h"
-#include "cluster/schema/decode.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/validate.h"
 
@@ -27,7 +26,6 @@ static struct status *no_memory(void)
 static struct status *validate(struct attempt *a, yyjson_mut_val *old)
 {
 	struct field_errors errors = {0};
-	struct warnings warnings = {0};
 	struct status *err;
 	bool status = !strcmp(a->subresource, "status");
 
@@ -37,12 +35,6 @@ static struct status *validate(struct attempt *a, yyjson_mut_val *old)
 	validate_object(a->kind, a->root, old, status ? VALIDATE_STATUS : VALIDATE_MAIN, &errors);
 	err = field_errors_status(&errors, a->kind, a->name);
 	field_errors_fini(&errors);
-	if (!err && !status && a->warn) {
-		validate_warnings(a->kind, a->root, &warnings);
-		for (size_t i = 0; i < warnings.n; i++)
-			attempt_warn(a, warnings.items[i]);
-		warnings_fini(&warnings);
-	}
 	return err;
 }
 

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The cluster: one process, one loop, and the store's thread. It reads its configuration, opens the store, makes what every
+ * cluster has, listens, and is ready. It may be killed at any moment: what was acknowledged is on disk, and nothing else is
+ * kept anywhere but there.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "applets.h"
+#include "cluster/access/access.h"
+#include "cluster/access/authority.h"
+#include "cluster/bootstrap.h"
+#include "cluster/http/http.h"
+#include "cluster/registry/registry.h"
+#include "lib/file.h"
+#include "lib/initctl.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/tls.h"
+
+enum { CONFIG_MAX = 4 << 20, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
+
+#define SERVICE_ADDRESS "10.96.0.1"
+#define SERVICE_CIDR	"10.96.0.0/12"
+
+struct cluster {
+	const char *data_dir, *run_dir, *config_path;
+	int port;
+	bool memory; /* nothing is kept */
+
+	struct loop *loop;
+	yyjson_doc *config;
+	struct registry *registry;
+	struct authority *authority;
+	struct access *access;
+	struct api *api;
+	struct tls_config *tls;
+	struct loop_timer renewal;
+	char hostname[65], address[INET6_ADDRSTRLEN];
+};
+
+/* ---- configuration */
+
+static const char help[] = "cluster [--data DIR] [--run DIR] [--port N] [--config FILE] [--memory]\n"
+			   "  --data DIR     the database and the keys made at first boot (/data/cluster)\n"
+			   "  --run DIR      certificates and the administrator's kubeconfig (/run/cluster)\n"
+			   "  --port N       where the API is served (6443)\n"
+			   "  --config FILE  the rendered machine configuration (/run/config/config.json)\n"
+			   "  --memory       keep nothing\n";
+
+static int parse(struct cluster *c, int argc, char **argv)
+{
+	enum { DATA = 256, RUN, PORT_, CONFIG, MEMORY, HELP };
+	static const struct option options[] = {
+		{"data", required_argument, NULL, DATA},
+		{"run", required_argument, NULL, RUN},
+		{"port", required_argument, NULL, PORT_},
+		{"config", required_argument, NULL, CONFIG},
+		{"memory", no_argument, NULL, MEMORY},
+		{"help", no_argument, NULL, HELP},
+		{0},
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case DATA:
+			c->data_dir = optarg;
+			break;
+		case RUN:
+			c->run_dir = optarg;
+			break;
+		case PORT_:
+			c->port = atoi(optarg);
+			break;
+		case CONFIG:
+			c->config_path = optarg;
+			break;
+		case MEMORY:
+			c->memory = true;
+			break;
+		case HELP:
+			fputs(help, stdout);
+			return -1;
+		default:
+			fputs(help, stderr);
+			return 2;
+		}
+	}
+	if (optind == argc && c->port > 0 && c->port < 65536)
+		return 0;
+	fputs(help, stderr);
+	return 2;
+}
+
+static void read_config(struct cluster *c)
+{
+	cleanup(freep) char *text = NULL;
+	size_t len;
+	int err = file_read(AT_FDCWD, c->config_path, CONFIG_MAX, &text, &len);
+
+	if (!err) {
+		c->config = yyjson_read(text, len, YYJSON_READ_NOFLAG);
+		err = c->config ? 0 : -EINVAL;
+	}
+	if (err)
+		log_errno(-err, "cluster file=%s msg=\"going on without\"", c->config_path);
+}
+
+static yyjson_val *section(const struct cluster *c)
+{
+	return json_obj(yyjson_doc_get_root(c->config), "cluster");
+}
+
+/* The first address of an interface that is up and is not the loopback: what this node is reached by. */
+static void find_address(struct cluster *c)
+{
+	struct ifaddrs *list, *i;
+
+	snprintf(c->address, sizeof(c->address), "127.0.0.1");
+	if (getifaddrs(&list))
+		return;
+	for (i = list; i; i = i->ifa_next) {
+		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || !(i->ifa_flags & IFF_UP) ||
+			i->ifa_flags & IFF_LOOPBACK || !strncmp(i->ifa_name, "veth", 4) ||
+			!strncmp(i->ifa_name, "docker", 6) || !strncmp(i->ifa_name, "br-", 3))
+			continue;
+		inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, c->address,
+			sizeof(c->address));
+		break;
+	}
+	freeifaddrs(list);
+}
+
+/* ---- certificates */
+
+static int make_tls(const struct cluster *c, struct tls_config **out)
+{
+	static const char *const alpn[] = {"http/1.1", NULL};
+	struct tls_files files = {.ca = authority_ca_cert(c->authority),
+		.cert = authority_server_cert(c->authority),
+		.key = authority_server_key(c->authority),
+		.ca_optional = true};
+
+	return tls_server_new(out, &files, alpn);
+}
+
+static void on_renewal(struct loop_timer *t)
+{
+	struct cluster *c = container_of(t, struct cluster, renewal);
+	struct tls_config *fresh;
+	int r = authority_renew(c->authority);
+
+	if (loop_timer_set(c->loop, t, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal) < 0)
+		log_errno(ENOMEM, "cluster op=renew");
+	if (r < 0)
+		log_errno(-r, "cluster op=renew msg=\"the certificate stays as it was\"");
+	if (r <= 0 || make_tls(c, &fresh))
+		return;
+	api_set_tls(c->api, fresh);
+	tls_config_free(c->tls);
+	c->tls = fresh;
+	log_info("cluster op=renew msg=\"a new server certificate\"");
+}
+
+static int open_authority(struct cluster *c)
+{
+	yyjson_val *conf = section(c), *list = json_arr(conf, "names"), *v;
+	yyjson_val *ca = json_obj(conf, "ca");
+	const char *names[NAMES_MAX];
+	struct authority_options o = {.data_dir = c->data_dir,
+		.run_dir = c->run_dir,
+		.cert = json_text(ca, "cert"),
+		.key = json_text(ca, "key"),
+		.hostname = c->hostname,
+		.service_address = SERVICE_ADDRESS,
+		.names = names,
+		.port = c->port};
+	size_t i, max;
+
+	yyjson_arr_foreach (list, i, max, v)
+		if (o.n_names < NAMES_MAX && yyjson_is_str(v))
+			names[o.n_names++] = yyjson_get_str(v);
+	return authority_open(&c->authority, &o);
+}
+
+/* ---- coming up */
+
+/* Both families on one socket, where the kernel has both. */
+static int listen_on(int port)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int one = 1, zero = 0, fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool v6 = fd >= 0;
+	int r;
+
+	if (fd < 0)
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (v6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+		r = bind(fd, (struct sockaddr *)&six, sizeof(six));
+	} else {
+		r = bind(fd, (struct sockaddr *)&four, sizeof(four));
+	}
+	if (r < 0 || listen(fd, 512) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int make_dir(const char *path)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? log_errno(errno, "cluster dir=%s", path) : 0;
+}
+
+static int open_all(struct cluster *c)
+{
+	struct registry_options registry = {
+		.loop = c->loop, .data_dir = c->memory ? NULL : c->data_dir, .service_cidr = SERVICE_CIDR};
+	struct access_options access;
+	struct api_options api;
+	cleanup(freep) char *why = NULL;
+	int err = make_dir(c->data_dir);
+
+	if (!err)
+		err = open_authority(c);
+	if (err)
+		return err;
+	err = registry_open(&c->registry, &registry, &why);
+	if (err)
+		return log_errno(-err, "cluster op=open why=\"%s\"", why ? why : "");
+	access = (struct access_options){.registry = c->registry, .data_dir = c->data_dir};
+	err = access_open(&c->access, &access);
+	if (err)
+		return err;
+	api = (struct api_options){.registry = c->registry,
+		.access = c->access,
+		.kubelet_ca = authority_ca_cert(c->authority),
+		.kubelet_cert = authority_kubelet_cert(c->authority),
+		.kubelet_key = authority_kubelet_key(c->authority)};
+	err = api_open(&c->api, &api);
+	return err ? err : make_tls(c, &c->tls);
+}
+
+static void on_bootstrapped(void *arg)
+{
+	struct cluster *c = arg;
+
+	api_ready(c->api);
+	initctl_ready();
+	log_info(
+		"cluster op=ready port=%d revision=%lld", c->port, (long long)registry_revision(c->registry));
+}
+
+static int start(struct cluster *c)
+{
+	struct bootstrap_options o;
+	int fd = listen_on(c->port), err;
+
+	if (fd < 0)
+		return log_errno(-fd, "cluster op=listen port=%d", c->port);
+	err = api_listen(c->api, fd, c->tls);
+	if (!err)
+		err = loop_timer_set(c->loop, &c->renewal, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal);
+	if (err)
+		return err;
+	o = (struct bootstrap_options){.registry = c->registry,
+		.access = c->access,
+		.service_address = SERVICE_ADDRESS,
+		.address = c->address,
+		.port = c->port};
+	cluster_bootstrap(&o, on_bootstrapped, c);
+	return 0;
+}
+
+static void close_all(struct cluster *c)
+{
+	loop_timer_del(&c->renewal);
+	api_close(c->api);
+	access_close(c->access);
+	registry_close(c->registry);
+	authority_close(c->authority);
+	tls_config_free(c->tls);
+	yyjson_doc_free(c->config);
+}
+
+static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
+{
+	loop_quit(l, 0);
+}
+
+/* Each watch is a connection. */
+static void raise_limits(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
+int cluster_main(int argc, char **argv)
+{
+	struct cluster c = {.data_dir = "/data/cluster",
+		.run_dir = "/run/cluster",
+		.config_path = "/run/config/config.json",
+		.port = PORT};
+	sigset_t set;
+	int err = parse(&c, argc, argv);
+
+	if (err)
+		return err < 0 ? 0 : err;
+	umask(022);
+	raise_limits();
+	if (gethostname(c.hostname, sizeof(c.hostname) - 1))
+		snprintf(c.hostname, sizeof(c.hostname), "localhost");
+	find_address(&c);
+	err = loop_new(&c.loop);
+	if (err)
+		return 1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	err = loop_signals(c.loop, &set, on_signal, NULL);
+	read_config(&c);
+	if (!err && section(&c) && yyjson_is_false(yyjson_obj_get(section(&c), "enabled"))) {
+		log_info("cluster msg=\"not enabled by the machine configuration\"");
+		initctl_ready();
+	} else if (!err) {
+		err = open_all(&c);
+		if (!err)
+			err = start(&c);
+	}
+	if (err)
+		log_errno(-err, "cluster op=start msg=\"the cluster cannot start\"");
+	else
+		err = loop_run(c.loop);
+	close_all(&c);
+	loop_free(c.loop);
+	return err < 0 ? 1 : err;
+}

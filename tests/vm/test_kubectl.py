@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unmodified kubectl against a booted node: the verbs and manners of the API, object by object."""
+
+import base64
+import http.client
+import json
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from support import clients
+from support.node import eventually
+
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  labels: {app: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: wherry/hello
+        ports: [{containerPort: 80}]
+"""
+
+
+class Cluster:
+    def __init__(self, node):
+        self.node = node
+        self.words = clients.command("kubectl")
+        self.config = Path(node.env["KUBECONFIG"])
+
+    def kubectl(self, *args, check=True, input=None, timeout=120):
+        done = subprocess.run([*self.words, "--kubeconfig", str(self.config), *map(str, args)], capture_output=True, text=True,
+                              input=input, timeout=timeout, check=False, env=self.node.docker_env())  # fmt: skip
+        if check:
+            assert done.returncode == 0, f"kubectl {' '.join(map(str, args))}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def get(self, *args):
+        return json.loads(self.kubectl("get", *args, "-o", "json").stdout)
+
+    def connect(self, client=True):
+        """One TLS connection with the administrator's certificate, or with none."""
+        text = self.config.read_text()
+        value = {k: base64.b64decode(v) for k, v in (line.strip().split(": ", 1) for line in text.splitlines() if "-data:" in line)}
+        trust = ssl.create_default_context(cadata=value["certificate-authority-data"].decode())
+        if client:
+            pem = self.node.state / "admin.pem"
+            pem.write_bytes(value["client-certificate-data"] + value["client-key-data"])
+            trust.load_cert_chain(pem)
+        return http.client.HTTPSConnection("127.0.0.1", int(self.node.env["WHERRY_TCP_6443"]), timeout=60, context=trust)
+
+    def raw(self, method, path, body=None, kind="application/json", headers=None, client=True):
+        conn = self.connect(client)
+        conn.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body),
+                     {"Content-Type": kind, **(headers or {})})  # fmt: skip
+        reply = conn.getresponse()
+        data = reply.read()
+        conn.close()
+        return reply.status, json.loads(data) if reply.headers.get_content_type() == "application/json" and data else data, reply.headers
+
+
+@pytest.fixture(scope="module")
+def cluster(shared_node):
+    made = Cluster(shared_node)
+    assert eventually(lambda: made.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120), "the API is not ready"
+    return made
+
+
+@pytest.fixture
+def ns(cluster, request):
+    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+def test_version(cluster):
+    out = json.loads(cluster.kubectl("version", "-o", "json").stdout)
+    assert out["serverVersion"]["major"] == "1" and out["serverVersion"]["minor"] == "36"
+
+
+def test_api_resources(cluster):
+    out = cluster.kubectl("api-resources", "--no-headers").stdout
+    for word in ("configmaps", "deployments", "clusterroles", "endpointslices", "leases"):
+        assert word in out
+
+
+def test_who_am_i_and_can_i(cluster):
+    assert "system:masters" in cluster.kubectl("auth", "whoami").stdout
+    assert cluster.kubectl("auth", "can-i", "delete", "nodes").stdout.strip() == "yes"
+    no = cluster.kubectl("auth", "can-i", "delete", "nodes", "--as", "somebody", check=False)
+    assert no.stdout.strip() == "no"
+
+
+def test_a_configmap_through_its_life(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "configmap", "a", "--from-literal=x=1")
+    assert cluster.get("-n", ns, "configmap", "a")["data"] == {"x": "1"}
+    cluster.kubectl("-n", ns, "label", "configmap", "a", "tier=front")
+    cluster.kubectl("-n", ns, "annotate", "configmap", "a", "note=hello")
+    cluster.kubectl("-n", ns, "patch", "configmap", "a", "-p", '{"data":{"y":"2"}}')
+    cluster.kubectl("-n", ns, "patch", "configmap", "a", "--type=json", "-p", '[{"op":"remove","path":"/data/x"}]')
+    a = cluster.get("-n", ns, "configmap", "a")
+    assert a["data"] == {"y": "2"}
+    assert a["metadata"]["labels"] == {"tier": "front"} and a["metadata"]["annotations"]["note"] == "hello"
+    assert len(cluster.get("-n", ns, "configmap", "-l", "tier=front")["items"]) == 1
+    assert not cluster.get("-n", ns, "configmap", "-l", "tier!=front,tier")["items"]
+    cluster.kubectl("-n", ns, "delete", "configmap", "a")
+    gone = cluster.kubectl("-n", ns, "get", "configmap", "a", check=False)
+    assert 'configmaps "a" not found' in gone.stderr
+
+
+def test_apply_twice_and_change(cluster, ns):
+    assert "created" in cluster.kubectl("-n", ns, "apply", "-f", "-", input=WEB).stdout
+    assert "unchanged" in cluster.kubectl("-n", ns, "apply", "-f", "-", input=WEB).stdout
+    before = cluster.get("-n", ns, "deployment", "web")
+    changed = WEB.replace("replicas: 2", "replicas: 3")
+    assert "configured" in cluster.kubectl("-n", ns, "apply", "-f", "-", input=changed).stdout
+    after = cluster.get("-n", ns, "deployment", "web")
+    assert after["spec"]["replicas"] == 3
+    assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
+    cluster.kubectl("-n", ns, "scale", "deployment", "web", "--replicas=1")
+    assert cluster.get("-n", ns, "deployment", "web")["spec"]["replicas"] == 1
+
+
+def test_server_side_apply_conflicts(cluster, ns):
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: one}\n"
+    cluster.kubectl("-n", ns, "apply", "--server-side", "--field-manager=a", "-f", "-", input=one)
+    other = cluster.kubectl("-n", ns, "apply", "--server-side", "--field-manager=b", "-f", "-", input=one.replace("one", "two"), check=False)
+    assert other.returncode != 0 and "conflict" in other.stderr
+    cluster.kubectl("-n", ns, "apply", "--server-side", "--field-manager=b", "--force-conflicts", "-f", "-", input=one.replace("one", "two"))
+    assert cluster.get("-n", ns, "configmap", "c")["data"]["k"] == "two"
+
+
+def test_a_wrong_field_is_named(cluster, ns):
+    bad = cluster.kubectl("-n", ns, "apply", "-f", "-", input=WEB.replace("replicas: 2", "replica: 2"), check=False)
+    assert bad.returncode != 0 and "spec.replica" in bad.stderr
+
+
+def test_dry_run_writes_nothing(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "configmap", "ghost", "--dry-run=server")
+    assert cluster.kubectl("-n", ns, "get", "configmap", "ghost", check=False).returncode != 0
+
+
+def test_explain(cluster):
+    assert "replicas" in cluster.kubectl("explain", "deployment.spec").stdout
+
+
+def test_services_get_addresses_of_their_own(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "service", "nodeport", "a", "--tcp=80:80")
+    cluster.kubectl("-n", ns, "create", "service", "clusterip", "b", "--tcp=80:80")
+    a, b = (cluster.get("-n", ns, "service", name)["spec"] for name in "ab")
+    assert a["clusterIP"] != b["clusterIP"] and a["clusterIP"].startswith("10.")
+    port = a["ports"][0]["nodePort"]
+    assert 30000 <= port <= 32767
+    taken = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c"},
+             "spec": {"clusterIP": a["clusterIP"], "ports": [{"port": 80}]}}  # fmt: skip
+    code, status, _ = cluster.raw("POST", f"/api/v1/namespaces/{ns}/services", taken)
+    assert code == 422 and "already allocated" in status["message"]
+
+
+def test_token_of_a_service_account(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "serviceaccount", "robot")
+    token = cluster.kubectl("-n", ns, "create", "token", "robot").stdout.strip()
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert cluster.raw("GET", path, headers=bearer, client=False)[0] == 403
+    cluster.kubectl("-n", ns, "create", "role", "reader", "--verb=get,list", "--resource=configmaps")
+    cluster.kubectl("-n", ns, "create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={ns}:robot")
+    assert cluster.raw("GET", path, headers=bearer, client=False)[0] == 200
+    assert cluster.raw("POST", path, {"metadata": {"name": "x"}}, headers=bearer, client=False)[0] == 403
+    cluster.kubectl("-n", ns, "delete", "serviceaccount", "robot")
+    assert cluster.raw("GET", path, headers=bearer, client=False)[0] == 401
+
+
+def test_nobody_gets_in_without_a_name(cluster):
+    assert cluster.raw("GET", "/api/v1/pods", client=False)[0] == 401
+    assert cluster.raw("GET", "/healthz", client=False)[0] == 200
+    assert cluster.raw("GET", "/api/v1/pods", headers={"Authorization": "Bearer a.b.c"}, client=False)[0] == 401
+
+
+# ---- the manners of the API, by raw HTTP
+
+
+def test_bad_bodies(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    for body in ("{", "[]", "null", '"a"', '{"kind":"Pod","apiVersion":"v1"}', "{" * 3000):
+        code, status, _ = cluster.raw("POST", path, body)
+        assert code == 400 and status["kind"] == "Status", (body[:20], code, status)
+    assert cluster.raw("POST", path, "{}", kind="text/plain")[0] == 415
+    assert cluster.raw("POST", path, "x" * (3 << 20) + "x")[0] == 413
+    assert cluster.raw("GET", "/api/v1/nonsense")[0] == 404
+    assert cluster.raw("GET", "/apis/no.such/v1/things")[0] == 404
+
+
+def test_conflicts(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    code, made, _ = cluster.raw("POST", path, {"metadata": {"name": "c"}, "data": {"a": "1"}})
+    assert code == 201
+    assert cluster.raw("POST", path, {"metadata": {"name": "c"}})[1]["reason"] == "AlreadyExists"
+    assert cluster.raw("PUT", path + "/c", {**made, "data": {"a": "2"}})[0] == 200
+    code, status, _ = cluster.raw("PUT", path + "/c", {**made, "data": {"a": "3"}})
+    assert code == 409 and status["reason"] == "Conflict"
+    wrong = {"preconditions": {"uid": "00000000-0000-0000-0000-000000000000"}}
+    assert cluster.raw("DELETE", path + "/c", wrong)[0] == 409
+    assert cluster.raw("DELETE", path + "/c")[1]["status"] == "Success"
+
+
+def test_pages_show_the_state_of_the_first(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    for i in range(7):
+        cluster.raw("POST", path, {"metadata": {"name": f"p{i}"}})
+    first = cluster.raw("GET", path + "?limit=3")[1]
+    assert [o["metadata"]["name"] for o in first["items"]] == ["p0", "p1", "p2"]
+    assert first["metadata"]["remainingItemCount"] == 4
+    cluster.raw("DELETE", path + "/p4")
+    cluster.raw("POST", path, {"metadata": {"name": "p45"}})
+    names, more = [], first["metadata"]["continue"]
+    while more:
+        page = cluster.raw("GET", f"{path}?limit=3&continue={more}")[1]
+        names += [o["metadata"]["name"] for o in page["items"]]
+        more = page["metadata"].get("continue")
+        assert page["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    assert names == ["p3", "p4", "p5", "p6"]
+    assert cluster.raw("GET", path + "?limit=3&continue=nonsense")[0] == 400
+
+
+def watch(cluster, path, into, until):
+    conn = cluster.connect()
+    conn.request("GET", path)
+    reply = conn.getresponse()
+    assert reply.status == 200
+    for line in reply:
+        event = json.loads(line)
+        into.append((event["type"], event["object"]["metadata"].get("name"), event["object"]))
+        if until(event):
+            break
+    conn.close()
+
+
+def test_watch_tells_what_happens_in_order(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    at = cluster.raw("GET", path)[1]["metadata"]["resourceVersion"]
+    seen = []
+    thread = threading.Thread(target=watch, args=(
+        cluster, f"{path}?watch=1&resourceVersion={at}&labelSelector=see%3Dme", seen, lambda e: e["type"] == "DELETED"))  # fmt: skip
+    thread.start()
+    cluster.raw("POST", path, {"metadata": {"name": "other"}})
+    cluster.raw("POST", path, {"metadata": {"name": "w", "labels": {"see": "me"}}})
+    cluster.raw("PATCH", path + "/w", {"data": {"a": "b"}}, kind="application/merge-patch+json")
+    cluster.raw("PATCH", path + "/w", {"metadata": {"labels": {"see": None}}}, kind="application/merge-patch+json")
+    thread.join(timeout=60)
+    assert [(kind, name) for kind, name, _ in seen] == [("ADDED", "w"), ("MODIFIED", "w"), ("DELETED", "w")]
+    versions = [int(o["metadata"]["resourceVersion"]) for _, _, o in seen]
+    assert versions == sorted(versions) and versions[0] > int(at)
+    again = []
+    watch(cluster, f"{path}?watch=1&resourceVersion={at}&labelSelector=see%3Dme", again, lambda e: e["type"] == "DELETED")
+    assert [(k, n) for k, n, _ in again] == [(k, n) for k, n, _ in seen]
+
+
+def test_watch_list(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    for name in "ab":
+        cluster.raw("POST", path, {"metadata": {"name": name}})
+    seen = []
+    watch(cluster, path + "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan", seen,
+          lambda e: e["type"] == "BOOKMARK")  # fmt: skip
+    assert [(kind, name) for kind, name, _ in seen if kind != "BOOKMARK"] == [("ADDED", "a"), ("ADDED", "b")]
+    assert seen[-1][2]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+def test_a_revision_from_before_is_gone(cluster):
+    code, status, _ = cluster.raw("GET", "/api/v1/namespaces?watch=1&resourceVersion=1")
+    assert code == 410 and status["reason"] == "Expired"
+
+
+def test_finalizers_keep_an_object(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    cluster.raw("POST", path, {"metadata": {"name": "f", "finalizers": ["example.org/hold"]}})
+    code, kept, _ = cluster.raw("DELETE", path + "/f")
+    assert code == 200 and kept["metadata"]["deletionTimestamp"]
+    cluster.raw("PATCH", path + "/f", {"metadata": {"finalizers": None}}, kind="application/merge-patch+json")
+    assert cluster.raw("GET", path + "/f")[0] == 404
+
+
+def test_discovery_keeps_its_tag(cluster):
+    accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"}
+    code, doc, headers = cluster.raw("GET", "/apis", headers=accept)
+    assert code == 200 and doc["kind"] == "APIGroupDiscoveryList"
+    assert cluster.raw("GET", "/apis", headers={**accept, "If-None-Match": headers["ETag"]})[0] == 304
+
+
+def test_everything_is_there_after_the_power_was_cut(make_node):
+    node = make_node()
+    node.boot()
+    cluster = Cluster(node)
+    assert eventually(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120)
+    cluster.kubectl("create", "configmap", "kept", "--from-literal=x=1")
+    before = cluster.get("configmap", "kept")
+    node.cut_power()
+    node.boot()
+    assert eventually(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120)
+    after = cluster.get("configmap", "kept")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"] and after["data"] == {"x": "1"}
+    cluster.kubectl("create", "configmap", "later")
+    later = cluster.get("configmap", "later")
+    assert int(later["metadata"]["resourceVersion"]) > int(before["metadata"]["resourceVersion"])
