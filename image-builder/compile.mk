@@ -79,7 +79,7 @@ $(foreach p,$(HAVE),$(eval $(call program,$(p))))
 C        := $(OUT)/check
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 C_CFLAGS := $(CFLAGS) -Og -g $(SANITIZE)
-C_LIBS   := -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
+C_LIBS   := -lm -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
 	    -lzstd -lz
 # make check ONLY=services/lib  limits the run to one folder; fuzz and tidy heed it, too
 ONLY     ?=
