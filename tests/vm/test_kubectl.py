@@ -55,7 +55,8 @@ class Cluster:
         trust = ssl.create_default_context(cadata=value["certificate-authority-data"].decode())
         if client:
             pem = self.node.state / "admin.pem"
-            pem.write_bytes(value["client-certificate-data"] + value["client-key-data"])
+            if not pem.exists():
+                pem.write_bytes(value["client-certificate-data"] + value["client-key-data"])
             trust.load_cert_chain(pem)
         return http.client.HTTPSConnection("127.0.0.1", int(self.node.env["WHERRY_TCP_6443"]), timeout=60, context=trust)
 
@@ -130,6 +131,22 @@ def test_apply_twice_and_change(cluster, ns):
     assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
     cluster.kubectl("-n", ns, "scale", "deployment", "web", "--replicas=1")
     assert cluster.get("-n", ns, "deployment", "web")["spec"]["replicas"] == 1
+
+
+def test_bodies_in_protobuf(cluster, ns):
+    """kubectl's own generators send protobuf, with every tag it knows."""
+    cluster.kubectl("-n", ns, "create", "deployment", "d", "--image=wherry/hello", "--replicas=2", "--port=80")
+    spec = cluster.get("-n", ns, "deployment", "d")["spec"]
+    assert spec["replicas"] == 2
+    containers = spec["template"]["spec"]["containers"]
+    assert [c["image"] for c in containers] == ["wherry/hello"] and containers[0]["ports"][0]["containerPort"] == 80
+    cluster.kubectl("-n", ns, "create", "job", "j", "--image=wherry/hello", "--", "true")
+    cluster.kubectl("-n", ns, "create", "cronjob", "c", "--image=wherry/hello", "--schedule=* * * * *")
+    cluster.kubectl("-n", ns, "create", "ingress", "i", "--rule=example.org/=s:80")
+    cluster.kubectl("-n", ns, "create", "poddisruptionbudget", "p", "--selector=a=b", "--min-available=1")
+    cluster.kubectl("-n", ns, "create", "quota", "q", "--hard=pods=30")
+    cluster.kubectl("-n", ns, "autoscale", "deployment", "d", "--max=3")
+    assert cluster.get("-n", ns, "horizontalpodautoscaler", "d")["spec"]["maxReplicas"] == 3
 
 
 def test_server_side_apply_conflicts(cluster, ns):
