@@ -173,34 +173,36 @@ static int remove_tree(const char *path, int depth)
 	return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* A parent that was made for the container and is empty now; one of the pods' is the agent's to remove. */
+static void remove_parents(const struct container *c)
+{
+	const char *parent = container_cgroup_parent(c);
+	cleanup(freep) char *path = text_make("%s%s", CGROUP_FS, parent);
+
+	if (!path || !strcmp(parent, c->e->cgroup) || !strncmp(parent, "/pods", 5))
+		return;
+	while (strlen(path) > strlen(CGROUP_FS) && strcmp(path + strlen(CGROUP_FS), c->e->cgroup) != 0 &&
+		!rmdir(path))
+		*strrchr(path, '/') = 0;
+}
+
 void container_cgroup_remove(const struct container *c)
 {
 	cleanup(freep) char *path = container_cgroup_path(c);
 
-	if (!path || access(path, F_OK))
-		return;
-	(void)!container_cgroup_kill(c);
-	/* Killed processes take a moment to leave; what stays is an empty group, found again at the next
-	 * start. */
-	int err = -EBUSY;
+	if (path && !access(path, F_OK)) {
+		(void)!container_cgroup_kill(c);
+		/* Killed processes take a moment to leave; what stays is an empty group, found again at the next
+		 * start. */
+		int err = -EBUSY;
 
-	for (int i = 0; i < 20 && err == -EBUSY; i++) {
-		err = remove_tree(path, 0);
-		if (err == -EBUSY)
-			usleep(1000);
+		for (int i = 0; i < 20 && err == -EBUSY; i++) {
+			err = remove_tree(path, 0);
+			if (err == -EBUSY)
+				usleep(1000);
+		}
+		if (err)
+			log_errno(-err, "container=%.12s op=cgroup-remove", c->id);
 	}
-	if (err)
-		log_errno(-err, "container=%.12s op=cgroup-remove", c->id);
-
-	/* A parent that was made for it and is empty now; one of the pods' is the agent's to remove. */
-	const char *parent = container_cgroup_parent(c);
-
-	if (!strcmp(parent, c->e->cgroup) || !strncmp(parent, "/pods", 5))
-		return;
-	for (char *slash = strrchr(path, '/'); slash && slash - path > (ptrdiff_t)strlen(CGROUP_FS);
-		slash = strrchr(path, '/')) {
-		*slash = 0;
-		if (!strcmp(path + strlen(CGROUP_FS), c->e->cgroup) || rmdir(path) < 0)
-			return;
-	}
+	remove_parents(c);
 }

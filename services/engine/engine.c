@@ -27,6 +27,7 @@
 #include "engine/engine_run.h"
 #include "engine/events.h"
 #include "engine/exec.h"
+#include "engine/fault_arm.h"
 #include "engine/files.h"
 #include "engine/image.h"
 #include "lib/json.h"
@@ -356,6 +357,7 @@ int engine_main(int argc, char **argv)
 		return 1;
 	}
 	listen_config(&e, &tls);
+	fault_arm(&e);
 	initctl_ready();
 	log_info("op=ready containers=%zu", e.n_containers);
 	err = loop_run(e.loop);

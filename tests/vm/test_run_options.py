@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docker run, option by option: what reaches the container, and what is refused by name."""
+
+import json
+
+import pytest
+
+from support import api
+
+
+def run(node, *args, check=True, **kw):
+    return node.docker("run", "--rm", *args, check=check, **kw)
+
+
+def out(node, *args):
+    return run(node, *args).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "options, command, expected",
+    [
+        (["--hostname", "box", "--domainname", "example.org"], "hostname; cat /proc/sys/kernel/domainname", "box\nexample.org"),
+        (["-e", "A=1", "--env", "B=x y"], "echo $A $B", "1 x y"),
+        (["-w", "/tmp"], "pwd", "/tmp"),
+        (["-u", "1000:1001"], "id -u; id -g", "1000\n1001"),
+        (["-u", "1000", "--group-add", "44"], "id -G", "0 44"),
+        (["--ulimit", "nofile=123:456"], "ulimit -n; ulimit -Hn", "123\n456"),
+        (["--sysctl", "net.core.somaxconn=77"], "cat /proc/sys/net/core/somaxconn", "77"),
+        (["--shm-size", "2m"], "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2", "2048"),
+        (["--tmpfs", "/t:size=1m,mode=700"], "stat -c %a /t; df -k /t | tail -1 | tr -s ' ' | cut -d' ' -f2", "700\n1024"),
+        (["--read-only"], "touch /x 2>&1 | grep -c Read-only", "1"),
+        (["--oom-score-adj", "321"], "cat /proc/self/oom_score_adj", "321"),
+        (["--cap-drop", "ALL"], "grep CapEff /proc/self/status | cut -f2", "0000000000000000"),
+        (["--cap-add", "SYS_TIME"], "grep CapEff /proc/self/status | cut -f2", "00000000aa0425fb"),
+        (["--security-opt", "no-new-privileges"], "grep NoNewPrivs /proc/self/status | cut -f2", "1"),
+        (["--security-opt", "seccomp=unconfined"], "grep Seccomp: /proc/self/status | cut -f2", "0"),
+        ([], "grep Seccomp: /proc/self/status | cut -f2", "2"),
+        (["--privileged"], "grep Seccomp: /proc/self/status | cut -f2; test -b /dev/vda && echo disk", "0\ndisk"),
+        (["--cpu-shares", "512"], "cat /sys/fs/cgroup/cpu.weight", "20"),
+        (["--memory-reservation", "16m"], "cat /sys/fs/cgroup/memory.low", str(16 << 20)),
+        (["-m", "32m", "--memory-swap", "-1"], "cat /sys/fs/cgroup/memory.max", str(32 << 20)),
+        (["--cpuset-cpus", "0"], "cat /sys/fs/cgroup/cpuset.cpus", "0"),
+        (["--device", "/dev/vda:/dev/xvdz:r"], "test -b /dev/xvdz && head -c 1 /dev/xvdz >/dev/null && echo read", "read"),
+        (["--device-cgroup-rule", "b 254:* r"], "echo ok", "ok"),
+        (["--uts", "host"], "hostname | grep -c wherry", "1"),
+        (["--pid", "host"], "head -c 10 /proc/1/cmdline", "/sbin/init"),
+        (["--cgroupns", "host"], "grep -c docker /proc/self/cgroup", "1"),
+        (["--ipc", "none"], "test -e /dev/shm && echo there || echo none", "none"),
+        (["--network", "none"], "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' '", "lo"),
+        (["--add-host", "far:10.9.8.7"], "grep far /etc/hosts | cut -f1", "10.9.8.7"),
+        (["--entrypoint", "echo"], "x", "-c x"),
+        (["--annotation", "org.example=1"], "echo ok", "ok"),
+        (["--security-opt", "systempaths=unconfined"], "test -w /proc/sys/kernel && echo open; mount | grep -c ' /proc/kcore'", "open\n0"),
+        (["--security-opt", "writable-cgroups=true"], "mkdir /sys/fs/cgroup/sub && rmdir /sys/fs/cgroup/sub && echo made", "made"),
+    ],
+    ids=lambda v: " ".join(v)[:40] if isinstance(v, list) else None,
+)  # fmt: skip
+def test_option(node, options, command, expected):
+    entry = [] if "--entrypoint" in options else ["sh"]
+    done = run(node, *options, "wherry/hello", *entry, "-c", command, check=False)
+    assert done.stdout.strip() == expected, done.stderr
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--gpus", "all"], "DeviceRequests"),
+        (["--isolation", "hyperv"], "Isolation"),
+        (["--storage-opt", "size=1g"], "StorageOpt"),
+        (["--runtime", "kata"], "Runtime"),
+        (["--security-opt", "apparmor=x"], "AppArmor"),
+        (["--security-opt", "label=type:x"], "SELinux"),
+        (["--memory-swappiness", "50"], "MemorySwappiness"),
+        (["--cpu-rt-runtime", "1000"], "CpuRealtimeRuntime"),
+        (["--blkio-weight", "5"], "blkio weight"),
+        (["--cgroup-parent", "/services/engine"], "the node's own"),
+        (["--log-driver", "syslog"], "log driver"),
+        (["--log-opt", "compress=true"], "log option"),
+        (["--sysctl", "kernel.panic=1"], "sysctl"),
+        (["--device", "/dev/nonexistent"], "/dev/nonexistent"),
+        (["--pid", "container:nobody"], "nobody"),
+        (["--restart", "always", "--rm"], "restart"),
+    ],
+    ids=lambda v: " ".join(v)[:40] if isinstance(v, list) else None,
+)  # fmt: skip
+def test_refused_by_name(node, options, words):
+    done = node.docker("run", *([] if "--rm" in options else ["--rm"]), *options, "wherry/hello", "true", check=False)
+    assert done.returncode in (125, 127) and words in done.stderr, done.stderr
+
+
+def test_an_unknown_member_is_refused(node):
+    status, reply = api.call(node, "POST", "/containers/create", {"Image": "wherry/hello", "HostConfig": {"Invented": 1}})
+    assert status == 400 and "HostConfig.Invented" in reply["message"]
+
+
+def test_block_io(node):
+    """By hand: Debian 13's client leaves out what --device-read-bps says."""
+    disk, null = {"Path": "/dev/vda"}, {"Path": "/dev/null"}
+    host = {"BlkioDeviceReadBps": [disk | {"Rate": 1 << 20}], "BlkioDeviceWriteIOps": [disk | {"Rate": 99}]}
+    made = api.call(node, "POST", "/containers/create", {"Image": "wherry/hello", "Cmd": ["sleep", "1000"], "HostConfig": host})[1]["Id"]
+    node.docker("start", made)
+    assert node.ssh(f"cut -d' ' -f2- /sys/fs/cgroup/docker/{made}/io.max").split() == ["rbps=1048576", "wbps=max", "riops=max", "wiops=99"]
+    node.docker("rm", "-f", made)
+    host = {"BlkioDeviceReadBps": [null | {"Rate": 1}]}
+    made = api.call(node, "POST", "/containers/create", {"Image": "wherry/hello", "HostConfig": host})[1]["Id"]
+    done = node.docker("start", made, check=False)
+    assert done.returncode == 1 and "/dev/null is no block device" in done.stderr
+    node.docker("rm", "-f", made)
+    status, reply = api.call(node, "POST", "/containers/create", {"Image": "wherry/hello", "HostConfig": {"UsernsMode": "nonsense"}})
+    assert status == 400 and "UsernsMode" in reply["message"]
+
+
+def test_seccomp_profile(node, tmp_path):
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+        "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+            {"names": ["chown", "fchownat"], "action": "SCMP_ACT_ERRNO", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+            {"names": ["rmdir", "unlinkat"], "action": "SCMP_ACT_ERRNO", "excludes": {"arches": ["amd64"]}},
+        ],
+    }
+    (tmp_path / "p.json").write_text(json.dumps(profile))
+    script = "mkdir /tmp/d 2>&1; touch /tmp/f && chown 1 /tmp/f && rm /tmp/f && echo fine"
+    seen = out(node, "--security-opt", f"seccomp={tmp_path}/p.json", "wherry/hello", "sh", "-c", script)
+    assert "No space left on device" in seen and seen.endswith("fine")
+
+
+def test_cgroup_parent(node):
+    cid = node.docker("run", "-d", "--cgroup-parent", "/shop/front", "wherry/hello", "sleep", "1000").stdout.strip()
+    assert node.ssh(f"cat /sys/fs/cgroup/shop/front/{cid}/cgroup.procs").strip()
+    node.docker("pause", cid)
+    node.docker("unpause", cid)
+    node.docker("update", "-m", "64m", "--memory-swap", "-1", cid)
+    assert node.ssh(f"cat /sys/fs/cgroup/shop/front/{cid}/memory.max").strip() == str(64 << 20)
+    node.docker("rm", "-f", cid)
+    assert node.ssh("ls -d /sys/fs/cgroup/shop", check=False).returncode != 0
+
+
+def test_namespaces_of_another_container(node):
+    first = node.docker("run", "-d", "--ipc", "shareable", "wherry/hello", "sleep", "1000").stdout.strip()
+    ns = {k: node.docker("exec", first, "readlink", f"/proc/self/ns/{k}").stdout for k in ("pid", "ipc", "net")}
+    seen = run(node, "--pid", f"container:{first}", "--ipc", f"container:{first}", "--network", f"container:{first}", "wherry/hello",
+               "sh", "-c", "for k in pid ipc net; do readlink /proc/self/ns/$k; done").stdout  # fmt: skip
+    assert seen == "".join(ns[k] for k in ("pid", "ipc", "net"))
+    node.docker("rm", "-f", first)
+
+
+def test_log_drivers(node):
+    cid = node.docker("run", "-d", "--log-driver", "none", "wherry/hello", "sh", "-c", "echo unseen; sleep 1000").stdout.strip()
+    done = node.docker("logs", cid, check=False)
+    assert done.returncode == 1 and "does not support reading" in done.stderr
+    node.docker("rm", "-f", cid)
+    assert run(node, "--log-driver", "none", "wherry/hello", "echo", "attached").stdout == "attached\n"
+    cid = node.docker("run", "-d", "--log-opt", "labels=who", "--log-opt", "env=A", "--label", "who=me & you", "-e", "A=1", "wherry/hello",
+                      "sh", "-c", "echo one; echo two").stdout.strip()  # fmt: skip
+    node.docker("wait", cid)
+    assert node.docker("logs", "--details", cid).stdout == "who=me%20%26%20you,A=1 one\nwho=me%20%26%20you,A=1 two\n"
+    node.docker("rm", cid)
+
+
+def test_attach_over_websocket(node):
+    """A handshake and frames by hand: what a browser's terminal would send."""
+    cid = node.docker("run", "-di", "wherry/hello", "sh", "-c", "read x; echo got $x; exit 4").stdout.strip()
+    connection = api.connect(node)
+    connection.putrequest("GET", f"/v1.51/containers/{cid}/attach/ws?stream=1&stdin=1&stdout=1&stderr=1")
+    for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
+                        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")):  # fmt: skip
+        connection.putheader(name, value)
+    connection.endheaders()
+    wire = connection.sock
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += wire.recv(1)
+    assert head.startswith(b"HTTP/1.1 101") and b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+    wire.sendall(b"\x82\x86\0\0\0\0hello\n")
+    data = b""
+    while piece := wire.recv(4096):
+        data += piece
+    connection.close()
+    assert data.startswith(b"\x82\x0agot hello\n") and data.endswith(b"\x88\x02\x03\xe8")
+    assert node.docker("wait", cid).stdout.strip() == "4"
+    node.docker("rm", cid)
+    status, reply = api.call(node, "GET", "/containers/none/attach/ws")
+    assert status == 404, reply
+
+
+def test_update(node):
+    cid = node.docker("run", "-d", "wherry/hello", "sleep", "1000").stdout.strip()
+    node.docker("update", "--memory", "48m", "--memory-swap", "96m", "--cpus", "0.25", "--pids-limit", "33", "--cpu-shares", "2048",
+                "--restart", "on-failure:3", cid)  # fmt: skip
+    files = "memory.max memory.swap.max cpu.max pids.max"
+    got = node.ssh(f"cd /sys/fs/cgroup/docker/{cid}; cat {files}").split("\n")
+    assert got[:4] == [str(48 << 20), str(48 << 20), "25000 100000", "33"]
+    seen = json.loads(node.docker("inspect", cid).stdout)[0]["HostConfig"]
+    assert seen["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3} and seen["PidsLimit"] == 33
+    node.docker("rm", "-f", cid)
+
+
+def test_events_of_a_life(node):
+    node.docker("run", "-d", "--name", "life", "--init", "wherry/hello", "sleep", "1000")
+    node.docker("restart", "life")
+    node.docker("rename", "life", "life2")
+    node.docker("stop", "life2")
+    node.docker("rm", "life2")
+    actions = node.docker("events", "--since", "300s", "--until", "0s", "--filter", "type=container", "--filter", "container=life",
+                          "--filter", "container=life2", "--format", "{{.Action}}").stdout.split()  # fmt: skip
+    assert actions == ["create", "start", "kill", "die", "stop", "start", "restart", "rename", "kill", "die", "stop", "destroy"]
