@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 import zlib
@@ -50,9 +51,10 @@ def tar(members):
 
 
 def tar_folder(path):
-    """A folder as a layer, owned by root."""
+    """A folder as a layer, owned by root. By its entries' names: a package set's own time stamp says when it was last used,
+    and tar minds that it changes."""
     done = subprocess.run(["tar", "-C", str(path), "--owner=0", "--group=0", "--numeric-owner", "--sort=name",
-                           "--mtime=@1700000000", "-c", "."], stdout=subprocess.PIPE, check=True)  # fmt: skip
+                           "--mtime=@1700000000", "-c", *sorted(os.listdir(path))], stdout=subprocess.PIPE, check=True)  # fmt: skip
     return done.stdout
 
 
