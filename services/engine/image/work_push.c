@@ -248,7 +248,7 @@ static void say_end(const char *tag, const char *digest, size_t len)
 {
 	char line[400];
 
-	snprintf(line, sizeof(line), "%s: digest: %s size: %zu", tag, digest, len);
+	snprintf(line, sizeof(line), "%.128s: digest: %.128s size: %zu", tag, digest, len);
 	progress_line(line);
 	(void)!dprintf(1, "{\"progressDetail\":{},\"aux\":{\"Tag\":\"%s\",\"Digest\":\"%s\",\"Size\":%zu}}\n",
 		tag, digest, len);
@@ -277,7 +277,7 @@ static int push_tag(struct push *p, const struct image *img, const char *tag)
 		r = one_more(p, &config_up, memory_file(config, config_len), config_len);
 	}
 	if (r == 0) {
-		snprintf(manifest_up.up.what, sizeof(manifest_up.up.what), "%s", tag);
+		snprintf(manifest_up.up.what, sizeof(manifest_up.up.what), "%.128s", tag);
 		r = one_more(p, &manifest_up, memory_file(manifest, len), len);
 	}
 	image_record_fini(&rec);
