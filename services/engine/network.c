@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "engine/network_int.h"
+#include "lib/fault.h"
 #include "lib/log.h"
 #include "lib/netns.h"
 
@@ -300,7 +301,9 @@ int network_create(
 	r = add_network(ns, driver, c, NULL, &n, err);
 	if (r < 0)
 		return r;
+	fault_point("network-saved");
 	r = network_device_up(ns, n, err);
+	fault_point("network-device");
 	if (!r) {
 		r = network_rules_add(ns, n);
 		if (r < 0)
@@ -335,6 +338,7 @@ int network_delete(struct networks *ns, struct network *n, struct network_error 
 				n->name, n->id);
 	/* The file first: what is left of a network without one is swept by the next start. */
 	network_forget(ns, n);
+	fault_point("network-forgotten");
 	network_rules_remove(ns, n);
 	network_device_down(ns, n);
 	log_info("network=%s id=%.12s event=delete", n->name, n->id);
@@ -413,6 +417,7 @@ static int bring_in_line(struct networks *ns)
 		(r = network_endpoint_load_all(ns)) < 0)
 		return r;
 	node_settings();
+	network_sweep(ns);
 	/* The rules before the devices: no moment in which a bridge stands open. */
 	r = network_rules_install(ns);
 	if (r < 0)

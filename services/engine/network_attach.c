@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/network_int.h"
+#include "lib/fault.h"
 #include "lib/log.h"
 
 static bool on_a_bridge(const struct network_endpoint *e)
@@ -133,6 +134,7 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 		snprintf(e->peer, sizeof(e->peer), "veth%.8s", e->id);
 	}
 	r = network_link_up(ns, e, a->netns, a->ifname, err);
+	fault_point("endpoint-linked");
 	if (!r)
 		r = set_sysctls(e, a, err);
 	if (r < 0)
@@ -151,6 +153,7 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 static void release(struct networks *ns, struct network_endpoint *e, int netns)
 {
 	network_endpoint_forget(ns, e);
+	fault_point("endpoint-forgotten");
 	if (!network_has_link(e->network))
 		return;
 	network_rules_unpublish(ns, e);
@@ -185,6 +188,7 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 	 * address outside or no way in. */
 	if (network_has_link(n))
 		r = build(ns, e, a, err);
+	fault_point("endpoint-published");
 	if (!r) {
 		r = network_endpoint_save(ns, e);
 		if (r < 0)

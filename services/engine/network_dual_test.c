@@ -4,8 +4,11 @@
  * macvlan and ipvlan, and names over TCP. */
 
 #include <linux/if_link.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "engine/network_testing.h"
+#include "lib/fault.h"
 #include "lib/netns.h"
 
 static int outside = -1; /* a namespace on a wire to the node */
@@ -540,6 +543,91 @@ static void test_ipvlan(void **state)
 	beside("ipvlan");
 }
 
+/* ---- killed between two steps */
+
+static const char *fatal_point;
+
+static void die_there(const char *point)
+{
+	if (!strcmp(point, fatal_point))
+		_exit(9);
+}
+
+/* A network with a container in it and a published port comes and goes, in a process that ends at @point. */
+static void live_and_die(const char *point, int netns)
+{
+	const struct network_port port = {.proto = IPPROTO_TCP, .container_port = 80, .host_port = 8088};
+	const struct network_attach a = {
+		.container = id_a, .name = "a", .netns = netns, .ports = &port, .n_ports = 1};
+	struct network_error err = {};
+	struct network_endpoint *e;
+	struct networks *ns = open_networks();
+	struct network *n;
+
+	fatal_point = point;
+	fault_hook = die_there;
+	if (network_create(ns, &(struct network_config){.name = "cut"}, &n, &err) < 0 ||
+		network_attach(ns, n, &a, &e, &err) < 0)
+		_exit(1);
+	network_detach(ns, e);
+	if (network_delete(ns, n, &err) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+static size_t count_links(struct networks *ns, const char *kind)
+{
+	cleanup(freep) struct link *links = NULL;
+	ssize_t n = link_list(&ns->route, &links);
+	size_t count = 0;
+
+	for (ssize_t i = 0; i < n; i++)
+		count += !strcmp(links[i].kind, kind);
+	return count;
+}
+
+static int nobody(const char *container, void *arg)
+{
+	return -1;
+}
+
+/* Whatever the moment: the next engine has the network whole or not at all, and nothing hangs about. */
+static void test_killed(void **state)
+{
+	static const char *const points[] = {"network-saved", "network-device", "endpoint-linked",
+		"endpoint-published", "endpoint-forgotten", "network-forgotten"};
+	struct network_error err = {};
+	struct networks *ns;
+	struct network *n;
+
+	NEED_NETNS();
+	for (size_t i = 0; i < array_len(points); i++) {
+		int status, ca, taken;
+		pid_t pid;
+
+		assert_int_equal(network_netns_new(&ca), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid)
+			live_and_die(points[i], ca);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 9)
+			fail_msg("%s: ended with %x", points[i], (unsigned)status);
+		ns = open_networks();
+		assert_int_equal(networks_restore(ns, nobody, NULL), 0);
+		assert_null(networks_endpoints(ns));
+		assert_int_equal(count_links(ns, "veth"), 0);
+		/* the port is free */
+		taken = server(-1, SOCK_STREAM, 8088);
+		close(taken);
+		if (networks_find(ns, "cut", &n, &err) == 0)
+			assert_int_equal(network_delete(ns, n, &err), 0);
+		assert_int_equal(count_links(ns, "bridge"), 1);
+		networks_close(ns);
+		close(ca);
+	}
+}
+
 /* ---- names over TCP */
 
 static void end_turn(struct loop_timer *t)
@@ -704,6 +792,7 @@ int main(void)
 		cmocka_unit_test(test_macvlan),
 		cmocka_unit_test(test_ipvlan),
 		cmocka_unit_test(test_names_over_tcp),
+		cmocka_unit_test(test_killed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
