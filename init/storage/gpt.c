@@ -238,9 +238,9 @@ int gpt_read(struct bdev *b, struct gpt *out)
 		return second_rc;
 
 	if (first_rc == GPT_VALID)
-		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): read_copy() zeroes the padding */
+		/* read_copy() zeroes the padding, too */
 		out->damaged = second_rc != GPT_VALID || alternate != end ||
-			       memcmp(out, &second, sizeof(second)) != 0;
+			       memcmp(out, &second, sizeof(second)) != 0; /* NOLINT(*-suspicious-memory-comparison) */
 	else if (second_rc == GPT_VALID) {
 		*out = second;
 		out->damaged = true;
