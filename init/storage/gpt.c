@@ -237,11 +237,12 @@ int gpt_read(struct bdev *b, struct gpt *out)
 	if (second_rc < 0)
 		return second_rc;
 
-	if (first_rc == GPT_VALID)
-		/* read_copy() zeroes the padding, too */
-		out->damaged = second_rc != GPT_VALID || alternate != end ||
-			       memcmp(out, &second, sizeof(second)) != 0; /* NOLINT(*-suspicious-memory-comparison) */
-	else if (second_rc == GPT_VALID) {
+	if (first_rc == GPT_VALID) {
+		/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): read_copy() zeroes the padding, too */
+		bool same = second_rc == GPT_VALID && !memcmp(out, &second, sizeof(second));
+
+		out->damaged = !same || alternate != end;
+	} else if (second_rc == GPT_VALID) {
 		*out = second;
 		out->damaged = true;
 	} else

@@ -38,7 +38,7 @@ void check_workload_selector(struct check *c, yyjson_mut_val *spec, yyjson_mut_v
 		char kind[64];
 		size_t i;
 
-		for (i = 0; c->kind->kind[i] && i < sizeof(kind) - 1; i++)
+		for (i = 0; i < sizeof(kind) - 1 && c->kind->kind[i]; i++)
 			kind[i] = (char)tolower((unsigned char)c->kind->kind[i]);
 		kind[i] = 0;
 		check_error(
