@@ -131,7 +131,7 @@ static int put_authorized_keys(int run, yyjson_val *config)
 /* Puts a rendered configuration in force. */
 static int enforce(int run, const char *json, const char *source)
 {
-	/* NOLINTNEXTLINE(*-NonNullParamChecker): what returns 0 to our callers gave them a text */
+	/* NOLINTNEXTLINE(*.NonNullParamChecker): what returns 0 to our callers gave them a text */
 	cleanup(docp) yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
 	yyjson_val *root = doc ? yyjson_doc_get_root(doc) : NULL;
 	const char *hostname = yyjson_get_str(yyjson_obj_get(root, "hostname"));

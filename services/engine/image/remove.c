@@ -307,7 +307,7 @@ static size_t repos(const struct image_store *s, const char *id)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n_names; i++) {
-		/* NOLINTNEXTLINE(*-NonNullParamChecker): with n_names there are names */
+		/* NOLINTNEXTLINE(*.NonNullParamChecker): with n_names there are names */
 		bool seen = strcmp(s->names[i].id, id) || *s->names[i].ref.digest;
 
 		for (size_t k = 0; k < i && !seen; k++)
@@ -375,7 +375,7 @@ static int untag_all(struct image_store *s, const struct img *img, struct image_
 	int r = 0;
 
 	for (size_t i = 0; i < s->n_names && r == 0; i++)
-		/* NOLINTNEXTLINE(*-NonNullParamChecker): with n_names there are names */
+		/* NOLINTNEXTLINE(*.NonNullParamChecker): with n_names there are names */
 		if (!strcmp(s->names[i].id, img->pub.id))
 			r = untag(s, &s->names[i], out);
 	return r;
