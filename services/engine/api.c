@@ -24,6 +24,7 @@ static const struct api_route *const tables[] = {
 	build_routes,
 	volume_routes,
 	network_routes,
+	pod_routes,
 };
 
 /* Parts of Docker that this engine will not have; said once, here, so that no client waits for them. */

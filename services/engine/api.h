@@ -31,7 +31,7 @@ struct api_route {
 };
 
 extern const struct api_route system_routes[], container_routes[], exec_routes[], volume_routes[],
-	image_routes[], build_routes[], network_routes[];
+	image_routes[], build_routes[], network_routes[], pod_routes[];
 
 /* http_handler; arg is the engine. */
 void api_handle(struct http_req *r, void *engine);
@@ -51,6 +51,12 @@ void api_error(struct http_req *r, int status, const char *fmt, ...) printf_like
 /* The HTTP status of a negative errno, with the message. */
 void api_errno(struct http_req *r, int err, const char *fmt, ...) printf_like(3, 4);
 int api_status_of(int err);
+
+/* For an answer that comes later. NULL: out of memory, and the request is answered. */
+struct api_later;
+struct api_later *api_later_new(struct http_req *r);
+/* The request, to be answered at once; NULL when its client has gone. @l is over either way. */
+struct http_req *api_later_take(struct api_later *l);
 
 /* Sends and frees @doc. */
 void api_json(struct http_req *r, int status, yyjson_mut_doc *doc);

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "lib/json.h"
+#include "engine/pod.h"
 #include "lib/log.h"
 
 enum { CGROUP_FILE_MAX = 256 << 10 };
@@ -51,13 +52,15 @@ int cgroup_parent_check(const char *parent, char **msg)
 
 char *container_cgroup_path(const struct container *c)
 {
-	return text_make("%s%s/%s", CGROUP_FS, container_cgroup_parent(c), c->id);
+	cleanup(freep) char *name = container_cgroup_name(c);
+
+	return name ? text_make("%s%s", CGROUP_FS, name) : NULL;
 }
 
 int container_cgroup_write(const struct container *c, const char *file, const char *value)
 {
-	cleanup(freep) char *path =
-		text_make("%s%s/%s/%s", CGROUP_FS, container_cgroup_parent(c), c->id, file);
+	cleanup(freep) char *name = container_cgroup_name(c);
+	cleanup(freep) char *path = name ? text_make("%s%s/%s", CGROUP_FS, name, file) : NULL;
 
 	if (!path)
 		return -ENOMEM;
@@ -85,8 +88,8 @@ int container_cgroup_freeze(const struct container *c, bool frozen)
 
 char *container_cgroup_read(const struct container *c, const char *file)
 {
-	cleanup(freep) char *path =
-		text_make("%s%s/%s/%s", CGROUP_FS, container_cgroup_parent(c), c->id, file);
+	cleanup(freep) char *name = container_cgroup_name(c);
+	cleanup(freep) char *path = name ? text_make("%s%s/%s", CGROUP_FS, name, file) : NULL;
 	char *text = NULL;
 
 	if (!path || disk_read(path, CGROUP_FILE_MAX, &text, NULL))

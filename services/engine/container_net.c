@@ -13,6 +13,7 @@
 #include "engine/network.h"
 #include "lib/link.h"
 #include "lib/log.h"
+#include "engine/pod.h"
 #include "engine/ports.h"
 #include "engine/supervisor.h"
 
@@ -282,6 +283,14 @@ static int copy_file(const char *from_dir, const char *to_dir, const char *name)
 	return err ? err : disk_replace(to_dir, name, text, len, 0644, 0);
 }
 
+/* Where a container's name files lie. */
+static const char *files_dir(const struct container *c)
+{
+	const struct pod *p = pod_of(c);
+
+	return p ? p->dir : c->dir;
+}
+
 int container_net_files(struct container *c, char **msg)
 {
 	const char *dns[NAME_LIST_MAX], *search[NAME_LIST_MAX], *options[NAME_LIST_MAX],
@@ -296,11 +305,11 @@ int container_net_files(struct container *c, char **msg)
 		int err = container_find(c->e, mode + 10, &other);
 
 		if (!err)
-			err = copy_file(other->dir, c->dir, "hostname");
+			err = copy_file(files_dir(other), c->dir, "hostname");
 		if (!err)
-			err = copy_file(other->dir, c->dir, "hosts");
+			err = copy_file(files_dir(other), c->dir, "hosts");
 		if (!err)
-			err = copy_file(other->dir, c->dir, "resolv.conf");
+			err = copy_file(files_dir(other), c->dir, "resolv.conf");
 		if (err)
 			*msg = text_make(
 				"cannot share the name files of container %s: %s", mode + 10, strerror(-err));
@@ -343,7 +352,12 @@ int container_net_files(struct container *c, char **msg)
 
 int container_net_ns(struct container *c)
 {
+	struct pod *p = pod_of(c);
+	cleanup(freep) char *path = p ? pod_ns_path(p, "net") : NULL;
 	int fd = -1;
+
+	if (p)
+		return path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
 	return supervisor_get(c->e, "container", c->id, "net", &fd, 1) == 1 ? fd : -1;
 }
@@ -354,6 +368,15 @@ int container_net_up(struct container *c, int *netns, char **msg)
 	cleanup(closep) int fd = -1;
 	int err = 0;
 
+	if (pod_of(c)) {
+		fd = container_net_ns(c);
+		if (fd < 0 && strcmp(mode, "host") != 0) {
+			*msg = text_make("the network namespace of the container's pod cannot be opened");
+			return -EIO;
+		}
+		*netns = take_fd(fd);
+		return 0;
+	}
 	network_detach_all(c->e->networks, c->id);
 	if (!strncmp(mode, "container:", 10)) {
 		struct container *other = NULL;
@@ -394,6 +417,8 @@ files:
 
 void container_net_down(struct container *c)
 {
+	if (pod_of(c))
+		return;
 	network_detach_all(c->e->networks, c->id);
 	supervisor_drop(c->e, "container", c->id, "net");
 }
@@ -444,6 +469,10 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 	cleanup(closep) int netns = -1;
 	int bad = check_endpoint(endpoint, msg);
 
+	if (pod_of(c)) {
+		*msg = text_make("container %s belongs to a pod, whose network is the cluster's", c->name);
+		return -EINVAL;
+	}
 	if (bad)
 		return bad;
 	if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver == NETWORK_HOST ||

@@ -26,6 +26,7 @@
 #include "engine/logs.h"
 #include "engine/network.h"
 #include "engine/options.h"
+#include "engine/pod.h"
 #include "engine/stats.h"
 #include "engine/stdio.h"
 #include "engine/top.h"
@@ -128,34 +129,6 @@ bool container_auto_remove(const struct container *c)
 
 /* ---- answers that come later */
 
-/* Outlives whichever ends first, the request or what it asked for. */
-struct later {
-	struct http_req *r; /* NULL once the client has gone */
-	bool answered;
-};
-
-static void later_closed(struct http_req *r, bool ok, void *arg)
-{
-	struct later *l = arg;
-
-	l->r = NULL;
-	if (l->answered)
-		free(l);
-}
-
-static struct later *later_new(struct http_req *r)
-{
-	struct later *l = calloc(1, sizeof(*l));
-
-	if (!l) {
-		api_error(r, 500, "out of memory");
-		return NULL;
-	}
-	l->r = r;
-	http_on_closed(r, later_closed, l);
-	return l;
-}
-
 static int status_of(int err)
 {
 	return err == -EALREADY			  ? 304
@@ -166,14 +139,10 @@ static int status_of(int err)
 
 static void later_done(struct container *c, int err, const char *msg, void *arg)
 {
-	struct later *l = arg;
-	struct http_req *r = l->r;
+	struct http_req *r = api_later_take(arg);
 
-	if (!r) {
-		free(l);
+	if (!r)
 		return;
-	}
-	l->answered = true;
 	if (!err)
 		api_empty(r, 204);
 	else if (err == -EALREADY)
@@ -185,15 +154,15 @@ static void later_done(struct container *c, int err, const char *msg, void *arg)
 static void start(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
-	struct later *l;
+	struct api_later *l;
 
-	if (!c)
+	if (!c || !pod_may_start(c, r))
 		return;
 	if (http_query(r, "checkpoint") && *http_query(r, "checkpoint")) {
 		api_error(r, 501, "checkpoints are not supported by this engine");
 		return;
 	}
-	l = later_new(r);
+	l = api_later_new(r);
 	if (l)
 		lifecycle_start(c, later_done, l);
 }
@@ -220,12 +189,12 @@ static void stop(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
 	int64_t timeout_s;
-	struct later *l;
+	struct api_later *l;
 	int signal;
 
 	if (!c || !stop_options(c, r, &signal, &timeout_s))
 		return;
-	l = later_new(r);
+	l = api_later_new(r);
 	if (l)
 		lifecycle_stop(c, signal, timeout_s, later_done, l);
 }
@@ -234,12 +203,12 @@ static void restart(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
 	int64_t timeout_s;
-	struct later *l;
+	struct api_later *l;
 	int signal;
 
-	if (!c || !stop_options(c, r, &signal, &timeout_s))
+	if (!c || !pod_may_start(c, r) || !stop_options(c, r, &signal, &timeout_s))
 		return;
-	l = later_new(r);
+	l = api_later_new(r);
 	if (l)
 		lifecycle_restart(c, timeout_s, later_done, l);
 }
@@ -291,16 +260,16 @@ static void unpause(struct engine *e, struct http_req *r, const char *name)
 static void remove_(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
-	struct later *l;
+	struct api_later *l;
 
-	if (!c)
+	if (!c || !pod_may_touch(c, r))
 		return;
 	if (api_query_bool(r, "link", false)) {
 		api_error(r, 400,
 			"links are not supported by this engine: put containers on a network of your own");
 		return;
 	}
-	l = later_new(r);
+	l = api_later_new(r);
 	if (l)
 		lifecycle_remove(
 			c, api_query_bool(r, "force", false), api_query_bool(r, "v", false), later_done, l);
@@ -339,7 +308,7 @@ static void rename_(struct engine *e, struct http_req *r, const char *name)
 	const char *wanted = http_query(r, "name");
 	cleanup(freep) char *old = c ? strdup(c->name) : NULL;
 
-	if (!c)
+	if (!c || !pod_may_touch(c, r))
 		return;
 	if (wanted && *wanted == '/')
 		wanted++;
@@ -403,7 +372,8 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 
 		if ((c->state != CONTAINER_CREATED && c->state != CONTAINER_EXITED &&
 			    c->state != CONTAINER_DEAD) ||
-			(until && c->created_ns > until) || !filters_match_labels(f, "label", labels) ||
+			pod_of(c) || (until && c->created_ns > until) ||
+			!filters_match_labels(f, "label", labels) ||
 			!filters_match_labels(f, "label!", labels))
 			continue;
 		yyjson_mut_arr_add_strcpy(doc, gone, c->id);

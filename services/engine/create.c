@@ -19,6 +19,7 @@
 #include "engine/lifecycle.h"
 #include "engine/names.h"
 #include "engine/options.h"
+#include "engine/pod.h"
 #include "lib/log.h"
 
 /* ---- merging with the image */
@@ -139,6 +140,7 @@ struct creation {
 	const char *name;
 	char invented[NAME_TEXT_MAX];
 	yyjson_val *root, *host, *networking;
+	struct pod *pod;	 /* it is to belong to, or NULL */
 	const struct image *img; /* a reference */
 	yyjson_doc *img_config;	 /* owned */
 	yyjson_mut_doc *doc;	 /* owned */
@@ -293,6 +295,8 @@ static bool assemble(struct creation *k)
 	yyjson_mut_obj_add_val(d, o, "HostConfig", host);
 	json_copy(d, o, "NetworkingConfig", k->networking);
 	yyjson_mut_obj_add_val(d, o, "Mounts", mounts);
+	if (k->pod)
+		pod_create_fill(k->pod, d, o);
 	return true;
 }
 
@@ -370,11 +374,14 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 		k->err = err;
 		return false;
 	}
+	if (!pod_create_check(k->e, r, k->root, &k->pod, &k->err, &k->msg))
+		return false;
 	if (random_id(k->id))
 		return fail(k, -EIO, text_make("no randomness for an id"));
 	if (!choose_name(k, http_query(r, "name")) || !find_image(k, http_query(r, "platform")))
 		return false;
-	err = container_net_check(k->e, k->root, k->host, k->networking, &k->msg);
+	if (!k->pod)
+		err = container_net_check(k->e, k->root, k->host, k->networking, &k->msg);
 	if (err) {
 		k->err = err;
 		return false;

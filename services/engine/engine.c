@@ -33,6 +33,7 @@
 #include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/network.h"
+#include "engine/pod.h"
 #include "engine/supervisor.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
@@ -262,6 +263,9 @@ int engine_open(struct engine *e)
 	if (!err) {
 		trash_sweep(e);
 		sweep_unborn(e);
+		err = pods_open(e);
+	}
+	if (!err) {
 		err = containers_load(e);
 	}
 	if (!err)
@@ -278,6 +282,7 @@ int engine_open(struct engine *e)
 	supervisor_replay(e);
 	execs_settle(e);
 	lifecycle_autostart(e);
+	pods_recover(e);
 	supervisor_sweep(e, known);
 	err = disk_replace(e->run_dir, "booted", "", 0, 0644, 0);
 	if (!err)
@@ -289,6 +294,7 @@ void engine_close(struct engine *e)
 {
 	http_server_free(e->http);
 	containers_free(e);
+	pods_close(e);
 	execs_close(e);
 	networks_close(e->networks);
 	volumes_close(e);

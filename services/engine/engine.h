@@ -22,6 +22,7 @@ struct networks;
 struct image_store;
 struct volumes;
 struct execs;
+struct pods;
 struct supervisor;
 
 #define ENGINE_VERSION	       "28.5.2"
@@ -51,6 +52,7 @@ struct engine {
 	struct networks *networks;
 	struct volumes *volumes;
 	struct execs *execs;
+	struct pods *pods;
 	struct supervisor *sup;
 
 	bool going_down; /* with the machine: down.h */

@@ -34,6 +34,7 @@
 #include "engine/health.h"
 #include "engine/lifecycle_int.h"
 #include "engine/output.h"
+#include "engine/pod.h"
 #include "engine/restart.h"
 #include "engine/start.h"
 #include "engine/stats.h"
@@ -177,6 +178,7 @@ void life_now_running(struct container *c)
 	l->restart_asked = false;
 	attach_input_ready(c);
 	health_start(c);
+	pods_container_running(c);
 	life_tell(c, ON_STARTED, 0, NULL);
 	if (l->has_early) {
 		l->has_early = false;
@@ -274,6 +276,7 @@ static void released(struct container *c)
 		life_tell(c, ON_STARTED, -EIO, c->error ? c->error : "the container could not be started");
 	life_tell(c, ON_STOPPED, 0, NULL);
 	down_progress(c->e);
+	pods_container_ended(c);
 
 	if (l->restart_wanted && c->e->going_down) {
 		l->restart_wanted = false;
@@ -322,6 +325,7 @@ void life_do_remove(struct container *c)
 	events_container(c, "destroy", NULL);
 	attach_container_gone(c);
 	stats_container_gone(c);
+	pods_container_gone(c);
 	/* Clients may still be reading its log: the files go with the last of them. */
 	if (!c->output || output_trash(c->output, trash, trash_remove, e))
 		trash_remove(trash, e);

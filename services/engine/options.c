@@ -112,6 +112,7 @@ static const struct option host_options[] = {
 		"(--link) is not supported by this engine: put both containers on a network of your own"},
 	{"OomScoreAdj", T_INT},
 	{"PidMode", T_STR},
+	{"Pod", T_OBJ}, /* the engine's own: pod.h */
 	{"Privileged", T_BOOL},
 	{"PublishAllPorts", T_BOOL},
 	{"ReadonlyRootfs", T_BOOL},

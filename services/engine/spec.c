@@ -12,6 +12,7 @@
 #include "engine/files.h"
 #include "engine/mounts.h"
 #include "lib/json.h"
+#include "engine/pod.h"
 #include "engine/spec.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -177,6 +178,8 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 	int err = spec_user_resolve(
 		rootfd, json_str(c->config, "User"), json_arr(c->host, "GroupAdd"), &user, msg);
 
+	if (!err)
+		err = pod_spec_groups(c, rootfd, &user, msg);
 	if (err)
 		return err;
 	yyjson_mut_obj_add_val(doc, spec, "process", p);
@@ -235,6 +238,9 @@ static int namespaces(
 	const char *pid = json_text(c->host, "PidMode"), *ipc = json_text(c->host, "IpcMode");
 	const char *uts = json_text(c->host, "UTSMode"), *cg = json_text(c->host, "CgroupnsMode");
 	char pid_path[64], ipc_path[64], net[64];
+	struct pod *pod = pod_of(c);
+	cleanup(freep) char *pod_uts = pod ? pod_ns_path(pod, "uts") : NULL;
+	cleanup(freep) char *pod_ipc = pod ? pod_ns_path(pod, "ipc") : NULL;
 	int err = joined(c, pid, "pid", pid_path, msg);
 
 	if (!err)
@@ -246,9 +252,9 @@ static int namespaces(
 	if (!pid || strcmp(pid, "host") != 0)
 	namespace(doc, list, "pid", *pid_path ? pid_path : NULL);
 	if (!ipc || strcmp(ipc, "host") != 0)
-	namespace(doc, list, "ipc", *ipc_path ? ipc_path : NULL);
+	namespace(doc, list, "ipc", pod_ipc ? pod_ipc : *ipc_path ? ipc_path : NULL);
 	if (!uts || strcmp(uts, "host") != 0)
-	namespace(doc, list, "uts", NULL);
+	namespace(doc, list, "uts", pod_uts);
 	if (!cg || strcmp(cg, "host") != 0)
 	namespace(doc, list, "cgroup", NULL);
 	if (netns_fd >= 0) {
@@ -344,7 +350,8 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	struct spec_security sec;
 	uint64_t caps;
 	char short_id[13];
-	cleanup(freep) char *cgroup = text_make("%s/%s", container_cgroup_parent(c), c->id);
+	cleanup(freep) char *cgroup = container_cgroup_name(c);
+	struct pod *pod = pod_of(c);
 	int err = doc && cgroup ? spec_caps(json_arr(c->host, "CapAdd"), json_arr(c->host, "CapDrop"),
 					  privileged, &caps, msg)
 				: -ENOMEM;
@@ -359,6 +366,8 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 		       *linux_ = yyjson_mut_obj(doc);
 	yyjson_mut_val *resources = spec_resources(c->host, doc);
 
+	pod_spec_resources(c, doc, resources);
+
 	yyjson_mut_doc_set_root(doc, spec);
 	yyjson_mut_obj_add_str(doc, spec, "ociVersion", "1.2.0");
 	err = process(c, doc, spec, caps, &sec, msg);
@@ -367,7 +376,7 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	yyjson_mut_obj_add_str(doc, root, "path", "rootfs");
 	yyjson_mut_obj_add_bool(doc, root, "readonly", json_bool(c->host, "ReadonlyRootfs"));
 	yyjson_mut_obj_add_val(doc, spec, "root", root);
-	if (!uts || strcmp(uts, "host") != 0) {
+	if (!pod && (!uts || strcmp(uts, "host") != 0)) {
 		yyjson_mut_obj_add_str(doc, spec, "hostname", hostname ? hostname : short_id);
 		if (domain)
 			yyjson_mut_obj_add_str(doc, spec, "domainname", domain);
@@ -386,7 +395,9 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 	err = spec_block_io(c->host, doc, resources, msg);
 	if (err)
 		return err;
-	sysctls(c, doc, linux_, own_net);
+	/* A pod's were set when it was made. */
+	if (!pod)
+		sysctls(c, doc, linux_, own_net);
 	if (json_obj(c->host, "Annotations"))
 		json_copy(doc, spec, "annotations", json_obj(c->host, "Annotations"));
 	if (!privileged) {

@@ -131,6 +131,7 @@ int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg)
 			out->seccomp_off = true;
 		} else if (!strcmp(s, "seccomp=builtin")) {
 			out->seccomp_off = false;
+			out->profile = NULL;
 		} else if (!strcmp(s, "apparmor=unconfined") || !strcmp(s, "apparmor:unconfined") ||
 			   !strcmp(s, "label=disable") || !strcmp(s, "label:disable")) {
 			continue; /* what they ask for is how it is: there is neither AppArmor nor SELinux

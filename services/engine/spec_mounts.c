@@ -13,6 +13,7 @@
 #include "engine/files.h"
 #include "engine/mounts.h"
 #include "lib/json.h"
+#include "engine/pod.h"
 #include "engine/spec.h"
 
 #define SHM_DEFAULT_BYTES (INT64_C(64) << 20)
@@ -67,7 +68,8 @@ static void ours(
 
 static void bind_file(const struct build *b, const char *dest, const char *name)
 {
-	cleanup(freep) char *source = text_make("%s/%s", b->c->dir, name);
+	struct pod *pod = pod_of(b->c);
+	cleanup(freep) char *source = text_make("%s/%s", pod ? pod->dir : b->c->dir, name);
 
 	if (source)
 		ours(b, dest, "bind", source, "rbind,rprivate");
@@ -129,6 +131,9 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 	cleanup(freep) char *shm_options = text_make(
 		"nosuid,noexec,nodev,mode=1777,size=%lld", (long long)(shm > 0 ? shm : SHM_DEFAULT_BYTES));
 
+	struct pod *pod = pod_of(c);
+	cleanup(freep) char *pod_shm = pod ? text_make("%s/shm", pod->run) : NULL;
+
 	(void)!spec_security_opts(json_arr(c->host, "SecurityOpt"), &sec, &ignored); /* checked at create */
 	ours(&b, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	ours(&b, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
@@ -145,7 +150,9 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 		privileged || sec.writable_cgroups ? "nosuid,noexec,nodev,relatime,rw"
 						   : "nosuid,noexec,nodev,relatime,ro");
 	ours(&b, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
-	if (ipc && !strcmp(ipc, "host"))
+	if (pod && !pod->host_ipc && pod_shm)
+		ours(&b, "/dev/shm", "bind", pod_shm, "rbind,nosuid,noexec,nodev");
+	else if (ipc && !strcmp(ipc, "host"))
 		ours(&b, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");
 	else if ((!ipc || strcmp(ipc, "none") != 0) && shm_options)
 		ours(&b, "/dev/shm", "tmpfs", "shm", shm_options);

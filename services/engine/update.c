@@ -17,6 +17,7 @@
 #include "engine/files.h"
 #include "lib/json.h"
 #include "engine/options.h"
+#include "engine/pod.h"
 #include "engine/update.h"
 
 static int set_number(struct container *c, const char *file, int64_t n, int err)
@@ -95,7 +96,7 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	if (!c)
+	if (!c || !pod_may_touch(c, r))
 		return;
 	if (!yyjson_is_obj(root) || options_check_update(root, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "the request body is not an object");

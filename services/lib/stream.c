@@ -589,6 +589,11 @@ void stream_set_events(struct stream *s, const struct stream_events *events, voi
 	s->arg = arg;
 }
 
+bool stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
 const char *stream_peer_cn(const struct stream *s)
 {
 	return s->tls ? s->ops->peer_cn(s->tls) : NULL;

@@ -74,6 +74,8 @@ void stream_read_enable(struct stream *s, bool on);
 /* Gives bytes back: they are delivered again, before others, from the loop. Copied. 0 or -ENOMEM. */
 must_check int stream_unread(struct stream *s, const void *buf, size_t len);
 
+bool stream_is_tls(const struct stream *s); /* plain: a Unix socket, a pipe, a terminal, or bare TCP */
+
 /* The subject of the peer's verified certificate: common name, and organisations; NULL and 0 when none. */
 const char *stream_peer_cn(const struct stream *s);
 size_t stream_peer_orgs(const struct stream *s, const char *const **orgs);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A pod's namespaces and its /dev/shm. A child makes the namespaces, sets them up and binds their files; it works
+ * in the engine's mount namespace, so the binds stay when it ends, and nothing that fails in it can leave the engine
+ * in a namespace that is not its own.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/pod.h"
+#include "lib/json.h"
+#include "lib/link.h"
+#include "lib/log.h"
+#include "lib/netlink.h"
+
+#define NSFS_MAGIC 0x6e736673
+
+static const struct kind {
+	const char *name, *file; /* as in /proc/self/ns, and below the pod's run directory */
+	int flag;
+} kinds[] = {
+	{"net", "netns", CLONE_NEWNET},
+	{"uts", "utsns", CLONE_NEWUTS},
+	{"ipc", "ipcns", CLONE_NEWIPC},
+};
+
+/* The UTS namespace goes with the network: a pod on the node's network has the node's name. */
+static bool has(const struct pod *p, const struct kind *k)
+{
+	return k->flag == CLONE_NEWIPC ? !p->host_ipc : !p->host_network;
+}
+
+char *pod_ns_path(const struct pod *p, const char *kind)
+{
+	for (size_t i = 0; i < array_len(kinds); i++)
+		if (!strcmp(kinds[i].name, kind) && has(p, &kinds[i]))
+			return text_make("%s/%s", p->run, kinds[i].file);
+	return NULL;
+}
+
+bool pod_sandbox_there(const struct pod *p)
+{
+	for (size_t i = 0; i < array_len(kinds); i++) {
+		cleanup(freep) char *path = pod_ns_path(p, kinds[i].name);
+		struct statfs fs;
+
+		if (has(p, &kinds[i]) && (!path || statfs(path, &fs) < 0 || fs.f_type != NSFS_MAGIC))
+			return false;
+	}
+	return true;
+}
+
+/* ---- in the child: each says what failed, once */
+
+_Noreturn static void give_up(int out, const char *what, const char *which)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s%s%s: %s", what, *which ? " " : "", which, strerror(errno));
+
+	_exit(write(out, text, (size_t)n) == n ? 1 : 2);
+}
+
+static void set_sysctl(int out, const char *key, const char *value)
+{
+	char path[256] = "/proc/sys/";
+	size_t n = strlen(path);
+
+	/* As sysctl(8) does: whichever separator comes first is it, and the other stands for itself. */
+	bool dots = key[strcspn(key, "./")] == '.';
+
+	for (; *key && n < sizeof(path) - 1; key++)
+		path[n++] = (char)(dots && *key == '.' ? '/' : dots && *key == '/' ? '.' : *key);
+	path[n] = 0;
+
+	cleanup(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		give_up(out, "sysctl", path + strlen("/proc/sys/"));
+}
+
+static void set_up(const struct pod *p, int out)
+{
+	yyjson_val *sysctls = json_obj(p->spec, "Sysctls"), *k, *v;
+	const char *host = json_str(p->spec, "Hostname"), *domain = json_str(p->spec, "Domainname");
+	size_t i, n;
+
+	if (!p->host_network) {
+		struct netlink nl = NETLINK_CLOSED;
+		struct link_change up = LINK_NO_CHANGE;
+
+		up.up = 1;
+		errno = -netlink_open(&nl, NETLINK_ROUTE, -1);
+		if (errno)
+			give_up(out, "netlink", "");
+		errno = -link_set(&nl, 1, &up);
+		if (errno)
+			give_up(out, "set the loopback device up", "");
+		if (sethostname(host, strlen(host)) < 0)
+			give_up(out, "set the host name", host);
+		if (*domain && setdomainname(domain, strlen(domain)) < 0)
+			give_up(out, "set the domain name", domain);
+		/* In a network of its own a container may ping and use low ports without capabilities. */
+		set_sysctl(out, "net.ipv4.ip_unprivileged_port_start", "0");
+		set_sysctl(out, "net.ipv4.ping_group_range", "0 2147483647");
+	}
+	yyjson_obj_foreach (json_members(sysctls), i, n, k, v)
+		set_sysctl(out, yyjson_get_str(k), yyjson_get_str(v));
+}
+
+_Noreturn static void make(const struct pod *p, int out)
+{
+	int flags = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; i < array_len(kinds); i++)
+		flags |= has(p, &kinds[i]) ? kinds[i].flag : 0;
+	if (unshare(flags) < 0)
+		give_up(out, "make namespaces", "");
+	set_up(p, out);
+	for (size_t i = 0; i < array_len(kinds); i++) {
+		char from[64];
+		cleanup(freep) char *to = pod_ns_path(p, kinds[i].name);
+
+		if (!has(p, &kinds[i]))
+			continue;
+		snprintf(from, sizeof(from), "/proc/self/ns/%s", kinds[i].name);
+		cleanup(closep) int file =
+			to ? open(to, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444) : -1;
+
+		if (file < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
+			give_up(out, "bind namespace", kinds[i].name);
+	}
+	_exit(0);
+}
+
+/* ---- in the engine */
+
+static int namespaces(const struct pod *p, char **msg)
+{
+	char text[257];
+	int pair[2], status;
+
+	if (p->host_network && p->host_ipc)
+		return 0;
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+
+	cleanup(closep) int in = pair[0], out = pair[1];
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		make(p, out);
+	closep(&out);
+
+	ssize_t n = read(in, text, sizeof(text) - 1);
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (n > 0) {
+		text[n] = 0;
+		*msg = text_make("cannot make the namespaces of pod %s: %s", p->uid, text);
+		return -EIO;
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		*msg = text_make(
+			"cannot make the namespaces of pod %s: the process that makes them died", p->uid);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int shared_memory(const struct pod *p)
+{
+	cleanup(freep) char *path = text_make("%s/shm", p->run);
+	char options[64];
+
+	if (p->host_ipc)
+		return 0;
+	snprintf(options, sizeof(options), "mode=1777,size=%lld",
+		(long long)json_int(p->spec, "ShmSize", 64 << 20));
+
+	int err = path ? dir_make(path, 0755) : -ENOMEM;
+
+	if (!err && mount("shm", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+		err = -errno;
+	return err;
+}
+
+int pod_sandbox_up(struct pod *p, char **msg)
+{
+	int err;
+
+	pod_sandbox_down(p);
+	err = dir_make(p->run, 0711);
+	if (!err)
+		err = pod_files(p);
+	if (!err)
+		err = pod_cgroup_up(p, msg);
+	fault_point("pod-cgroup");
+	if (!err)
+		err = namespaces(p, msg);
+	fault_point("pod-namespaces");
+	if (!err)
+		err = shared_memory(p);
+	if (!err)
+		return 0;
+	if (!*msg)
+		*msg = text_make("cannot make pod %s: %s", p->uid, strerror(-err));
+	pod_sandbox_down(p);
+	return err;
+}
+
+void pod_sandbox_down(struct pod *p)
+{
+	static const char *const mounts[] = {"netns", "utsns", "ipcns", "shm"};
+
+	for (size_t i = 0; i < array_len(mounts); i++) {
+		cleanup(freep) char *path = text_make("%s/%s", p->run, mounts[i]);
+
+		/* Twice mounted by an engine that was killed between: until there is none. */
+		while (path && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+			;
+	}
+	int err = dir_remove(p->run);
+
+	if (err && err != -ENOENT)
+		log_errno(-err, "pod=%s op=release dir=%s", p->uid, p->run);
+	pod_cgroup_down(p);
+}
