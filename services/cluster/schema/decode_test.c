@@ -153,6 +153,41 @@ static void test_examples(void **state)
 	assert_true(done > 40);
 }
 
+/* Tags of fields that have the same value in upstream's examples, so that those cannot tell them apart. */
+static void test_tags(void **state)
+{
+	static const struct {
+		const char *in, *field;
+		unsigned tag;
+	} table[] = {
+		{"spec", "containers", 2},
+		{"spec", "initContainers", 20},
+		{"spec", "imagePullSecrets", 15},
+		{"spec", "hostNetwork", 11},
+		{"spec", "hostPID", 12},
+		{"spec", "hostIPC", 13},
+		{"spec", "automountServiceAccountToken", 21},
+		{"spec", "shareProcessNamespace", 27},
+		{"spec", "enableServiceLinks", 30},
+		{"spec", "setHostnameAsFQDN", 35},
+		{"spec", "os", 36},
+		{"spec", "hostUsers", 37},
+		{"spec", "schedulingGates", 38},
+		{"status", "containerStatuses", 8},
+		{"status", "initContainerStatuses", 10},
+		{"status", "podIPs", 12},
+		{"status", "ephemeralContainerStatuses", 13},
+		{"status", "hostIPs", 16},
+	};
+	const struct schema_type *pod = schema_find("", "v1", "pods")->type;
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		const struct schema_type *t = schema_field(pod, table[i].in, strlen(table[i].in))->type;
+
+		assert_int_equal(schema_field(t, table[i].field, strlen(table[i].field))->tag, table[i].tag);
+	}
+}
+
 /* What a body is refused with; owned. */
 static char *refusal(const char *plural, const char *group, const char *body, enum decode_validation v)
 {
@@ -339,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_warn_and_ignore),
 		cmocka_unit_test(test_normal_form),

@@ -153,9 +153,17 @@ int quantity_parse(struct quantity *q, const char *text, size_t len)
 }
 
 static const char *write_number(
-	char buf[static QUANTITY_TEXT_MAX], bool negative, uint64_t n, const char *suffix)
+	char buf[static QUANTITY_TEXT_MAX], bool negative, unsigned __int128 n, const char *suffix)
 {
-	snprintf(buf, QUANTITY_TEXT_MAX, "%s%llu%s", negative ? "-" : "", (unsigned long long)n, suffix);
+	char digits[40];
+	size_t at = sizeof(digits) - 1;
+
+	/* thousandths of what is large do not fit into 64 bits */
+	digits[at] = 0;
+	do
+		digits[--at] = (char)('0' + (int)(n % 10));
+	while ((n /= 10));
+	snprintf(buf, QUANTITY_TEXT_MAX, "%s%s%s", negative ? "-" : "", digits + at, suffix);
 	return buf;
 }
 
@@ -180,8 +188,9 @@ const char *quantity_text(const struct quantity *q, char buf[static QUANTITY_TEX
 		}
 		for (size_t i = 0; i < array_len(suffixes); i++)
 			if (suffixes[i].base == 2 && suffixes[i].exponent == e)
-				return write_number(buf, negative, (uint64_t)units, suffixes[i].text);
-		return write_number(buf, negative, (uint64_t)units, "");
+				return write_number(
+					buf, negative, (unsigned __int128)units, suffixes[i].text);
+		return write_number(buf, negative, (unsigned __int128)units, "");
 	}
 	int e = -9;
 
@@ -194,12 +203,12 @@ const char *quantity_text(const struct quantity *q, char buf[static QUANTITY_TEX
 
 		if (e)
 			snprintf(suffix, sizeof(suffix), "e%d", e);
-		return write_number(buf, negative, (uint64_t)n, suffix);
+		return write_number(buf, negative, (unsigned __int128)n, suffix);
 	}
 	for (size_t i = 0; i < array_len(suffixes); i++)
 		if (suffixes[i].base == 10 && suffixes[i].exponent == e)
-			return write_number(buf, negative, (uint64_t)n, suffixes[i].text);
-	return write_number(buf, negative, (uint64_t)n, "");
+			return write_number(buf, negative, (unsigned __int128)n, suffixes[i].text);
+	return write_number(buf, negative, (unsigned __int128)n, "");
 }
 
 static int64_t in_units(const struct quantity *q, __int128 unit)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Bodies: the first byte chooses the encoding, the second the kind. Whatever comes, it is refused or becomes
+ * a document that survives all that is done to documents.
+ */
+
+#include <string.h>
+
+#include "cluster/schema/apply.h"
+#include "cluster/schema/crd.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/default.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/schema/table.h"
+#include "cluster/schema/validate.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void judge(const struct schema_kind *k, yyjson_mut_doc *doc)
+{
+	struct field_errors e = {0};
+	struct warnings w = {0};
+	struct apply_manager m = {.name = "m", .subresource = "", .time = "2026-01-02T03:04:05Z"};
+	struct status *s;
+	yyjson_doc *copy;
+
+	if (!default_object(doc, k))
+		return;
+	validate_object(k, yyjson_mut_doc_get_root(doc), NULL, VALIDATE_MAIN, &e);
+	validate_object(k, yyjson_mut_doc_get_root(doc), yyjson_mut_doc_get_root(doc), VALIDATE_MAIN, &e);
+	validate_object(k, yyjson_mut_doc_get_root(doc), NULL, VALIDATE_STATUS, &e);
+	validate_warnings(k, yyjson_mut_doc_get_root(doc), &w);
+	s = field_errors_status(&e, k, "a");
+	status_free(s);
+	status_free(apply_update(doc, NULL, k, &m));
+	copy = yyjson_mut_doc_imut_copy(doc, NULL);
+	if (copy) {
+		yyjson_mut_doc *row = yyjson_mut_doc_new(NULL);
+
+		(void)table_cells(row, k, yyjson_doc_get_root(copy), 0);
+		yyjson_mut_doc_free(row);
+		if (!strcmp(k->kind, "CustomResourceDefinition"))
+			crd_free(crd_new(yyjson_doc_get_root(copy), &e));
+		yyjson_doc_free(copy);
+	}
+	field_errors_fini(&e);
+	warnings_fini(&w);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t n;
+	const struct schema_kind *kinds = schema_kinds(&n), *k;
+	yyjson_mut_doc *doc = NULL;
+	struct warnings w = {0};
+	struct status *s;
+
+	if (size < 2)
+		return 0;
+	k = &kinds[data[1] % n];
+	s = decode_object(&doc, data + 2, size - 2, (enum decode_format)(data[0] % 3), k,
+		(enum decode_validation)(data[0] / 3 % 3), &w);
+	if (!s) {
+		/* what was decoded is what decoding makes of it again */
+		yyjson_mut_val *before = yyjson_mut_val_mut_copy(doc, yyjson_mut_doc_get_root(doc));
+		struct status *again = decode_check(doc, k, DECODE_STRICT, NULL);
+
+		if (again || !meta_equal(before, yyjson_mut_doc_get_root(doc)))
+			__builtin_trap();
+		judge(k, doc);
+	} else {
+		char *json = status_json(s, &n);
+
+		free(json);
+	}
+	yyjson_mut_doc_free(doc);
+	status_free(s);
+	warnings_fini(&w);
+	return 0;
+}
