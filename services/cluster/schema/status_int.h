@@ -6,6 +6,6 @@
 
 #include "cluster/schema/status.h"
 
-struct status *status_new_v(int code, const char *reason, const char *format, va_list ap);
+struct status *status_new_v(int code, const char *reason, const char *format, va_list ap) printf_like(3, 0);
 
 #endif
