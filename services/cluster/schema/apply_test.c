@@ -435,7 +435,7 @@ static void test_openapi(void **state)
 			fail_msg("no component %s", name);
 	}
 	assert_true(refs > 100);
-	yyjson_obj_foreach (schemas, i, max, key, v)
+	json_obj_foreach (schemas, i, max, key, v)
 		assert_true(yyjson_is_obj(v));
 	print_message("apps/v1: %zu bytes, %zu components\n", len, yyjson_obj_size(schemas));
 	openapi_hash(kinds, count, hash);

@@ -203,7 +203,7 @@ static void quota(struct cell *c, bool limits)
 	const char *names[64];
 	size_t i, n, found = 0;
 
-	yyjson_obj_foreach (hard, i, n, key, v)
+	json_obj_foreach (hard, i, n, key, v)
 		if (!strncmp(yyjson_get_str(key), "limits.", 7) == limits && found < array_len(names))
 			names[found++] = yyjson_get_str(key);
 	qsort(names, found, sizeof(*names), by_text);

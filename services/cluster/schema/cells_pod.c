@@ -233,7 +233,7 @@ static void node_roles(struct cell *c)
 	const char *roles[32];
 	size_t i, n, found = 0;
 
-	yyjson_obj_foreach (labels, i, n, key, v) {
+	json_obj_foreach (labels, i, n, key, v) {
 		const char *k = yyjson_get_str(key), *role = NULL;
 
 		if (!strncmp(k, prefix, sizeof(prefix) - 1))

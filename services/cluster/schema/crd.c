@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "cluster/schema/crd.h"
 #include "cluster/schema/jsonpath_int.h"
 #include "cluster/schema/pattern_int.h"
@@ -291,7 +292,7 @@ static struct schema_field *fields_of(
 	*count = 0;
 	if (!fields)
 		return NULL;
-	yyjson_obj_foreach (properties, i, n, key, v) {
+	json_obj_foreach (properties, i, n, key, v) {
 		struct path step = {.up = &list,
 			.name = yyjson_get_str(key),
 			.len = yyjson_get_len(key),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "cluster/schema/decode_int.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/quantity.h"
@@ -141,7 +142,7 @@ static bool deeper_than(yyjson_val *v, unsigned left)
 				return true;
 		return false;
 	}
-	yyjson_obj_foreach (v, i, n, key, child)
+	json_obj_foreach (v, i, n, key, child)
 		if (deeper_than(child, left - 1))
 			return true;
 	return false;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "cluster/schema/decode_int.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/quantity.h"
@@ -42,7 +43,7 @@ static bool has_duplicates(struct decode *d, yyjson_val *obj)
 		d->no_memory = true;
 		return false;
 	}
-	yyjson_obj_foreach (obj, i, n, key, v) {
+	json_obj_foreach (obj, i, n, key, v) {
 		for (size_t j = 0; count <= SMALL && j < got && !found; j++)
 			found = same_key(keys[j], key);
 		keys[got++] = key;
@@ -311,7 +312,7 @@ static yyjson_mut_val *map(struct decode *d, yyjson_val *v, const struct schema_
 
 	if (!out)
 		return decode_no_memory(d);
-	yyjson_obj_foreach (v, i, n, key, child) {
+	json_obj_foreach (v, i, n, key, child) {
 		struct path step = {
 			.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key), .step = PATH_ENTRY};
 
@@ -395,7 +396,7 @@ static yyjson_mut_val *object(
 		return decode_no_memory(d);
 	if (++d->depth > DECODE_DEPTH_MAX)
 		return decode_fail(d, "json: exceeded max depth");
-	yyjson_obj_foreach (v, i, n, key, child) {
+	json_obj_foreach (v, i, n, key, child) {
 		struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
 
 		if (twice && skip_duplicate(d, v, key, &step))
@@ -430,7 +431,7 @@ void decode_duplicates(struct decode *d, yyjson_val *v, const struct path *p)
 			decode_duplicates(d, child, &step);
 		}
 	} else {
-		yyjson_obj_foreach (v, i, n, key, child) {
+		json_obj_foreach (v, i, n, key, child) {
 			struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
 
 			if (!twice || !skip_duplicate(d, v, key, &step))

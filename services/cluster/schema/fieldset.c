@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "cluster/schema/fieldset_int.h"
 
 static bool is_self(yyjson_mut_val *key)
@@ -128,7 +129,7 @@ static int print_step(char *buf, size_t size, const char *key)
 		return snprintf(buf, size, "[%s]", key + 2);
 	doc = yyjson_read(key + 2, strlen(key + 2), 0);
 	len = snprintf(buf, size, "[");
-	yyjson_obj_foreach (yyjson_doc_get_root(doc), i, n, k, v) {
+	json_obj_foreach (yyjson_doc_get_root(doc), i, n, k, v) {
 		char *text = yyjson_val_write(v, 0, NULL);
 
 		if ((size_t)len < size)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/json.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
 #include "cluster/schema/status.h"
@@ -372,7 +373,7 @@ static bool from_map(struct selector *s, yyjson_val *map)
 	yyjson_val *key, *v;
 	struct selector_term *t;
 
-	yyjson_obj_foreach (map, i, n, key, v) {
+	json_obj_foreach (map, i, n, key, v) {
 		t = add_term(s, yyjson_get_str(key), yyjson_get_len(key), SELECTOR_IN);
 		if (!t || !yyjson_is_str(v) || !add_value(t, yyjson_get_str(v), yyjson_get_len(v)))
 			return false;
