@@ -2,7 +2,7 @@
 
 /*
  * The cluster: one process, one loop, and the store's thread. It reads its configuration, opens the store, makes what every
- * cluster has, listens, and is ready. It may be killed at any moment: what was acknowledged is on disk, and nothing else is
+ * cluster has, listens, sets controllers and scheduler to work, and is ready. It may be killed at any moment: what was acknowledged is on disk, and nothing else is
  * kept anywhere but there.
  */
 
@@ -24,8 +24,10 @@
 #include "cluster/access/access.h"
 #include "cluster/access/authority.h"
 #include "cluster/bootstrap.h"
+#include "cluster/controllers/controllers.h"
 #include "cluster/http/http.h"
 #include "cluster/registry/registry.h"
+#include "cluster/scheduler/scheduler.h"
 #include "lib/file.h"
 #include "lib/initctl.h"
 #include "lib/json.h"
@@ -33,7 +35,7 @@
 #include "lib/loop.h"
 #include "lib/tls.h"
 
-enum { CONFIG_MAX = 4 << 20, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
+enum { CONFIG_MAX = 4 << 20, CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
 
 #define SERVICE_ADDRESS "10.96.0.1"
 #define SERVICE_CIDR	"10.96.0.0/12"
@@ -49,6 +51,10 @@ struct cluster {
 	struct authority *authority;
 	struct access *access;
 	struct api *api;
+	struct cluster_context context;
+	char *ca_pem; /* owned: context's */
+	struct controllers *controllers;
+	struct scheduler *scheduler;
 	struct tls_config *tls;
 	struct loop_timer renewal;
 	char hostname[65], address[INET6_ADDRSTRLEN];
@@ -263,10 +269,29 @@ static int open_all(struct cluster *c)
 	return err ? err : make_tls(c, &c->tls);
 }
 
+/* Whoever acts on objects begins when what every cluster has is there. */
+static int set_to_work(struct cluster *c)
+{
+	size_t len;
+	int err = file_read(AT_FDCWD, authority_ca_cert(c->authority), CA_MAX, &c->ca_pem, &len);
+
+	if (err)
+		return log_errno(-err, "cluster op=read file=%s", authority_ca_cert(c->authority));
+	c->context.ca_pem = c->ca_pem;
+	err = controllers_start(&c->controllers, c->registry, &c->context);
+	return err ? err : scheduler_start(&c->scheduler, c->registry);
+}
+
 static void on_bootstrapped(void *arg)
 {
 	struct cluster *c = arg;
+	int err = set_to_work(c);
 
+	if (err) {
+		log_errno(-err, "cluster op=start msg=\"controllers and scheduler do not start\"");
+		loop_quit(c->loop, 1);
+		return;
+	}
 	api_ready(c->api);
 	initctl_ready();
 	log_info(
@@ -297,12 +322,15 @@ static int start(struct cluster *c)
 static void close_all(struct cluster *c)
 {
 	loop_timer_del(&c->renewal);
+	scheduler_stop(c->scheduler);
+	controllers_stop(c->controllers);
 	api_close(c->api);
 	access_close(c->access);
 	registry_close(c->registry);
 	authority_close(c->authority);
 	tls_config_free(c->tls);
 	yyjson_doc_free(c->config);
+	free(c->ca_pem);
 }
 
 static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
