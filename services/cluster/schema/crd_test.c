@@ -212,6 +212,12 @@ static void test_patterns(void **state)
 	assert_false(pattern_valid("(?<n>a)"));
 	assert_false(pattern_valid("(a)\\1"));
 	assert_false(pattern_valid("["));
+	/* what would make the C library use all memory */
+	assert_false(pattern_valid("a++++++++++++++++++++++++"));
+	assert_false(pattern_valid("((a{1000}){1000}){1000}"));
+	assert_false(pattern_valid("a{1001}"));
+	assert_true(pattern_valid("^[a-z]{1,63}(\\.[a-z]{1,63}){0,3}[a-z]{1,63}$"));
+	assert_true(pattern_matches("^a{2}b+?$", "aabb"));
 }
 
 int main(void)

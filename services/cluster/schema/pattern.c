@@ -3,11 +3,19 @@
 /* RE2's habits in POSIX words: \d, \w and \s, non-capturing groups, escapes inside of brackets. */
 
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/schema/pattern_int.h"
 
-enum { PATTERN_MAX = 4096, TRANSLATED_MAX = 4 * PATTERN_MAX };
+/* Counts as RE2 limits them; and what groups of counts may add up to. */
+enum {
+	PATTERN_MAX = 4096,
+	TRANSLATED_MAX = 4 * PATTERN_MAX,
+	GROUPS_MAX = 64,
+	COUNT_MAX = 1000,
+	COPIES_MAX = 20000
+};
 
 struct out {
 	char text[TRANSLATED_MAX];
@@ -140,22 +148,90 @@ static const char *bracket(struct out *o, const char *p)
 	return *p ? p + 1 : p;
 }
 
+/* How often the C library copies what stands in front of counts, by depth of groups. */
+struct copies {
+	size_t at[GROUPS_MAX], closed;
+	size_t depth;
+};
+
+/* {n}, {n,}, {n,m} from its brace; returns what follows it, or NULL: it is a brace as any other character. */
+static const char *counted(const char *p, size_t *most)
+{
+	char *end;
+	size_t n;
+
+	if (*++p < '0' || *p > '9')
+		return NULL;
+	n = strtoul(p, &end, 10);
+	if (*end == ',' && end[1] >= '0' && end[1] <= '9')
+		n = strtoul(end + 1, &end, 10);
+	else if (*end == ',')
+		end++;
+	*most = n ? n : 1;
+	return *end == '}' ? end + 1 : NULL;
+}
+
+/* A repetition, and what may follow it: a '?' that makes it lazy, which changes no answer. */
+static const char *repetition(struct out *o, const char *p, struct copies *c)
+{
+	const char *end = p + 1;
+	size_t most = 1, cost;
+
+	if (*p == '{') {
+		end = counted(p, &most);
+		if (!end) {
+			put(o, "\\{");
+			return p + 1;
+		}
+	}
+	cost = c->closed * most;
+	if (most > COUNT_MAX || cost > COPIES_MAX)
+		o->bad = true;
+	if (cost > c->at[c->depth])
+		c->at[c->depth] = cost;
+	for (; p < end; p++)
+		put_char(o, *p);
+	if (*p == '?')
+		p++;
+	/* a repetition of a repetition */
+	if (*p == '*' || *p == '+' || *p == '?' || (*p == '{' && counted(p, &most)))
+		o->bad = true;
+	return p;
+}
+
 static void translate(struct out *o, const char *p)
 {
+	struct copies c = {.at = {1}, .closed = 1};
+
 	if (strlen(p) > PATTERN_MAX)
 		o->bad = true;
 	while (*p && !o->bad) {
+		if (strchr("*+?{", *p)) {
+			p = repetition(o, p, &c);
+			c.closed = 1;
+			continue;
+		}
+		c.closed = 1;
 		if (*p == '\\' && p[1]) {
 			escape(o, p[1]);
 			p += 2;
 		} else if (*p == '[') {
 			p = bracket(o, p + 1);
-		} else if (p[0] == '(' && p[1] == '?') {
-			/* only groups that do not capture */
-			o->bad = p[2] != ':';
+		} else if (*p == '(') {
+			/* groups need not say that they do not capture: none is read */
+			if (++c.depth == GROUPS_MAX || (p[1] == '?' && p[2] != ':')) {
+				o->bad = true;
+				break;
+			}
+			c.at[c.depth] = 1;
 			put(o, "(");
-			p += o->bad ? 2 : 3;
+			p += p[1] == '?' ? 3 : 1;
 		} else {
+			if (*p == ')' && c.depth) {
+				c.closed = c.at[c.depth--];
+				if (c.closed > c.at[c.depth])
+					c.at[c.depth] = c.closed;
+			}
 			put_char(o, *p++);
 		}
 	}

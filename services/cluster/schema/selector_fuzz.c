@@ -88,9 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)jsonpath_get(NULL, text);
 		break;
 	default:
-		/* what the C library does with a pattern is not ours to test: short ones, without counts */
-		if (size < 64 && !strchr(text, '{'))
-			(void)pattern_matches(text, "abc");
+		(void)pattern_matches(text, "abc");
 		break;
 	}
 	free(text);
