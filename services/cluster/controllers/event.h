@@ -13,6 +13,7 @@
  * @component: who says so: "deployment-controller", "default-scheduler"
  */
 void event_record(struct registry *r, const struct caller *who, const char *component,
-	const struct object *about, bool warning, const char *reason, const char *format, va_list args);
+	const struct object *about, bool warning, const char *reason, const char *format, va_list args)
+	printf_like(7, 0);
 
 #endif
