@@ -145,7 +145,7 @@ static void defaults_are_filled_in(void **state)
 		"\"network\":{\"interfaces\":[],\"nameservers\":[],\"search\":[]},"
 		"\"time\":{\"servers\":[\"0.pool.ntp.org\",\"1.pool.ntp.org\",\"2.pool.ntp.org\"]},"
 		"\"storage\":{\"data_size\":\"rest\",\"wipe\":false},\"ssh\":{\"authorized_keys\":[]},"
-		"\"engine\":{\"listen\":[],\"registries\":[]},"
+		"\"engine\":{\"listen\":[],\"registries\":[],\"proxy\":{\"except\":[]}},"
 		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
 }
 
@@ -159,7 +159,8 @@ static void everything_given(void **state)
 	     "  nameservers: [192.0.2.53, \"2001:db8::53\"]\n  search: [example.org]\n"
 	     "time: {servers: []}\nstorage: {disk: 'serial:abc', data_size: 10GiB, wipe: true}\n"
 	     "ssh:\n  authorized_keys: [" TEST_SSH_KEY "]\n"
-	     "engine: {registries: [{host: 'reg:5000', insecure: true, mirrors: ['https://m:443', n]}]}\n",
+	     "engine: {registries: [{host: 'reg:5000', insecure: true, mirrors: ['https://m:443', n]}],\n"
+	     "  proxy: {https: 'http://proxy:3128', except: [.example]}}\n",
 		"{\"version\":1,\"hostname\":\"n1.example\",\"network\":{\"interfaces\":["
 		"{\"name\":\"eth0\",\"addresses\":[\"192.0.2.10/24\",\"2001:db8::10/64\"],\"gateway\":\"192.0.2.1\","
 		"\"ipv6\":\"auto\",\"mtu\":9000,\"dhcp\":false},"
@@ -172,7 +173,8 @@ static void everything_given(void **state)
 		"\"time\":{\"servers\":[]},\"storage\":{\"disk\":\"serial:abc\",\"data_size\":\"10GiB\",\"wipe\":true},"
 		"\"ssh\":{\"authorized_keys\":[\"" TEST_SSH_KEY "\"]},"
 		"\"engine\":{\"listen\":[],\"registries\":[{\"host\":\"reg:5000\",\"insecure\":true,"
-		"\"mirrors\":[\"https://m:443\",\"n\"]}]},"
+		"\"mirrors\":[\"https://m:443\",\"n\"]}],"
+		"\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"]}},"
 		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
 }
 
