@@ -477,7 +477,7 @@ static int send_on_new(struct http_call *call)
 	struct connection *c = NULL;
 	int err = connect_to(call->client, &c);
 
-	return err ? err : send_on(call, c);
+	return c ? send_on(call, c) : err;
 }
 
 static struct connection *idle_one(struct http_client *client)

@@ -15,6 +15,7 @@
 
 #define must_check	  __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
+#define never_null	  __attribute__((returns_nonnull))
 #define cleanup(fn)	  __attribute__((cleanup(fn)))
 #define array_len(a)	  (sizeof(a) / sizeof((a)[0]))
 

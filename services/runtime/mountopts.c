@@ -7,7 +7,7 @@
 #include "runtime/mountopts.h"
 
 enum kind { SET, CLEAR, REC_SET, REC_CLEAR, PROP, REC_PROP, SB, FLAG, NOTHING };
-enum flag { F_BIND, F_RBIND, F_REMOUNT, F_IDMAP, F_RIDMAP, F_COPYUP };
+enum { F_BIND, F_RBIND, F_REMOUNT, F_IDMAP, F_RIDMAP, F_COPYUP };
 
 static const struct {
 	const char *name;
@@ -101,7 +101,7 @@ static void clear_bits(uint64_t value, uint64_t *set, uint64_t *clear)
 	*clear |= value;
 }
 
-static void flag(struct rt_mountopts *o, enum flag f)
+static void flag(struct rt_mountopts *o, uint64_t f)
 {
 	o->bind |= f == F_BIND || f == F_RBIND;
 	o->bind_rec |= f == F_RBIND;
@@ -141,7 +141,7 @@ static int one(struct rt_mountopts *o, const char *opt)
 				o->sb[o->n_sb++] = words[i].name;
 			break;
 		case FLAG:
-			flag(o, (enum flag)v);
+			flag(o, v);
 			break;
 		case NOTHING:
 			break;

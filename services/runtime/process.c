@@ -373,7 +373,7 @@ static int install_filter(struct rt_process *p, const char *state)
 int rt_process_exec(struct rt_process *p, const char *state)
 {
 	const struct oci_process *s = p->spec;
-	uint64_t have;
+	uint64_t have = 0;
 	int r = 0;
 
 	/* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before the capabilities go. */

@@ -70,14 +70,13 @@ int rt_sysctl_apply(int proc, yyjson_val *map, uint64_t differ, bool has_hostnam
 {
 	yyjson_val *key, *val;
 	size_t i, max;
-	char path[264];
+	char path[264] = "sys/";
 
 	if (!map)
 		return 0;
 	json_obj_foreach (map, i, max, key, val) {
 		const char *k = yyjson_get_str(key);
 
-		memcpy(path, "sys/", 4);
 		if (!to_path(k, path + 4, 256))
 			return rt_refuse("linux.sysctl: %s is too long", k);
 		uint64_t flag = owner(path + 4);

@@ -235,7 +235,7 @@ static bool cron_field(const char *p, size_t len, int low, int high, const char 
 	while (p <= end) {
 		const char *comma = memchr(p, ',', (size_t)(end - p)), *stop = comma ? comma : end;
 		const char *slash = memchr(p, '/', (size_t)(stop - p)), *range = slash ? slash : stop;
-		int bounds[2], n = 0;
+		int bounds[2] = {0}, n = 0;
 
 		if (p == range)
 			return false;

@@ -197,7 +197,7 @@ static struct status *from_protobuf(
 	yyjson_mut_doc **out, const void *body, size_t len, const struct target *t)
 {
 	struct decode d = {.doc = yyjson_mut_doc_new(NULL)};
-	struct decode_envelope e;
+	struct decode_envelope e = {0};
 	struct status *s = NULL;
 	yyjson_mut_val *object;
 
@@ -217,10 +217,8 @@ static struct status *from_protobuf(
 	} else {
 		yyjson_mut_doc_free(d.doc);
 	}
-	if (has_tags(t->type)) {
-		free(e.api_version);
-		free(e.kind);
-	}
+	free(e.api_version);
+	free(e.kind);
 	return s;
 }
 

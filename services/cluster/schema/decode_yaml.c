@@ -96,14 +96,15 @@ static yyjson_mut_val *scalar(struct builder *b, const yaml_event_t *e)
 
 static size_t count(yyjson_mut_val *v)
 {
-	size_t i, max, n = 1;
-	yyjson_mut_val *key, *child;
+	yyjson_mut_arr_iter items = yyjson_mut_arr_iter_with(v);
+	yyjson_mut_obj_iter members = yyjson_mut_obj_iter_with(v);
+	yyjson_mut_val *item, *key;
+	size_t n = 1;
 
-	if (yyjson_mut_is_arr(v)) {
-		yyjson_mut_arr_foreach(v, i, max, child) n += count(child);
-	} else if (yyjson_mut_is_obj(v)) {
-		yyjson_mut_obj_foreach(v, i, max, key, child) n += 1 + count(child);
-	}
+	while ((item = yyjson_mut_arr_iter_next(&items)))
+		n += count(item);
+	while ((key = yyjson_mut_obj_iter_next(&members)))
+		n += 1 + count(yyjson_mut_obj_iter_get_val(key));
 	return n;
 }
 

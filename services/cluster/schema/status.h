@@ -37,7 +37,7 @@ static inline void statusp(struct status **s)
 }
 
 /* Never NULL: without memory it is a constant status that says so. */
-struct status *status_new(int code, const char *reason, const char *format, ...) printf_like(3, 4);
+never_null struct status *status_new(int code, const char *reason, const char *format, ...) printf_like(3, 4);
 /* Details and causes; without memory they are left out. Everything is copied except @reason. */
 void status_set_details(
 	struct status *s, const char *group, const char *kind, const char *name, const char *uid);
@@ -53,35 +53,37 @@ char *status_success_json(const struct schema_kind *k, const char *name, const c
  * The sentences. @resource and @kind are as schema_resource_name() and schema_kind_name() have them; details
  * are filled. status_unknown_path() is for a URL, or a resource, that nobody serves.
  */
-struct status *status_not_found(const struct schema_kind *k, const char *name);
-struct status *status_already_exists(const struct schema_kind *k, const char *name);
+never_null struct status *status_not_found(const struct schema_kind *k, const char *name);
+never_null struct status *status_already_exists(const struct schema_kind *k, const char *name);
 /* "Operation cannot be fulfilled on pods "a": WHY" */
-struct status *status_conflict(const struct schema_kind *k, const char *name, const char *why);
+never_null struct status *status_conflict(const struct schema_kind *k, const char *name, const char *why);
 /*
  * status_conflict() with "the object has been modified; please apply your changes to the latest version and
  * try again"
  */
-struct status *status_modified(const struct schema_kind *k, const char *name);
-struct status *status_unknown_path(void);
-struct status *status_bad_request(const char *format, ...) printf_like(1, 2);
-struct status *status_unauthorized(void);
+never_null struct status *status_modified(const struct schema_kind *k, const char *name);
+never_null struct status *status_unknown_path(void);
+never_null struct status *status_bad_request(const char *format, ...) printf_like(1, 2);
+never_null struct status *status_unauthorized(void);
 /* "pods "a" is forbidden: WHY"; @k NULL: "forbidden: WHY"; @name NULL: "pods is forbidden: WHY" */
-struct status *status_forbidden(const struct schema_kind *k, const char *name, const char *format, ...)
-	printf_like(3, 4);
-struct status *status_expired(const char *format, ...) printf_like(1, 2); /* 410, Expired */
-struct status *status_gone(const char *format, ...) printf_like(1, 2);	  /* 410, Gone */
-struct status *status_too_many_requests(int retry_after_seconds, const char *format, ...) printf_like(2, 3);
-struct status *status_too_large(const char *format, ...) printf_like(1, 2); /* 413 */
+never_null struct status *status_forbidden(
+	const struct schema_kind *k, const char *name, const char *format, ...) printf_like(3, 4);
+never_null struct status *status_expired(const char *format, ...) printf_like(1, 2); /* 410, Expired */
+never_null struct status *status_gone(const char *format, ...) printf_like(1, 2);    /* 410, Gone */
+never_null struct status *status_too_many_requests(int retry_after_seconds, const char *format, ...)
+	printf_like(2, 3);
+never_null struct status *status_too_large(const char *format, ...) printf_like(1, 2); /* 413 */
 /* 415; the types are those that decode.h reads, @patch: those that patch.h and apply.h read */
-struct status *status_unsupported_media_type(bool patch);
-struct status *status_not_acceptable(const char *accepted);
-struct status *status_method_not_allowed(const struct schema_kind *k, const char *verb);
-struct status *status_timeout(const char *format, ...) printf_like(1, 2); /* 504, Timeout */
-struct status *status_server_timeout(const struct schema_kind *k, const char *verb, int retry_after_seconds);
-struct status *status_internal(const char *format, ...) printf_like(1, 2);
-struct status *status_unavailable(const char *format, ...) printf_like(1, 2); /* 503 */
+never_null struct status *status_unsupported_media_type(bool patch);
+never_null struct status *status_not_acceptable(const char *accepted);
+never_null struct status *status_method_not_allowed(const struct schema_kind *k, const char *verb);
+never_null struct status *status_timeout(const char *format, ...) printf_like(1, 2); /* 504, Timeout */
+never_null struct status *status_server_timeout(
+	const struct schema_kind *k, const char *verb, int retry_after_seconds);
+never_null struct status *status_internal(const char *format, ...) printf_like(1, 2);
+never_null struct status *status_unavailable(const char *format, ...) printf_like(1, 2); /* 503 */
 /* 500 or 507, from a negative errno of the store. */
-struct status *status_errno(int err, const char *what);
+never_null struct status *status_errno(int err, const char *what);
 
 /*
  * Errors of fields, gathered by validation, then one status. Paths are upstream's: "spec.containers[0].name",

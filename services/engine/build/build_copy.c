@@ -426,13 +426,17 @@ static int add_archive(struct copying *c, struct part *p, const char *path, stru
 		r = 0;
 	if (r == 0)
 		r = unpack_worker_end(&u, &result);
+	else
+		unpack_worker_kill(&u);
+	if (r == 0 && asprintf(&dest, "%s/", c->dest) < 0) {
+		dest = NULL;
+		r = -ENOMEM;
+	}
 	if (r == 0) {
-		if (asprintf(&dest, "%s/", c->dest) < 0)
-			dest = NULL;
 		how->from = root;
 		how->sources = everything;
 		how->keep_owner = !c->chown;
-		how->dest = dest ? dest : c->dest;
+		how->dest = dest;
 	} else if (strstr(result.error, "not a tar archive") || strstr(result.error, "unknown format")) {
 		/* compressed, but no archive: a file. Its name is no pattern */
 		for (const char *s = path; *s; s++) {

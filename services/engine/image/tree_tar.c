@@ -98,8 +98,9 @@ static int by_name(const void *a, const void *b)
 }
 
 /* @fd: an open file or directory; -1: what cannot be opened has none. */
-static int put_header(struct walk *w, int fd, struct tar_entry *e)
+static int put_header(struct walk *w, int fd, const struct tar_entry *bare)
 {
+	struct tar_entry e = *bare;
 	struct tar_xattr xattrs[XATTRS_MAX];
 	char names[65536];
 	size_t n = 0, used = 0;
@@ -125,9 +126,9 @@ static int put_header(struct walk *w, int fd, struct tar_entry *e)
 		used += (size_t)size;
 	}
 	qsort(xattrs, n, sizeof(*xattrs), by_name);
-	e->xattrs = xattrs;
-	e->n_xattrs = n;
-	return tar_header(&w->out, e);
+	e.xattrs = xattrs;
+	e.n_xattrs = n;
+	return tar_header(&w->out, &e);
 }
 
 static int put_data(struct walk *w, int fd, uint64_t left)
