@@ -78,7 +78,8 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 		snprintf(text, sizeof(text), "default %lld", (long long)w);
 		err = container_cgroup_write(c, "io.bfq.weight", text);
 		if (err == -ENOENT) {
-			snprintf(text, sizeof(text), "default %lld", (long long)(1 + (w - 10) * 9999 / 990));
+			w = 1 + (w - 10) * 9999 / 990;
+			snprintf(text, sizeof(text), "default %lld", (long long)w);
 			err = container_cgroup_write(c, "io.weight", text);
 		}
 	}

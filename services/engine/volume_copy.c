@@ -340,7 +340,7 @@ static int make_copy(int from, int volume, char what[VOLUME_WHAT_MAX])
 {
 	cleanup(closep) int to = -1;
 	struct copy *c = calloc(1, sizeof(*c));
-	struct stat st;
+	struct stat st = {0};
 	int r = 0;
 
 	if (!c)

@@ -122,7 +122,7 @@ static int make_tables(struct sqlite_db *db)
 /* Is it ours, whole, and of a format this program knows? An empty file becomes a database. */
 static int check(struct sqlite_db *db, const char *path, char **why)
 {
-	int64_t id, format, tables;
+	int64_t id = 0, format = 0, tables = 0;
 	char verdict[256];
 	int rc = ask(db, "SELECT count(*) FROM sqlite_schema", &tables, NULL, 0);
 
