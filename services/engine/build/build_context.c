@@ -52,7 +52,7 @@ static int prune(int dir, const char *path, const struct match_list *l, unsigned
 	struct dirent *e;
 	int r = d ? 0 : -errno;
 
-	while (r == 0 && (e = readdir(d))) {
+	while (d && r == 0 && (e = readdir(d))) {
 		cleanup(freep) char *whole = NULL;
 		cleanup(closep) int sub = -1;
 		bool out;

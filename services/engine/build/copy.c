@@ -395,7 +395,7 @@ static bool is_archive(int fd)
 
 static int one_source(struct copier *k, const char *source)
 {
-	struct stat st;
+	struct stat st = {0};
 	cleanup(closep) int in = open_source(k, source, &st), to = -1;
 	char ignored[PATH_MAX];
 

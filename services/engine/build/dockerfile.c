@@ -292,7 +292,7 @@ struct text {
 
 static int text_add(struct text *t, const char *s, size_t len)
 {
-	if (t->len + len + 1 > t->max) {
+	if (!t->p || t->len + len + 1 > t->max) {
 		size_t max = (t->len + len + 1) * 2;
 		char *more = realloc(t->p, max);
 
@@ -582,10 +582,10 @@ int dockerfile_parse(struct dockerfile **out, const char *text, size_t len, stru
 int dockerfile_parse_line(
 	struct dockerfile **out, const char *line, char escape, struct dockerfile_error *err)
 {
-	struct dockerfile *d;
+	struct dockerfile *d = NULL;
 	int r = parse(&d, line, strlen(line), escape, err);
 
-	if (r < 0)
+	if (!d)
 		return r;
 	if (d->n_steps != 1) {
 		dockerfile_free(d);

@@ -2,6 +2,7 @@
 
 /* Images that are made here: configuration, manifest, record. */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -111,8 +112,10 @@ int record_extend(struct work *w, const struct image *parent, const struct image
 int record_of(struct work *w, const struct image *pub, struct image_record *out)
 {
 	const struct img *img = container_of(pub, const struct img, pub);
-	int r = record_extend(w, pub, NULL, out);
+	int r;
 
+	assert(pub);
+	r = record_extend(w, pub, NULL, out);
 	if (r < 0)
 		return r;
 	strcpy(out->id, pub->id);

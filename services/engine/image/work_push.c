@@ -281,7 +281,7 @@ static int push_tag(struct push *p, const struct image *img, const char *tag)
 		r = one_more(p, &manifest_up, memory_file(manifest, len), len);
 	}
 	image_record_fini(&rec);
-	if (r < 0)
+	if (r)
 		return r;
 	digest_of(manifest, len, digest);
 	*ref.tag = '\0';
