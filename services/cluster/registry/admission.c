@@ -43,7 +43,7 @@ struct status *admission_check(struct attempt *a, size_t *checked)
 
 void admission_settled(struct attempt *a, size_t checked, bool written)
 {
-	for (size_t i = 0; admissions[i] && i < checked; i++)
+	for (size_t i = 0; i < checked && admissions[i]; i++)
 		if (admissions[i]->settled)
 			admissions[i]->settled(a, written);
 }

@@ -18,7 +18,7 @@ static void containers(yyjson_mut_val *spec, const char *path, struct warnings *
 	size_t i, n, j, m, k, l;
 	yyjson_mut_val *c, *a, *b;
 
-	for (size_t s = 0; s < array_len(lists); s++)
+	for (size_t s = 0; s < array_len(lists); s++) {
 		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[s]), i, n, c)
 		{
 			yyjson_mut_val *env = yyjson_mut_obj_get(c, "env");
@@ -40,6 +40,7 @@ static void containers(yyjson_mut_val *spec, const char *path, struct warnings *
 				}
 			}
 		}
+	}
 }
 
 /* Is there a member of this name anywhere below? Documents are of bounded depth. */

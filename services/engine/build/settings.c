@@ -199,7 +199,7 @@ static int pairs(struct apply *a, int (*one)(struct apply *a, const char *name, 
 		else
 			r = expand(a, st->words[i], &done[i]);
 	}
-	for (size_t i = 0; i < st->n_words && r == 0 && done; i++) {
+	for (size_t i = 0; i < st->n_words && r == 0 && done && done[i]; i++) {
 		char *eq = strchr(done[i], '=');
 
 		if (!eq || eq == done[i]) {
