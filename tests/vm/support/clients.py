@@ -17,12 +17,12 @@ def packages(name):
     return Path(done.stdout.strip())
 
 
-def command(program):
-    """The words that run @program of the clients set with its own libraries on any host."""
-    root = packages("clients")
+def command(program, name="clients"):
+    """The words that run @program of the package set @name with its own libraries on any host."""
+    root = packages(name)
     for folder in ("usr/bin", "usr/sbin"):
         path = root / folder / program
         if path.exists():
             loader = root / "usr/lib64/ld-linux-x86-64.so.2"
             return [str(loader), "--library-path", f"{root}/usr/lib/x86_64-linux-gnu", str(path)]
-    raise FileNotFoundError(f"{program} is not in {root}: is its package in the clients set of the lock file?")
+    raise FileNotFoundError(f"{program} is not in {root}: is its package in the {name} set of the lock file?")

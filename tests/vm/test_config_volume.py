@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a machine configuration is found when nobody hands one over: on the boot partition, and on volumes that carry
+our label or cloud-init's."""
+
+import subprocess
+
+import pytest
+
+from support import clients
+from support.node import eventually
+
+NAME = "from-a-volume"
+
+
+def write_config(node):
+    """The configuration that qemu/run would have handed over, with a host name of its own."""
+    subprocess.run([clients.TOP / "qemu/run", "--state", node.state, "--disk", "none", "--detach", "--timeout", "0"],
+                   capture_output=True, check=False)  # fmt: skip
+    return f"hostname: {NAME}\n" + (node.state / "gen/machine.yaml").read_text()
+
+
+def iso(folder, label, name, text):
+    (folder / "content").mkdir()
+    (folder / "content" / name).write_text(text)
+    (folder / "content" / "meta-data").write_text("instance-id: i1\n")
+    words = clients.command("genisoimage")
+    subprocess.run([*words, "-quiet", "-o", folder / "volume.iso", "-V", label, "-J", "-r", folder / "content"], check=True)
+    return ["--qemu", f"-drive if=none,id=cd,format=raw,readonly=on,file={folder}/volume.iso",
+            "--qemu", "-device virtio-blk-pci,drive=cd"]  # fmt: skip
+
+
+def cdrom(folder, label, name, text):
+    drive, _ = iso(folder, label, name, text)[1::2]
+    return ["--qemu", drive, "--qemu", "-device ide-cd,drive=cd"]
+
+
+@pytest.mark.parametrize("make, label, name", [
+    (iso, "cidata", "user-data"), (cdrom, "WHERRY", "machine.yaml"),
+])  # fmt: skip
+def test_configuration_on_a_volume(make_node, tmp_path, make, label, name):
+    node = make_node()
+    node.extra = ["--config", "none", *make(tmp_path, label, name, write_config(node))]
+    node.boot()
+    assert node.ssh("hostname").strip() == NAME
+    assert name in node.ssh("cat /run/config/source")
+    # It is kept: without the volume the node is the same.
+    node.stop()
+    node.extra = ["--config", "none"]
+    node.boot()
+    assert node.ssh("hostname").strip() == NAME
+    assert node.docker("run", "--rm", "wherry/hello", "true").returncode == 0
+
+
+def test_a_volume_of_another_label_is_left_alone(make_node, tmp_path):
+    node = make_node()
+    text = write_config(node)
+    node.boot()
+    name = node.ssh("hostname").strip()
+    node.stop()
+    node.extra = ["--config", "none", *iso(tmp_path, "backup", "machine.yaml", text)]
+    node.boot()
+    assert node.ssh("hostname").strip() == name != NAME
+
+
+def test_configuration_on_the_boot_partition(make_node, tmp_path):
+    """Through the firmware; the partition's number one, as `mcopy` of the README puts it there."""
+    node = make_node(boot="efi")
+    text = tmp_path / "machine.yaml"
+    text.write_text(write_config(node))
+    (node.state / "disk.img").unlink(missing_ok=True)
+    disk = node.state / "disk.img"
+    subprocess.run(["cp", "--sparse=always", clients.TOP / "out/x86_64/wherry.img", disk], check=True)
+    with open(disk, "r+b") as f:
+        f.seek(512 + 512 + 32)  # first GPT entry, its first block
+        start = int.from_bytes(f.read(8), "little") * 512
+        f.truncate(4 << 30)
+    subprocess.run([*clients.command("mcopy", "image"), "-i", f"{disk}@@{start}", text, "::machine.yaml"], check=True)
+    node.extra = ["--config", "none"]
+    node.boot()
+    assert node.ssh("hostname").strip() == NAME
+    assert eventually(lambda: node.docker("run", "--rm", "wherry/hello", "true", check=False).returncode == 0, 30)
