@@ -233,7 +233,7 @@ def test_conflicts(cluster, ns):
 
 
 def test_pages_show_the_state_of_the_first(cluster, ns):
-    path = f"/api/v1/namespaces/{ns}/configmaps"
+    path = f"/api/v1/namespaces/{ns}/secrets"
     for i in range(7):
         cluster.raw("POST", path, {"metadata": {"name": f"p{i}"}})
     first = cluster.raw("GET", path + "?limit=3")[1]
@@ -285,7 +285,7 @@ def test_watch_tells_what_happens_in_order(cluster, ns):
 
 
 def test_watch_list(cluster, ns):
-    path = f"/api/v1/namespaces/{ns}/configmaps"
+    path = f"/api/v1/namespaces/{ns}/secrets"
     for name in "ab":
         cluster.raw("POST", path, {"metadata": {"name": name}})
     seen = []
