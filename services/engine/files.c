@@ -184,7 +184,10 @@ int time_parse(const char *s, int64_t *ns)
 	}
 	if (*p)
 		return -EINVAL;
-	*ns = ((int64_t)timegm(&tm) - offset_s) * 1000000000 + frac;
+	/* beyond the year 2262 there are no nanoseconds */
+	if (__builtin_mul_overflow((int64_t)timegm(&tm) - offset_s, 1000000000, ns) ||
+		__builtin_add_overflow(*ns, frac, ns))
+		return -EINVAL;
 	return 0;
 }
 

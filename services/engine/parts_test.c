@@ -235,6 +235,7 @@ static void times(void **state)
 	assert_int_equal(time_parse("1970-01-01T01:00:01.25+01:00", &ns), 0);
 	assert_int_equal(ns, 1250000000);
 	assert_int_equal(time_parse("yesterday", &ns), -EINVAL);
+	assert_int_equal(time_parse("4052-11-24T12:00:00.5+01:00", &ns), -EINVAL);
 	assert_string_equal(time_text(buf, 1250000000), "1970-01-01T00:00:01.250000000Z");
 }
 

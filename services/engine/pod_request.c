@@ -181,6 +181,8 @@ static const struct member *find(const char *name)
 
 static yyjson_mut_val *blank(const struct member *m, yyjson_val *body, yyjson_mut_doc *d)
 {
+	const char *name = json_str(body, "Name") ?: ""; /* every pod that was made has one */
+
 	switch (m->kind) {
 	case K_BOOL:
 		return yyjson_mut_bool(d, !strcmp(m->name, "HostUsers"));
@@ -194,8 +196,7 @@ static yyjson_mut_val *blank(const struct member *m, yyjson_val *body, yyjson_mu
 	case K_HOSTNAME:
 		if (!strcmp(m->name, "Hostname") && !json_bool(body, "HostNetwork"))
 			/* The kernel takes 64 bytes; a pod's name may be longer. */
-			return yyjson_mut_strncpy(
-				d, json_str(body, "Name"), strnlen(json_str(body, "Name"), 64));
+			return yyjson_mut_strncpy(d, name, strnlen(name, 64));
 		return yyjson_mut_str(d, "");
 	default:
 		return yyjson_mut_str(d, "");
