@@ -104,7 +104,7 @@ CASES = [
     ("join-missing", also(sh("true"), namespaces=without("network") + [
         {"type": "network", "path": "/run/nothing"}]), 1, ["open the net namespace /run/nothing"]),
     ("time-ns", also(sh("cut -d. -f1 /proc/uptime"), timeOffsets={"boottime": {"secs": 1000000}},
-                     namespaces=without() + [{"type": "time"}]), 0, ["^10000[0-9][0-9]$"]),
+                     namespaces=without() + [{"type": "time"}]), 0, ["^1000[0-9]{3}$"]),
     ("time-offsets-alone", also(sh("true"), timeOffsets={"boottime": {"secs": 1}}), 1, ["needs a new time namespace"]),
     ("no-mount-ns", also(sh("true"), namespaces=without("mount")), 1, ["without a mount namespace"]),
     ("sysctl", also(sh("cat /proc/sys/net/ipv4/ip_unprivileged_port_start"),
