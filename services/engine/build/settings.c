@@ -237,34 +237,69 @@ static int label(struct apply *a)
 	return pairs(a, one_label);
 }
 
-static int port_of(struct apply *a, const char *text)
+enum { PORTS = 65536 };
+static const char *const port_protocols[] = {"tcp", "udp", "sctp"};
+
+/* What is exposed: by protocol and port. A range is a step for each port, and may hold all of them. */
+struct exposed {
+	bool port[array_len(port_protocols)][PORTS];
+};
+
+/* PORT[-PORT][/PROTOCOL]. Return: the protocol's number, or -EINVAL */
+static int port_range(const char *text, unsigned long *from, unsigned long *to)
+{
+	const char *proto;
+	char *end;
+
+	*from = *to = strtoul(text, &end, 10);
+	if (*end == '-' && end != text)
+		*to = strtoul(end + 1, &end, 10);
+	proto = *end == '/' ? end + 1 : "tcp";
+	if (end == text || (*end && *end != '/') || *from < 1 || *to >= PORTS || *from > *to)
+		return -EINVAL;
+	for (size_t i = 0; i < array_len(port_protocols); i++)
+		if (!strcasecmp(proto, port_protocols[i]))
+			return (int)i;
+	return -EINVAL;
+}
+
+static int port_of(struct apply *a, struct exposed *e, const char *text)
 {
 	unsigned long from, to;
-	char *end;
-	const char *proto;
+	int proto = port_range(text, &from, &to);
+	yyjson_mut_val *map;
 	char key[32];
 
-	from = to = strtoul(text, &end, 10);
-	if (*end == '-' && end != text)
-		to = strtoul(end + 1, &end, 10);
-	proto = *end == '/' ? end + 1 : "tcp";
-	if (end == text || (*end && *end != '/') || from < 1 || to > 65535 || from > to ||
-		(strcasecmp(proto, "tcp") && strcasecmp(proto, "udp") && strcasecmp(proto, "sctp")))
+	if (proto < 0)
 		return fail(a->err, -EINVAL, "Invalid containerPort: %.64s", text);
+	map = sub(a->s, "ExposedPorts", false);
 	for (; from <= to; from++) {
-		snprintf(key, sizeof(key), "%lu/%.4s", from, proto);
-		for (char *c = key; *c; c++)
-			if (*c >= 'A' && *c <= 'Z')
-				*c += 'a' - 'A';
-		put_key(a->s, "ExposedPorts", key, yyjson_mut_obj(a->s->doc));
+		if (e->port[proto][from])
+			continue;
+		e->port[proto][from] = true;
+		snprintf(key, sizeof(key), "%lu/%s", from, port_protocols[proto]);
+		yyjson_mut_obj_add(map, yyjson_mut_strcpy(a->s->doc, key), yyjson_mut_obj(a->s->doc));
 	}
 	return 0;
 }
 
 static int expose(struct apply *a)
 {
+	cleanup(freep) struct exposed *e = calloc(1, sizeof(*e));
+	yyjson_mut_val *key, *v;
+	size_t n_keys, k;
 	int r = 0;
 
+	if (!e)
+		return fail(a->err, -ENOMEM, "out of memory");
+	yyjson_mut_obj_foreach(yyjson_mut_obj_get(a->s->config, "ExposedPorts"), k, n_keys, key, v)
+	{
+		unsigned long from, to;
+		int proto = port_range(yyjson_mut_get_str(key), &from, &to);
+
+		if (proto >= 0 && from == to)
+			e->port[proto][from] = true;
+	}
 	for (size_t i = 0; i < a->step->n_words && r == 0; i++) {
 		cleanup(freep) char *text = NULL;
 		char *save = NULL;
@@ -274,7 +309,7 @@ static int expose(struct apply *a)
 			return r;
 		/* a variable may hold several */
 		for (char *w = strtok_r(text, " \t", &save); w && r == 0; w = strtok_r(NULL, " \t", &save))
-			r = port_of(a, w);
+			r = port_of(a, e, w);
 	}
 	return r;
 }

@@ -150,6 +150,12 @@ static bool is_domain(const char *s, size_t n)
 	return false;
 }
 
+/* An image's identifier in full is never a name. */
+static bool is_identifier(const char *s)
+{
+	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
 int image_ref_set_tag(struct image_ref *ref, const char *s)
 {
 	if (image_digest_valid(s)) {
@@ -177,7 +183,7 @@ int image_ref_parse(struct image_ref *out, const char *name)
 
 	if (n == 0 || n >= sizeof(buf))
 		return -EINVAL;
-	if (n == 64 && strspn(name, "0123456789abcdef") == 64)
+	if (is_identifier(name))
 		return -EINVAL;
 	memcpy(buf, name, n + 1);
 
@@ -228,9 +234,10 @@ static void format(
 
 void image_ref_familiar(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 1])
 {
-	/* a path on docker.io that begins like a host would be read as that host */
+	/* a path on docker.io that begins like a host would be read as that host, and one like an identifier refused */
 	bool hub = !strcmp(ref->domain, "docker.io") && !is_domain(ref->path, strcspn(ref->path, "/"));
-	bool official = hub && !strncmp(ref->path, "library/", 8) && !strchr(ref->path + 8, '/');
+	bool official = hub && !strncmp(ref->path, "library/", 8) && !strchr(ref->path + 8, '/') &&
+		!is_identifier(ref->path + 8);
 
 	format(ref, hub ? "" : ref->domain, ref->path + (official ? 8 : 0), out);
 }
