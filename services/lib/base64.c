@@ -20,7 +20,7 @@ static int value(char c)
 	return p ? (int)(p - alphabet) : -1;
 }
 
-char *base64_text(const char *s)
+char *base64_bytes(const char *s, size_t *out_len)
 {
 	size_t len = strlen(s), n = 0;
 	uint32_t bits = 0;
@@ -47,7 +47,16 @@ char *base64_text(const char *s)
 		}
 	}
 	out[n] = 0;
-	if (memchr(out, 0, n)) {
+	*out_len = n;
+	return out;
+}
+
+char *base64_text(const char *s)
+{
+	size_t len;
+	char *out = base64_bytes(s, &len);
+
+	if (out && memchr(out, 0, len)) {
 		free(out);
 		return NULL;
 	}

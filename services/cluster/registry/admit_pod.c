@@ -13,7 +13,7 @@
 #include "cluster/registry/admission.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 #include "lib/json.h"
 
 #define TOKEN_PATH   "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -6,7 +6,7 @@
 
 #include "cluster/scheduler/cache.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 #include "lib/json.h"
 
 /* ---- resources */

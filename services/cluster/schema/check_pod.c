@@ -9,7 +9,7 @@
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 
 schema_check check_pod, check_pod_spec, check_pod_template, check_security_context, check_profile,
 	check_resources, check_toleration, check_node_requirement, check_label_selector, check_token_request,

@@ -9,7 +9,7 @@
 #include "lib/json.h"
 #include "cluster/schema/decode_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 
 void warnings_fini(struct warnings *w)
 {

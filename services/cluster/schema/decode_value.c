@@ -12,7 +12,7 @@
 #include "lib/json.h"
 #include "cluster/schema/decode_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 
 static yyjson_mut_val *value_of(struct decode *d, yyjson_val *v, const struct schema_field *f,
 	const struct schema_type *in, const struct path *p);

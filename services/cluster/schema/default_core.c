@@ -4,7 +4,7 @@
 
 #include "cluster/schema/default_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 #include "lib/base64.h"
 #include "lib/util.h"
 

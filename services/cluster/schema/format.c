@@ -11,7 +11,7 @@
 
 #include "cluster/schema/schema.h"
 #include "cluster/schema/validate.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 
 #define LABEL_RULE "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #define NAME_RULE  "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"

@@ -13,7 +13,7 @@
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 #include "cluster/schema/selector.h"
 
 void check_error(struct check *c, enum field_error_type type, yyjson_mut_val *value, const char *relative,

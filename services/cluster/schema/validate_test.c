@@ -14,7 +14,7 @@
 #include "cluster/schema/decode.h"
 #include "cluster/schema/default.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "cluster/schema/validate.h"

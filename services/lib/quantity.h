@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLUSTER_QUANTITY_H
-#define CLUSTER_QUANTITY_H
+#ifndef LIB_QUANTITY_H
+#define LIB_QUANTITY_H
 
 /*
  * resource.Quantity: "100m", "1.5Gi", "2e3". Kept as a 128-bit count of nano-units, so addition and

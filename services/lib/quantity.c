@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/schema/quantity.h"
+#include "lib/quantity.h"
 
 static const __int128 NANO = 1000000000;
 /* 2^63-1 units: larger ones are cut to it, as upstream does. */

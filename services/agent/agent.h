@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+/* What every part of the agent shares. One process, one loop. */
+
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+struct events;
+struct http_client;
+struct kube;
+struct loop;
+struct node;
+struct pods;
+struct services;
+
+struct agent {
+	struct loop *loop;
+	struct kube *kube;
+	struct http_client *api;     /* kube's, for requests */
+	struct http_client *engine;  /* /run/docker.sock */
+	struct http_client *network; /* /run/network/pods.sock */
+	char node_name[65];
+	char node_ip[46];	    /* "" unknown */
+	const char *data_dir;	    /* /data/agent */
+	const char *credentials;    /* ca.crt, client.crt, client.key, server.crt, server.key */
+	const char *cluster_dns;    /* address of the cluster's DNS service */
+	const char *cluster_domain; /* cluster.local */
+	int64_t memory_bytes;	    /* of the machine */
+	struct node *node;
+	struct pods *pods;
+	struct events *events;
+	struct services *services;
+};
+
+/*
+ * An event about an object (a pod, or the node), as `kubectl describe` shows it; a repeated one is counted. Nobody waits
+ * for it.
+ */
+void agent_event(struct agent *a, yyjson_val *object, bool warning, const char *reason, const char *format,
+	...) printf_like(5, 6);
+
+#endif

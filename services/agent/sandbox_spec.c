@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A pod as the engine wants to hear of it (services/engine/PODS.md). */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/pod.h"
+#include "agent/resources.h"
+#include "lib/file.h"
+#include "lib/json.h"
+
+enum { RESOLV_MAX = 4096 };
+
+static bool add_text(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const char *value)
+{
+	return yyjson_mut_obj_add_strcpy(doc, o, key, value);
+}
+
+/* Lines of resolv.conf that repeat a list of the specification. */
+static void add_lines(FILE *f, yyjson_val *config, const char *key, const char *word)
+{
+	yyjson_val *list = json_arr(config, key), *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each)
+		if (yyjson_is_str(each))
+			fprintf(f, "%s %s\n", word, yyjson_get_str(each));
+}
+
+static void add_search(FILE *f, const struct pod *p, yyjson_val *config)
+{
+	yyjson_val *list = json_arr(config, "searches"), *each;
+	size_t i, n;
+
+	fprintf(f, "search %s.svc.%s svc.%s %s", p->ns, p->agent->cluster_domain, p->agent->cluster_domain,
+		p->agent->cluster_domain);
+	yyjson_arr_foreach (list, i, n, each)
+		if (yyjson_is_str(each))
+			fprintf(f, " %s", yyjson_get_str(each));
+	fputc('\n', f);
+}
+
+static void add_options(FILE *f, yyjson_val *config, const char *before)
+{
+	yyjson_val *list = json_arr(config, "options"), *each;
+	size_t i, n;
+
+	if (!*before && !yyjson_arr_size(list))
+		return;
+	fprintf(f, "options%s", before);
+	yyjson_arr_foreach (list, i, n, each) {
+		const char *value = json_text(each, "value");
+
+		fprintf(f, value ? " %s:%s" : " %s", json_str(each, "name") ?: "", value);
+	}
+	fputc('\n', f);
+}
+
+/* The text of resolv.conf, malloc'ed; NULL: the node's, or no memory (then the node's will do). */
+static char *resolv_conf(const struct pod *p)
+{
+	const char *policy = json_text(p->spec, "dnsPolicy") ?: "ClusterFirst";
+	yyjson_val *config = json_obj(p->spec, "dnsConfig");
+	bool host = json_bool(p->spec, "hostNetwork"), cluster;
+	char *text = NULL, *node = NULL;
+	size_t len;
+	FILE *f;
+
+	cluster = *p->agent->cluster_dns &&
+		  (!strcmp(policy, "ClusterFirstWithHostNet") || (!strcmp(policy, "ClusterFirst") && !host));
+	if (!cluster && strcmp(policy, "None") != 0 && !config)
+		return NULL;
+	f = open_memstream(&text, &len);
+	if (!f)
+		return NULL;
+	if (cluster) {
+		fprintf(f, "nameserver %s\n", p->agent->cluster_dns);
+		add_lines(f, config, "nameservers", "nameserver");
+		add_search(f, p, config);
+		add_options(f, config, " ndots:5");
+	} else {
+		if (strcmp(policy, "None") != 0 &&
+			!file_read(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &node, &len)) {
+			fputs(node, f);
+			free(node);
+		}
+		add_lines(f, config, "nameservers", "nameserver");
+		add_lines(f, config, "searches", "search");
+		add_options(f, config, "");
+	}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+char *pod_hosts(const struct pod *p)
+{
+	yyjson_val *aliases = json_arr(p->spec, "hostAliases"), *each, *name;
+	const char *hostname = json_text(p->spec, "hostname") ?: p->name,
+		   *subdomain = json_text(p->spec, "subdomain");
+	char *text = NULL;
+	size_t i, n, k, m, len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputs("# Made for this pod by the node's agent.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+		f);
+	if (*p->ip && subdomain)
+		fprintf(f, "%s\t%s.%s.%s.svc.%s\t%s\n", p->ip, hostname, subdomain, p->ns,
+			p->agent->cluster_domain, hostname);
+	else if (*p->ip)
+		fprintf(f, "%s\t%s\n", p->ip, hostname);
+	yyjson_arr_foreach (aliases, i, n, each) {
+		yyjson_val *names = json_arr(each, "hostnames");
+
+		fprintf(f, "%s", json_str(each, "ip") ?: "");
+		yyjson_arr_foreach (names, k, m, name)
+			fprintf(f, "\t%s", yyjson_get_str(name) ?: "");
+		fputc('\n', f);
+	}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static bool add_resources(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
+{
+	struct resources r = resources_of_pod(p->spec);
+	yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, root, "Resources");
+
+	return o && yyjson_mut_obj_add_int(doc, o, "CpuShares", cpu_shares(r.cpu_request_milli)) &&
+	       (!r.cpu_limit_milli ||
+		       (yyjson_mut_obj_add_int(doc, o, "CpuQuota", cpu_quota_us(r.cpu_limit_milli)) &&
+			       yyjson_mut_obj_add_int(doc, o, "CpuPeriod", CPU_PERIOD_US))) &&
+	       (!r.memory_limit_bytes || yyjson_mut_obj_add_int(doc, o, "Memory", r.memory_limit_bytes));
+}
+
+static bool add_sysctls(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *spec)
+{
+	yyjson_val *list = json_arr(json_obj(spec, "securityContext"), "sysctls"), *each;
+	yyjson_mut_val *o;
+	size_t i, n;
+
+	if (!yyjson_arr_size(list))
+		return true;
+	o = yyjson_mut_obj_add_obj(doc, root, "Sysctls");
+	yyjson_arr_foreach (list, i, n, each)
+		if (!o || !yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, json_str(each, "name") ?: ""),
+				  yyjson_mut_strcpy(doc, json_str(each, "value") ?: "")))
+			return false;
+	return true;
+}
+
+static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
+{
+	yyjson_val *meta = json_obj(p->root, "metadata"), *labels = json_obj(meta, "labels");
+	cleanup(freep) char *resolv = resolv_conf(p), *hosts = pod_hosts(p);
+	bool host = json_bool(p->spec, "hostNetwork");
+
+	return hosts && add_text(doc, root, "UID", p->uid) && add_text(doc, root, "Name", p->name) &&
+	       add_text(doc, root, "Namespace", p->ns) &&
+	       add_text(doc, root, "QOS", resources_qos(p->spec)) &&
+	       (!labels || yyjson_mut_obj_add_val(doc, root, "Labels", yyjson_val_mut_copy(doc, labels))) &&
+	       (host || add_text(doc, root, "Hostname", json_text(p->spec, "hostname") ?: p->name)) &&
+	       (!resolv || add_text(doc, root, "ResolvConf", resolv)) &&
+	       add_text(doc, root, "Hosts", hosts) &&
+	       yyjson_mut_obj_add_bool(doc, root, "HostNetwork", host) &&
+	       yyjson_mut_obj_add_bool(doc, root, "HostIPC", json_bool(p->spec, "hostIPC")) &&
+	       yyjson_mut_obj_add_bool(doc, root, "HostPID", json_bool(p->spec, "hostPID")) &&
+	       (!json_bool(p->spec, "shareProcessNamespace") ||
+		       yyjson_mut_obj_add_bool(doc, root, "SharePID", true)) &&
+	       add_sysctls(doc, root, p->spec) && add_resources(doc, root, p);
+}
+
+yyjson_mut_doc *sandbox_spec(const struct pod *p)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+
+	if (root && fill(doc, root, p)) {
+		yyjson_mut_doc_set_root(doc, root);
+		return doc;
+	}
+	yyjson_mut_doc_free(doc);
+	return NULL;
+}
