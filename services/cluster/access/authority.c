@@ -35,7 +35,8 @@ struct names {
 };
 
 struct authority {
-	struct authority_options o;
+	struct authority_options o; /* o.names is given.text */
+	struct names given;
 	struct pki_key *ca_key, *server_key;
 	char *ca_pem;
 	char ca_name[PKI_NAME_MAX];
@@ -360,6 +361,10 @@ int authority_open(struct authority **out, const struct authority_options *o)
 	if (!a)
 		return -ENOMEM;
 	a->o = *o;
+	for (size_t i = 0; i < o->n_names; i++)
+		names_add(&a->given, o->names[i]);
+	a->o.names = (const char *const *)a->given.text;
+	a->o.n_names = a->given.n;
 	a->run = a->pki = -1;
 	a->ca_cert_path = path_of(a, "ca.crt");
 	a->ca_key_path = path_of(a, "ca.key");
@@ -392,6 +397,7 @@ void authority_close(struct authority *a)
 	pki_key_free(a->ca_key);
 	pki_key_free(a->server_key);
 	names_fini(&a->served);
+	names_fini(&a->given);
 	closep(&a->run);
 	closep(&a->pki);
 	free(a->ca_pem);

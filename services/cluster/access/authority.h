@@ -23,6 +23,7 @@ struct authority_options {
 	int port;
 };
 
+/* Of @o the names are copied; the other texts are borrowed for as long as the authority lives. */
 must_check int authority_open(struct authority **out, const struct authority_options *o);
 void authority_close(struct authority *a); /* accepts NULL */
 
