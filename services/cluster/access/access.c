@@ -32,6 +32,7 @@ int access_open(struct access **out, const struct access_options *opts)
 		access_close(a);
 		return err;
 	}
+	registry_set_access(a->registry, a);
 	*out = a;
 	return 0;
 }
@@ -40,6 +41,7 @@ void access_close(struct access *a)
 {
 	if (!a)
 		return;
+	registry_set_access(a->registry, NULL);
 	rbac_close(a->rbac);
 	jwt_close(a->jwt);
 	free(a->issuer);

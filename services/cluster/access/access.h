@@ -73,6 +73,12 @@ struct access_question {
 /* *why, when it is not NULL: constant text for a review's reason. */
 bool access_allowed(struct access *a, const struct access_question *q, const char **why);
 
+/* The name of the node that somebody is, "" when its user says none; NULL: it is no node. */
+const char *access_node(const struct caller *who);
+/* May a node have a token of this account? Only bound to a pod of its own. NULL: yes, or it is no node. */
+must_check struct status *access_node_token(
+	const struct caller *who, const struct object *account, const struct object *bound);
+
 /*
  * Everything somebody may do in a namespace, for SelfSubjectRulesReview: arrays of rules in @doc.
  */

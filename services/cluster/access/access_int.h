@@ -31,10 +31,17 @@ void rbac_close(struct rbac *b);
 bool rbac_allowed(const struct rbac *b, const struct access_question *q);
 bool rbac_rules(const struct rbac *b, const struct caller *who, const char *ns, yyjson_mut_doc *doc,
 	yyjson_mut_val *resource_rules, yyjson_mut_val *path_rules);
+/*
+ * Every list of rules that counts for somebody in a namespace ("": the whole cluster); NULL for a role that is not there.
+ * fn returns true to stop, which is then returned.
+ */
+bool rbac_each(const struct rbac *b, const struct caller *who, const char *ns,
+	bool (*fn)(yyjson_val *rules, void *arg), void *arg);
+/* The rules of the role that a binding in @ns refers to. *found: is there such a role? */
+yyjson_val *rbac_role_rules(
+	const struct rbac *b, const char *kind, const char *name, const char *ns, bool *found);
 
 /* node.c: is it a node, and is this its own affair? */
 bool node_allowed(const struct registry *r, const struct access_question *q);
-/* The name of the node that somebody is; NULL: none. */
-const char *node_of(const struct caller *who);
 
 #endif

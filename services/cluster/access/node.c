@@ -14,11 +14,11 @@
 
 #define PREFIX "system:node:"
 
-const char *node_of(const struct caller *who)
+const char *access_node(const struct caller *who)
 {
-	if (strncmp(who->user, PREFIX, sizeof(PREFIX) - 1) != 0 || !caller_in_group(who, "system:nodes"))
+	if (!caller_in_group(who, "system:nodes"))
 		return NULL;
-	return who->user + sizeof(PREFIX) - 1;
+	return strncmp(who->user, PREFIX, sizeof(PREFIX) - 1) ? "" : who->user + sizeof(PREFIX) - 1;
 }
 
 static bool one_of(const char *text, const char *list)
@@ -217,9 +217,9 @@ static bool own_name(const struct access_question *q, const char *node, const ch
 
 bool node_allowed(const struct registry *r, const struct access_question *q)
 {
-	const char *node = node_of(q->who);
+	const char *node = access_node(q->who);
 
-	if (!node || q->path)
+	if (!node || !*node || q->path)
 		return false;
 	for (size_t i = 0; i < array_len(plains); i++)
 		if (!strcmp(q->group, plains[i].group) && !strcmp(q->resource, plains[i].resource) &&

@@ -141,23 +141,30 @@ static bool binds(const struct item *binding, const struct caller *who)
 	return false;
 }
 
+yyjson_val *rbac_role_rules(
+	const struct rbac *b, const char *kind, const char *name, const char *ns, bool *found)
+{
+	const struct item *role = NULL;
+	char key[512];
+
+	if (!strcmp(kind, "ClusterRole")) {
+		role = index_get(&b->tables[CLUSTER_ROLES].items, name);
+	} else if (*ns) {
+		snprintf(key, sizeof(key), "%s/%s", ns, name);
+		role = index_get(&b->tables[ROLES].items, key);
+	}
+	*found = role != NULL;
+	return role ? json_arr(yyjson_doc_get_root(role->doc), "rules") : NULL;
+}
+
 /* The rules a binding refers to, or NULL. */
 static yyjson_val *rules_of(const struct rbac *b, const struct item *binding)
 {
 	yyjson_val *ref = json_obj(yyjson_doc_get_root(binding->doc), "roleRef");
 	const char *kind = json_str(ref, "kind"), *name = json_str(ref, "name");
-	const struct item *role = NULL;
-	char key[512];
+	bool found;
 
-	if (!kind || !name)
-		return NULL;
-	if (!strcmp(kind, "ClusterRole")) {
-		role = index_get(&b->tables[CLUSTER_ROLES].items, name);
-	} else if (*binding->object->ns) {
-		snprintf(key, sizeof(key), "%s/%s", binding->object->ns, name);
-		role = index_get(&b->tables[ROLES].items, key);
-	}
-	return role ? json_arr(yyjson_doc_get_root(role->doc), "rules") : NULL;
+	return kind && name ? rbac_role_rules(b, kind, name, binding->object->ns, &found) : NULL;
 }
 
 static bool has(yyjson_val *list, const char *text)
@@ -214,8 +221,7 @@ static bool covers(yyjson_val *rules, const struct access_question *q)
 
 /* ---- walking the bindings that count for somebody in a namespace */
 
-/* fn returns true to stop, which is then returned. */
-static bool each_rules(const struct rbac *b, const struct caller *who, const char *ns,
+bool rbac_each(const struct rbac *b, const struct caller *who, const char *ns,
 	bool (*fn)(yyjson_val *rules, void *arg), void *arg)
 {
 	const struct index_entry *e;
@@ -249,7 +255,7 @@ static bool allows(yyjson_val *rules, void *arg)
 
 bool rbac_allowed(const struct rbac *b, const struct access_question *q)
 {
-	return each_rules(b, q->who, q->path ? NULL : q->ns, allows, (void *)(uintptr_t)q);
+	return rbac_each(b, q->who, q->path ? NULL : q->ns, allows, (void *)(uintptr_t)q);
 }
 
 /* ---- everything somebody may */
@@ -280,6 +286,6 @@ bool rbac_rules(const struct rbac *b, const struct caller *who, const char *ns, 
 {
 	struct gather g = {doc, resource_rules, path_rules, false};
 
-	each_rules(b, who, ns, gather, &g);
+	rbac_each(b, who, ns, gather, &g);
 	return !g.failed;
 }

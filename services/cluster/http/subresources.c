@@ -225,6 +225,8 @@ static void make_token(struct request *q)
 		r.bound = bound_object(q, ref, &err);
 	if (!err && r.bound && !strcmp(r.bound->kind->kind, "Pod"))
 		err = same_account(r.bound, q->name);
+	if (!err)
+		err = access_node_token(q->who, r.account, r.bound);
 	if (!err) {
 		token = access_token(q->api->access, &r, &expires);
 		if (!token)

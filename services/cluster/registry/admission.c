@@ -9,6 +9,8 @@ const struct admission *const admissions[] = {
 	&admission_namespace,
 	&admission_pod,
 	&admission_service,
+	&admission_escalation,
+	&admission_node,
 	NULL,
 };
 

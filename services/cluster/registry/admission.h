@@ -12,6 +12,10 @@ extern const struct admission admission_namespace;
 extern const struct admission admission_pod;
 /* Services have addresses and node ports that nobody else has. */
 extern const struct admission admission_service;
+/* Nobody gives what he does not have: roles and bindings (access/escalation.c). */
+extern const struct admission admission_escalation;
+/* A node changes only what is its own (access/node_restriction.c). */
+extern const struct admission admission_node;
 
 /* "" "Pod": is it this kind? */
 bool attempt_is(const struct attempt *a, const char *group, const char *kind);

@@ -327,6 +327,16 @@ struct store *registry_store(const struct registry *r)
 	return r->store;
 }
 
+void registry_set_access(struct registry *r, struct access *a)
+{
+	r->access = a;
+}
+
+struct access *registry_access(const struct registry *r)
+{
+	return r->access;
+}
+
 int64_t registry_revision(const struct registry *r)
 {
 	return r->revision;

@@ -22,6 +22,7 @@
 
 struct schema_kind;
 struct loop;
+struct access; /* access/access.h */
 struct registry;
 struct selector; /* schema/selector.h */
 struct status;	 /* schema/status.h */
@@ -69,6 +70,10 @@ void registry_close(
 struct loop *registry_loop(const struct registry *r);
 struct store *registry_store(const struct registry *r);
 int64_t registry_revision(const struct registry *r); /* what the view is at */
+
+/* Who may what, for rules of admission that ask (access.h sets it while it is open); NULL: nobody is asked. */
+void registry_set_access(struct registry *r, struct access *a);
+struct access *registry_access(const struct registry *r);
 
 /* ---- reading */
 

@@ -61,6 +61,7 @@ struct registry {
 	struct loop_task tell;
 
 	struct services *services; /* services.h */
+	struct access *access;	   /* borrowed; NULL: nobody is asked */
 	struct op *ops;		   /* writes on their way */
 };
 

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What somebody may give to others, and what a node may write: tables of attempts over a registry in memory. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/access/access.h"
+#include "cluster/registry/registry.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/loop.h"
+
+static struct loop *loop;
+static struct registry *r;
+static struct access *a;
+
+struct answer {
+	int code;
+	char message[1024];
+};
+
+static void on_done(const struct status *error, const struct object *object, void *arg)
+{
+	struct answer *to = arg;
+
+	to->code = error ? error->code : 0;
+	snprintf(to->message, sizeof(to->message), "%s", error ? error->message : "");
+	loop_quit(loop, 0);
+}
+
+static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
+{
+	on_done(error, object, arg);
+}
+
+static yyjson_mut_doc *doc_of(const char *json)
+{
+	yyjson_doc *d = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+	yyjson_mut_doc *m;
+
+	if (!d)
+		fail_msg("no JSON: %s", json);
+	m = yyjson_doc_mut_copy(d, NULL);
+	yyjson_doc_free(d);
+	return m;
+}
+
+static struct answer create(
+	const struct caller *who, const char *version, const char *kind, const char *ns, const char *json)
+{
+	const struct schema_kind *k = schema_find_kind(version, kind);
+	struct answer to = {.code = -1};
+
+	assert_non_null(k);
+	registry_create(r, who, k, ns, doc_of(json), NULL, on_done, &to);
+	loop_run(loop);
+	return to;
+}
+
+static struct answer update(const struct caller *who, const char *version, const char *kind, const char *ns,
+	const char *name, const char *subresource, const char *json)
+{
+	struct answer to = {.code = -1};
+
+	registry_update(r, who, schema_find_kind(version, kind), ns, name, doc_of(json),
+		&(struct write_options){.subresource = subresource}, on_done, &to);
+	loop_run(loop);
+	return to;
+}
+
+static struct answer delete(const struct caller *who, const char *kind, const char *ns, const char *name)
+{
+	struct answer to = {.code = -1};
+
+	registry_delete(r, who, schema_find_kind("v1", kind), ns, name,
+		&(struct delete_options){.grace_seconds = 0}, on_deleted, &to);
+	loop_run(loop);
+	return to;
+}
+
+static void given(const char *version, const char *kind, const char *ns, const char *json)
+{
+	struct answer to = create(&caller_self, version, kind, ns, json);
+
+	if (to.code)
+		fail_msg("%s: %s", json, to.message);
+}
+
+#define RBAC "rbac.authorization.k8s.io/v1"
+
+static void role(const char *name, const char *rules)
+{
+	char json[2000];
+
+	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"rules\":[%s]}", name, rules);
+	given(RBAC, "ClusterRole", "", json);
+}
+
+static void bound(const char *kind, const char *ns, const char *name, const char *user)
+{
+	char json[2000];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s-%s\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\","
+		"\"name\":\"%s\"},\"subjects\":[{\"kind\":\"User\",\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"%s\"}]}",
+		name, user, name, user);
+	given(RBAC, kind, ns, json);
+}
+
+static int setup(void **state)
+{
+	struct registry_options o = {0};
+	char *why;
+
+	assert_int_equal(loop_new(&loop), 0);
+	o.loop = loop;
+	assert_int_equal(registry_open(&r, &o, &why), 0);
+	assert_int_equal(access_open(&a, &(struct access_options){.registry = r}), 0);
+	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
+	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"kube-node-lease\"}}");
+	given("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	access_close(a);
+	registry_close(r);
+	loop_free(loop);
+	return 0;
+}
+
+/* ---- escalation */
+
+#define USER(n) {.user = n, .uid = "", .groups = (const char *const[]){"system:authenticated"}, .n_groups = 1}
+
+static const struct caller reader = USER("reader"), logger = USER("logger"), named = USER("named"),
+			   lister = USER("lister"), king = USER("king"), trusted = USER("trusted"),
+			   local = USER("local"), nobody = USER("nobody");
+
+static void people(void)
+{
+	role("reader",
+		"{\"verbs\":[\"get\",\"list\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\",\"services\"]},"
+		"{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/metrics/*\"]}");
+	role("logger", "{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"*/log\"]}");
+	role("named",
+		"{\"verbs\":[\"*\"],\"apiGroups\":[\"\"],\"resources\":[\"secrets\"],\"resourceNames\":[\"a\",\"b\"]}");
+	role("lister", "{\"verbs\":[\"list\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]},"
+		       "{\"verbs\":[\"get\"],\"apiGroups\":[\"apps\"],\"resources\":[\"deployments\"]}");
+	role("king", "{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]},"
+		     "{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}");
+	role("trusted",
+		"{\"verbs\":[\"escalate\",\"bind\"],\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"]}");
+	bound("ClusterRoleBinding", "", "reader", "reader");
+	bound("ClusterRoleBinding", "", "logger", "logger");
+	bound("ClusterRoleBinding", "", "named", "named");
+	bound("ClusterRoleBinding", "", "lister", "lister");
+	bound("ClusterRoleBinding", "", "king", "king");
+	bound("ClusterRoleBinding", "", "trusted", "trusted");
+	bound("RoleBinding", "default", "reader", "local");
+}
+
+#define RULE(verbs, groups, resources)                                                                       \
+	"{\"verbs\":[" verbs "],\"apiGroups\":[" groups "],\"resources\":[" resources "]}"
+
+static void test_roles(void **state)
+{
+	static const char lacks[] = "is attempting to grant RBAC permissions not currently held:\n";
+	static const struct {
+		const struct caller *who;
+		const char *kind, *rules, *missing; /* NULL: allowed */
+	} table[] = {
+		{&reader, "ClusterRole", RULE("\"get\"", "\"\"", "\"pods\""), NULL},
+		{&reader, "ClusterRole", RULE("\"get\",\"list\"", "\"\"", "\"services\",\"pods\""), NULL},
+		{&reader, "ClusterRole", RULE("\"get\",\"delete\"", "\"\"", "\"pods\""),
+			"{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"delete\"]}"},
+		{&reader, "ClusterRole", RULE("\"*\"", "\"\"", "\"pods\""),
+			"{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"*\"]}"},
+		{&reader, "ClusterRole", RULE("\"get\"", "\"*\"", "\"pods\""),
+			"{APIGroups:[\"*\"], Resources:[\"pods\"], Verbs:[\"get\"]}"},
+		{&reader, "ClusterRole", RULE("\"get\"", "\"\"", "\"*\""),
+			"{APIGroups:[\"\"], Resources:[\"*\"], Verbs:[\"get\"]}"},
+		{&reader, "ClusterRole", RULE("\"get\"", "\"\"", "\"pods/log\""),
+			"{APIGroups:[\"\"], Resources:[\"pods/log\"], Verbs:[\"get\"]}"},
+		{&reader, "ClusterRole", RULE("\"get\",\"list\"", "\"\"", "\"secrets\",\"configmaps\""),
+			"{APIGroups:[\"\"], Resources:[\"configmaps\"], Verbs:[\"get\" \"list\"]}\n"
+			"{APIGroups:[\"\"], Resources:[\"secrets\"], Verbs:[\"get\" \"list\"]}"},
+		{&reader, "ClusterRole", "{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/metrics/a\"]}", NULL},
+		{&reader, "ClusterRole", "{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/metrics/*\"]}", NULL},
+		{&reader, "ClusterRole", "{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/logs\"]}",
+			"{NonResourceURLs:[\"/logs\"], Verbs:[\"get\"]}"},
+		{&reader, "Role", RULE("\"get\"", "\"\"", "\"pods\""), NULL},
+		{&logger, "Role", RULE("\"get\"", "\"\"", "\"pods/log\""), NULL},
+		{&logger, "Role", RULE("\"get\"", "\"\"", "\"pods\""),
+			"{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}"},
+		{&named, "Role",
+			"{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"secrets\"],\"resourceNames\":[\"a\"]}",
+			NULL},
+		{&named, "Role",
+			"{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"secrets\"],\"resourceNames\":[\"a\",\"c\"]}",
+			"{APIGroups:[\"\"], Resources:[\"secrets\"], ResourceNames:[\"c\"], Verbs:[\"get\"]}"},
+		{&named, "Role", RULE("\"get\"", "\"\"", "\"secrets\""),
+			"{APIGroups:[\"\"], Resources:[\"secrets\"], Verbs:[\"get\"]}"},
+		/* what two of one's own rules cover together */
+		{&lister, "Role", RULE("\"get\",\"list\"", "\"apps\"", "\"deployments\""), NULL},
+		{&king, "ClusterRole", RULE("\"*\"", "\"*\"", "\"*\""), NULL},
+		{&trusted, "ClusterRole", RULE("\"*\"", "\"*\"", "\"*\""), NULL},
+		{&trusted, "Role", RULE("\"get\"", "\"\"", "\"pods\""),
+			"{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}"},
+		/* what one has in a namespace can be given there only */
+		{&local, "Role", RULE("\"get\"", "\"\"", "\"pods\""), NULL},
+		{&local, "ClusterRole", RULE("\"get\"", "\"\"", "\"pods\""),
+			"{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}"},
+		{&nobody, "Role", RULE("\"get\"", "\"\"", "\"pods\""),
+			"{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}"},
+	};
+
+	people();
+	for (size_t i = 0; i < array_len(table); i++) {
+		char json[1000], name[32];
+		const char *ns = !strcmp(table[i].kind, "Role") ? "default" : "", *at;
+		struct answer to;
+
+		snprintf(name, sizeof(name), "made-%zu", i);
+		snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"rules\":[%s]}", name,
+			table[i].rules);
+		to = create(table[i].who, RBAC, table[i].kind, ns, json);
+		if (to.code != (table[i].missing ? 403 : 0))
+			fail_msg("row %zu: %d %s", i, to.code, to.message);
+		at = strstr(to.message, lacks);
+		if (table[i].missing && (!at || strcmp(at + sizeof(lacks) - 1, table[i].missing) != 0))
+			fail_msg("row %zu: %s", i, to.message);
+		/* an update is held to the same */
+		if (table[i].missing) {
+			snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"rules\":[]}", name);
+			given(RBAC, table[i].kind, ns, json);
+			snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"rules\":[%s]}", name,
+				table[i].rules);
+			to = update(table[i].who, RBAC, table[i].kind, ns, name, NULL, json);
+			if (to.code != 403)
+				fail_msg("row %zu, updated: %d %s", i, to.code, to.message);
+		}
+	}
+}
+
+static void test_aggregation_needs_everything(void **state)
+{
+	static const char json[] =
+		"{\"metadata\":{\"name\":\"sum\"},\"aggregationRule\":{\"clusterRoleSelectors\":[{}]}}";
+	struct answer to;
+
+	people();
+	to = create(&reader, RBAC, "ClusterRole", "", json);
+	assert_int_equal(to.code, 403);
+	assert_non_null(strstr(to.message, "must have cluster-admin privileges to use the aggregationRule"));
+	assert_int_equal(create(&king, RBAC, "ClusterRole", "", json).code, 0);
+}
+
+static void test_bindings(void **state)
+{
+	static const struct {
+		const struct caller *who;
+		const char *kind, *role;
+		int code;
+	} table[] = {
+		{&reader, "ClusterRoleBinding", "reader", 0},
+		{&reader, "RoleBinding", "reader", 0},
+		{&reader, "ClusterRoleBinding", "king", 403},
+		{&reader, "RoleBinding", "logger", 403},
+		{&reader, "RoleBinding", "nowhere", 404},
+		{&king, "RoleBinding", "named", 0},
+		{&trusted, "ClusterRoleBinding", "king", 0},
+		{&local, "RoleBinding", "reader", 0},
+		{&local, "ClusterRoleBinding", "reader", 403},
+		{&nobody, "RoleBinding", "reader", 403},
+	};
+
+	people();
+	for (size_t i = 0; i < array_len(table); i++) {
+		char json[600];
+		const char *ns = !strcmp(table[i].kind, "RoleBinding") ? "default" : "";
+		struct answer to;
+
+		snprintf(json, sizeof(json),
+			"{\"metadata\":{\"name\":\"made-%zu\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+			"\"ClusterRole\",\"name\":\"%s\"},\"subjects\":[{\"kind\":\"User\",\"apiGroup\":"
+			"\"rbac.authorization.k8s.io\",\"name\":\"friend\"}]}",
+			i, table[i].role);
+		to = create(table[i].who, RBAC, table[i].kind, ns, json);
+		if (to.code != table[i].code)
+			fail_msg("row %zu: %d %s", i, to.code, to.message);
+	}
+}
+
+/* Lists multiply: what would take for ever is refused instead. */
+static void test_endless_rule(void **state)
+{
+	enum { N = 400 };
+	char *json = malloc((size_t)4 * N * 16 + 200), *p = json;
+	static const char *const keys[] = {"verbs", "apiGroups", "resources", "resourceNames"};
+
+	people();
+	p += sprintf(p, "{\"metadata\":{\"name\":\"endless\"},\"rules\":[{");
+	for (size_t k = 0; k < array_len(keys); k++) {
+		p += sprintf(p, "%s\"%s\":[", k ? "," : "", keys[k]);
+		for (int i = 0; i < N; i++)
+			p += sprintf(p, "%s\"x%d\"", i ? "," : "", i);
+		p += sprintf(p, "]");
+	}
+	sprintf(p, "}]}");
+	assert_int_equal(create(&reader, RBAC, "ClusterRole", "", json).code, 403);
+	assert_int_equal(create(&king, RBAC, "ClusterRole", "", json).code, 0);
+	free(json);
+}
+
+/* ---- nodes */
+
+static const struct caller node = {.user = "system:node:a",
+	.uid = "",
+	.groups = (const char *const[]){"system:nodes", "system:authenticated"},
+	.n_groups = 2};
+
+#define POD(name, meta, spec)                                                                                \
+	"{\"metadata\":{\"name\":\"" name "\"" meta "},\"spec\":{" spec                                      \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+#define MIRROR	 ",\"annotations\":{\"kubernetes.io/config.mirror\":\"1\"}"
+#define ON(node) "\"nodeName\":\"" node "\","
+
+static void nodes(void)
+{
+	given("v1", "Node", "",
+		"{\"metadata\":{\"name\":\"a\",\"labels\":{\"node-role.kubernetes.io/worker\":\"\"}}}");
+	given("v1", "Node", "", "{\"metadata\":{\"name\":\"b\"}}");
+	given("v1", "Pod", "default", POD("mine", "", ON("a")));
+	given("v1", "Pod", "default", POD("theirs", "", ON("b")));
+}
+
+static void test_node_creates(void **state)
+{
+	static const struct {
+		const char *version, *kind, *ns, *json, *why; /* NULL: allowed */
+	} table[] = {
+		{"v1", "Node", "", "{\"metadata\":{\"name\":\"c\"}}", "is not allowed to modify node \"c\""},
+		{"v1", "Pod", "default", POD("p1", "", ON("a")), "can only create mirror pods"},
+		{"v1", "Pod", "default", POD("p2", MIRROR, ON("b")), "with spec.nodeName set to itself"},
+		{"v1", "Pod", "default", POD("p3", MIRROR, ON("a")), NULL},
+		{"v1", "Pod", "default", POD("p4", MIRROR, ON("a") "\"serviceAccountName\":\"default\","),
+			"reference a service account"},
+		{"v1", "Pod", "default",
+			POD("p5", MIRROR,
+				ON("a") "\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\"}}],"),
+			"that reference secrets"},
+		{"v1", "Pod", "default",
+			POD("p6", MIRROR,
+				ON("a") "\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"s\"}}],"),
+			"that reference configmaps"},
+		{"v1", "Pod", "default",
+			POD("p7",
+				MIRROR
+				",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"b\",\"uid\":\"1\","
+				"\"controller\":true}]",
+				ON("a")),
+			"with an owner reference set to itself"},
+		{"coordination.k8s.io/v1", "Lease", "kube-node-lease", "{\"metadata\":{\"name\":\"a\"}}",
+			NULL},
+		{"coordination.k8s.io/v1", "Lease", "kube-node-lease", "{\"metadata\":{\"name\":\"b\"}}",
+			"with the same name as the requesting node"},
+		{"coordination.k8s.io/v1", "Lease", "default", "{\"metadata\":{\"name\":\"a\"}}",
+			"in the \"kube-node-lease\" system namespace"},
+	};
+
+	nodes();
+	for (size_t i = 0; i < array_len(table); i++) {
+		struct answer to = create(&node, table[i].version, table[i].kind, table[i].ns, table[i].json);
+
+		if (to.code != (table[i].why ? 403 : 0) ||
+			(table[i].why && !strstr(to.message, table[i].why)))
+			fail_msg("row %zu: %d %s", i, to.code, to.message);
+	}
+}
+
+static void test_node_changes(void **state)
+{
+	static const struct {
+		const char *kind, *ns, *name, *subresource, *json, *why;
+	} table[] = {
+		{"Node", "", "a", NULL,
+			"{\"metadata\":{\"name\":\"a\",\"labels\":{\"node-role.kubernetes.io/worker\":\"\",\"x\":\"1\","
+			"\"kubernetes.io/hostname\":\"a\",\"node.kubernetes.io/x\":\"1\"}}}",
+			NULL},
+		{"Node", "", "a", NULL, "{\"metadata\":{\"name\":\"a\"}}", "is not allowed to modify labels"},
+		{"Node", "", "a", NULL,
+			"{\"metadata\":{\"name\":\"a\",\"labels\":{\"node-role.kubernetes.io/worker\":\"\","
+			"\"node-restriction.kubernetes.io/x\":\"1\"}}}",
+			"modify labels: node-restriction.kubernetes.io/x"},
+		{"Node", "", "a", NULL,
+			"{\"metadata\":{\"name\":\"a\",\"labels\":{\"node-role.kubernetes.io/worker\":\"\"}},\"spec\":"
+			"{\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\"}]}}",
+			"is not allowed to modify taints"},
+		{"Node", "", "b", "status",
+			"{\"metadata\":{\"name\":\"b\"},\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+			"is not allowed to modify node \"b\""},
+		{"Pod", "default", "mine", "status",
+			"{\"metadata\":{\"name\":\"mine\"},\"status\":{\"phase\":\"Running\"}}", NULL},
+		{"Pod", "default", "mine", "status",
+			"{\"metadata\":{\"name\":\"mine\",\"labels\":{\"app\":\"web\"}},\"status\":{\"phase\":\"Running\"}}",
+			"cannot update labels through pod status"},
+		{"Pod", "default", "theirs", "status",
+			"{\"metadata\":{\"name\":\"theirs\"},\"status\":{\"phase\":\"Running\"}}",
+			"can only update pod status for pods with spec.nodeName set to itself"},
+	};
+
+	nodes();
+	for (size_t i = 0; i < array_len(table); i++) {
+		struct answer to = update(&node, "v1", table[i].kind, table[i].ns, table[i].name,
+			table[i].subresource, table[i].json);
+
+		if (to.code != (table[i].why ? 403 : 0) ||
+			(table[i].why && !strstr(to.message, table[i].why)))
+			fail_msg("row %zu: %d %s", i, to.code, to.message);
+	}
+	assert_int_equal(delete (&node, "Pod", "default", "theirs").code, 403);
+	assert_int_equal(delete (&node, "Pod", "default", "mine").code, 0);
+}
+
+#define OVER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OVER(test_roles),
+		OVER(test_aggregation_needs_everything),
+		OVER(test_bindings),
+		OVER(test_endless_rule),
+		OVER(test_node_creates),
+		OVER(test_node_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
