@@ -10,11 +10,6 @@
 #include "cluster/schema/selector.h"
 #include "lib/json.h"
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 /* ---- ports */
 
 /* The number of a named port in a pod's containers; 0: it has none of that name. */
@@ -113,6 +108,11 @@ static bool ended(yyjson_val *pod)
 	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
 }
 
+static const char *keep(struct backends *b, const char *text)
+{
+	return yyjson_mut_get_str(yyjson_mut_strcpy(b->doc, text));
+}
+
 /* Every address of a pod that the Service has a family for. */
 static bool gather_addresses(struct gather *g, const struct object *o, yyjson_val *root)
 {
@@ -131,18 +131,14 @@ static bool gather_addresses(struct gather *g, const struct object *o, yyjson_va
 
 		if (!ip || !g->families[ipv6])
 			continue;
-		b.doc = object_doc(o);
-		if (!b.doc)
+		b.node = keep(g->b, json_str(spec, "nodeName") ?: "");
+		b.hostname = keep(g->b, strcmp(subdomain, g->t->name) ? "" : hostname);
+		if (!b.node || !b.hostname)
 			return false;
 		b.pod = object_ref(o);
-		b.node = json_str(json_obj(yyjson_doc_get_root(b.doc), "spec"), "nodeName") ?: "";
-		b.hostname = !strcmp(subdomain, g->t->name) && *hostname
-				     ? json_str(json_obj(yyjson_doc_get_root(b.doc), "spec"), "hostname")
-				     : "";
 		snprintf(b.address, sizeof(b.address), "%s", ip);
 		group = group_of(g->b, ipv6, ports_of(g->b->doc, g->t->root, root));
 		if (!group || !add(group, &b)) {
-			yyjson_doc_free(b.doc);
 			object_unref(b.pod);
 			return false;
 		}
@@ -155,7 +151,7 @@ static bool gather_pod(const struct object *o, void *arg)
 	struct gather *g = arg;
 	yyjson_doc *doc;
 
-	if (!selector_matches(g->selector, label_of, o))
+	if (!selector_matches(g->selector, object_label_of, o))
 		return true;
 	doc = object_doc(o);
 	if (!doc || (!ended(yyjson_doc_get_root(doc)) && !gather_addresses(g, o, yyjson_doc_get_root(doc))))
@@ -217,7 +213,6 @@ void backends_fini(struct backends *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		for (size_t k = 0; k < b->groups[i].n; k++) {
-			yyjson_doc_free(b->groups[i].items[k].doc);
 			object_unref(b->groups[i].items[k].pod);
 		}
 		free(b->groups[i].items);
@@ -239,9 +234,9 @@ static bool selects(const struct object *service, const void *arg)
 	yyjson_doc *doc = object_doc(service);
 	struct selector *s =
 		doc ? selector_of_map(meta_get(yyjson_doc_get_root(doc), "spec", "selector", NULL)) : NULL;
-	bool yes =
-		s && !s->nothing &&
-		(selector_matches(s, label_of, c->now) || (c->old && selector_matches(s, label_of, c->old)));
+	bool yes = s && !s->nothing &&
+		   (selector_matches(s, object_label_of, c->now) ||
+			   (c->old && selector_matches(s, object_label_of, c->old)));
 
 	selector_free(s);
 	yyjson_doc_free(doc);

@@ -12,11 +12,10 @@
 struct backend {
 	struct object *pod; /* held */
 	char address[46];
-	const char *node;     /* "" unknown; in the pod's document */
+	const char *node;     /* "" unknown; in backends.doc, as the next */
 	const char *hostname; /* for DNS; "" none */
 	bool serving;	      /* its pod is ready */
 	bool terminating;
-	yyjson_doc *doc; /* owned; shared text of the pod */
 };
 
 /* Backends with the same ports and the same address family. */

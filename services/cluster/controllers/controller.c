@@ -440,6 +440,45 @@ void turn_set(struct turn *t, const struct object *o, const char *subresource, c
 	free(json);
 }
 
+struct removal {
+	const char *part;
+	char finalizer[];
+};
+
+static enum modify remove_finalizer(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	const struct removal *r = arg;
+	yyjson_mut_val *each;
+	yyjson_mut_arr_iter it;
+	bool changed = false;
+
+	if (!yyjson_mut_arr_iter_init(
+		    meta_mut_get(yyjson_mut_doc_get_root(*doc), r->part, "finalizers", NULL), &it))
+		return MODIFY_NOTHING;
+	while ((each = yyjson_mut_arr_iter_next(&it)))
+		if (yyjson_mut_equals_str(each, r->finalizer)) {
+			yyjson_mut_arr_iter_remove(&it);
+			changed = true;
+		}
+	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
+}
+
+void turn_remove(struct turn *t, const struct object *o, const char *subresource, const char *part,
+	const char *finalizer)
+{
+	size_t len = strlen(finalizer) + 1;
+	struct removal *r = malloc(sizeof(*r) + len);
+
+	if (!r) {
+		turn_failed(t);
+		return;
+	}
+	r->part = part;
+	memcpy(r->finalizer, finalizer, len);
+	turn_modify(t, o, subresource, remove_finalizer, r);
+}
+
 void turn_event(
 	struct turn *t, const struct object *about, bool warning, const char *reason, const char *format, ...)
 {

@@ -99,6 +99,10 @@ void turn_modify(
 void turn_set(struct turn *t, const struct object *o, const char *subresource, const char *key,
 	yyjson_mut_val *value);
 
+/* Takes @finalizer out of the object's @part.finalizers: "metadata", or a Namespace's "spec" through "finalize". */
+void turn_remove(struct turn *t, const struct object *o, const char *subresource, const char *part,
+	const char *finalizer);
+
 /* The turn's object has another turn in @ms, unless one comes earlier. */
 void turn_again_in(struct turn *t, int64_t ms);
 /* Something failed that is no write: the turn is tried again with back-off. */

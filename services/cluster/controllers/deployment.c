@@ -170,11 +170,6 @@ static bool deployment_init(struct deployment *d, struct turn *t)
 
 /* ---- adopting */
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 struct adoption {
 	struct object *owner; /* held by the turn */
 };
@@ -197,7 +192,7 @@ static bool adopt_orphan(const struct object *o, void *arg)
 	struct turn *t = g->d->t;
 	struct adoption *a;
 
-	if (object_controller(o) || o->deleted || !selector_matches(g->selector, label_of, o))
+	if (object_controller(o) || o->deleted || !selector_matches(g->selector, object_label_of, o))
 		return true;
 	a = malloc(sizeof(*a));
 	if (!a)

@@ -99,34 +99,6 @@ static void take_off_owners(struct turn *t, const struct object *o, const char *
 	turn_modify(t, o, NULL, take_off, r);
 }
 
-static enum modify finish(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
-{
-	const char *finalizer = arg;
-	yyjson_mut_val *each;
-	yyjson_mut_arr_iter it;
-	bool changed = false;
-
-	if (!yyjson_mut_arr_iter_init(
-		    meta_mut_get(yyjson_mut_doc_get_root(*doc), "metadata", "finalizers", NULL), &it))
-		return MODIFY_NOTHING;
-	while ((each = yyjson_mut_arr_iter_next(&it)))
-		if (yyjson_mut_equals_str(each, finalizer)) {
-			yyjson_mut_arr_iter_remove(&it);
-			changed = true;
-		}
-	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
-}
-
-static void remove_finalizer(struct turn *t, const char *finalizer)
-{
-	char *copy = strdup(finalizer);
-
-	if (copy)
-		turn_modify(t, t->object, NULL, finish, copy);
-	else
-		turn_failed(t);
-}
-
 static bool let_go(const struct object *o, void *arg)
 {
 	const struct dependents *d = arg;
@@ -187,12 +159,12 @@ static void sync_uid(struct turn *t)
 		if (d.n)
 			registry_each_owned(t->r, t->object->uid, let_go, &d);
 		else
-			remove_finalizer(t, ORPHAN);
+			turn_remove(t, t->object, NULL, "metadata", ORPHAN);
 	} else if (object_has_finalizer(t->object, FOREGROUND)) {
 		if (d.blocking || d.n)
 			registry_each_owned(t->r, t->object->uid, queue, &d);
 		if (!d.blocking)
-			remove_finalizer(t, FOREGROUND);
+			turn_remove(t, t->object, NULL, "metadata", FOREGROUND);
 	}
 }
 

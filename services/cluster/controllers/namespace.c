@@ -54,23 +54,6 @@ static void add_kind(struct remains *all, struct turn *t, const struct schema_ki
 		schema_resource_name(k, name, sizeof(name)), e.left);
 }
 
-static enum modify finish(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
-{
-	yyjson_mut_val *each;
-	yyjson_mut_arr_iter it;
-	bool changed = false;
-
-	if (!yyjson_mut_arr_iter_init(
-		    meta_mut_get(yyjson_mut_doc_get_root(*doc), "spec", "finalizers", NULL), &it))
-		return MODIFY_NOTHING;
-	while ((each = yyjson_mut_arr_iter_next(&it)))
-		if (yyjson_mut_equals_str(each, FINALIZER)) {
-			yyjson_mut_arr_iter_remove(&it);
-			changed = true;
-		}
-	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
-}
-
 static void say(struct turn *t, const struct remains *left)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -111,7 +94,7 @@ static void sync_namespace(struct turn *t)
 	if (left.objects)
 		say(t, &left);
 	else
-		turn_modify(t, t->object, "finalize", finish, NULL);
+		turn_remove(t, t->object, "finalize", "spec", FINALIZER);
 }
 
 /* One less in a namespace that is being emptied. */

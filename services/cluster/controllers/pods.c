@@ -114,11 +114,6 @@ static void claim(struct turn *t, const struct object *pod, registry_modifier *f
 	turn_modify(t, pod, NULL, fn, c);
 }
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 struct collect {
 	struct turn *t;
 	const struct selector *selector;
@@ -135,7 +130,7 @@ static bool collect_owned(const struct object *o, void *arg)
 	if (strcmp(o->kind->kind, "Pod") != 0 || *o->kind->group || !owner ||
 		strcmp(owner->uid, c->t->object->uid) != 0)
 		return true;
-	if (c->selector && !o->deleted && !selector_matches(c->selector, label_of, o)) {
+	if (c->selector && !o->deleted && !selector_matches(c->selector, object_label_of, o)) {
 		claim(c->t, o, let_go);
 		return true;
 	}
@@ -159,7 +154,7 @@ static bool adopt_orphan(const struct object *o, void *arg)
 {
 	struct collect *c = arg;
 
-	if (!object_controller(o) && !o->deleted && selector_matches(c->selector, label_of, o))
+	if (!object_controller(o) && !o->deleted && selector_matches(c->selector, object_label_of, o))
 		claim(c->t, o, adopt);
 	return true;
 }

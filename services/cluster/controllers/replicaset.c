@@ -25,11 +25,6 @@ struct counts {
 	int64_t replicas, labeled, ready, available, terminating;
 };
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 /* The labels of the template, as a selector: what "fully labeled" means. */
 static struct counts count(const struct turn *t, const struct pods *pods, int64_t min_ready_s)
 {
@@ -45,7 +40,7 @@ static struct counts count(const struct turn *t, const struct pods *pods, int64_
 		if (!p->active)
 			continue;
 		c.replicas++;
-		c.labeled += full && selector_matches(full, label_of, p->o);
+		c.labeled += full && selector_matches(full, object_label_of, p->o);
 		c.ready += p->ready;
 		c.available += pod_available(p, min_ready_s, t->now_s);
 	}

@@ -221,11 +221,6 @@ void registry_uninform(struct informer *i)
 
 /* ---- watchers */
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 static const char *field_of(const void *object, const char *key)
 {
 	const struct object *o = object;
@@ -245,7 +240,7 @@ bool object_matches(
 {
 	if (ns && *ns && strcmp(o->ns, ns) != 0)
 		return false;
-	if (labels && !selector_matches(labels, label_of, o))
+	if (labels && !selector_matches(labels, object_label_of, o))
 		return false;
 	return !fields || selector_matches(fields, field_of, o);
 }

@@ -308,6 +308,11 @@ const char *object_label(const struct object *o, const char *key)
 	return NULL;
 }
 
+const char *object_label_of(const void *object, const char *key)
+{
+	return object_label(object, key);
+}
+
 const struct object_owner *object_controller(const struct object *o)
 {
 	for (size_t i = 0; i < o->n_owners; i++)

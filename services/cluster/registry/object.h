@@ -66,6 +66,8 @@ static inline void object_unrefp(struct object **o)
 
 /* The value of a label; NULL: it has none of that name. */
 const char *object_label(const struct object *o, const char *key);
+/* The same, as selector_matches() asks. */
+const char *object_label_of(const void *object, const char *key);
 /* The owner with controller: true, or NULL. */
 const struct object_owner *object_controller(const struct object *o);
 bool object_has_finalizer(const struct object *o, const char *finalizer);

@@ -146,11 +146,6 @@ static void read_affinity(struct cycle *c)
 
 /* ---- topology spread */
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 static bool counts_node(const struct cycle *c, const struct spread *s, const struct sched_node *n)
 {
 	if (s->honor_affinity && !node_matches_pod(c, n))
@@ -174,7 +169,7 @@ static void count_spread(struct cycle *c, struct spread *s)
 			continue;
 		for (size_t k = 0; k < n->n_pods; k++)
 			here += !n->pods[k]->o->deleted && !strcmp(n->pods[k]->o->ns, c->pod->o->ns) &&
-				selector_matches(s->labels, label_of, n->pods[k]->o);
+				selector_matches(s->labels, object_label_of, n->pods[k]->o);
 		add(c, &s->counts, s->key, n, here);
 	}
 	for (const struct topology_entry *e = s->counts.first; e; e = e->next)
@@ -212,7 +207,7 @@ static void read_spreads(struct cycle *c)
 			.honor_taints = yyjson_equals_str(yyjson_obj_get(each, "nodeTaintsPolicy"), "Honor"),
 			.labels = term.labels,
 		};
-		s->self = selector_matches(s->labels, label_of, c->pod->o);
+		s->self = selector_matches(s->labels, object_label_of, c->pod->o);
 		c->n_spreads++;
 		count_spread(c, s);
 	}

@@ -109,11 +109,6 @@ bool pod_tolerates(yyjson_val *tolerations, const struct sched_taint *t)
 
 /* ---- terms of pod affinity */
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 /* matchLabelKeys: the pod's own values of these labels are demanded, too. */
 static bool add_keys(struct selector *s, yyjson_val *keys, yyjson_val *labels, enum selector_op op)
 {
@@ -194,7 +189,7 @@ bool term_matches(const struct pod_term *t, const struct registry *r, const stru
 	if (!ns && t->ns_labels) {
 		const struct object *o = registry_get(r, schema_find_kind("v1", "Namespace"), "", pod->ns);
 
-		ns = o && selector_matches(t->ns_labels, label_of, o);
+		ns = o && selector_matches(t->ns_labels, object_label_of, o);
 	}
-	return ns && selector_matches(t->labels, label_of, pod);
+	return ns && selector_matches(t->labels, object_label_of, pod);
 }

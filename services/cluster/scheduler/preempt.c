@@ -27,11 +27,6 @@ struct plan {
 
 /* ---- disruption budgets */
 
-static const char *label_of(const void *object, const char *key)
-{
-	return object_label(object, key);
-}
-
 struct budget_search {
 	const struct object *pod;
 	bool broken;
@@ -44,7 +39,7 @@ static bool look_at_budget(const struct object *o, void *arg)
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	struct selector *s = doc ? selector_of(meta_get(root, "spec", "selector", NULL)) : NULL;
 
-	if (s && selector_matches(s, label_of, b->pod) &&
+	if (s && selector_matches(s, object_label_of, b->pod) &&
 		json_int(json_obj(root, "status"), "disruptionsAllowed", 0) <= 0)
 		b->broken = true;
 	selector_free(s);
