@@ -180,8 +180,8 @@ static void expansions(void **state)
 static void changes(void **state)
 {
 	const char *const texts[] = {"ENV A=1 B=\"2 3\"", "ENV A=${A}x", "CMD [\"a\"]", "ENTRYPOINT b c",
-		"EXPOSE 80 90-91/udp", "EXPOSE 80/TCP", "LABEL l=m", "WORKDIR /a", "WORKDIR ../b/./c", "USER u", "VOLUME /v",
-		"ONBUILD RUN x", "HEALTHCHECK --timeout=1m30s CMD [\"t\"]"};
+		"EXPOSE 80 90-91/udp", "EXPOSE 80/TCP", "LABEL l=m", "WORKDIR /a", "WORKDIR ../b/./c",
+		"USER u", "VOLUME /v", "ONBUILD RUN x", "HEALTHCHECK --timeout=1m30s CMD [\"t\"]"};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	char *msg = NULL, *text;
 	yyjson_mut_val *v = settings_changes(doc, NULL, texts, array_len(texts), &msg);

@@ -237,7 +237,7 @@ void image_ref_familiar(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 1
 	/* a path on docker.io that begins like a host would be read as that host, and one like an identifier refused */
 	bool hub = !strcmp(ref->domain, "docker.io") && !is_domain(ref->path, strcspn(ref->path, "/"));
 	bool official = hub && !strncmp(ref->path, "library/", 8) && !strchr(ref->path + 8, '/') &&
-		!is_identifier(ref->path + 8);
+			!is_identifier(ref->path + 8);
 
 	format(ref, hub ? "" : ref->domain, ref->path + (official ? 8 : 0), out);
 }

@@ -30,7 +30,7 @@ static void completes(void **state)
 			"host.example/a__b/c-d.e---f:T_1.x"},
 		{"[::1]:5000/a", "[::1]:5000/a", "[::1]:5000/a"},
 		{"10.0.0.1:80/a", "10.0.0.1:80/a", "10.0.0.1:80/a"},
-		{"library/" HEX, "docker.io/library/" HEX, "docker.io/library/" HEX},
+		{"library/" HEX, "docker.io/library/" HEX, "library/" HEX},
 		{"a@sha256:" HEX, "docker.io/library/a@sha256:" HEX, "a@sha256:" HEX},
 		{"a:b@sha256:" HEX, "docker.io/library/a:b@sha256:" HEX, "a:b@sha256:" HEX},
 	};
