@@ -23,7 +23,8 @@
 	X(engine_archive, engine_archive_main)                                                               \
 	X(time, time_main)                                                                                   \
 	X(engine_remove, engine_remove_main)                                                                 \
-	X(cluster, cluster_main)
+	X(cluster, cluster_main)                                                                             \
+	X(agent_volumes, agent_volumes_main)
 
 #define X(name, fn) int fn(int argc, char **argv);
 APPLETS(X)

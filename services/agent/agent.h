@@ -13,6 +13,7 @@ struct http_client;
 struct kube;
 struct loop;
 struct node;
+struct objects;
 struct pods;
 struct services;
 
@@ -25,12 +26,14 @@ struct agent {
 	char node_name[65];
 	char node_ip[46];	    /* "" unknown */
 	const char *data_dir;	    /* /data/agent */
+	const char *run_dir;	    /* /run/agent, mode 0700: what a boot forgets */
 	const char *credentials;    /* ca.crt, client.crt, client.key, server.crt, server.key */
 	const char *cluster_dns;    /* address of the cluster's DNS service */
 	const char *cluster_domain; /* cluster.local */
 	int64_t memory_bytes;	    /* of the machine */
 	struct node *node;
 	struct pods *pods;
+	struct objects *objects; /* owned by sources.c: ConfigMaps and Secrets of all pods */
 	struct events *events;
 	struct services *services;
 };

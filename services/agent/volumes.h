@@ -20,6 +20,8 @@ enum volumes_state { VOLUMES_WAITING, VOLUMES_READY, VOLUMES_FAILED };
  */
 enum volumes_state volumes_ready(struct pod *p);
 const char *volumes_error(const struct pod *p);
+/* What the files are made of has changed: ConfigMaps, Secrets, tokens, the pod's own labels. Written anew where it differs. */
+void volumes_refresh(struct pod *p);
 
 /**
  * volumes_path() - what to mount of a volume

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_SOURCES_H
+#define AGENT_SOURCES_H
+
+/*
+ * What a pod needs from the API besides itself: ConfigMaps, Secrets and tokens of its service account, for its environment, its
+ * volumes and its registries. Fetched before its first container is made and kept fresh afterwards; tokens are
+ * renewed when four fifths of their life, or a day, are over.
+ */
+
+#include <yyjson.h>
+
+#include "agent/objects.h"
+#include "lib/util.h"
+
+struct pod;
+struct sources;
+
+enum sources_state { SOURCES_WAITING, SOURCES_READY, SOURCES_FAILED };
+
+/*
+ * Is all there that has to be? Begins to fetch what is missing: the pod is woken when there is news, also later, when
+ * something has changed. FAILED: sources_error() says why, and the next call asks again. Makes p->sources.
+ */
+enum sources_state sources_ready(struct pod *p);
+/* Why it failed, into @buf, which it returns. */
+const char *sources_error(const struct sources *s, char *buf, size_t size);
+void sources_free(struct sources *s); /* accepts NULL */
+
+/* The object; NULL: there is none, which is an error unless the reference is optional. */
+yyjson_val *sources_find(const struct sources *s, enum source_kind kind, const char *name);
+/* The value of a key, decoded, malloc'ed with a NUL after it; NULL: absent, not base64, or no memory. *len: bytes. */
+char *sources_value(
+	const struct sources *s, enum source_kind kind, const char *name, const char *key, size_t *len);
+/* The keys of a source: each of `data` and `binaryData`, by fn until it returns false. */
+void sources_each_key(const struct sources *s, enum source_kind kind, const char *name,
+	bool (*fn)(const char *key, void *arg), void *arg);
+
+enum { SOURCES_TOKEN_SECONDS = 3600 };
+/* The token for this audience ("": the API's own) and life; NULL: none was asked for, or there is none yet. */
+const char *sources_token(const struct sources *s, const char *audience, int64_t seconds);
+
+#endif
