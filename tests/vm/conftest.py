@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support import leaks
+from support import conformance, leaks
+from support.cluster import Cluster
 from support.node import Node, eventually
 
 
@@ -59,6 +60,27 @@ def node(shared_node):
     yield shared_node
     left = eventually(lambda: not leaks.difference(before, leaks.snapshot(shared_node)), timeout=10)
     assert left, f"left behind: {leaks.difference(before, leaks.snapshot(shared_node))}"
+
+
+@pytest.fixture(scope="session")
+def cluster(shared_node):
+    """The Kubernetes API of the shared node."""
+    made = Cluster(shared_node)
+    assert eventually(lambda: made.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120), "the API is not ready"
+    return made
+
+
+@pytest.fixture
+def ns(cluster, request):
+    """A namespace for the test, on the shared node."""
+    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(conformance.Recorder(config), "conformance")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,16 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kubectl against a booted node: the verbs and manners of the API, object by object."""
 
-import base64
-import http.client
 import json
-import ssl
-import subprocess
 import threading
-from pathlib import Path
 
-import pytest
-from support import clients
 from support.node import eventually
 
 WEB = """
@@ -30,59 +23,6 @@ spec:
         image: wherry/hello
         ports: [{containerPort: 80}]
 """
-
-
-class Cluster:
-    def __init__(self, node):
-        self.node = node
-        self.words = clients.command("kubectl")
-        self.config = Path(node.env["KUBECONFIG"])
-
-    def kubectl(self, *args, check=True, input=None, timeout=120):
-        done = subprocess.run([*self.words, "--kubeconfig", str(self.config), *map(str, args)], capture_output=True, text=True,
-                              input=input, timeout=timeout, check=False, env=self.node.docker_env())  # fmt: skip
-        if check:
-            assert done.returncode == 0, f"kubectl {' '.join(map(str, args))}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done
-
-    def get(self, *args):
-        return json.loads(self.kubectl("get", *args, "-o", "json").stdout)
-
-    def connect(self, client=True):
-        """One TLS connection with the administrator's certificate, or with none."""
-        text = self.config.read_text()
-        value = {k: base64.b64decode(v) for k, v in (line.strip().split(": ", 1) for line in text.splitlines() if "-data:" in line)}
-        trust = ssl.create_default_context(cadata=value["certificate-authority-data"].decode())
-        if client:
-            pem = self.node.state / "admin.pem"
-            if not pem.exists():
-                pem.write_bytes(value["client-certificate-data"] + value["client-key-data"])
-            trust.load_cert_chain(pem)
-        return http.client.HTTPSConnection("127.0.0.1", int(self.node.env["WHERRY_TCP_6443"]), timeout=60, context=trust)
-
-    def raw(self, method, path, body=None, kind="application/json", headers=None, client=True):
-        conn = self.connect(client)
-        conn.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body),
-                     {"Content-Type": kind, **(headers or {})})  # fmt: skip
-        reply = conn.getresponse()
-        data = reply.read()
-        conn.close()
-        return reply.status, json.loads(data) if reply.headers.get_content_type() == "application/json" and data else data, reply.headers
-
-
-@pytest.fixture(scope="module")
-def cluster(shared_node):
-    made = Cluster(shared_node)
-    assert eventually(lambda: made.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120), "the API is not ready"
-    return made
-
-
-@pytest.fixture
-def ns(cluster, request):
-    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
 
 
 def test_version(cluster):

@@ -8,12 +8,14 @@
  * "orphan" lets its dependents go first.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
 
 #define FOREGROUND "foregroundDeletion"
 #define ORPHAN	   "orphan"
@@ -38,6 +40,7 @@ static enum owner_state state_of(
 struct dependents {
 	struct turn *t;
 	size_t n, blocking;
+	bool waiting; /* one of them waits for its own dependents */
 };
 
 static bool count(const struct object *o, void *arg)
@@ -45,6 +48,7 @@ static bool count(const struct object *o, void *arg)
 	struct dependents *d = arg;
 
 	d->n++;
+	d->waiting |= o->deleted && object_has_finalizer(o, FOREGROUND);
 	for (size_t i = 0; i < o->n_owners; i++)
 		d->blocking += o->owners[i].block_deletion && !strcmp(o->owners[i].uid, d->t->object->uid);
 	return true;
@@ -99,6 +103,29 @@ static void take_off_owners(struct turn *t, const struct object *o, const char *
 	turn_modify(t, o, NULL, take_off, r);
 }
 
+static bool blocks(const struct object *o)
+{
+	for (size_t i = 0; i < o->n_owners; i++)
+		if (o->owners[i].block_deletion)
+			return true;
+	return false;
+}
+
+static enum modify unblock(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	yyjson_mut_val *meta = yyjson_mut_obj_get(yyjson_mut_doc_get_root(*doc), "metadata"), *each;
+	yyjson_mut_arr_iter it;
+
+	if (!yyjson_mut_arr_iter_init(yyjson_mut_obj_get(meta, "ownerReferences"), &it))
+		return MODIFY_NOTHING;
+	while ((each = yyjson_mut_arr_iter_next(&it)))
+		if (!meta_put(*doc, each, "blockOwnerDeletion", yyjson_mut_bool(*doc, false))) {
+			*error = status_errno(-ENOMEM, "an owner reference");
+			return MODIFY_FAIL;
+		}
+	return MODIFY_WRITE;
+}
+
 static bool let_go(const struct object *o, void *arg)
 {
 	const struct dependents *d = arg;
@@ -134,6 +161,11 @@ static void sync_owned(struct turn *t)
 	struct delete_options opts = {.grace_seconds = -1, .propagation = PROPAGATE_BACKGROUND};
 
 	registry_each_owned(t->r, o->uid, count, &d);
+	if (waiting && d.waiting && blocks(o)) {
+		/* Perhaps a circle, each waiting for the next: this one holds its owners up no longer. The change is its next turn. */
+		turn_modify(t, o, NULL, unblock, NULL);
+		return;
+	}
 	if (waiting && d.n)
 		opts.propagation = PROPAGATE_FOREGROUND;
 	else if (object_has_finalizer(o, ORPHAN))

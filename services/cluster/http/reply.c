@@ -130,6 +130,9 @@ static bool take_type(struct request *q, const char *type, size_t len)
 	/* Discovery looks at its own. */
 	if (!q->kind)
 		return true;
+	/* a review has no metadata: it is itself or nothing */
+	if (q->kind->flags & SCHEMA_REVIEW)
+		return false;
 	if (!parameter(type, len, "v", version, sizeof(version)) ||
 		!parameter(type, len, "g", group, sizeof(group)) || strcmp(group, "meta.k8s.io") != 0 ||
 		(strcmp(version, "v1") != 0 && strcmp(version, "v1beta1") != 0))
