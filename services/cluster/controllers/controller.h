@@ -26,7 +26,8 @@ struct controller;
 
 /* What controllers know that no object says. */
 struct cluster_context {
-	const char *ca_pem; /* the cluster's authority */
+	const char *ca_pem;	/* the cluster's authority */
+	int64_t job_backoff_ms; /* the wait after a Job's first failure; 0: 10 s */
 };
 
 struct turn;

@@ -8,6 +8,8 @@
 #define CONTROLLERS(X)                                                                                       \
 	X(replicaset_controller)                                                                             \
 	X(replication_controller)                                                                            \
+	X(cronjob_controller)                                                                                \
+	X(job_controller)                                                                                    \
 	X(deployment_controller)                                                                             \
 	X(endpointslice_controller)                                                                          \
 	X(namespace_controller)                                                                              \

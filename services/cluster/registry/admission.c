@@ -8,6 +8,7 @@
 const struct admission *const admissions[] = {
 	&admission_namespace,
 	&admission_pod,
+	&admission_job,
 	&admission_service,
 	&admission_escalation,
 	&admission_node,

@@ -10,6 +10,8 @@
 extern const struct admission admission_namespace;
 /* Pods run as a service account that exists, and have its token at hand; tolerations, quality of service. */
 extern const struct admission admission_pod;
+/* Jobs have a selector and labels of their own. */
+extern const struct admission admission_job;
 /* Services have addresses and node ports that nobody else has. */
 extern const struct admission admission_service;
 /* Nobody gives what he does not have: roles and bindings (access/escalation.c). */

@@ -327,6 +327,11 @@ struct store *registry_store(const struct registry *r)
 	return r->store;
 }
 
+bool registry_idle(const struct registry *r)
+{
+	return !r->ops;
+}
+
 void registry_set_access(struct registry *r, struct access *a)
 {
 	r->access = a;

@@ -71,6 +71,9 @@ struct loop *registry_loop(const struct registry *r);
 struct store *registry_store(const struct registry *r);
 int64_t registry_revision(const struct registry *r); /* what the view is at */
 
+/* No write is on its way. */
+bool registry_idle(const struct registry *r);
+
 /* Who may what, for rules of admission that ask (access.h sets it while it is open); NULL: nobody is asked. */
 void registry_set_access(struct registry *r, struct access *a);
 struct access *registry_access(const struct registry *r);

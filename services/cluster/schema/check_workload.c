@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cluster/schema/check_int.h"
+#include "cluster/schema/cron.h"
 #include "cluster/schema/meta.h"
 
 schema_check check_always_restart, check_workload_selector, check_replication_spec, check_deployment_spec,
@@ -199,6 +200,9 @@ static void job_changes(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *o
 		check_error(c, FIELD_INVALID, template, ".template", "field is immutable");
 }
 
+/* As many as the controller keeps a set of. */
+enum { INDEXED_COMPLETIONS_MAX = 1 << 20 };
+
 void check_job_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	bool indexed = !strcmp(text_of(spec, "completionMode"), "Indexed");
@@ -210,6 +214,10 @@ void check_job_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 			"valid values: \"OnFailure\", \"Never\"");
 	if (indexed && !yyjson_mut_obj_get(spec, "completions"))
 		check_error(c, FIELD_REQUIRED, NULL, ".completions", "when completion mode is Indexed");
+	if (indexed && int_of(spec, "completions") > INDEXED_COMPLETIONS_MAX)
+		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(spec, "completions"), ".completions",
+			"must be less than or equal to %d when completion mode is Indexed",
+			INDEXED_COMPLETIONS_MAX);
 	if (!indexed && yyjson_mut_obj_get(spec, "backoffLimitPerIndex"))
 		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(spec, "backoffLimitPerIndex"),
 			".backoffLimitPerIndex", "requires indexed completion mode");
@@ -227,115 +235,14 @@ void check_job_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		job_changes(c, spec, old);
 }
 
-/* One field of a schedule: "*", "5", "1-5", "a,b", "x/2", names of months and days. */
-static bool cron_field(const char *p, size_t len, int low, int high, const char *names)
+static bool is_utc(const char *zone)
 {
-	const char *end = p + len;
+	static const char *const names[] = {"UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/Zulu", "Zulu"};
 
-	while (p <= end) {
-		const char *comma = memchr(p, ',', (size_t)(end - p)), *stop = comma ? comma : end;
-		const char *slash = memchr(p, '/', (size_t)(stop - p)), *range = slash ? slash : stop;
-		int bounds[2] = {0}, n = 0;
-
-		if (p == range)
-			return false;
-		if (range - p != 1 || (*p != '*' && *p != '?')) {
-			for (const char *q = p; q <= range;) {
-				const char *dash = memchr(q, '-', (size_t)(range - q)),
-					   *to = dash ? dash : range;
-				int value = 0;
-
-				if (n == 2 || q == to)
-					return false;
-				if (to - q == 3 && isalpha((unsigned char)*q) && names) {
-					char word[4] = {(char)tolower(q[0]), (char)tolower(q[1]),
-						(char)tolower(q[2]), 0};
-					const char *at = strstr(names, word);
-
-					if (!at || (at - names) % 3)
-						return false;
-					value = low + (int)(at - names) / 3;
-				} else {
-					for (; q < to; q++) {
-						if (!isdigit((unsigned char)*q) || value > 1000)
-							return false;
-						value = value * 10 + (*q - '0');
-					}
-				}
-				bounds[n++] = value;
-				q = to + 1;
-			}
-			if (bounds[0] < low || bounds[0] > high ||
-				(n == 2 && (bounds[1] > high || bounds[1] < bounds[0])))
-				return false;
-		}
-		if (slash) {
-			int step = 0;
-
-			for (const char *q = slash + 1; q < stop; q++) {
-				if (!isdigit((unsigned char)*q) || step > 1000)
-					return false;
-				step = step * 10 + (*q - '0');
-			}
-			if (!step)
-				return false;
-		}
-		if (!comma)
+	for (size_t i = 0; zone && i < array_len(names); i++)
+		if (!strcmp(zone, names[i]))
 			return true;
-		p = comma + 1;
-	}
 	return false;
-}
-
-static bool cron_schedule(const char *s, char *why, size_t size)
-{
-	static const struct {
-		int low, high;
-		const char *name, *names;
-	} fields[] = {
-		{0, 59, "minute", NULL},
-		{0, 23, "hour", NULL},
-		{1, 31, "day of month", NULL},
-		{1, 12, "month", "janfebmaraprmayjunjulaugsepoctnovdec"},
-		{0, 7, "day of week", "sunmontuewedthufrisat"},
-	};
-	static const char *const macros[] = {
-		"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"};
-	const char *parts[8];
-	size_t lengths[8], n = 0;
-
-	for (size_t i = 0; i < array_len(macros); i++)
-		if (!strcmp(s, macros[i]))
-			return true;
-	if (!strncmp(s, "@every ", 7) && isdigit((unsigned char)s[7]))
-		return true;
-	if (s[0] == '@') {
-		snprintf(why, size, "unrecognized descriptor: %.100s", s);
-		return false;
-	}
-	for (const char *p = s; *p;) {
-		p += strspn(p, " \t");
-		if (!*p)
-			break;
-		if (n < array_len(parts)) {
-			parts[n] = p;
-			lengths[n] = strcspn(p, " \t");
-		}
-		n++;
-		p += strcspn(p, " \t");
-	}
-	if (n != array_len(fields)) {
-		snprintf(why, size, "expected exactly 5 fields, found %zu: [%.200s]", n, s);
-		return false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (!cron_field(parts[i], lengths[i], fields[i].low, fields[i].high, fields[i].names)) {
-			snprintf(why, size, "failed to parse %s: %.*s", fields[i].name, (int)lengths[i],
-				parts[i]);
-			return false;
-		}
-	}
-	return true;
 }
 
 void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
@@ -344,19 +251,24 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		       *zone = yyjson_mut_obj_get(spec, "timeZone");
 	yyjson_mut_val *name = meta_mut_get(c->object, "metadata", "name", NULL);
 	struct path top = {.name = "metadata", .len = 8};
+	struct cron cron;
 	char why[320];
 
 	if (strstr(text_of(spec, "schedule"), "TZ="))
 		check_error(c, FIELD_INVALID, schedule, ".schedule",
 			"cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
 	else if (yyjson_mut_get_len(schedule) &&
-		 !cron_schedule(yyjson_mut_get_str(schedule), why, sizeof(why)))
+		 !cron_parse(&cron, yyjson_mut_get_str(schedule), why, sizeof(why)))
 		check_error(c, FIELD_INVALID, schedule, ".schedule", "%s", why);
 	if (zone && !yyjson_mut_get_len(zone))
 		check_error(c, FIELD_INVALID, zone, ".timeZone", "timeZone must be nil or non-empty string");
 	else if (yyjson_mut_equals_str(zone, "Local"))
 		check_error(c, FIELD_INVALID, zone, ".timeZone",
 			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+	else if (zone && !is_utc(yyjson_mut_get_str(zone)))
+		check_error(c, FIELD_INVALID, zone, ".timeZone",
+			"unknown time zone %s: schedules are read in UTC here, which is the only zone there is",
+			yyjson_mut_get_str(zone));
 	/* jobs get eleven more characters */
 	if (yyjson_mut_get_len(name) > 52) {
 		struct check at = *c;
