@@ -23,6 +23,7 @@
 	X(engine_archive, engine_archive_main)                                                               \
 	X(time, time_main)                                                                                   \
 	X(engine_remove, engine_remove_main)                                                                 \
+	X(cluster_network, cluster_network_main)                                                             \
 	X(cluster, cluster_main)                                                                             \
 	X(agent_volumes, agent_volumes_main)
 

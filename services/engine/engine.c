@@ -16,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "engine/api.h"
 #include "engine/build/build_api.h"
@@ -92,29 +91,6 @@ static void sweep_unborn(struct engine *e)
 }
 
 /* ---- listeners */
-
-static int listen_unix(struct engine *e)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (strlen(e->socket_path) >= sizeof(addr.sun_path) || fd < 0) {
-		closep(&fd);
-		return log_errno(ENAMETOOLONG, "op=listen path=%s", e->socket_path);
-	}
-	strcpy(addr.sun_path, e->socket_path);
-	unlink(e->socket_path);
-
-	mode_t old = umask(0117);
-	int err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0 ? -errno : 0;
-
-	umask(old);
-	if (err) {
-		close(fd);
-		return log_errno(-err, "op=listen path=%s", e->socket_path);
-	}
-	return http_server_listen(e->http, fd, NULL);
-}
 
 /* "0.0.0.0:2376", "[::]:2376". Digits only: there is no resolver to wait for. */
 static int parse_address(const char *s, struct sockaddr_storage *out, socklen_t *len)
@@ -287,7 +263,7 @@ int engine_open(struct engine *e)
 	err = disk_replace(e->run_dir, "booted", "", 0, 0644, 0);
 	if (!err)
 		err = http_server_new(&e->http, e->loop, api_handle, e);
-	return err ? err : listen_unix(e);
+	return err ? err : http_server_listen_unix(e->http, e->socket_path, 0660);
 }
 
 void engine_close(struct engine *e)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/network_int.h"
+#include "lib/conntrack.h"
 #include "lib/fault.h"
 #include "lib/log.h"
 
@@ -163,7 +164,7 @@ static void release(struct networks *ns, struct network_endpoint *e, int netns)
 	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
 		if (!e->ip[f].family)
 			continue;
-		network_conntrack_forget(ns, &e->ip[f]);
+		conntrack_forget_address(&ns->filter, &e->ip[f]);
 		network_ipam_release(e->network, &e->ip[f]);
 	}
 }

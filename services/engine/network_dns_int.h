@@ -7,7 +7,7 @@
 
 #include <netinet/in.h>
 
-#include "engine/dns_message.h"
+#include "lib/dns.h"
 #include "engine/network_int.h"
 #include "lib/loop.h"
 #include "lib/stream.h"

@@ -144,7 +144,4 @@ void network_dns_close(struct networks *ns);
 /* network_sweep.c: devices of networks and endpoints that are in no file go. */
 void network_sweep(struct networks *ns);
 
-/* network_conntrack.c: the kernel forgets the flows from and to a container's address. */
-void network_conntrack_forget(struct networks *ns, const struct ipaddr *a);
-
 #endif

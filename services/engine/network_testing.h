@@ -26,8 +26,6 @@
 #include "lib/loop.h"
 #include "lib/netns_testing.h"
 
-enum { PATIENCE_MS = 3000, REFUSED_MS = 300 };
-
 static char base[] = "/tmp/network_test.XXXXXX";
 static char dir[64], run[64];
 static struct loop *loop;
@@ -39,97 +37,6 @@ __attribute__((unused)) static const char id_b[] =
 
 __attribute__((unused)) static const char id_c[] =
 	"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
-
-static inline int socket_of(int netns, int family, int type)
-{
-	int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), fd;
-
-	assert_true(home >= 0);
-	if (netns >= 0)
-		assert_int_equal(setns(netns, CLONE_NEWNET), 0);
-	fd = socket(family, type | SOCK_CLOEXEC, 0);
-	assert_int_equal(setns(home, CLONE_NEWNET), 0);
-	close(home);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static inline int socket_in(int netns, int type)
-{
-	return socket_of(netns, AF_INET, type);
-}
-
-static inline struct sockaddr_in at(const char *ip, uint16_t port)
-{
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	assert_int_equal(inet_pton(AF_INET, ip, &sa.sin_addr), 1);
-	return sa;
-}
-
-/* An address of either family for the socket calls. */
-static inline socklen_t any_at(const char *ip, uint16_t port, struct sockaddr_storage *out)
-{
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in four;
-
-	if (strchr(ip, ':')) {
-		assert_int_equal(inet_pton(AF_INET6, ip, &six.sin6_addr), 1);
-		memcpy(out, &six, sizeof(six));
-		return sizeof(six);
-	}
-	four = at(ip, port);
-	memcpy(out, &four, sizeof(four));
-	return sizeof(four);
-}
-
-static inline int server_on(int netns, const char *ip, int type, uint16_t port)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = any_at(ip, port, &sa);
-	int fd = socket_of(netns, sa.ss_family, type), one = 1;
-
-	if (sa.ss_family == AF_INET6)
-		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
-	if (type == SOCK_STREAM)
-		assert_int_equal(listen(fd, 8), 0);
-	return fd;
-}
-
-static inline int server(int netns, int type, uint16_t port)
-{
-	return server_on(netns, "0.0.0.0", type, port);
-}
-
-/* Connects and accepts. Return: whether it worked; @seen gets the client's address as the server sees it. */
-static inline bool reaches(int from, const char *ip, uint16_t port, int listener, char seen[INET6_ADDRSTRLEN])
-{
-	struct sockaddr_storage sa, peer;
-	socklen_t sa_len = any_at(ip, port, &sa), len = sizeof(peer);
-	int c = socket_of(from, sa.ss_family, SOCK_STREAM), s;
-	struct pollfd p = {.fd = listener, .events = POLLIN};
-	bool ok;
-
-	assert_int_equal(fcntl(c, F_SETFL, O_NONBLOCK), 0);
-	if (connect(c, (struct sockaddr *)&sa, sa_len) < 0 && errno != EINPROGRESS) {
-		close(c);
-		return false;
-	}
-	ok = poll(&p, 1, seen ? PATIENCE_MS : REFUSED_MS) == 1;
-	if (ok) {
-		s = accept(listener, (struct sockaddr *)&peer, &len);
-		assert_true(s >= 0);
-		if (seen && peer.ss_family == AF_INET)
-			inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, seen, INET6_ADDRSTRLEN);
-		else if (seen)
-			inet_ntop(
-				AF_INET6, &((struct sockaddr_in6 *)&peer)->sin6_addr, seen, INET6_ADDRSTRLEN);
-		close(s);
-	}
-	close(c);
-	return ok;
-}
 
 static inline bool is(const struct ipaddr *a, const char *text)
 {

@@ -44,6 +44,8 @@ void http_server_free(struct http_server *s); /* closes listeners and connection
 
 /* @fd: a listening socket, owned from here on. @tls: NULL or borrowed. 0 or -errno. */
 must_check int http_server_listen(struct http_server *s, int fd, struct tls_config *tls);
+/* On a Unix socket at @path, in the place of what a server of before has left. 0, or -errno, which is logged. */
+must_check int http_server_listen_unix(struct http_server *s, const char *path, mode_t mode);
 /* Connections that are accepted from now on, where a listener has TLS, use this one. */
 void http_server_set_tls(struct http_server *s, struct tls_config *tls);
 void http_server_max_conns(struct http_server *s, unsigned max); /* beyond it, accept waits; default 1024 */

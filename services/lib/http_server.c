@@ -5,8 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "lib/http_int.h"
 #include "lib/log.h"
@@ -131,6 +134,25 @@ fail:
 	free(li);
 	closep(&fd);
 	return r;
+}
+
+int http_server_listen_unix(struct http_server *s, const char *path, mode_t mode)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	cleanup(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t old;
+	int err;
+
+	if (fd < 0)
+		return log_errno(errno, "op=listen path=%s", path);
+	if (strlen(path) >= sizeof(address.sun_path))
+		return log_errno(ENAMETOOLONG, "op=listen path=%s", path);
+	strcpy(address.sun_path, path);
+	unlink(path);
+	old = umask(0777 & ~mode);
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 128) < 0 ? errno : 0;
+	umask(old);
+	return err ? log_errno(err, "op=listen path=%s", path) : http_server_listen(s, take_fd(fd), NULL);
 }
 
 void http_server_free(struct http_server *s)

@@ -92,6 +92,8 @@ void link_build_set(struct nlmsg *m, int index, const struct link_change *c)
 	nlmsg_begin(m, RTM_NEWLINK, 0, &head, sizeof(head));
 	if (c->name)
 		nlmsg_put_str(m, IFLA_IFNAME, c->name);
+	if (c->alias)
+		nlmsg_put_str(m, IFLA_IFALIAS, c->alias);
 	if (c->mtu)
 		nlmsg_put_u32(m, IFLA_MTU, c->mtu);
 	if (c->mac)
@@ -182,6 +184,7 @@ int link_parse(const struct nlmsg_view *v, struct link *out)
 	l.flags = head.ifi_flags;
 	if (l.index <= 0 || !nla_str(&t[IFLA_IFNAME], l.name, sizeof(l.name)))
 		return -EBADMSG;
+	nla_str(&t[IFLA_IFALIAS], l.alias, sizeof(l.alias));
 	l.mtu = nla_u32(&t[IFLA_MTU]);
 	l.master = (int)nla_u32(&t[IFLA_MASTER]);
 	/* A link into another namespace is an index over there: it says nothing here. */

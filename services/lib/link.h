@@ -11,15 +11,16 @@
 
 #include "lib/netlink.h"
 
-enum { LINK_MAC_LEN = 6, LINK_KIND_MAX = 16 };
+enum { LINK_MAC_LEN = 6, LINK_KIND_MAX = 16, LINK_ALIAS_MAX = 256 };
 
 /* A device as the kernel describes it. */
 struct link {
 	int index;
 	char name[IFNAMSIZ];
-	char kind[LINK_KIND_MAX]; /* "veth", "bridge", ...; "" for hardware */
-	uint16_t arp_type;	  /* ARPHRD_* */
-	unsigned flags;		  /* IFF_* */
+	char kind[LINK_KIND_MAX];   /* "veth", "bridge", ...; "" for hardware */
+	char alias[LINK_ALIAS_MAX]; /* a note of whoever made it */
+	uint16_t arp_type;	    /* ARPHRD_* */
+	unsigned flags;		    /* IFF_* */
 	uint32_t mtu;
 	uint8_t mac[LINK_MAC_LEN];
 	bool has_mac;
@@ -62,6 +63,7 @@ struct link_change {
 	int up;	    /* LINK_KEEP, 0, 1 */
 	int master; /* LINK_KEEP, 0 (out of any), index */
 	const char *name;
+	const char *alias; /* less than LINK_ALIAS_MAX bytes */
 	uint32_t mtu;
 	const uint8_t *mac;
 	int netns_fd; /* LINK_KEEP or a namespace to move to */

@@ -149,7 +149,9 @@ static uint32_t byteorder(uint32_t type)
 void nft_set_add(struct nft *b, const struct nft_set *s)
 {
 	bool verdicts = s->data_type == NFT_DATA_VERDICT, map = verdicts || s->data_len;
-	uint32_t flags = s->flags | (map ? NFT_SET_MAP : 0), order = byteorder(s->key_type);
+	uint32_t flags =
+		s->flags | (map ? NFT_SET_MAP : 0) | (s->dynamic ? NFT_SET_EVAL | NFT_SET_TIMEOUT : 0);
+	uint32_t order = byteorder(s->key_type);
 	struct udata u = {};
 
 	nft_message(b, NFT_MSG_NEWSET, NLM_F_CREATE);

@@ -82,6 +82,7 @@ struct nft_set {
 	uint32_t flags;	    /* NFT_SET_INTERVAL; NFT_SET_MAP is set when there is a data_len */
 	uint32_t data_type; /* NFT_DATA_VERDICT for a verdict map */
 	uint32_t data_len;  /* 0: a plain set; ignored for a verdict map */
+	bool dynamic;	    /* rules add elements, each with a timeout (nft_dynset()) */
 	const char *comment;
 };
 void nft_set_add(struct nft *b, const struct nft_set *s);
@@ -118,6 +119,16 @@ void nft_immediate(struct nft *b, uint32_t reg, const void *data, size_t len);
 void nft_verdict(struct nft *b, int32_t verdict,
 	const char *chain); /* NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO, NFT_RETURN */
 void nft_counter(struct nft *b);
+/* A number from 0 to @modulus - 1 in host order (NFT_TYPE_MARK as part of a key), another one each time. */
+void nft_random(struct nft *b, uint32_t modulus, uint32_t reg);
+/*
+ * Changes an element of a map that is dynamic: NFT_DYNSET_OP_UPDATE adds it or gives it its whole time again (the data of
+ * one that is there stays), _DELETE removes it.
+ */
+void nft_dynset(struct nft *b, const char *map, uint32_t op, uint32_t key_reg, uint32_t data_reg,
+	uint64_t timeout_ms);
+/* The sender is told at once: ICMP port unreachable, or with @reset a TCP reset. IPv4 only. */
+void nft_reject(struct nft *b, bool reset);
 void nft_masquerade(struct nft *b);
 /* NFT_NAT_DNAT or _SNAT to the address in @addr_reg and, unless 0, the port in @port_reg. */
 void nft_nat(struct nft *b, uint32_t type, uint32_t addr_reg, uint32_t port_reg);
@@ -125,6 +136,8 @@ void nft_nat(struct nft *b, uint32_t type, uint32_t addr_reg, uint32_t port_reg)
 /* Phrases that are more than one expression; they use R1. */
 void nft_match_ifname(
 	struct nft *b, uint32_t key, bool equal, const char *name); /* NFT_META_IIFNAME, _OIFNAME */
+/* The interface name begins with @prefix. */
+void nft_match_ifname_prefix(struct nft *b, uint32_t key, bool begins, const char *prefix);
 void nft_match_in_set(
 	struct nft *b, uint32_t key, bool inside, const char *set); /* the interface name in a set */
 void nft_match_ct_state(struct nft *b, uint32_t states);	    /* any of NFT_CT_STATE_BIT(...) */

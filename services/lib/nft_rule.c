@@ -3,6 +3,7 @@
 /* Rules: one expression a function, and the phrases made of them. Registers and types are as in nft.h. */
 
 #include <endian.h>
+#include <netinet/ip_icmp.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -141,6 +142,39 @@ void nft_counter(struct nft *b)
 	expr_end(b, expr(b, "counter"));
 }
 
+void nft_random(struct nft *b, uint32_t modulus, uint32_t reg)
+{
+	struct expr e = expr(b, "numgen");
+
+	nlmsg_put_be32(&b->m, NFTA_NG_DREG, reg);
+	nlmsg_put_be32(&b->m, NFTA_NG_MODULUS, modulus);
+	nlmsg_put_be32(&b->m, NFTA_NG_TYPE, NFT_NG_RANDOM);
+	expr_end(b, e);
+}
+
+void nft_dynset(
+	struct nft *b, const char *map, uint32_t op, uint32_t key_reg, uint32_t data_reg, uint64_t timeout_ms)
+{
+	struct expr e = expr(b, "dynset");
+
+	nlmsg_put_str(&b->m, NFTA_DYNSET_SET_NAME, map);
+	nlmsg_put_be32(&b->m, NFTA_DYNSET_OP, op);
+	nlmsg_put_be32(&b->m, NFTA_DYNSET_SREG_KEY, key_reg);
+	nlmsg_put_be32(&b->m, NFTA_DYNSET_SREG_DATA, data_reg);
+	if (timeout_ms)
+		nlmsg_put_be64(&b->m, NFTA_DYNSET_TIMEOUT, timeout_ms);
+	expr_end(b, e);
+}
+
+void nft_reject(struct nft *b, bool reset)
+{
+	struct expr e = expr(b, "reject");
+
+	nlmsg_put_be32(&b->m, NFTA_REJECT_TYPE, reset ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMP_UNREACH);
+	nlmsg_put_u8(&b->m, NFTA_REJECT_ICMP_CODE, ICMP_UNREACH_PORT);
+	expr_end(b, e);
+}
+
 void nft_masquerade(struct nft *b)
 {
 	expr_end(b, expr(b, "masq"));
@@ -166,6 +200,12 @@ void nft_match_ifname(struct nft *b, uint32_t key, bool equal, const char *name)
 
 	nft_meta(b, key, NFT_REG_1);
 	nft_cmp(b, NFT_REG_1, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, n.name, sizeof(n.name));
+}
+
+void nft_match_ifname_prefix(struct nft *b, uint32_t key, bool begins, const char *prefix)
+{
+	nft_meta(b, key, NFT_REG_1);
+	nft_cmp(b, NFT_REG_1, begins ? NFT_CMP_EQ : NFT_CMP_NEQ, prefix, strnlen(prefix, IFNAMSIZ));
 }
 
 void nft_match_in_set(struct nft *b, uint32_t key, bool inside, const char *set)

@@ -17,6 +17,7 @@
 	X(root_ca_controller)                                                                                \
 	X(garbage_collector)                                                                                 \
 	X(node_lifecycle_controller)                                                                         \
+	X(node_ipam_controller)                                                                              \
 	X(taint_eviction_controller)                                                                         \
 	X(pod_garbage_collector)
 

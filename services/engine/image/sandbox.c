@@ -8,13 +8,13 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "engine/image/sandbox.h"
 #include "lib/log.h"
+#include "lib/privilege.h"
 
 enum { NOBODY = 65534 };
 
@@ -165,23 +165,6 @@ static int load_filter(const int *calls, size_t n, bool open_for_reading)
 	return r;
 }
 
-static int keep_caps(uint64_t caps)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {
-		{.effective = (uint32_t)caps, .permitted = (uint32_t)caps},
-		{.effective = (uint32_t)(caps >> 32), .permitted = (uint32_t)(caps >> 32)},
-	};
-
-	for (unsigned long c = 0; c <= 63; c++)
-		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL && errno != EPERM)
-			return -errno;
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &head, data) < 0)
-		return -errno;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
-}
-
 static int close_others(const int *keep, size_t n)
 {
 	unsigned from = 0;
@@ -214,7 +197,7 @@ static int confine(int root, const int *keep, size_t n_keep, uint64_t caps, cons
 #else
 	(void)memory;
 #endif
-	r = keep_caps(caps);
+	r = privilege_keep(caps);
 	if (r < 0)
 		return log_errno(-r, "op=drop-capabilities");
 	r = load_filter(calls, n_calls, false);
@@ -251,7 +234,7 @@ int sandbox_downloader(void)
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
 				      setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return log_errno(errno, "op=become-nobody");
-	r = keep_caps(0);
+	r = privilege_keep(0);
 	if (r < 0)
 		return log_errno(-r, "op=drop-capabilities");
 	r = load_filter(downloader_calls, array_len(downloader_calls), true);

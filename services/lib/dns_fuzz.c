@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "engine/dns_message.h"
+#include "lib/dns.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

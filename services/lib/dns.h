@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ENGINE_DNS_MESSAGE_H
-#define ENGINE_DNS_MESSAGE_H
+#ifndef LIB_DNS_H
+#define LIB_DNS_H
 
 /*
  * DNS messages (RFC 1035), as little of them as answering for container names takes: one question is read, an

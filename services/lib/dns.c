@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/dns_message.h"
+#include "lib/dns.h"
 
 enum {
 	FLAG_REPLY = 0x80,

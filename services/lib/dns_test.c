@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "engine/dns_message.h"
+#include "lib/dns.h"
 
 /* "Web.Net", A, as a resolver asks it */
 static const uint8_t query[] = {

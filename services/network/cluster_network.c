@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The cluster's network on this node: addresses of pods, addresses of services, names. One process, one loop; an ordinary client
+ * of the Kubernetes API. It may be killed at any moment: what it made is in the kernel, traffic goes on, and the next one
+ * finds it there. Without an API server what is there stays as it is.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "applets.h"
+#include "lib/http.h"
+#include "lib/initctl.h"
+#include "lib/kube.h"
+#include "lib/kube_names.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/privilege.h"
+#include "network/catalog.h"
+#include "network/host.h"
+#include "network/node.h"
+#include "network/podnet.h"
+#include "network/podnet_api.h"
+#include "network/service_rules.h"
+
+enum { LOOK_MS = 2000, HOSTNAME_MAX = 64 };
+
+struct cluster_network {
+	const char *socket, *credentials, *api_address;
+	int api_port;
+	char node[HOSTNAME_MAX + 1];
+	struct loop *loop;
+	struct http_server *http;
+	struct podnet *pods;
+	struct catalog *catalog;
+	struct service_rules_table *rules;
+
+	/* While there is a cluster: */
+	struct kube *kube;
+	struct node_watch *node_watch;
+	struct timespec made; /* of the certificate in use */
+	struct loop_timer look;
+};
+
+/* ---- the cluster */
+
+static void on_service_change(struct service *s, void *arg)
+{
+	struct cluster_network *c = arg;
+
+	service_rules_change(c->rules, s);
+}
+
+static void on_services_settled(void *arg)
+{
+	struct cluster_network *c = arg;
+
+	service_rules_settled(c->rules, c->catalog);
+}
+
+static void leave(struct cluster_network *c)
+{
+	catalog_unfollow(c->catalog);
+	node_watch_free(take(c->node_watch));
+	kube_free(take(c->kube));
+}
+
+static int join(struct cluster_network *c)
+{
+	const struct kube_options o = {.address = c->api_address,
+		.port = (uint16_t)c->api_port,
+		.host = c->api_address,
+		.credentials = c->credentials,
+		.user_agent = "wherry-network"};
+	int r = kube_new(&c->kube, c->loop, &o);
+
+	if (!r)
+		r = node_watch_new(&c->node_watch, c->kube, c->node, c->pods);
+	if (!r)
+		r = catalog_follow(c->catalog, c->kube);
+	if (r < 0)
+		leave(c);
+	return r;
+}
+
+/* The certificate is there once the cluster is up, and another one when it was renewed. */
+static void on_look(struct loop_timer *t)
+{
+	struct cluster_network *c = container_of(t, struct cluster_network, look);
+	char path[512];
+	struct stat st;
+
+	if (loop_timer_set(c->loop, t, loop_now_ms(c->loop) + LOOK_MS, on_look) < 0)
+		log_errno(ENOMEM, "op=look");
+	snprintf(path, sizeof(path), "%s/client.crt", c->credentials);
+	if (stat(path, &st) < 0 ||
+		(st.st_mtim.tv_sec == c->made.tv_sec && st.st_mtim.tv_nsec == c->made.tv_nsec))
+		return;
+	leave(c);
+	if (join(c) == 0) {
+		c->made = st.st_mtim;
+		log_info("event=joined node=%s api=%s:%d", c->node, c->api_address, c->api_port);
+	}
+}
+
+/* ---- coming up */
+
+static const char help[] =
+	"cluster_network [--node NAME] [--socket PATH] [--credentials DIR] [--api ADDRESS] [--port N]\n"
+	"  --node NAME        whose pods these are (the host name)\n"
+	"  --socket PATH      where the agent asks (/run/network/pods.sock)\n"
+	"  --credentials DIR  ca.crt, client.crt, client.key (/run/cluster/network)\n"
+	"  --api ADDRESS      of the Kubernetes API (127.0.0.1)\n"
+	"  --port N           its port (6443)\n";
+
+static int parse(struct cluster_network *c, int argc, char **argv)
+{
+	enum { NODE = 256, SOCKET, CREDENTIALS, API, PORT, HELP };
+	static const struct option options[] = {
+		{"node", required_argument, NULL, NODE},
+		{"socket", required_argument, NULL, SOCKET},
+		{"credentials", required_argument, NULL, CREDENTIALS},
+		{"api", required_argument, NULL, API},
+		{"port", required_argument, NULL, PORT},
+		{"help", no_argument, NULL, HELP},
+		{0},
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case NODE:
+			snprintf(c->node, sizeof(c->node), "%s", optarg);
+			break;
+		case SOCKET:
+			c->socket = optarg;
+			break;
+		case CREDENTIALS:
+			c->credentials = optarg;
+			break;
+		case API:
+			c->api_address = optarg;
+			break;
+		case PORT:
+			c->api_port = atoi(optarg);
+			break;
+		case HELP:
+			fputs(help, stdout);
+			return -1;
+		default:
+			fputs(help, stderr);
+			return 2;
+		}
+	}
+	if (optind == argc && *c->node && c->api_port > 0 && c->api_port < 65536)
+		return 0;
+	fputs(help, stderr);
+	return 2;
+}
+
+/* Devices, rules and a low port; other namespaces are entered. Files are reached as their owner. */
+static int give_up_privileges(void)
+{
+	int r = privilege_keep(
+		PRIVILEGE(CAP_NET_ADMIN) | PRIVILEGE(CAP_NET_BIND_SERVICE) | PRIVILEGE(CAP_SYS_ADMIN));
+
+	return r < 0 ? log_errno(-r, "op=drop-capabilities") : 0;
+}
+
+static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
+{
+	loop_quit(l, 0);
+}
+
+static int start(struct cluster_network *c)
+{
+	static const struct catalog_events events = {
+		.change = on_service_change, .settled = on_services_settled};
+	const struct podnet_options pods = {.cluster_range = KUBE_POD_CIDR};
+	const struct service_rules_options services = {
+		.loop = c->loop, .service_range = KUBE_SERVICE_CIDR, .dns_address = KUBE_DNS_ADDRESS};
+	sigset_t set;
+	int r = give_up_privileges();
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (!r)
+		r = loop_signals(c->loop, &set, on_signal, NULL);
+	if (!r)
+		r = podnet_open(&c->pods, &pods);
+	if (!r)
+		r = host_prepare(KUBE_SERVICE_CIDR, KUBE_DNS_ADDRESS);
+	if (!r)
+		r = service_rules_new(&c->rules, &services);
+	if (!r)
+		r = catalog_new(&c->catalog, c->loop, c->node, &events, c);
+	if (!r)
+		r = http_server_new(&c->http, c->loop, podnet_api_handle, c->pods);
+	if (!r)
+		r = http_server_listen_unix(c->http, c->socket, 0600);
+	if (r < 0)
+		return r;
+	on_look(&c->look);
+	initctl_ready();
+	return 0;
+}
+
+static void close_all(struct cluster_network *c)
+{
+	loop_timer_del(&c->look);
+	if (c->catalog)
+		leave(c);
+	http_server_free(c->http);
+	service_rules_free(c->rules);
+	catalog_free(c->catalog);
+	podnet_close(c->pods);
+}
+
+int cluster_network_main(int argc, char **argv)
+{
+	struct cluster_network c = {.socket = "/run/network/pods.sock",
+		.credentials = "/run/cluster/network",
+		.api_address = "127.0.0.1",
+		.api_port = 6443};
+	int r;
+
+	if (gethostname(c.node, HOSTNAME_MAX) < 0)
+		snprintf(c.node, sizeof(c.node), "localhost");
+	r = parse(&c, argc, argv);
+	if (r)
+		return r < 0 ? 0 : r;
+	r = loop_new(&c.loop);
+	if (r < 0)
+		return log_errno(-r, "op=loop"), 1;
+	r = start(&c);
+	if (!r)
+		r = loop_run(c.loop);
+	close_all(&c);
+	loop_free(c.loop);
+	return r < 0 ? 1 : r;
+}

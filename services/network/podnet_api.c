@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/http.h"
+#include "lib/json.h"
+#include "network/podnet.h"
+#include "network/podnet_api.h"
+
+enum { BODY_MAX = 64 << 10 };
+
+#define PODS "/v1/pods"
+
+static void reply(struct http_req *r, int status, yyjson_mut_doc *doc)
+{
+	size_t len = 0;
+	char *text = doc ? yyjson_mut_write(doc, 0, &len) : NULL;
+
+	if (text)
+		http_reply(r, status, "application/json", text, len);
+	else
+		http_reply(r, 500, "application/json", "{\"message\":\"out of memory\"}", 27);
+	free(text);
+	yyjson_mut_doc_free(doc);
+}
+
+static void refuse(struct http_req *r, int status, const char *message)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+
+	if (root && yyjson_mut_obj_add_strcpy(doc, root, "message", message))
+		yyjson_mut_doc_set_root(doc, root);
+	reply(r, status, doc);
+}
+
+static bool add_ips(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *pod)
+{
+	yyjson_mut_val *ips = yyjson_mut_obj_add_arr(doc, o, "IPs");
+	char text[IPADDR_TEXT_MAX];
+
+	return ips && yyjson_mut_arr_add_strcpy(doc, ips, ipaddr_format(&pod->ip, false, text));
+}
+
+static void list(struct http_req *r, struct podnet *p)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = doc ? yyjson_mut_arr(doc) : NULL;
+	bool ok = root;
+
+	for (const struct pod *pod = podnet_list(p); ok && pod; pod = pod->next) {
+		yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, root);
+
+		ok = o && yyjson_mut_obj_add_strcpy(doc, o, "UID", pod->uid) &&
+		     yyjson_mut_obj_add_strcpy(doc, o, "Name", pod->name) &&
+		     yyjson_mut_obj_add_strcpy(doc, o, "Namespace", pod->ns) && add_ips(doc, o, pod);
+	}
+	if (ok)
+		yyjson_mut_doc_set_root(doc, root);
+	reply(r, 200, doc);
+}
+
+static int status_of(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return 400;
+	case -EAGAIN:
+		return 503;
+	case -ENOSPC:
+		return 507;
+	default:
+		return 500;
+	}
+}
+
+/* The member that is none of those that are known, or NULL. */
+static const char *unknown(yyjson_val *root)
+{
+	static const char *const known[] = {"Name", "Namespace", "NetworkNamespace"};
+	size_t i, n;
+	yyjson_val *key, *val;
+
+	json_obj_foreach (root, i, n, key, val) {
+		size_t k = 0;
+
+		while (k < array_len(known) && !yyjson_equals_str(key, known[k]))
+			k++;
+		if (k == array_len(known))
+			return yyjson_get_str(key);
+	}
+	return NULL;
+}
+
+static void on_body(struct http_req *r, char *body, size_t len, void *arg)
+{
+	struct podnet *p = arg;
+	yyjson_doc *doc = yyjson_read(body, len, 0);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+	const struct pod *pod;
+	struct podnet_error err = {0};
+	int e;
+
+	if (!yyjson_is_obj(root) || unknown(root)) {
+		refuse(r, 400,
+			"the body is an object with Name, Namespace and NetworkNamespace, and nothing else");
+		yyjson_doc_free(doc);
+		return;
+	}
+	e = podnet_put(p, http_path(r) + strlen(PODS "/"), json_str(root, "Namespace"),
+		json_str(root, "Name"), json_str(root, "NetworkNamespace"), &pod, &err);
+	if (e < 0) {
+		refuse(r, status_of(e), err.text);
+	} else {
+		yyjson_mut_doc *answer = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *o = answer ? yyjson_mut_obj(answer) : NULL;
+
+		if (o && add_ips(answer, o, pod))
+			yyjson_mut_doc_set_root(answer, o);
+		reply(r, 200, answer);
+	}
+	yyjson_doc_free(doc);
+}
+
+void podnet_api_handle(struct http_req *r, void *arg)
+{
+	const char *path = http_path(r);
+	bool one = !strncmp(path, PODS "/", strlen(PODS "/"));
+
+	if (one && http_method(r) == HTTP_PUT_) {
+		http_body_read(r, BODY_MAX, on_body, arg);
+	} else if (one && http_method(r) == HTTP_DELETE_) {
+		podnet_delete(arg, path + strlen(PODS "/"));
+		http_reply(r, 204, NULL, NULL, 0);
+	} else if (!strcmp(path, PODS) && http_method(r) == HTTP_GET_) {
+		list(r, arg);
+	} else {
+		refuse(r, one || !strcmp(path, PODS) ? 405 : 404,
+			"there are PUT and DELETE /v1/pods/UID, and GET /v1/pods");
+	}
+}

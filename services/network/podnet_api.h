@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NETWORK_PODNET_API_H
+#define NETWORK_PODNET_API_H
+
+/*
+ * What the node's agent asks for, over HTTP on a Unix socket:
+ *
+ *	PUT /v1/pods/UID	{"Name", "Namespace", "NetworkNamespace": PATH} -> 200 {"IPs": ["10.244.0.2"]}
+ *	DELETE /v1/pods/UID	204, whether it had an address or not
+ *	GET /v1/pods		200 [{"UID", "Name", "Namespace", "IPs"}]
+ *
+ * Both may be repeated. Errors are {"message"}: 400 the request is wrong, 503 this node has no range yet, 507 the range is
+ * used up.
+ */
+
+struct http_req;
+
+/* An http_handler; @arg is a struct podnet. */
+void podnet_api_handle(struct http_req *r, void *arg);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The table, as `nft list table ip wherry-services` shows it:
+ *
+ *	map services	address . protocol . port -> goto the chain of that service's port
+ *	map node-ports	protocol . port -> the same, for every address of the node
+ *	map backends	id of the chain . number -> address . port
+ *	map clients	client's address . id -> address . port it had last, with a time limit (session affinity)
+ *	set members	id . address . port: who may still be had that way
+ *	set refused, refused-node-ports	addresses without anybody behind them
+ *
+ * A chain takes a number by chance and looks it up. What was sent into the range of services and led nowhere is refused.
+ */
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "network/podnet.h"
+#include "network/service_rules_int.h"
+
+enum { WORD = 4, SOURCE = 12, DESTINATION = 16, PORT_DESTINATION = 2, ID_LEN = 8 };
+
+#define TYPE_ID	    NFT_CONCAT(NFT_TYPE_MARK, NFT_TYPE_MARK)
+#define TYPE_TARGET NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_SERVICE)
+
+static const struct nft_set sets[] = {
+	{.name = "services",
+		.key_type = NFT_CONCAT(
+			NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_PROTO), NFT_TYPE_INET_SERVICE),
+		.key_len = 3 * WORD,
+		.data_type = NFT_DATA_VERDICT,
+		.comment = "addresses of services"},
+	{.name = "node-ports",
+		.key_type = NFT_CONCAT(NFT_TYPE_INET_PROTO, NFT_TYPE_INET_SERVICE),
+		.key_len = 2 * WORD,
+		.data_type = NFT_DATA_VERDICT,
+		.comment = "ports of the node that lead to services"},
+	{.name = "refused",
+		.key_type = NFT_CONCAT(
+			NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_PROTO), NFT_TYPE_INET_SERVICE),
+		.key_len = 3 * WORD,
+		.comment = "services without endpoints"},
+	{.name = "refused-node-ports",
+		.key_type = NFT_CONCAT(NFT_TYPE_INET_PROTO, NFT_TYPE_INET_SERVICE),
+		.key_len = 2 * WORD,
+		.comment = "ports of services without endpoints"},
+	{.name = "backends",
+		.key_type = NFT_CONCAT(TYPE_ID, NFT_TYPE_MARK),
+		.key_len = ID_LEN + WORD,
+		.data_type = TYPE_TARGET,
+		.data_len = 2 * WORD,
+		.comment = "endpoints, numbered within their service's port"},
+	{.name = "members",
+		.key_type = NFT_CONCAT(NFT_CONCAT(TYPE_ID, NFT_TYPE_IPV4_ADDR), NFT_TYPE_INET_SERVICE),
+		.key_len = ID_LEN + 2 * WORD,
+		.comment = "endpoints of services with session affinity"},
+	{.name = "clients",
+		.key_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, TYPE_ID),
+		.key_len = WORD + ID_LEN,
+		.data_type = TYPE_TARGET,
+		.data_len = 2 * WORD,
+		.dynamic = true,
+		.comment = "session affinity: the endpoint a client had last"},
+};
+
+/* ---- the table */
+
+static void load_destination(struct nft *b, bool address)
+{
+	uint32_t at = 0;
+
+	if (address)
+		nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, WORD, NFT_WORD(at++));
+	nft_meta(b, NFT_META_L4PROTO, NFT_WORD(at++));
+	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, 2, NFT_WORD(at));
+}
+
+static void match_address(struct nft *b, bool equal, const void *address)
+{
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, WORD, NFT_REG_1);
+	nft_cmp(b, NFT_REG_1, equal ? NFT_CMP_EQ : NFT_CMP_NEQ, address, WORD);
+}
+
+static void match_range(struct nft *b, const struct ipaddr *range)
+{
+	const struct ipaddr all = {.family = AF_INET, .prefix = range->prefix, .bytes = {255, 255, 255, 255}};
+	const struct ipaddr mask = ipaddr_network(&all), network = ipaddr_network(range);
+
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, WORD, NFT_REG_1);
+	nft_mask(b, NFT_REG_1, mask.bytes, WORD);
+	nft_cmp(b, NFT_REG_1, NFT_CMP_EQ, network.bytes, WORD);
+}
+
+static void put_dispatch(struct nft *b)
+{
+	static const struct nft_hook prerouting = {"nat", NF_INET_PRE_ROUTING, NFT_PRIO_DSTNAT, NF_ACCEPT};
+	static const struct nft_hook output = {"nat", NF_INET_LOCAL_OUT, NFT_PRIO_DSTNAT, NF_ACCEPT};
+	static const char *const hooked[] = {"prerouting", "output"};
+	const uint8_t loopback = 127;
+
+	nft_chain_add(b, "dispatch", NULL, NULL);
+	nft_chain_add(b, "prerouting", &prerouting, NULL);
+	nft_chain_add(b, "output", &output, NULL);
+	for (size_t i = 0; i < array_len(hooked); i++) {
+		nft_rule_begin(b, hooked[i]);
+		nft_verdict(b, NFT_GOTO, "dispatch");
+		nft_rule_end(b, i ? "from the node itself" : "from pods and from the wire");
+	}
+	nft_rule_begin(b, "dispatch");
+	load_destination(b, true);
+	nft_lookup_map(b, NFT_WORD(0), "services", NFT_REG_VERDICT);
+	nft_rule_end(b, NULL);
+	nft_rule_begin(b, "dispatch");
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, 1, NFT_REG_1);
+	nft_cmp(b, NFT_REG_1, NFT_CMP_NEQ, &loopback, sizeof(loopback));
+	nft_match_local_destination(b);
+	load_destination(b, false);
+	nft_lookup_map(b, NFT_WORD(0), "node-ports", NFT_REG_VERDICT);
+	nft_rule_end(b, NULL);
+}
+
+static void put_refuse(struct nft *b, const struct ipaddr *range, const struct ipaddr *dns)
+{
+	nft_chain_add(b, "refuse", NULL, NULL);
+	nft_rule_begin(b, "refuse");
+	nft_match_l4proto(b, IPPROTO_TCP);
+	nft_reject(b, true);
+	nft_rule_end(b, NULL);
+	nft_rule_begin(b, "refuse");
+	nft_reject(b, false);
+	nft_rule_end(b, NULL);
+
+	nft_chain_add(b, "check", NULL, NULL);
+	nft_rule_begin(b, "check");
+	match_range(b, range);
+	match_address(b, false, dns->bytes);
+	nft_verdict(b, NFT_GOTO, "refuse");
+	nft_rule_end(b, "no such service, no such port, or nobody behind it");
+	nft_rule_begin(b, "check");
+	load_destination(b, true);
+	nft_lookup(b, NFT_WORD(0), "refused", false);
+	nft_verdict(b, NFT_GOTO, "refuse");
+	nft_rule_end(b, NULL);
+	nft_rule_begin(b, "check");
+	nft_match_local_destination(b);
+	load_destination(b, false);
+	nft_lookup(b, NFT_WORD(0), "refused-node-ports", false);
+	nft_verdict(b, NFT_GOTO, "refuse");
+	nft_rule_end(b, NULL);
+}
+
+static void put_filters(struct nft *b, const struct ipaddr *dns)
+{
+	static const struct {
+		const char *chain;
+		struct nft_hook hook;
+	} filters[] = {
+		{"filter-input", {"filter", NF_INET_LOCAL_IN, NFT_PRIO_FILTER, NF_ACCEPT}},
+		{"filter-forward", {"filter", NF_INET_FORWARD, NFT_PRIO_FILTER, NF_ACCEPT}},
+		{"filter-output", {"filter", NF_INET_LOCAL_OUT, NFT_PRIO_FILTER, NF_ACCEPT}},
+	};
+
+	for (size_t i = 0; i < array_len(filters); i++)
+		nft_chain_add(b, filters[i].chain, &filters[i].hook, NULL);
+	nft_rule_begin(b, "filter-input");
+	match_address(b, true, dns->bytes);
+	nft_match_ifname(b, NFT_META_IIFNAME, false, "lo");
+	nft_match_ifname_prefix(b, NFT_META_IIFNAME, false, POD_LINK_PREFIX);
+	nft_counter(b);
+	nft_verdict(b, NF_DROP, NULL);
+	nft_rule_end(b, "cluster DNS is for pods and the node itself");
+	for (size_t i = 0; i < array_len(filters); i++) {
+		nft_rule_begin(b, filters[i].chain);
+		nft_verdict(b, NFT_JUMP, "check");
+		nft_rule_end(b, NULL);
+	}
+}
+
+void service_table_put(struct nft *b, const struct ipaddr *range, const struct ipaddr *dns)
+{
+	nft_table_replace(b, "services of the cluster; kept by the network service");
+	for (size_t i = 0; i < array_len(sets); i++)
+		nft_set_add(b, &sets[i]);
+	put_dispatch(b);
+	put_refuse(b, range, dns);
+	put_filters(b, dns);
+}
+
+/* ---- chains of targets */
+
+static void translate(struct nft *b, uint32_t word)
+{
+	nft_nat(b, NFT_NAT_DNAT, NFT_WORD(word), NFT_WORD(word + 1));
+}
+
+/* A client that has been here goes where it was, if that is still there. */
+static void put_sticky(struct nft *b, const struct plan_chain *c)
+{
+	nft_rule_begin(b, c->name);
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, SOURCE, WORD, NFT_WORD(0));
+	nft_immediate(b, NFT_WORD(1), &c->id, ID_LEN);
+	nft_lookup_map(b, NFT_WORD(0), "clients", NFT_WORD(3));
+	nft_lookup(b, NFT_WORD(1), "members", false);
+	nft_dynset(
+		b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(0), NFT_WORD(3), c->affinity_s * UINT64_C(1000));
+	translate(b, 3);
+	nft_rule_end(b, "where the client was before");
+}
+
+void service_chain_put(struct nft *b, const struct plan_chain *c)
+{
+	char comment[64];
+
+	if (c->affinity_s)
+		put_sticky(b, c);
+	snprintf(comment, sizeof(comment), "one of %zu", c->n);
+	nft_rule_begin(b, c->name);
+	nft_immediate(b, NFT_WORD(0), &c->id, ID_LEN);
+	nft_random(b, (uint32_t)c->n, NFT_WORD(2));
+	nft_lookup_map(b, NFT_WORD(0), "backends", NFT_WORD(3));
+	if (c->affinity_s) {
+		nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, SOURCE, WORD, NFT_WORD(5));
+		nft_immediate(b, NFT_WORD(6), &c->id, ID_LEN);
+		/* What it had may be somebody who is gone; updating would keep that. */
+		nft_dynset(b, "clients", NFT_DYNSET_OP_DELETE, NFT_WORD(5), NFT_WORD(3), 0);
+		nft_dynset(b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(5), NFT_WORD(3),
+			c->affinity_s * UINT64_C(1000));
+	}
+	translate(b, 3);
+	nft_rule_end(b, comment);
+}
+
+/* ---- elements */
+
+void service_target_put(struct nft *b, const struct plan_chain *c, size_t i, bool add)
+{
+	const uint32_t number = (uint32_t)i;
+	uint8_t key[ID_LEN + WORD];
+
+	memcpy(key, &c->id, ID_LEN);
+	memcpy(key + ID_LEN, &number, WORD);
+	if (add)
+		nft_elem_add(b, "backends", key, sizeof(key), &c->targets[i], sizeof(c->targets[i]));
+	else
+		nft_elem_destroy(b, "backends", key, sizeof(key));
+}
+
+void service_member_put(struct nft *b, const struct plan_chain *c, const struct target *t, bool add)
+{
+	uint8_t key[ID_LEN + sizeof(*t)];
+
+	memcpy(key, &c->id, ID_LEN);
+	memcpy(key + ID_LEN, t, sizeof(*t));
+	if (add)
+		nft_elem_add(b, "members", key, sizeof(key), NULL, 0);
+	else
+		nft_elem_destroy(b, "members", key, sizeof(key));
+}
+
+struct front_key front_key(const struct front *f)
+{
+	struct front_key k = {0};
+
+	if (f->map == PLAN_SERVICE) {
+		memcpy(k.bytes, &f->ip, WORD);
+		k.len = WORD;
+	}
+	k.bytes[k.len] = f->proto;
+	memcpy(k.bytes + k.len + WORD, &f->port, sizeof(f->port));
+	k.len += 2 * (size_t)WORD;
+	return k;
+}
+
+void service_front_put(struct nft *b, const struct front *f, bool add)
+{
+	static const char *const maps[PLAN_MAPS] = {
+		[PLAN_SERVICE] = "services", [PLAN_NODE_PORT] = "node-ports"};
+	static const char *const refused[PLAN_MAPS] = {
+		[PLAN_SERVICE] = "refused", [PLAN_NODE_PORT] = "refused-node-ports"};
+	const struct front_key k = front_key(f);
+	const char *set = f->verdict == PLAN_REFUSE ? refused[f->map] : maps[f->map];
+
+	if (!add)
+		nft_elem_destroy(b, set, k.bytes, k.len);
+	else if (f->verdict == PLAN_REFUSE)
+		nft_elem_add(b, set, k.bytes, k.len, NULL, 0);
+	else if (f->verdict == PLAN_DROP)
+		nft_elem_add_verdict(b, set, k.bytes, k.len, NF_DROP, NULL);
+	else
+		nft_elem_add_verdict(b, set, k.bytes, k.len, NFT_GOTO, f->chain);
+}
