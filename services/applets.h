@@ -25,6 +25,7 @@
 	X(engine_remove, engine_remove_main)                                                                 \
 	X(cluster_network, cluster_network_main)                                                             \
 	X(cluster, cluster_main)                                                                             \
+	X(agent, agent_main)                                                                                 \
 	X(agent_volumes, agent_volumes_main)
 
 #define X(name, fn) int fn(int argc, char **argv);

@@ -29,6 +29,13 @@ enum {
 	POD_MESSAGE_MAX = 4096, /* bytes of a termination message */
 };
 
+/* What the agent labels a container with, beside the engine's labels for the pod. */
+#define LABEL_CONTAINER "io.kubernetes.container.name"
+#define LABEL_RESTARTS	"io.kubernetes.container.restartCount"
+#define LABEL_ATTEMPT	"io.wherry.pod.attempt" /* the sandbox it was made for */
+/* And a pod's sandbox, to know its own again. */
+#define ANNOTATION_AGENT "io.wherry.agent"
+
 /* Which list of the specification it is in; a sidecar is an init container that is always restarted. */
 enum container_class { CONTAINER_INIT, CONTAINER_SIDECAR, CONTAINER_APP, CONTAINER_EPHEMERAL };
 
@@ -61,6 +68,9 @@ struct pod_container {
 	char waiting[40], waiting_message[600];
 	int64_t not_before_ms; /* back-off: of restarts, of pulls */
 	int64_t backoff_ms;
+	bool user_known;	 /* image_user has been asked for */
+	char image_user[64];	 /* the image's, where that matters */
+	bool planned;		 /* when it is started again is decided */
 	bool image_checked;	 /* by the pull policy, for this start */
 	struct image_pull *pull; /* under way */
 
@@ -100,10 +110,11 @@ struct pod {
 	bool gone;	  /* from the API: nobody is told of it any more */
 	bool finished;	  /* its phase is final: nothing of it is started again */
 	char end_reason[40],
-		end_message[300]; /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
-	int64_t end_deadline_ms;  /* of its grace; 0: not begun */
-	char started[40];	  /* when the agent first saw it, RFC 3339 */
-	char error[600];	  /* why it does not go on; "" */
+		end_message[300];  /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
+	int64_t end_deadline_ms;   /* of its grace; 0: not begun */
+	char started[40];	   /* when the agent first saw it, RFC 3339 */
+	char error[600];	   /* why it does not go on; "" */
+	char *told, *told_version; /* owned: the last patch of its status, and what version it made */
 	unsigned failures;
 	int64_t not_before_ms; /* after something failed; 0 */
 	struct loop_task task;
@@ -115,11 +126,11 @@ struct pod {
 /* ---- pod.c */
 
 /* @object is copied. NULL: no memory. */
-must_check struct pod *pod_new(struct agent *a, yyjson_val *object);
+must_check struct pod *agent_pod_new(struct agent *a, yyjson_val *object);
 /* Another state of the same object. 0 or -ENOMEM. */
 must_check int pod_set(struct pod *p, yyjson_val *object);
 void pod_gone(struct pod *p); /* deleted in the API: what is left of it goes */
-void pod_free(struct pod *p); /* accepts NULL; nothing of it may be under way */
+void agent_pod_free(struct pod *p); /* accepts NULL; nothing of it may be under way */
 
 /* It has a turn when the loop comes to it. */
 void pod_wake(struct pod *p);
@@ -157,6 +168,15 @@ void pod_run_containers(struct pod *p);
 bool pod_wants_restart(const struct pod *p, const struct pod_container *c);
 bool pod_is_over(const struct pod *p);	   /* everything ended for good */
 bool pod_initialized(const struct pod *p); /* init containers are over, sidecars started */
+
+/* ---- message.c: what containers left as their last words */
+
+/* The file that is mounted for the next run of @c, made empty. 0 or -errno. */
+must_check int message_prepare(const struct pod *p, const struct pod_container *c, char *path, size_t size);
+/* Reads those of containers that ended. true: the engine was asked for a log, and the pod is busy. */
+bool message_collect(struct pod *p);
+/* Removes the pod's folder with all that is left in it. 0 or -errno. */
+must_check int message_remove_folder(const struct pod *p);
 
 /* ---- pod_end.c: containers go down */
 

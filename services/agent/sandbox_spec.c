@@ -11,7 +11,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 
-enum { RESOLV_MAX = 4096 };
+enum { RESOLV_MAX = 4096, HOSTS_MAX = 32 << 10 };
 
 static bool add_text(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const char *value)
 {
@@ -102,14 +102,18 @@ char *pod_hosts(const struct pod *p)
 	yyjson_val *aliases = json_arr(p->spec, "hostAliases"), *each, *name;
 	const char *hostname = json_text(p->spec, "hostname") ?: p->name,
 		   *subdomain = json_text(p->spec, "subdomain");
+	cleanup(freep) char *node = NULL;
 	char *text = NULL;
 	size_t i, n, k, m, len;
 	FILE *f = open_memstream(&text, &len);
 
 	if (!f)
 		return NULL;
-	fputs("# Made for this pod by the node's agent.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-		f);
+	if (json_bool(p->spec, "hostNetwork") && !file_read(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &node, &len))
+		fputs(node, f);
+	else
+		fputs("# Made for this pod by the node's agent.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+			f);
 	if (*p->ip && subdomain)
 		fprintf(f, "%s\t%s.%s.%s.svc.%s\t%s\n", p->ip, hostname, subdomain, p->ns,
 			p->agent->cluster_domain, hostname);
@@ -158,17 +162,37 @@ static bool add_sysctls(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *s
 	return true;
 }
 
+/* The kernel has room for 64 bytes: a longer name of a pod is cut, as everywhere. */
+static void host_name(const struct pod *p, char *out, size_t size)
+{
+	const char *name = json_text(p->spec, "hostname") ?: p->name,
+		   *subdomain = json_text(p->spec, "subdomain");
+	size_t n;
+
+	if (json_bool(p->spec, "setHostnameAsFQDN") && subdomain) {
+		snprintf(out, size, "%s.%s.%s.svc.%s", name, subdomain, p->ns, p->agent->cluster_domain);
+		return; /* one that is too long is refused by the engine, as it must not be cut */
+	}
+	n = (size_t)snprintf(out, size, "%.63s", name);
+	while (n && (out[n - 1] == '-' || out[n - 1] == '.'))
+		out[--n] = 0;
+}
+
 static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
 {
 	yyjson_val *meta = json_obj(p->root, "metadata"), *labels = json_obj(meta, "labels");
 	cleanup(freep) char *resolv = resolv_conf(p), *hosts = pod_hosts(p);
 	bool host = json_bool(p->spec, "hostNetwork");
+	char hostname[300];
+	yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(doc, root, "Annotations");
 
-	return hosts && add_text(doc, root, "UID", p->uid) && add_text(doc, root, "Name", p->name) &&
+	host_name(p, hostname, sizeof(hostname));
+	return hosts && annotations && add_text(doc, annotations, ANNOTATION_AGENT, p->agent->node_name) &&
+	       add_text(doc, root, "UID", p->uid) && add_text(doc, root, "Name", p->name) &&
 	       add_text(doc, root, "Namespace", p->ns) &&
 	       add_text(doc, root, "QOS", resources_qos(p->spec)) &&
 	       (!labels || yyjson_mut_obj_add_val(doc, root, "Labels", yyjson_val_mut_copy(doc, labels))) &&
-	       (host || add_text(doc, root, "Hostname", json_text(p->spec, "hostname") ?: p->name)) &&
+	       (host || add_text(doc, root, "Hostname", hostname)) &&
 	       (!resolv || add_text(doc, root, "ResolvConf", resolv)) &&
 	       add_text(doc, root, "Hosts", hosts) &&
 	       yyjson_mut_obj_add_bool(doc, root, "HostNetwork", host) &&
@@ -176,6 +200,8 @@ static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
 	       yyjson_mut_obj_add_bool(doc, root, "HostPID", json_bool(p->spec, "hostPID")) &&
 	       (!json_bool(p->spec, "shareProcessNamespace") ||
 		       yyjson_mut_obj_add_bool(doc, root, "SharePID", true)) &&
+	       (!yyjson_is_false(yyjson_obj_get(p->spec, "hostUsers")) ||
+		       yyjson_mut_obj_add_bool(doc, root, "HostUsers", false)) &&
 	       add_sysctls(doc, root, p->spec) && add_resources(doc, root, p);
 }
 

@@ -6,12 +6,9 @@
  * kept anywhere but there.
  */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +30,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/own_address.h"
 #include "lib/tls.h"
 
 enum { CONFIG_MAX = 4 << 20, CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
@@ -57,7 +55,7 @@ struct cluster {
 	struct scheduler *scheduler;
 	struct tls_config *tls;
 	struct loop_timer renewal;
-	char hostname[65], address[INET6_ADDRSTRLEN];
+	char hostname[65], address[OWN_ADDRESS_MAX];
 };
 
 /* ---- configuration */
@@ -131,26 +129,6 @@ static void read_config(struct cluster *c)
 static yyjson_val *section(const struct cluster *c)
 {
 	return json_obj(yyjson_doc_get_root(c->config), "cluster");
-}
-
-/* The first address of an interface that is up and is not the loopback: what this node is reached by. */
-static void find_address(struct cluster *c)
-{
-	struct ifaddrs *list, *i;
-
-	snprintf(c->address, sizeof(c->address), "127.0.0.1");
-	if (getifaddrs(&list))
-		return;
-	for (i = list; i; i = i->ifa_next) {
-		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || !(i->ifa_flags & IFF_UP) ||
-			i->ifa_flags & IFF_LOOPBACK || !strncmp(i->ifa_name, "veth", 4) ||
-			!strncmp(i->ifa_name, "docker", 6) || !strncmp(i->ifa_name, "br-", 3))
-			continue;
-		inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, c->address,
-			sizeof(c->address));
-		break;
-	}
-	freeifaddrs(list);
 }
 
 /* ---- certificates */
@@ -364,7 +342,7 @@ int cluster_main(int argc, char **argv)
 	raise_limits();
 	if (gethostname(c.hostname, sizeof(c.hostname) - 1))
 		snprintf(c.hostname, sizeof(c.hostname), "localhost");
-	find_address(&c);
+	own_address(c.address);
 	err = loop_new(&c.loop);
 	if (err)
 		return 1;

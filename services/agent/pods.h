@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_PODS_H
+#define AGENT_PODS_H
+
+#include "lib/util.h"
+
+struct agent;
+struct pods;
+
+/* Follows the API and the engine until the process ends. */
+must_check int pods_start(struct pods **out, struct agent *a);
+/* The services are known now, which containers wait for. @arg: the pods. */
+void pods_services_known(void *arg);
+
+#endif

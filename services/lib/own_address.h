@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LIB_OWN_ADDRESS_H
+#define LIB_OWN_ADDRESS_H
+
+enum { OWN_ADDRESS_MAX = 46 };
+
+/*
+ * What this machine is reached by: the IPv4 address of the first interface that is up and is neither the loopback nor made for
+ * containers. "127.0.0.1" when there is none.
+ */
+void own_address(char out[OWN_ADDRESS_MAX]);
+
+#endif
