@@ -42,8 +42,9 @@ struct options {
 };
 
 static const char help[] =
-	"agent [--data DIR] [--credentials DIR] [--host ADDRESS] [--port N] [--config FILE]\n"
+	"agent [--data DIR] [--run DIR] [--credentials DIR] [--host ADDRESS] [--port N] [--config FILE]\n"
 	"  --data DIR         volumes and termination messages of pods (/data/agent)\n"
+	"  --run DIR          what a boot forgets: volumes in memory (/run/agent)\n"
 	"  --credentials DIR  ca.crt, client.crt and client.key for the API (/run/cluster/node)\n"
 	"  --host ADDRESS     where the API is (127.0.0.1)\n"
 	"  --port N           and its port (6443)\n"
@@ -51,9 +52,10 @@ static const char help[] =
 
 static int parse(struct agent *a, struct options *o, int argc, char **argv)
 {
-	enum { DATA = 256, CREDENTIALS, HOST, PORT, CONFIG, HELP };
+	enum { DATA = 256, RUN, CREDENTIALS, HOST, PORT, CONFIG, HELP };
 	static const struct option options[] = {
 		{"data", required_argument, NULL, DATA},
+		{"run", required_argument, NULL, RUN},
 		{"credentials", required_argument, NULL, CREDENTIALS},
 		{"host", required_argument, NULL, HOST},
 		{"port", required_argument, NULL, PORT},
@@ -67,6 +69,9 @@ static int parse(struct agent *a, struct options *o, int argc, char **argv)
 		switch (c) {
 		case DATA:
 			a->data_dir = optarg;
+			break;
+		case RUN:
+			a->run_dir = optarg;
 			break;
 		case CREDENTIALS:
 			a->credentials = optarg;
@@ -191,9 +196,15 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &r);
 }
 
+static int make_dir(const char *path)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? log_errno(errno, "agent dir=%s", path) : 0;
+}
+
 int agent_main(int argc, char **argv)
 {
 	static struct agent a = {.data_dir = "/data/agent",
+		.run_dir = "/run/agent",
 		.credentials = "/run/cluster/node",
 		.cluster_dns = CLUSTER_DNS,
 		.cluster_domain = CLUSTER_DOMAIN};
@@ -224,8 +235,9 @@ int agent_main(int argc, char **argv)
 	if (!err && !enabled(&o)) {
 		log_info("agent msg=\"no cluster on this node by its machine configuration\"");
 	} else if (!err) {
-		if (mkdir(a.data_dir, 0700) < 0 && errno != EEXIST)
-			err = log_errno(errno, "agent dir=%s", a.data_dir);
+		err = make_dir(a.data_dir);
+		if (!err)
+			err = make_dir(a.run_dir);
 		renewal.made = made_at(&a);
 		if (!err)
 			err = start(&a, &o);

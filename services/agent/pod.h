@@ -129,7 +129,7 @@ struct pod {
 must_check struct pod *agent_pod_new(struct agent *a, yyjson_val *object);
 /* Another state of the same object. 0 or -ENOMEM. */
 must_check int pod_set(struct pod *p, yyjson_val *object);
-void pod_gone(struct pod *p); /* deleted in the API: what is left of it goes */
+void pod_gone(struct pod *p);	    /* deleted in the API: what is left of it goes */
 void agent_pod_free(struct pod *p); /* accepts NULL; nothing of it may be under way */
 
 /* It has a turn when the loop comes to it. */
