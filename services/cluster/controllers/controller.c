@@ -604,6 +604,27 @@ bool set_controller(yyjson_mut_doc *doc, yyjson_mut_val *object, const struct ob
 	       meta_put(doc, meta, "ownerReferences", list);
 }
 
+bool value_hash(yyjson_val *value, int64_t salt, char out[static HASH_MAX])
+{
+	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+	size_t len, i;
+	char *text = yyjson_val_write(value, 0, &len), digits[HASH_MAX];
+	uint32_t h = 2166136261u;
+
+	if (!text)
+		return false;
+	for (i = 0; i < len; i++)
+		h = (h ^ (unsigned char)text[i]) * 16777619u;
+	for (i = 0; salt && i < 8; i++)
+		h = (h ^ (salt >> (8 * i) & 0xff)) * 16777619u;
+	free(text);
+	snprintf(digits, sizeof(digits), "%u", h);
+	for (i = 0; digits[i]; i++)
+		out[i] = letters[(unsigned char)digits[i] % (sizeof(letters) - 1)];
+	out[i] = 0;
+	return true;
+}
+
 yyjson_val *condition_of(yyjson_val *object, const char *type)
 {
 	yyjson_val *list = meta_get(object, "status", "conditions", NULL), *each;

@@ -120,6 +120,13 @@ yyjson_mut_doc *new_object(const struct schema_kind *kind);
 /* metadata.ownerReferences = [@owner as controller]. false: no memory. */
 must_check bool set_controller(yyjson_mut_doc *doc, yyjson_mut_val *object, const struct object *owner);
 
+/*
+ * A short hash of a value, for names: letters that make no words, as generated names have. @salt: another hash of the
+ * same, when the first is taken. false: no memory.
+ */
+enum { HASH_MAX = 16 };
+must_check bool value_hash(yyjson_val *value, int64_t salt, char out[static HASH_MAX]);
+
 /* The condition of this type in status.conditions, or NULL. */
 yyjson_val *condition_of(yyjson_val *object, const char *type);
 bool condition_is(yyjson_val *object, const char *type, const char *status);

@@ -9,6 +9,8 @@
 	X(replicaset_controller)                                                                             \
 	X(replication_controller)                                                                            \
 	X(cronjob_controller)                                                                                \
+	X(statefulset_controller)                                                                            \
+	X(daemonset_controller)                                                                              \
 	X(job_controller)                                                                                    \
 	X(deployment_controller)                                                                             \
 	X(endpointslice_controller)                                                                          \

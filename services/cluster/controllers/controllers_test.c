@@ -30,19 +30,6 @@ static const char web[] =
 
 static const struct want four = {4, "NewReplicaSetAvailable"};
 
-static void set_image(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *image)
-{
-	yyjson_mut_val *list = meta_mut_get(root, "spec", "template", "spec", "containers", NULL);
-
-	assert_true(meta_put(doc, yyjson_mut_arr_get_first(list), "image", yyjson_mut_strcpy(doc, image)));
-}
-
-static void set_replicas(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *n)
-{
-	assert_true(meta_put(
-		doc, yyjson_mut_obj_get(root, "spec"), "replicas", yyjson_mut_int(doc, *(const int *)n)));
-}
-
 static void make_web(void)
 {
 	add_node("a", "4");

@@ -204,35 +204,10 @@ static bool adopt_orphan(const struct object *o, void *arg)
 
 /* ---- the set of the present template */
 
-/* Letters that make no words, as in generated names. */
-static void safe_text(char out[16], uint32_t n)
-{
-	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
-	char digits[16];
-	size_t i;
-
-	snprintf(digits, sizeof(digits), "%u", n);
-	for (i = 0; digits[i]; i++)
-		out[i] = letters[(unsigned char)digits[i] % (sizeof(letters) - 1)];
-	out[i] = 0;
-}
-
 /* A short hash of the template: the set's suffix, and the label that keeps its pods apart from those of other sets. */
-static bool template_hash(const struct deployment *d, char out[16])
+static bool template_hash(const struct deployment *d, char out[HASH_MAX])
 {
-	size_t len;
-	char *text = yyjson_val_write(json_obj(d->spec, "template"), 0, &len);
-	uint32_t h = 2166136261u;
-
-	if (!text)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)text[i]) * 16777619u;
-	for (int i = 0; d->collisions && i < 8; i++)
-		h = (h ^ (d->collisions >> (8 * i) & 0xff)) * 16777619u;
-	free(text);
-	safe_text(out, h);
-	return true;
+	return value_hash(json_obj(d->spec, "template"), d->collisions, out);
 }
 
 static int64_t next_revision(const struct deployment *d)
@@ -315,7 +290,7 @@ static void make_set(struct deployment *d)
 	struct turn *t = d->t;
 	int64_t replicas = rollout_first_replicas(&d->rollout);
 	yyjson_mut_doc *doc = NULL;
-	char hash[16], name[300];
+	char hash[HASH_MAX], name[300];
 
 	if (!template_hash(d, hash)) {
 		turn_failed(t);

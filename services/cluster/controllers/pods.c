@@ -117,6 +117,7 @@ static void claim(struct turn *t, const struct object *pod, registry_modifier *f
 struct collect {
 	struct turn *t;
 	const struct selector *selector;
+	bool (*mine)(const struct turn *t, const struct object *pod); /* NULL: all */
 	struct pods *out;
 	size_t cap;
 	bool failed;
@@ -154,14 +155,21 @@ static bool adopt_orphan(const struct object *o, void *arg)
 {
 	struct collect *c = arg;
 
-	if (!object_controller(o) && !o->deleted && selector_matches(c->selector, object_label_of, o))
+	if (!object_controller(o) && !o->deleted && selector_matches(c->selector, object_label_of, o) &&
+		(!c->mine || c->mine(c->t, o)))
 		claim(c->t, o, adopt);
 	return true;
 }
 
 bool pods_of(struct turn *t, const struct selector *selector, struct pods *out)
 {
-	struct collect c = {.t = t, .selector = selector, .out = out};
+	return pods_of_mine(t, selector, NULL, out);
+}
+
+bool pods_of_mine(struct turn *t, const struct selector *selector,
+	bool (*mine)(const struct turn *t, const struct object *pod), struct pods *out)
+{
+	struct collect c = {.t = t, .selector = selector, .mine = mine, .out = out};
 
 	*out = (struct pods){0};
 	registry_each_owned(t->r, t->object->uid, collect_owned, &c);

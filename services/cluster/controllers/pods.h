@@ -35,6 +35,9 @@ struct pods {
  * Adopting and letting go are writes of the turn; such pods are counted from the next turn on. false: no memory.
  */
 must_check bool pods_of(struct turn *t, const struct selector *selector, struct pods *out);
+/* The same, but only those are adopted that @mine says yes to. */
+must_check bool pods_of_mine(struct turn *t, const struct selector *selector,
+	bool (*mine)(const struct turn *t, const struct object *pod), struct pods *out);
 void pods_fini(struct pods *p);
 
 /* Ready for at least so long. */

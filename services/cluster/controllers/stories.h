@@ -347,6 +347,19 @@ story_part bool no_pods(const void *arg)
 	return !registry_count(r, kind("v1", "Pod")) && !registry_count(r, kind("apps/v1", "ReplicaSet"));
 }
 
+story_part void set_image(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *image)
+{
+	yyjson_mut_val *list = meta_mut_get(root, "spec", "template", "spec", "containers", NULL);
+
+	assert_true(meta_put(doc, yyjson_mut_arr_get_first(list), "image", yyjson_mut_strcpy(doc, image)));
+}
+
+story_part void set_replicas(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *n)
+{
+	assert_true(meta_put(
+		doc, yyjson_mut_obj_get(root, "spec"), "replicas", yyjson_mut_int(doc, *(const int *)n)));
+}
+
 #define STORY(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 #endif
