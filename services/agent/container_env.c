@@ -147,8 +147,9 @@ static int check_source(struct maker *m, enum source_kind kind, yyjson_val *ref)
 	if (json_bool(ref, "optional"))
 		return 1;
 	error = sources_error(m->p->sources, text, sizeof(text));
-	return error && strstr(error, name) ? wrong(m, "%s", error)
-					    : wrong(m, "%s \"%s\" not found", word_of(kind), name);
+	return strstr(error, name) && !strstr(error, "not found")
+		       ? wrong(m, "%s", error)
+		       : wrong(m, "%s \"%s\" not found", word_of(kind), name);
 }
 
 static bool add_key(const char *key, void *arg)

@@ -26,7 +26,7 @@ static bool is_address(const char *text)
 	return inet_pton(AF_INET, text, any) == 1 || inet_pton(AF_INET6, text, any) == 1;
 }
 
-bool network_take(struct pod *p, yyjson_val *root)
+bool pod_network_take(struct pod *p, yyjson_val *root)
 {
 	yyjson_val *list = json_arr(root, "IPs");
 	const char *first = yyjson_get_str(yyjson_arr_get(list, 0)),
@@ -91,7 +91,7 @@ static void on_answer(int status, const char *why, yyjson_val *root, void *arg)
 		snprintf(text, sizeof(text), "the network service does not answer on " NETWORK_SOCKET ": %s",
 			why);
 		why = text;
-	} else if (!why && status == 200 && !network_take(p, root)) {
+	} else if (!why && status == 200 && !pod_network_take(p, root)) {
 		why = "the network service gave it no address";
 	}
 	a->done(p, why);
@@ -116,7 +116,7 @@ static void call(struct pod *p, const char *method, yyjson_mut_doc *doc, network
 	}
 }
 
-void network_attach(struct pod *p, network_done *done)
+void pod_network_attach(struct pod *p, network_done *done)
 {
 	yyjson_mut_doc *doc = request(p);
 
@@ -127,7 +127,7 @@ void network_attach(struct pod *p, network_done *done)
 	yyjson_mut_doc_free(doc);
 }
 
-void network_detach(struct pod *p, network_done *done)
+void pod_network_detach(struct pod *p, network_done *done)
 {
 	call(p, "DELETE", NULL, done);
 }

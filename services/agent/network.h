@@ -19,10 +19,10 @@ struct pod;
 typedef void network_done(struct pod *p, const char *why);
 
 /* The pod has its addresses in ip and ip2 afterwards. */
-void network_attach(struct pod *p, network_done *done);
-void network_detach(struct pod *p, network_done *done);
+void pod_network_attach(struct pod *p, network_done *done);
+void pod_network_detach(struct pod *p, network_done *done);
 
 /* Reads {"IPs": [...]} into the pod. false: there is no address in it. */
-bool network_take(struct pod *p, yyjson_val *root);
+bool pod_network_take(struct pod *p, yyjson_val *root);
 
 #endif

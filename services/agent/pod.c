@@ -402,7 +402,7 @@ static void bring_up(struct pod *p)
 		make_sandbox(p);
 	} else if (!p->networked && !on_host_network(p)) {
 		p->busy = true;
-		network_attach(p, on_network);
+		pod_network_attach(p, on_network);
 	} else if (services_known(p->agent->services)) {
 		pod_run_containers(p);
 	}

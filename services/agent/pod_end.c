@@ -170,7 +170,7 @@ static void stop_sandbox(struct pod *p)
 
 	if (!p->network_given_back && !json_bool(p->spec, "hostNetwork")) {
 		p->busy = true;
-		network_detach(p, on_detached);
+		pod_network_detach(p, on_detached);
 		return;
 	}
 	snprintf(target, sizeof(target), "/wherry/v1/pods/%s/stop?t=0", p->uid);

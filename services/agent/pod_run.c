@@ -34,9 +34,13 @@ static int64_t raise_backoff(struct pod_container *c)
 	return ms;
 }
 
+/* What may be put right at any moment is tried again at the same pace, the rest each time later. */
 static void fail(struct pod *p, struct pod_container *c, const char *reason, const char *why)
 {
-	raise_backoff(c);
+	if (strncmp(reason, "CreateContainer", 15) != 0)
+		raise_backoff(c);
+	else
+		c->backoff_ms = POD_BACKOFF_MIN_MS;
 	c->not_before_ms = loop_now_ms(p->agent->loop) + c->backoff_ms;
 	wait_as(c, reason, why);
 	agent_event(p->agent, p->root, true, "Failed", "Error: %s", strstr(reason, "Image") ? reason : why);

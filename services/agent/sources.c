@@ -325,9 +325,16 @@ static struct sources *sources_new(struct pod *p)
 	return NULL;
 }
 
+/* All are asked for before one that fails counts. */
+static void count(enum sources_state one, bool *waiting, bool *failed)
+{
+	*waiting |= one == SOURCES_WAITING;
+	*failed |= one == SOURCES_FAILED;
+}
+
 enum sources_state sources_ready(struct pod *p)
 {
-	enum sources_state all = SOURCES_READY;
+	bool waiting = false, failed = false;
 	struct sources *s;
 
 	if (!p->agent->objects && objects_new(&p->agent->objects, p->agent->loop, p->agent->api))
@@ -338,21 +345,11 @@ enum sources_state sources_ready(struct pod *p)
 	/* Again, for ephemeral containers that came later. */
 	if (!s || !gather(s, p->spec))
 		return SOURCES_FAILED;
-	for (struct source *each = s->first; each; each = each->next) {
-		enum sources_state one = source_state(s, each);
-
-		if (one == SOURCES_FAILED)
-			return one;
-		all = one == SOURCES_WAITING ? one : all;
-	}
-	for (struct token *t = s->tokens; t; t = t->next) {
-		enum sources_state one = token_state(s, t);
-
-		if (one == SOURCES_FAILED)
-			return one;
-		all = one == SOURCES_WAITING ? one : all;
-	}
-	return all;
+	for (struct source *each = s->first; each; each = each->next)
+		count(source_state(s, each), &waiting, &failed);
+	for (struct token *t = s->tokens; t; t = t->next)
+		count(token_state(s, t), &waiting, &failed);
+	return waiting ? SOURCES_WAITING : failed ? SOURCES_FAILED : SOURCES_READY;
 }
 
 const char *sources_error(const struct sources *s, char *buf, size_t size)
