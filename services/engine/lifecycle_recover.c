@@ -71,8 +71,9 @@ static void recover_running(struct container *c)
 }
 
 /*
- * The engine died between "starting" and "running". What init has seen end has run; of what init holds the
- * runtime says whether its gate is open; anything else is undone.
+ * The engine died between "starting" and "running". What init has seen end has run, unless it ended before its gate was
+ * opened: it is killed with the runtime that sets it up. Of what init holds the runtime says whether its gate is open;
+ * anything else is undone.
  */
 static void recover_starting(struct container *c)
 {
@@ -80,6 +81,10 @@ static void recover_starting(struct container *c)
 
 	if (!l)
 		return;
+	if (l->has_early && start_at_gate(c)) {
+		life_on_start_step(c, -EIO, "the engine was restarted while it started this container");
+		return;
+	}
 	if (l->has_early) {
 		life_now_running(c);
 		return;

@@ -437,8 +437,8 @@ void start_begin(struct start **out, struct container *c, start_done *done)
 
 /* ---- after an engine restart */
 
-/* The runtime renames this before it opens the gate: what has none and has ended has run. */
-static bool at_gate(const struct container *c)
+/* The runtime renames this before it opens the gate. */
+bool start_at_gate(const struct container *c)
 {
 	cleanup(freep) char *fifo = text_make("%s/%s/exec.fifo", c->e->runtime_root, c->id);
 
@@ -453,7 +453,7 @@ static void on_probed(void *arg, int status, const char *output)
 	bool runs = state && !strcmp(state, "running") && s->c->pidfd >= 0 && s->c->io;
 	/* It may have ended since init was asked about it, and its exit is on its way. Undone now, its exit would be lost,
 	 * and whoever asks for its start again would have it run twice. */
-	bool has_run = state && !strcmp(state, "stopped") && !at_gate(s->c);
+	bool has_run = state && !strcmp(state, "stopped") && !start_at_gate(s->c);
 
 	s->job = NULL;
 	yyjson_doc_free(doc);

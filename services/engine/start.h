@@ -20,6 +20,8 @@ typedef void start_done(struct container *c, int err, const char *msg);
 
 /* *out is set at once, also on failure (which done() reports); NULL only without memory, after done(). */
 void start_begin(struct start **out, struct container *c, start_done *done);
+/* What has no gate any more and has ended has run; what is, or ended, at its gate has not. */
+bool start_at_gate(const struct container *c);
 /* After an engine restart: is the gate of this container open? done() gets 0 when it is. */
 void start_probe(struct start **out, struct container *c, start_done *done);
 /* Undoes everything; then lifecycle_released(). Works also for what was never begun, or half undone. */
