@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -11,6 +13,8 @@
 #include "init/machine.h"
 #include "init/shutdown.h"
 #include "init/services.h"
+#include "lib/file.h"
+#include "lib/last_exits.h"
 #include "lib/log.h"
 
 /* Longest for each phase: together four minutes, whatever hangs. A unit's shutdown-timeout is below the first. */
@@ -60,17 +64,38 @@ static bool childless(void)
 	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
+/* Exits that no engine was there to write down: the next boot's finds them. Without any, an older file stays. */
+static void save_exits(const struct exits *x)
+{
+	cleanup(freep) char *text = NULL;
+	struct initctl_exit exit;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int err = f ? 0 : -ENOMEM;
+
+	for (uint64_t seq = 0; f && exits_next(x, seq, "container/", &exit); seq = exit.seq)
+		last_exits_print(f, &exit);
+	if (f && (ferror(f) | fclose(f)))
+		err = -ENOMEM;
+	if (!err && len)
+		err = file_replace(AT_FDCWD, LAST_EXITS_PATH, text, len, 0600);
+	if (err)
+		log_errno(-err, "op=save-exits path=%s", LAST_EXITS_PATH);
+}
+
 static void begin_unmount(struct shutdown *s)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		save_exits(s->exits);
 		machine_unmount();
 		_exit(0);
 	}
 	if (pid < 0) {
 		/* Not even one process: do it here, the watchdog bounds it. */
 		log_errno(errno, "op=fork");
+		save_exits(s->exits);
 		machine_unmount();
 		enter(s, SHUTDOWN_END);
 		return;

@@ -30,6 +30,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "lib/json.h"
+#include "lib/last_exits.h"
 #include "engine/lifecycle.h"
 #include "engine/network.h"
 #include "engine/pod.h"
@@ -256,10 +257,15 @@ int engine_open(struct engine *e)
 	if (err)
 		return err;
 	supervisor_replay(e);
+	if (e->booted)
+		lifecycle_last_boot(e, LAST_EXITS_PATH);
 	execs_settle(e);
 	lifecycle_autostart(e);
 	pods_recover(e);
 	supervisor_sweep(e, known);
+	/* Each of them is on disk now, durably. */
+	if (e->booted && unlink(LAST_EXITS_PATH) < 0 && errno != ENOENT)
+		log_errno(errno, "op=last-exits path=%s", LAST_EXITS_PATH);
 	err = disk_replace(e->run_dir, "booted", "", 0, 0644, 0);
 	if (!err)
 		err = http_server_new(&e->http, e->loop, api_handle, e);

@@ -48,6 +48,8 @@ void lifecycle_exited(struct engine *e, const char *id, const struct initctl_exi
 
 /* At start of the engine: finish what the last one left unfinished. Exits arrive by themselves afterwards. */
 void lifecycle_recover(struct engine *e);
+/* On the first start since the node booted: exits that init wrote to @path on the last boot's way down. */
+void lifecycle_last_boot(struct engine *e, const char *path);
 /* After the exits were replayed: restart policies. */
 void lifecycle_autostart(struct engine *e);
 

@@ -16,7 +16,11 @@
 #include "engine/start.h"
 #include "engine/stdio.h"
 #include "engine/supervisor.h"
+#include "lib/last_exits.h"
 #include "lib/log.h"
+
+/* A line each for as many containers as init watches. */
+enum { LAST_EXITS_MAX = 4 << 20 };
 
 void lifecycle_exited(struct engine *e, const char *id, const struct initctl_exit *x)
 {
@@ -101,6 +105,33 @@ void lifecycle_recover(struct engine *e)
 			recover_running(c);
 		if (c->state != CONTAINER_STARTING && c->has_run)
 			health_resume(c);
+	}
+}
+
+/*
+ * Those that ended with the machine while there was no engine to see it. A line is taken for the run it is about only:
+ * lifecycle_exited() compares the pid, and the time tells a run of another boot that had the same one.
+ */
+void lifecycle_last_boot(struct engine *e, const char *path)
+{
+	cleanup(freep) char *text = NULL;
+	size_t len;
+	int err = disk_read(path, LAST_EXITS_MAX, &text, &len);
+
+	if (err && err != -ENOENT)
+		log_errno(-err, "op=last-exits path=%s", path);
+	if (err)
+		return;
+	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line;
+		line = strtok_r(NULL, "\n", &save)) {
+		struct initctl_exit x;
+		struct container *c;
+
+		if (!last_exits_parse(line, &x) || strncmp(x.name, "container/", 10) != 0)
+			continue;
+		if (!container_find(e, x.name + 10, &c) && c->pid == x.pid &&
+			x.exit_realtime_ns >= c->started_ns)
+			lifecycle_exited(e, x.name + 10, &x);
 	}
 }
 

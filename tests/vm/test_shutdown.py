@@ -88,6 +88,35 @@ def test_nothing_is_started_on_the_way_down(make_node):
     assert inspect(node, "late", "State.Status") == "created"
 
 
+def test_exits_are_kept_when_the_machine_goes_down_without_an_engine(make_node):
+    """Init sees them end and writes down how; the engine of the next boot takes it up, once."""
+    node = make_node()
+    node.boot()
+    started(node, "job", on_signal("job", "TERM", 41))
+    started(node, "early", on_signal("early", "TERM", 42))
+    started(node, "deaf", "trap '' TERM; echo deaf is up; while :; do sleep 0.2; done")
+    started(node, "again", on_signal("again", "TERM", 5), "--restart", "on-failure")
+    node.ssh("wherryctl stop engine; for p in $(cat /sys/fs/cgroup/docker/*/cgroup.procs); do "
+             "grep -q early /proc/$p/cmdline && kill -TERM $p; done; true")  # fmt: skip
+    node.stop()
+    node.boot()
+    codes = {name: inspect(node, name, "State.ExitCode") for name in ("job", "early", "deaf")}
+    assert codes == {"job": "41", "early": "42", "deaf": "137"}
+    assert inspect(node, "job", "State.Error") == ""
+    assert inspect(node, "job", "State.StartedAt") < inspect(node, "job", "State.FinishedAt")
+    assert eventually(lambda: inspect(node, "again", "State.Running") == "true", 60)
+    assert inspect(node, "again", "RestartCount") == "1"
+    assert sorted(seen(node, "saved")) == ["again", "early", "job"]
+    assert node.ssh("test -e /state/exits", check=False).returncode == 1
+    # A cut of the power leaves nothing to take up: nobody knows, and it says so.
+    node.docker("start", "job")
+    node.ssh("sync")
+    node.cut_power()
+    node.boot()
+    assert inspect(node, "job", "State.ExitCode") == "255"
+    assert inspect(node, "job", "State.Error") == "the node was restarted while the container ran"
+
+
 def test_a_restart_of_the_engine_touches_no_container(node):
     node.docker("run", "-d", "--name", "on", "wherry/hello", "sh", "-c", "trap 'exit 1' TERM INT PWR; while :; do sleep 0.2; done")
     try:
