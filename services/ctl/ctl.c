@@ -18,6 +18,7 @@ static const struct subcommand {
 	{"status", ctl_status, "", "what the machine is, what is up and what is not"},
 	{"banner", ctl_banner, "", "the same, for the console: 0 also when something is not up"},
 	{"services", ctl_verb, "", "every service and its state"},
+	{"store", ctl_store, "[PREFIX]", "names under which init keeps descriptors for services"},
 	{"logs", ctl_logs, "[-f] SERVICE", "what a service, init or the kernel said"},
 	{"start", ctl_verb, "SERVICE", ""},
 	{"stop", ctl_verb, "SERVICE", ""},

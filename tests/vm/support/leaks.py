@@ -12,7 +12,7 @@ KINDS = {
     " | grep -v -e dropbear -e '^-\\?sh$' -e '^find$' -e ash",
     "runtime state": "ls /run/runtime 2>/dev/null",
     "container directories": "ls /data/engine/containers 2>/dev/null",
-    "stored descriptors": "wherryctl store 2>/dev/null",
+    "stored descriptors": "wherryctl store | grep . || echo 'wherryctl store says nothing'",
     "engine descriptors": "ls /proc/$(pidof -s engine)/fd | wc -l",
 }
 
