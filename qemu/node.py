@@ -92,7 +92,7 @@ class Qmp:
         self.lines.readline()  # the greeting
         self.command("qmp_capabilities")
 
-    def command(self, name, **arguments):
+    def command(self, name, /, **arguments):
         self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         while True:
             line = self.lines.readline()

@@ -5,13 +5,15 @@
  * from, then volumes that carry our label.
  *
  * A stick may be found seconds after the kernel started, and nothing says that no more devices will come. So
- * a machine that has no other configuration waits for one, up to a fixed time after the kernel's start; one
- * that was set up before, whose boot disk has a STATE, does not wait.
+ * a machine that has no other configuration waits for one, up to a time after the kernel's start that depends on what
+ * may still come: hubs power their ports and ask them one by one, and a stick that has been found may still be slow to
+ * show its disk. One that was set up before, whose boot disk has a STATE, does not wait.
  */
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,7 +30,12 @@
 #define FW_CFG_NAME "opt/wherry/config"
 #define FW_CFG_PATH "/sys/firmware/qemu_fw_cfg/by_name/" FW_CFG_NAME "/raw"
 
-enum { BOOT_DISK_WAIT_MS = 20 * 1000, DEVICES_UNTIL_MS = 5 * 1000 };
+#define USB_DEVICES "/sys/bus/usb/devices"
+
+enum { BOOT_DISK_WAIT_MS = 20 * 1000 };
+
+/* How long to look for volumes, in ms since the kernel's start. */
+enum { DEVICES_UNTIL_MS = 5 * 1000, USB_UNTIL_MS = 12 * 1000, USB_DISK_UNTIL_MS = 30 * 1000 };
 
 static const char *const esp_names[] = {"machine.yaml", NULL};
 static const char *const volume_names[] = {"machine.yaml", "user-data", NULL};
@@ -153,15 +160,53 @@ static int64_t since_boot_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static int wait_for_volume(struct config_source *out, int64_t until_ms)
+static bool any_path(const char *pattern)
+{
+	glob_t found;
+	bool any = !glob(pattern, GLOB_NOSORT, NULL, &found);
+
+	globfree(&found);
+	return any;
+}
+
+/* A USB interface for mass storage (class 8) that has no disk yet: its medium is being asked. */
+static bool usb_disk_comes(void)
+{
+	glob_t all;
+	bool comes = false;
+
+	if (glob(USB_DEVICES "/*:*/bInterfaceClass", GLOB_NOSORT, NULL, &all))
+		all.gl_pathc = 0;
+	for (size_t i = 0; i < all.gl_pathc && !comes; i++) {
+		cleanup(freep) char *class = NULL;
+		char disk[300];
+		size_t len;
+
+		snprintf(disk, sizeof(disk), "%.*s/host*/target*/*/block/*",
+			(int)(strrchr(all.gl_pathv[i], '/') - all.gl_pathv[i]), all.gl_pathv[i]);
+		comes = !file_read(AT_FDCWD, all.gl_pathv[i], 16, &class, &len) && !strncmp(class, "08", 2) &&
+			!any_path(disk);
+	}
+	globfree(&all);
+	return comes;
+}
+
+static int64_t until_ms(void)
+{
+	if (usb_disk_comes())
+		return USB_DISK_UNTIL_MS;
+	return any_path(USB_DEVICES "/usb*") ? USB_UNTIL_MS : DEVICES_UNTIL_MS;
+}
+
+static int wait_for_volume(struct config_source *out, bool set_up)
 {
 	cleanup(closep) int events = disk_uevents();
 
 	for (;;) {
 		int rc = find_volume(out);
 
-		if (rc == CONFIG_FOUND || events < 0 ||
-			!disk_uevents_wait(events, until_ms - since_boot_ms()))
+		if (rc == CONFIG_FOUND || events < 0 || set_up ||
+			!disk_uevents_wait(events, until_ms() - since_boot_ms()))
 			return rc;
 	}
 }
@@ -177,5 +222,5 @@ int config_find(struct config_source *out)
 		log_errno(errno, "path=/run/config op=mkdir");
 	if (find_boot(out, &set_up) == CONFIG_FOUND)
 		return CONFIG_FOUND;
-	return wait_for_volume(out, set_up ? 0 : DEVICES_UNTIL_MS);
+	return wait_for_volume(out, set_up);
 }

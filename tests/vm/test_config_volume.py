@@ -2,12 +2,15 @@
 """Where a machine configuration is found when nobody hands one over: on the boot partition, and on volumes that carry
 our label or cloud-init's."""
 
+import re
 import subprocess
+import threading
+import time
 
 import pytest
 
 from support import clients
-from support.node import eventually
+from support.node import eventually, qemu_node
 
 NAME = "from-a-volume"
 
@@ -34,8 +37,23 @@ def cdrom(folder, label, name, text):
     return ["--qemu", drive, "--qemu", "-device ide-cd,drive=cd"]
 
 
+def fat_image(folder, label, name, text):
+    image, content = folder / "stick.img", folder / name
+    content.write_text(text)
+    with open(image, "wb") as f:
+        f.truncate(4 << 20)
+    subprocess.run([*clients.command("mformat", "image"), "-i", image, "-v", label, "::"], check=True)
+    subprocess.run([*clients.command("mcopy", "image"), "-i", image, content, f"::{name}"], check=True)
+    return image
+
+
+def fat(folder, label, name, text):
+    image = fat_image(folder, label, name, text)
+    return ["--qemu", f"-drive if=none,id=fat,format=raw,readonly=on,file={image} -device virtio-blk-pci,drive=fat"]
+
+
 @pytest.mark.parametrize("make, label, name", [
-    (iso, "cidata", "user-data"), (cdrom, "WHERRY", "machine.yaml"),
+    (iso, "cidata", "user-data"), (cdrom, "WHERRY", "machine.yaml"), (fat, "WHERRY", "machine.yaml"), (fat, "CIDATA", "user-data"),
 ])  # fmt: skip
 def test_configuration_on_a_volume(make_node, tmp_path, make, label, name):
     node = make_node()
@@ -51,6 +69,24 @@ def test_configuration_on_a_volume(make_node, tmp_path, make, label, name):
     assert node.docker("run", "--rm", "wherry/hello", "true").returncode == 0
 
 
+def test_a_slow_stick_is_waited_for(make_node, tmp_path):
+    """A USB stick that shows itself eight seconds after the machine was switched on."""
+    node = make_node()
+    image = fat_image(tmp_path, "WHERRY", "machine.yaml", write_config(node))
+    node.extra = ["--config", "none", "--qemu",
+                  f"-S -device qemu-xhci -drive if=none,id=stick,format=raw,readonly=on,file={image}"]  # fmt: skip
+    boot = threading.Thread(target=node.boot)
+    boot.start()
+    assert eventually(lambda: (node.state / "monitor.sock").exists(), 30)
+    monitor = qemu_node.Qmp(node.state)
+    monitor.command("cont")
+    time.sleep(8)
+    monitor.command("device_add", driver="usb-storage", drive="stick")
+    monitor.close()
+    boot.join()
+    assert node.ssh("hostname").strip() == NAME
+
+
 def test_a_volume_of_another_label_is_left_alone(make_node, tmp_path):
     node = make_node()
     text = write_config(node)
@@ -60,6 +96,16 @@ def test_a_volume_of_another_label_is_left_alone(make_node, tmp_path):
     node.extra = ["--config", "none", *iso(tmp_path, "backup", "machine.yaml", text)]
     node.boot()
     assert node.ssh("hostname").strip() == name != NAME
+
+
+def test_wrong_configuration_on_a_volume_is_named(make_node, tmp_path):
+    node = make_node()
+    node.boot()
+    node.stop()
+    node.extra = ["--config", "none", *fat(tmp_path, "WHERRY", "machine.yaml", "version: 1\nhostnam: x\n")]
+    node.boot()
+    status = node.ssh("wherryctl status", check=False).stdout
+    assert re.search(r"machine\.yaml:2:1: .*hostnam", status), status
 
 
 def test_configuration_on_the_boot_partition(make_node, tmp_path):
