@@ -231,6 +231,12 @@ const struct netcfg_interface *netcfg_bond_of(const struct netcfg *c, const char
 	return NULL;
 }
 
+/* A card that has the name of a VLAN or bond is not that. */
+static bool is_kind(const struct netcfg_interface *i, const char *kind)
+{
+	return i->vlan_id ? !strcmp(kind, "vlan") : i->n_members ? !strcmp(kind, "bond") : true;
+}
+
 const struct netcfg_interface *netcfg_match(const struct netcfg *c, const struct link *l)
 {
 	/* The address that is burnt in, because a bond gives its own to its members. */
@@ -241,7 +247,8 @@ const struct netcfg_interface *netcfg_match(const struct netcfg *c, const struct
 		if (c->interfaces[i].has_mac && !memcmp(c->interfaces[i].mac, mac, LINK_MAC_LEN))
 			return &c->interfaces[i];
 	for (size_t i = 0; i < c->n_interfaces; i++)
-		if (!c->interfaces[i].has_mac && !strcmp(c->interfaces[i].name, l->name))
+		if (!c->interfaces[i].has_mac && !strcmp(c->interfaces[i].name, l->name) &&
+			is_kind(&c->interfaces[i], l->kind))
 			return &c->interfaces[i];
 	/* Only hardware is taken unasked: bridges and pairs belong to whoever made them. */
 	return !c->n_interfaces && hardware ? &netcfg_default : NULL;

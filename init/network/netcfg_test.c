@@ -55,6 +55,9 @@ static void test_everything(void **state)
 	assert_null(netcfg_match(&c, &l));
 	snprintf(l.name, sizeof(l.name), "v5");
 	assert_ptr_equal(netcfg_match(&c, &l), &c.interfaces[1]);
+	l.kind[0] = '\0'; /* a card that happens to be called like the VLAN */
+	l.mac[5]++;
+	assert_null(netcfg_match(&c, &l));
 	assert_ptr_equal(netcfg_bond_of(&c, "eth2"), &c.interfaces[2]);
 	assert_null(netcfg_bond_of(&c, "eth3"));
 	netcfg_fini(&c);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +78,11 @@ static void say_what_is_missing(const struct network *w, bool log)
 			n = n->next;
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", c->mac[0], c->mac[1], c->mac[2],
 			c->mac[3], c->mac[4], c->mac[5]);
-		if (!n)
+		if (!n && (c->vlan_id || c->n_members) && if_nametoindex(c->name))
+			missing(f, log, c->name,
+				c->vlan_id ? "there is a device of this name and it is no VLAN"
+					   : "there is a device of this name and it is no bond");
+		else if (!n)
 			missing(f, log, c->has_mac ? mac : c->name,
 				"configured, but there is no such device");
 	}
