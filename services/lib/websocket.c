@@ -77,8 +77,10 @@ static int begin_frame(struct websocket *w)
 		return -EPROTO;
 	if (!control && (w->op > WEBSOCKET_BINARY || w->in_message != (w->op == WEBSOCKET_CONTINUATION)))
 		return -EPROTO;
-	if (!control)
+	if (!control) {
+		w->first |= w->op != WEBSOCKET_CONTINUATION;
 		w->in_message = !fin;
+	}
 	w->in_frame = true;
 	w->at = 0;
 	w->control_len = 0;
@@ -134,6 +136,7 @@ int websocket_feed(struct websocket *w, void *buf, size_t len)
 		w->at = (uint32_t)((w->at + n) & 3);
 		if (n && w->op < WEBSOCKET_CLOSE) {
 			w->data(w, p, n);
+			w->first = false;
 		} else if (n) {
 			memcpy(w->control + w->control_len, p, n);
 			w->control_len += n;

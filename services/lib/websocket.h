@@ -36,6 +36,7 @@ struct websocket {
 	uint32_t at;	  /* how far into the mask */
 	unsigned char op; /* of the frame */
 	bool in_frame, in_message, closed;
+	bool first; /* for data(): what it gets begins a message */
 	unsigned char control[WEBSOCKET_CONTROL_MAX];
 	size_t control_len;
 	/* Payload of text and binary messages, unmasked in place, in pieces. */
