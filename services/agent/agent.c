@@ -20,6 +20,7 @@
 #include "agent/network.h"
 #include "agent/node.h"
 #include "agent/pods.h"
+#include "agent/server.h"
 #include "agent/services.h"
 #include "applets.h"
 #include "lib/file.h"
@@ -146,7 +147,7 @@ static int start(struct agent *a, const struct options *o)
 		err = pods_start(&a->pods, a);
 	if (!err)
 		services_on_known(a->services, pods_services_known, a->pods);
-	return err;
+	return err ? err : server_start(&a->server, a);
 }
 
 /* ---- credentials grow old: whoever takes them up anew is a new process */

@@ -15,6 +15,7 @@ struct loop;
 struct node;
 struct objects;
 struct pods;
+struct server;
 struct services;
 
 struct agent {
@@ -36,6 +37,7 @@ struct agent {
 	struct objects *objects; /* owned by sources.c: ConfigMaps and Secrets of all pods */
 	struct events *events;
 	struct services *services;
+	struct server *server;
 };
 
 /*

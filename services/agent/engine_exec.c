@@ -17,9 +17,9 @@ static yyjson_mut_doc *body_of(const struct engine_exec *x)
 
 	if (ok)
 		yyjson_mut_doc_set_root(doc, root);
-	ok = ok && yyjson_mut_obj_add_bool(doc, root, "AttachStdin", x->stdin) &&
-	     yyjson_mut_obj_add_bool(doc, root, "AttachStdout", x->stdout) &&
-	     yyjson_mut_obj_add_bool(doc, root, "AttachStderr", x->stderr) &&
+	ok = ok && yyjson_mut_obj_add_bool(doc, root, "AttachStdin", x->in) &&
+	     yyjson_mut_obj_add_bool(doc, root, "AttachStdout", x->out) &&
+	     yyjson_mut_obj_add_bool(doc, root, "AttachStderr", x->err) &&
 	     yyjson_mut_obj_add_bool(doc, root, "Tty", x->tty);
 	if (ok && x->command) {
 		ok = json_copy(doc, root, "Cmd", x->command);

@@ -14,7 +14,7 @@ struct http_client;
 
 struct engine_exec {
 	const char *container;
-	bool stdin, stdout, stderr, tty;
+	bool in, out, err, tty;
 	const char *const *argv; /* n; or */
 	size_t n;
 	yyjson_val *command; /* a list of strings */

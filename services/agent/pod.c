@@ -13,6 +13,7 @@
 #include "agent/images.h"
 #include "agent/network.h"
 #include "agent/pod.h"
+#include "agent/probes.h"
 #include "agent/services.h"
 #include "agent/sources.h"
 #include "agent/volumes.h"
@@ -135,6 +136,7 @@ int pod_set(struct pod *p, yyjson_val *object)
 		p->deleting = true;
 	/* Whoever said so, a final phase is final. */
 	p->finished |= is_final(root);
+	volumes_refresh(p); /* its labels may be in files */
 	pod_wake(p);
 	return 0;
 }
@@ -214,6 +216,7 @@ void agent_pod_free(struct pod *p)
 	for (size_t i = 0; i < p->n_containers; i++)
 		container_fini(&p->containers[i]);
 	free(p->containers);
+	probes_free(p->probes);
 	volumes_free(p->volumes);
 	sources_free(p->sources);
 	yyjson_doc_free(p->doc);

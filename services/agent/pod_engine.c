@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/pod.h"
+#include "agent/probes.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -221,6 +222,7 @@ static void looked(struct looking *l)
 	looking_free(l);
 	p->busy = false;
 	p->look_again = !same;
+	probes_update(p);
 	pod_wake(p);
 }
 

@@ -186,9 +186,9 @@ int remote_accept(struct remote **out, struct loop *l, struct http_req *req, con
 	if (!r)
 		return -ENOMEM;
 	*r = (struct remote){.loop = l, .events = events, .arg = arg, .channel = -1};
-	r->wanted[REMOTE_STDIN] = wants->stdin;
-	r->wanted[REMOTE_STDOUT] = wants->stdout;
-	r->wanted[REMOTE_STDERR] = wants->stderr && !wants->tty;
+	r->wanted[REMOTE_STDIN] = wants->in;
+	r->wanted[REMOTE_STDOUT] = wants->out;
+	r->wanted[REMOTE_STDERR] = wants->err && !wants->tty;
 	r->wanted[REMOTE_ERROR] = true;
 	r->wanted[REMOTE_RESIZE] = wants->tty;
 	err = wire_accept(&r->wire, req, offers, array_len(offers), &wire_events, r);

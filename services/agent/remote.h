@@ -37,7 +37,7 @@ struct remote_events {
 };
 
 struct remote_wants {
-	bool stdin, stdout, stderr, tty;
+	bool in, out, err, tty;
 };
 
 /**

@@ -306,7 +306,7 @@ static void on_upgraded(struct http_call *call, struct stream *stream, void *arg
 			(void)!stream_write(stream, iov[i].iov_base, iov[i].iov_len);
 		byteq_skip(&s->early, len);
 	}
-	if (s->input_ended || !s->wants.stdin)
+	if (s->input_ended || !s->wants.in)
 		stream_shutdown(stream);
 	if (s->sized)
 		send_size(s);
@@ -340,7 +340,7 @@ static void on_ready(void *arg)
 		snprintf(target, sizeof(target),
 			"/v1.51/containers/%s/attach?stream=1&stdin=%d&stdout=%d&stderr=%d&detachKeys="
 			"ctrl-%%40%%2Cctrl-%%5E%%2Cctrl-%%40%%2Cctrl-%%5E%%2Cctrl-%%40%%2Cctrl-%%5E",
-			s->container, s->wants.stdin, s->wants.stdout, s->wants.stderr);
+			s->container, s->wants.in, s->wants.out, s->wants.err);
 	} else {
 		int n = snprintf(body, sizeof(body), "{\"Detach\":false,\"Tty\":%s%s",
 			s->wants.tty ? "true" : "false", s->wants.tty && s->sized ? ",\"ConsoleSize\":" : "");
@@ -433,12 +433,12 @@ static struct session *begin(
 		.r = r,
 		.wants = {flag(r, "input"), flag(r, "output"), flag(r, "error"), flag(r, "tty")}};
 	snprintf(s->container, sizeof(s->container), "%s", (*c)->now.id);
-	if (!s->wants.stdin && !s->wants.stdout && !s->wants.stderr) {
+	if (!s->wants.in && !s->wants.out && !s->wants.err) {
 		free(s);
 		server_refuse(r, 400, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr");
 		return NULL;
 	}
-	s->wants.stderr &= !s->wants.tty;
+	s->wants.err &= !s->wants.tty;
 	http_on_closed(r, on_left, s);
 	return s;
 }
@@ -461,8 +461,8 @@ void server_exec(struct server *sv, struct http_req *r, const char *rest)
 		return;
 	s->raw = s->wants.tty;
 	if (engine_exec_create(&s->call, s->engine,
-		    &(struct engine_exec){s->container, s->wants.stdin, s->wants.stdout, s->wants.stderr,
-			    s->wants.tty, argv, n, NULL},
+		    &(struct engine_exec){s->container, s->wants.in, s->wants.out, s->wants.err, s->wants.tty,
+			    argv, n, NULL},
 		    on_created, s)) {
 		s->call = NULL;
 		end(s);
@@ -479,6 +479,6 @@ void server_attach(struct server *sv, struct http_req *r, const char *rest)
 		return;
 	s->attach = true;
 	s->raw = json_bool(c->spec, "tty");
-	s->wants.stdin &= json_bool(c->spec, "stdin");
+	s->wants.in &= json_bool(c->spec, "stdin");
 	take_over(s);
 }

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A command in the container: made, started, read to the end of its output, asked for its exit code. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/engine_exec.h"
+#include "agent/handler_int.h"
+#include "lib/http_client.h"
+#include "lib/json.h"
+
+static void on_look(int status, const char *why, yyjson_val *root, void *arg)
+{
+	struct handler_run *h = arg;
+	int64_t code = json_int(root, "ExitCode", -1);
+
+	h->call = NULL;
+	if (why) {
+		handler_finish(h, false, "%s", why);
+	} else if (code < 0 && json_bool(root, "Running")) {
+		/* Its output has ended; its exit is told a moment later. */
+		if (engine_exec_look(&h->call, h->engine, h->exec, on_look, h))
+			handler_finish(h, false, "out of memory");
+	} else {
+		*h->exec = 0; /* nothing is left to be killed */
+		while (h->output && h->why[h->output - 1] == '\n')
+			h->output--;
+		h->why[h->output] = 0;
+		if (code && !h->output)
+			snprintf(h->why, sizeof(h->why), "the command ended with exit code %lld",
+				(long long)code);
+		handler_finish(h, !code, NULL);
+	}
+}
+
+static void put(int stream, const void *buf, size_t len, void *arg)
+{
+	struct handler_run *h = arg;
+	size_t room = HANDLER_OUTPUT_MAX - h->output, n = len < room ? len : room;
+
+	memcpy(h->why + h->output, buf, n);
+	h->output += n;
+}
+
+static void on_data(struct http_call *call, const void *buf, size_t len, void *arg)
+{
+	struct handler_run *h = arg;
+
+	if (http_call_status(call) != 200)
+		put(1, buf, len, h);
+	else
+		(void)!frames_feed(
+			&h->frames, buf, len, put, h); /* what is none of its frames is not shown */
+}
+
+static void on_done(struct http_call *call, int err, const char *why, void *arg)
+{
+	struct handler_run *h = arg;
+	int status = http_call_status(call);
+
+	h->call = NULL;
+	if (err)
+		handler_finish(h, false, "%s", why);
+	else if (status != 200)
+		handler_finish(h, false, NULL);
+	else if (engine_exec_look(&h->call, h->engine, h->exec, on_look, h))
+		handler_finish(h, false, "out of memory");
+}
+
+static const struct http_call_events events = {.data = on_data, .done = on_done};
+
+static void on_created(int status, const char *why, yyjson_val *root, void *arg)
+{
+	static const char body[] = "{\"Detach\":false,\"Tty\":false}";
+	struct handler_run *h = arg;
+	const char *id = json_text(root, "Id");
+	char target[128];
+	struct http_request rq = {.method = "POST",
+		.target = target,
+		.content_type = "application/json",
+		.body = body,
+		.len = sizeof(body) - 1,
+		.timeout_ms = -1};
+
+	h->call = NULL;
+	if (why || !id) {
+		handler_finish(h, false, "%s", why ? why : "the engine's answer has no id");
+		return;
+	}
+	snprintf(h->exec, sizeof(h->exec), "%s", id);
+	snprintf(target, sizeof(target), "/v1.51/exec/%s/start", id);
+	if (http_call_start(&h->call, h->engine, &rq, &events, h))
+		handler_finish(h, false, "out of memory");
+}
+
+int handler_exec(struct handler_run *h, const char *container, yyjson_val *exec)
+{
+	yyjson_val *command = json_arr(exec, "command");
+
+	if (!yyjson_arr_size(command)) {
+		handler_finish(h, false, "exec has no command");
+		return 0;
+	}
+	return engine_exec_create(&h->call, h->engine,
+		&(struct engine_exec){.container = container, .out = true, .err = true, .command = command},
+		on_created, h);
+}
