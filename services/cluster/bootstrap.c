@@ -15,6 +15,7 @@
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "lib/kube_names.h"
 #include "lib/log.h"
 
 struct boot {
@@ -42,6 +43,13 @@ static const struct first {
 		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
 		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"$SERVICE\",\"clusterIPs\":[\"$SERVICE\"],\"sessionAffinity\":\"None\","
 		"\"ports\":[{\"name\":\"https\",\"protocol\":\"TCP\",\"port\":443,\"targetPort\":$PORT}]}}"},
+	{"", "services", "kube-system", "kube-dns", false,
+		"{\"metadata\":{\"name\":\"kube-dns\",\"labels\":{\"k8s-app\":\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\","
+		"\"kubernetes.io/name\":\"KubeDNS\"}},"
+		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"" KUBE_DNS_ADDRESS
+		"\",\"clusterIPs\":[\"" KUBE_DNS_ADDRESS "\"],\"sessionAffinity\":\"None\","
+		"\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":53,\"targetPort\":53},"
+		"{\"name\":\"dns-tcp\",\"protocol\":\"TCP\",\"port\":53,\"targetPort\":53}]}}"},
 	{"", "endpoints", "default", "kubernetes", true,
 		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},"
 		"\"subsets\":[{\"addresses\":[{\"ip\":\"$ADDRESS\"}],\"ports\":[{\"name\":\"https\",\"port\":$PORT,\"protocol\":"

@@ -28,15 +28,13 @@
 #include "lib/file.h"
 #include "lib/initctl.h"
 #include "lib/json.h"
+#include "lib/kube_names.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/own_address.h"
 #include "lib/tls.h"
 
 enum { CONFIG_MAX = 4 << 20, CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
-
-#define SERVICE_ADDRESS "10.96.0.1"
-#define SERVICE_CIDR	"10.96.0.0/12"
 
 struct cluster {
 	const char *data_dir, *run_dir, *config_path;
@@ -172,7 +170,7 @@ static int open_authority(struct cluster *c)
 		.cert = json_text(ca, "cert"),
 		.key = json_text(ca, "key"),
 		.hostname = c->hostname,
-		.service_address = SERVICE_ADDRESS,
+		.service_address = KUBE_API_ADDRESS,
 		.names = names,
 		.port = c->port};
 	size_t i, max;
@@ -220,8 +218,9 @@ static int make_dir(const char *path)
 
 static int open_all(struct cluster *c)
 {
-	struct registry_options registry = {
-		.loop = c->loop, .data_dir = c->memory ? NULL : c->data_dir, .service_cidr = SERVICE_CIDR};
+	struct registry_options registry = {.loop = c->loop,
+		.data_dir = c->memory ? NULL : c->data_dir,
+		.service_cidr = KUBE_SERVICE_CIDR};
 	struct access_options access;
 	struct api_options api;
 	cleanup(freep) char *why = NULL;
@@ -290,7 +289,7 @@ static int start(struct cluster *c)
 		return err;
 	o = (struct bootstrap_options){.registry = c->registry,
 		.access = c->access,
-		.service_address = SERVICE_ADDRESS,
+		.service_address = KUBE_API_ADDRESS,
 		.address = c->address,
 		.port = c->port};
 	cluster_bootstrap(&o, on_bootstrapped, c);

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "engine/network_int.h"
+#include "lib/dns_ask.h"
 #include "lib/fault.h"
 #include "lib/log.h"
 #include "lib/netns.h"
@@ -439,7 +440,9 @@ int networks_open(struct networks **out, struct loop *loop, const char *dir, con
 	ns->dir = ns->run = -1;
 	ns->route = ns->filter = NETLINK_CLOSED;
 	ns->host_resolv = "/run/resolv.conf";
-	r = make_dir(dir, &ns->dir);
+	r = dns_asker_new(&ns->asker, loop);
+	if (!r)
+		r = make_dir(dir, &ns->dir);
 	if (!r)
 		r = make_dir(run, &ns->run);
 	if (!r)
@@ -457,6 +460,7 @@ void networks_close(struct networks *ns)
 	if (!ns)
 		return;
 	network_dns_close(ns);
+	dns_asker_free(ns->asker);
 	while (ns->endpoints) {
 		struct network_endpoint *e = ns->endpoints;
 

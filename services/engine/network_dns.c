@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "engine/network_dns_int.h"
@@ -23,18 +22,7 @@ enum {
 	ADDRESSES_MAX = 256,
 	TTL_S = 60,	      /* a container that is made anew has another address */
 	ANSWER_MAX = 8 << 10, /* room for ADDRESSES_MAX over TCP */
-	CONNS_MAX = 16,	      /* a container */
-	IDLE_MS = 10000,
-};
-
-/* A client's connection: queries one after the other, each behind its length (RFC 1035 4.2.2). */
-struct network_dns_conn {
-	struct network_resolver *r;
-	struct stream *stream; /* owned */
-	struct loop_timer idle;
-	uint8_t buf[DNS_PREFIX + DNS_QUERY_MAX];
-	size_t len;
-	struct network_dns_conn *next;
+	BACKLOG = 16,
 };
 
 bool network_names_served(const struct network *n)
@@ -132,158 +120,20 @@ static bool has_way_out(struct network_resolver *r)
 	return false;
 }
 
-static void handle(
-	struct network_resolver *r, const struct network_dns_client *client, const uint8_t *msg, size_t len)
+static void handle(const struct dns_client *client, const uint8_t *msg, size_t len,
+	const struct dns_question *q, void *arg)
 {
+	struct network_resolver *r = arg;
 	uint8_t out[ANSWER_MAX];
-	struct dns_question q;
-	size_t n;
+	size_t n = answer_here(r, msg, q, out, client->conn ? sizeof(out) : DNS_UDP_MAX);
 
-	/* No answer to what is no question: nobody can be made to talk to himself. */
-	if (dns_question(&q, msg, len) < 0)
-		return;
-	n = answer_here(r, msg, &q, out, client->conn ? sizeof(out) : DNS_UDP_MAX);
 	/* A name is a message too: an internal network sends none outside. */
 	if (!n && !has_way_out(r))
-		n = dns_answer_none(out, sizeof(out), msg, &q, DNS_NXDOMAIN);
+		n = dns_answer_none(out, sizeof(out), msg, q, DNS_NXDOMAIN);
 	if (n)
-		network_dns_reply(r, client, out, n);
+		dns_server_reply(client, out, n);
 	else
-		network_dns_ask(r, msg, len, &q, client);
-}
-
-/* ---- clients */
-
-/* What a client does not get it asks for again. */
-void network_dns_reply(
-	struct network_resolver *r, const struct network_dns_client *to, const void *msg, size_t len)
-{
-	uint8_t prefix[DNS_PREFIX] = {(uint8_t)(len >> 8), (uint8_t)len};
-	const struct iovec iov[] = {
-		{.iov_base = prefix, .iov_len = sizeof(prefix)},
-		{.iov_base = (void *)(uintptr_t)msg, .iov_len = len},
-	};
-
-	if (to->conn) {
-		/* A client that does not read has its queue, bounded by the queries it may have under way. */
-		(void)!stream_writev(to->conn->stream, iov, array_len(iov));
-		return;
-	}
-	if (sendto(r->udp, msg, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to->from,
-		    sizeof(to->from)) < 0 &&
-		errno != EAGAIN && errno != ECONNREFUSED)
-		log_errno(errno, "container=%.12s op=dns-reply", r->container);
-}
-
-static void on_datagram(struct loop_io *io, uint32_t events)
-{
-	struct network_resolver *r = container_of(io, struct network_resolver, udp_io);
-	struct network_dns_client client = {0};
-	uint8_t msg[DNS_QUERY_MAX];
-	socklen_t size = sizeof(client.from);
-	ssize_t len = recvfrom(
-		r->udp, msg, sizeof(msg), MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&client.from, &size);
-
-	if (len >= 0 && len <= (ssize_t)sizeof(msg) && size == sizeof(client.from))
-		handle(r, &client, msg, (size_t)len);
-}
-
-static void conn_free(struct network_dns_conn *c)
-{
-	struct network_dns_conn **at = &c->r->conns;
-
-	while (*at && *at != c)
-		at = &(*at)->next;
-	if (*at)
-		*at = c->next;
-	c->r->n_conns--;
-	network_dns_forget(c->r, c);
-	loop_timer_del(&c->idle);
-	stream_free(c->stream);
-	free(c);
-}
-
-static void on_idle(struct loop_timer *t)
-{
-	conn_free(container_of(t, struct network_dns_conn, idle));
-}
-
-static void on_conn_end(struct stream *s, void *arg)
-{
-	const struct network_dns_conn *c = arg;
-
-	/* Answers to what it has asked still go out; with others under way it ends when it is idle. */
-	if (!network_dns_busy(c->r, c))
-		stream_shutdown(s);
-}
-
-static void on_conn_closed(struct stream *s, int err, void *arg)
-{
-	conn_free(arg);
-}
-
-static bool stay(struct network_dns_conn *c)
-{
-	struct loop *l = c->r->ns->loop;
-
-	return stream_pending(c->stream) < STREAM_LOW_MARK &&
-	       loop_timer_set(l, &c->idle, loop_now_ms(l) + IDLE_MS, on_idle) == 0;
-}
-
-static void on_conn_data(struct stream *s, const void *buf, size_t len, void *arg)
-{
-	struct network_dns_conn *c = arg;
-	const struct network_dns_client client = {.conn = c};
-	const uint8_t *in = buf;
-
-	while (len) {
-		size_t n = sizeof(c->buf) - c->len < len ? sizeof(c->buf) - c->len : len;
-
-		memcpy(c->buf + c->len, in, n);
-		c->len += n;
-		in += n;
-		len -= n;
-		while (c->len >= DNS_PREFIX) {
-			size_t want = DNS_PREFIX + ((size_t)c->buf[0] << 8 | c->buf[1]);
-
-			if (want > sizeof(c->buf) || !stay(c)) {
-				conn_free(c);
-				return;
-			}
-			if (c->len < want)
-				break;
-			handle(c->r, &client, c->buf + DNS_PREFIX, want - DNS_PREFIX);
-			memmove(c->buf, c->buf + want, c->len - want);
-			c->len -= want;
-		}
-	}
-}
-
-static void on_conn(struct loop_io *io, uint32_t events)
-{
-	static const struct stream_events how = {
-		.data = on_conn_data, .eof = on_conn_end, .closed = on_conn_closed};
-	struct network_resolver *r = container_of(io, struct network_resolver, tcp_io);
-	int fd = accept4(r->tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct network_dns_conn *c;
-
-	if (fd < 0)
-		return;
-	c = r->n_conns < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
-	if (!c) {
-		close(fd);
-		return;
-	}
-	c->r = r;
-	if (stream_new(&c->stream, r->ns->loop, fd, NULL, &how, c) < 0) {
-		free(c);
-		return;
-	}
-	c->next = r->conns;
-	r->conns = c;
-	r->n_conns++;
-	if (!stay(c))
-		conn_free(c);
+		network_dns_ask(r, msg, len, q, client);
 }
 
 /* ---- coming and going */
@@ -350,7 +200,7 @@ static int listen_in(int netns, int type, uint16_t *port)
 	if (r < 0)
 		return r;
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-		(type == SOCK_STREAM && listen(fd, CONNS_MAX) < 0) ||
+		(type == SOCK_STREAM && listen(fd, BACKLOG) < 0) ||
 		getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return -errno;
 	*port = ntohs(sa.sin_port);
@@ -359,29 +209,23 @@ static int listen_in(int netns, int type, uint16_t *port)
 
 static int open_resolver(struct network_resolver *r, int netns)
 {
-	int rc;
+	int rc, tcp, udp = rc = listen_in(netns, SOCK_DGRAM, &r->udp_port);
 
-	r->udp = rc = listen_in(netns, SOCK_DGRAM, &r->udp_port);
 	if (rc < 0)
 		return rc;
-	r->tcp = rc = listen_in(netns, SOCK_STREAM, &r->tcp_port);
-	if (rc < 0)
+	tcp = rc = listen_in(netns, SOCK_STREAM, &r->tcp_port);
+	if (rc < 0) {
+		close(udp);
 		return rc;
-	rc = loop_io_add(r->ns->loop, &r->udp_io, r->udp, EPOLLIN, on_datagram);
-	if (!rc)
-		rc = loop_io_add(r->ns->loop, &r->tcp_io, r->tcp, EPOLLIN, on_conn);
+	}
+	rc = dns_server_new(&r->server, r->ns->loop, udp, tcp, handle, r);
 	return rc ? rc : add_rule(r, netns);
 }
 
 static void free_resolver(struct network_resolver *r)
 {
-	while (r->conns)
-		conn_free(r->conns);
-	network_dns_forget(r, NULL);
-	loop_io_del(&r->udp_io);
-	loop_io_del(&r->tcp_io);
-	closep(&r->udp);
-	closep(&r->tcp);
+	network_dns_forget(r);
+	dns_server_free(r->server);
 	free(r);
 }
 
@@ -396,7 +240,6 @@ int network_dns_join(struct networks *ns, const struct network_endpoint *e, int 
 	if (!r)
 		return -ENOMEM;
 	r->ns = ns;
-	r->udp = r->tcp = -1;
 	memcpy(r->container, e->container, sizeof(r->container));
 	rc = open_resolver(r, netns);
 	if (rc < 0) {

@@ -19,7 +19,7 @@ struct networks {
 	struct network_endpoint *endpoints; /* owned */
 	struct netlink route, filter;	    /* this node's namespace */
 	struct network_resolver *resolvers; /* owned; network_dns.c */
-	struct ipaddr dns_last_good;	    /* the nameserver that answered last */
+	struct dns_asker *asker;	    /* owned; of nameservers */
 	const char *host_resolv;	    /* /run/resolv.conf; tests have their own */
 	int (*netns)(
 		const char *container, void *arg); /* networks_restore() has the contract; NULL before it */

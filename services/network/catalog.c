@@ -13,17 +13,17 @@
 #include "lib/kube.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "network/catalog.h"
+#include "network/catalog_int.h"
 
-enum { SLOTS = 4096, KINDS = 2 };
+enum { SLOTS = 4096 };
 
 struct catalog {
 	struct loop *loop;
 	const char *node;
 	const struct catalog_events *events;
 	void *arg;
-	struct kube_reflector *reflectors[KINDS]; /* owned: Services, EndpointSlices */
-	bool read[KINDS];			  /* lists of this round */
+	struct kube_reflector *reflectors[CATALOG_KINDS]; /* owned: Services, EndpointSlices */
+	bool read[CATALOG_KINDS];			  /* lists of this round */
 	bool known;
 	uint64_t round;
 	struct service *slots[SLOTS]; /* owned */
@@ -298,18 +298,18 @@ static void synced(struct catalog *s, size_t kind, bool (*sweep)(struct service 
 		return;
 	s->read[kind] = true;
 	catalog_each(s, sweep, s);
-	s->known |= s->read[0] && s->read[1];
+	s->known |= s->read[CATALOG_SERVICES] && s->read[CATALOG_SLICES];
 	loop_defer(s->loop, &s->tell, tell);
 }
 
 static void on_services(void *arg)
 {
-	synced(arg, 0, sweep_service);
+	synced(arg, CATALOG_SERVICES, sweep_service);
 }
 
 static void on_slices(void *arg)
 {
-	synced(arg, 1, sweep_slices);
+	synced(arg, CATALOG_SLICES, sweep_slices);
 }
 
 bool catalog_known(const struct catalog *s)
@@ -317,24 +317,27 @@ bool catalog_known(const struct catalog *s)
 	return s->known;
 }
 
+const struct kube_reflector_events catalog_reflections[CATALOG_KINDS] = {
+	[CATALOG_SERVICES] = {.change = on_service, .synced = on_services},
+	[CATALOG_SLICES] = {.change = on_slice, .synced = on_slices},
+};
+
 int catalog_follow(struct catalog *s, struct kube *k)
 {
-	static const struct kube_reflector_events service_events = {.change = on_service,
-							  .synced = on_services},
-						  slice_events = {.change = on_slice, .synced = on_slices};
-	int r;
+	static const char *const paths[CATALOG_KINDS] = {[CATALOG_SERVICES] = "/api/v1/services",
+		[CATALOG_SLICES] = "/apis/discovery.k8s.io/v1/endpointslices"};
+	int r = 0;
 
 	catalog_unfollow(s);
 	s->round++;
-	r = kube_reflect(&s->reflectors[0], k, "/api/v1/services", "", &service_events, s);
-	return r < 0 ? r
-		     : kube_reflect(&s->reflectors[1], k, "/apis/discovery.k8s.io/v1/endpointslices", "",
-			       &slice_events, s);
+	for (size_t i = 0; i < CATALOG_KINDS && !r; i++)
+		r = kube_reflect(&s->reflectors[i], k, paths[i], "", &catalog_reflections[i], s);
+	return r;
 }
 
 void catalog_unfollow(struct catalog *s)
 {
-	for (size_t i = 0; i < KINDS; i++) {
+	for (size_t i = 0; i < CATALOG_KINDS; i++) {
 		kube_reflector_free(take(s->reflectors[i]));
 		s->read[i] = false;
 	}

@@ -23,6 +23,7 @@
 #include "lib/loop.h"
 #include "lib/privilege.h"
 #include "network/catalog.h"
+#include "network/cluster_dns.h"
 #include "network/host.h"
 #include "network/node.h"
 #include "network/podnet.h"
@@ -40,6 +41,7 @@ struct cluster_network {
 	struct podnet *pods;
 	struct catalog *catalog;
 	struct service_rules_table *rules;
+	struct cluster_dns *dns;
 
 	/* While there is a cluster: */
 	struct kube *kube;
@@ -178,6 +180,19 @@ static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 	loop_quit(l, 0);
 }
 
+static int serve_names(struct cluster_network *c)
+{
+	const struct cluster_dns_options o = {.loop = c->loop,
+		.catalog = c->catalog,
+		.address = KUBE_DNS_ADDRESS,
+		.domain = KUBE_CLUSTER_DOMAIN,
+		.service_range = KUBE_SERVICE_CIDR,
+		.pod_range = KUBE_POD_CIDR,
+		.resolv_conf = "/run/resolv.conf"};
+
+	return cluster_dns_open(&c->dns, &o);
+}
+
 static int start(struct cluster_network *c)
 {
 	static const struct catalog_events events = {
@@ -202,6 +217,8 @@ static int start(struct cluster_network *c)
 	if (!r)
 		r = catalog_new(&c->catalog, c->loop, c->node, &events, c);
 	if (!r)
+		r = serve_names(c);
+	if (!r)
 		r = http_server_new(&c->http, c->loop, podnet_api_handle, c->pods);
 	if (!r)
 		r = http_server_listen_unix(c->http, c->socket, 0600);
@@ -218,6 +235,7 @@ static void close_all(struct cluster_network *c)
 	if (c->catalog)
 		leave(c);
 	http_server_free(c->http);
+	cluster_dns_close(c->dns);
 	service_rules_free(c->rules);
 	catalog_free(c->catalog);
 	podnet_close(c->pods);

@@ -18,6 +18,7 @@
 #include "cluster/registry/services.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
+#include "lib/kube_names.h"
 #include "lib/log.h"
 
 enum { PORTS_MAX = 128, CLAIMS_MAX = PORTS_MAX + 8, DYNAMIC_MAX = 65536 };
@@ -129,7 +130,7 @@ int services_open(struct services **out, struct registry *r)
 		return -ENOMEM;
 	s->port_min = r->opts.node_port_min ? r->opts.node_port_min : 30000;
 	s->port_max = r->opts.node_port_max ? r->opts.node_port_max : 32767;
-	err = read_range(s, r->opts.service_cidr ? r->opts.service_cidr : "10.96.0.0/12");
+	err = read_range(s, r->opts.service_cidr ? r->opts.service_cidr : KUBE_SERVICE_CIDR);
 	if (!err)
 		err = claims_new(&s->addresses);
 	if (!err)
