@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulling: a real registry, every kind of layer, and registries that lie. What is refused leaves nothing behind."""
 
+import random
 import tarfile
-import time
 import urllib.request
 
 import pytest
 
 from support import clients, leaks, oci, webimage
 from support.node import eventually
+from support.powercut import RecordedDisk
 from support.registry import LyingRegistry, Registry, machine_yaml
 
 
@@ -192,19 +193,35 @@ def test_redirect_to_link_local_is_refused(node, liar):
 
 def test_power_cut_in_a_pull_is_redone(make_node, registry, tmp_path):
     """The plug is pulled while layers arrive; the next boot has no half layer, and the pull works."""
+    dice = random.Random(11)
     config = tmp_path / "machine.yaml"
     config.write_text(machine_yaml(registry))
-    node = make_node(extra=["--config", str(config), "--guest-forward", registry.forward])
+    options = ["--config", str(config), "--guest-forward", registry.forward]
+    disk = tmp_path / "disk.img"
+    with open(disk, "wb") as f:
+        f.truncate(1 << 30)
+    node = make_node(extra=[*options, "--disk", str(disk)])
     ref = registry.push("lib/nginx", "cut", webimage.nginx())
-    for cut_after in (0.3, 1.5):
-        node.boot()
-        node.docker("login", "-u", "boat", "-p", "oars", registry.address)
-        pull = node.docker_popen("pull", ref)
-        time.sleep(cut_after)
-        node.cut_power()
-        pull.kill()
-        pull.wait()
     node.boot()
-    assert node.ssh("ls /data/engine/staging 2>/dev/null | wc -l").strip() == "0"
+    node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+    node.stop()
+
+    record = RecordedDisk(disk)
+    node.extra = [*options, *record.options()]
+    node.boot()
+    begin = record.read()
     node.docker("pull", ref, timeout=300)
-    assert node.docker("run", "--rm", "--entrypoint", "/usr/sbin/nginx", ref, "-v").returncode == 0
+    node.ssh("sync")
+    end = record.read()
+    node.cut_power()
+    writes = record.writes(begin, end)
+    assert len(writes) > 20
+    node.extra = [*options, "--disk", str(disk)]
+    for moment in sorted(dice.sample(writes, 3)):
+        record.cut(disk, moment, dice)
+        node.boot()
+        assert node.ssh("ls /data/engine/staging 2>/dev/null | wc -l").strip() == "0"
+        node.docker("pull", ref, timeout=300)
+        assert node.docker("run", "--rm", "--entrypoint", "/usr/sbin/nginx", ref, "-v").returncode == 0
+        node.cut_power()
+    record.remove()
