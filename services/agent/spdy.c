@@ -134,8 +134,12 @@ static void control(struct spdy *s, unsigned type, const unsigned char *body, si
 
 void spdy_reply(struct spdy *s, uint32_t id)
 {
-	/* zlib's header once; then a stored block: how long, its complement, and "no headers" */
-	static const unsigned char begin[] = {0x78, 0x01}, block[] = {0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0};
+	/*
+	 * zlib's header once; then a stored block: how long, its complement, and "no headers"; then an empty one, which
+	 * is what makes a reader (Go's) hand out what it has.
+	 */
+	static const unsigned char begin[] = {0x78, 0x01},
+				   block[] = {0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 	unsigned char body[4 + sizeof(begin) + sizeof(block)];
 	size_t n = 4;
 

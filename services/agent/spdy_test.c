@@ -152,8 +152,8 @@ static void test_streams(void **state)
 		feed_pieces(reset, sizeof(reset), piece);
 		assert_non_null(strstr(seen, "open 1 error 8080\nopen 3 data 8080\ndata 3 hello"));
 		assert_non_null(strstr(seen, "eof 3\nreset 1\n"));
-		/* two replies, the first with the head of a zlib stream, and the ping's echo */
-		assert_int_equal(sent_len, (8 + 4 + 2 + 9) + (8 + 4 + 9) + sizeof(ping));
+		/* two replies, the first with the head of a zlib stream, each with a flush; and the ping's echo */
+		assert_int_equal(sent_len, (8 + 4 + 2 + 14) + (8 + 4 + 14) + sizeof(ping));
 		assert_memory_equal(sent + sent_len - sizeof(ping), ping, sizeof(ping));
 		deflateEnd(&z);
 		spdy_free(session);
@@ -180,6 +180,8 @@ static void test_replies_inflate(void **state)
 		assert_int_equal(inflate(&z, Z_SYNC_FLUSH), Z_OK);
 		assert_int_equal(sizeof(text) - z.avail_out, 4);
 		assert_memory_equal(text, "\0\0\0\0", 4);
+		/* the mark at which a reader hands out what it has */
+		assert_memory_equal(sent + at + 8 + len - 5, "\0\0\0\xff\xff", 5);
 		at += 8 + len;
 	}
 	inflateEnd(&z);

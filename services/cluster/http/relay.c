@@ -72,24 +72,28 @@ static void fail(struct relay *r, const char *why)
 
 /* ---- the answer */
 
-static void on_head(struct http_call *call, int status, void *arg)
+static void pass_headers(struct relay *r, const struct http_call *call)
 {
 	static const char *const passed[] = {"Location", "ETag", "Last-Modified", "Cache-Control",
 		"Content-Encoding", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol",
 		"X-Stream-Protocol-Version", "Set-Cookie", "Vary"};
+
+	for (size_t i = 0; i < array_len(passed); i++) {
+		const char *value = http_call_header(call, passed[i]);
+
+		if (value && http_set_header(r->q->http, passed[i], value))
+			log_warn("api op=relay to=%s header=%s msg=\"left out\"", r->where, passed[i]);
+	}
+}
+
+static void on_head(struct http_call *call, int status, void *arg)
+{
 	struct relay *r = arg;
 	struct request *q = r->q;
 
 	if (!q || !q->http)
 		return;
-	for (size_t i = 0; i < array_len(passed); i++) {
-		const char *value = http_call_header(call, passed[i]);
-
-		if (value && http_set_header(q->http, passed[i], value))
-			log_warn("api op=relay to=%s header=%s msg=\"left out\"", r->where, passed[i]);
-	}
-	if (status == 101)
-		return;
+	pass_headers(r, call);
 	r->started = true;
 	q->api->served[status / 100 < 6 ? status / 100 : 5]++;
 	http_reply_start(q->http, status, http_call_header(call, "Content-Type"));
@@ -188,6 +192,7 @@ static void on_upgraded(struct http_call *call, struct stream *stream, void *arg
 		stream_free(stream);
 		return;
 	}
+	pass_headers(r, call);
 	request_ref(q);
 	q->own_free = NULL;
 	r->q = NULL;
