@@ -39,6 +39,9 @@ static const struct first {
 		"{\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,\"globalDefault\":false,"
 		"\"description\":\"Used for system critical pods that must run in the cluster, but can be moved to another "
 		"node if necessary.\"}"},
+	{"storage.k8s.io", "storageclasses", "", "local", false,
+		"{\"metadata\":{\"name\":\"local\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}},"
+		"\"provisioner\":\"wherry/local\",\"reclaimPolicy\":\"Delete\",\"volumeBindingMode\":\"WaitForFirstConsumer\"}"},
 	{"", "services", "default", "kubernetes", false,
 		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
 		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"$SERVICE\",\"clusterIPs\":[\"$SERVICE\"],\"sessionAffinity\":\"None\","

@@ -11,6 +11,8 @@
 	X(cronjob_controller)                                                                                \
 	X(statefulset_controller)                                                                            \
 	X(daemonset_controller)                                                                              \
+	X(claim_controller)                                                                                   \
+	X(volume_controller)                                                                                  \
 	X(job_controller)                                                                                    \
 	X(deployment_controller)                                                                             \
 	X(endpointslice_controller)                                                                          \

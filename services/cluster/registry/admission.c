@@ -9,6 +9,7 @@ const struct admission *const admissions[] = {
 	&admission_namespace,
 	&admission_pod,
 	&admission_job,
+	&admission_volume,
 	&admission_service,
 	&admission_escalation,
 	&admission_node,

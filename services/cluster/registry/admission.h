@@ -12,6 +12,8 @@ extern const struct admission admission_namespace;
 extern const struct admission admission_pod;
 /* Jobs have a selector and labels of their own. */
 extern const struct admission admission_job;
+/* Claims have a class; claims and volumes stay while they are in use. */
+extern const struct admission admission_volume;
 /* Services have addresses and node ports that nobody else has. */
 extern const struct admission admission_service;
 /* Nobody gives what he does not have: roles and bindings (access/escalation.c). */

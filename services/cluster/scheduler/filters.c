@@ -86,6 +86,16 @@ static const char *ports(struct cycle *c, const struct sched_node *n, char *buf,
 	return NULL;
 }
 
+/* Does a claim of this class get its volume where its first pod is? */
+static bool waits_for_pod(const struct registry *r, const char *class)
+{
+	const struct object *o = class ? registry_get(
+						 r, schema_find_kind("storage.k8s.io/v1", "StorageClass"), "", class)
+				       : NULL;
+
+	return o && strstr(o->json, "\"volumeBindingMode\":\"WaitForFirstConsumer\"");
+}
+
 /* Volumes that are bound to certain nodes, and claims that are not bound yet. */
 static const char *volumes(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
 {
@@ -96,7 +106,7 @@ static const char *volumes(struct cycle *c, const struct sched_node *n, char *bu
 		const char *claim = json_text(json_obj(each, "persistentVolumeClaim"), "claimName"), *name;
 		const struct object *pvc, *pv;
 		yyjson_val *terms;
-		bool wrong;
+		bool wrong, waits;
 
 		if (!claim)
 			continue;
@@ -112,7 +122,11 @@ static const char *volumes(struct cycle *c, const struct sched_node *n, char *bu
 		name = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "volumeName");
 		pv = name ? registry_get(c->registry, schema_find_kind("v1", "PersistentVolume"), "", name)
 			  : NULL;
+		waits = pv || waits_for_pod(c->registry,
+				      json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "storageClassName"));
 		yyjson_doc_free(doc);
+		if (!waits)
+			return "pod has unbound immediate PersistentVolumeClaims";
 		if (!pv)
 			continue; /* bound to where the pod will be */
 		doc = object_doc(pv);

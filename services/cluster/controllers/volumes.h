@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_VOLUMES_H
+#define CLUSTER_VOLUMES_H
+
+/*
+ * Claims and the volumes that meet them. Binding is two writes that can be read again: the volume names the claim
+ * (spec.claimRef with its uid), then the claim names the volume (spec.volumeName). Whoever finds the first without the second goes on.
+ *
+ * Volumes are made for claims of a class whose provisioner is LOCAL_PROVISIONER: a folder of one node, LOCAL_FOLDER/NAME, as a
+ * hostPath that is made when a pod first mounts it, pinned to that node. A folder of that place whose PersistentVolume is no more is the
+ * agent's to remove.
+ */
+
+#include "cluster/controllers/controller.h"
+
+#define LOCAL_PROVISIONER "wherry/local"
+#define LOCAL_FOLDER	  "/data/volumes"
+#define PROVISIONED_BY	  "pv.kubernetes.io/provisioned-by"
+#define BIND_COMPLETED	  "pv.kubernetes.io/bind-completed"
+#define BOUND_BY_US	  "pv.kubernetes.io/bound-by-controller"
+#define CLAIM_PROTECTION  "kubernetes.io/pvc-protection"
+#define VOLUME_PROTECTION "kubernetes.io/pv-protection"
+
+/* Does this volume's claimRef mean this claim: by name, and by uid where it says one? */
+bool volume_is_for(yyjson_val *volume, const struct object *claim);
+
+#endif
