@@ -136,6 +136,20 @@ static void written(const struct status *error, const struct object *object, voi
 	free(b);
 }
 
+/* The rules of all roles that say they aggregate to this one. */
+static bool make_sum(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *name)
+{
+	yyjson_mut_val *rule = meta_make(doc, root, "aggregationRule", NULL), *list, *each, *labels;
+	char label[128];
+
+	snprintf(label, sizeof(label), AGGREGATE "%s", name);
+	list = rule ? yyjson_mut_obj_add_arr(doc, rule, "clusterRoleSelectors") : NULL;
+	each = list ? yyjson_mut_arr_add_obj(doc, list) : NULL;
+	labels = each ? yyjson_mut_obj_add_obj(doc, each, "matchLabels") : NULL;
+	return labels &&
+	       yyjson_mut_obj_add(labels, yyjson_mut_strcpy(doc, label), yyjson_mut_str(doc, "true"));
+}
+
 static enum modify make_role(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct role *role = ((struct writing *)arg)->role;
@@ -159,6 +173,11 @@ static enum modify make_role(const struct object *old, yyjson_mut_doc **doc, str
 
 		if (!labels || !yyjson_mut_obj_add(
 				       labels, yyjson_mut_strcpy(*doc, label), yyjson_mut_str(*doc, "true")))
+			return MODIFY_FAIL;
+	}
+	if (role->sum && !yyjson_mut_obj_get(root, "aggregationRule")) {
+		changed = true;
+		if (!make_sum(*doc, root, role->name))
 			return MODIFY_FAIL;
 	}
 	rules = yyjson_mut_obj_get(root, "rules");

@@ -4,6 +4,7 @@
 
 /* The default roles as tables. Lists are texts with commas; "-" is the core group. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { ROLE_RULES_MAX = 24, ROLE_SUBJECTS_MAX = 3 };
@@ -14,8 +15,9 @@ struct role_rule {
 
 struct role {
 	const char *name;
-	const char *aggregates; /* admin, edit or view; NULL: none */
+	const char *aggregates; /* the role that its rules become part of: admin, edit or view; NULL: none */
 	struct role_rule rules[ROLE_RULES_MAX];
+	bool sum; /* its rules are those of the roles that aggregate to it, and nothing else */
 };
 
 struct role_binding {

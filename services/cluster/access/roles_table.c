@@ -48,9 +48,15 @@
 
 const struct role default_roles[] = {
 	{"cluster-admin", NULL, {{"*", "*", "*"}, {"*", .urls = "*"}}},
-	{"view", "edit", {VIEW_RULES}},
-	{"edit", "admin", {VIEW_RULES, EDIT_RULES}},
-	{"admin", NULL, {VIEW_RULES, EDIT_RULES, ADMIN_RULES}},
+	{"view", "edit", .sum = true},
+	{"edit", "admin", .sum = true},
+	{"admin", NULL, .sum = true},
+	{"system:aggregate-to-view", "view", {VIEW_RULES}},
+	{"system:aggregate-to-edit", "edit", {EDIT_RULES}},
+	{"system:aggregate-to-admin", "admin", {ADMIN_RULES}},
+	/* it gives what it does not have itself */
+	{"system:controller:clusterrole-aggregation-controller", NULL,
+		{{"escalate,get,list,patch,update,watch", "rbac.authorization.k8s.io", "clusterroles"}}},
 	{"system:discovery", NULL,
 		{{"get",
 			.urls = "/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/"}}},
@@ -149,6 +155,9 @@ const struct role_binding default_bindings[] = {
 		{USER_NAMED("system:kube-controller-manager")}},
 	{"system:kube-scheduler", "system:kube-scheduler", {USER_NAMED("system:kube-scheduler")}},
 	{"system:volume-scheduler", "system:volume-scheduler", {USER_NAMED("system:kube-scheduler")}},
+	{"system:controller:clusterrole-aggregation-controller",
+		"system:controller:clusterrole-aggregation-controller",
+		{{"ServiceAccount", "clusterrole-aggregation-controller", "kube-system"}}},
 	{"system:kube-dns", "system:kube-dns", {{"ServiceAccount", "kube-dns", "kube-system"}}},
 	{0},
 };

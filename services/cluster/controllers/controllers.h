@@ -16,6 +16,9 @@
 	X(job_controller)                                                                                    \
 	X(deployment_controller)                                                                             \
 	X(endpointslice_controller)                                                                          \
+	X(endpoints_controller)                                                                               \
+	X(disruption_controller)                                                                              \
+	X(aggregation_controller)                                                                             \
 	X(namespace_controller)                                                                              \
 	X(serviceaccount_controller)                                                                         \
 	X(root_ca_controller)                                                                                \

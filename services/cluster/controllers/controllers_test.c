@@ -185,6 +185,55 @@ static void test_endpoints_follow(void **state)
 	until("no slice without its service", no_slice, NULL);
 }
 
+/* The older form says the same, and who may be evicted follows from who is ready. */
+static void test_endpoints_and_budget(void **state)
+{
+	make_web();
+	create("v1", "Service", "default",
+		"{\"metadata\":{\"name\":\"web\"},\"spec\":{\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80,"
+		"\"targetPort\":\"http\"}]}}");
+	until("it has endpoints", SAYS("v1", "Endpoints", "web", "\"ports\":[{\"protocol\":\"TCP\",\"port\":8080}]"));
+	create("policy/v1", "PodDisruptionBudget", "default",
+		"{\"metadata\":{\"name\":\"web\"},\"spec\":{\"minAvailable\":\"50%\",\"selector\":{\"matchLabels\":{\"app\":"
+		"\"web\"}}}}");
+	until("two may go", SAYS("policy/v1", "PodDisruptionBudget", "web", "\"disruptionsAllowed\":2"));
+	assert_true(says((const char *const[]){"policy/v1", "PodDisruptionBudget", "web", "\"desiredHealthy\":2"}));
+	edit("apps/v1", "Deployment", "default", "web", set_replicas, &(int){2});
+	until("one may go", SAYS("policy/v1", "PodDisruptionBudget", "web", "\"disruptionsAllowed\":1"));
+	delete ("v1", "Service", "default", "web", PROPAGATE_BACKGROUND);
+	until("no endpoints without a service", GONE("v1", "Endpoints", "web"));
+}
+
+static bool sum_says(const void *text)
+{
+	return strstr(get("rbac.authorization.k8s.io/v1", "ClusterRole", "", "sum")->json, text);
+}
+
+static bool sum_lacks(const void *text)
+{
+	return !sum_says(text);
+}
+
+static void test_roles_that_are_sums(void **state)
+{
+	static const char role[] = "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"part\":\"of-sum\"}},\"rules\":[{\"verbs\":"
+				   "[\"%s\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}]}";
+	static const char *const parts[][2] = {{"a", "get"}, {"b", "list"}};
+	char json[400];
+
+	create("rbac.authorization.k8s.io/v1", "ClusterRole", "",
+		"{\"metadata\":{\"name\":\"sum\"},\"aggregationRule\":{\"clusterRoleSelectors\":[{\"matchLabels\":{\"part\":"
+		"\"of-sum\"}}]}}");
+	for (size_t i = 0; i < array_len(parts); i++) {
+		snprintf(json, sizeof(json), role, parts[i][0], parts[i][1]);
+		create("rbac.authorization.k8s.io/v1", "ClusterRole", "", json);
+	}
+	until("it has both rules", sum_says, "\"verbs\":[\"list\"]");
+	assert_true(sum_says("\"verbs\":[\"get\"]"));
+	delete ("rbac.authorization.k8s.io/v1", "ClusterRole", "", "b", PROPAGATE_BACKGROUND);
+	until("one has gone", sum_lacks, "\"verbs\":[\"list\"]");
+}
+
 static bool has_content(const void *arg)
 {
 	return get("v1", "ServiceAccount", "shop", "default") &&
@@ -251,9 +300,11 @@ static void test_preemption(void **state)
 	static const char *const bound[] = {"important", "\"nodeName\":\"a\""};
 
 	add_node("a", "4");
-	create_pod("one", "\"priority\":1");
+	create("scheduling.k8s.io/v1", "PriorityClass", "", "{\"metadata\":{\"name\":\"low\"},\"value\":1}");
+	create("scheduling.k8s.io/v1", "PriorityClass", "", "{\"metadata\":{\"name\":\"high\"},\"value\":100}");
+	create_pod("one", "\"priorityClassName\":\"low\"");
 	until("one runs", pod_says, (const char *const[]){"one", "\"nodeName\":\"a\""});
-	create_pod("important", "\"priority\":100");
+	create_pod("important", "\"priorityClassName\":\"high\"");
 	until("important takes its place", pod_says, bound);
 	assert_null(get("v1", "Pod", "default", "one"));
 }
@@ -286,6 +337,8 @@ int main(void)
 		STORY(test_deletion_takes_everything),
 		STORY(test_orphans_are_adopted),
 		STORY(test_endpoints_follow),
+		STORY(test_endpoints_and_budget),
+		STORY(test_roles_that_are_sums),
 		STORY(test_namespace_comes_and_goes),
 		STORY(test_scheduler_says_why),
 		STORY(test_preemption),

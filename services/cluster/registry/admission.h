@@ -10,6 +10,8 @@
 extern const struct admission admission_namespace;
 /* Pods run as a service account that exists, and have its token at hand; tolerations, quality of service. */
 extern const struct admission admission_pod;
+/* Pods have the priority of their class. */
+extern const struct admission admission_priority;
 /* Jobs have a selector and labels of their own. */
 extern const struct admission admission_job;
 /* Claims have a class; claims and volumes stay while they are in use. */
