@@ -51,7 +51,8 @@ static bool add_role(const struct object *o, void *arg)
 static void sync_role(struct turn *t)
 {
 	struct sum s = {.t = t};
-	yyjson_val *selectors = t->root ? meta_get(t->root, "aggregationRule", "clusterRoleSelectors", NULL) : NULL,
+	yyjson_val *selectors = t->root ? meta_get(t->root, "aggregationRule", "clusterRoleSelectors", NULL)
+					: NULL,
 		   *each;
 	size_t i, n;
 

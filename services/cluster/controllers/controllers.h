@@ -11,14 +11,15 @@
 	X(cronjob_controller)                                                                                \
 	X(statefulset_controller)                                                                            \
 	X(daemonset_controller)                                                                              \
-	X(claim_controller)                                                                                   \
-	X(volume_controller)                                                                                  \
+	X(claim_controller)                                                                                  \
+	X(volume_controller)                                                                                 \
 	X(job_controller)                                                                                    \
 	X(deployment_controller)                                                                             \
 	X(endpointslice_controller)                                                                          \
-	X(endpoints_controller)                                                                               \
-	X(disruption_controller)                                                                              \
-	X(aggregation_controller)                                                                             \
+	X(endpoints_controller)                                                                              \
+	X(disruption_controller)                                                                             \
+	X(aggregation_controller)                                                                            \
+	X(definition_controller)                                                                             \
 	X(namespace_controller)                                                                              \
 	X(serviceaccount_controller)                                                                         \
 	X(root_ca_controller)                                                                                \

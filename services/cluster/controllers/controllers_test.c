@@ -192,12 +192,14 @@ static void test_endpoints_and_budget(void **state)
 	create("v1", "Service", "default",
 		"{\"metadata\":{\"name\":\"web\"},\"spec\":{\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80,"
 		"\"targetPort\":\"http\"}]}}");
-	until("it has endpoints", SAYS("v1", "Endpoints", "web", "\"ports\":[{\"protocol\":\"TCP\",\"port\":8080}]"));
+	until("it has endpoints",
+		SAYS("v1", "Endpoints", "web", "\"ports\":[{\"protocol\":\"TCP\",\"port\":8080}]"));
 	create("policy/v1", "PodDisruptionBudget", "default",
 		"{\"metadata\":{\"name\":\"web\"},\"spec\":{\"minAvailable\":\"50%\",\"selector\":{\"matchLabels\":{\"app\":"
 		"\"web\"}}}}");
 	until("two may go", SAYS("policy/v1", "PodDisruptionBudget", "web", "\"disruptionsAllowed\":2"));
-	assert_true(says((const char *const[]){"policy/v1", "PodDisruptionBudget", "web", "\"desiredHealthy\":2"}));
+	assert_true(says(
+		(const char *const[]){"policy/v1", "PodDisruptionBudget", "web", "\"desiredHealthy\":2"}));
 	edit("apps/v1", "Deployment", "default", "web", set_replicas, &(int){2});
 	until("one may go", SAYS("policy/v1", "PodDisruptionBudget", "web", "\"disruptionsAllowed\":1"));
 	delete ("v1", "Service", "default", "web", PROPAGATE_BACKGROUND);
@@ -216,8 +218,9 @@ static bool sum_lacks(const void *text)
 
 static void test_roles_that_are_sums(void **state)
 {
-	static const char role[] = "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"part\":\"of-sum\"}},\"rules\":[{\"verbs\":"
-				   "[\"%s\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}]}";
+	static const char role[] =
+		"{\"metadata\":{\"name\":\"%s\",\"labels\":{\"part\":\"of-sum\"}},\"rules\":[{\"verbs\":"
+		"[\"%s\"],\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}]}";
 	static const char *const parts[][2] = {{"a", "get"}, {"b", "list"}};
 	char json[400];
 
@@ -301,7 +304,8 @@ static void test_preemption(void **state)
 
 	add_node("a", "4");
 	create("scheduling.k8s.io/v1", "PriorityClass", "", "{\"metadata\":{\"name\":\"low\"},\"value\":1}");
-	create("scheduling.k8s.io/v1", "PriorityClass", "", "{\"metadata\":{\"name\":\"high\"},\"value\":100}");
+	create("scheduling.k8s.io/v1", "PriorityClass", "",
+		"{\"metadata\":{\"name\":\"high\"},\"value\":100}");
 	create_pod("one", "\"priorityClassName\":\"low\"");
 	until("one runs", pod_says, (const char *const[]){"one", "\"nodeName\":\"a\""});
 	create_pod("important", "\"priorityClassName\":\"high\"");

@@ -62,7 +62,8 @@ static void add_owner(struct budget *b, const struct object *pod)
 
 	if (!o) {
 		if (!*b->failure)
-			snprintf(b->failure, sizeof(b->failure), "found no controllers for pod \"%s\"", pod->name);
+			snprintf(b->failure, sizeof(b->failure), "found no controllers for pod \"%s\"",
+				pod->name);
 		return;
 	}
 	for (size_t i = 0; i < b->n_owners; i++)
@@ -87,7 +88,8 @@ static bool is_disrupted(struct budget *b, const struct object *pod)
 	if (!when || left <= 0)
 		return false;
 	turn_again_in(b->t, left * 1000);
-	yyjson_mut_obj_add(b->disrupted, yyjson_mut_strcpy(b->doc, pod->name), yyjson_val_mut_copy(b->doc, when));
+	yyjson_mut_obj_add(
+		b->disrupted, yyjson_mut_strcpy(b->doc, pod->name), yyjson_val_mut_copy(b->doc, when));
 	return true;
 }
 
@@ -153,7 +155,8 @@ static void write_status(struct budget *b, int64_t expected, int64_t desired)
 
 static void sum_up(struct budget *b)
 {
-	yyjson_val *most = yyjson_obj_get(b->spec, "maxUnavailable"), *least = yyjson_obj_get(b->spec, "minAvailable");
+	yyjson_val *most = yyjson_obj_get(b->spec, "maxUnavailable"),
+		   *least = yyjson_obj_get(b->spec, "minAvailable");
 	int64_t expected = 0, desired;
 
 	for (size_t i = 0; i < b->n_owners; i++)
@@ -230,9 +233,7 @@ const struct controller_type disruption_controller = {
 	.api_version = "policy/v1",
 	.kind = "PodDisruptionBudget",
 	.sync = sync_budget,
-	.watches = {{"v1", "Pod", on_pod},
-		{"apps/v1", "Deployment", on_scaled},
-		{"apps/v1", "ReplicaSet", on_scaled},
-		{"apps/v1", "StatefulSet", on_scaled},
+	.watches = {{"v1", "Pod", on_pod}, {"apps/v1", "Deployment", on_scaled},
+		{"apps/v1", "ReplicaSet", on_scaled}, {"apps/v1", "StatefulSet", on_scaled},
 		{"v1", "ReplicationController", on_scaled}},
 };

@@ -11,10 +11,10 @@
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
 
-#define MANAGED	     "endpoints.kubernetes.io/managed-by"
-#define MANAGER	     "endpoint-controller"
-#define HEADLESS     "service.kubernetes.io/headless"
-#define OVER	     "endpoints.kubernetes.io/over-capacity"
+#define MANAGED	 "endpoints.kubernetes.io/managed-by"
+#define MANAGER	 "endpoint-controller"
+#define HEADLESS "service.kubernetes.io/headless"
+#define OVER	 "endpoints.kubernetes.io/over-capacity"
 enum { ADDRESSES_MAX = 1000 };
 
 static yyjson_mut_val *address_of(yyjson_mut_doc *doc, const struct backend *e)
@@ -40,14 +40,14 @@ static yyjson_mut_val *ports_of(yyjson_mut_doc *doc, yyjson_mut_val *from)
 	yyjson_mut_val *ports = yyjson_mut_val_mut_copy(doc, from), *p;
 	size_t i, n;
 
-	yyjson_mut_arr_foreach(ports, i, n,
-		p) if (yyjson_mut_equals_str(yyjson_mut_obj_get(p, "name"), "")) yyjson_mut_obj_remove_key(p, "name");
+	yyjson_mut_arr_foreach(ports, i, n, p) if (yyjson_mut_equals_str(yyjson_mut_obj_get(p, "name"), ""))
+		yyjson_mut_obj_remove_key(p, "name");
 	return ports;
 }
 
 /* One group as a subset; *left: how many more addresses there is room for. false: no memory. */
-static bool add_subset(
-	yyjson_mut_doc *doc, yyjson_mut_val *subsets, const struct backends *b, const struct backend_group *g, size_t *left)
+static bool add_subset(yyjson_mut_doc *doc, yyjson_mut_val *subsets, const struct backends *b,
+	const struct backend_group *g, size_t *left)
 {
 	yyjson_mut_val *ready = yyjson_mut_arr(doc), *not_ready = yyjson_mut_arr(doc), *subset;
 
@@ -64,7 +64,8 @@ static bool add_subset(
 	if (!yyjson_mut_arr_size(ready) && !yyjson_mut_arr_size(not_ready))
 		return true;
 	subset = yyjson_mut_arr_add_obj(doc, subsets);
-	return subset && (!yyjson_mut_arr_size(ready) || yyjson_mut_obj_add_val(doc, subset, "addresses", ready)) &&
+	return subset &&
+	       (!yyjson_mut_arr_size(ready) || yyjson_mut_obj_add_val(doc, subset, "addresses", ready)) &&
 	       (!yyjson_mut_arr_size(not_ready) ||
 		       yyjson_mut_obj_add_val(doc, subset, "notReadyAddresses", not_ready)) &&
 	       (!yyjson_mut_arr_size(g->ports) ||
@@ -105,10 +106,12 @@ static void make(struct turn *t, struct backends *b, yyjson_mut_val *subsets, bo
 {
 	const struct schema_kind *kind = schema_find_kind("v1", "Endpoints");
 	yyjson_mut_doc *doc = new_object(kind);
-	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *meta = yyjson_mut_obj_get(root, "metadata"), *notes;
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *meta = yyjson_mut_obj_get(root, "metadata"),
+		       *notes;
 
 	notes = doc && over ? meta_make(doc, root, "metadata", "annotations", NULL) : NULL;
-	if (doc && meta_set_text(doc, root, "name", t->name) && meta_put(doc, meta, "labels", labels_of(t, doc)) &&
+	if (doc && meta_set_text(doc, root, "name", t->name) &&
+		meta_put(doc, meta, "labels", labels_of(t, doc)) &&
 		(!over || (notes && meta_put(doc, notes, OVER, yyjson_mut_str(doc, "truncated")))) &&
 		meta_put(doc, root, "subsets", yyjson_mut_val_mut_copy(doc, subsets))) {
 		turn_create(t, kind, t->ns, doc);

@@ -10,6 +10,7 @@
 
 #include "cluster/controllers/controllers.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/custom.h"
 #include "cluster/schema/schema.h"
 
 #define FINALIZER "kubernetes"
@@ -83,14 +84,14 @@ static void sync_namespace(struct turn *t)
 {
 	struct remains left = {0};
 	size_t n;
-	const struct schema_kind *kinds;
+	const struct schema_kind *const *kinds;
 
 	if (!t->object || !t->object->deleted)
 		return;
-	kinds = schema_kinds(&n);
+	kinds = custom_all(&n);
 	add_kind(&left, t, schema_find_kind("v1", "Pod"));
-	for (size_t i = 0; !left.objects && i < n; i++)
-		add_kind(&left, t, &kinds[i]);
+	for (size_t i = 0; kinds && !left.objects && i < n; i++)
+		add_kind(&left, t, kinds[i]);
 	if (left.objects)
 		say(t, &left);
 	else

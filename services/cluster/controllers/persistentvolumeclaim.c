@@ -58,7 +58,8 @@ static bool look_at_pod(const struct object *o, void *arg)
 	struct claim *c = arg;
 	yyjson_doc *doc = strstr(o->json, "\"claimName\":") ? object_doc(o) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc), *spec = json_obj(root, "spec"), *v;
-	const char *phase = json_str(json_obj(root, "status"), "phase") ?: "", *node = json_text(spec, "nodeName");
+	const char *phase = json_str(json_obj(root, "status"), "phase") ?: "",
+		   *node = json_text(spec, "nodeName");
 	size_t i, n;
 
 	yyjson_arr_foreach (json_arr(spec, "volumes"), i, n, v) {
@@ -97,8 +98,8 @@ static bool fits(const struct claim *c, const struct object *o, yyjson_val *root
 {
 	yyjson_val *spec = json_obj(root, "spec");
 	const char *mode = json_text(spec, "volumeMode") ?: "Filesystem";
-	const struct object *node = *c->node ? registry_get(c->t->r, schema_find_kind("v1", "Node"), "", c->node)
-					     : NULL;
+	const struct object *node =
+		*c->node ? registry_get(c->t->r, schema_find_kind("v1", "Node"), "", c->node) : NULL;
 	struct sched_node n = {.o = (struct object *)(uintptr_t)node, .name = (char *)(uintptr_t)c->node};
 	yyjson_val *terms = meta_get(spec, "nodeAffinity", "required", "nodeSelectorTerms", NULL);
 	struct quantity size = quantity_of(yyjson_obj_get(json_obj(spec, "capacity"), "storage"));
@@ -172,7 +173,8 @@ static enum modify no_memory(struct status **error)
 }
 
 /* Unless another claim was quicker. */
-static enum modify bind_volume(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+static enum modify bind_volume(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct binding *b = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *spec = yyjson_mut_obj_get(root, "spec");
@@ -191,7 +193,8 @@ static enum modify bind_volume(const struct object *old, yyjson_mut_doc **doc, s
 	return MODIFY_WRITE;
 }
 
-static enum modify bind_claim(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+static enum modify bind_claim(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct binding *b = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *spec = yyjson_mut_obj_get(root, "spec");
@@ -257,7 +260,8 @@ static bool fill_volume(yyjson_mut_doc *doc, const struct claim *c, const char *
 	if (!notes || !capacity || !meta_set_text(doc, root, "name", name) ||
 		!meta_put(doc, notes, PROVISIONED_BY, yyjson_mut_str(doc, LOCAL_PROVISIONER)) ||
 		!meta_put(doc, capacity, "storage", yyjson_val_mut_copy(doc, size)) ||
-		!meta_put(doc, spec, "accessModes", yyjson_val_mut_copy(doc, json_arr(c->spec, "accessModes"))) ||
+		!meta_put(doc, spec, "accessModes",
+			yyjson_val_mut_copy(doc, json_arr(c->spec, "accessModes"))) ||
 		!put_ref(doc, spec, &b) || !put_node(doc, spec, hostname) ||
 		(options && !meta_put(doc, spec, "mountOptions", yyjson_val_mut_copy(doc, options))) ||
 		!meta_put(doc, spec, "persistentVolumeReclaimPolicy",
@@ -307,8 +311,8 @@ static void provision(struct claim *c)
 	doc = new_object(kind);
 	if (doc && fill_volume(doc, c, name, hostname)) {
 		turn_create(c->t, kind, "", doc);
-		turn_event(c->t, c->t->object, false, "ProvisioningSucceeded", "Successfully provisioned volume %s",
-			name);
+		turn_event(c->t, c->t->object, false, "ProvisioningSucceeded",
+			"Successfully provisioned volume %s", name);
 		return;
 	}
 	yyjson_mut_doc_free(doc);
@@ -356,7 +360,8 @@ static void find_volume(struct claim *c)
 
 static void look_after_binding(struct claim *c)
 {
-	const struct object *o = registry_get(c->t->r, schema_find_kind("v1", "PersistentVolume"), "", c->volume);
+	const struct object *o =
+		registry_get(c->t->r, schema_find_kind("v1", "PersistentVolume"), "", c->volume);
 	yyjson_doc *doc = o ? object_doc(o) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
@@ -369,10 +374,10 @@ static void look_after_binding(struct claim *c)
 
 static void read_class(struct claim *c)
 {
-	const struct object *o = *c->class ? registry_get(c->t->r,
-						     schema_find_kind("storage.k8s.io/v1", "StorageClass"), "",
-						     c->class)
-					   : NULL;
+	const struct object *o =
+		*c->class ? registry_get(c->t->r, schema_find_kind("storage.k8s.io/v1", "StorageClass"), "",
+				    c->class)
+			  : NULL;
 
 	c->class_doc = o ? object_doc(o) : NULL;
 	c->provisioner = json_str(yyjson_doc_get_root(c->class_doc), "provisioner") ?: "";
@@ -454,7 +459,6 @@ const struct controller_type claim_controller = {
 	.api_version = "v1",
 	.kind = "PersistentVolumeClaim",
 	.sync = sync_claim,
-	.watches = {{"v1", "Pod", on_pod},
-		{"v1", "PersistentVolume", on_volume},
+	.watches = {{"v1", "Pod", on_pod}, {"v1", "PersistentVolume", on_volume},
 		{"storage.k8s.io/v1", "StorageClass", on_class}},
 };

@@ -217,7 +217,8 @@ static void taint(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *effect)
 {
 	char json[200];
 
-	snprintf(json, sizeof(json), "[{\"key\":\"keep\",\"value\":\"out\",\"effect\":\"%s\"}]", (const char *)effect);
+	snprintf(json, sizeof(json), "[{\"key\":\"keep\",\"value\":\"out\",\"effect\":\"%s\"}]",
+		(const char *)effect);
 	put(doc, meta_make(doc, root, "spec", NULL), "taints", json);
 }
 

@@ -48,7 +48,11 @@ static bool volume_says(const void *arg)
 	return o && strstr(o->json, w[1]);
 }
 
-#define VOLUME_SAYS(name, text) volume_says, (const char *const[]){name, text}
+#define VOLUME_SAYS(name, text)                                                                              \
+	volume_says, (const char *const[])                                                                   \
+	{                                                                                                    \
+		name, text                                                                                   \
+	}
 
 static bool no_volume(const void *arg)
 {
@@ -64,7 +68,8 @@ static void test_made_where_the_pod_is(void **state)
 	add_node("a", "4");
 	claim("data", "1Gi", "");
 	until("it waits", CLAIM_SAYS("data", "\"phase\":\"Pending\""));
-	assert_true(says((const char *const[]){"v1", "PersistentVolumeClaim", "data", "\"storageClassName\":\"local\""}));
+	assert_true(says((const char *const[]){
+		"v1", "PersistentVolumeClaim", "data", "\"storageClassName\":\"local\""}));
 	assert_int_equal(registry_count(r, kind("v1", "PersistentVolume")), 0);
 	pod_with("one", "data");
 	until("it is bound", CLAIM_SAYS("data", BOUND));
@@ -73,7 +78,8 @@ static void test_made_where_the_pod_is(void **state)
 	until("so is the volume", VOLUME_SAYS(name, BOUND));
 	assert_true(volume_says((const char *const[]){name, "\"path\":\"/data/volumes/pvc-"}));
 	assert_true(volume_says((const char *const[]){name, "\"values\":[\"a\"]"}));
-	assert_true(says((const char *const[]){"v1", "PersistentVolumeClaim", "data", "\"capacity\":{\"storage\":\"1Gi\"}"}));
+	assert_true(says((const char *const[]){
+		"v1", "PersistentVolumeClaim", "data", "\"capacity\":{\"storage\":\"1Gi\"}"}));
 	until("the pod runs", SAYS("v1", "Pod", "one", "\"phase\":\"Running\""));
 	/* in use, it stays */
 	delete ("v1", "PersistentVolumeClaim", "default", "data", PROPAGATE_BACKGROUND);

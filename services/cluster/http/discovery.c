@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cluster/http/http_int.h"
+#include "cluster/schema/custom.h"
 #include "lib/sha256.h"
 
 static const struct {
@@ -52,10 +53,10 @@ static void add_texts(struct text *t, const char *key, const char *const *list)
 static bool has_kinds(const char *group, const char *version)
 {
 	size_t n;
-	const struct schema_kind *k = schema_kinds(&n);
+	const struct schema_kind *const *k = custom_all(&n);
 
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(k[i].group, group) && !strcmp(k[i].version, version))
+	for (size_t i = 0; k && i < n; i++)
+		if (!strcmp(k[i]->group, group) && !strcmp(k[i]->version, version))
 			return true;
 	return false;
 }
@@ -97,7 +98,7 @@ void handle_resources(struct request *q)
 	bool core = !strcmp(q->segments[0], "api");
 	const char *group = core ? "" : q->segments[1], *version = q->segments[core ? 1 : 2], *comma = "";
 	size_t n;
-	const struct schema_kind *k = schema_kinds(&n);
+	const struct schema_kind *const *k = custom_all(&n);
 	struct text t = {0};
 
 	if (!has_kinds(group, version)) {
@@ -107,9 +108,9 @@ void handle_resources(struct request *q)
 	text_printf(&t,
 		"{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%s%s%s\",\"resources\":[",
 		group, *group ? "/" : "", version);
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(k[i].group, group) && !strcmp(k[i].version, version)) {
-			add_resource(&t, &k[i], comma);
+	for (size_t i = 0; k && i < n; i++)
+		if (!strcmp(k[i]->group, group) && !strcmp(k[i]->version, version)) {
+			add_resource(&t, k[i], comma);
 			comma = ",";
 		}
 	text_puts(&t, "]}");
@@ -119,18 +120,18 @@ void handle_resources(struct request *q)
 static void add_group(struct text *t, const char *group, bool alone)
 {
 	size_t n, versions = 0;
-	const struct schema_group_version *gv = schema_group_versions(&n);
+	const struct schema_group_version *gv = custom_group_versions(&n);
 
 	text_printf(t,
 		alone ? "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\",\"name\":\"%s\",\"versions\":["
 		      : "{\"name\":\"%s\",\"versions\":[",
 		group);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; gv && i < n; i++)
 		if (!strcmp(gv[i].group, group))
 			text_printf(t, "%s{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}",
 				versions++ ? "," : "", group, gv[i].version, gv[i].version);
 	text_puts(t, "],\"preferredVersion\":");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; gv && i < n; i++)
 		if (!strcmp(gv[i].group, group)) {
 			text_printf(t, "{\"groupVersion\":\"%s/%s\",\"version\":\"%s\"}}", group,
 				gv[i].version, gv[i].version);
@@ -141,10 +142,10 @@ static void add_group(struct text *t, const char *group, bool alone)
 void handle_group(struct request *q)
 {
 	size_t n;
-	const struct schema_group_version *gv = schema_group_versions(&n);
+	const struct schema_group_version *gv = custom_group_versions(&n);
 	struct text t = {0};
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; gv && i < n; i++)
 		if (*gv[i].group && !strcmp(gv[i].group, q->segments[1])) {
 			add_group(&t, q->segments[1], true);
 			reply_text(q, &t);
@@ -191,14 +192,14 @@ static void add_aggregated(struct text *t, const struct schema_kind *k)
 static void add_version(struct text *t, const char *group, const char *version)
 {
 	size_t n;
-	const struct schema_kind *k = schema_kinds(&n);
+	const struct schema_kind *const *k = custom_all(&n);
 	const char *comma = "";
 
 	text_printf(t, "{\"version\":\"%s\",\"freshness\":\"Current\",\"resources\":[", version);
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(k[i].group, group) && !strcmp(k[i].version, version)) {
+	for (size_t i = 0; k && i < n; i++)
+		if (!strcmp(k[i]->group, group) && !strcmp(k[i]->version, version)) {
 			text_puts(t, comma);
-			add_aggregated(t, &k[i]);
+			add_aggregated(t, k[i]);
 			comma = ",";
 		}
 	text_puts(t, "]}");
@@ -207,13 +208,13 @@ static void add_version(struct text *t, const char *group, const char *version)
 static void add_everything(struct text *t, bool core, const char *api)
 {
 	size_t n;
-	const struct schema_group_version *gv = schema_group_versions(&n);
+	const struct schema_group_version *gv = custom_group_versions(&n);
 	const char *group = NULL;
 
 	text_printf(t,
 		"{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/%s\",\"metadata\":{},\"items\":[",
 		api);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; gv && i < n; i++) {
 		if (core != !*gv[i].group)
 			continue;
 		if (group && !strcmp(group, gv[i].group)) {
@@ -309,7 +310,7 @@ void handle_api_versions(struct request *q)
 void handle_groups(struct request *q)
 {
 	size_t n;
-	const struct schema_group_version *gv = schema_group_versions(&n);
+	const struct schema_group_version *gv = custom_group_versions(&n);
 	const char *last = "";
 	struct text t = {0};
 	bool first = true;
@@ -317,7 +318,7 @@ void handle_groups(struct request *q)
 	if (reply_aggregated(q, false))
 		return;
 	text_puts(&t, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; gv && i < n; i++) {
 		if (!*gv[i].group || !strcmp(gv[i].group, last))
 			continue;
 		last = gv[i].group;

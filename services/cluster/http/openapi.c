@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "cluster/http/http_int.h"
+#include "cluster/schema/custom.h"
 #include "cluster/schema/openapi.h"
 #include "lib/log.h"
 
@@ -18,8 +19,9 @@ enum { KINDS_MAX = 256 };
 
 struct openapi_cache {
 	size_t n;
+	uint64_t changes; /* custom_changes() when it was made */
 	struct document {
-		char path[128]; /* "apis/apps/v1" */
+		char path[400]; /* "apis/apps/v1" */
 		char hash[65];
 		void *gzip; /* owned; NULL: not made yet */
 		size_t gzip_len, len;
@@ -29,26 +31,29 @@ struct openapi_cache {
 static size_t kinds_of(const char *group, const char *version, const struct schema_kind **out)
 {
 	size_t n, found = 0;
-	const struct schema_kind *k = schema_kinds(&n);
+	const struct schema_kind *const *k = custom_all(&n);
 
-	for (size_t i = 0; i < n && found < KINDS_MAX; i++)
-		if (!strcmp(k[i].group, group) && !strcmp(k[i].version, version))
-			out[found++] = &k[i];
+	for (size_t i = 0; k && i < n && found < KINDS_MAX; i++)
+		if (!strcmp(k[i]->group, group) && !strcmp(k[i]->version, version))
+			out[found++] = k[i];
 	return found;
 }
 
 static struct openapi_cache *cache_of(struct api *a)
 {
 	size_t n;
-	const struct schema_group_version *gv = schema_group_versions(&n);
+	const struct schema_group_version *gv = custom_group_versions(&n);
 	const struct schema_kind *kinds[KINDS_MAX];
 	struct openapi_cache *c = a->openapi;
 
-	if (c)
+	if (c && c->changes == custom_changes())
 		return c;
-	c = calloc(1, sizeof(*c) + n * sizeof(c->documents[0]));
+	openapi_cache_free(c);
+	a->openapi = NULL;
+	c = gv ? calloc(1, sizeof(*c) + n * sizeof(c->documents[0])) : NULL;
 	if (!c)
 		return NULL;
+	c->changes = custom_changes();
 	for (size_t i = 0; i < n; i++) {
 		struct document *d = &c->documents[c->n++];
 
@@ -127,7 +132,7 @@ static int make(struct document *d)
 {
 	const struct schema_kind *kinds[KINDS_MAX];
 	const char *version = strrchr(d->path, '/') + 1;
-	char group[128] = "";
+	char group[256] = "";
 	size_t len;
 	char *json;
 	int err;

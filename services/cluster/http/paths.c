@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "cluster/http/http_int.h"
+#include "cluster/schema/custom.h"
 #include "lib/log.h"
 
 #if defined(__x86_64__)
@@ -57,7 +58,7 @@ static void metrics(struct request *q)
 	const struct api *a = q->api;
 	struct text t = {0};
 	size_t n;
-	const struct schema_kind *kinds = schema_kinds(&n);
+	const struct schema_kind *const *kinds = custom_all(&n);
 
 	text_puts(&t, "# HELP apiserver_current_inflight_requests Requests being answered now.\n"
 		      "# TYPE apiserver_current_inflight_requests gauge\n");
@@ -73,12 +74,12 @@ static void metrics(struct request *q)
 			(unsigned long long)a->served[i]);
 	text_puts(&t,
 		"# HELP apiserver_storage_objects Objects stored.\n# TYPE apiserver_storage_objects gauge\n");
-	for (size_t i = 0; i < n; i++) {
-		size_t count = registry_count(a->registry, &kinds[i]);
+	for (size_t i = 0; kinds && i < n; i++) {
+		size_t count = registry_count(a->registry, kinds[i]);
 
-		if (count && (!kinds[i].stored || kinds[i].stored == &kinds[i]))
+		if (count && (!kinds[i]->stored || kinds[i]->stored == kinds[i]))
 			text_printf(&t, "apiserver_storage_objects{resource=\"%s%s%s\"} %zu\n",
-				kinds[i].plural, *kinds[i].group ? "." : "", kinds[i].group, count);
+				kinds[i]->plural, *kinds[i]->group ? "." : "", kinds[i]->group, count);
 	}
 	if (t.failed)
 		reply_status(q, status_errno(-ENOMEM, "metrics"));

@@ -10,6 +10,7 @@ const struct admission *const admissions[] = {
 	&admission_pod,
 	&admission_priority,
 	&admission_job,
+	&admission_definition,
 	&admission_volume,
 	&admission_service,
 	&admission_escalation,

@@ -12,6 +12,8 @@ extern const struct admission admission_namespace;
 extern const struct admission admission_pod;
 /* Pods have the priority of their class. */
 extern const struct admission admission_priority;
+/* A definition of a kind can be served. */
+extern const struct admission admission_definition;
 /* Jobs have a selector and labels of their own. */
 extern const struct admission admission_job;
 /* Claims have a class; claims and volumes stay while they are in use. */

@@ -94,8 +94,8 @@ static struct status *check(const struct attempt *a)
 	if (a->verb == ADMIT_DELETE)
 		return NULL;
 	if (!system && yyjson_mut_get_sint(yyjson_mut_obj_get(a->root, "value")) > USER_MAX)
-		return status_forbidden(a->kind, a->name, "maximum allowed value of a user defined priority is %d",
-			USER_MAX);
+		return status_forbidden(
+			a->kind, a->name, "maximum allowed value of a user defined priority is %d", USER_MAX);
 	if (a->verb == ADMIT_CREATE && system && !caller_in_group(a->who, "system:masters"))
 		return status_forbidden(a->kind, a->name,
 			"priority class names with '" SYSTEM "' prefix are reserved for system use only");
@@ -103,7 +103,8 @@ static struct status *check(const struct attempt *a)
 		return NULL;
 	registry_each(a->registry, a->kind, NULL, lowest_default, &p);
 	return p.best ? status_forbidden(a->kind, a->name,
-				"PriorityClass %s is already marked as default. Only one default can exist", p.best->name)
+				"PriorityClass %s is already marked as default. Only one default can exist",
+				p.best->name)
 		      : NULL;
 }
 

@@ -37,7 +37,8 @@ static struct status *give_class(struct attempt *a)
 	/* "" is a choice: none */
 	if (!spec || yyjson_mut_obj_get(spec, "storageClassName"))
 		return NULL;
-	registry_each(a->registry, schema_find("storage.k8s.io", "v1", "storageclasses"), NULL, newest_default, &best);
+	registry_each(a->registry, schema_find("storage.k8s.io", "v1", "storageclasses"), NULL,
+		newest_default, &best);
 	if (best && !meta_put(a->doc, spec, "storageClassName", yyjson_mut_strcpy(a->doc, best->name)))
 		return status_errno(-ENOMEM, "claim");
 	return NULL;
@@ -53,7 +54,7 @@ static struct status *protect(struct attempt *a, const char *finalizer)
 		list = yyjson_mut_obj_add_arr(a->doc, meta, "finalizers");
 	yyjson_mut_arr_foreach(list, i, n, v) if (yyjson_mut_equals_str(v, finalizer)) return NULL;
 	return list && yyjson_mut_arr_add_strcpy(a->doc, list, finalizer) ? NULL
-									 : status_errno(-ENOMEM, "volume");
+									  : status_errno(-ENOMEM, "volume");
 }
 
 static struct status *change(struct attempt *a)

@@ -188,6 +188,76 @@ static struct object *drop(struct registry *r, struct view *v, const char *key)
 
 /* ---- what the store says */
 
+/* An object whose kind comes with a definition that has not been read yet, or is gone. */
+struct pending {
+	struct pending *next;
+	int64_t revision;
+	size_t len, key_len;
+	char key_and_value[];
+};
+
+static void wait_for_kind(struct registry *r, const struct store_item *item)
+{
+	size_t key_len = strlen(item->key) + 1;
+	struct pending *p = malloc(sizeof(*p) + key_len + item->len);
+
+	if (!p) {
+		log_errno(ENOMEM, "registry key=%s op=load msg=\"left out\"", item->key);
+		return;
+	}
+	p->revision = item->revision;
+	p->len = item->len;
+	p->key_len = key_len;
+	memcpy(p->key_and_value, item->key, key_len);
+	memcpy(p->key_and_value + key_len, item->value, item->len);
+	p->next = r->pending;
+	r->pending = p;
+}
+
+static void load_pending(struct registry *r, struct view *v)
+{
+	for (struct pending **at = &r->pending; *at;) {
+		struct pending *p = *at;
+		struct object *o;
+		int err;
+
+		if (strncmp(p->key_and_value, v->prefix, v->prefix_len) != 0) {
+			at = &p->next;
+			continue;
+		}
+		err = object_new(
+			&o, v->kind, p->key_and_value, p->key_and_value + p->key_len, p->len, p->revision);
+		if (err)
+			log_errno(-err, "registry key=%s op=load msg=\"left out\"", p->key_and_value);
+		else
+			(void)put(r, v, o);
+		*at = p->next;
+		free(p);
+	}
+}
+
+int registry_add_view(struct registry *r, const struct schema_kind *kind)
+{
+	int err = add_view(r, kind);
+
+	if (!err)
+		load_pending(r, registry_view(r, kind));
+	return err;
+}
+
+static void drop_pending(struct registry *r, bool say)
+{
+	while (r->pending) {
+		struct pending *p = r->pending;
+
+		if (say)
+			log_warn("registry key=%s msg=\"of no kind that is served: left alone\"",
+				p->key_and_value);
+		r->pending = p->next;
+		free(p);
+	}
+}
+
 static void on_load(const struct store_item *item, void *arg)
 {
 	struct registry *r = arg;
@@ -196,7 +266,7 @@ static void on_load(const struct store_item *item, void *arg)
 	int err;
 
 	if (!v) {
-		log_warn("registry key=%s msg=\"of no kind that is served: left alone\"", item->key);
+		wait_for_kind(r, item);
 		return;
 	}
 	err = object_new(&o, v->kind, item->key, item->value, item->len, item->revision);
@@ -281,7 +351,10 @@ int registry_open(struct registry **out, const struct registry_options *opts, ch
 	}
 	for (size_t i = 0; i < r->n_views; i++)
 		r->views[i]->floor = r->revision;
-	err = services_open(&r->services, r);
+	err = custom_open(&r->custom, r);
+	drop_pending(r, true);
+	if (!err)
+		err = services_open(&r->services, r);
 	if (err) {
 		registry_close(r);
 		return err;
@@ -300,6 +373,8 @@ void registry_close(struct registry *r)
 	store_close(r->store);
 	ops_close(r);
 	services_close(r->services);
+	custom_close(r->custom);
+	drop_pending(r, false);
 	history_close(r);
 	for (struct index_pos pos = {0}; (e = index_next(&r->owned, &pos));)
 		free((char *)(uintptr_t)e->key);

@@ -61,6 +61,8 @@ struct registry {
 	struct loop_task tell;
 
 	struct services *services; /* services.h */
+	struct custom *custom;	   /* custom.c */
+	struct pending *pending;   /* read from the store, of a kind that is not known yet */
 	struct access *access;	   /* borrowed; NULL: nobody is asked */
 	struct op *ops;		   /* writes on their way */
 };
@@ -68,6 +70,12 @@ struct registry {
 /* registry.c */
 struct view *registry_view(
 	const struct registry *r, const struct schema_kind *kind); /* NULL: not a stored kind */
+/* A kind that came at run time; objects of it that were read before are in now. 0 or -ENOMEM. */
+int registry_add_view(struct registry *r, const struct schema_kind *kind);
+
+/* custom.c: from here on definitions are served. 0 or -ENOMEM. */
+must_check int custom_open(struct custom **out, struct registry *r);
+void custom_close(struct custom *c); /* accepts NULL */
 /* Out of memory in the middle of an event: the view would differ from the store. The process ends and begins again. */
 void registry_broken(struct registry *r, const char *what);
 /* malloc'ed */

@@ -89,9 +89,9 @@ static const char *ports(struct cycle *c, const struct sched_node *n, char *buf,
 /* Does a claim of this class get its volume where its first pod is? */
 static bool waits_for_pod(const struct registry *r, const char *class)
 {
-	const struct object *o = class ? registry_get(
-						 r, schema_find_kind("storage.k8s.io/v1", "StorageClass"), "", class)
-				       : NULL;
+	const struct object *o =
+		class ? registry_get(r, schema_find_kind("storage.k8s.io/v1", "StorageClass"), "", class)
+		      : NULL;
 
 	return o && strstr(o->json, "\"volumeBindingMode\":\"WaitForFirstConsumer\"");
 }
@@ -122,8 +122,8 @@ static const char *volumes(struct cycle *c, const struct sched_node *n, char *bu
 		name = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "volumeName");
 		pv = name ? registry_get(c->registry, schema_find_kind("v1", "PersistentVolume"), "", name)
 			  : NULL;
-		waits = pv || waits_for_pod(c->registry,
-				      json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "storageClassName"));
+		waits = pv || waits_for_pod(c->registry, json_text(json_obj(yyjson_doc_get_root(doc), "spec"),
+								 "storageClassName"));
 		yyjson_doc_free(doc);
 		if (!waits)
 			return "pod has unbound immediate PersistentVolumeClaims";

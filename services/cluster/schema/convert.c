@@ -169,7 +169,9 @@ bool convert_object(yyjson_mut_doc *doc, const struct schema_kind *from, const s
 
 	if (from == to)
 		return true;
-	if (!strcmp(from->kind, "Event"))
+	if (from->flags & SCHEMA_CUSTOM)
+		; /* versions differ in their name only: conversion None */
+	else if (!strcmp(from->kind, "Event"))
 		ok = rename_members(doc, root, !*to->group);
 	else if (!strcmp(from->kind, "HorizontalPodAutoscaler"))
 		ok = !strcmp(to->version, "v1") ? autoscaler_to_1(doc, root) : autoscaler_to_2(doc, root);

@@ -216,7 +216,7 @@ struct schema_group_version {
 	bool preferred; /* the version clients should use */
 };
 
-/* Built-in tables. Kinds are in discovery's order: group, version, plural. */
+/* Built-in tables; custom.h has those beside them. Kinds are in discovery's order: group, version, plural. */
 const struct schema_kind *schema_kinds(size_t *n);
 /* Groups in the order of discovery (core first), versions of a group together, preferred first. */
 const struct schema_group_version *schema_group_versions(size_t *n);

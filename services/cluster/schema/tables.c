@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/schema/custom.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/tables_int.h"
 
@@ -81,7 +82,7 @@ const struct schema_kind *schema_find(const char *group, const char *version, co
 		else
 			low = mid + 1;
 	}
-	return NULL;
+	return custom_find(group, version, plural);
 }
 
 const struct schema_kind *schema_find_kind(const char *api_version, const char *kind)
@@ -90,7 +91,7 @@ const struct schema_kind *schema_find_kind(const char *api_version, const char *
 		if (!strcmp(schema_table_kinds[i].kind, kind) &&
 			!strcmp(schema_table_kinds[i].api_version, api_version))
 			return &schema_table_kinds[i];
-	return NULL;
+	return custom_find_kind(api_version, kind);
 }
 
 const struct schema_field *schema_field(const struct schema_type *t, const char *name, size_t len)

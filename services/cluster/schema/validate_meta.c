@@ -104,6 +104,8 @@ static void owners(struct check *c, yyjson_mut_val *meta)
 static void finalizers(struct check *c, yyjson_mut_val *meta)
 {
 	static const char *const standard[] = {"kubernetes", "orphan", "foregroundDeletion"};
+	/* definitions, and objects of their kinds, are freer than others */
+	bool free_name = c->kind->flags & SCHEMA_CUSTOM || !strcmp(c->kind->group, "apiextensions.k8s.io");
 	size_t i, n;
 	yyjson_mut_val *v;
 
@@ -115,7 +117,7 @@ static void finalizers(struct check *c, yyjson_mut_val *meta)
 		check_format(c, v, ".finalizers", SCHEMA_LABEL_KEY);
 		for (size_t j = 0; j < array_len(standard); j++)
 			known |= s && !strcmp(s, standard[j]);
-		if (s && !strchr(s, '/') && !known)
+		if (s && !strchr(s, '/') && !known && !free_name)
 			check_error(c, FIELD_INVALID, v, REL(".finalizers[%zu]", i),
 				"name is neither a standard finalizer name nor is it fully qualified");
 	}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A CustomResourceDefinition can be made into tables, and stays until its objects are gone. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/registry/admission.h"
+#include "cluster/registry/registry_int.h"
+#include "cluster/schema/crd.h"
+#include "cluster/schema/meta.h"
+#include "lib/json.h"
+
+#define CLEANUP "customresourcecleanup.apiextensions.k8s.io"
+
+static bool is_definition(const struct attempt *a)
+{
+	return attempt_is(a, "apiextensions.k8s.io", "CustomResourceDefinition") && !*a->subresource;
+}
+
+static struct status *change(struct attempt *a)
+{
+	yyjson_mut_val *meta, *list;
+
+	if (!is_definition(a) || a->verb != ADMIT_CREATE)
+		return NULL;
+	meta = meta_make(a->doc, a->root, "metadata", NULL);
+	list = yyjson_mut_obj_get(meta, "finalizers");
+	if (!list)
+		list = yyjson_mut_obj_add_arr(a->doc, meta, "finalizers");
+	return list && yyjson_mut_arr_add_str(a->doc, list, CLEANUP) ? NULL
+								     : status_errno(-ENOMEM, "definition");
+}
+
+/* Nothing new of a kind that is being emptied. */
+static struct status *is_leaving(const struct attempt *a)
+{
+	const struct object *o;
+	char name[512];
+
+	snprintf(name, sizeof(name), "%s.%s", a->kind->plural, a->kind->group);
+	o = registry_get(a->registry, schema_find("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
+		"", name);
+	if (o && !o->deleted)
+		return NULL;
+	return status_new(405, "MethodNotAllowed",
+		"create not allowed while custom resource definition is terminating");
+}
+
+static struct status *check(const struct attempt *a)
+{
+	struct field_errors errors = {0};
+	cleanup(json_docp) yyjson_doc *doc = NULL;
+	struct status *err;
+	struct crd *crd;
+
+	if (a->verb == ADMIT_CREATE && a->kind->flags & SCHEMA_CUSTOM)
+		return is_leaving(a);
+	if (!is_definition(a) || a->verb == ADMIT_DELETE)
+		return NULL;
+	doc = yyjson_mut_val_imut_copy(a->root, NULL);
+	if (!doc)
+		return status_errno(-ENOMEM, "definition");
+	crd = crd_new(yyjson_doc_get_root(doc), &errors);
+	err = crd ? NULL : field_errors_status(&errors, a->kind, a->name);
+	if (!crd && !err)
+		err = status_errno(-ENOMEM, "definition");
+	crd_free(crd);
+	field_errors_fini(&errors);
+	return err;
+}
+
+const struct admission admission_definition = {.name = "Definition", .change = change, .check = check};
