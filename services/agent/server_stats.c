@@ -230,6 +230,8 @@ static void put_node(struct writer *w, yyjson_mut_val *root, const struct agent 
 
 	yyjson_mut_obj_add_strcpy(w->doc, node, "nodeName", a->node_name);
 	put_time(w->doc, node, "startTime", n.started);
+	/* ours: over which time the rates are */
+	yyjson_mut_obj_add_int(w->doc, node, "windowSeconds", (w->passed_ns + NS_PER_S / 2) / NS_PER_S);
 	put_cpu(w, node, "", n.cpu_ns);
 	memory = yyjson_mut_obj_add_obj(w->doc, node, "memory");
 	yyjson_mut_obj_add_strcpy(w->doc, memory, "time", w->time);

@@ -129,6 +129,7 @@ void handle_patch(struct request *q);
 void handle_delete(struct request *q);
 void handle_delete_collection(struct request *q);
 void handle_review(struct request *q);
+void handle_metrics(struct request *q); /* metrics.c: get and list */
 /* false: there is none of that name and method */
 bool handle_subresource(struct request *q);
 /* Paths that are no resources. false: there is no such. */

@@ -47,6 +47,18 @@ static struct status *place_of(const struct request *q, const char *node, struct
 	return *p->address ? NULL : status_unavailable("node %s has no address yet", node);
 }
 
+struct status *kubelet_place(const struct request *q, const char *node, char *address, size_t size, int *port)
+{
+	struct place p;
+	struct status *err = place_of(q, node, &p);
+
+	if (!err) {
+		snprintf(address, size, "%s", p.address);
+		*port = p.port;
+	}
+	return err;
+}
+
 /* ---- which container */
 
 static bool named(yyjson_val *list, const char *name)

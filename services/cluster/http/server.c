@@ -298,6 +298,8 @@ static void dispatch(struct request *q)
 	}
 	if (q->kind->flags & SCHEMA_REVIEW)
 		handle_review(q);
+	else if (q->kind->flags & SCHEMA_METRICS)
+		handle_metrics(q);
 	else
 		v->fn(q);
 }
