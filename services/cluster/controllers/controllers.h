@@ -20,6 +20,7 @@
 	X(disruption_controller)                                                                             \
 	X(aggregation_controller)                                                                            \
 	X(definition_controller)                                                                             \
+	X(quota_controller)                                                                                  \
 	X(namespace_controller)                                                                              \
 	X(serviceaccount_controller)                                                                         \
 	X(root_ca_controller)                                                                                \

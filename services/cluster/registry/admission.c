@@ -8,6 +8,7 @@
 const struct admission *const admissions[] = {
 	&admission_namespace,
 	&admission_pod,
+	&admission_limits,
 	&admission_priority,
 	&admission_job,
 	&admission_definition,
@@ -15,6 +16,8 @@ const struct admission *const admissions[] = {
 	&admission_service,
 	&admission_escalation,
 	&admission_node,
+	&admission_security,
+	&admission_quota,
 	NULL,
 };
 

@@ -18,6 +18,8 @@ extern const struct admission admission_definition;
 extern const struct admission admission_job;
 /* Claims have a class; claims and volumes stay while they are in use. */
 extern const struct admission admission_volume;
+/* What a namespace lets in: limits of each thing, the security of pods, and all together. */
+extern const struct admission admission_limits, admission_security, admission_quota;
 /* Services have addresses and node ports that nobody else has. */
 extern const struct admission admission_service;
 /* Nobody gives what he does not have: roles and bindings (access/escalation.c). */

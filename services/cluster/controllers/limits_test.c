@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Quotas, limit ranges and the security of pods: what a namespace lets in, as a table, and what is said of it. */
+
+#include "cluster/controllers/stories.h"
+
+static char answer[1200];
+
+static void on_answer(const struct status *error, const struct object *object, void *arg)
+{
+	snprintf(answer, sizeof(answer), "%d %s", error ? error->code : 201, error ? error->message : "");
+	loop_quit(l, 0);
+}
+
+/* The code and message of a creation in default. */
+static const char *try(const char *name_of_kind, const char *json)
+{
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+
+	assert_non_null(doc);
+	*answer = 0;
+	registry_create(r, &caller_self, kind("v1", name_of_kind), "default", yyjson_doc_mut_copy(doc, NULL),
+		NULL, on_answer, NULL);
+	yyjson_doc_free(doc);
+	while (!*answer)
+		assert_int_equal(loop_run(l), 0);
+	return answer;
+}
+
+#define POD(name, resources)                                                                                 \
+	"{\"metadata\":{\"name\":\"" name                                                                    \
+	"\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\",\"resources\":{" resources "}}]}}"
+#define CLAIM(name, size)                                                                                    \
+	"{\"metadata\":{\"name\":\"" name                                                                    \
+	"\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"" size \
+	"\"}}}}"
+
+struct row {
+	const char *kind, *json, *answer; /* what it must contain */
+};
+
+static void all_of(const struct row *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strstr(try(table[i].kind, table[i].json), table[i].answer))
+			fail_msg("row %zu: %s", i, answer);
+}
+
+static void test_quota(void **state)
+{
+	static const struct row table[] = {
+		{"Pod", POD("a", ""),
+			"403 pods \"a\" is forbidden: failed quota: q: must specify requests.cpu for: c"},
+		{"Pod", POD("a", "\"requests\":{\"cpu\":\"1\"}"), "201"},
+		{"Pod", POD("b", "\"requests\":{\"cpu\":\"1500m\"}"),
+			"exceeded quota: q, requested: requests.cpu=1500m, used: requests.cpu=1, limited: requests.cpu=2"},
+		{"Pod", POD("b", "\"requests\":{\"cpu\":\"1\"}"), "201"},
+		{"Pod", POD("d", "\"requests\":{\"cpu\":\"0\"}"),
+			"requested: pods=1, used: pods=2, limited: pods=2"},
+		{"ConfigMap", "{\"metadata\":{\"name\":\"one\"}}", "201"},
+		{"ConfigMap", "{\"metadata\":{\"name\":\"two\"}}", "limited: count/configmaps=2"},
+		{"PersistentVolumeClaim", CLAIM("a", "3Gi"), "limited: requests.storage=2Gi"},
+		{"PersistentVolumeClaim", CLAIM("a", "2Gi"), "201"},
+		{"Service",
+			"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80}]}}",
+			"limited: services.nodeports=0"},
+	};
+
+	until("the namespace has what is everybody's", SAYS("v1", "ConfigMap", "kube-root-ca.crt", "ca.crt"));
+	create("v1", "ResourceQuota", "default",
+		"{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"2\",\"requests.cpu\":\"2\",\"count/configmaps\":\"2\","
+		"\"requests.storage\":\"2Gi\",\"services.nodeports\":\"0\"}}}");
+	all_of(table, array_len(table));
+	until("it says what is used",
+		SAYS("v1", "ResourceQuota", "q",
+			"\"used\":{\"pods\":\"2\",\"requests.cpu\":\"2\",\"count/configmaps\":\"2\","
+			"\"requests.storage\":\"2Gi\",\"services.nodeports\":\"0\"}"));
+	delete ("v1", "Pod", "default", "a", PROPAGATE_BACKGROUND);
+	until("less when one has gone",
+		SAYS("v1", "ResourceQuota", "q", "\"used\":{\"pods\":\"1\",\"requests.cpu\":\"1\""));
+	assert_non_null(strstr(try("Pod", POD("d", "\"requests\":{\"cpu\":\"1\"}")), "201"));
+}
+
+static int answers[2], n_answers;
+
+static void on_one_of_two(const struct status *error, const struct object *object, void *arg)
+{
+	answers[n_answers++] = error ? error->code : 201;
+	loop_quit(l, 0);
+}
+
+/* Two that are on their way at once do not share the last place. */
+static void test_quota_at_once(void **state)
+{
+	static const char *const both[] = {
+		"{\"metadata\":{\"name\":\"a\"}}", "{\"metadata\":{\"name\":\"b\"}}"};
+
+	create("v1", "ResourceQuota", "default",
+		"{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"secrets\":\"1\"}}}");
+	n_answers = 0;
+	for (size_t i = 0; i < 2; i++) {
+		yyjson_doc *doc = yyjson_read(both[i], strlen(both[i]), 0);
+
+		registry_create(r, &caller_self, kind("v1", "Secret"), "default",
+			yyjson_doc_mut_copy(doc, NULL), NULL, on_one_of_two, NULL);
+		yyjson_doc_free(doc);
+	}
+	while (n_answers < 2)
+		assert_int_equal(loop_run(l), 0);
+	assert_int_equal(answers[0] + answers[1], 201 + 403);
+}
+
+static void test_limits(void **state)
+{
+	static const struct row table[] = {
+		{"Pod", POD("a", ""), "201"},
+		{"Pod", POD("b", "\"requests\":{\"cpu\":\"50m\"}"),
+			"403 pods \"b\" is forbidden: [minimum cpu usage per Container is 100m, but request is 50m, "},
+		{"Pod", POD("c", "\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"3\"}"),
+			"[maximum cpu usage per Container is 2, but limit is 3, maximum cpu usage per Pod is 2, but limit is 3]"},
+		{"Pod", POD("d", "\"requests\":{\"cpu\":\"100m\"},\"limits\":{\"cpu\":\"2\"}"),
+			"cpu max limit to request ratio per Container is 4, but provided ratio is 20.000000"},
+		{"PersistentVolumeClaim", CLAIM("a", "512Mi"),
+			"minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 512Mi"},
+		{"PersistentVolumeClaim", CLAIM("a", "1Gi"), "201"},
+	};
+
+	create("v1", "LimitRange", "default",
+		"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"min\":{\"cpu\":\"100m\"},\"max\":{\"cpu\":\"2\"},"
+		"\"default\":{\"cpu\":\"400m\"},\"defaultRequest\":{\"cpu\":\"200m\"},\"maxLimitRequestRatio\":{\"cpu\":\"4\"}},"
+		"{\"type\":\"Pod\",\"max\":{\"cpu\":\"2\"}},{\"type\":\"PersistentVolumeClaim\",\"min\":{\"storage\":\"1Gi\"}}]}}");
+	all_of(table, array_len(table));
+	assert_true(says((const char *const[]){"v1", "Pod", "a",
+		"\"resources\":{\"limits\":{\"cpu\":\"400m\"},\"requests\":{\"cpu\":\"200m\"}}"}));
+}
+
+static char warning[2400];
+
+static void on_warning(const char *text, void *arg)
+{
+	snprintf(warning, sizeof(warning), "%s", text);
+}
+
+static void label_namespace(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *labels)
+{
+	yyjson_doc *d = yyjson_read(labels, strlen(labels), 0);
+	yyjson_val *key, *value;
+	size_t i, n;
+
+	json_obj_foreach (yyjson_doc_get_root(d), i, n, key, value)
+		assert_true(meta_put(doc, meta_make(doc, root, "metadata", "labels", NULL),
+			yyjson_mut_get_str(yyjson_val_mut_copy(doc, key)), yyjson_val_mut_copy(doc, value)));
+	yyjson_doc_free(d);
+}
+
+#define SECURE(name, spec, container)                                                                        \
+	"{\"metadata\":{\"name\":\"" name "\"},\"spec\":{" spec                                              \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"one\"" container "}]}}"
+#define CONTEXT(members) ",\"securityContext\":{" members "}"
+#define GOOD                                                                                                         \
+	"\"allowPrivilegeEscalation\":false,\"runAsNonRoot\":true,\"seccompProfile\":{\"type\":\"RuntimeDefault\"}," \
+	"\"capabilities\":{\"drop\":[\"ALL\"]}"
+
+static void test_baseline(void **state)
+{
+	static const struct row table[] = {
+		{"Pod", SECURE("a", "", ""), "201"},
+		{"Pod", SECURE("b", "\"hostNetwork\":true,", ""),
+			"403 pods \"b\" is forbidden: violates PodSecurity \"baseline:latest\": host namespaces"},
+		{"Pod", SECURE("b", "", CONTEXT("\"privileged\":true")),
+			"privileged (container \"c\" must not set securityContext.privileged=true)"},
+		{"Pod", SECURE("b", "", CONTEXT("\"capabilities\":{\"add\":[\"SYS_ADMIN\"]}")),
+			"non-default capabilities"},
+		{"Pod", SECURE("c", "", CONTEXT("\"capabilities\":{\"add\":[\"CHOWN\"]}")), "201"},
+		{"Pod", SECURE("b", "\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/\"}}],", ""),
+			"hostPath volumes"},
+		{"Pod", SECURE("b", "", ",\"ports\":[{\"containerPort\":80,\"hostPort\":80}]"), "hostPort"},
+		{"Pod", SECURE("b", "", CONTEXT("\"seccompProfile\":{\"type\":\"Unconfined\"}")),
+			"seccompProfile"},
+		{"Pod",
+			SECURE("b",
+				"\"securityContext\":{\"sysctls\":[{\"name\":\"kernel.msgmax\",\"value\":\"1\"}]},",
+				""),
+			"forbidden sysctls"},
+	};
+
+	edit("v1", "Namespace", "", "default", label_namespace,
+		"{\"pod-security.kubernetes.io/enforce\":\"baseline\"}");
+	all_of(table, array_len(table));
+}
+
+static void test_restricted(void **state)
+{
+	static const struct row table[] = {
+		{"Pod", SECURE("a", "", ""), "allowPrivilegeEscalation != false (container \"c\" must set"},
+		{"Pod", SECURE("a", "", ""), "unrestricted capabilities"},
+		{"Pod", SECURE("a", "", ""), "runAsNonRoot != true (pod or container \"c\" must set"},
+		{"Pod", SECURE("a", "", CONTEXT(GOOD)), "201"},
+		{"Pod", SECURE("b", "", CONTEXT(GOOD ",\"runAsUser\":0")), "runAsUser=0"},
+		{"Pod", SECURE("b", "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],", CONTEXT(GOOD)), "201"},
+		{"Pod",
+			SECURE("c",
+				"\"volumes\":[{\"name\":\"v\",\"nfs\":{\"server\":\"s\",\"path\":\"/\"}}],",
+				CONTEXT(GOOD)),
+			"restricted volume types"},
+	};
+
+	edit("v1", "Namespace", "", "default", label_namespace,
+		"{\"pod-security.kubernetes.io/enforce\":\"restricted\"}");
+	all_of(table, array_len(table));
+}
+
+/* A workload is let in, but it is said what would become of its pods. */
+static void test_warned(void **state)
+{
+	static const char json[] =
+		"{\"metadata\":{\"name\":\"w\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{"
+		"\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"hostPID\":true,\"containers\":[{\"name\":\"c\","
+		"\"image\":\"one\"}]}}}}";
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+
+	edit("v1", "Namespace", "", "default", label_namespace,
+		"{\"pod-security.kubernetes.io/warn\":\"baseline\"}");
+	*warning = *answer = 0;
+	registry_create(r, &caller_self, kind("apps/v1", "Deployment"), "default",
+		yyjson_doc_mut_copy(doc, NULL), &(struct write_options){.warn = on_warning}, on_answer, NULL);
+	yyjson_doc_free(doc);
+	while (!*answer)
+		assert_int_equal(loop_run(l), 0);
+	assert_non_null(strstr(answer, "201"));
+	assert_non_null(strstr(warning, "would violate PodSecurity \"baseline:latest\": host namespaces"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(test_quota),
+		STORY(test_quota_at_once),
+		STORY(test_limits),
+		STORY(test_baseline),
+		STORY(test_restricted),
+		STORY(test_warned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
