@@ -50,11 +50,11 @@ def tar(members):
     return out.getvalue()
 
 
-def tar_folder(path):
+def tar_folder(path, without=()):
     """A folder as a layer, owned by root. By its entries' names: a package set's own time stamp says when it was last used,
-    and tar minds that it changes."""
+    and tar minds that it changes. @without: patterns of paths that stay away."""
     done = subprocess.run(["tar", "-C", str(path), "--owner=0", "--group=0", "--numeric-owner", "--sort=name",
-                           "--mtime=@1700000000", "-c", *sorted(os.listdir(path))], stdout=subprocess.PIPE, check=True)  # fmt: skip
+                           "--mtime=@1700000000", "--anchored", *[f"--exclude={p}" for p in without], "-c", *sorted(os.listdir(path))], stdout=subprocess.PIPE, check=True)  # fmt: skip
     return done.stdout
 
 
