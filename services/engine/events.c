@@ -7,6 +7,7 @@
 #include "engine/api.h"
 #include "engine/container.h"
 #include "engine/engine.h"
+#include "engine/event_log.h"
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
@@ -15,13 +16,6 @@
 #include "lib/loop.h"
 
 enum { EVENTS_PENDING_MAX = 1 << 20 };
-
-struct event {
-	int64_t ns;
-	char *line; /* owned, with its newline */
-	size_t len;
-	yyjson_doc *doc; /* owned: what filters look at */
-};
 
 struct subscriber {
 	struct events *events;
@@ -34,8 +28,7 @@ struct subscriber {
 
 struct events {
 	struct engine *e;
-	struct event kept[EVENTS_KEPT]; /* a ring */
-	size_t next;
+	struct event_log *log; /* owned */
 	struct subscriber *subscribers;
 };
 
@@ -45,34 +38,26 @@ int events_open(struct engine *e)
 	if (!e->events)
 		return log_errno(ENOMEM, "op=events");
 	e->events->e = e;
-	return 0;
-}
-
-static void event_fini(struct event *ev)
-{
-	free(ev->line);
-	yyjson_doc_free(ev->doc);
-	*ev = (struct event){0};
+	return event_log_open(&e->events->log, e->data_dir, EVENT_LOG_BYTES);
 }
 
 void events_close(struct engine *e)
 {
 	if (!e->events)
 		return;
-	for (size_t i = 0; i < EVENTS_KEPT; i++)
-		event_fini(&e->events->kept[i]);
+	event_log_close(e->events->log);
 	free(e->events);
 	e->events = NULL;
 }
 
-static bool wanted(const struct subscriber *s, const struct event *ev)
+static bool wanted(const struct subscriber *s, yyjson_val *o)
 {
-	yyjson_val *o = yyjson_doc_get_root(ev->doc), *actor = json_obj(o, "Actor");
+	yyjson_val *actor = json_obj(o, "Actor");
 	yyjson_val *attributes = json_obj(actor, "Attributes");
 	const char *type = json_str(o, "Type"), *action = json_str(o, "Action"), *id = json_str(actor, "ID");
 	const char *name = json_str(attributes, "name"), *image = json_str(attributes, "image");
 
-	if (!filters_match_exact(s->filters, "type", type) ||
+	if (!type || !action || !id || !filters_match_exact(s->filters, "type", type) ||
 		!filters_match_prefix_colon(s->filters, "event", action) ||
 		!filters_match_labels(s->filters, "label", attributes))
 		return false;
@@ -150,20 +135,17 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 	size_t len;
 	char *line =
 		yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_NEWLINE_AT_END, &len);
-	yyjson_doc *fixed = yyjson_mut_doc_imut_copy(doc, NULL);
+	/* what filters look at */
+	yyjson_doc *fixed = evs->subscribers ? yyjson_mut_doc_imut_copy(doc, NULL) : NULL;
 
 	yyjson_mut_doc_free(doc);
-	if (!line || !fixed) {
+	if (!line || (evs->subscribers && !fixed)) {
 		free(line);
 		yyjson_doc_free(fixed);
 		log_errno(ENOMEM, "op=event type=%s action=%s", type, action);
 		return;
 	}
-
-	struct event *ev = &evs->kept[evs->next++ % EVENTS_KEPT];
-
-	event_fini(ev);
-	*ev = (struct event){.ns = now, .line = line, .len = len, .doc = fixed};
+	event_log_add(evs->log, line, len);
 	for (struct subscriber *s = evs->subscribers, *following; s; s = following) {
 		following = s->next;
 		/* A client that does not read is let go rather than kept in memory. */
@@ -172,9 +154,11 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 			http_end(s->r);
 			continue;
 		}
-		if (wanted(s, ev))
-			(void)!http_write(s->r, ev->line, ev->len);
+		if (wanted(s, yyjson_doc_get_root(fixed)))
+			(void)!http_write(s->r, line, len);
 	}
+	free(line);
+	yyjson_doc_free(fixed);
 }
 
 void events_container_more(
@@ -215,6 +199,16 @@ static void on_until(struct loop_timer *t)
 	http_end(s->r);
 }
 
+static void replay(const char *line, size_t len, void *arg)
+{
+	struct subscriber *s = arg;
+	yyjson_doc *doc = yyjson_read(line, len, YYJSON_READ_ALLOW_INVALID_UNICODE);
+
+	if (doc && wanted(s, yyjson_doc_get_root(doc)))
+		(void)!http_write(s->r, line, len);
+	yyjson_doc_free(doc);
+}
+
 void events_handle(struct engine *e, struct http_req *r, const char *arg)
 {
 	const char *since = http_query(r, "since"), *until = http_query(r, "until");
@@ -246,14 +240,9 @@ void events_handle(struct engine *e, struct http_req *r, const char *arg)
 	http_reply_start(r, 200, "application/json");
 
 	struct events *evs = e->events;
-	size_t from = evs->next > EVENTS_KEPT ? evs->next - EVENTS_KEPT : 0;
 
-	for (size_t i = from; since_ns && i < evs->next; i++) {
-		struct event *ev = &evs->kept[i % EVENTS_KEPT];
-
-		if (ev->ns >= since_ns && (!until_ns || ev->ns <= until_ns) && wanted(s, ev))
-			(void)!http_write(r, ev->line, ev->len);
-	}
+	if (since_ns)
+		event_log_read(evs->log, since_ns, until_ns, replay, s);
 	if (until_ns) {
 		int64_t left_ms = (until_ns - wall_ns()) / 1000000;
 

@@ -3,8 +3,7 @@
 #define ENGINE_EVENTS_H
 
 /*
- * GET /events: what happened, as a stream of JSON objects. The last EVENTS_KEPT are kept in memory for
- * `since`.
+ * GET /events: what happened, as a stream of JSON objects. event_log.h keeps the last of them for `since`.
  */
 
 #include "lib/util.h"
@@ -13,7 +12,7 @@ struct container;
 struct engine;
 struct http_req;
 
-enum { EVENTS_KEPT = 256, EVENT_ATTRIBUTES_MAX = 24 };
+enum { EVENT_ATTRIBUTES_MAX = 24 };
 
 struct event_attribute {
 	const char *key, *value;
