@@ -84,6 +84,7 @@ struct image {
 	size_t n_repo_digests;
 	bool builtin;	    /* part of the read-only root; cannot be removed */
 	bool intermediate;  /* without a name, and another image was made from it */
+	bool step;	    /* a step of a build made it: the next one may take it from the cache */
 	const char *parent; /* id of the image it was made from here; "": pulled, loaded, or that is gone */
 };
 
@@ -98,6 +99,16 @@ void image_unref(const struct image *img); /* accepts NULL */
  * is as the image's author wrote it: check types. Return: 0 or -errno.
  */
 must_check int image_config(const struct image *img, struct yyjson_doc **out);
+
+/* The manifest that an image came with. */
+struct image_origin {
+	char digest[IMAGE_DIGEST_LEN + 1];
+	char media_type[128];
+	uint64_t size_bytes;	/* of the manifest */
+	uint64_t content_bytes; /* of it, the configuration and the layers, as they are kept compressed */
+};
+/* 0, -ENOENT when the image was made here, or -errno. */
+must_check int image_origin(struct image_store *s, const struct image *img, struct image_origin *out);
 
 /* ---- the store */
 
@@ -203,6 +214,8 @@ struct image_task_events {
 
 /* Ends it if it still runs; what it had begun is cleared away. Accepts NULL. */
 void image_task_free(struct image_task *p);
+/* Ends it; done() still follows, when it is no more. */
+void image_task_kill(struct image_task *p);
 
 struct image_pull_opts {
 	const char *name;     /* as the client sent it, with its tag or digest; completed here */
@@ -263,5 +276,17 @@ must_check int image_login_start(struct image_task **out, struct image_store *s,
  * logged.
  */
 must_check int image_mount(const struct image *img, const char *upper, const char *work);
+
+/**
+ * image_mount_mapped() - the same for a container with ids of its own
+ * @own:	absolute path of the directory that has upper and work in it
+ * @scratch:	absolute path of an empty directory of the container's; nothing stays mounted there
+ * @userns:	the user namespace whose map is to be seen; borrowed
+ * @base:	the node's id of its root
+ *
+ * What is on disk keeps its ids: layers and @own go into the overlay through id-mapped mounts. Return: as image_mount().
+ */
+must_check int image_mount_mapped(
+	const struct image *img, const char *own, const char *scratch, int userns, uint32_t base);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The endpoints under /images: JSON on one side, the image store (image.h) on the other. */
+/* The endpoints under /images, and the build cache, which is images: JSON on one side, the image store (image.h) on the other. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/image.h"
+#include "engine/image_platform.h"
 #include "engine/images_transfer.h"
 #include "engine/mounts.h"
 #include "lib/json.h"
@@ -50,6 +51,40 @@ yyjson_mut_val *image_summary(struct engine *e, const struct image *img, yyjson_
 	yyjson_mut_obj_add_int(doc, o, "Containers", -1);
 	yyjson_doc_free(config);
 	return o;
+}
+
+/* API 1.47's ImageManifestSummary of the one manifest an image came with; an image that was made here has none. */
+static yyjson_mut_val *manifests(struct engine *e, const struct image *img, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *arr = yyjson_mut_arr(doc), *o, *v, *users;
+	struct image_origin from;
+
+	if (image_origin(e->images, img, &from))
+		return arr;
+	o = yyjson_mut_arr_add_obj(doc, arr);
+	yyjson_mut_obj_add_strcpy(doc, o, "ID", from.digest);
+	v = yyjson_mut_obj_add_obj(doc, o, "Descriptor");
+	yyjson_mut_obj_add_strcpy(doc, v, "mediaType", from.media_type);
+	yyjson_mut_obj_add_strcpy(doc, v, "digest", from.digest);
+	yyjson_mut_obj_add_uint(doc, v, "size", from.size_bytes);
+	yyjson_mut_obj_add_bool(doc, o, "Available", true);
+	v = yyjson_mut_obj_add_obj(doc, o, "Size");
+	yyjson_mut_obj_add_uint(doc, v, "Content", from.content_bytes);
+	yyjson_mut_obj_add_uint(doc, v, "Total", from.content_bytes + img->size_bytes);
+	yyjson_mut_obj_add_str(doc, o, "Kind", "image");
+	o = yyjson_mut_obj_add_obj(doc, o, "ImageData");
+	v = yyjson_mut_obj_add_obj(doc, o, "Platform");
+	yyjson_mut_obj_add_strcpy(doc, v, "architecture", img->architecture);
+	yyjson_mut_obj_add_strcpy(doc, v, "os", img->os);
+	if (*img->variant)
+		yyjson_mut_obj_add_strcpy(doc, v, "variant", img->variant);
+	users = yyjson_mut_obj_add_arr(doc, o, "Containers");
+	for (size_t i = 0; i < e->n_containers; i++)
+		if (!strcmp(e->containers[i]->image_id, img->id))
+			yyjson_mut_arr_add_strcpy(doc, users, e->containers[i]->id);
+	v = yyjson_mut_obj_add_obj(doc, o, "Size");
+	yyjson_mut_obj_add_uint(doc, v, "Unpacked", img->size_bytes);
+	return arr;
 }
 
 /* Name, error: the sentence for a name that finds nothing. */
@@ -158,9 +193,16 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 		yyjson_mut_val *arr = yyjson_mut_arr(doc);
 
 		yyjson_mut_doc_set_root(doc, arr);
-		for (ssize_t i = 0; i < n; i++)
-			if ((all || !images[i]->intermediate) && fits(images[i], f, before, since))
-				yyjson_mut_arr_append(arr, image_summary(e, images[i], doc));
+		for (ssize_t i = 0; i < n; i++) {
+			yyjson_mut_val *o;
+
+			if ((!all && images[i]->intermediate) || !fits(images[i], f, before, since))
+				continue;
+			o = image_summary(e, images[i], doc);
+			if (api_query_bool(r, "manifests", false))
+				yyjson_mut_obj_add_val(doc, o, "Manifests", manifests(e, images[i], doc));
+			yyjson_mut_arr_append(arr, o);
+		}
 		if (n >= 0)
 			image_list_free(images, (size_t)n);
 		api_json(r, 200, doc);
@@ -168,34 +210,11 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 	filters_free(f);
 }
 
-/* API 1.48: `platform` as JSON. One platform of a name is here, so it either fits or is not found. */
-static bool platform_fits(struct http_req *r, const struct image *img, const char *name)
-{
-	const char *text = http_query(r, "platform");
-	yyjson_doc *doc = text && *text ? yyjson_read(text, strlen(text), 0) : NULL;
-	const char *os = json_text(yyjson_doc_get_root(doc), "os"),
-		   *arch = json_text(yyjson_doc_get_root(doc), "architecture");
-	bool fits_it = true;
-
-	if (text && *text && !doc) {
-		api_error(r, 400, "invalid platform: %.100s", text);
-		return false;
-	}
-	if ((os && strcmp(os, img->os) != 0) || (arch && strcmp(arch, img->architecture) != 0)) {
-		api_error(r, 404,
-			"image with reference %s was found but does not provide the specified platform (%s/%s)",
-			name, os ? os : img->os, arch ? arch : img->architecture);
-		fits_it = false;
-	}
-	yyjson_doc_free(doc);
-	return fits_it;
-}
-
 static const struct image *image_of_platform(struct engine *e, struct http_req *r, const char *name)
 {
 	const struct image *img = image_or_error(e, r, name);
 
-	if (!img || platform_fits(r, img, name))
+	if (!img || image_platform_fits(r, img, name))
 		return img;
 	image_unref(img);
 	return NULL;
@@ -350,13 +369,36 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 struct keep {
 	const struct filters *f;
 	int64_t until_s;
+	bool only_steps; /* everything but what a build has left for the next one */
 };
 
 static bool keep_image(const struct image *img, void *arg)
 {
 	struct keep *k = arg;
 
-	return (k->until_s && img->created_s > k->until_s) || !fits_labels(img, k->f);
+	return (k->only_steps && !img->step) || (k->until_s && img->created_s > k->until_s) ||
+	       !fits_labels(img, k->f);
+}
+
+/* Fills what @keep borrows, too. false: it was answered. */
+static bool prune_filters(struct http_req *r, const char *const *known, struct filters **f, struct keep *keep)
+{
+	cleanup(freep) char *msg = NULL;
+	int64_t until = 0;
+
+	if (filters_parse(f, http_query(r, "filters"), known, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return false;
+	}
+	if (filters_has(*f, "until") && until_parse(filters_value(*f, "until", 0), &until)) {
+		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
+			filters_value(*f, "until", 0));
+		filters_free(*f);
+		return false;
+	}
+	keep->f = *f;
+	keep->until_s = until / 1000000000;
+	return true;
 }
 
 static void prune(struct engine *e, struct http_req *r, const char *arg)
@@ -364,24 +406,14 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 	static const char *const known[] = {"dangling", "until", "label", "label!", NULL};
 	struct image_users users = {.use = use_of, .arg = e};
 	struct image_removal gone = {0};
-	cleanup(freep) char *msg = NULL;
 	struct filters *f = NULL;
-	int64_t until = 0;
+	struct keep keep = {0};
 
-	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
-		api_error(r, 400, "%s", msg ? msg : "out of memory");
+	if (!prune_filters(r, known, &f, &keep))
 		return;
-	}
-	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
-		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
-			filters_value(f, "until", 0));
-		filters_free(f);
-		return;
-	}
 
 	/* dangling=false asks for all unused ones: it must not be read as "those that are not dangling". */
 	bool all = !filters_bool(f, "dangling", true);
-	struct keep keep = {.f = f, .until_s = until / 1000000000};
 	int err = image_store_prune(e->images, all, &users, keep_image, &keep, &gone);
 
 	filters_free(f);
@@ -389,6 +421,49 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
 	else
 		send_removal(e, r, &gone, true);
+	image_removal_fini(&gone);
+}
+
+static void prune_cache(struct engine *e, struct http_req *r, const char *arg)
+{
+	static const char *const known[] = {"until", "label", "label!", NULL};
+	static const char *const bounds[] = {
+		"keep-storage", "reserved-space", "max-used-space", "min-free-space"};
+	struct image_users users = {.use = use_of, .arg = e};
+	struct image_removal gone = {0};
+	struct filters *f = NULL;
+	struct keep keep = {.only_steps = true};
+
+	for (size_t i = 0; i < array_len(bounds); i++) {
+		int64_t bytes = 0;
+
+		if (!api_query_int(r, bounds[i], &bytes) && !bytes)
+			continue;
+		api_error(r, 400,
+			"%s is not supported by this engine: its build cache is images, see --filter until=",
+			bounds[i]);
+		return;
+	}
+	if (!prune_filters(r, known, &f, &keep))
+		return;
+
+	int err = image_store_prune(e->images, false, &users, keep_image, &keep, &gone);
+
+	filters_free(f);
+	if (err) {
+		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
+	} else {
+		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *o = yyjson_mut_obj(doc),
+			       *arr = yyjson_mut_obj_add_arr(doc, o, "CachesDeleted");
+
+		yyjson_mut_doc_set_root(doc, o);
+		for (size_t i = 0; i < gone.n; i++)
+			if (gone.items[i].deleted)
+				yyjson_mut_arr_add_strcpy(doc, arr, gone.items[i].name);
+		yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", gone.freed_bytes);
+		api_json(r, 200, doc);
+	}
 	image_removal_fini(&gone);
 }
 
@@ -443,6 +518,7 @@ const struct api_route image_routes[] = {
 	{HTTP_POST_, "images/**/push", transfer_push},
 	{HTTP_GET_, "images/**/get", transfer_save},
 	{HTTP_DELETE_, "images/**", delete},
+	{HTTP_POST_, "build/prune", prune_cache},
 	{HTTP_GET_, "distribution/**/json", transfer_distribution},
 	{HTTP_POST_, "commit", transfer_commit},
 	{0},

@@ -17,12 +17,14 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/image.h"
+#include "engine/image_platform.h"
 #include "engine/image/task_int.h"
 #include "engine/images_transfer.h"
 #include "engine/pump.h"
 #include "lib/base64.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 
 enum answer {
 	STREAM,	    /* messages as they come; failures go in-band once one was sent */
@@ -33,17 +35,18 @@ enum answer {
 
 struct transfer {
 	struct engine *e;
-	struct http_req *r;
+	struct http_req *r; /* NULL: a build whose client has gone */
 	enum answer answer;
 	struct image_task *task;
 	struct pump *pump;
 	bool started;			  /* the answer has begun */
 	bool bytes_pending, work_pending; /* what is not over yet */
 	int err;
-	char *message;					    /* owned */
-	const char *action;				    /* of the event when it went well; NULL: none */
-	char *name;					    /* owned; what the event is about */
-	char *container;				    /* owned; the id of the one that is committed */
+	char *message;	    /* owned */
+	const char *action; /* of the event when it went well; NULL: none */
+	char *name;	    /* owned; what the event is about */
+	char *container;    /* owned; the id of the one that is committed */
+	struct loop_task buried;
 	bool frozen;					    /* it is to be thawed */
 	void (*given_up)(struct engine *e, const char *id); /* of a build; NULL: none */
 };
@@ -79,8 +82,6 @@ static void thaw(struct transfer *t)
 static void transfer_free(struct transfer *t)
 {
 	thaw(t);
-	if (t->task && t->given_up)
-		t->given_up(t->e, t->name);
 	image_task_free(t->task);
 	pump_free(t->pump);
 	free(t->message);
@@ -181,11 +182,20 @@ static void finish(struct transfer *t)
 	transfer_free(t);
 }
 
+/* A build that was given up: its worker is no more, and what it had still asked for is done by now. */
+static void bury(struct loop_task *task)
+{
+	struct transfer *t = container_of(task, struct transfer, buried);
+
+	t->given_up(t->e, t->name);
+	transfer_free(t);
+}
+
 static void on_line(const char *json, size_t len, void *arg)
 {
 	struct transfer *t = arg;
 
-	if (t->answer == STREAM)
+	if (t->r && t->answer == STREAM)
 		send_line(t, json, len);
 }
 
@@ -194,6 +204,10 @@ static void on_done(int err, const char *message, void *arg)
 	struct transfer *t = arg;
 
 	image_task_free(take(t->task));
+	if (!t->r) {
+		loop_defer(t->e->loop, &t->buried, bury);
+		return;
+	}
 	t->work_pending = false;
 	t->err = err;
 	t->message = strdup(message && *message ? message : err ? strerror(-err) : "");
@@ -212,7 +226,15 @@ static void on_bytes_over(void *arg)
 
 static void on_closed(struct http_req *r, bool ok, void *arg)
 {
-	transfer_free(arg);
+	struct transfer *t = arg;
+
+	if (!t->given_up || !t->task) {
+		transfer_free(t);
+		return;
+	}
+	t->r = NULL;
+	pump_free(take(t->pump));
+	image_task_kill(t->task);
 }
 
 static const struct image_task_events events = {.line = on_line, .done = on_done};
@@ -286,23 +308,42 @@ void transfer_distribution(struct engine *e, struct http_req *r, const char *nam
 
 /* ---- push */
 
+/* Each image that is to be pushed is of the platform that the client names. false: it was answered. */
+static bool platforms_fit(struct engine *e, struct http_req *r, const struct image_ref *ref)
+{
+	const char *platform = http_query(r, "platform");
+	const struct image **images = NULL;
+	ssize_t n = platform && *platform ? image_store_list(e->images, &images) : 0;
+	bool good = true;
+
+	for (ssize_t i = 0; i < n; i++)
+		for (size_t k = 0; good && k < images[i]->n_repo_tags; k++) {
+			struct image_ref have;
+
+			if (!image_ref_parse(&have, images[i]->repo_tags[k]) &&
+				!strcmp(have.domain, ref->domain) && !strcmp(have.path, ref->path) &&
+				(!*ref->tag || !strcmp(have.tag, ref->tag)))
+				good = image_platform_fits(r, images[i], images[i]->repo_tags[k]);
+		}
+	if (n > 0)
+		image_list_free(images, (size_t)n);
+	return good;
+}
+
 void transfer_push(struct engine *e, struct http_req *r, const char *name)
 {
 	const char *tag = http_query(r, "tag");
 	char text[IMAGE_NAME_MAX + 1];
 	struct image_ref ref;
 
-	if (http_query(r, "platform") && *http_query(r, "platform")) {
-		api_error(
-			r, 501, "push of one platform is not supported: an image here has one platform only");
-		return;
-	}
 	if (image_ref_parse(&ref, name) || (tag && *tag && image_ref_set_tag(&ref, tag)) || *ref.digest) {
 		api_error(r, 400, "invalid reference format: %s%s%s", name, tag && *tag ? ":" : "",
 			tag ? tag : "");
 		return;
 	}
 	image_ref_familiar(&ref, text);
+	if (!platforms_fit(e, r, &ref))
+		return;
 
 	struct transfer *t = transfer_new(e, r, STREAM, text);
 	cleanup(freep) char *auth = credentials(r);
@@ -336,19 +377,17 @@ static void feed(struct transfer *t, int to)
 
 void transfer_load(struct engine *e, struct http_req *r, const char *arg)
 {
-	const char *platform = http_query(r, "platform");
+	char platform[IMAGE_PLATFORM_MAX];
 	struct transfer *t;
 	int fds[2], err;
 
-	if (platform && *platform) {
-		api_error(r, 501, "load of one platform is not supported: leave the platform away");
+	if (!image_platform_param(r, platform))
 		return;
-	}
 	t = transfer_new(e, r, STREAM, "archive");
 	if (!t || !make_pipe(t, fds))
 		return;
 	t->action = "load";
-	err = image_load_start(&t->task, e->images, e->loop, fds[0], NULL, &events, t);
+	err = image_load_start(&t->task, e->images, e->loop, fds[0], *platform ? platform : NULL, &events, t);
 	close(fds[0]);
 	started(t, err, "the load");
 	if (err)
@@ -372,7 +411,12 @@ static void save(struct engine *e, struct http_req *r, const char *const *names,
 				names[i]);
 			return;
 		}
+
+		bool good = image_platform_fits(r, img, names[i]);
+
 		image_unref(img);
+		if (!good)
+			return;
 	}
 	t = transfer_new(e, r, ARCHIVE, names[0]);
 	if (!t || !make_pipe(t, fds))

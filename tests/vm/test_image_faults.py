@@ -43,11 +43,16 @@ def registry(tmp_path_factory):
     made.stop()
 
 
-@pytest.fixture
-def node(make_node, registry, tmp_path):
+def trusting(registry):
+    """A machine configuration that knows the registry."""
     one = registry.machine_config()
     pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
-    (tmp_path / "machine.yaml").write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{one['host']}\"\n      ca: |\n{pem}")
+    return f"version: 1\nengine:\n  registries:\n    - host: \"{one['host']}\"\n      ca: |\n{pem}"
+
+
+@pytest.fixture
+def node(make_node, registry, tmp_path):
+    (tmp_path / "machine.yaml").write_text(trusting(registry))
     made = make_node(extra=["--config", str(tmp_path / "machine.yaml"), "--guest-forward", registry.forward])
     made.boot()
     return made
@@ -112,6 +117,32 @@ def test_engine_is_killed_while_it_works(node, registry, tmp_path):
             settle(node)
             assert node.ssh("pidof engine_build engine_image engine_pull; true") == ""
     assert eventually(lambda: node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout == "", 30)
+
+
+def test_disk_is_full(make_node, registry, tmp_path):
+    """A pull, a build and a commit that do not fit say so and take nothing; with space again they go."""
+    with open(tmp_path / "disk.img", "wb") as f:
+        f.truncate(500 << 20)
+    (tmp_path / "machine.yaml").write_text(trusting(registry))
+    node = make_node(extra=["--disk", str(tmp_path / "disk.img"), "--config", str(tmp_path / "machine.yaml"), "--guest-forward", registry.forward])
+    node.boot()
+    free = lambda: int(node.ssh("sync; df -k /data | tail -n 1").split()[3])  # noqa: E731
+    node.docker("run", "--name", "grown", BASE, "dd", "if=/dev/urandom", "of=/grown", "bs=1M", "count=20")
+    node.ssh(f"fallocate -l {free() - 12 * 1024}K /data/filler || dd if=/dev/zero of=/data/filler bs=1M count={free() // 1024 - 12}")
+    before = free()
+    assert before < 20 << 10, "a small rest"
+    ref = registry.push("large", "full", large(2, 40))
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN dd if=/dev/zero of=/big bs=1M count=40\n")
+    for words in (["pull", ref], ["build", "-f", str(tmp_path / "Dockerfile"), str(tmp_path / "empty")], ["commit", "grown", "grown:1"]):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        done = node.docker(*words, check=False, timeout=300, env={"DOCKER_BUILDKIT": "0"})
+        assert done.returncode != 0 and "No space left on device" in done.stderr + done.stdout, done
+        assert node.docker("images", "-q", "--filter", "reference=*large*").stdout == ""
+        assert node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout == ""
+        assert eventually(lambda: free() > before - 2048, 60, 1), (words, before, free())
+    node.ssh("rm /data/filler")
+    settle(node)
+    node.docker("pull", "-q", ref, timeout=300)
 
 
 def test_a_registry_that_refuses_what_is_pushed(node, registry):

@@ -255,18 +255,6 @@ static void build(struct engine *e, struct http_req *r, const char *arg)
 	transfer_build(e, r, &o, id, given_up);
 }
 
-static void prune(struct engine *e, struct http_req *r, const char *arg)
-{
-	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *o = yyjson_mut_obj(doc);
-
-	/* the cache is the images of its steps: they go with the image they led to */
-	yyjson_mut_doc_set_root(doc, o);
-	yyjson_mut_obj_add_null(doc, o, "CachesDeleted");
-	yyjson_mut_obj_add_int(doc, o, "SpaceReclaimed", 0);
-	api_json(r, 200, doc);
-}
-
 static void cancel(struct engine *e, struct http_req *r, const char *arg)
 {
 	api_error(r, 501, "cancelling a build by its id is for BuildKit: end the client to end its build");
@@ -274,7 +262,6 @@ static void cancel(struct engine *e, struct http_req *r, const char *arg)
 
 const struct api_route build_routes[] = {
 	{HTTP_POST_, "build", build},
-	{HTTP_POST_, "build/prune", prune},
 	{HTTP_POST_, "build/cancel", cancel},
 	{0},
 };

@@ -153,6 +153,39 @@ int image_config(const struct image *pub, struct yyjson_doc **out)
 	return 0;
 }
 
+int image_origin(struct image_store *s, const struct image *pub, struct image_origin *out)
+{
+	const struct img *img = to_img(pub);
+	cleanup(freep) char *manifest = NULL;
+	struct image_reason why;
+	yyjson_doc *doc;
+	size_t len;
+	int64_t config;
+	int r;
+
+	if (!*img->manifest)
+		return -ENOENT;
+	r = image_blob_read(&s->disk, img->manifest, &manifest, &len);
+	if (r < 0)
+		return r;
+	config = image_blob_size(&s->disk, pub->id);
+	if (config < 0)
+		return (int)config;
+	doc = image_json(manifest, len, &why);
+	if (!doc)
+		return -EBADMSG;
+	*out = (struct image_origin){.size_bytes = len, .content_bytes = len + (uint64_t)config};
+	strcpy(out->digest, img->manifest);
+	/* OCI leaves it to the header of the answer it came in */
+	snprintf(out->media_type, sizeof(out->media_type), "%s",
+		*text(yyjson_doc_get_root(doc), "mediaType") ? text(yyjson_doc_get_root(doc), "mediaType")
+							     : IMAGE_TYPE_OCI_MANIFEST);
+	yyjson_doc_free(doc);
+	for (size_t i = 0; img->blobs && i < pub->n_layers; i++)
+		out->content_bytes += img->blobs[i].bytes;
+	return 0;
+}
+
 ssize_t image_history(const struct image *img, struct image_history **out)
 {
 	yyjson_doc *doc;

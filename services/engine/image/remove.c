@@ -158,6 +158,15 @@ static bool blob_used(const struct image_store *s, const char *hex)
 	return false;
 }
 
+static uint64_t layer_bytes(const struct image_store *s, const char *dir_name)
+{
+	char diff_id[IMAGE_DIGEST_LEN + 1];
+	uint64_t size = 0;
+
+	snprintf(diff_id, sizeof(diff_id), "sha256:%.64s", dir_name + 7);
+	return image_layer_size(&s->disk, diff_id, &size) == 0 ? size : 0;
+}
+
 static int collect_dir(struct image_store *s, int dirfd,
 	bool (*used)(const struct image_store *, const char *), uint64_t *freed)
 {
@@ -171,20 +180,14 @@ static int collect_dir(struct image_store *s, int dirfd,
 		closep(&fd);
 		return r;
 	}
-	while (r == 0 && (e = readdir(d))) {
-		uint64_t size;
-
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || used(s, e->d_name))
-			continue;
-		if (freed && used == layer_used && strlen(e->d_name) == IMAGE_DIR_NAME_LEN) {
-			char diff_id[IMAGE_DIGEST_LEN + 1];
-
-			snprintf(diff_id, sizeof(diff_id), "sha256:%.64s", e->d_name + 7);
-			if (image_layer_size(&s->disk, diff_id, &size) == 0)
-				*freed += size;
-		}
-		r = image_disk_discard(&s->disk, dirfd, e->d_name);
-	}
+	/* All sizes first: the note of one may be met, and gone, before its layer. */
+	while (freed && used == layer_used && (e = readdir(d)))
+		if (strlen(e->d_name) == IMAGE_DIR_NAME_LEN && !used(s, e->d_name))
+			*freed += layer_bytes(s, e->d_name);
+	rewinddir(d);
+	while (r == 0 && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && !used(s, e->d_name))
+			r = image_disk_discard(&s->disk, dirfd, e->d_name);
 	closedir(d);
 	return r;
 }

@@ -60,6 +60,7 @@ static int load_image(struct image_store *s, const char *hex, struct img **out)
 	strcpy(img->manifest, rec.manifest);
 	strcpy(img->parent, rec.parent);
 	strcpy(img->step, rec.step);
+	img->pub.step = *img->step;
 	img->layers = calloc(rec.n_layers + 1, sizeof(*img->layers));
 	img->blobs = calloc(rec.n_layers + 1, sizeof(*img->blobs));
 	if (!img->layers || !img->blobs ||

@@ -331,3 +331,8 @@ void image_task_free(struct image_task *p)
 	if (!p->in_done)
 		syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
 }
+
+void image_task_kill(struct image_task *p)
+{
+	syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_IMAGE_PLATFORM_H
+#define ENGINE_IMAGE_PLATFORM_H
+
+/*
+ * The parameter `platform` of requests about images that are here (API 1.48): a JSON object of os, architecture and variant.
+ * A name stands for an image of one platform here, so it either fits or is not found.
+ */
+
+#include "lib/util.h"
+
+struct http_req;
+struct image;
+
+enum { IMAGE_PLATFORM_MAX = 100 };
+
+/* As "os/architecture[/variant]"; "" when none is asked for. false: it was answered. */
+must_check bool image_platform_param(struct http_req *r, char out[IMAGE_PLATFORM_MAX]);
+/* false: it was answered; @name is for the sentence. */
+must_check bool image_platform_fits(struct http_req *r, const struct image *img, const char *name);
+
+#endif
