@@ -122,6 +122,11 @@ bool check_cidr(const char *s)
 	return check_ipv6(addr) && is_number(slash + 1, 1, 128);
 }
 
+bool check_userns(const char *s)
+{
+	return !strcmp(s, "host") || !strcmp(s, "private");
+}
+
 /* All digits and dots is an address mistyped, not a name. */
 bool check_host(const char *s)
 {

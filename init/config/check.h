@@ -17,6 +17,7 @@ bool check_ipv4(const char *s);
 bool check_ipv6(const char *s);
 bool check_cidr(const char *s);	     /* address/prefix, the prefix required */
 bool check_host(const char *s);	     /* address or DNS name */
+bool check_userns(const char *s);    /* host, private */
 bool check_listen(const char *s);    /* 1.2.3.4:2376 or [::]:2376 */
 bool check_host_port(const char *s); /* name, 1.2.3.4 or [::1], then maybe :port */
 bool check_proxy(const char *s);     /* http(s)://host[:port] */

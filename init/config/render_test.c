@@ -88,6 +88,7 @@ static const struct {
 	{TLS OTHER_KEY, 26, 10, "is not the key of engine.tls.cert"},
 	{CLUSTER_CA OTHER_KEY, 15, 10, "is not the key of cluster.ca.cert"},
 	{"version: 1\ncluster: {enabled: maybe}\n", 2, 20, "true or false"},
+	{"version: 1\nengine: {userns: keep-id}\n", 2, 18, "host or private"},
 	{"version: 1\nengine: {registries: [{host: \"a b\"}]}\n", 2, 30, "host or host:port"},
 	{"version: 1\nengine: {registries: [{host: a, ca: x}]}\n", 2, 37, "PEM text"},
 	{"version: 1\nengine: {registries: [{host: a}, {host: A}]}\n", 2, 41, "given twice"},
@@ -145,7 +146,7 @@ static void defaults_are_filled_in(void **state)
 		"\"network\":{\"interfaces\":[],\"nameservers\":[],\"search\":[]},"
 		"\"time\":{\"servers\":[\"0.pool.ntp.org\",\"1.pool.ntp.org\",\"2.pool.ntp.org\"]},"
 		"\"storage\":{\"data_size\":\"rest\",\"wipe\":false},\"ssh\":{\"authorized_keys\":[]},"
-		"\"engine\":{\"listen\":[],\"registries\":[],\"proxy\":{\"except\":[]}},"
+		"\"engine\":{\"listen\":[],\"registries\":[],\"userns\":\"host\",\"proxy\":{\"except\":[]}},"
 		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
 }
 
@@ -160,7 +161,7 @@ static void everything_given(void **state)
 	     "time: {servers: []}\nstorage: {disk: 'serial:abc', data_size: 10GiB, wipe: true}\n"
 	     "ssh:\n  authorized_keys: [" TEST_SSH_KEY "]\n"
 	     "engine: {registries: [{host: 'reg:5000', insecure: true, mirrors: ['https://m:443', n]}],\n"
-	     "  proxy: {https: 'http://proxy:3128', except: [.example]}}\n",
+	     "  userns: private, proxy: {https: 'http://proxy:3128', except: [.example]}}\n",
 		"{\"version\":1,\"hostname\":\"n1.example\",\"network\":{\"interfaces\":["
 		"{\"name\":\"eth0\",\"addresses\":[\"192.0.2.10/24\",\"2001:db8::10/64\"],\"gateway\":\"192.0.2.1\","
 		"\"ipv6\":\"auto\",\"mtu\":9000,\"dhcp\":false},"
@@ -174,7 +175,7 @@ static void everything_given(void **state)
 		"\"ssh\":{\"authorized_keys\":[\"" TEST_SSH_KEY "\"]},"
 		"\"engine\":{\"listen\":[],\"registries\":[{\"host\":\"reg:5000\",\"insecure\":true,"
 		"\"mirrors\":[\"https://m:443\",\"n\"]}],"
-		"\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"]}},"
+		"\"userns\":\"private\",\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"]}},"
 		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
 }
 

@@ -57,6 +57,8 @@ struct api_later;
 struct api_later *api_later_new(struct http_req *r);
 /* The request, to be answered at once; NULL when its client has gone. @l is over either way. */
 struct http_req *api_later_take(struct api_later *l);
+/* Ends @l with 204, with 304 for -EALREADY, or with @status and the sentence: @msg, or the errno's own. */
+void api_later_answer(struct api_later *l, int err, int status, const char *msg);
 
 /* Sends and frees @doc. */
 void api_json(struct http_req *r, int status, yyjson_mut_doc *doc);

@@ -133,6 +133,7 @@ static int read_config(struct container *c)
 	free(c->name);
 	c->name = take(copy);
 	c->created_ns = json_int(root, "Created", 0);
+	c->id_base = (uint32_t)json_int(root, "IdBase", 0);
 	c->tty = json_bool(c->config, "Tty");
 	c->open_stdin = json_bool(c->config, "OpenStdin");
 	c->stdin_once = json_bool(c->config, "StdinOnce");

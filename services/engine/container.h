@@ -62,6 +62,7 @@ struct container {
 	const char *image, *image_id, *image_name;
 	int64_t created_ns;
 	bool tty, open_stdin, stdin_once;
+	uint32_t id_base; /* of a range of ids of its own: userns.h; 0: none */
 
 	/* state.json */
 	enum container_state state;

@@ -21,12 +21,12 @@ const char *container_net_mode(const struct container *c);
 must_check int container_net_check(
 	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
 
-/* @netns: owned by the caller; -1 for the host's. Undone by container_net_down(), also after a failure. */
-must_check int container_net_up(struct container *c, int *netns, char **msg);
+/* @userns: the container's, borrowed; -1: the node's. @netns: owned by the caller; -1 for the host's. Undone by container_net_down(), also after a failure. */
+must_check int container_net_up(struct container *c, int userns, int *netns, char **msg);
 void container_net_down(struct container *c);
-/* The ports that its configuration wants now, while it runs: docker update --publish. Nothing to do while it
- * does not. After a failure the old ones stay. 0 or -errno with *msg. */
-must_check int container_net_republish(struct container *c, char **msg);
+/* Publishes the ports that @host, a HostConfig, wants for it, while it runs. Nothing to do while it does not. After a failure
+ * the old ones stay. 0 or -errno with *msg. */
+must_check int container_net_republish(struct container *c, yyjson_val *host, char **msg);
 /* Its network namespace as a new descriptor, or -1. */
 int container_net_ns(struct container *c);
 

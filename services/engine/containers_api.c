@@ -11,6 +11,7 @@
 
 #include "engine/api.h"
 #include "engine/archive/copy.h"
+#include "engine/archive/sizes.h"
 #include "engine/attach.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
@@ -131,24 +132,14 @@ bool container_auto_remove(const struct container *c)
 
 static int status_of(int err)
 {
-	return err == -EALREADY			  ? 304
-	       : err == -EBUSY			  ? 409
-	       : err == -ENOENT || err == -EINVAL ? api_status_of(err)
-						  : 500;
+	return err == -EBUSY							      ? 409
+	       : err == -ENOENT || err == -EINVAL || err == -ENOSPC || err == -EDQUOT ? api_status_of(err)
+										      : 500;
 }
 
 static void later_done(struct container *c, int err, const char *msg, void *arg)
 {
-	struct http_req *r = api_later_take(arg);
-
-	if (!r)
-		return;
-	if (!err)
-		api_empty(r, 204);
-	else if (err == -EALREADY)
-		api_empty(r, 304);
-	else
-		api_error(r, status_of(err), "%s", msg);
+	api_later_answer(arg, err, status_of(err), msg);
 }
 
 static void start(struct engine *e, struct http_req *r, const char *name)
@@ -344,46 +335,80 @@ static void rename_(struct engine *e, struct http_req *r, const char *name)
 
 /* ---- prune */
 
-static void prune(struct engine *e, struct http_req *r, const char *arg)
+struct prune {
+	struct filters *f; /* owned */
+	int64_t until_ns;  /* 0: none */
+};
+
+/* false: it was answered. */
+static bool prune_read(struct http_req *r, struct prune *p)
 {
 	static const char *const known[] = {"until", "label", "label!", NULL};
 	cleanup(freep) char *msg = NULL;
-	struct filters *f = NULL;
-	int64_t until = 0;
 
-	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+	*p = (struct prune){0};
+	if (filters_parse(&p->f, http_query(r, "filters"), known, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
-		return;
+		return false;
 	}
-	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
+	if (filters_has(p->f, "until") && until_parse(filters_value(p->f, "until", 0), &p->until_ns)) {
 		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
-			filters_value(f, "until", 0));
-		filters_free(f);
-		return;
+			filters_value(p->f, "until", 0));
+		filters_free(p->f);
+		return false;
 	}
+	return true;
+}
+
+static bool prunable(const struct container *c, void *arg)
+{
+	const struct prune *p = arg;
+	yyjson_val *labels = json_obj(c->config, "Labels");
+
+	return (c->state == CONTAINER_CREATED || c->state == CONTAINER_EXITED ||
+		       c->state == CONTAINER_DEAD) &&
+	       !pod_of(c) && (!p->until_ns || c->created_ns <= p->until_ns) &&
+	       filters_match_labels(p->f, "label", labels) && filters_match_labels(p->f, "label!", labels);
+}
+
+static void prune_counted(struct engine *e, struct http_req *r, const struct sizes *s)
+{
+	struct prune p;
+
+	if (!prune_read(r, &p))
+		return;
 
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *gone = yyjson_mut_arr(doc);
+	uint64_t freed = 0;
 
 	yyjson_mut_doc_set_root(doc, o);
 	for (size_t i = e->n_containers; i-- > 0;) {
 		struct container *c = e->containers[i];
-		yyjson_val *labels = json_obj(c->config, "Labels");
+		int64_t bytes = sizes_container(s, c);
 
-		if ((c->state != CONTAINER_CREATED && c->state != CONTAINER_EXITED &&
-			    c->state != CONTAINER_DEAD) ||
-			pod_of(c) || (until && c->created_ns > until) ||
-			!filters_match_labels(f, "label", labels) ||
-			!filters_match_labels(f, "label!", labels))
+		/* what came to its end while the others were counted waits for the next prune */
+		if (!sizes_asked_container(s, c) || !prunable(c, &p))
 			continue;
+		freed += bytes > 0 ? (uint64_t)bytes : 0;
 		yyjson_mut_arr_add_strcpy(doc, gone, c->id);
 		lifecycle_remove(c, false, false, NULL, NULL);
 	}
-	filters_free(f);
+	filters_free(p.f);
 	yyjson_mut_obj_add_val(doc, o, "ContainersDeleted", gone);
-	/* Deleting runs beside: how much it frees is known only when it is done. */
-	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", 0);
+	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", freed);
 	api_json(r, 200, doc);
+}
+
+/* What they hold is counted before: deleting runs beside, and the answer does not wait for it. */
+static void prune(struct engine *e, struct http_req *r, const char *arg)
+{
+	struct prune p;
+
+	if (!prune_read(r, &p))
+		return;
+	sizes_count(e, r, &(struct sizes_wanted){.container = prunable, .arg = &p}, prune_counted);
+	filters_free(p.f);
 }
 
 const struct api_route container_routes[] = {

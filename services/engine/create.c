@@ -20,6 +20,7 @@
 #include "engine/names.h"
 #include "engine/options.h"
 #include "engine/pod.h"
+#include "engine/userns.h"
 #include "lib/log.h"
 
 /* ---- merging with the image */
@@ -135,6 +136,7 @@ void create_merge(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user, yy
 /* ---- one request */
 
 struct creation {
+	uint32_t id_base; /* userns.h */
 	struct engine *e;
 	char id[65];
 	const char *name;
@@ -291,6 +293,8 @@ static bool assemble(struct creation *k)
 	yyjson_mut_obj_add_strcpy(d, o, "Name", k->name);
 	yyjson_mut_obj_add_int(d, o, "Created", wall_ns());
 	yyjson_mut_obj_add_strcpy(d, o, "Image", k->img->id);
+	if (k->id_base)
+		yyjson_mut_obj_add_uint(d, o, "IdBase", k->id_base);
 	yyjson_mut_obj_add_val(d, o, "Config", config);
 	yyjson_mut_obj_add_val(d, o, "HostConfig", host);
 	json_copy(d, o, "NetworkingConfig", k->networking);
@@ -382,6 +386,10 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 		return false;
 	if (!k->pod)
 		err = container_net_check(k->e, k->root, k->host, k->networking, &k->msg);
+	if (!err && !k->pod)
+		err = userns_check(k->e, k->host, json_obj(k->root, "Labels"), &k->msg);
+	if (!err && !k->pod)
+		err = userns_choose(k->e, k->host, json_obj(k->root, "Labels"), &k->id_base, &k->msg);
 	if (err) {
 		k->err = err;
 		return false;

@@ -166,7 +166,8 @@ void container_inspect(struct engine *e, struct http_req *r, const char *name)
 	if (!c)
 		return;
 	if (api_query_bool(r, "size", false))
-		sizes_count(e, r, SIZES_CONTAINERS, c, answer_sized);
+		sizes_count(e, r, &(struct sizes_wanted){.container = sizes_this_container, .arg = c},
+			answer_sized);
 	else
 		answer(r, c, NULL);
 }

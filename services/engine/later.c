@@ -2,7 +2,9 @@
 
 /* Answers that come later: the note that outlives whichever ends first, the request or what it asked for. */
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/api.h"
 
@@ -42,4 +44,18 @@ struct http_req *api_later_take(struct api_later *l)
 	else
 		free(l);
 	return r;
+}
+
+void api_later_answer(struct api_later *l, int err, int status, const char *msg)
+{
+	struct http_req *r = api_later_take(l);
+
+	if (!r)
+		return;
+	if (!err)
+		api_empty(r, 204);
+	else if (err == -EALREADY)
+		api_empty(r, 304);
+	else
+		api_error(r, status, "%s", msg ? msg : strerror(-err));
 }

@@ -331,7 +331,7 @@ static void list(struct engine *e, struct http_req *r, const struct sizes *s)
 void containers_list(struct engine *e, struct http_req *r, const char *arg)
 {
 	if (api_query_bool(r, "size", false))
-		sizes_count(e, r, SIZES_CONTAINERS, NULL, list);
+		sizes_count(e, r, &(struct sizes_wanted){.container = sizes_every_container}, list);
 	else
 		list(e, r, NULL);
 }

@@ -8,6 +8,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/log_options.h"
 #include "engine/logs.h"
 #include "engine/output.h"
 #include "engine/start.h"
@@ -38,60 +39,6 @@ static void on_closed(struct http_req *r, bool ok, void *arg)
 	output_reader_fini(&g->reader);
 	free(g->attributes);
 	free(g);
-}
-
-/* As a query string has it. */
-static void append_escaped(char **text, const char *s)
-{
-	for (; *text && *s; s++) {
-		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-			     (*s >= '0' && *s <= '9') || strchr("-_.~", *s);
-		char *more = plain ? text_make("%s%c", *text, *s)
-				   : text_make("%s%%%02X", *text, (unsigned char)*s);
-
-		free(*text);
-		*text = more;
-	}
-}
-
-static void append_attribute(char **text, const char *key, const char *value)
-{
-	char *more = *text ? text_make("%s%s", *text, **text ? "," : "") : NULL;
-
-	free(*text);
-	*text = more;
-	append_escaped(text, key);
-	more = *text ? text_make("%s=", *text) : NULL;
-	free(*text);
-	*text = more;
-	append_escaped(text, value);
-}
-
-/* Of --log-opt labels=A,B and env=C,D those that the container has; "" when none. */
-static char *details_of(const struct container *c)
-{
-	yyjson_val *conf = json_obj(json_obj(c->host, "LogConfig"), "Config"), *v;
-	char *text = strdup("");
-	size_t i, n;
-
-	for (int part = 0; part < 2; part++) {
-		cleanup(freep) char *list = strdup(json_str(conf, part ? "env" : "labels") ?: "");
-
-		for (char *save = NULL, *name = list ? strtok_r(list, ",", &save) : NULL; name;
-			name = strtok_r(NULL, ",", &save)) {
-			size_t len = strlen(name);
-
-			if (!part && json_str(json_obj(c->config, "Labels"), name))
-				append_attribute(&text, name, json_str(json_obj(c->config, "Labels"), name));
-			yyjson_arr_foreach (part ? json_arr(c->config, "Env") : NULL, i, n, v) {
-				const char *s = yyjson_get_str(v);
-
-				if (s && !strncmp(s, name, len) && s[len] == '=')
-					append_attribute(&text, name, s + len + 1);
-			}
-		}
-	}
-	return text;
 }
 
 static int send_piece(struct logs *g, unsigned stream, const char *prefix, const char *p, size_t len)
@@ -265,7 +212,7 @@ void logs_handle(struct engine *e, struct http_req *r, const char *name)
 			: NULL;
 
 	if (g->details)
-		g->attributes = details_of(c);
+		g->attributes = log_options_details(c);
 	if (!bad && g->details && !g->attributes)
 		bad = "out of memory";
 	if (bad || start_open_output(c)) {

@@ -212,6 +212,8 @@ must_check int network_delete(struct networks *ns, struct network *n, struct net
 
 /* A new network namespace with loopback up. @fd: owned by the caller. Return: 0 or -errno, logged. */
 must_check int network_netns_new(int *fd);
+/* The same for one that was made elsewhere, and stays the caller's. */
+must_check int network_netns_furnish(int fd);
 
 /**
  * network_attach() - give a container an interface, an address, names and published ports

@@ -349,19 +349,19 @@ static void netns_sysctls(void)
 	}
 }
 
-int network_netns_new(int *fd)
+/* Settings of its own, and loopback up. @fd is entered for it. */
+int network_netns_furnish(int fd)
 {
 	cleanup(closep) int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	struct netlink nl = NETLINK_CLOSED;
 	struct link_change up = LINK_NO_CHANGE;
-	int made, r;
+	int r;
 
 	if (home < 0)
 		return log_errno(errno, "op=open path=/proc/thread-self/ns/net");
-	if (unshare(CLONE_NEWNET) < 0)
-		return log_errno(errno, "op=unshare-net");
-	made = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	r = made < 0 ? -errno : netlink_open(&nl, NETLINK_ROUTE, -1);
+	if (setns(fd, CLONE_NEWNET) < 0)
+		return log_errno(errno, "op=setns-net");
+	r = netlink_open(&nl, NETLINK_ROUTE, -1);
 	if (!r)
 		netns_sysctls();
 	if (setns(home, CLONE_NEWNET) < 0) {
@@ -372,10 +372,27 @@ int network_netns_new(int *fd)
 	if (!r)
 		r = link_set(&nl, 1, &up); /* loopback is the first device of every namespace */
 	netlink_close(&nl);
-	if (r < 0) {
-		closep(&made);
-		return log_errno(-r, "op=new-netns");
+	return r < 0 ? log_errno(-r, "op=new-netns") : 0;
+}
+
+int network_netns_new(int *fd)
+{
+	cleanup(closep) int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), made = -1;
+	int r;
+
+	if (home < 0)
+		return log_errno(errno, "op=open path=/proc/thread-self/ns/net");
+	if (unshare(CLONE_NEWNET) < 0)
+		return log_errno(errno, "op=unshare-net");
+	made = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	r = made < 0 ? log_errno(errno, "op=open path=/proc/thread-self/ns/net") : 0;
+	if (setns(home, CLONE_NEWNET) < 0) {
+		log_errno(errno, "op=setns msg=\"cannot return to the node's network namespace\"");
+		abort();
 	}
-	*fd = made;
-	return 0;
+	if (!r)
+		r = network_netns_furnish(made);
+	if (!r)
+		*fd = take_fd(made);
+	return r;
 }

@@ -7,6 +7,7 @@
 #include "engine/cgroup.h"
 #include "engine/files.h"
 #include "engine/health.h"
+#include "engine/log_options.h"
 #include "lib/json.h"
 #include "engine/options.h"
 #include "engine/restart.h"
@@ -141,7 +142,7 @@ const char *options_member(bool host, size_t i, const char **refusal)
 
 static const char *const updatable[] = {"CpuShares", "Memory", "CpuPeriod", "CpuQuota", "CpusetCpus",
 	"CpusetMems", "MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit", "BlkioWeight",
-	"RestartPolicy"};
+	"RestartPolicy", "PortBindings", "PublishAllPorts"};
 
 static bool fits(yyjson_val *v, enum type t)
 {
@@ -258,9 +259,8 @@ static int check_modes(yyjson_val *host, char **msg)
 		return refuse(msg, "PidMode", pid, "host or container:NAME");
 	if (uts && strcmp(uts, "host"))
 		return refuse(msg, "UTSMode", uts, "host");
-	if (userns && strcmp(userns, "host"))
-		return refuse(
-			msg, "UsernsMode", userns, "only host: containers share the node's user namespace");
+	if (userns && strcmp(userns, "host") && strcmp(userns, "private"))
+		return refuse(msg, "UsernsMode", userns, "host or private");
 	if (cg && strcmp(cg, "private") && strcmp(cg, "host"))
 		return refuse(msg, "CgroupnsMode", cg, "private or host");
 	if (runtime && strcmp(runtime, "runc") && strcmp(runtime, "wherry") &&
@@ -372,39 +372,6 @@ static int check_restart(yyjson_val *policy, bool auto_remove, char **msg)
 	return 0;
 }
 
-static int check_log(yyjson_val *log, char **msg)
-{
-	const char *type = json_text(log, "Type");
-	int64_t size, files;
-	size_t i, n;
-	yyjson_val *k, *v;
-
-	static const char *const known[] = {"max-size", "max-file", "labels", "env", "mode"};
-
-	/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are
-	 * not. */
-	if (type && strcmp(type, "json-file") && strcmp(type, "local") && strcmp(type, "none"))
-		return refuse(msg, "log driver", type,
-			"this engine keeps logs in files of its own (json-file, local), or not at all (none)");
-	json_obj_foreach (json_obj(log, "Config"), i, n, k, v) {
-		bool found = false;
-
-		for (size_t j = 0; j < array_len(known); j++)
-			found = found || !strcmp(known[j], yyjson_get_str(k));
-		if (!found || (type && !strcmp(type, "none")))
-			return refuse(msg, "log option", yyjson_get_str(k),
-				"max-size, max-file, labels, env and mode=blocking are known, and none with driver none");
-		if (!strcmp(yyjson_get_str(k), "mode") && !yyjson_equals_str(v, "blocking"))
-			return refuse(msg, "log option mode", yyjson_get_str(v),
-				"only blocking: a container waits for its log rather than lose a line");
-	}
-	if (spec_log_limits(json_obj(log, "Config"), &size, &files)) {
-		*msg = text_make("invalid log options: max-size is at least 4k (10m), max-file 1 to 1000");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static int check_numbers(yyjson_val *host, char **msg)
 {
 	int64_t mem = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
@@ -474,7 +441,7 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 	if (!err)
 		err = health_config_check(yyjson_obj_get(config, "Healthcheck"), msg);
 	if (!err)
-		err = check_log(json_obj(host, "LogConfig"), msg);
+		err = log_options_check(json_obj(host, "LogConfig"), msg);
 	if (!err)
 		err = check_sysctls(host, msg);
 	if (!err)

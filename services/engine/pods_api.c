@@ -203,16 +203,7 @@ static void all_stats(struct engine *e, struct http_req *r, const char *arg)
 
 static void later_done(struct pod *p, int err, const char *msg, void *arg)
 {
-	struct http_req *r = api_later_take(arg);
-
-	if (!r)
-		return;
-	if (!err)
-		api_empty(r, 204);
-	else if (err == -EALREADY)
-		api_empty(r, 304);
-	else
-		api_error(r, api_status_of(err), "%s", msg ? msg : strerror(-err));
+	api_later_answer(arg, err, api_status_of(err), msg);
 }
 
 static void start(struct engine *e, struct http_req *r, const char *uid)

@@ -14,6 +14,7 @@
 #include "lib/json.h"
 #include "engine/pod.h"
 #include "engine/spec.h"
+#include "engine/userns.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -231,8 +232,8 @@ static int joined(struct container *c, const char *mode, const char *what, char 
 	return 0;
 }
 
-static int namespaces(
-	struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, int netns_fd, char **msg)
+static int namespaces(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, int netns_fd,
+	int userns_fd, char **msg)
 {
 	yyjson_mut_val *list = yyjson_mut_arr(doc);
 	const char *pid = json_text(c->host, "PidMode"), *ipc = json_text(c->host, "IpcMode");
@@ -260,6 +261,10 @@ static int namespaces(
 	if (netns_fd >= 0) {
 		snprintf(net, sizeof(net), "/proc/self/fd/%d", netns_fd);
 		namespace(doc, list, "network", net);
+	}
+	if (userns_fd >= 0) {
+		snprintf(net, sizeof(net), "/proc/self/fd/%d", userns_fd);
+		namespace(doc, list, "user", net);
 	}
 	return 0;
 }
@@ -337,11 +342,12 @@ static void sysctls(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *li
 	if (own_net && !yyjson_mut_obj_get(o, "net.ipv4.ip_unprivileged_port_start"))
 		yyjson_mut_obj_add_str(doc, o, "net.ipv4.ip_unprivileged_port_start", "0");
 	if (own_net && !yyjson_mut_obj_get(o, "net.ipv4.ping_group_range"))
-		yyjson_mut_obj_add_str(doc, o, "net.ipv4.ping_group_range", "0 2147483647");
+		yyjson_mut_obj_add_str(
+			doc, o, "net.ipv4.ping_group_range", userns_base(c) ? "0 65535" : "0 2147483647");
 	yyjson_mut_obj_add_val(doc, linux_, "sysctl", o);
 }
 
-int spec_write(struct container *c, int netns_fd, char **msg)
+int spec_write(struct container *c, int netns_fd, int userns_fd, char **msg)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	bool privileged = json_bool(c->host, "Privileged"), own_net = netns_fd >= 0;
@@ -387,7 +393,7 @@ int spec_write(struct container *c, int netns_fd, char **msg)
 		yyjson_mut_obj_add_str(doc, linux_, "rootfsPropagation", mounts_root_propagation(c));
 	yyjson_mut_obj_add_val(doc, linux_, "resources", resources);
 	yyjson_mut_obj_add_strcpy(doc, linux_, "cgroupsPath", cgroup);
-	err = namespaces(c, doc, linux_, netns_fd, msg);
+	err = namespaces(c, doc, linux_, netns_fd, userns_fd, msg);
 	if (!err)
 		err = spec_devices(c, doc, linux_, resources, msg);
 	if (err)

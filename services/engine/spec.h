@@ -20,7 +20,7 @@ struct container;
  *
  * The root must be mounted. 0, or -errno with *msg.
  */
-must_check int spec_write(struct container *c, int netns_fd, char **msg);
+must_check int spec_write(struct container *c, int netns_fd, int userns_fd, char **msg);
 
 /* ---- who runs it */
 

@@ -15,6 +15,8 @@
 #include "lib/json.h"
 #include "engine/pod.h"
 #include "engine/spec.h"
+#include "engine/userns.h"
+#include "engine/volumes.h"
 
 #define SHM_DEFAULT_BYTES (INT64_C(64) << 20)
 
@@ -66,13 +68,19 @@ static void ours(
 		put(b, dest, type, source, options);
 }
 
+/* Is what is bound to be seen with the container's own ids? Where the file system cannot, its owners are nobody inside. */
+static bool mapped(const struct build *b, const char *source)
+{
+	return userns_base(b->c) && userns_can_map(source);
+}
+
 static void bind_file(const struct build *b, const char *dest, const char *name)
 {
 	struct pod *pod = pod_of(b->c);
 	cleanup(freep) char *source = text_make("%s/%s", pod ? pod->dir : b->c->dir, name);
 
 	if (source)
-		ours(b, dest, "bind", source, "rbind,rprivate");
+		ours(b, dest, "bind", source, mapped(b, source) ? "rbind,rprivate,idmap" : "rbind,rprivate");
 }
 
 static unsigned depth(const char *path)
@@ -105,8 +113,13 @@ static void user_mount(const struct build *b, yyjson_val *m, size_t number)
 	}
 	if (mount_is_placed(m))
 		place = mount_place(b->c, number);
-	options = text_make("%s,%s,%s", json_bool(mount_own(m), "NonRecursive") ? "bind" : "rbind",
-		prop ? prop : "rprivate", access_of(m));
+	/* what is placed is mounted later: an image's layers cannot be mapped, and volumes are where they always are */
+	options = text_make("%s,%s,%s%s", json_bool(mount_own(m), "NonRecursive") ? "bind" : "rbind",
+		prop ? prop : "rprivate", access_of(m),
+		strcmp(type, "image") != 0 && !volume_is_foreign(b->c->e, json_text(m, "Name")) &&
+				mapped(b, json_str(m, "Source"))
+			? ",idmap"
+			: "");
 	if (options)
 		put(b, json_str(m, "Destination"), "bind", place ? place : json_str(m, "Source"), options);
 }

@@ -24,6 +24,7 @@
 #include "engine/start.h"
 #include "engine/stdio.h"
 #include "engine/supervisor.h"
+#include "engine/userns.h"
 #include "engine/volume_start.h"
 #include "lib/log.h"
 
@@ -35,13 +36,16 @@
 #endif
 int umount2(const char *target, int flags); /* <sys/mount.h> and <linux/mount.h> contradict each other */
 
+/* What the runtime gets beside the streams. */
+enum { NETNS_FD = 3, USERNS_FD };
+
 enum { RUNTIME_TIMEOUT_MS = 120000, VOLUMES_TIMEOUT_MS = 900000, LOG_TEXT_MAX = 64 << 10 };
 
 struct start {
 	struct container *c;
 	struct job *job;	 /* owned */
 	struct loop_timer timer; /* an outcome known before anything was waited for */
-	int netns;		 /* owned; -1 */
+	int netns, userns;	 /* owned; -1 */
 	start_done *done;
 	int err;
 	char *msg; /* owned */
@@ -52,7 +56,7 @@ static struct start *start_new(struct container *c, start_done *done)
 	struct start *s = calloc(1, sizeof(*s));
 
 	if (s)
-		*s = (struct start){.c = c, .netns = -1, .done = done};
+		*s = (struct start){.c = c, .netns = -1, .userns = -1, .done = done};
 	return s;
 }
 
@@ -63,6 +67,7 @@ void start_free(struct start *s)
 	loop_timer_del(&s->timer);
 	job_free(s->job);
 	closep(&s->netns);
+	closep(&s->userns);
 	free(s->msg);
 	free(s);
 }
@@ -133,13 +138,13 @@ int start_open_pid(pid_t pid, uint64_t start_ticks)
 
 /* ---- the root */
 
-static int mount_root(struct container *c, char **msg)
+static int mount_root(struct container *c, int userns, char **msg)
 {
 	cleanup(freep) char *upper = text_make("%s/upper", c->dir), *work = text_make("%s/work", c->dir);
-	cleanup(freep) char *root = text_make("%s/rootfs", c->run);
+	cleanup(freep) char *root = text_make("%s/rootfs", c->run), *scratch = text_make("%s/layers", c->run);
 	const struct image *img = NULL;
 
-	if (!upper || !work || !root)
+	if (!upper || !work || !root || !scratch)
 		return -ENOMEM;
 
 	int err = image_store_find(c->e->images, c->image_id, &img);
@@ -150,13 +155,19 @@ static int mount_root(struct container *c, char **msg)
 	}
 	/* Left over from a killed engine. */
 	umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW);
+	umount2(scratch, MNT_DETACH | UMOUNT_NOFOLLOW);
 	err = dir_make(root, 0700);
+	if (!err && userns >= 0)
+		err = dir_make(scratch, 0700);
 	if (!err)
 		err = dir_make(upper, 0755);
 	if (!err)
 		err = dir_make(work, 0700);
 
-	cleanup(closep) int fd = err ? -1 : image_mount(img, upper, work);
+	cleanup(closep) int fd = err ? -1
+				 : userns >= 0
+					 ? image_mount_mapped(img, c->dir, scratch, userns, userns_base(c))
+					 : image_mount(img, upper, work);
 
 	image_unref(img);
 	if (err || fd < 0) {
@@ -320,11 +331,13 @@ static int prepare(struct start *s, char **msg)
 	if (container_log_none(c))
 		output_clear(c->output);
 	output_resume(c->output);
-	err = mount_root(c, msg);
+	err = userns_open(c, &s->userns, msg);
 	if (!err)
-		err = container_net_up(c, &s->netns, msg);
+		err = mount_root(c, s->userns, msg);
 	if (!err)
-		err = spec_write(c, s->netns >= 0 ? 3 : -1, msg);
+		err = container_net_up(c, s->userns, &s->netns, msg);
+	if (!err)
+		err = spec_write(c, s->netns >= 0 ? NETNS_FD : -1, s->userns >= 0 ? USERNS_FD : -1, msg);
 	if (!err) {
 		stdio_free(take(c->io), true);
 		err = stdio_new(&c->io, c);
@@ -359,14 +372,19 @@ static int create_begin(struct start *s, char **msg)
 	}
 	argv[n] = c->id;
 
-	int fds[4] = {-1, -1, JOB_CAPTURE, s->netns};
+	int fds[] = {-1, -1, JOB_CAPTURE, [NETNS_FD] = -1, [USERNS_FD] = -1};
 
-	if (!console) {
+	if (!console)
 		stdio_child_fds(c->io, fds);
-		fds[3] = s->netns;
-	}
+	fds[NETNS_FD] = s->netns;
+	fds[USERNS_FD] = s->userns;
 	fault_point("runtime-create");
-	int err = pid_file ? run_runtime(s, argv, fds, s->netns >= 0 ? 4 : 3, on_runtime_created) : -ENOMEM;
+	int err = pid_file ? run_runtime(s, argv, fds,
+				     s->userns >= 0  ? USERNS_FD + 1
+				     : s->netns >= 0 ? NETNS_FD + 1
+						     : NETNS_FD,
+				     on_runtime_created)
+			   : -ENOMEM;
 	if (err)
 		*msg = text_make("cannot run %s: %s", c->e->runtime, strerror(-err));
 	return err;
@@ -480,13 +498,15 @@ void start_probe(struct start **out, struct container *c, start_done *done)
 
 static void release_rest(struct container *c)
 {
-	cleanup(freep) char *root = text_make("%s/rootfs", c->run);
+	cleanup(freep) char *root = text_make("%s/rootfs", c->run), *scratch = text_make("%s/layers", c->run);
 
 	container_cgroup_remove(c);
 	container_net_down(c);
 	volumes_unmount(c);
 	if (root)
 		umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (scratch)
+		umount2(scratch, MNT_DETACH | UMOUNT_NOFOLLOW);
 
 	int err = dir_remove(c->run);
 

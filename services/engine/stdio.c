@@ -16,6 +16,7 @@
 #include "engine/files.h"
 #include "engine/output.h"
 #include "engine/stdio.h"
+#include "engine/userns.h"
 #include "engine/supervisor.h"
 #include "lib/log.h"
 
@@ -53,7 +54,8 @@ static void nonblock(int fd)
 }
 
 /* @ours stays here and is made non-blocking, which does not touch the other end. */
-static int make_pipe(int *ours, int *theirs, bool we_read)
+/* @owner: the node's id of who may open it again inside (/dev/stdout): the container's root. */
+static int make_pipe(int *ours, int *theirs, bool we_read, uint32_t owner)
 {
 	int p[2];
 
@@ -62,23 +64,24 @@ static int make_pipe(int *ours, int *theirs, bool we_read)
 	*ours = p[we_read ? 0 : 1];
 	*theirs = p[we_read ? 1 : 0];
 	nonblock(*ours);
-	return 0;
+	return owner && fchown(*theirs, owner, owner) < 0 ? -errno : 0;
 }
 
 int stdio_new(struct stdio **out, struct container *c)
 {
 	struct stdio *s = alloc(c);
 	int err = s ? 0 : -ENOMEM;
+	uint32_t owner = userns_base(c);
 
 	if (!err && c->tty) {
 		err = console_new(&s->console, c->run);
 	} else if (!err) {
 		if (c->open_stdin)
-			err = make_pipe(&s->in, &s->child[0], false);
+			err = make_pipe(&s->in, &s->child[0], false, owner);
 		if (!err)
-			err = make_pipe(&s->out[0], &s->child[1], true);
+			err = make_pipe(&s->out[0], &s->child[1], true, owner);
 		if (!err)
-			err = make_pipe(&s->out[1], &s->child[2], true);
+			err = make_pipe(&s->out[1], &s->child[2], true, owner);
 	}
 	if (err) {
 		stdio_free(s, false);
@@ -116,7 +119,7 @@ int stdio_store(struct stdio *s)
 		if (s->master < 0)
 			return log_errno(-s->master, "container=%.12s op=console", c->id);
 		nonblock(s->master);
-		err = make_pipe(&s->out[0], &s->feed, true);
+		err = make_pipe(&s->out[0], &s->feed, true, 0);
 		if (err)
 			return log_errno(-err, "container=%.12s op=stdio", c->id);
 		nonblock(s->feed);

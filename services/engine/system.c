@@ -20,6 +20,7 @@
 #include "lib/json.h"
 #include "engine/login_api.h"
 #include "engine/system.h"
+#include "engine/userns.h"
 #include "engine/volumes_int.h"
 
 const char *go_arch(void)
@@ -120,7 +121,8 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	static const char *const volume_drivers[] = {"local"};
 	static const char *const network_drivers[] = {"bridge", "host", "ipvlan", "macvlan", "null"};
 	static const char *const log_drivers[] = {"json-file", "local", "none"},
-				 *const security[] = {"name=seccomp,profile=builtin", "name=cgroupns"};
+				 *const security[] = {
+					 "name=seccomp,profile=builtin", "name=cgroupns", "name=userns"};
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *v, *rt;
 	const struct image **images = NULL;
@@ -210,7 +212,7 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 		yyjson_mut_obj_add_str(doc, v, "ID", "");
 		yyjson_mut_obj_add(o, yyjson_mut_str(doc, commits[i]), v);
 	}
-	yyjson_mut_obj_add_val(doc, o, "SecurityOptions", texts(doc, security, 2));
+	yyjson_mut_obj_add_val(doc, o, "SecurityOptions", texts(doc, security, userns_is_default(e) ? 3 : 2));
 	yyjson_mut_obj_add_null(doc, o, "CDISpecDirs");
 	yyjson_mut_obj_add_val(doc, o, "Warnings", yyjson_mut_arr(doc));
 	api_json(r, 200, doc);
@@ -300,11 +302,11 @@ static void df_counted(struct engine *e, struct http_req *r, const struct sizes 
 
 static void df(struct engine *e, struct http_req *r, const char *arg)
 {
-	unsigned what =
-		(asked(r, "container") ? SIZES_CONTAINERS : 0) | (asked(r, "volume") ? SIZES_VOLUMES : 0);
+	struct sizes_wanted wanted = {.container = asked(r, "container") ? sizes_every_container : NULL,
+		.volume = asked(r, "volume") ? sizes_every_volume : NULL};
 
-	if (what)
-		sizes_count(e, r, what, NULL, df_counted);
+	if (wanted.container || wanted.volume)
+		sizes_count(e, r, &wanted, df_counted);
 	else
 		df_counted(e, r, NULL);
 }

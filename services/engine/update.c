@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * docker update. On a running container the limits go straight into its control group; what cannot be written
- * there leaves the configuration as it was.
+ * docker update. On a running container the limits go straight into its control group and the ports into the node's rules;
+ * what cannot be written there leaves the configuration as it was.
  */
 
 #include <errno.h>
@@ -12,10 +12,12 @@
 #include "engine/api.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
 #include "lib/json.h"
+#include "lib/log.h"
 #include "engine/options.h"
 #include "engine/pod.h"
 #include "engine/update.h"
@@ -90,6 +92,32 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 	return err;
 }
 
+/* Members that are about published ports replace what was there, also by nothing: Docker has no such update, so no client
+ * sends them unasked. */
+static bool about_ports(const char *name)
+{
+	return !strcmp(name, "PortBindings") || !strcmp(name, "PublishAllPorts");
+}
+
+static bool wants_ports(yyjson_val *update)
+{
+	return json_obj(update, "PortBindings") || yyjson_is_bool(yyjson_obj_get(update, "PublishAllPorts"));
+}
+
+/* The ports of @host are such as this container may have, and are published when it runs. Else 400 or 500 was answered. */
+static bool republish(struct container *c, struct http_req *r, yyjson_val *host)
+{
+	cleanup(freep) char *msg = NULL;
+	int err = container_net_check(c->e, c->config, host, c->networking, &msg);
+
+	if (!err && container_is_up(c))
+		err = container_net_republish(c, host, &msg);
+	if (err)
+		api_error(r, api_status_of(err), "Cannot update container %s: %s", c->id,
+			msg ? msg : strerror(-err));
+	return !err;
+}
+
 static void on_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
 	struct container *c = container_or_404(e, r, name);
@@ -117,19 +145,28 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 	yyjson_mut_val *host = doc ? yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "HostConfig") : NULL;
 
 	json_obj_foreach (root, i, n, k, v) {
-		if (json_blank(v) || (v == policy && !json_text(policy, "Name")))
+		if (yyjson_is_null(v) || (json_blank(v) && !about_ports(yyjson_get_str(k))) ||
+			(v == policy && !json_text(policy, "Name")))
 			continue;
 		yyjson_mut_obj_put(host, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
 	}
 
 	yyjson_doc *after = doc ? yyjson_mut_doc_imut_copy(doc, NULL) : NULL;
+	yyjson_val *wanted = json_obj(yyjson_doc_get_root(after), "HostConfig");
 	int err = after ? 0 : -ENOMEM;
 
+	if (!err && wants_ports(root) && !republish(c, r, wanted)) {
+		yyjson_doc_free(after);
+		return;
+	}
 	if (!err && container_is_up(c))
-		err = apply(c, root, json_obj(yyjson_doc_get_root(after), "HostConfig"));
+		err = apply(c, root, wanted);
 	yyjson_doc_free(after);
+	fault_point("container-updated");
 	if (!err)
 		err = container_save_config(c, doc);
+	if (err && wants_ports(root) && container_is_up(c) && container_net_republish(c, c->host, &msg))
+		log_error("container=%.12s op=update msg=\"%s\"", c->id, msg ? msg : "out of memory");
 	if (err) {
 		api_errno(r, err, "Cannot update container %s", c->id);
 		return;

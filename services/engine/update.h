@@ -5,7 +5,7 @@
 struct engine;
 struct http_req;
 
-/* POST /containers/ID/update: limits and the restart policy of an existing container. */
+/* POST /containers/ID/update: limits, restart policy and published ports of an existing container. */
 void container_update(struct engine *e, struct http_req *r, const char *name);
 
 #endif

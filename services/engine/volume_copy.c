@@ -34,6 +34,7 @@ struct linked {
 
 struct copy {
 	int top; /* of the copy; borrowed */
+	uint32_t id_base;
 	struct linked *links;
 	size_t n_links;
 	char *what;
@@ -45,6 +46,15 @@ static int fail(char what[VOLUME_WHAT_MAX], int r, const char *name)
 	if (!what[0])
 		snprintf(what, VOLUME_WHAT_MAX, "%s", name);
 	return r;
+}
+
+/* As it is on disk: without what the root's id-mapped mount has added. */
+static void unmap_ids(struct stat *st, uint32_t id_base)
+{
+	if (st->st_uid >= id_base)
+		st->st_uid -= id_base;
+	if (st->st_gid >= id_base)
+		st->st_gid -= id_base;
 }
 
 /* ---- one file's properties */
@@ -196,6 +206,7 @@ static int copy_entry(struct copy *c, int from_dir, int to_dir, const char *name
 
 	if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
+	unmap_ids(&st, c->id_base);
 	if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
 		r = link_again(c, to_dir, name, &st);
 		if (r)
@@ -336,7 +347,7 @@ int volume_fill_resume(int volume, char what[VOLUME_WHAT_MAX])
 	return has(volume, COPIED) ? move_up(volume, what) : 0;
 }
 
-static int make_copy(int from, int volume, char what[VOLUME_WHAT_MAX])
+static int make_copy(int from, uint32_t id_base, int volume, char what[VOLUME_WHAT_MAX])
 {
 	cleanup(closep) int to = -1;
 	struct copy *c = calloc(1, sizeof(*c));
@@ -351,7 +362,9 @@ static int make_copy(int from, int volume, char what[VOLUME_WHAT_MAX])
 	if (!r && (to < 0 || fstat(from, &st) < 0))
 		r = -errno;
 	c->top = to;
+	c->id_base = id_base;
 	c->what = what;
+	unmap_ids(&st, id_base);
 	if (!r)
 		r = copy_dir(c, from, to, 0);
 	if (!r)
@@ -365,7 +378,7 @@ static int make_copy(int from, int volume, char what[VOLUME_WHAT_MAX])
 	return r;
 }
 
-int volume_fill(int root, const char *path, int volume, char what[VOLUME_WHAT_MAX])
+int volume_fill(int root, const char *path, uint32_t id_base, int volume, char what[VOLUME_WHAT_MAX])
 {
 	const struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
@@ -380,6 +393,6 @@ int volume_fill(int root, const char *path, int volume, char what[VOLUME_WHAT_MA
 	from = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 	if (from < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : fail(what, -errno, path);
-	r = make_copy(from, volume, what);
+	r = make_copy(from, id_base, volume, what);
 	return r < 0 ? r : move_up(volume, what);
 }

@@ -23,6 +23,7 @@
 #include "engine/mounts.h"
 #include "engine/volume_copy.h"
 #include "engine/volume_start.h"
+#include "engine/userns.h"
 #include "engine/volumes.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -85,6 +86,7 @@ static int plan_fill(struct plan *p, const struct volume *v, yyjson_val *m, cons
 	o = add_step(p, "fill");
 	yyjson_mut_obj_add_strcpy(p->doc, o, "volume", data);
 	yyjson_mut_obj_add_strcpy(p->doc, o, "root", root);
+	yyjson_mut_obj_add_uint(p->doc, o, "idbase", userns_base(p->c));
 	if (first)
 		yyjson_mut_obj_add_strcpy(p->doc, o, "path", json_str(m, "Destination"));
 	return 0;

@@ -164,7 +164,7 @@ static void test_fill(void **state)
 	arrange("fill", &root, &volume);
 	assert_int_equal(volume_is_empty(volume), 1);
 	/* by way of a link that stays inside the root */
-	assert_int_equal(volume_fill(root, "/alias", volume, what), 0);
+	assert_int_equal(volume_fill(root, "/alias", 0, volume, what), 0);
 	assert_string_equal(text_at(volume, "one"), "first");
 	assert_string_equal(text_at(volume, "sub/two"), "second");
 	assert_int_equal(fstatat(volume, "one", &st, 0), 0);
@@ -185,7 +185,7 @@ static void test_fill(void **state)
 	/* what has content keeps it */
 	file_at(volume, "one", "changed", 0644);
 	assert_int_equal(unlinkat(volume, "pipe", 0), 0);
-	assert_int_equal(volume_fill(root, "/data", volume, what), 0);
+	assert_int_equal(volume_fill(root, "/data", 0, volume, what), 0);
 	assert_string_equal(text_at(volume, "one"), "changed");
 	assert_int_equal(fstatat(volume, "pipe", &st, 0), -1);
 	close(root);
@@ -198,11 +198,11 @@ static void test_fill_nothing(void **state)
 	int root, volume;
 
 	arrange("nothing", &root, &volume);
-	assert_int_equal(volume_fill(root, "/nowhere", volume, what), 0);
-	assert_int_equal(volume_fill(root, "/data/one", volume, what), 0);
+	assert_int_equal(volume_fill(root, "/nowhere", 0, volume, what), 0);
+	assert_int_equal(volume_fill(root, "/data/one", 0, volume, what), 0);
 	assert_int_equal(volume_is_empty(volume), 1);
 	/* a link out of the root ends at the root */
-	assert_int_equal(volume_fill(root, "/outside/data", volume, what), 0);
+	assert_int_equal(volume_fill(root, "/outside/data", 0, volume, what), 0);
 	assert_string_equal(text_at(volume, "one"), "first");
 	close(root);
 	close(volume);
@@ -219,7 +219,7 @@ static void test_fill_cut(void **state)
 	file_at(half, "junk", "half", 0644);
 	close(half);
 	assert_true(volume_fill_cut(volume));
-	assert_int_equal(volume_fill(root, "/data", volume, what), 0);
+	assert_int_equal(volume_fill(root, "/data", 0, volume, what), 0);
 	assert_string_equal(text_at(volume, "one"), "first");
 	assert_string_equal(text_at(volume, "junk"), "");
 	assert_false(volume_fill_cut(volume));

@@ -125,7 +125,7 @@ static int do_fill(yyjson_val *o)
 
 	if (!r && path) {
 		from = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = from < 0 ? -errno : volume_fill(from, path, to, what);
+		r = from < 0 ? -errno : volume_fill(from, path, (uint32_t)json_int(o, "idbase", 0), to, what);
 	} else if (!r) {
 		r = volume_fill_resume(to, what);
 	}

@@ -38,6 +38,14 @@ char *volume_path(struct engine *e, const char *name)
 	return text_make("%s/volumes/%s/_data", e->data_dir, name);
 }
 
+bool volume_is_foreign(struct engine *e, const char *name)
+{
+	struct volume *v = name ? volume_find(e, name) : NULL;
+
+	return v && v->source.mounted &&
+	       (!strncmp(v->source.type, "nfs", 3) || !strcmp(v->source.type, "cifs"));
+}
+
 struct volume *volume_find(struct engine *e, const char *name)
 {
 	for (size_t i = 0; i < e->volumes->n; i++)

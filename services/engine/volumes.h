@@ -28,6 +28,9 @@ struct volume {
 must_check int volumes_open(struct engine *e);
 void volumes_close(struct engine *e);
 
+/* On a file system of a server, whose ids cannot be mapped. @name: NULL is no volume. */
+bool volume_is_foreign(struct engine *e, const char *name);
+
 struct volume *volume_find(struct engine *e, const char *name);
 /* Finds or makes it. @labels and @options (of the driver) may be NULL; one that is there with other options than
  * those asked for is -EEXIST. 0, or -errno with *msg. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/api.h"
+#include "engine/archive/sizes.h"
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/filters.h"
@@ -148,39 +149,76 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 		api_empty(r, 204);
 }
 
-static void prune(struct engine *e, struct http_req *r, const char *arg)
+struct prune {
+	struct engine *e;
+	struct filters *f; /* owned */
+	bool all;	   /* else only anonymous ones */
+};
+
+/* false: it was answered. */
+static bool prune_read(struct engine *e, struct http_req *r, struct prune *p)
 {
 	static const char *const known[] = {"all", "label", "label!", NULL};
 	cleanup(freep) char *msg = NULL;
-	struct filters *f = NULL;
 
-	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
+	*p = (struct prune){.e = e};
+	if (filters_parse(&p->f, http_query(r, "filters"), known, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
-		return;
+		return false;
 	}
+	p->all = filters_bool(p->f, "all", false) || api_minor(r) < 42;
+	return true;
+}
+
+static bool prunable(const struct volume *v, void *arg)
+{
+	const struct prune *p = arg;
+	yyjson_val *labels = json_obj(yyjson_doc_get_root(v->doc), "Labels");
+
+	return (p->all || v->anonymous) && !volume_in_use(p->e, v->name) &&
+	       filters_match_labels(p->f, "label", labels) && filters_match_labels(p->f, "label!", labels);
+}
+
+static void prune_counted(struct engine *e, struct http_req *r, const struct sizes *s)
+{
+	struct prune p;
+
+	if (!prune_read(e, r, &p))
+		return;
 
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
-	bool all = filters_bool(f, "all", false) || api_minor(r) < 42;
+	uint64_t freed = 0;
 
 	yyjson_mut_doc_set_root(doc, o);
 	for (size_t i = e->volumes->n; i-- > 0;) {
 		struct volume *v = e->volumes->list[i];
-		yyjson_val *labels = json_obj(yyjson_doc_get_root(v->doc), "Labels");
+		int64_t bytes = sizes_volume(s, v->name);
 
-		if ((!all && !v->anonymous) || volume_in_use(e, v->name) ||
-			!filters_match_labels(f, "label", labels) ||
-			!filters_match_labels(f, "label!", labels))
+		/* what was let go while the others were counted waits for the next prune */
+		if (!sizes_asked_volume(s, v->name) || !prunable(v, &p))
 			continue;
 		yyjson_mut_arr_add_strcpy(doc, arr, v->name);
 		if (volume_remove(e, v))
 			yyjson_mut_arr_remove_last(arr);
+		else
+			freed += bytes > 0 ? (uint64_t)bytes : 0;
 	}
-	filters_free(f);
+	filters_free(p.f);
 	yyjson_mut_obj_add_val(doc, o, "VolumesDeleted", arr);
-	/* Deleting runs beside: how much it frees is known only when it is done. */
-	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", 0);
+	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", freed);
 	api_json(r, 200, doc);
+}
+
+/* What they hold is counted before: deleting runs beside, and the answer does not wait for it. */
+static void prune(struct engine *e, struct http_req *r, const char *arg)
+{
+	struct prune p;
+
+	if (!prune_read(e, r, &p))
+		return;
+	sizes_count(e, r, &(struct sizes_wanted){.volume = prunable, .arg = &p}, prune_counted);
+	filters_free(p.f);
 }
 
 const struct api_route volume_routes[] = {

@@ -372,9 +372,9 @@ static int add_owner(struct copy *k, int root, char **argv, size_t *n, char uid[
 
 static int start_worker(struct copy *k, const struct view *v, int upper, char **msg)
 {
-	char *argv[VIEW_MOUNTS_MAX + 10] = {(char *)(uintptr_t)k->e->worker,
+	char *argv[VIEW_MOUNTS_MAX + 11] = {(char *)(uintptr_t)k->e->worker,
 		(char *)(uintptr_t)"engine_archive", (char *)(uintptr_t)k->kind->verb, k->path};
-	int fds[VIEW_MOUNTS_MAX + 4] = {-1, -1, JOB_CAPTURE, v->root}, p[2] = {-1, -1}, err = 0;
+	int fds[VIEW_MOUNTS_MAX + 5] = {-1, -1, JOB_CAPTURE, v->root}, p[2] = {-1, -1}, err = 0;
 	bool changes = k->kind == &kinds[KIND_CHANGES];
 	size_t n = 4, n_fds = 4;
 	char uid[24], gid[24];
@@ -388,6 +388,10 @@ static int start_worker(struct copy *k, const struct view *v, int upper, char **
 	for (size_t i = 0; i < v->n; i++) {
 		argv[n++] = v->where[i];
 		fds[n_fds++] = v->mounts[i];
+	}
+	if (v->userns >= 0) {
+		argv[n++] = (char *)(uintptr_t)"userns";
+		fds[n_fds++] = v->userns;
 	}
 	if (changes) {
 		fds[3] = upper;
@@ -415,7 +419,7 @@ static int open_layers(struct copy *k, struct view *v, int *upper, char **msg)
 	cleanup(freep) char *path = text_make("%s/upper", k->c->dir);
 	const struct image *img = NULL;
 
-	*v = (struct view){.root = -1};
+	*v = (struct view){.root = -1, .userns = -1};
 	if (!path || dir_make(path, 0755))
 		return -EIO;
 	*upper = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

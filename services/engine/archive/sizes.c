@@ -98,7 +98,22 @@ static int add(struct size *list, size_t *n, const char *name, char *path, int i
 	return file_write_all(in, line, strlen(line));
 }
 
-static int collect(struct sizes *s, unsigned what, const struct container *only, int in)
+bool sizes_every_container(const struct container *c, void *arg)
+{
+	return true;
+}
+
+bool sizes_every_volume(const struct volume *v, void *arg)
+{
+	return true;
+}
+
+bool sizes_this_container(const struct container *c, void *arg)
+{
+	return c == arg;
+}
+
+static int collect(struct sizes *s, const struct sizes_wanted *w, int in)
 {
 	struct engine *e = s->e;
 	int err = 0;
@@ -107,21 +122,22 @@ static int collect(struct sizes *s, unsigned what, const struct container *only,
 	s->volumes = calloc(e->volumes->n + 1, sizeof(*s->volumes));
 	if (!s->containers || !s->volumes)
 		return -ENOMEM;
-	for (size_t i = 0; !err && what & SIZES_CONTAINERS && i < e->n_containers; i++) {
+	for (size_t i = 0; !err && w->container && i < e->n_containers; i++) {
 		struct container *c = e->containers[i];
 
-		if (!only || only == c)
+		if (w->container(c, w->arg))
 			err = add(s->containers, &s->n_containers, c->id, text_make("%s/upper", c->dir), in);
 	}
-	for (size_t i = 0; !err && what & SIZES_VOLUMES && i < e->volumes->n; i++) {
-		const char *name = e->volumes->list[i]->name;
+	for (size_t i = 0; !err && w->volume && i < e->volumes->n; i++) {
+		const struct volume *v = e->volumes->list[i];
 
-		err = add(s->volumes, &s->n_volumes, name, volume_path(e, name), in);
+		if (w->volume(v, w->arg))
+			err = add(s->volumes, &s->n_volumes, v->name, volume_path(e, v->name), in);
 	}
 	return err;
 }
 
-void sizes_count(struct engine *e, struct http_req *r, unsigned what, const struct container *only,
+void sizes_count(struct engine *e, struct http_req *r, const struct sizes_wanted *wanted,
 	void (*fn)(struct engine *e, struct http_req *r, const struct sizes *s))
 {
 	struct sizes *s = calloc(1, sizeof(*s));
@@ -136,7 +152,7 @@ void sizes_count(struct engine *e, struct http_req *r, unsigned what, const stru
 			err = -errno;
 	}
 	if (!err)
-		err = collect(s, what, only, in);
+		err = collect(s, wanted, in);
 	if (!err && lseek(in, 0, SEEK_SET) < 0)
 		err = -errno;
 	if (!err) {
@@ -158,12 +174,12 @@ void sizes_count(struct engine *e, struct http_req *r, unsigned what, const stru
 	http_on_closed(r, on_closed, s);
 }
 
-static int64_t find(const struct size *list, size_t n, const char *name)
+static const struct size *find(const struct size *list, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(list[i].name, name))
-			return list[i].bytes;
-	return -1;
+			return &list[i];
+	return NULL;
 }
 
 const char *sizes_only(const struct sizes *s)
@@ -173,10 +189,24 @@ const char *sizes_only(const struct sizes *s)
 
 int64_t sizes_container(const struct sizes *s, const struct container *c)
 {
-	return s ? find(s->containers, s->n_containers, c->id) : -1;
+	const struct size *found = s ? find(s->containers, s->n_containers, c->id) : NULL;
+
+	return found ? found->bytes : -1;
 }
 
 int64_t sizes_volume(const struct sizes *s, const char *name)
 {
-	return s ? find(s->volumes, s->n_volumes, name) : -1;
+	const struct size *found = s ? find(s->volumes, s->n_volumes, name) : NULL;
+
+	return found ? found->bytes : -1;
+}
+
+bool sizes_asked_container(const struct sizes *s, const struct container *c)
+{
+	return find(s->containers, s->n_containers, c->id);
+}
+
+bool sizes_asked_volume(const struct sizes *s, const char *name)
+{
+	return find(s->volumes, s->n_volumes, name);
 }

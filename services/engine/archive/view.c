@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/image.h"
+#include "engine/userns.h"
 #include "lib/json.h"
 
 #ifndef AT_RECURSIVE
@@ -35,6 +36,13 @@ static int read_only(int fd)
 		       : 0;
 }
 
+static int map_ids(int fd, int userns)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+
+	return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
 /* The overlay: a second mount of the running container's, or one of our own. */
 static int open_root(struct view *v, struct container *c, char **msg)
 {
@@ -45,6 +53,14 @@ static int open_root(struct view *v, struct container *c, char **msg)
 		cleanup(freep) char *path = text_make("%s/rootfs", c->run);
 
 		v->root = path ? clone_tree(path, 0) : -ENOMEM;
+		if (v->root >= 0 && userns_base(c)) {
+			err = userns_open_of(c, &v->userns);
+			if (err) {
+				*msg = text_make("the user namespace of container %s cannot be opened: %s",
+					c->name, strerror(-err));
+				return err;
+			}
+		}
 	} else {
 		cleanup(freep) char *upper = text_make("%s/upper", c->dir),
 				    *work = text_make("%s/work", c->dir);
@@ -81,6 +97,10 @@ static int add(struct view *v, const char *source, const char *dest, bool rw, ch
 
 	int fd = clone_tree(source, AT_RECURSIVE);
 	int err = fd < 0 ? fd : rw ? 0 : read_only(fd);
+
+	if (!err && v->userns >= 0 && userns_can_map(source))
+		err = map_ids(fd, v->userns);
+
 	char *where = err ? NULL : text_make("%s:%s", rw ? "rw" : "ro", dest);
 
 	if (!err && !where)
@@ -141,7 +161,7 @@ static int add_mounts(struct view *v, struct container *c, char **msg)
 
 int view_open(struct view *v, struct container *c, bool mounts, char **msg)
 {
-	*v = (struct view){.root = -1};
+	*v = (struct view){.root = -1, .userns = -1};
 
 	int err = open_root(v, c, msg);
 
@@ -155,7 +175,8 @@ int view_open(struct view *v, struct container *c, bool mounts, char **msg)
 void view_close(struct view *v)
 {
 	closep(&v->root);
-	v->root = -1;
+	closep(&v->userns);
+	v->root = v->userns = -1;
 	for (size_t i = 0; i < v->n; i++) {
 		closep(&v->mounts[i]);
 		free(v->where[i]);

@@ -5,7 +5,7 @@
 /*
  * A container's files as a worker gets them: the overlay itself and, over it, its binds, volumes and name files, all
  * as detached mounts. What the container has mounted inside its own namespace (proc, sys, tmpfs) is not among them,
- * whether it runs or not: nothing there is trusted, and nothing of the kernel's is copied.
+ * whether it runs or not: nothing there is trusted, and nothing of the kernel's is copied. The ids are always those of the disk.
  */
 
 #include <stddef.h>
@@ -21,6 +21,7 @@ struct view {
 	int mounts[VIEW_MOUNTS_MAX];  /* owned */
 	char *where[VIEW_MOUNTS_MAX]; /* owned: "rw:/path", "ro:/path" */
 	size_t n;
+	int userns; /* owned: of a running container with ids of its own, which the worker takes on; -1 */
 	bool own_overlay; /* mounted for this view: the container must not be started meanwhile */
 };
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -153,12 +154,14 @@ static bool number(const char *text, unsigned *out)
 	return true;
 }
 
-/* keep-kinds, uid=N, gid=N; the rest are mounts, in order. */
-static bool parse(int argc, char **argv, struct put_options *o, char **where, size_t *n)
+/* keep-kinds, uid=N, gid=N, userns (behind the mounts' descriptors); the rest are mounts, in order. */
+static bool parse(int argc, char **argv, struct put_options *o, bool *userns, char **where, size_t *n)
 {
 	for (int i = 0; i < argc; i++) {
 		if (!strcmp(argv[i], "keep-kinds"))
 			o->keep_kinds = true;
+		else if (!strcmp(argv[i], "userns"))
+			*userns = true;
 		else if (!strncmp(argv[i], "uid=", 4) && number(argv[i] + 4, &o->uid))
 			o->own = true;
 		else if (!strncmp(argv[i], "gid=", 4) && number(argv[i] + 4, &o->gid))
@@ -202,20 +205,25 @@ int engine_archive_main(int argc, char **argv)
 	char *where[VIEW_MOUNTS_MAX];
 	struct put_options o = {0};
 	size_t n = 0;
-	bool known = false;
+	bool known = false, userns = false;
 	int root = ROOT_FD;
 
 	if (argc == 2 && !strcmp(argv[1], "size"))
 		return worker_size();
 	for (size_t i = 0; argc > 2 && i < array_len(verbs); i++)
 		known = known || !strcmp(verbs[i], argv[1]);
-	if (!known || *argv[2] != '/' || !parse(argc - 3, argv + 3, &o, where, &n))
+	if (!known || *argv[2] != '/' || !parse(argc - 3, argv + 3, &o, &userns, where, &n))
 		return worker_fail(WORKER_FAILED, "usage: engine_archive VERB PATH [OPTION...]");
 	if (strcmp(argv[1], "changes") != 0) {
 		root = assemble(where, n);
 		if (root < 0)
 			return worker_fail(WORKER_FAILED, "the container's files cannot be put together: %s",
 				strerror(-root));
+		/* What has ids of its own is seen, and written, as its own root does it. */
+		if (userns && (setns(FIRST_MOUNT_FD + (int)n, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 ||
+				      setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+			return worker_fail(WORKER_FAILED,
+				"the container's user namespace cannot be entered: %s", strerror(errno));
 	}
 	return walled(root, argv[1], argv[2], &o);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A booted node, as the tests see it: qemu/run to boot, docker and ssh to use it, the power plug to pull."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -54,18 +55,25 @@ class Node:
     def docker_popen(self, *args, **kw):
         return subprocess.Popen([*self.docker_words, *map(str, args)], env=self.docker_env(), **kw)
 
-    def api(self, method, path, body=None):
-        """What the client has no words for yet. Return: the status and the decoded reply, or its text."""
+    def connection(self):
+        """To the engine, closed at the end of `with`."""
         url, certs = self.env["DOCKER_HOST"], Path(self.env["DOCKER_CERT_PATH"])
         trust = ssl.create_default_context(cafile=certs / "ca.pem")
         trust.load_cert_chain(certs / "cert.pem", certs / "key.pem")
         host, _, port = url.rpartition("/")[2].rpartition(":")
-        conn = http.client.HTTPSConnection(host, int(port), timeout=60, context=trust)
+        return contextlib.closing(http.client.HTTPSConnection(host, int(port), timeout=60, context=trust))
+
+    def api(self, method, path, body=None):
+        """What the client has no words for yet. Return: the status and the decoded reply, or its text."""
+        with self.connection() as conn:
+            return self._ask(conn, method, path, body)
+
+    @staticmethod
+    def _ask(conn, method, path, body):
         conn.request(method, "/v1.51" + path, json.dumps(body) if body is not None else None,
                      {"Content-Type": "application/json"} if body is not None else {})  # fmt: skip
         reply = conn.getresponse()
         text = reply.read().decode()
-        conn.close()
         return reply.status, json.loads(text) if reply.headers.get_content_type() == "application/json" and text else text
 
     def ssh_words(self, *command):

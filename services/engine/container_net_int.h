@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_CONTAINER_NET_INT_H
+#define ENGINE_CONTAINER_NET_INT_H
+
+/* What the files of container_net.h share. */
+
+#include "engine/container_net.h"
+
+struct network_error;
+
+enum { CONTAINER_NET_LIST_MAX = 64 };
+
+/* The endpoint settings in NetworkingConfig for a network: by its name, or, for the mode's own, "default". */
+yyjson_val *container_net_wish(yyjson_val *networking, const char *network, bool primary);
+/* 0, or -EINVAL with *msg. */
+must_check int container_net_check_wish(yyjson_val *endpoint, char **msg);
+/* Attaches to every network that its configuration names. 0 or -errno with *msg; what was attached stays. */
+must_check int container_net_attach(struct container *c, int netns, char **msg);
+/* The sentence of a failure, malloc'ed. */
+char *container_net_said(struct network_error *err);
+/* The strings of @arr, borrowed; at most @max. How many. */
+size_t container_net_strings(yyjson_val *arr, const char **out, size_t max);
+
+#endif

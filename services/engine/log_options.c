@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* See log_options.h. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/container.h"
+#include "engine/files.h"
+#include "engine/log_options.h"
+#include "engine/spec.h"
+#include "lib/json.h"
+
+static const struct option {
+	const char *name;
+	const char *only; /* the one value it may have; NULL: any */
+	const char *refusal;
+} options[] = {
+	{"max-size"},
+	{"max-file"},
+	{"labels"},
+	{"env"},
+	{"tag"},
+	{"mode", "blocking", "only blocking: a container waits for its log rather than lose a line"},
+	{"max-buffer-size", "", "it belongs to mode non-blocking, which this engine does not have"},
+	{"compress", "false",
+		"only false: segments stay as they are written, so that they are read in place"},
+	{"labels-regex", "",
+		"patterns are not supported by this engine: name the labels with the option labels"},
+	{"env-regex", "",
+		"patterns are not supported by this engine: name the variables with the option env"},
+};
+
+/* ---- the tag: Docker's template, of its names alone */
+
+static const char *id_of(const struct container *c)
+{
+	return c->id;
+}
+
+static const char *name_of(const struct container *c)
+{
+	return c->name;
+}
+
+static const char *image_of(const struct container *c)
+{
+	return c->image_name;
+}
+
+/* Without the algorithm. */
+static const char *image_id_of(const struct container *c)
+{
+	const char *colon = strchr(c->image_id, ':');
+
+	return colon ? colon + 1 : c->image_id;
+}
+
+static const char *daemon_of(const struct container *c)
+{
+	return "docker";
+}
+
+static const struct field {
+	const char *name;
+	const char *(*get)(const struct container *c);
+	int max; /* bytes; 0: all */
+} fields[] = {
+	{"ID", id_of, 12},
+	{"FullID", id_of},
+	{"Name", name_of},
+	{"ImageID", image_id_of, 12},
+	{"ImageFullID", image_id_of},
+	{"ImageName", image_of},
+	{"DaemonName", daemon_of},
+};
+
+/* At "{{": the field between here and "}}", behind which *end is set; NULL for anything else. */
+static const struct field *field_at(const char *p, const char **end)
+{
+	const char *close = strstr(p, "}}"), *last = close;
+
+	if (!close)
+		return NULL;
+	p += 2;
+	while (p < last && *p == ' ')
+		p++;
+	while (p < last && last[-1] == ' ')
+		last--;
+	*end = close + 2;
+	for (size_t i = 0; p < last && *p == '.' && i < array_len(fields); i++)
+		if (strlen(fields[i].name) == (size_t)(last - p - 1) &&
+			!strncmp(fields[i].name, p + 1, (size_t)(last - p - 1)))
+			return &fields[i];
+	return NULL;
+}
+
+static bool tag_good(const char *tag)
+{
+	while ((tag = strstr(tag, "{{")))
+		if (!field_at(tag, &tag))
+			return false;
+	return true;
+}
+
+static char *tag_text(const struct container *c, const char *tag)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	while (*tag) {
+		const struct field *field = strncmp(tag, "{{", 2) ? NULL : field_at(tag, &tag);
+
+		if (field)
+			fprintf(f, "%.*s", field->max ? field->max : INT32_MAX, field->get(c));
+		else
+			fputc(*tag++, f);
+	}
+	fclose(f);
+	return text;
+}
+
+/* ---- at create */
+
+static int refuse(char **msg, const char *what, const char *value, const char *why)
+{
+	*msg = text_make("invalid %s \"%.128s\": %s", what, value, why);
+	return -EINVAL;
+}
+
+static int check_one(const char *name, yyjson_val *v, char **msg)
+{
+	const char *text = yyjson_get_str(v);
+	cleanup(freep) char *what = NULL;
+
+	for (size_t i = 0; i < array_len(options); i++) {
+		if (strcmp(options[i].name, name) != 0)
+			continue;
+		if (text && (!options[i].only || !strcmp(options[i].only, text)))
+			return 0;
+		what = text_make("log option %s", name);
+		return refuse(msg, what ? what : name, text ? text : "",
+			options[i].refusal ? options[i].refusal : "it must be a string");
+	}
+	return refuse(msg, "log option", name,
+		"max-size, max-file, labels, env, tag, mode=blocking and compress=false are known");
+}
+
+int log_options_check(yyjson_val *log, char **msg)
+{
+	const char *type = json_text(log, "Type"), *tag;
+	yyjson_val *config = json_obj(log, "Config");
+	int64_t size, files;
+	size_t i, n;
+	yyjson_val *k, *v;
+
+	/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are
+	 * not. */
+	if (type && strcmp(type, "json-file") && strcmp(type, "local") && strcmp(type, "none"))
+		return refuse(msg, "log driver", type,
+			"this engine keeps logs in files of its own (json-file, local), or not at all (none)");
+	json_obj_foreach (config, i, n, k, v) {
+		int err = check_one(yyjson_get_str(k), v, msg);
+
+		if (err)
+			return err;
+		if (type && !strcmp(type, "none"))
+			return refuse(msg, "log option", yyjson_get_str(k), "there is none with driver none");
+	}
+	tag = json_text(config, "tag");
+	if (tag && !tag_good(tag))
+		return refuse(msg, "log option tag", tag,
+			"{{.ID}}, {{.FullID}}, {{.Name}}, {{.ImageID}}, {{.ImageFullID}}, {{.ImageName}} and "
+			"{{.DaemonName}} are known");
+	if (spec_log_limits(config, &size, &files)) {
+		*msg = text_make("invalid log options: max-size is at least 4k (10m), max-file 1 to 1000");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* ---- details */
+
+/* As a query string has it. */
+static void put_escaped(FILE *f, const char *s)
+{
+	for (; *s; s++) {
+		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			     (*s >= '0' && *s <= '9') || strchr("-_.~", *s);
+
+		fprintf(f, plain ? "%c" : "%%%02X", (unsigned char)*s);
+	}
+}
+
+static void put_attribute(FILE *f, const char *key, const char *value)
+{
+	if (ftell(f))
+		fputc(',', f);
+	put_escaped(f, key);
+	fputc('=', f);
+	put_escaped(f, value);
+}
+
+static void put_label(FILE *f, const struct container *c, const char *name)
+{
+	const char *value = json_str(json_obj(c->config, "Labels"), name);
+
+	if (value)
+		put_attribute(f, name, value);
+}
+
+static void put_variable(FILE *f, const struct container *c, const char *name)
+{
+	size_t i, n, len = strlen(name);
+	yyjson_val *v;
+
+	yyjson_arr_foreach (json_arr(c->config, "Env"), i, n, v) {
+		const char *s = yyjson_get_str(v);
+
+		if (s && !strncmp(s, name, len) && s[len] == '=')
+			put_attribute(f, name, s + len + 1);
+	}
+}
+
+static void put_list(FILE *f, const struct container *c, const char *list,
+	void (*put)(FILE *f, const struct container *c, const char *name))
+{
+	cleanup(freep) char *copy = strdup(list ? list : "");
+
+	for (char *save = NULL, *name = copy ? strtok_r(copy, ",", &save) : NULL; name;
+		name = strtok_r(NULL, ",", &save))
+		put(f, c, name);
+}
+
+char *log_options_details(const struct container *c)
+{
+	yyjson_val *conf = json_obj(json_obj(c->host, "LogConfig"), "Config");
+	const char *tag = json_text(conf, "tag");
+	cleanup(freep) char *tagged = tag ? tag_text(c, tag) : NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	put_list(f, c, json_str(conf, "labels"), put_label);
+	put_list(f, c, json_str(conf, "env"), put_variable);
+	if (tagged)
+		put_attribute(f, "tag", tagged);
+	fclose(f);
+	return text;
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at and cleaned up from time to time, and what is changed later: events of long ago, what prunes give back,
+disk use, ports of a container that is there, options of logs."""
+
+import json
+from urllib.parse import quote
+
+from support.node import eventually
+
+HELLO = "wherry/hello"
+SERVER = "while :; do nc -l -p 80 -e echo served; done"
+MIB = 1 << 20
+
+
+def test_events_of_long_ago(node):
+    """More than Docker's 256 are kept, and they outlive the engine."""
+    since = node.ssh("date +%s").strip()
+    node.docker("create", "--name", "eventful", HELLO)
+    with node.connection() as conn:
+        for i in range(300):
+            conn.request("POST", "/v1.51/containers/eventful/rename?name=other" if i % 2 == 0 else "/v1.51/containers/other/rename?name=eventful")
+            reply = conn.getresponse()
+            assert (reply.status, reply.read()) == (204, b"")
+    node.ssh("kill -9 $(pidof -s engine)")
+    node.wait_engine()
+    node.docker("rm", "eventful")
+    seen = node.docker("events", "--since", since, "--until", "0s", "--filter", "type=container", "--format", "{{.Action}}").stdout.split()
+    assert seen[:301] == ["create", *["rename"] * 300]
+
+
+def test_prunes_say_what_they_free(node):
+    node.docker("run", "--name", "fat", HELLO, "dd", "if=/dev/zero", "of=/fat", "bs=1M", "count=7")
+    node.docker("run", "--rm", "-v", "fat:/v", HELLO, "dd", "if=/dev/zero", "of=/v/fat", "bs=1M", "count=5")
+    df = {line["Type"]: line for line in map(json.loads, node.docker("system", "df", "--format", "json").stdout.splitlines())}
+    assert df["Containers"]["TotalCount"] == "1" and df["Containers"]["Reclaimable"].startswith("7.34MB"), df
+    assert df["Local Volumes"]["TotalCount"] == "1" and df["Local Volumes"]["Size"] == "5.243MB", df
+    wordy = node.docker("system", "df", "-v").stdout
+    assert "5.243MB" in wordy and "7.34MB" in wordy
+    done = node.docker("container", "prune", "-f").stdout
+    assert "Total reclaimed space: 7.34MB" in done, done
+    assert "Total reclaimed space: 0B" in node.docker("volume", "prune", "-f").stdout, "a named volume is kept"
+    done = node.docker("volume", "prune", "-af").stdout
+    assert "fat" in done and "Total reclaimed space: 5.243MB" in done, done
+
+
+def test_build_cache_is_pruned(node, tmp_path):
+    (tmp_path / "Dockerfile").write_text(f"FROM {HELLO}\nRUN dd if=/dev/zero of=/a bs=1M count=3\nRUN echo b >/b\n")
+    env = {"DOCKER_BUILDKIT": "0"}
+    node.docker("build", "-t", "cached", tmp_path, env=env)
+    assert "Using cache" in node.docker("build", "-t", "cached", tmp_path, env=env).stdout
+    status, done = node.api("POST", "/build/prune")
+    assert status == 200 and done["SpaceReclaimed"] == 0, "what an image with a name is made of stays"
+    node.docker("tag", HELLO, "cached")
+    status, done = node.api("POST", "/build/prune")
+    assert status == 200 and len(done["CachesDeleted"]) == 2 and done["SpaceReclaimed"] >= 3 * MIB, done
+    assert "Using cache" not in node.docker("build", "-t", "cached", tmp_path, env=env).stdout
+    status, done = node.api("POST", "/build/prune?keep-storage=1000")
+    assert status == 400 and "keep-storage" in done["message"]
+    node.docker("rmi", "cached")
+    node.docker("image", "prune", "-f")
+
+
+def test_images_say_their_platform(node, tmp_path):
+    one = json.loads(node.docker("image", "inspect", HELLO).stdout)[0]
+    here, other = (json.dumps({"os": "linux", "architecture": arch}) for arch in (one["Architecture"], "s390x"))
+    listed = [i for i in node.api("GET", "/images/json?manifests=1")[1] if i["Id"] == one["Id"]]
+    assert listed[0]["Manifests"] == [], "it came from no registry"
+    assert "Manifests" not in node.api("GET", "/images/json")[1][0]
+    saved = tmp_path / "saved.tar"
+    node.docker("tag", HELLO, "afloat:1")
+    node.docker("save", "-o", saved, "afloat:1")
+    assert node.api("GET", f"/images/get?names=afloat:1&platform={quote(other)}")[0] == 404
+    node.docker("tag", HELLO, "10.0.2.100:9/none:1")
+    assert node.api("POST", f"/images/10.0.2.100:9/none/push?tag=1&platform={quote('x')}")[0] == 400
+    status, done = node.api("POST", f"/images/10.0.2.100:9/none/push?tag=1&platform={quote(other)}")
+    assert status == 404 and "s390x" in done["message"], done
+    with node.connection() as conn:
+        for platform, word in ((here, "Loaded image: afloat:1"), (other, "no image for linux/s390x")):
+            conn.request("POST", f"/v1.51/images/load?platform={quote(platform)}", saved.read_bytes())
+            assert word in conn.getresponse().read().decode()
+    assert node.api("GET", f"/images/afloat:1/json?platform={quote(here)}")[0] == 200
+    node.docker("rmi", "afloat:1", "10.0.2.100:9/none:1")
+
+
+def test_options_of_logs(node):
+    node.docker("run", "--name", "tagged", "--log-opt", "tag={{.Name}}/{{ .ImageName }}", "--log-opt", "labels=a", "--log-opt", "env=E",
+                "--label", "a=1 2", "-e", "E=f", HELLO, "echo", "said")  # fmt: skip
+    try:
+        assert node.docker("logs", "--details", "tagged").stdout == "a=1%202,E=f,tag=tagged%2Fwherry%2Fhello said\n"
+        assert node.docker("logs", "tagged").stdout == "said\n"
+        for option, word in (("compress=true", "compress"), ("tag={{.Nonsense}}", "{{.FullID}}"), ("labels-regex=a.*", "labels-regex"),
+                             ("env-regex=a.*", "env-regex"), ("gelf-address=x", "gelf-address")):  # fmt: skip
+            refused = node.docker("create", "--log-opt", option, HELLO, check=False)
+            assert refused.returncode != 0 and word in refused.stderr, refused
+    finally:
+        node.docker("rm", "-f", "tagged")
+
+
+def served(node, port):
+    return node.ssh(f"nc -w 3 127.0.0.1 {port} </dev/null", check=False).stdout == "served\n"
+
+
+def bound(*ports):
+    return {"PortBindings": {"80/tcp": [{"HostPort": str(port)} for port in ports]}}
+
+
+def test_ports_are_changed_later(node):
+    """POST update takes PortBindings, which Docker's own client has no words for."""
+    cid = node.docker("run", "-d", "-p", "8123:80", HELLO, "sh", "-c", SERVER).stdout.strip()
+    other = node.docker("run", "-d", "-p", "8130:80", HELLO, "sh", "-c", SERVER).stdout.strip()
+    change = lambda body: node.api("POST", f"/containers/{cid}/update", body)  # noqa: E731
+    try:
+        assert eventually(lambda: served(node, 8123))
+        assert change(bound(8124, 8125)) == (200, {"Warnings": []})
+        assert eventually(lambda: served(node, 8124)) and eventually(lambda: served(node, 8125)) and not served(node, 8123)
+        assert node.docker("port", cid, "80/tcp").stdout.splitlines() == ["0.0.0.0:8124", "0.0.0.0:8125"]
+        # What cannot be had changes nothing.
+        status, done = change(bound(8130))
+        assert status >= 400 and "port is already allocated" in done["message"], done
+        assert served(node, 8124) and served(node, 8130)
+        assert change({"PortBindings": {"80/xtp": [{}]}})[0] == 400
+        # It is the container's from now on.
+        node.docker("restart", "-t", "0", cid)
+        assert eventually(lambda: served(node, 8124))
+        assert change({"PortBindings": {}})[0] == 200
+        assert not served(node, 8124) and node.docker("port", cid).stdout == ""
+        # Other updates leave the ports alone.
+        assert change(bound(8126))[0] == 200
+        node.docker("update", "--memory", "64m", "--memory-swap", "-1", cid)
+        assert eventually(lambda: served(node, 8126))
+    finally:
+        node.docker("rm", "-f", cid, other)
