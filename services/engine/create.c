@@ -386,6 +386,9 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 		return false;
 	if (!k->pod)
 		err = container_net_check(k->e, k->root, k->host, k->networking, &k->msg);
+	if (k->pod && json_text(k->host, "UsernsMode"))
+		return fail(
+			k, -EINVAL, text_make("HostConfig.UsernsMode: the pod decides, by its HostUsers"));
 	if (!err && !k->pod)
 		err = userns_check(k->e, k->host, json_obj(k->root, "Labels"), &k->msg);
 	if (!err && !k->pod)

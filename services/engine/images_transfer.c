@@ -99,12 +99,18 @@ static void begin(void *arg)
 	t->started = true;
 }
 
+/* In one piece with its end: Docker's SDK takes what a piece leaves over for the beginning of the next object. */
 static void send_line(struct transfer *t, const char *json, size_t len)
 {
+	cleanup(freep) char *line = malloc(len + 2);
+
 	begin(t);
+	if (!line)
+		return;
+	memcpy(line, json, len);
+	memcpy(line + len, "\r\n", 2);
 	/* a client that has gone is told by http_on_closed() */
-	if (http_write(t->r, json, len) == 0)
-		(void)!http_write(t->r, "\r\n", 2);
+	(void)!http_write(t->r, line, len + 2);
 }
 
 static void send_error(struct transfer *t)

@@ -149,6 +149,8 @@ static int save_in(struct pod *p, const char *dir)
 	yyjson_mut_obj_add_bool(doc, o, "Stopping", p->stopping);
 	yyjson_mut_obj_add_uint(doc, o, "Attempt", p->attempt);
 	yyjson_mut_obj_add_int(doc, o, "Created", p->created_ns);
+	if (p->id_base)
+		yyjson_mut_obj_add_uint(doc, o, "IdBase", p->id_base);
 	return disk_replace_json(dir, "pod.json", doc, FILE_DURABLE);
 }
 
@@ -284,6 +286,7 @@ static int load_one(struct engine *e, const char *uid)
 		p->stopping = json_bool(o, "Stopping");
 		p->attempt = (unsigned)json_int(o, "Attempt", 0);
 		p->created_ns = json_int(o, "Created", 0);
+		p->id_base = (uint32_t)json_int(o, "IdBase", 0);
 		err = pod_add(p);
 	}
 	yyjson_doc_free(doc);

@@ -51,6 +51,7 @@ struct pod {
 	bool stopping, removing;
 	unsigned attempt;
 	int64_t created_ns;
+	uint32_t id_base;	 /* of the ids of its own, with HostUsers false: userns.h; 0: the node's */
 	struct pod_ask *asks;	 /* owned */
 	struct loop_timer timer; /* the next step of a stop or removal, never inside a container's own */
 	int64_t stop_timeout_s;
@@ -98,7 +99,7 @@ must_check int pod_request_check(yyjson_val *body, const struct pod *old, yyjson
 must_check int pod_sandbox_up(struct pod *p, char **msg);
 void pod_sandbox_down(struct pod *p); /* also of what was half made, or of an earlier engine */
 bool pod_sandbox_there(const struct pod *p);
-/* Path of a namespace's file, or NULL when the pod has the node's. @kind: "net", "uts", "ipc". malloc'ed. */
+/* Path of a namespace's file, or NULL when the pod has the node's. @kind: "user", "net", "uts", "ipc". malloc'ed. */
 char *pod_ns_path(const struct pod *p, const char *kind);
 
 must_check int pod_cgroup_up(const struct pod *p, char **msg); /* made, limits set; also to change them */

@@ -233,11 +233,10 @@ static int check_whole(yyjson_val *o, char **msg)
 			"SharePID: containers of a pod do not share a PID namespace in this engine yet");
 		return -ENOTSUP;
 	}
-	if (yyjson_is_false(yyjson_obj_get(o, "HostUsers"))) {
-		*msg = text_make(
-			"HostUsers false: pods have no user namespace of their own in this engine yet");
-		return -ENOTSUP;
-	}
+	if (yyjson_is_false(yyjson_obj_get(o, "HostUsers")) &&
+		(host_net || host_ipc || json_bool(o, "HostPID")))
+		return refuse(
+			msg, "HostUsers", "false cannot be combined with HostNetwork, HostIPC or HostPID");
 	if (host_net && (json_text(o, "Hostname") || json_text(o, "Domainname")))
 		return refuse(msg, "Hostname", "and Domainname are the node's with HostNetwork");
 	yyjson_obj_foreach (json_members(json_obj(o, "Sysctls")), i, n, k, v) {

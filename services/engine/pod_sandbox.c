@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A pod's namespaces and its /dev/shm. A child makes the namespaces, sets them up and binds their files; it works
- * in the engine's mount namespace, so the binds stay when it ends, and nothing that fails in it can leave the engine
- * in a namespace that is not its own.
+ * A pod's namespaces and its /dev/shm. A child makes the namespaces and sets them up, so that nothing that fails there can
+ * leave the engine in a namespace that is not its own; the engine binds their files, which keeps them when the child has gone.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/pod.h"
+#include "engine/userns.h"
 #include "lib/json.h"
 #include "lib/link.h"
 #include "lib/log.h"
@@ -33,6 +34,7 @@ static const struct kind {
 	const char *name, *file; /* as in /proc/self/ns, and below the pod's run directory */
 	int flag;
 } kinds[] = {
+	{"user", "userns", CLONE_NEWUSER},
 	{"net", "netns", CLONE_NEWNET},
 	{"uts", "utsns", CLONE_NEWUTS},
 	{"ipc", "ipcns", CLONE_NEWIPC},
@@ -41,7 +43,9 @@ static const struct kind {
 /* The UTS namespace goes with the network: a pod on the node's network has the node's name. */
 static bool has(const struct pod *p, const struct kind *k)
 {
-	return k->flag == CLONE_NEWIPC ? !p->host_ipc : !p->host_network;
+	return k->flag == CLONE_NEWUSER	 ? p->id_base != 0
+	       : k->flag == CLONE_NEWIPC ? !p->host_ipc
+					 : !p->host_network;
 }
 
 char *pod_ns_path(const struct pod *p, const char *kind)
@@ -115,49 +119,69 @@ static void set_up(const struct pod *p, int out)
 			give_up(out, "set the domain name", domain);
 		/* In a network of its own a container may ping and use low ports without capabilities. */
 		set_sysctl(out, "net.ipv4.ip_unprivileged_port_start", "0");
-		set_sysctl(out, "net.ipv4.ping_group_range", "0 2147483647");
+		set_sysctl(out, "net.ipv4.ping_group_range", p->id_base ? "0 65535" : "0 2147483647");
 	}
 	yyjson_obj_foreach (json_members(sysctls), i, n, k, v)
 		set_sysctl(out, yyjson_get_str(k), yyjson_get_str(v));
 }
 
-_Noreturn static void make(const struct pod *p, int out)
+/* Says so, with an empty string, when all are made, and keeps them until it is ended. @userns: -1: the node's. */
+_Noreturn static void make(const struct pod *p, int userns, int out)
 {
 	int flags = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < array_len(kinds); i++)
-		flags |= has(p, &kinds[i]) ? kinds[i].flag : 0;
+		flags |= has(p, &kinds[i]) && kinds[i].flag != CLONE_NEWUSER ? kinds[i].flag : 0;
+	/* the others are to belong to it, and its root sets them up */
+	if (userns >= 0 && (setns(userns, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 ||
+				   setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		give_up(out, "enter namespace", "user");
 	if (unshare(flags) < 0)
 		give_up(out, "make namespaces", "");
 	set_up(p, out);
+	if (write(out, "", 1) != 1)
+		_exit(2);
+	for (;;)
+		pause();
+}
+
+/* ---- in the engine */
+
+static int bind_all(const struct pod *p, pid_t pid, char **msg)
+{
 	for (size_t i = 0; i < array_len(kinds); i++) {
 		char from[64];
 		cleanup(freep) char *to = pod_ns_path(p, kinds[i].name);
 
 		if (!has(p, &kinds[i]))
 			continue;
-		snprintf(from, sizeof(from), "/proc/self/ns/%s", kinds[i].name);
+		snprintf(from, sizeof(from), "/proc/%d/ns/%s", (int)pid, kinds[i].name);
 		cleanup(closep) int file =
 			to ? open(to, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444) : -1;
 
-		if (file < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
-			give_up(out, "bind namespace", kinds[i].name);
-	}
-	_exit(0);
-}
+		if (file >= 0 && mount(from, to, NULL, MS_BIND, NULL) == 0)
+			continue;
 
-/* ---- in the engine */
+		int err = -errno;
+
+		*msg = text_make("cannot make the namespaces of pod %s: bind namespace %s: %s", p->uid,
+			kinds[i].name, strerror(-err));
+		return err;
+	}
+	return 0;
+}
 
 static int namespaces(const struct pod *p, char **msg)
 {
+	cleanup(closep) int userns = -1;
 	char text[257];
-	int pair[2], status;
+	int pair[2], err = p->id_base ? userns_new(p->id_base, &userns) : 0;
 
 	if (p->host_network && p->host_ipc)
 		return 0;
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return -errno;
+	if (err || pipe2(pair, O_CLOEXEC) < 0)
+		return err ? err : -errno;
 
 	cleanup(closep) int in = pair[0], out = pair[1];
 	pid_t pid = fork();
@@ -165,24 +189,27 @@ static int namespaces(const struct pod *p, char **msg)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		make(p, out);
+		make(p, userns, out);
 	closep(&out);
+	out = -1;
 
 	ssize_t n = read(in, text, sizeof(text) - 1);
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (n > 0) {
+	if (n > 0 && !*text) {
+		err = bind_all(p, pid, msg);
+	} else if (n > 0) {
 		text[n] = 0;
 		*msg = text_make("cannot make the namespaces of pod %s: %s", p->uid, text);
-		return -EIO;
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		err = -EIO;
+	} else {
 		*msg = text_make(
 			"cannot make the namespaces of pod %s: the process that makes them died", p->uid);
-		return -EIO;
+		err = -EIO;
 	}
-	return 0;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return err;
 }
 
 static int shared_memory(const struct pod *p)
@@ -228,7 +255,7 @@ int pod_sandbox_up(struct pod *p, char **msg)
 
 void pod_sandbox_down(struct pod *p)
 {
-	static const char *const mounts[] = {"netns", "utsns", "ipcns", "shm"};
+	static const char *const mounts[] = {"userns", "netns", "utsns", "ipcns", "shm"};
 
 	for (size_t i = 0; i < array_len(mounts); i++) {
 		cleanup(freep) char *path = text_make("%s/%s", p->run, mounts[i]);

@@ -71,7 +71,7 @@ static void refused(void **state)
 		{"{" POD ",\"HostIPC\":1}", "HostIPC must be", -EINVAL},
 		{"{" POD ",\"ShmSize\":-1}", "ShmSize must be", -EINVAL},
 		{"{" POD ",\"SharePID\":true}", "SharePID", -ENOTSUP},
-		{"{" POD ",\"HostUsers\":false}", "HostUsers", -ENOTSUP},
+		{"{" POD ",\"HostUsers\":false,\"HostNetwork\":true}", "HostUsers", -EINVAL},
 		{"{" POD ",\"Sysctls\":{\"net/../kernel/panic\":\"1\"}}", "no namespace of the pod's own",
 			-EINVAL},
 		{"{" POD ",\"HostNetwork\":true,\"Sysctls\":{\"net.ipv4.ip_forward\":\"1\"}}", "no namespace",

@@ -11,6 +11,7 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/pod.h"
+#include "engine/userns.h"
 #include "lib/json.h"
 
 static bool local(struct http_req *r)
@@ -72,6 +73,8 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 	} else if (!err) {
 		err = pod_new(&p, e, doc);
 	}
+	if (!err && yyjson_is_false(yyjson_obj_get(p->spec, "HostUsers")))
+		err = userns_range(e, &p->id_base, &k.msg);
 	if (!err)
 		err = pod_write_new(p);
 	if (!err)

@@ -164,7 +164,9 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 						   : "nosuid,noexec,nodev,relatime,ro");
 	ours(&b, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 	if (pod && !pod->host_ipc && pod_shm)
-		ours(&b, "/dev/shm", "bind", pod_shm, "rbind,nosuid,noexec,nodev");
+		ours(&b, "/dev/shm", "bind", pod_shm,
+			mapped(&b, pod_shm) ? "rbind,nosuid,noexec,nodev,idmap"
+					    : "rbind,nosuid,noexec,nodev");
 	else if (ipc && !strcmp(ipc, "host"))
 		ours(&b, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");
 	else if ((!ipc || strcmp(ipc, "none") != 0) && shm_options)

@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/network.h"
+#include "engine/pod.h"
 #include "engine/userns.h"
 #include "lib/json.h"
 
@@ -118,7 +119,22 @@ static bool taken(const struct engine *e, uint32_t base)
 	for (size_t i = 0; i < e->n_containers; i++)
 		if (e->containers[i]->id_base == base)
 			return true;
+	for (size_t i = 0; i < pods_count(e); i++)
+		if (pod_at(e, i)->id_base == base)
+			return true;
 	return false;
+}
+
+int userns_range(struct engine *e, uint32_t *base, char **msg)
+{
+	for (uint32_t b = USERNS_FIRST; b <= USERNS_LAST; b += USERNS_IDS) {
+		if (taken(e, b))
+			continue;
+		*base = b;
+		return 0;
+	}
+	*msg = text_make("every range of ids is taken by a container: remove some, or share the node's");
+	return -EBUSY;
 }
 
 int userns_choose(struct engine *e, yyjson_val *host, yyjson_val *labels, uint32_t *base, char **msg)
@@ -126,18 +142,15 @@ int userns_choose(struct engine *e, yyjson_val *host, yyjson_val *labels, uint32
 	*base = 0;
 	if (joined_name(host) || !wanted(e, host, labels))
 		return 0;
-	for (uint32_t b = USERNS_FIRST; b <= USERNS_LAST; b += USERNS_IDS) {
-		if (taken(e, b))
-			continue;
-		*base = b;
-		return 0;
-	}
-	*msg = text_make("every range of ids is taken by a container: remove some, or use --userns=host");
-	return -EBUSY;
+	return userns_range(e, base, msg);
 }
 
 uint32_t userns_base(const struct container *c)
 {
+	const struct pod *pod = pod_of(c);
+
+	if (pod)
+		return pod->id_base;
 	struct container *other = joined_container(c->e, c->host);
 
 	/* one step: who is joined has a range of its own, or has joined the same one */
@@ -181,7 +194,7 @@ static int open_ns(pid_t pid, const char *kind, int *fd)
 }
 
 /* A process that lives in it, until it can be held by descriptor alone. */
-static int make(uint32_t base, int *fd)
+int userns_new(uint32_t base, int *fd)
 {
 	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
 	int err;
@@ -249,8 +262,17 @@ int userns_open(struct container *c, int *fd, char **msg)
 	*fd = -1;
 	if (!base)
 		return 0;
+	if (pod_of(c)) {
+		cleanup(freep) char *path = pod_ns_path(pod_of(c), "user");
+
+		*fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		if (*fd >= 0)
+			return 0;
+		*msg = text_make("the user namespace of the container's pod cannot be opened");
+		return -EIO;
+	}
 	if (!other) {
-		err = make(base, fd);
+		err = userns_new(base, fd);
 		if (err)
 			*msg = text_make("cannot make a user namespace: %s", strerror(-err));
 		return err;

@@ -10,7 +10,7 @@
  * It is asked for by HostConfig.UsernsMode "private", by the label wherry.userns=private (Docker's own client knows only
  * "host"), or by the node's configuration (engine.userns: private), against which --userns=host stands. Who joins the network,
  * IPC or PID namespace of another container joins its user namespace, too: the kernel lets namespaces act only where they
- * belong.
+ * belong. The containers of a pod share what the pod has (HostUsers).
  */
 
 #include <stdint.h>
@@ -40,6 +40,9 @@ must_check int userns_check(struct engine *e, yyjson_val *host, yyjson_val *labe
 must_check int userns_choose(
 	struct engine *e, yyjson_val *host, yyjson_val *labels, uint32_t *base, char **msg);
 
+/* A range that neither container nor pod has. 0, or -EBUSY with *msg. */
+must_check int userns_range(struct engine *e, uint32_t *base, char **msg);
+
 /* The node's id of @c's root while it runs or starts: its own, or that of the container whose namespaces it joins; 0: the
  * node's. */
 uint32_t userns_base(const struct container *c);
@@ -51,6 +54,9 @@ uint32_t userns_base(const struct container *c);
  * A new one, or that of the container whose namespaces it joins. Return: 0 or -errno with *msg.
  */
 must_check int userns_open(struct container *c, int *fd, char **msg);
+
+/* A new one of these ids. 0 or -errno. */
+must_check int userns_new(uint32_t base, int *fd);
 
 /* That of a container that runs and has ids of its own. 0 or -errno. */
 must_check int userns_open_of(const struct container *c, int *fd);

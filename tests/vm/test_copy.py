@@ -140,6 +140,18 @@ def test_a_container_that_swaps_links_meanwhile_gains_nothing(node, box):
     assert node.ssh("cat /run/canary/f; ls /run/canary") == "node\nf\n"
 
 
+def test_no_program_of_the_container_unpacks(node, box):
+    """CVE-2026-41567, 2019-14271: what a container calls gzip, xz or a name service is never run for a copy."""
+    names = "gzip gunzip unpigz pigz xz unxz zstd unzstd bzip2 tar cp sh"
+    sh(node, box, "mkdir -p /opt /usr/bin /lib; printf '#!/bin/busybox sh\\ntouch /run-by-copy\\n' >/opt/p; chmod 755 /opt/p; "
+                  "for n in " + names + "; do ln -sf /opt/p /usr/bin/$n; done; cp /opt/p /lib/libnss_files.so.2")  # fmt: skip
+    for how in ("gz", "xz"):
+        status, reply = put(node, box, "/root", tar((f"from-{how}", b"x"), compress=how))
+        assert status == (200 if how == "gz" else 400), reply
+    node.docker("cp", f"{box}:/root", "-", text=False)
+    assert sh(node, box, "ls /run-by-copy 2>/dev/null; cat /root/from-gz") == "x"
+
+
 def test_the_engine_dies_while_it_copies(node, box):
     sh(node, box, "dd if=/dev/zero of=/root/big bs=1M count=200 2>/dev/null")
     copy = node.docker_popen("cp", f"{box}:/root/big", "-", stdout=-1, stderr=-1)

@@ -132,9 +132,10 @@ def test_disk_is_full(make_node, registry, tmp_path):
     before = free()
     assert before < 20 << 10, "a small rest"
     ref = registry.push("large", "full", large(2, 40))
-    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN dd if=/dev/zero of=/big bs=1M count=40\n")
-    for words in (["pull", ref], ["build", "-f", str(tmp_path / "Dockerfile"), str(tmp_path / "empty")], ["commit", "grown", "grown:1"]):
-        (tmp_path / "empty").mkdir(exist_ok=True)
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context/Dockerfile").write_text(f"FROM {BASE}\nCOPY big /big\n")
+    (tmp_path / "context/big").write_bytes(random.Random(4).randbytes(40 << 20))
+    for words in (["pull", ref], ["build", str(tmp_path / "context")], ["commit", "grown", "grown:1"]):
         done = node.docker(*words, check=False, timeout=300, env={"DOCKER_BUILDKIT": "0"})
         assert done.returncode != 0 and "No space left on device" in done.stderr + done.stdout, done
         assert node.docker("images", "-q", "--filter", "reference=*large*").stdout == ""

@@ -58,6 +58,30 @@ def test_host_namespaces(node, engine):
     assert int(lines[3]) > 1
 
 
+def test_users_of_its_own(node, engine):
+    """hostUsers: false: the containers of a pod share one range of ids, which nobody else has; the disk does not notice."""
+    node.ssh("mkdir -p /data/podtest && echo data >/data/podtest/f")
+    try:
+        engine.make_pod(UID, HostUsers=False, Hostname="own", Sysctls={"net.core.somaxconn": "77", "kernel.shm_rmid_forced": "1"})
+        look = ("cat /proc/self/uid_map; readlink /proc/self/ns/user; hostname; cat /proc/sys/net/core/somaxconn; ls -d /sys/class/net/lo;"
+                "stat -c '%u %a' /dev/shm /v/f /etc/hosts; touch /v/by-root; echo up >/dev/stderr")
+        host = {"Mounts": [{"Type": "bind", "Source": "/data/podtest", "Target": "/v"}]}
+        code, one = engine.run(UID, "one", "sh", "-c", "echo from-one >/dev/shm/note; " + look, host=host)
+        assert code == 0, one
+        code, two = engine.run(UID, "two", "sh", "-c", look + "; cat /dev/shm/note", host=host)
+        assert code == 0, two
+        lines = two.splitlines()
+        inside, outside, count = lines[0].split()
+        assert inside == "0" and int(outside) >= 1 << 20 and count == "65536"
+        assert lines[:5] == one.splitlines()[:5] == [lines[0], lines[1], "own", "77", "/sys/class/net/lo"]
+        assert lines[1] != node.ssh("readlink /proc/1/ns/user").strip() and lines[5:8] == ["0 1777", "0 644", "0 644"]
+        assert lines[-1] == "from-one" and node.ssh("stat -c %u /data/podtest/by-root").strip() == "0"
+        status, said = engine.request("POST", "/containers/create", {"Image": "wherry/hello", "HostConfig": {"UsernsMode": "host"}}, pod=UID, name="c-u")
+        assert status == 400 and "the pod decides" in said["message"]
+    finally:
+        node.ssh("rm -r /data/podtest")
+
+
 def test_group_limits_and_stats(node, engine):
     engine.make_pod(UID, QOS="guaranteed", Resources={"CpuShares": 1024, "CpuQuota": 50000, "CpuPeriod": 100000, "Memory": 64 << 20,
                                                       "MemoryMin": 8 << 20, "PidsLimit": 100})
@@ -200,7 +224,7 @@ def test_not_over_tcp(node, engine):
         ({"UID": "a", "Name": "a", "Namespace": "b", "Zzz": 1}, 400, "Zzz is no member"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "QOS": "best"}, 400, "QOS must be"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "SharePID": True}, 501, "SharePID"),
-        ({"UID": "a", "Name": "a", "Namespace": "b", "HostUsers": False}, 501, "HostUsers"),
+        ({"UID": "a", "Name": "a", "Namespace": "b", "HostUsers": False, "HostIPC": True}, 400, "HostUsers"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "Sysctls": {"kernel.panic": "1"}}, 400, "kernel.panic"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "Sysctls": {"net.nope": "1"}}, 500, "sysctl net/nope"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "HostNetwork": True, "Hostname": "x"}, 400, "the node's"),

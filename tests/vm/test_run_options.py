@@ -126,6 +126,14 @@ def test_seccomp_profile(node, tmp_path):
     assert "No space left on device" in seen and seen.endswith("fine")
 
 
+def test_no_way_to_more_rights(node):
+    """CVE-2022-0492: without CAP_SYS_ADMIN the filter lets nobody make a user namespace, in which there would be rights to mount."""
+    for words in (["unshare", "-U", "true"], ["unshare", "-m", "true"], ["mount", "-t", "cgroup2", "x", "/mnt"]):
+        done = node.docker("run", "--rm", "wherry/hello", *words, check=False)
+        assert done.returncode != 0 and ("not permitted" in done.stderr or "denied" in done.stderr), (words, done)
+    assert node.docker("run", "--rm", "--security-opt", "seccomp=unconfined", "wherry/hello", "unshare", "-U", "echo", "made").stdout == "made\n"
+
+
 def test_cgroup_parent(node):
     cid = node.docker("run", "-d", "--cgroup-parent", "/shop/front", "wherry/hello", "sleep", "1000").stdout.strip()
     assert node.ssh(f"cat /sys/fs/cgroup/shop/front/{cid}/cgroup.procs").strip()

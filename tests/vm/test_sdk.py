@@ -16,7 +16,8 @@ HELLO = "wherry/hello"
 def sdk(node, code, timeout=120):
     """Run @code in the SDK's own Python; what fails there fails here, with its words."""
     root = clients.packages("sdk")
-    env = {**node.docker_env(), "PYTHONHOME": str(root / "usr"), "PYTHONPATH": str(root / "usr/lib/python3/dist-packages"),
+    # nothing of this machine's own: its trust store would stand before the node's authority
+    env = {**node.env, "HOME": str(node.state), "PYTHONHOME": str(root / "usr"), "PYTHONPATH": str(root / "usr/lib/python3/dist-packages"),
            "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
     done = subprocess.run([*clients.command("python3", "sdk"), "-c", START + textwrap.dedent(code)], env=env, capture_output=True, text=True,
                           timeout=timeout, check=False)  # fmt: skip
