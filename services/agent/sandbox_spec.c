@@ -112,7 +112,8 @@ char *pod_hosts(const struct pod *p)
 	if (json_bool(p->spec, "hostNetwork") && !file_read(AT_FDCWD, "/etc/hosts", HOSTS_MAX, &node, &len))
 		fputs(node, f);
 	else
-		fputs("# Made for this pod by the node's agent.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+		/* programs that look for this line know that it is not theirs to change */
+		fputs("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
 			f);
 	if (*p->ip && subdomain)
 		fprintf(f, "%s\t%s.%s.%s.svc.%s\t%s\n", p->ip, hostname, subdomain, p->ns,

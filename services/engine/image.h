@@ -135,6 +135,9 @@ void image_store_free(struct image_store *s); /* accepts NULL; no pull may be ru
  */
 must_check int image_store_find(struct image_store *s, const char *name, const struct image **out);
 
+/* Is it a name of the read-only root? Its image came with the system, and no registry has a newer one. */
+bool image_name_builtin(struct image_store *s, const struct image_ref *ref);
+
 /* All images, newest first. *out is malloc'ed, its members are references. Return: how many, or -errno. */
 must_check ssize_t image_store_list(struct image_store *s, const struct image ***out);
 void image_list_free(const struct image **list, size_t n);

@@ -270,7 +270,7 @@ static char *credentials(struct http_req *r)
 static void pull(struct engine *e, struct http_req *r, const char *from)
 {
 	const char *wanted = http_query(r, "tag"), *platform = http_query(r, "platform");
-	char text[IMAGE_NAME_MAX + 1];
+	char text[IMAGE_NAME_MAX + 1], line[IMAGE_NAME_MAX + 100];
 	struct image_ref ref;
 
 	if (image_ref_parse(&ref, from) || (wanted && *wanted && image_ref_set_tag(&ref, wanted))) {
@@ -288,6 +288,16 @@ static void pull(struct engine *e, struct http_req *r, const char *from)
 
 	if (!t)
 		return;
+	if (image_name_builtin(e->images, &ref)) {
+		/* asked for by `--pull always` and Kubernetes' policy Always, which `latest` has by default */
+		int n = snprintf(line, sizeof(line),
+			"{\"status\":\"Status: Image is up to date for %s: it is part of this system\"}",
+			text);
+
+		send_line(t, line, (size_t)n);
+		finish(t);
+		return;
+	}
 	t->action = "pull";
 	started(t, image_pull_start(&t->task, e->images, e->loop, &o, &events, t), "the pull");
 }

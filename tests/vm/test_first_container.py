@@ -16,6 +16,15 @@ def test_hello(node):
     assert done.stderr == ""
 
 
+def test_hello_is_not_pulled(node):
+    """It is part of the system: policies that always pull get along without a registry; other names of it do not."""
+    assert "part of this system" in node.docker("pull", "wherry/hello").stdout
+    assert node.docker("run", "--rm", "--pull", "always", "wherry/hello").returncode == 0
+    node.docker("tag", "wherry/hello", "registry.invalid/hello")
+    assert node.docker("pull", "registry.invalid/hello", check=False).returncode == 1
+    node.docker("rmi", "registry.invalid/hello")
+
+
 def test_exit_code(node):
     assert node.docker("run", "--rm", "wherry/hello", "sh", "-c", "exit 42", check=False).returncode == 42
     done = node.docker("run", "--rm", "wherry/hello", "sh", "-c", "sh -c 'kill -9 $$'; exit $?", check=False)

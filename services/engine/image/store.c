@@ -449,6 +449,16 @@ void image_store_free(struct image_store *s)
 
 /* ---- asking */
 
+bool image_name_builtin(struct image_store *s, const struct image_ref *ref)
+{
+	if (store_load(s) < 0)
+		return false;
+	for (size_t i = 0; i < s->n_names; i++)
+		if (store_same_name(&s->names[i].ref, ref))
+			return s->names[i].builtin;
+	return false;
+}
+
 int image_store_find(struct image_store *s, const char *text, const struct image **out)
 {
 	const char *hex = strncmp(text, "sha256:", 7) ? text : text + 7;
