@@ -255,6 +255,7 @@ static int set_to_work(struct cluster *c)
 	if (err)
 		return log_errno(-err, "cluster op=read file=%s", authority_ca_cert(c->authority));
 	c->context.ca_pem = c->ca_pem;
+	c->context.authority = c->authority;
 	err = controllers_start(&c->controllers, c->registry, &c->context);
 	return err ? err : scheduler_start(&c->scheduler, c->registry);
 }

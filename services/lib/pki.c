@@ -16,12 +16,13 @@
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
+#include <mbedtls/x509_csr.h>
 
 #include "lib/pki.h"
 #include "lib/log.h"
 #include "lib/sha256.h"
 
-enum { PEM_MAX = 16 * 1024, SERIAL_BYTES = 16, NAMES_MAX = 64 };
+enum { PEM_MAX = 16 * 1024, SERIAL_BYTES = 16, NAMES_MAX = 64, BACK_DATED_S = 300 };
 
 struct pki_key {
 	mbedtls_pk_context pk;
@@ -309,12 +310,20 @@ static int set_usage(mbedtls_x509write_cert *crt, enum pki_use use)
 	return mbedtls_x509write_crt_set_ext_key_usage(crt, &eku);
 }
 
-static int set_validity(mbedtls_x509write_cert *crt)
+/* @seconds 0: years, from before any image was built; else from a little before now, for clocks that differ. */
+static int set_validity(mbedtls_x509write_cert *crt, int64_t seconds)
 {
-	time_t now = time(NULL);
+	time_t now = time(NULL), from = now - BACK_DATED_S, end = now + seconds;
 	struct tm tm;
-	char until[32];
+	char since[32], until[32];
 
+	if (seconds) {
+		gmtime_r(&from, &tm);
+		strftime(since, sizeof(since), "%Y%m%d%H%M%S", &tm);
+		gmtime_r(&end, &tm);
+		strftime(until, sizeof(until), "%Y%m%d%H%M%S", &tm);
+		return mbedtls_x509write_crt_set_validity(crt, since, until);
+	}
 	gmtime_r(&now, &tm);
 	tm.tm_year += PKI_YEARS;
 	if (tm.tm_mon == 1 && tm.tm_mday == 29)
@@ -332,27 +341,26 @@ static int set_serial(mbedtls_x509write_cert *crt)
 	return r ? r : mbedtls_x509write_crt_set_serial_raw(crt, serial, sizeof(serial));
 }
 
-int pki_certify(char **pem, const struct pki_request *req, const struct pki_key *subject,
-	const struct pki_key *issuer, const char *issuer_name)
+/* @name: as mbedtls_x509_string_to_names() reads it */
+static int certify(char **pem, const char *name, const struct pki_request *req, int64_t seconds,
+	mbedtls_pk_context *subject, const struct pki_key *issuer, const char *issuer_name)
 {
 	mbedtls_x509write_cert crt;
 	mbedtls_x509_san_list list[NAMES_MAX];
 	unsigned char addresses[NAMES_MAX][16];
 	unsigned char buf[PEM_MAX];
-	char name[192], by[96];
+	char by[PKI_NAME_MAX + 8];
 	int r;
 
 	if (req->n_names > NAMES_MAX)
 		return log_errno(E2BIG, "op=certify cn=\"%s\" names=%zu max=%d", req->common_name,
 			req->n_names, NAMES_MAX);
-	snprintf(name, sizeof(name), "CN=%s%s%s", req->common_name, req->organisation ? ",O=" : "",
-		req->organisation ? req->organisation : "");
 	snprintf(by, sizeof(by), "CN=%s", issuer_name);
 
 	mbedtls_x509write_crt_init(&crt);
 	mbedtls_x509write_crt_set_version(&crt, MBEDTLS_X509_CRT_VERSION_3);
 	mbedtls_x509write_crt_set_md_alg(&crt, MBEDTLS_MD_SHA256);
-	mbedtls_x509write_crt_set_subject_key(&crt, (mbedtls_pk_context *)(uintptr_t)&subject->pk);
+	mbedtls_x509write_crt_set_subject_key(&crt, subject);
 	mbedtls_x509write_crt_set_issuer_key(&crt, (mbedtls_pk_context *)(uintptr_t)&issuer->pk);
 	r = mbedtls_x509write_crt_set_subject_name(&crt, name);
 	if (!r)
@@ -360,7 +368,7 @@ int pki_certify(char **pem, const struct pki_request *req, const struct pki_key 
 	if (!r)
 		r = set_serial(&crt);
 	if (!r)
-		r = set_validity(&crt);
+		r = set_validity(&crt, seconds);
 	if (!r)
 		r = set_usage(&crt, req->use);
 	if (!r)
@@ -379,4 +387,140 @@ int pki_certify(char **pem, const struct pki_request *req, const struct pki_key 
 		return refused(r, "certify");
 	*pem = strdup((char *)buf);
 	return *pem ? 0 : -ENOMEM;
+}
+
+int pki_certify(char **pem, const struct pki_request *req, const struct pki_key *subject,
+	const struct pki_key *issuer, const char *issuer_name)
+{
+	char name[192];
+
+	snprintf(name, sizeof(name), "CN=%s%s%s", req->common_name, req->organisation ? ",O=" : "",
+		req->organisation ? req->organisation : "");
+	return certify(pem, name, req, 0, (mbedtls_pk_context *)(uintptr_t)&subject->pk, issuer, issuer_name);
+}
+
+/* ---- requests of others */
+
+void pki_csr_free(struct pki_csr *c)
+{
+	if (!c)
+		return;
+	mbedtls_x509_csr_free(c->request);
+	free(c->request);
+	while (c->n_organisations)
+		free(c->organisations[--c->n_organisations]);
+	while (c->n_names)
+		free(c->names[--c->n_names]);
+	free(c);
+}
+
+/* Whoever asks has the key. */
+static int check_signature(mbedtls_x509_csr *csr)
+{
+	const mbedtls_md_info_t *md = mbedtls_md_info_from_type(csr->MBEDTLS_PRIVATE(sig_md));
+	unsigned char hash[MBEDTLS_MD_MAX_SIZE];
+	int r = md ? mbedtls_md(md, csr->cri.p, csr->cri.len, hash) : MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG;
+
+	return r ? r
+		 : mbedtls_pk_verify_ext(csr->MBEDTLS_PRIVATE(sig_pk), csr->MBEDTLS_PRIVATE(sig_opts),
+			   &csr->pk, csr->MBEDTLS_PRIVATE(sig_md), hash, mbedtls_md_get_size(md),
+			   csr->MBEDTLS_PRIVATE(sig).p, csr->MBEDTLS_PRIVATE(sig).len);
+}
+
+static const char *read_subject(struct pki_csr *c, const mbedtls_x509_csr *csr)
+{
+	for (const mbedtls_x509_name *n = &csr->subject; n && n->oid.p; n = n->next) {
+		char text[PKI_NAME_MAX];
+
+		if (n->val.len >= sizeof(text))
+			return "a name of the subject is too long";
+		memcpy(text, n->val.p, n->val.len);
+		text[n->val.len] = '\0';
+		if (strlen(text) != n->val.len || !pki_name_ok(text))
+			return "a name of the subject has letters that are not supported";
+		if (!MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &n->oid) && !*c->common_name) {
+			memcpy(c->common_name, text, sizeof(text));
+		} else if (!MBEDTLS_OID_CMP(MBEDTLS_OID_AT_ORGANIZATION, &n->oid)) {
+			if (c->n_organisations == PKI_ORGANISATIONS_MAX)
+				return "the subject has too many organisations";
+			c->organisations[c->n_organisations] = strdup(text);
+			if (!c->organisations[c->n_organisations++])
+				return "out of memory";
+		} else {
+			return "the subject has names other than one common name and organisations";
+		}
+	}
+	return *c->common_name ? NULL : "the subject has no common name";
+}
+
+static const char *read_names(struct pki_csr *c, const mbedtls_x509_csr *csr)
+{
+	for (const mbedtls_x509_sequence *s = &csr->subject_alt_names; s && s->buf.p; s = s->next) {
+		mbedtls_x509_subject_alternative_name san;
+		char text[INET6_ADDRSTRLEN > 256 ? INET6_ADDRSTRLEN : 256] = "";
+		const mbedtls_x509_buf *v = &san.san.unstructured_name;
+
+		if (mbedtls_x509_parse_subject_alt_name(&s->buf, &san))
+			return "an alternative name is of a kind that is not supported";
+		if (san.type == MBEDTLS_X509_SAN_DNS_NAME && v->len < sizeof(text))
+			memcpy(text, v->p, v->len);
+		else if (san.type == MBEDTLS_X509_SAN_IP_ADDRESS && (v->len == 4 || v->len == 16))
+			inet_ntop(v->len == 4 ? AF_INET : AF_INET6, v->p, text, sizeof(text));
+		mbedtls_x509_free_subject_alt_name(&san);
+		if (!pki_alt_name_ok(text))
+			return "an alternative name is neither a DNS name nor an address";
+		if (c->n_names == PKI_ALT_NAMES_MAX)
+			return "there are too many alternative names";
+		c->names[c->n_names] = strdup(text);
+		if (!c->names[c->n_names++])
+			return "out of memory";
+	}
+	return NULL;
+}
+
+int pki_csr_read(struct pki_csr **out, const char *pem, size_t len, const char **why)
+{
+	struct pki_csr *c = calloc(1, sizeof(*c));
+	mbedtls_x509_csr *csr = calloc(1, sizeof(*csr));
+	char *text = strndup(pem, len);
+
+	*why = c && csr && text ? NULL : "out of memory";
+	if (csr)
+		mbedtls_x509_csr_init(csr);
+	if (!*why && mbedtls_x509_csr_parse(csr, (unsigned char *)text, strlen(text) + 1))
+		*why = "it is no certificate signing request in PEM";
+	if (!*why && check_signature(csr))
+		*why = "it is not signed by the key it is for";
+	free(text);
+	if (c)
+		c->request = csr;
+	if (!*why)
+		*why = read_subject(c, csr);
+	if (!*why)
+		*why = read_names(c, csr);
+	if (!*why) {
+		*out = c;
+		return 0;
+	}
+	if (!c && csr) {
+		mbedtls_x509_csr_free(csr);
+		free(csr);
+	}
+	pki_csr_free(c);
+	return strcmp(*why, "out of memory") ? -EINVAL : -ENOMEM;
+}
+
+int pki_certify_csr(char **pem, const struct pki_csr *c, enum pki_use use, int64_t seconds,
+	const struct pki_key *issuer, const char *issuer_name)
+{
+	struct pki_request req = {.use = use,
+		.common_name = c->common_name,
+		.names = (const char *const *)c->names,
+		.n_names = c->n_names};
+	char name[(PKI_ORGANISATIONS_MAX + 1) * (PKI_NAME_MAX + 4)];
+	int n = snprintf(name, sizeof(name), "CN=%s", c->common_name);
+
+	for (size_t i = 0; i < c->n_organisations; i++)
+		n += snprintf(name + n, sizeof(name) - (size_t)n, ",O=%s", c->organisations[i]);
+	return certify(pem, name, &req, seconds, &((mbedtls_x509_csr *)c->request)->pk, issuer, issuer_name);
 }

@@ -61,4 +61,25 @@ bool pki_alt_name_ok(const char *name); /* an IPv4 or IPv6 address, or a DNS nam
 must_check int pki_certify(char **pem, const struct pki_request *req, const struct pki_key *subject,
 	const struct pki_key *issuer, const char *issuer_name);
 
+/*
+ * A certificate signing request (PKCS #10, RFC 2986) from somebody else: PEM, signed by the key it is for. Names that
+ * pki_name_ok() or pki_alt_name_ok() do not take, and other kinds of names, are refused.
+ */
+enum { PKI_ORGANISATIONS_MAX = 8, PKI_ALT_NAMES_MAX = 32 };
+struct pki_csr {
+	void *request; /* owned: Mbed TLS's */
+	char common_name[PKI_NAME_MAX];
+	char *organisations[PKI_ORGANISATIONS_MAX]; /* owned */
+	char *names[PKI_ALT_NAMES_MAX];		    /* owned */
+	size_t n_organisations, n_names;
+};
+
+/* 0, -EINVAL (*why: constant text) or -ENOMEM. @len: bytes of @pem. */
+must_check int pki_csr_read(struct pki_csr **out, const char *pem, size_t len, const char **why);
+void pki_csr_free(struct pki_csr *c); /* accepts NULL */
+
+/* What it asks for, valid from a little before now for @seconds; otherwise as pki_certify(). */
+must_check int pki_certify_csr(char **pem, const struct pki_csr *c, enum pki_use use, int64_t seconds,
+	const struct pki_key *issuer, const char *issuer_name);
+
 #endif

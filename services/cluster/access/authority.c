@@ -453,3 +453,8 @@ int authority_renew(struct authority *a)
 	names_fini(&n);
 	return err ? err : renew;
 }
+
+int authority_sign(struct authority *a, const struct pki_csr *csr, bool server, int64_t seconds, char **pem)
+{
+	return pki_certify_csr(pem, csr, server ? PKI_SERVER : PKI_CLIENT, seconds, a->ca_key, a->ca_name);
+}

@@ -36,6 +36,11 @@ const char *authority_server_key(const struct authority *a);
 const char *authority_kubelet_cert(const struct authority *a);
 const char *authority_kubelet_key(const struct authority *a);
 
+struct pki_csr;
+/* Signs what somebody asks for; *pem is malloc'ed. For a server or for a client. 0 or -errno. */
+must_check int authority_sign(
+	struct authority *a, const struct pki_csr *csr, bool server, int64_t seconds, char **pem);
+
 /*
  * Makes the server's certificate again when the machine's addresses are others than those it names, or when it is a month
  * old. Return: 1 when it did, 0, or -errno.

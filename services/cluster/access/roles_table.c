@@ -54,6 +54,9 @@ const struct role default_roles[] = {
 	{"system:aggregate-to-view", "view", {VIEW_RULES}},
 	{"system:aggregate-to-edit", "edit", {EDIT_RULES}},
 	{"system:aggregate-to-admin", "admin", {ADMIN_RULES}},
+	{"system:controller:certificate-controller", NULL,
+		{{"approve,sign", "certificates.k8s.io", "signers",
+			"kubernetes.io/kube-apiserver-client,kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving"}}},
 	/* it gives what it does not have itself */
 	{"system:controller:clusterrole-aggregation-controller", NULL,
 		{{"escalate,get,list,patch,update,watch", "rbac.authorization.k8s.io", "clusterroles"}}},
@@ -155,6 +158,8 @@ const struct role_binding default_bindings[] = {
 		{USER_NAMED("system:kube-controller-manager")}},
 	{"system:kube-scheduler", "system:kube-scheduler", {USER_NAMED("system:kube-scheduler")}},
 	{"system:volume-scheduler", "system:volume-scheduler", {USER_NAMED("system:kube-scheduler")}},
+	{"system:controller:certificate-controller", "system:controller:certificate-controller",
+		{{"ServiceAccount", "certificate-controller", "kube-system"}}},
 	{"system:controller:clusterrole-aggregation-controller",
 		"system:controller:clusterrole-aggregation-controller",
 		{{"ServiceAccount", "clusterrole-aggregation-controller", "kube-system"}}},

@@ -20,14 +20,16 @@
 #include "cluster/registry/registry.h"
 #include "lib/loop.h"
 
+struct authority;
 struct schema_kind;
 struct status;
 struct controller;
 
 /* What controllers know that no object says. */
 struct cluster_context {
-	const char *ca_pem;	/* the cluster's authority */
-	int64_t job_backoff_ms; /* the wait after a Job's first failure; 0: 10 s */
+	const char *ca_pem;	     /* the cluster's authority */
+	struct authority *authority; /* signs certificates; NULL: nothing is signed */
+	int64_t job_backoff_ms;	     /* the wait after a Job's first failure; 0: 10 s */
 };
 
 struct turn;

@@ -21,6 +21,7 @@
 	X(aggregation_controller)                                                                            \
 	X(definition_controller)                                                                             \
 	X(quota_controller)                                                                                  \
+	X(certificate_controller)                                                                            \
 	X(namespace_controller)                                                                              \
 	X(serviceaccount_controller)                                                                         \
 	X(root_ca_controller)                                                                                \

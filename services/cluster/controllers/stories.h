@@ -7,6 +7,7 @@
  * as they are bound. A story says what a user does and waits until it is so. Everything is static: each test is a program of its own.
  */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ static struct loop *l;
 static struct registry *r;
 static struct controllers *controllers;
 static struct scheduler *scheduler;
-static const struct cluster_context context = {.ca_pem = "CERTIFICATE", .job_backoff_ms = 20};
+static struct cluster_context context = {.ca_pem = "CERTIFICATE", .job_backoff_ms = 20};
 static struct loop_timer limit;
 
 /* ---- driving */

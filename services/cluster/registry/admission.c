@@ -16,6 +16,7 @@ const struct admission *const admissions[] = {
 	&admission_service,
 	&admission_escalation,
 	&admission_node,
+	&admission_signing,
 	&admission_security,
 	&admission_quota,
 	NULL,
