@@ -13,7 +13,7 @@
 
 #include "cluster/controllers/controller.h"
 
-#define LOCAL_PROVISIONER "wherry/local"
+#define LOCAL_PROVISIONER "wherry.io/local"
 #define LOCAL_FOLDER	  "/data/volumes"
 #define PROVISIONED_BY	  "pv.kubernetes.io/provisioned-by"
 #define BIND_COMPLETED	  "pv.kubernetes.io/bind-completed"
