@@ -241,7 +241,7 @@ static void try_next(struct dns_ask *p)
 {
 	struct loop *loop = p->asker->loop;
 
-	while (p->tries < DNS_ASK_TRIES) {
+	while (p->n_servers && p->tries < DNS_ASK_TRIES) {
 		hang_up(p);
 		p->server = choose(p, p->tries++);
 		if (ask(p) < 0)

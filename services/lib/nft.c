@@ -219,16 +219,23 @@ static void put_key(struct nft *b, const void *key, size_t len, uint32_t flags)
 	nlmsg_nest_end(&b->m, nest);
 }
 
-void nft_elem_add(
-	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len)
+void nft_elem_add_commented(struct nft *b, const char *set, const void *key, size_t key_len, const void *data,
+	size_t data_len, const char *comment)
 {
 	size_t list = elems_begin(b, NFT_MSG_NEWSETELEM, set), elem = nlmsg_nest(&b->m, NFTA_LIST_ELEM);
 
 	nft_put_value(b, NFTA_SET_ELEM_KEY, key, key_len);
 	if (data)
 		nft_put_value(b, NFTA_SET_ELEM_DATA, data, data_len);
+	nft_put_comment(b, NFTA_SET_ELEM_USERDATA, comment);
 	nlmsg_nest_end(&b->m, elem);
 	elems_end(b, list);
+}
+
+void nft_elem_add(
+	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len)
+{
+	nft_elem_add_commented(b, set, key, key_len, data, data_len, NULL);
 }
 
 void nft_elem_add_verdict(

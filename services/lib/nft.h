@@ -90,6 +90,8 @@ void nft_set_add(struct nft *b, const struct nft_set *s);
 /* Elements. Adding one that is there with the same value is fine. */
 void nft_elem_add(
 	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len);
+void nft_elem_add_commented(struct nft *b, const char *set, const void *key, size_t key_len, const void *data,
+	size_t data_len, const char *comment);
 void nft_elem_add_verdict(
 	struct nft *b, const char *map, const void *key, size_t key_len, int32_t verdict, const char *chain);
 /* [first, end) of an interval set; @end: the first key behind it, NULL when the interval goes to the last

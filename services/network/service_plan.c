@@ -103,8 +103,15 @@ struct build {
 	const struct service_port *p;
 };
 
-static int add_front(struct build *b, enum plan_map map, struct in_addr ip, uint16_t port,
-	enum plan_verdict verdict, const char *chain)
+/* Where a front leads: to a group, to nobody (@refused), or nowhere (class 0). */
+struct choice {
+	bool refused;
+	uint32_t class;
+	uint64_t id;
+};
+
+static int add_front(
+	struct build *b, enum plan_map map, struct in_addr ip, uint16_t port, const struct choice *to)
 {
 	struct front *more = reallocarray(b->out->fronts, b->out->n_fronts + 1, sizeof(*more)), *f;
 
@@ -112,81 +119,68 @@ static int add_front(struct build *b, enum plan_map map, struct in_addr ip, uint
 		return -ENOMEM;
 	b->out->fronts = more;
 	f = &more[b->out->n_fronts++];
-	/* compared as bytes */
-	memset(f, 0, sizeof(*f));
-	f->map = map;
-	f->ip = ip;
-	f->proto = b->p->proto;
-	f->port = htons(port);
-	f->verdict = verdict;
-	if (chain)
-		snprintf(f->chain, sizeof(f->chain), "%s", chain);
+	*f = (struct front){.map = map,
+		.ip = ip,
+		.proto = b->p->proto,
+		.port = htons(port),
+		.refused = to->refused,
+		.class = to->class,
+		.id = to->id};
 	return 0;
 }
 
-/* @t is taken. Return: the chain's name through @name. */
-static int add_chain(struct build *b, struct targets *t, const char *suffix, char name[PLAN_CHAIN_MAX])
+/* @t is taken. */
+static int add_group(struct build *b, struct targets *t, const char *suffix, struct choice *out)
 {
-	struct plan_chain *more = reallocarray(b->out->chains, b->out->n_chains + 1, sizeof(*more)), *c;
+	struct group *more = reallocarray(b->out->groups, b->out->n_groups + 1, sizeof(*more)), *g;
+	char name[192];
 
 	if (!more)
 		return -ENOMEM;
-	b->out->chains = more;
-	c = &more[b->out->n_chains++];
-	*c = (struct plan_chain){
-		.proto = b->p->proto, .affinity_s = b->s->affinity_s, .targets = take(t->items), .n = t->n};
-	snprintf(c->name, sizeof(c->name), "%.63s/%.63s/%s/%u%s", b->s->ns, b->s->name,
+	b->out->groups = more;
+	g = &more[b->out->n_groups++];
+	*g = (struct group){.proto = b->p->proto,
+		.affinity_s = b->s->affinity_s,
+		.n = t->n < TARGETS_MAX ? t->n : TARGETS_MAX,
+		.targets = take(t->items)};
+	snprintf(name, sizeof(name), "%.63s/%.63s/%s/%u%s", b->s->ns, b->s->name,
 		b->p->proto == IPPROTO_UDP ? "udp" : "tcp", b->p->port, suffix);
-	c->id = id_of(c->name);
-	memcpy(name, c->name, PLAN_CHAIN_MAX);
+	g->id = id_of(name);
+	*out = (struct choice){.id = g->id, .class = CLASS(g->affinity_s, g->n)};
 	return 0;
 }
 
 /* What those who come from outside use. */
-static int outside(struct build *b, enum plan_verdict verdict, const char *chain)
+static int outside(struct build *b, const struct choice *to)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < b->s->n_extra && !r; i++)
-		r = add_front(b, PLAN_SERVICE, b->s->extra[i].v4, b->p->port, verdict, chain);
+		r = add_front(b, PLAN_SERVICE, b->s->extra[i].v4, b->p->port, to);
 	if (!r && b->p->node_port)
-		r = add_front(b, PLAN_NODE_PORT, (struct in_addr){0}, b->p->node_port, verdict, chain);
+		r = add_front(b, PLAN_NODE_PORT, (struct in_addr){0}, b->p->node_port, to);
 	return r;
 }
 
 static int plan_port(struct build *b)
 {
-	struct targets all = {0}, local = {0};
-	char chain[PLAN_CHAIN_MAX], local_chain[PLAN_CHAIN_MAX];
 	const struct service *s = b->s;
-	bool any, any_local;
+	struct targets all = {0}, local = {0};
+	/* Nobody; and with a policy Local, that others are elsewhere. */
+	struct choice anywhere = {.refused = true}, here = {.refused = true};
 	int r = targets_of(&all, s, b->p, false);
 
 	if (!r && (s->internal_local || s->external_local))
 		r = targets_of(&local, s, b->p, true);
-	any = all.n;
-	any_local = local.n;
-	if (!r && any && (!s->internal_local || !s->external_local))
-		r = add_chain(b, &all, "", chain);
-	if (!r && any_local)
-		r = add_chain(b, &local, "/local", local_chain);
-	if (!r && s->ip.family) {
-		const bool here = s->internal_local;
-		const enum plan_verdict v = (here ? any_local : any) ? PLAN_CHAIN
-					    : any		     ? PLAN_DROP
-								     : PLAN_REFUSE;
-
-		r = add_front(b, PLAN_SERVICE, s->ip.v4, b->p->port, v,
-			v == PLAN_CHAIN ? (here ? local_chain : chain) : NULL);
-	}
-	if (!r) {
-		const bool here = s->external_local;
-		const enum plan_verdict v = (here ? any_local : any) ? PLAN_CHAIN
-					    : any		     ? PLAN_DROP
-								     : PLAN_REFUSE;
-
-		r = outside(b, v, v == PLAN_CHAIN ? (here ? local_chain : chain) : NULL);
-	}
+	here.refused = !all.n;
+	if (!r && all.n && (!s->internal_local || !s->external_local))
+		r = add_group(b, &all, "", &anywhere);
+	if (!r && local.n)
+		r = add_group(b, &local, "/local", &here);
+	if (!r && s->ip.family)
+		r = add_front(b, PLAN_SERVICE, s->ip.v4, b->p->port, s->internal_local ? &here : &anywhere);
+	if (!r)
+		r = outside(b, s->external_local ? &here : &anywhere);
 	free(all.items);
 	free(local.items);
 	return r;
@@ -212,9 +206,9 @@ int service_plan_make(struct service_rules *out, const struct service *s, const 
 
 void service_plan_fini(struct service_rules *p)
 {
-	for (size_t i = 0; i < p->n_chains; i++)
-		free(p->chains[i].targets);
-	free(p->chains);
+	for (size_t i = 0; i < p->n_groups; i++)
+		free(p->groups[i].targets);
+	free(p->groups);
 	free(p->fronts);
 	*p = (struct service_rules){0};
 }

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/conntrack.h"
@@ -15,33 +16,19 @@
 #include "network/service_rules.h"
 #include "network/service_rules_int.h"
 
-enum { BATCH_HIGH = NLMSG_BUF_MAX - (1 << 20), AGAIN_MS = 1000, FORGET_MAX = 256 };
-
-struct service_rules_table {
-	struct loop *loop;
-	struct netlink filter;
-	struct ipaddr range, dns;
-	struct nft batch;
-	bool begun;	/* the batch has something */
-	bool installed; /* what the kernel has is what `rules` of each Service say */
-	bool failed;
-	struct conntrack_tuple forget[FORGET_MAX]; /* once the batch is true */
-	size_t n_forget;
-	struct loop_timer again;
-	struct catalog *all; /* borrowed; for `again` */
-};
+enum { BATCH_HIGH = NLMSG_BUF_MAX - (1 << 20), AGAIN_MS = 1000 };
 
 /* ---- the difference */
 
-static const struct plan_chain *chain_of(const struct service_rules *p, const char *name)
+static const struct group *group_of(const struct service_rules *p, uint64_t id)
 {
-	for (size_t i = 0; p && i < p->n_chains; i++)
-		if (!strcmp(p->chains[i].name, name))
-			return &p->chains[i];
+	for (size_t i = 0; p && i < p->n_groups; i++)
+		if (p->groups[i].id == id)
+			return &p->groups[i];
 	return NULL;
 }
 
-static bool has_target(const struct plan_chain *c, const struct target *t)
+static bool has_target(const struct group *c, const struct target *t)
 {
 	for (size_t i = 0; c && i < c->n; i++)
 		if (!memcmp(&c->targets[i], t, sizeof(*t)))
@@ -49,17 +36,22 @@ static bool has_target(const struct plan_chain *c, const struct target *t)
 	return false;
 }
 
+static bool same_front(const struct front *a, const struct front *b)
+{
+	return a->map == b->map && a->ip.s_addr == b->ip.s_addr && a->proto == b->proto &&
+	       a->port == b->port && a->refused == b->refused && a->class == b->class && a->id == b->id;
+}
+
 static bool has_front(const struct service_rules *p, const struct front *f)
 {
 	for (size_t i = 0; p && i < p->n_fronts; i++)
-		if (!memcmp(&p->fronts[i], f, sizeof(*f)))
+		if (same_front(&p->fronts[i], f))
 			return true;
 	return false;
 }
 
 /* A UDP flow knows no end: it would go on to who is gone. */
-static void forget_later(
-	struct service_rules_table *t, const struct plan_chain *c, const struct target *target)
+static void forget_later(struct service_rules_table *t, const struct group *c, const struct target *target)
 {
 	if (c->proto == IPPROTO_UDP && t->n_forget < FORGET_MAX)
 		t->forget[t->n_forget++] = (struct conntrack_tuple){
@@ -69,17 +61,16 @@ static void forget_later(
 		};
 }
 
-/* The elements of a chain that is or was; the numbers of its targets are their places. */
-static void put_targets(
-	struct service_rules_table *t, const struct plan_chain *old, const struct plan_chain *new)
+/* The elements of a group that is or was; the numbers of its targets are their places. */
+static void put_targets(struct service_rules_table *t, const struct group *old, const struct group *new)
 {
 	struct nft *b = &t->batch;
-	const struct plan_chain *one = new ? new : old;
-	size_t most = old && (!new || old->n > new->n) ? old->n : new->n;
+	const struct group *one = new ? new : old;
+	size_t n_old = old ? old->n : 0, n_new = new ? new->n : 0;
 	bool was = old && old->affinity_s, is = new && new->affinity_s;
 
-	for (size_t i = 0; i < most; i++) {
-		bool had = old && i < old->n, has = new && i < new->n;
+	for (size_t i = 0; i < n_old || i < n_new; i++) {
+		bool had = i < n_old, has = i < n_new;
 
 		if (had && has && !memcmp(&old->targets[i], &new->targets[i], sizeof(struct target)))
 			continue;
@@ -88,7 +79,7 @@ static void put_targets(
 		if (has)
 			service_target_put(b, new, i, true);
 	}
-	for (size_t i = 0; old && i < old->n; i++) {
+	for (size_t i = 0; i < n_old; i++) {
 		bool stays = has_target(new, &old->targets[i]);
 
 		if (was && !(stays && is))
@@ -96,40 +87,50 @@ static void put_targets(
 		if (!stays)
 			forget_later(t, one, &old->targets[i]);
 	}
-	for (size_t i = 0; is && i < new->n; i++)
+	for (size_t i = 0; is && i < n_new; i++)
 		if (!was || !has_target(old, &new->targets[i]))
 			service_member_put(b, new, &new->targets[i], true);
 }
 
-/* In this order: nothing ever points to a chain that is not there. */
-static void put_difference(
-	struct service_rules_table *t, const struct service_rules *old, const struct service_rules *new)
+static int need_class(struct service_rules_table *t, uint32_t class)
 {
+	uint32_t *more;
+
+	for (size_t i = 0; i < t->n_classes; i++)
+		if (t->classes[i] == class)
+			return 0;
+	more = reallocarray(t->classes, t->n_classes + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	t->classes = more;
+	t->classes[t->n_classes++] = class;
+	service_class_put(&t->batch, class);
+	return 0;
+}
+
+static void put_difference(
+	struct service_rules_table *t, const struct service *s, const struct service_rules *new)
+{
+	const struct service_rules *old = s->rules;
+	char comment[NFT_COMMENT_MAX + 1];
 	struct nft *b = &t->batch;
 
-	for (size_t i = 0; i < new->n_chains; i++) {
-		const struct plan_chain *c = &new->chains[i], *was = chain_of(old, c->name);
-
-		if (!was)
-			nft_chain_add(b, c->name, NULL, NULL);
-		put_targets(t, was, c);
-		if (was && (was->n != c->n || was->affinity_s != c->affinity_s))
-			nft_chain_flush(b, c->name);
-		if (!was || was->n != c->n || was->affinity_s != c->affinity_s)
-			service_chain_put(b, c);
-	}
+	snprintf(comment, sizeof(comment), "%.62s/%.63s", s->ns, s->name);
+	for (size_t i = 0; i < new->n_groups; i++)
+		put_targets(t, group_of(old, new->groups[i].id), &new->groups[i]);
 	for (size_t i = 0; old && i < old->n_fronts; i++)
 		if (!has_front(new, &old->fronts[i]))
-			service_front_put(b, &old->fronts[i], false);
-	for (size_t i = 0; i < new->n_fronts; i++)
-		if (!has_front(old, &new->fronts[i]))
-			service_front_put(b, &new->fronts[i], true);
-	for (size_t i = 0; old && i < old->n_chains; i++)
-		if (!chain_of(new, old->chains[i].name)) {
-			put_targets(t, &old->chains[i], NULL);
-			nft_chain_flush(b, old->chains[i].name);
-			nft_chain_destroy(b, old->chains[i].name);
-		}
+			service_front_put(b, &old->fronts[i], false, NULL);
+	for (size_t i = 0; i < new->n_fronts; i++) {
+		if (has_front(old, &new->fronts[i]))
+			continue;
+		if (!new->fronts[i].refused && need_class(t, new->fronts[i].class) < 0)
+			t->failed = true;
+		service_front_put(b, &new->fronts[i], true, comment);
+	}
+	for (size_t i = 0; old && i < old->n_groups; i++)
+		if (!group_of(new, old->groups[i].id))
+			put_targets(t, &old->groups[i], NULL);
 }
 
 /* ---- batches */
@@ -140,8 +141,10 @@ static void begin(struct service_rules_table *t)
 		return;
 	nft_begin(&t->batch, NFPROTO_IPV4, SERVICES_TABLE);
 	t->begun = true;
-	if (!t->installed)
+	if (!t->installed) {
 		service_table_put(&t->batch, &t->range, &t->dns);
+		t->n_classes = 0;
+	}
 }
 
 static void commit(struct service_rules_table *t)
@@ -178,7 +181,7 @@ void service_rules_change(struct service_rules_table *t, struct service *s)
 		return;
 	}
 	begin(t);
-	put_difference(t, s->rules, new);
+	put_difference(t, s, new);
 	if (s->rules)
 		service_plan_fini(s->rules);
 	free(s->rules);
@@ -260,5 +263,6 @@ void service_rules_free(struct service_rules_table *t)
 		catalog_each(t->all, forget_plan, NULL);
 	nft_fini(&t->batch);
 	netlink_close(&t->filter);
+	free(t->classes);
 	free(t);
 }

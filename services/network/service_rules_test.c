@@ -6,6 +6,7 @@
  */
 
 #include <linux/netfilter/nfnetlink.h>
+#include <time.h>
 
 #include "lib/json.h"
 #include "lib/link.h"
@@ -321,11 +322,29 @@ static void test_udp_moves(void **state)
 
 /* ---- what is left */
 
-static int count_chain(const struct nlmsg_view *v, void *arg)
+static int count_one(const struct nlmsg_view *v, void *arg)
 {
 	int *n = arg;
 
 	*n = v ? *n + 1 : 0;
+	return 0;
+}
+
+static int count_elements(const struct nlmsg_view *v, void *arg)
+{
+	struct nla t[NFTA_SET_ELEM_LIST_ELEMENTS + 1], each;
+	int *n = arg;
+
+	if (!v) {
+		*n = 0;
+		return 0;
+	}
+	assert_int_equal(nlmsg_attrs(v, sizeof(struct nfgenmsg), t, array_len(t)), 0);
+	if (t[NFTA_SET_ELEM_LIST_ELEMENTS].data)
+		for (struct nla_cursor c = {t[NFTA_SET_ELEM_LIST_ELEMENTS].data,
+			     t[NFTA_SET_ELEM_LIST_ELEMENTS].len};
+			nla_next(&c, &each) == 1;)
+			++*n;
 	return 0;
 }
 
@@ -340,7 +359,8 @@ static int dump_count(uint16_t type, uint16_t table_attr)
 	if (type == NFT_MSG_GETSETELEM)
 		nlmsg_put_str(&m, NFTA_SET_ELEM_LIST_SET, "backends");
 	nlmsg_end(&m);
-	assert_int_equal(netlink_dump(&filter, &m, count_chain, &n), 0);
+	assert_int_equal(
+		netlink_dump(&filter, &m, type == NFT_MSG_GETSETELEM ? count_elements : count_one, &n), 0);
 	return n;
 }
 
@@ -349,18 +369,18 @@ static int rules(void)
 	return dump_count(NFT_MSG_GETRULE, NFTA_RULE_TABLE);
 }
 
-/* Every way through leaves the table as it was before; and written anew it does the same. */
+static int backends(void)
+{
+	return dump_count(NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE);
+}
+
+/* Classes have their rules for good; of a service nothing is left, and it has no rules of its own. */
 static void test_nothing_left(void **state)
 {
-	int before;
+	int before = -1;
 
 	NEED_NETNS();
 	make_world();
-	catalog_service_clear(&service);
-	service.slices = NULL;
-	apply();
-	assert_null(service.rules);
-	before = rules();
 	for (int i = 0; i < 3; i++) {
 		set_service(
 			"\"type\":\"NodePort\",\"clusterIP\":\"10.96.7.7\",\"sessionAffinity\":\"ClientIP\","
@@ -368,15 +388,106 @@ static void test_nothing_left(void **state)
 			"\"ports\":[{\"port\":80,\"nodePort\":30080,\"protocol\":\"TCP\"}]");
 		set_endpoints(READY("10.244.0.2") "," READY_THERE("10.244.0.3"));
 		apply();
-		assert_int_equal(rules(), before + 4);
+		assert_int_equal(backends(), 3);
 		set_endpoints(READY_THERE("10.244.0.3"));
 		apply();
-		assert_int_equal(rules(), before + 2);
+		assert_int_equal(backends(), 1);
 		catalog_service_clear(&service);
 		service.slices = NULL;
 		apply();
-		assert_int_equal(rules(), before);
+		assert_null(service.rules);
+		assert_int_equal(backends(), 0);
+		assert_int_equal(i ? rules() : before, before);
+		before = rules();
 	}
+}
+
+/* ---- many */
+
+enum { MANY = 1000, CHANGES = 51 };
+
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+
+/* What one change of an endpoint costs when there are @n services: bytes written, and how long. */
+static size_t cost_among(int n)
+{
+	struct service *all = calloc((size_t)n, sizeof(*all)), *one = &all[n / 2];
+	struct service_port port = {.proto = IPPROTO_TCP, .port = 80};
+	struct slice_port to = {.proto = IPPROTO_TCP, .port = 8080};
+	struct ipaddr a[2];
+	struct endpoint two[] = {{.addresses = &a[0], .n_addresses = 1, .ready = true},
+		{.addresses = &a[1], .n_addresses = 1, .ready = true}};
+	struct slice slice = {.ports = &to, .n_ports = 1, .endpoints = two, .n_endpoints = 2};
+	int64_t began = now_us(), whole, us[CHANGES];
+	char name[16];
+	size_t bytes = 0;
+
+	assert_int_equal(ipaddr_parse("10.244.0.2", &a[0]), 0);
+	assert_int_equal(ipaddr_parse("10.244.0.3", &a[1]), 0);
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "s%d", i);
+		all[i] = (struct service){.ns = (char *)(uintptr_t)"default",
+			.name = strdup(name),
+			.there = true,
+			.ip = {.family = AF_INET, .prefix = 32, .v4 = {htonl(0x0a600100 + (uint32_t)i)}},
+			.ports = &port,
+			.n_ports = 1,
+			.slices = &slice};
+		service_rules_change(table, &all[i]);
+	}
+	service_rules_settled(table, NULL);
+	whole = now_us() - began;
+	assert_false(table->failed);
+	assert_int_equal(who(netns[2], "10.96.1.3", 80, 20), 3);
+	for (int i = 0; i < CHANGES; i++) {
+		two[1].ready = i % 2;
+		began = now_us();
+		service_rules_change(table, one);
+		bytes = table->batch.m.len;
+		service_rules_settled(table, NULL);
+		us[i] = now_us() - began;
+	}
+	qsort(us, CHANGES, sizeof(*us), by_number);
+	print_message(
+		"%d services: written in %lld us, one endpoint changed in %lld us (median of %d, least %lld)\n",
+		n, (long long)whole, (long long)us[CHANGES / 2], CHANGES, (long long)us[0]);
+	for (int i = 0; i < n; i++) {
+		all[i].there = false;
+		all[i].slices = NULL;
+		service_rules_change(table, &all[i]);
+		free(all[i].name);
+	}
+	service_rules_settled(table, NULL);
+	assert_false(table->failed);
+	free(all);
+	return bytes;
+}
+
+static void test_many(void **state)
+{
+	size_t bytes;
+	int before;
+
+	NEED_NETNS();
+	make_world();
+	bytes = cost_among(10);
+	before = rules();
+	assert_in_range(cost_among(MANY), 1, bytes + 64); /* but for the length of names */
+	assert_int_equal(rules(), before);
+	assert_int_equal(backends(), 0);
 }
 
 static int setup(void **state)
@@ -405,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_affinity),
 		cmocka_unit_test(test_udp_moves),
 		cmocka_unit_test(test_nothing_left),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

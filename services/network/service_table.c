@@ -3,14 +3,18 @@
 /*
  * The table, as `nft list table ip wherry-services` shows it:
  *
- *	map services	address . protocol . port -> goto the chain of that service's port
- *	map node-ports	protocol . port -> the same, for every address of the node
- *	map backends	id of the chain . number -> address . port
+ *	map services	address . protocol . port -> id . class
+ *	map node-ports	protocol . port -> id . class, for every address of the node
+ *	map service-classes, port-classes	class -> goto a chain that chooses
+ *	map backends	id . number -> address . port
  *	map clients	client's address . id -> address . port it had last, with a time limit (session affinity)
  *	set members	id . address . port: who may still be had that way
  *	set refused, refused-node-ports	addresses without anybody behind them
  *
- * A chain takes a number by chance and looks it up. What was sent into the range of services and led nowhere is refused.
+ * A class says of how many backends one is chosen, and has a chain that takes a number by chance and looks it up. So a service is
+ * nothing but elements of maps: chains, rules and maps of verdicts, which the kernel follows from end to end after
+ * each change, stay as they are. (A chain looks the id up once more: registers do not outlive a rule.) What was sent into
+ * the range of services and led nowhere is refused.
  */
 
 #include <arpa/inet.h>
@@ -21,9 +25,10 @@
 #include "network/podnet.h"
 #include "network/service_rules_int.h"
 
-enum { WORD = 4, SOURCE = 12, DESTINATION = 16, PORT_DESTINATION = 2, ID_LEN = 8 };
+enum { WORD = 4, SOURCE = 12, DESTINATION = 16, PORT_DESTINATION = 2, ID_LEN = 8, CHOICE_LEN = 12 };
 
 #define TYPE_ID	    NFT_CONCAT(NFT_TYPE_MARK, NFT_TYPE_MARK)
+#define TYPE_CHOICE NFT_CONCAT(TYPE_ID, NFT_TYPE_MARK)
 #define TYPE_TARGET NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_SERVICE)
 
 static const struct nft_set sets[] = {
@@ -31,13 +36,25 @@ static const struct nft_set sets[] = {
 		.key_type = NFT_CONCAT(
 			NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_PROTO), NFT_TYPE_INET_SERVICE),
 		.key_len = 3 * WORD,
-		.data_type = NFT_DATA_VERDICT,
+		.data_type = TYPE_CHOICE,
+		.data_len = CHOICE_LEN,
 		.comment = "addresses of services"},
 	{.name = "node-ports",
 		.key_type = NFT_CONCAT(NFT_TYPE_INET_PROTO, NFT_TYPE_INET_SERVICE),
 		.key_len = 2 * WORD,
-		.data_type = NFT_DATA_VERDICT,
+		.data_type = TYPE_CHOICE,
+		.data_len = CHOICE_LEN,
 		.comment = "ports of the node that lead to services"},
+	{.name = "service-classes",
+		.key_type = NFT_TYPE_MARK,
+		.key_len = WORD,
+		.data_type = NFT_DATA_VERDICT,
+		.comment = "how one of the backends is chosen"},
+	{.name = "port-classes",
+		.key_type = NFT_TYPE_MARK,
+		.key_len = WORD,
+		.data_type = NFT_DATA_VERDICT,
+		.comment = "the same for ports of the node"},
 	{.name = "refused",
 		.key_type = NFT_CONCAT(
 			NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_INET_PROTO), NFT_TYPE_INET_SERVICE),
@@ -68,14 +85,26 @@ static const struct nft_set sets[] = {
 
 /* ---- the table */
 
-static void load_destination(struct nft *b, bool address)
+/* The key of a map, from word @at on. */
+static void load_key(struct nft *b, enum plan_map map, uint32_t at)
 {
-	uint32_t at = 0;
-
-	if (address)
+	if (map == PLAN_SERVICE)
 		nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, WORD, NFT_WORD(at++));
 	nft_meta(b, NFT_META_L4PROTO, NFT_WORD(at++));
 	nft_payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, PORT_DESTINATION, 2, NFT_WORD(at));
+}
+
+static const char *const maps[PLAN_MAPS] = {[PLAN_SERVICE] = "services", [PLAN_NODE_PORT] = "node-ports"};
+static const char *const classes[PLAN_MAPS] = {
+	[PLAN_SERVICE] = "service-classes", [PLAN_NODE_PORT] = "port-classes"};
+static const char *const refused[PLAN_MAPS] = {
+	[PLAN_SERVICE] = "refused", [PLAN_NODE_PORT] = "refused-node-ports"};
+
+/* Id and class of where this packet goes, in the three words from @at on; the rule ends when it goes nowhere. */
+static void look_up(struct nft *b, enum plan_map map, uint32_t at)
+{
+	load_key(b, map, at);
+	nft_lookup_map(b, NFT_WORD(at), maps[map], NFT_WORD(at));
 }
 
 static void match_address(struct nft *b, bool equal, const void *address)
@@ -110,15 +139,15 @@ static void put_dispatch(struct nft *b)
 		nft_rule_end(b, i ? "from the node itself" : "from pods and from the wire");
 	}
 	nft_rule_begin(b, "dispatch");
-	load_destination(b, true);
-	nft_lookup_map(b, NFT_WORD(0), "services", NFT_REG_VERDICT);
+	look_up(b, PLAN_SERVICE, 0);
+	nft_lookup_map(b, NFT_WORD(2), classes[PLAN_SERVICE], NFT_REG_VERDICT);
 	nft_rule_end(b, NULL);
 	nft_rule_begin(b, "dispatch");
 	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, 1, NFT_REG_1);
 	nft_cmp(b, NFT_REG_1, NFT_CMP_NEQ, &loopback, sizeof(loopback));
 	nft_match_local_destination(b);
-	load_destination(b, false);
-	nft_lookup_map(b, NFT_WORD(0), "node-ports", NFT_REG_VERDICT);
+	look_up(b, PLAN_NODE_PORT, 0);
+	nft_lookup_map(b, NFT_WORD(2), classes[PLAN_NODE_PORT], NFT_REG_VERDICT);
 	nft_rule_end(b, NULL);
 }
 
@@ -140,14 +169,14 @@ static void put_refuse(struct nft *b, const struct ipaddr *range, const struct i
 	nft_verdict(b, NFT_GOTO, "refuse");
 	nft_rule_end(b, "no such service, no such port, or nobody behind it");
 	nft_rule_begin(b, "check");
-	load_destination(b, true);
-	nft_lookup(b, NFT_WORD(0), "refused", false);
+	load_key(b, PLAN_SERVICE, 0);
+	nft_lookup(b, NFT_WORD(0), refused[PLAN_SERVICE], false);
 	nft_verdict(b, NFT_GOTO, "refuse");
 	nft_rule_end(b, NULL);
 	nft_rule_begin(b, "check");
 	nft_match_local_destination(b);
-	load_destination(b, false);
-	nft_lookup(b, NFT_WORD(0), "refused-node-ports", false);
+	load_key(b, PLAN_NODE_PORT, 0);
+	nft_lookup(b, NFT_WORD(0), refused[PLAN_NODE_PORT], false);
 	nft_verdict(b, NFT_GOTO, "refuse");
 	nft_rule_end(b, NULL);
 }
@@ -189,70 +218,93 @@ void service_table_put(struct nft *b, const struct ipaddr *range, const struct i
 	put_filters(b, dns);
 }
 
-/* ---- chains of targets */
+/* ---- classes */
 
 static void translate(struct nft *b, uint32_t word)
 {
 	nft_nat(b, NFT_NAT_DNAT, NFT_WORD(word), NFT_WORD(word + 1));
 }
 
-/* A client that has been here goes where it was, if that is still there. */
-static void put_sticky(struct nft *b, const struct plan_chain *c)
+static void load_client(struct nft *b, uint32_t at)
 {
-	nft_rule_begin(b, c->name);
-	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, SOURCE, WORD, NFT_WORD(0));
-	nft_immediate(b, NFT_WORD(1), &c->id, ID_LEN);
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, SOURCE, WORD, NFT_WORD(at));
+}
+
+/* A client that has been here goes where it was, if that is still there. Words: client, id, id, address, port. */
+static void put_sticky(struct nft *b, const char *chain, enum plan_map map, uint64_t ms)
+{
+	nft_rule_begin(b, chain);
+	look_up(b, map, 1);
+	load_client(b, 0);
 	nft_lookup_map(b, NFT_WORD(0), "clients", NFT_WORD(3));
 	nft_lookup(b, NFT_WORD(1), "members", false);
-	nft_dynset(
-		b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(0), NFT_WORD(3), c->affinity_s * UINT64_C(1000));
+	nft_dynset(b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(0), NFT_WORD(3), ms);
 	translate(b, 3);
 	nft_rule_end(b, "where the client was before");
 }
 
-void service_chain_put(struct nft *b, const struct plan_chain *c)
+/* Words: id, id, number, address, port; client, id, id, class. */
+static void put_choice(struct nft *b, const char *chain, enum plan_map map, uint32_t n, uint64_t ms)
 {
-	char comment[64];
-
-	if (c->affinity_s)
-		put_sticky(b, c);
-	snprintf(comment, sizeof(comment), "one of %zu", c->n);
-	nft_rule_begin(b, c->name);
-	nft_immediate(b, NFT_WORD(0), &c->id, ID_LEN);
-	nft_random(b, (uint32_t)c->n, NFT_WORD(2));
+	nft_rule_begin(b, chain);
+	look_up(b, map, 0);
+	nft_random(b, n, NFT_WORD(2));
 	nft_lookup_map(b, NFT_WORD(0), "backends", NFT_WORD(3));
-	if (c->affinity_s) {
-		nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, SOURCE, WORD, NFT_WORD(5));
-		nft_immediate(b, NFT_WORD(6), &c->id, ID_LEN);
+	if (ms) {
+		look_up(b, map, 6);
+		load_client(b, 5);
 		/* What it had may be somebody who is gone; updating would keep that. */
 		nft_dynset(b, "clients", NFT_DYNSET_OP_DELETE, NFT_WORD(5), NFT_WORD(3), 0);
-		nft_dynset(b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(5), NFT_WORD(3),
-			c->affinity_s * UINT64_C(1000));
+		nft_dynset(b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(5), NFT_WORD(3), ms);
 	}
 	translate(b, 3);
-	nft_rule_end(b, comment);
+	nft_rule_end(b, NULL);
+}
+
+void service_class_put(struct nft *b, uint32_t class)
+{
+	static const char *const prefix[PLAN_MAPS] = {[PLAN_SERVICE] = "service", [PLAN_NODE_PORT] = "port"};
+	const uint64_t ms = CLASS_AFFINITY_S(class) * UINT64_C(1000);
+	char chain[64];
+
+	for (enum plan_map map = 0; map < PLAN_MAPS; map++) {
+		if (!class) {
+			nft_elem_add_verdict(b, classes[map], &class, sizeof(class), NF_DROP, NULL);
+			continue;
+		}
+		snprintf(chain, sizeof(chain), "%s-one-of-%u%s", prefix[map], CLASS_COUNT(class),
+			ms ? "-for-" : "");
+		if (ms)
+			snprintf(chain + strlen(chain), sizeof(chain) - strlen(chain), "%us",
+				CLASS_AFFINITY_S(class));
+		nft_chain_add(b, chain, NULL, NULL);
+		if (ms)
+			put_sticky(b, chain, map, ms);
+		put_choice(b, chain, map, CLASS_COUNT(class), ms);
+		nft_elem_add_verdict(b, classes[map], &class, sizeof(class), NFT_GOTO, chain);
+	}
 }
 
 /* ---- elements */
 
-void service_target_put(struct nft *b, const struct plan_chain *c, size_t i, bool add)
+void service_target_put(struct nft *b, const struct group *g, size_t i, bool add)
 {
 	const uint32_t number = (uint32_t)i;
 	uint8_t key[ID_LEN + WORD];
 
-	memcpy(key, &c->id, ID_LEN);
+	memcpy(key, &g->id, ID_LEN);
 	memcpy(key + ID_LEN, &number, WORD);
 	if (add)
-		nft_elem_add(b, "backends", key, sizeof(key), &c->targets[i], sizeof(c->targets[i]));
+		nft_elem_add(b, "backends", key, sizeof(key), &g->targets[i], sizeof(g->targets[i]));
 	else
 		nft_elem_destroy(b, "backends", key, sizeof(key));
 }
 
-void service_member_put(struct nft *b, const struct plan_chain *c, const struct target *t, bool add)
+void service_member_put(struct nft *b, const struct group *g, const struct target *t, bool add)
 {
 	uint8_t key[ID_LEN + sizeof(*t)];
 
-	memcpy(key, &c->id, ID_LEN);
+	memcpy(key, &g->id, ID_LEN);
 	memcpy(key + ID_LEN, t, sizeof(*t));
 	if (add)
 		nft_elem_add(b, "members", key, sizeof(key), NULL, 0);
@@ -260,35 +312,23 @@ void service_member_put(struct nft *b, const struct plan_chain *c, const struct 
 		nft_elem_destroy(b, "members", key, sizeof(key));
 }
 
-struct front_key front_key(const struct front *f)
+void service_front_put(struct nft *b, const struct front *f, bool add, const char *comment)
 {
-	struct front_key k = {0};
+	const char *set = f->refused ? refused[f->map] : maps[f->map];
+	uint8_t key[3 * WORD] = {0}, choice[CHOICE_LEN];
+	size_t len = 0;
 
 	if (f->map == PLAN_SERVICE) {
-		memcpy(k.bytes, &f->ip, WORD);
-		k.len = WORD;
+		memcpy(key, &f->ip, WORD);
+		len = WORD;
 	}
-	k.bytes[k.len] = f->proto;
-	memcpy(k.bytes + k.len + WORD, &f->port, sizeof(f->port));
-	k.len += 2 * (size_t)WORD;
-	return k;
-}
-
-void service_front_put(struct nft *b, const struct front *f, bool add)
-{
-	static const char *const maps[PLAN_MAPS] = {
-		[PLAN_SERVICE] = "services", [PLAN_NODE_PORT] = "node-ports"};
-	static const char *const refused[PLAN_MAPS] = {
-		[PLAN_SERVICE] = "refused", [PLAN_NODE_PORT] = "refused-node-ports"};
-	const struct front_key k = front_key(f);
-	const char *set = f->verdict == PLAN_REFUSE ? refused[f->map] : maps[f->map];
-
-	if (!add)
-		nft_elem_destroy(b, set, k.bytes, k.len);
-	else if (f->verdict == PLAN_REFUSE)
-		nft_elem_add(b, set, k.bytes, k.len, NULL, 0);
-	else if (f->verdict == PLAN_DROP)
-		nft_elem_add_verdict(b, set, k.bytes, k.len, NF_DROP, NULL);
+	key[len] = f->proto;
+	memcpy(key + len + WORD, &f->port, sizeof(f->port));
+	len += 2 * (size_t)WORD;
+	memcpy(choice, &f->id, ID_LEN);
+	memcpy(choice + ID_LEN, &f->class, WORD);
+	if (add)
+		nft_elem_add_commented(b, set, key, len, f->refused ? NULL : choice, sizeof(choice), comment);
 	else
-		nft_elem_add_verdict(b, set, k.bytes, k.len, NFT_GOTO, f->chain);
+		nft_elem_destroy(b, set, key, len);
 }
