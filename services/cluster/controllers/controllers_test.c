@@ -313,6 +313,42 @@ static void test_preemption(void **state)
 	assert_null(get("v1", "Pod", "default", "one"));
 }
 
+static bool all_have_ranges(const void *names)
+{
+	for (const char *const *name = names; *name; name++)
+		if (!strstr(get("v1", "Node", "", *name)->json, "\"podCIDR\":\"10.244."))
+			return false;
+	return true;
+}
+
+static void test_nodes_have_ranges(void **state)
+{
+	static const char *const names[] = {"a", "b", "c", NULL};
+	bool seen[3] = {false};
+	char range[96];
+
+	for (size_t i = 0; names[i]; i++)
+		add_node(names[i], "4");
+	until("each node has a range", all_have_ranges, names);
+	for (size_t i = 0; names[i]; i++)
+		for (int n = 0; n < 3; n++) {
+			snprintf(range, sizeof(range),
+				"\"podCIDR\":\"10.244.%d.0/24\",\"podCIDRs\":[\"10.244.%d.0/24\"]", n, n);
+			if (strstr(get("v1", "Node", "", names[i])->json, range)) {
+				assert_false(seen[n]);
+				seen[n] = true;
+			}
+		}
+	assert_true(seen[0] && seen[1] && seen[2]);
+	/* what one has left another may have */
+	delete ("v1", "Node", "", "b", PROPAGATE_BACKGROUND);
+	add_node("b", "4");
+	until("each has one again", all_have_ranges, names);
+	assert_true(strstr(get("v1", "Node", "", "b")->json, "10.244.0.0/24") ||
+		    strstr(get("v1", "Node", "", "b")->json, "10.244.1.0/24") ||
+		    strstr(get("v1", "Node", "", "b")->json, "10.244.2.0/24"));
+}
+
 static void test_pods_keep_apart(void **state)
 {
 	static const char apart[] =
@@ -346,6 +382,7 @@ int main(void)
 		STORY(test_namespace_comes_and_goes),
 		STORY(test_scheduler_says_why),
 		STORY(test_preemption),
+		STORY(test_nodes_have_ranges),
 		STORY(test_pods_keep_apart),
 	};
 
