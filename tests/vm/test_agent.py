@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods of a booted node, by kubectl alone: from the YAML to running containers, their status, their end, and what survives a kill."""
+
+import json
+import time
+
+import pytest
+from support.cluster import Cluster
+from support.node import eventually
+
+WAIT = 150  # emulated, beside other work
+QUICK = {"imagePullPolicy": "IfNotPresent", "image": "wherry/hello"}
+
+
+@pytest.fixture(scope="module")
+def cluster(shared_node):
+    made = Cluster(shared_node)
+    assert eventually(lambda: condition(made, "node", made_name(made), "Ready") == "True", timeout=WAIT), "the node is not ready"
+    return made
+
+
+@pytest.fixture
+def ns(cluster, request):
+    name = "a-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("-n", name, "delete", "pods", "--all", "--grace-period=1", "--wait=false", check=False)
+    cluster.kubectl("delete", "namespace", name, timeout=240)
+
+
+def made_name(cluster):
+    nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json", check=False).stdout or "{}").get("items", [])
+    return nodes[0]["metadata"]["name"] if nodes else "none"
+
+
+def condition(cluster, kind, name, wanted, ns="default"):
+    said = cluster.kubectl("-n", ns, "get", kind, name, "-o", "json", check=False).stdout
+    found = [c["status"] for c in json.loads(said or "{}").get("status", {}).get("conditions", []) if c["type"] == wanted]
+    return found[0] if found else None
+
+
+def container(name, *command, **more):
+    return {**QUICK, "name": name, "command": list(command), **more}
+
+
+def pod(name, *containers, **spec):
+    spec = {"terminationGracePeriodSeconds": 5, "automountServiceAccountToken": False, "hostNetwork": True, **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": list(containers), **spec}}
+
+
+def apply(cluster, ns, *objects):
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+
+def status(cluster, ns, name):
+    said = cluster.kubectl("-n", ns, "get", "pod", name, "-o", "json", check=False).stdout
+    return json.loads(said)["status"] if said else {}
+
+
+def state(cluster, ns, name, which=0, key="containerStatuses"):
+    found = status(cluster, ns, name).get(key, [])
+    return found[which] if len(found) > which else {"state": {}, "lastState": {}, "restartCount": 0, "ready": False}
+
+
+def phase(cluster, ns, name, wanted, timeout=WAIT):
+    done = eventually(lambda: status(cluster, ns, name).get("phase") == wanted, timeout=timeout, every=1)
+    assert done, f"{name} is not {wanted}: {json.dumps(status(cluster, ns, name), indent=1)}"
+    return status(cluster, ns, name)
+
+
+def reasons(cluster, ns, name):
+    events = cluster.get("-n", ns, "events", "--field-selector", f"involvedObject.name={name}")["items"]
+    return [e["reason"] for e in events]
+
+
+def message(cluster, ns, name, **more):
+    """What the container of a pod that ended wrote for its message."""
+    return phase(cluster, ns, name, "Succeeded", **more)["containerStatuses"][0]["state"]["terminated"].get("message", "")
+
+
+def test_the_node(cluster, shared_node):
+    node = cluster.get("node", made_name(cluster))
+    assert node["metadata"]["labels"]["kubernetes.io/os"] == "linux" and node["metadata"]["labels"]["kubernetes.io/arch"] == "amd64"
+    assert node["status"]["capacity"]["pods"] == "110" and node["status"]["capacity"]["cpu"] == "2"
+    assert {a["type"] for a in node["status"]["addresses"]} == {"InternalIP", "Hostname"}
+    assert node["status"]["nodeInfo"]["bootID"] == shared_node.ssh("cat /proc/sys/kernel/random/boot_id").strip()
+    assert any("wherry/hello:latest" in image["names"] for image in node["status"]["images"])
+
+    def renewed():
+        return cluster.get("-n", "kube-node-lease", "lease", node["metadata"]["name"])["spec"]["renewTime"]
+
+    first = renewed()
+    assert eventually(lambda: renewed() != first, timeout=60, every=2), "the lease is not renewed"
+
+
+def test_a_pod_runs_to_its_end(cluster, ns):
+    apply(cluster, ns, pod("one", container("c", "sh", "-c", "echo bye >/dev/termination-log"), restartPolicy="Never",
+                           initContainers=[container("first", "true"), container("second", "true")]))  # fmt: skip
+    said = phase(cluster, ns, "one", "Succeeded")
+    ended = said["containerStatuses"][0]["state"]["terminated"]
+    assert ended["exitCode"] == 0 and ended["reason"] == "Completed" and ended["message"] == "bye\n"
+    first, second = (s["state"]["terminated"] for s in said["initContainerStatuses"])
+    assert first["finishedAt"] <= second["startedAt"] and second["finishedAt"] <= ended["startedAt"]
+    assert {c["type"]: c["status"] for c in said["conditions"]}["Initialized"] == "True"
+    assert said["containerStatuses"][0]["containerID"].startswith("wherry://") and said["podIP"] == said["hostIP"]
+    assert {"Scheduled", "Pulled", "Created", "Started"} <= set(reasons(cluster, ns, "one"))
+    described = cluster.kubectl("-n", ns, "describe", "pod", "one").stdout
+    assert "Started container c" in described and "Succeeded" in described
+
+
+def test_a_container_that_crashes(cluster, ns):
+    apply(cluster, ns, pod("crash", container("c", "sh", "-c", "echo gone wrong; exit 3", terminationMessagePolicy="FallbackToLogsOnError")))
+
+    def waits():
+        return state(cluster, ns, "crash")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+
+    assert eventually(waits, timeout=WAIT, every=1), state(cluster, ns, "crash")
+    said = state(cluster, ns, "crash")
+    assert said["restartCount"] >= 1 and said["lastState"]["terminated"]["exitCode"] == 3
+    assert said["lastState"]["terminated"]["message"] == "gone wrong\n"
+    assert status(cluster, ns, "crash")["phase"] == "Running" and condition(cluster, "pod", "crash", "Ready", ns) == "False"
+    assert "BackOff" in reasons(cluster, ns, "crash")
+    apply(cluster, ns, pod("never", container("c", "false"), restartPolicy="Never"))
+    assert phase(cluster, ns, "never", "Failed")["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_a_deployment_with_its_network(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "deployment", "web", "--image=wherry/hello", "--replicas=2", "--", "sh", "-c", "trap exit TERM; while :; do sleep 1; done")
+    cluster.kubectl("-n", ns, "patch", "deployment", "web", "-p", '{"spec":{"template":{"spec":{"containers":[{"name":"hello","imagePullPolicy":"IfNotPresent"}]}}}}')
+    cluster.kubectl("-n", ns, "rollout", "status", "deployment", "web", f"--timeout={WAIT}s", timeout=WAIT + 30)
+    pods = cluster.get("-n", ns, "pods", "--field-selector", "status.phase=Running")["items"]
+    addresses = {p["status"]["podIP"] for p in pods if not p["metadata"].get("deletionTimestamp")}
+    assert len(addresses) == 2 and all(a != p["status"]["hostIP"] for a in addresses for p in pods)
+    cluster.kubectl("-n", ns, "scale", "deployment", "web", "--replicas=0")
+    assert eventually(lambda: not cluster.get("-n", ns, "pods")["items"], timeout=WAIT, every=1), "pods are left"
+
+
+def test_deletion_gives_time(cluster, ns, shared_node):
+    shared_node.ssh("rm -f /tmp/ended")
+    slow = container("c", "sh", "-c", "trap 'sleep 2; echo yes >/note/ended; exit 0' TERM; while :; do sleep 0.2; done",
+                     volumeMounts=[{"name": "note", "mountPath": "/note"}])  # fmt: skip
+    deaf = container("c", "sleep", "1000")
+    apply(cluster, ns, pod("slow", slow, terminationGracePeriodSeconds=60, volumes=[{"name": "note", "hostPath": {"path": "/tmp"}}]),
+          pod("deaf", deaf, terminationGracePeriodSeconds=600))  # fmt: skip
+    phase(cluster, ns, "slow", "Running")
+    phase(cluster, ns, "deaf", "Running")
+    cluster.kubectl("-n", ns, "delete", "pod", "slow", timeout=WAIT)
+    assert shared_node.ssh("cat /tmp/ended; rm -f /tmp/ended").strip() == "yes"
+    cluster.kubectl("-n", ns, "delete", "pod", "deaf", "--wait=false")
+    assert status(cluster, ns, "deaf")["phase"] == "Running"
+    began = time.monotonic()
+    cluster.kubectl("-n", ns, "delete", "pod", "deaf", "--grace-period=1", timeout=WAIT)
+    assert time.monotonic() - began < 100, "less grace did not shorten the wait"
+
+
+def test_sidecars_and_shared_volume(cluster, ns):
+    """A sidecar runs before the containers and ends after them."""
+    mount = [{"name": "v", "mountPath": "/v"}]
+    side = container("side", "sh", "-c", "trap 'echo side >>/v/log; exit 0' TERM; echo begin >>/v/log; while :; do sleep 0.2; done",
+                     restartPolicy="Always", volumeMounts=mount)  # fmt: skip
+    main = container("c", "sh", "-c", "cat /v/log >/dev/termination-log; echo main >>/v/log", volumeMounts=mount)
+    apply(cluster, ns, pod("job", main, restartPolicy="Never", initContainers=[side], volumes=[{"name": "v", "emptyDir": {}}]))
+    assert message(cluster, ns, "job") == "begin\n"
+    ended = eventually(lambda: state(cluster, ns, "job", key="initContainerStatuses")["state"].get("terminated"), timeout=WAIT, every=1)
+    assert ended and ended["exitCode"] == 0
+
+
+def test_environment(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "configmap", "cm", "--from-literal=key=value", "--from-literal=OTHER=more")
+    env = [
+        {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "key"}}},
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+        {"name": "B", "value": "$(A)-$(POD) $$(A) $(NOBODY)"},
+    ]
+    c = container("c", "sh", "-c", 'echo "$A|$POD|$CPU|$B|$OTHER|$(KUBERNETES_SERVICE_HOST)|$1" >/dev/termination-log', "-", "$(B)",
+                  env=env, envFrom=[{"configMapRef": {"name": "cm"}}], resources={"limits": {"cpu": "250m", "memory": "32Mi"}})  # fmt: skip
+    apply(cluster, ns, pod("env", c, restartPolicy="Never"))
+    b = "value-env $(A) $(NOBODY)"
+    assert message(cluster, ns, "env") == f"value|env|250|{b}|more|10.96.0.1|{b}\n"
+
+
+def test_what_is_missing_and_then_there(cluster, ns):
+    never = container("c", "true", image="example.org/nothing", imagePullPolicy="Never")
+    apply(cluster, ns, pod("never", never), pod("later", container("c", "sh", "-c", "echo $A >/dev/termination-log",
+                           envFrom=[{"configMapRef": {"name": "cm"}}]), restartPolicy="Never"))  # fmt: skip
+
+    def waits(name, reason):
+        return lambda: state(cluster, ns, name)["state"].get("waiting", {}).get("reason") == reason
+
+    assert eventually(waits("never", "ErrImageNeverPull"), timeout=WAIT, every=1), state(cluster, ns, "never")
+    assert eventually(waits("later", "CreateContainerConfigError"), timeout=WAIT, every=1), state(cluster, ns, "later")
+    assert 'configmap "cm" not found' in state(cluster, ns, "later")["state"]["waiting"]["message"]
+    cluster.kubectl("-n", ns, "create", "configmap", "cm", "--from-literal=A=there")
+    assert message(cluster, ns, "later") == "there\n"
+
+
+def test_security(cluster, ns):
+    look = "{ id -u; id -g; id -G; touch /x 2>/dev/null || echo read-only; grep NoNewPrivs /proc/self/status; } >/dev/termination-log"
+    mine = {"runAsUser": 1000, "runAsGroup": 1001, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False}
+    apply(cluster, ns, pod("user", container("c", "sh", "-c", look, securityContext=mine), restartPolicy="Never", securityContext={"fsGroup": 2000}),
+          pod("root", container("c", "true", securityContext={"runAsNonRoot": True}), restartPolicy="Never"))  # fmt: skip
+    said = message(cluster, ns, "user").split("\n")
+    assert said[:2] == ["1000", "1001"] and "2000" in said[2].split() and said[3] == "read-only" and said[4].split()[1] == "1"
+    refused = eventually(lambda: state(cluster, ns, "root")["state"].get("waiting", {}).get("message"), timeout=WAIT, every=1)
+    assert refused and "runAsNonRoot" in refused
+
+
+def test_groups_and_limits(cluster, ns, shared_node):
+    limits = {"cpu": "100m", "memory": "32Mi"}
+    apply(cluster, ns, pod("g", container("c", "sleep", "1000", resources={"limits": limits})), pod("b", container("c", "sleep", "1000")))
+    phase(cluster, ns, "g", "Running")
+    phase(cluster, ns, "b", "Running")
+    uid = cluster.get("-n", ns, "pod", "g")["metadata"]["uid"]
+    assert shared_node.ssh(f"cat /sys/fs/cgroup/pods/guaranteed/{uid}/memory.max /sys/fs/cgroup/pods/guaranteed/{uid}/cpu.max").split() == [
+        str(32 << 20), "10000", "100000"]  # fmt: skip
+    assert cluster.get("-n", ns, "pod", "g")["status"]["qosClass"] == "Guaranteed"
+    uid = cluster.get("-n", ns, "pod", "b")["metadata"]["uid"]
+    assert shared_node.ssh(f"cat /sys/fs/cgroup/pods/besteffort/{uid}/memory.max").strip() == "max"
+
+
+def test_a_deadline(cluster, ns):
+    apply(cluster, ns, pod("late", container("c", "sleep", "1000"), activeDeadlineSeconds=3, terminationGracePeriodSeconds=1))
+    assert phase(cluster, ns, "late", "Failed")["reason"] == "DeadlineExceeded"
+
+
+def test_an_ephemeral_container(cluster, ns):
+    apply(cluster, ns, pod("p", container("c", "sleep", "1000")))
+    phase(cluster, ns, "p", "Running")
+    cluster.kubectl("-n", ns, "debug", "p", "--image=wherry/hello", "--image-pull-policy=IfNotPresent", "--container=look", "--target=c",
+                    "--", "sh", "-c", "test $$ != 1 && echo sees >/dev/termination-log")  # fmt: skip
+
+    def ended():
+        return state(cluster, ns, "p", key="ephemeralContainerStatuses")["state"].get("terminated")
+
+    said = eventually(ended, timeout=WAIT, every=1)
+    assert said and said["exitCode"] == 0, status(cluster, ns, "p")
+
+
+@pytest.mark.parametrize("service", ["agent", "engine", "cluster"])
+def test_a_kill_is_not_noticed(cluster, ns, shared_node, service):
+    """The pod runs on, with the process it had; and what happens to it afterwards is seen."""
+    apply(cluster, ns, pod("p", container("c", "sleep", "1234")))
+    phase(cluster, ns, "p", "Running")
+    before = state(cluster, ns, "p")
+    uid = cluster.get("-n", ns, "pod", "p")["metadata"]["uid"]
+    group = f"/sys/fs/cgroup/pods/besteffort/{uid}/{before['containerID'].rpartition('/')[2]}/cgroup.procs"
+    pid = shared_node.ssh(f"cat {group}").strip()
+    shared_node.ssh(f"kill -9 $(pidof -s {service})")
+    assert eventually(lambda: shared_node.ssh(f"pidof -s {service}", check=False).returncode == 0, timeout=60, every=1)
+    assert eventually(lambda: state(cluster, ns, "p")["state"].get("running"), timeout=WAIT, every=1)
+    assert shared_node.ssh(f"cat {group}").strip() == pid
+    assert state(cluster, ns, "p") == before
+    shared_node.ssh(f"kill -9 {pid}")
+    again = eventually(lambda: state(cluster, ns, "p")["restartCount"] == 1 and state(cluster, ns, "p")["state"].get("running"), timeout=WAIT, every=1)
+    assert again, status(cluster, ns, "p")
+    assert state(cluster, ns, "p")["lastState"]["terminated"]["exitCode"] == 137
+
+
+def test_a_pod_deleted_while_the_agent_was_away(cluster, ns, shared_node):
+    apply(cluster, ns, pod("p", container("c", "sleep", "1234")))
+    phase(cluster, ns, "p", "Running")
+    uid = cluster.get("-n", ns, "pod", "p")["metadata"]["uid"]
+    shared_node.ssh("wherryctl stop agent")
+    cluster.kubectl("-n", ns, "delete", "pod", "p", "--grace-period=0", "--force")
+    assert shared_node.ssh(f"ls -d /data/engine/pods/{uid}", check=False).returncode == 0
+    shared_node.ssh("wherryctl start agent")
+    gone = eventually(lambda: shared_node.ssh(f"ls -d /data/engine/pods/{uid} /data/agent/pods/{uid}", check=False).stdout == "", timeout=WAIT, every=1)
+    assert gone, "the engine still has the pod"
