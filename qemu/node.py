@@ -7,9 +7,11 @@
     disk.img      its disk                          ssh/          key for root, where ssh-keygen exists
 """
 
+import base64
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -59,18 +61,51 @@ def engine_answers(state, port):
         return str(e)
 
 
-def wait_for_engine(state, port, timeout, alive):
-    """Until the engine answers. Return None, or why not."""
+def node_ready(state, port):
+    """The Node object, asked for with the administrator's kubeconfig. None when it is Ready, else the reason it is not."""
+    pem = state / "kubeconfig.pem"
+    try:
+        text = (state / "kubeconfig").read_text()
+        data = {k: base64.b64decode(v) for k, v in re.findall(r"(?m)^\s*([a-z-]+)-data: (\S+)$", text)}
+        context = ssl.create_default_context(cadata=data["certificate-authority"].decode())
+        pem.touch(mode=0o600)
+        pem.write_bytes(data["client-certificate"] + data["client-key"])
+        context.load_cert_chain(pem)
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        conn.request("GET", "/api/v1/nodes")
+        reply = conn.getresponse()
+        body = reply.read()
+        conn.close()
+    except (OSError, http.client.HTTPException, KeyError, ValueError) as e:
+        return f"the cluster's API does not answer: {e}"
+    finally:
+        pem.unlink(missing_ok=True)
+    if reply.status != 200:
+        return f"/api/v1/nodes answered {reply.status}"
+    for item in json.loads(body)["items"]:
+        for condition in item.get("status", {}).get("conditions", []):
+            if condition["type"] == "Ready":
+                return None if condition["status"] == "True" else f"the node is not Ready: {condition.get('message', '')}"
+    return "the node has not registered itself in the cluster"
+
+
+def wait_for(ask, timeout, alive):
+    """Until ask() returns None. Return None, or why not."""
     deadline = time.monotonic() + timeout
     why = "not asked yet"
     while time.monotonic() < deadline:
         if not alive():
             return "QEMU ended"
-        why = engine_answers(state, port)
+        why = ask()
         if why is None:
             return None
         time.sleep(0.1)
     return f"no answer within {timeout} s: {why}"
+
+
+def wait_for_engine(state, port, timeout, alive):
+    """Until the engine answers. Return None, or why not."""
+    return wait_for(lambda: engine_answers(state, port), timeout, alive)
 
 
 def console_tail(state, lines=25):

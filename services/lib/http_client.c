@@ -25,6 +25,7 @@ enum {
 	FIELDS_MAX = 128,
 	IDLE_MAX = 8,
 	IDLE_MS = 60000,
+	IDLE_UNIX_MS = 1000, /* another connection costs nothing there, one that is kept costs its buffers */
 	TIMEOUT_MS = 60000,
 };
 
@@ -293,6 +294,11 @@ static void on_idle(struct loop_timer *t)
 	connection_free(container_of(t, struct connection, timer));
 }
 
+static int64_t idle_ms(const struct http_client *client)
+{
+	return client->address.any.sa_family == AF_UNIX ? IDLE_UNIX_MS : IDLE_MS;
+}
+
 /* The answer is whole: the connection waits for the next call, or ends. */
 static void complete(struct connection *c, bool keep_alive)
 {
@@ -310,7 +316,8 @@ static void complete(struct connection *c, bool keep_alive)
 		stream_read_enable(c->stream, true);
 		llhttp_init(&c->parser, HTTP_RESPONSE, &settings);
 		c->parser.data = c;
-		if (loop_timer_set(client->loop, &c->timer, loop_now_ms(client->loop) + IDLE_MS, on_idle) < 0)
+		if (loop_timer_set(client->loop, &c->timer, loop_now_ms(client->loop) + idle_ms(client),
+			    on_idle) < 0)
 			connection_free(c);
 	}
 	finish(call, 0, NULL);

@@ -93,6 +93,14 @@ def test_the_node(cluster, shared_node):
     assert eventually(lambda: renewed() != first, timeout=60, every=2), "the lease is not renewed"
 
 
+def test_run_waits_for_a_ready_node(make_node):
+    node = make_node()
+    done = node.boot("--wait", "ready")
+    assert "the node is up" in done.stdout
+    cluster = Cluster(node)
+    assert condition(cluster, "node", made_name(cluster), "Ready") == "True"
+
+
 def test_a_pod_runs_to_its_end(cluster, ns):
     apply(cluster, ns, pod("one", container("c", "sh", "-c", "echo bye >/dev/termination-log"), restartPolicy="Never",
                            initContainers=[container("first", "true"), container("second", "true")]))  # fmt: skip

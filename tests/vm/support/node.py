@@ -25,11 +25,11 @@ class Node:
         self.docker_words = clients.command("docker")
 
     def boot(self, *more, check=True, timeout=None):
-        """qemu/run --detach; returns its CompletedProcess. Emulation of the other architecture is slow."""
+        """qemu/run --detach until the engine answers; returns its CompletedProcess. Emulation of the other architecture is slow."""
         timeout = timeout or (180 if self.arch == "x86_64" else 300)
         words = [
             TOP / "qemu" / "run", "--arch", self.arch, "--boot", self.boot_by, "--memory", str(self.memory), "--offline",
-            "--detach", "--timeout", str(timeout), "--state", self.state, *self.extra, *more,
+            "--detach", "--wait", "engine", "--timeout", str(timeout), "--state", self.state, *self.extra, *more,
         ]  # fmt: skip
         done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=timeout + 60, check=False)
         if check:

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A container of a pod as the engine is asked for it. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/container_env.h"
+#include "agent/downward.h"
+#include "agent/testing.h"
+
+static void test_expansion(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"", ""},
+		{"$(A)", "1"},
+		{"x$(A)y$(B)z", "x1y2z"},
+		{"$(NOBODY)", "$(NOBODY)"},
+		{"$$(A)", "$(A)"},
+		{"$$$(A)", "$1"},
+		{"$(A", "$(A"},
+		{"$", "$"},
+		{"a$b", "a$b"},
+		{"$()", "$()"},
+	};
+	struct env e = {0};
+
+	assert_int_equal(env_set(&e, "A", "0"), 0);
+	assert_int_equal(env_set(&e, "B", "2"), 0);
+	assert_int_equal(env_set(&e, "A", "1"), 0);
+	assert_int_equal(e.n, 2);
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char *out = env_expand(&e, cases[i].in);
+
+		assert_string_equal(out, cases[i].out);
+		free(out);
+	}
+	env_fini(&e);
+}
+
+static void add_service(const char *ns, const char *name, const char *ports)
+{
+	cleanup(freep) char *text = NULL;
+	yyjson_doc *doc;
+
+	assert_true(
+		asprintf(&text,
+			"{\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\"},\"spec\":{\"clusterIP\":\"10.0.0.9\",\"ports\":"
+			"[%s]}}",
+			ns, name, ports) > 0);
+	doc = testing_doc(text);
+	services_set(testing_agent.services, yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+}
+
+static void test_services(void **state)
+{
+	struct pod *p = testing_pod("\"containers\":[{\"name\":\"a\"}]", "");
+	struct env e = {0};
+	char why[400];
+
+	add_service("shop", "my-db", "{\"name\":\"pg\",\"port\":5432},{\"port\":53,\"protocol\":\"UDP\"}");
+	add_service("other", "web", "{\"port\":80}");
+	add_service("default", "kubernetes", "{\"name\":\"https\",\"port\":443}");
+	assert_int_equal(env_make(&e, p, &p->containers[0], why, sizeof(why)), 0);
+	assert_string_equal(env_get(&e, "MY_DB_SERVICE_HOST"), "10.0.0.9");
+	assert_string_equal(env_get(&e, "MY_DB_SERVICE_PORT"), "5432");
+	assert_string_equal(env_get(&e, "MY_DB_SERVICE_PORT_PG"), "5432");
+	assert_string_equal(env_get(&e, "MY_DB_PORT"), "tcp://10.0.0.9:5432");
+	assert_string_equal(env_get(&e, "MY_DB_PORT_53_UDP"), "udp://10.0.0.9:53");
+	assert_string_equal(env_get(&e, "MY_DB_PORT_53_UDP_PROTO"), "udp");
+	assert_string_equal(env_get(&e, "MY_DB_PORT_5432_TCP_ADDR"), "10.0.0.9");
+	assert_string_equal(env_get(&e, "KUBERNETES_SERVICE_PORT_HTTPS"), "443");
+	assert_null(env_get(&e, "WEB_SERVICE_HOST"));
+	env_fini(&e);
+	agent_pod_free(p);
+
+	p = testing_pod(
+		"\"enableServiceLinks\":false,\"containers\":[{\"name\":\"a\",\"env\":[{\"name\":\"X\",\"value\":"
+		"\"$(KUBERNETES_SERVICE_HOST)\"},{\"name\":\"X2\",\"value\":\"$(X)!\"}]}]",
+		"");
+	assert_int_equal(env_make(&e, p, &p->containers[0], why, sizeof(why)), 0);
+	assert_null(env_get(&e, "MY_DB_SERVICE_HOST"));
+	assert_string_equal(env_get(&e, "X2"), "10.0.0.9!");
+	env_fini(&e);
+	agent_pod_free(p);
+}
+
+static void check_field(const struct pod *p, const char *path, const char *wanted)
+{
+	char *text = downward_field(p, path);
+
+	if (wanted)
+		assert_string_equal(text, wanted);
+	else
+		assert_null(text);
+	free(text);
+}
+
+static void check_resource(const struct pod *p, const char *ref, const char *wanted)
+{
+	yyjson_doc *doc = testing_doc(ref);
+	char *text = downward_resource(p, yyjson_doc_get_root(doc), "a");
+
+	if (wanted)
+		assert_string_equal(text, wanted);
+	else
+		assert_null(text);
+	free(text);
+	yyjson_doc_free(doc);
+}
+
+static void test_downward(void **state)
+{
+	struct pod *p = testing_pod(
+		"\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"cpu\":"
+		"\"1500m\"},\"requests\":{\"memory\":\"10Mi\"}}}]",
+		"\"podIPs\":[{\"ip\":\"10.0.0.7\"},{\"ip\":\"fd00::7\"}]");
+
+	check_field(p, "metadata.name", "web");
+	check_field(p, "metadata.namespace", "shop");
+	check_field(p, "metadata.uid", "u1");
+	check_field(p, "metadata.labels['app']", "web");
+	check_field(p, "metadata.labels['none']", "");
+	check_field(p, "metadata.labels", "app=\"web\"\ntier=\"front\"");
+	check_field(p, "metadata.annotations", "");
+	check_field(p, "spec.nodeName", "n1");
+	check_field(p, "spec.serviceAccountName", "sa");
+	check_field(p, "status.hostIP", "192.0.2.1");
+	check_field(p, "status.podIP", "10.0.0.7");
+	check_field(p, "status.podIPs", "10.0.0.7,fd00::7");
+	check_field(p, "metadata.labels[app]", NULL);
+	check_field(p, "spec.containers", NULL);
+	check_resource(p, "{\"resource\":\"limits.cpu\"}", "2");
+	check_resource(p, "{\"resource\":\"limits.cpu\",\"divisor\":\"1m\"}", "1500");
+	check_resource(p, "{\"resource\":\"requests.memory\",\"divisor\":\"1Mi\"}", "10");
+	check_resource(p, "{\"resource\":\"requests.cpu\"}", "0");
+	check_resource(p, "{\"resource\":\"nothing\"}", NULL);
+	check_resource(p, "{\"containerName\":\"b\",\"resource\":\"limits.cpu\"}", NULL);
+	agent_pod_free(p);
+}
+
+static const char *text_at(yyjson_mut_doc *doc, const char *pointer)
+{
+	return yyjson_mut_get_str(yyjson_mut_doc_ptr_get(doc, pointer)) ?: "";
+}
+
+static int64_t number_at(yyjson_mut_doc *doc, const char *pointer)
+{
+	return yyjson_mut_get_sint(yyjson_mut_doc_ptr_get(doc, pointer));
+}
+
+static yyjson_mut_doc *body_of(struct pod *p)
+{
+	char why[400];
+	yyjson_mut_doc *doc = container_spec(p, &p->containers[0], why, sizeof(why));
+
+	if (!doc)
+		fail_msg("refused: %s", why);
+	return doc;
+}
+
+static void test_body(void **state)
+{
+	struct pod *p = testing_pod(
+		"\"securityContext\":{\"runAsUser\":5,\"fsGroup\":7,\"supplementalGroups\":[8]},\"containers\":[{\"name\":\"a\",\"image\":"
+		"\"img\",\"command\":[\"$(X)\",\"$(Y)\"],\"args\":[\"b\"],\"env\":[{\"name\":\"X\",\"value\":\"x\"}],\"resources\":{"
+		"\"requests\":{\"cpu\":\"250m\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\",\"hugepages-2Mi\":\"4Mi\"}},"
+		"\"lifecycle\":{\"stopSignal\":\"SIGINT\"},\"securityContext\":{\"runAsUser\":6,\"capabilities\":{\"drop\":[\"ALL\"]},"
+		"\"allowPrivilegeEscalation\":false,\"readOnlyRootFilesystem\":true,\"procMount\":\"Unmasked\"}}]",
+		"");
+	yyjson_mut_doc *doc;
+
+	p->containers[0].restarts = 2;
+	p->attempt = 1;
+	doc = body_of(p);
+	assert_string_equal(text_at(doc, "/Image"), "img");
+	assert_string_equal(text_at(doc, "/Entrypoint/0"), "x");
+	assert_string_equal(text_at(doc, "/Entrypoint/1"), "$(Y)");
+	assert_string_equal(text_at(doc, "/Cmd/0"), "b");
+	assert_string_equal(text_at(doc, "/User"), "6");
+	assert_string_equal(text_at(doc, "/StopSignal"), "SIGINT");
+	assert_string_equal(text_at(doc, "/Labels/io.kubernetes.container.name"), "a");
+	assert_string_equal(text_at(doc, "/Labels/io.kubernetes.container.restartCount"), "2");
+	assert_string_equal(text_at(doc, "/Labels/io.wherry.pod.attempt"), "1");
+	assert_string_equal(text_at(doc, "/HostConfig/GroupAdd/0"), "8");
+	assert_string_equal(text_at(doc, "/HostConfig/GroupAdd/1"), "7");
+	assert_string_equal(text_at(doc, "/HostConfig/CapDrop/0"), "ALL");
+	assert_string_equal(text_at(doc, "/HostConfig/SecurityOpt/0"), "no-new-privileges");
+	assert_true(yyjson_mut_get_bool(yyjson_mut_doc_ptr_get(doc, "/HostConfig/ReadonlyRootfs")));
+	assert_int_equal(yyjson_mut_arr_size(yyjson_mut_doc_ptr_get(doc, "/HostConfig/MaskedPaths")), 0);
+	assert_true(yyjson_mut_is_arr(yyjson_mut_doc_ptr_get(doc, "/HostConfig/MaskedPaths")));
+	assert_int_equal(number_at(doc, "/HostConfig/CpuShares"), 256);
+	assert_int_equal(number_at(doc, "/HostConfig/CpuQuota"), 50000);
+	assert_int_equal(number_at(doc, "/HostConfig/Memory"), 64 << 20);
+	assert_int_equal(number_at(doc, "/HostConfig/MemorySwap"), 64 << 20);
+	assert_string_equal(text_at(doc, "/HostConfig/Pod/HugepageLimits/0/PageSize"), "2MB");
+	assert_int_equal(number_at(doc, "/HostConfig/Pod/HugepageLimits/0/Limit"), 4 << 20);
+	yyjson_mut_doc_free(doc);
+	agent_pod_free(p);
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *container, *user, *why;
+	} cases[] = {
+		{"\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":0}", "", "breaks non-root policy"},
+		{"\"securityContext\":{\"runAsNonRoot\":true}", "", "image will run as root"},
+		{"\"securityContext\":{\"runAsNonRoot\":true}", "0:0", "image will run as root"},
+		{"\"securityContext\":{\"runAsNonRoot\":true}", "nginx", "non-numeric user (nginx)"},
+		{"\"securityContext\":{\"runAsNonRoot\":true}", "101:101", NULL},
+		{"\"securityContext\":{\"appArmorProfile\":{\"type\":\"Localhost\"}}", "", "AppArmor"},
+		{"\"securityContext\":{\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"../x\"}}",
+			"", "../x"},
+		{"\"volumeDevices\":[{\"name\":\"v\"}]", "", "volumeDevices"},
+		{"\"targetContainerName\":\"b\"", "", "target container b"},
+		{"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.x\"}}}]", "",
+			"status.x"},
+		{"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fileKeyRef\":{}}}]", "", "fileKeyRef"},
+		{"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"c\",\"key\":\"k\"}}}]",
+			"", "configmap \"c\" not found"},
+		{"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"c\",\"key\":\"k\",\"optional\":true}}}]",
+			"", NULL},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char spec[600], why[400] = "";
+		yyjson_mut_doc *doc;
+		struct pod *p;
+
+		snprintf(spec, sizeof(spec), "\"containers\":[{\"name\":\"a\",%s}]", cases[i].container);
+		p = testing_pod(spec, "");
+		snprintf(p->containers[0].image_user, sizeof(p->containers[0].image_user), "%s",
+			cases[i].user);
+		doc = container_spec(p, &p->containers[0], why, sizeof(why));
+		if (!doc != !!cases[i].why || (cases[i].why && !strstr(why, cases[i].why)))
+			fail_msg("%s: %s", cases[i].container, why);
+		yyjson_mut_doc_free(doc);
+		agent_pod_free(p);
+	}
+}
+
+static void test_sandbox(void **state)
+{
+	struct pod *p = testing_pod(
+		"\"containers\":[{\"name\":\"a\"}],\"hostname\":\"h\",\"subdomain\":\"sub\",\"dnsConfig\":{\"options\":[{"
+		"\"name\":\"ndots\",\"value\":\"2\"}]},\"hostAliases\":[{\"ip\":\"1.2.3.4\",\"hostnames\":[\"x\",\"y\"]}]",
+		"\"podIPs\":[{\"ip\":\"10.0.0.7\"}]");
+	yyjson_mut_doc *doc = sandbox_spec(p);
+
+	assert_string_equal(text_at(doc, "/UID"), "u1");
+	assert_string_equal(text_at(doc, "/QOS"), "besteffort");
+	assert_string_equal(text_at(doc, "/Hostname"), "h");
+	assert_non_null(strstr(text_at(doc, "/ResolvConf"), "nameserver 10.96.0.10\n"));
+	assert_non_null(strstr(text_at(doc, "/ResolvConf"),
+		"search shop.svc.cluster.local svc.cluster.local cluster.local\n"));
+	assert_non_null(strstr(text_at(doc, "/ResolvConf"), "options ndots:5 ndots:2\n"));
+	assert_non_null(strstr(text_at(doc, "/Hosts"), "10.0.0.7\th.sub.shop.svc.cluster.local\th\n"));
+	assert_non_null(strstr(text_at(doc, "/Hosts"), "1.2.3.4\tx\ty\n"));
+	assert_string_equal(text_at(doc, "/Annotations/io.wherry.agent"), "n1");
+	yyjson_mut_doc_free(doc);
+	agent_pod_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_expansion),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_downward),
+		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_sandbox),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, testing_end);
+}

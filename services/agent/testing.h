@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENT_TESTING_H
+#define AGENT_TESTING_H
+
+/* For tests: a pod out of JSON, on a loop that never runs, with the cmocka headers included before. */
+
+#include <string.h>
+
+#include "agent/pod.h"
+#include "agent/services.h"
+#include "lib/json.h"
+#include "lib/loop.h"
+
+static struct agent testing_agent = {.node_name = "n1",
+	.node_ip = "192.0.2.1",
+	.data_dir = "/tmp",
+	.cluster_dns = "10.96.0.10",
+	.cluster_domain = "cluster.local",
+	.memory_bytes = 1 << 30};
+
+static inline yyjson_doc *testing_doc(const char *text)
+{
+	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+
+	assert_non_null(doc);
+	return doc;
+}
+
+/* @spec: its members, without the braces; @status: likewise, "" none. */
+static inline struct pod *testing_pod(const char *spec, const char *status)
+{
+	cleanup(freep) char *text = NULL;
+	yyjson_doc *doc;
+	struct pod *p;
+
+	if (!testing_agent.loop)
+		assert_int_equal(loop_new(&testing_agent.loop), 0);
+	if (!testing_agent.services)
+		assert_int_equal(services_new(&testing_agent.services, NULL), 0);
+	assert_true(
+		asprintf(&text,
+			"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u1\",\"generation\":3,\"labels\":"
+			"{\"app\":\"web\",\"tier\":\"front\"}},\"spec\":{%s},\"status\":{%s}}",
+			spec, status) > 0);
+	doc = testing_doc(text);
+	p = agent_pod_new(&testing_agent, yyjson_doc_get_root(doc));
+	yyjson_doc_free(doc);
+	assert_non_null(p);
+	return p;
+}
+
+static inline int testing_end(void **state)
+{
+	services_free(take(testing_agent.services));
+	loop_free(take(testing_agent.loop));
+	return 0;
+}
+
+#endif
