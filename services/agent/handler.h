@@ -17,7 +17,7 @@ typedef void handler_done(bool ok, const char *why, void *arg);
 
 /**
  * handler_start()
- * @handler:	the object that holds `exec`, `httpGet`, ...; borrowed until it is over
+ * @handler:	the object that holds `exec`, `httpGet`, ...; borrowed for the call
  * @timeout_ms:	for all of it
  *
  * Return: 0, or -errno and @done is not called.

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/hooks.h"
 #include "agent/images.h"
 #include "agent/network.h"
 #include "agent/pod.h"
@@ -21,6 +22,7 @@
 enum {
 	TARGET_BYTES = 300,
 	GRACE_DEFAULT_S = 30,
+	AFTER_HOOK_MS = 2000,
 	AFTER_HOOK_MS = 2000,
 	STOP_SLACK_MS = 60000,
 	DETACH_TRIES = 5
@@ -51,6 +53,16 @@ static void stop(struct pod *p, struct pod_container *c)
 	snprintf(target, sizeof(target), "/containers/%s/stop?t=%lld", c->now.id,
 		(long long)((left_ms + 999) / 1000));
 	c->killing = pod_ask_aside(p, c, "POST", target, left_ms + STOP_SLACK_MS, on_stopped);
+}
+
+static void on_hook(struct pod *p, struct pod_container *c)
+{
+	int64_t least = loop_now_ms(p->agent->loop) + AFTER_HOOK_MS;
+
+	/* A hook that took all the time leaves a moment for the signal. */
+	if (c && c->kill_deadline_ms < least)
+		c->kill_deadline_ms = least;
+	stop(p, c);
 }
 
 static void on_killed(struct pod *p, struct pod_container *c, int status, const char *why, yyjson_val *root)
@@ -88,7 +100,8 @@ void pod_kill_container(struct pod *p, struct pod_container *c, int64_t grace_s)
 	}
 	c->kill_deadline_ms = deadline;
 	c->killing = true;
-	stop(p, c);
+	if (!grace_s || !hooks_pre_stop(p, c, grace_s * 1000, on_hook))
+		stop(p, c);
 }
 
 int64_t pod_grace_s(const struct pod *p)

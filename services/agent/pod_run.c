@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/hooks.h"
 #include "agent/images.h"
 #include "agent/pod.h"
 #include "lib/json.h"
@@ -119,6 +120,7 @@ static void on_started(struct pod *p, struct pod_container *c, int status, const
 	}
 	c->waiting[0] = 0;
 	agent_event(p->agent, p->root, false, "Started", "Started container %s", c->name);
+	hooks_post_start(p, c);
 }
 
 static void on_created(struct pod *p, struct pod_container *c, int status, const char *why, yyjson_val *root)

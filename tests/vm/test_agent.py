@@ -173,6 +173,24 @@ def test_sidecars_and_shared_volume(cluster, ns):
     assert ended and ended["exitCode"] == 0
 
 
+def test_hooks(cluster, ns):
+    """postStart beside the container; preStop before its signal; a postStart that fails ends it."""
+    mount = [{"name": "v", "mountPath": "/v"}]
+    hooks = {"postStart": {"exec": {"command": ["sh", "-c", "echo post >>/v/log"]}},
+             "preStop": {"exec": {"command": ["sh", "-c", "echo pre >>/v/log"]}}}  # fmt: skip
+    c = container("c", "sh", "-c", "trap 'cat /v/log >/dev/termination-log; exit 0' TERM; while :; do sleep 0.2; done",
+                  lifecycle=hooks, volumeMounts=mount)  # fmt: skip
+    bad = {"postStart": {"exec": {"command": ["false"]}}}
+    apply(cluster, ns, pod("good", c, restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}], terminationGracePeriodSeconds=30,
+                           activeDeadlineSeconds=20),
+          pod("bad", container("c", "sleep", "1000", lifecycle=bad), terminationGracePeriodSeconds=1))  # fmt: skip
+    assert phase(cluster, ns, "good", "Failed")["reason"] == "DeadlineExceeded"
+    said = eventually(lambda: state(cluster, ns, "good")["state"].get("terminated"), timeout=WAIT, every=1)
+    assert said and said["message"] == "post\npre\n"
+    assert eventually(lambda: "FailedPostStartHook" in reasons(cluster, ns, "bad"), timeout=WAIT, every=1)
+    assert eventually(lambda: state(cluster, ns, "bad")["restartCount"] >= 1, timeout=WAIT, every=1)
+
+
 def test_environment(cluster, ns):
     cluster.kubectl("-n", ns, "create", "configmap", "cm", "--from-literal=key=value", "--from-literal=OTHER=more")
     env = [

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/handler.h"
+#include "agent/hooks.h"
+#include "agent/pod.h"
+#include "lib/json.h"
+
+enum { POST_START_MS = 24 * 3600 * 1000 };
+
+struct hook {
+	struct pod *p;
+	hooks_done *done; /* NULL: postStart */
+	char container[256];
+};
+
+static void on_done(bool ok, const char *why, void *arg)
+{
+	struct hook *h = arg;
+	struct pod *p = h->p;
+	struct pod_container *c = pod_find_container(p, h->container);
+
+	p->pending--;
+	if (!ok)
+		agent_event(p->agent, p->root, true, h->done ? "FailedPreStopHook" : "FailedPostStartHook",
+			"%s", why ? why : "");
+	if (h->done) {
+		h->done(p, c);
+	} else if (!ok && c && c->running) {
+		agent_event(p->agent, p->root, false, "Killing", "FailedPostStartHook");
+		pod_kill_container(p, c, pod_grace_s(p));
+	}
+	free(h);
+	pod_wake(p);
+}
+
+static bool begin(
+	struct pod *p, struct pod_container *c, const char *name, int64_t timeout_ms, hooks_done *done)
+{
+	yyjson_val *handler = json_obj(json_obj(c->spec, "lifecycle"), name);
+	struct hook *h = handler ? calloc(1, sizeof(*h)) : NULL;
+
+	if (!h)
+		return false;
+	h->p = p;
+	h->done = done;
+	snprintf(h->container, sizeof(h->container), "%s", c->name);
+	if (handler_start(NULL, p, c, handler, timeout_ms, on_done, h) < 0) {
+		free(h);
+		return false;
+	}
+	p->pending++;
+	return true;
+}
+
+void hooks_post_start(struct pod *p, struct pod_container *c)
+{
+	begin(p, c, "postStart", POST_START_MS, NULL);
+}
+
+bool hooks_pre_stop(struct pod *p, struct pod_container *c, int64_t timeout_ms, hooks_done *done)
+{
+	return begin(p, c, "preStop", timeout_ms, done);
+}
