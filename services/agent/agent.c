@@ -17,6 +17,7 @@
 
 #include "agent/agent.h"
 #include "agent/events.h"
+#include "agent/image_gc.h"
 #include "agent/network.h"
 #include "agent/node.h"
 #include "agent/pods.h"
@@ -141,6 +142,8 @@ static int start(struct agent *a, const struct options *o)
 		err = events_new(&a->events, a);
 	if (!err)
 		err = node_start(&a->node, a);
+	if (!err)
+		err = image_gc_start(&a->image_gc, a);
 	if (!err)
 		err = services_new(&a->services, a->kube);
 	if (!err)

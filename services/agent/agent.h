@@ -10,6 +10,7 @@
 
 struct events;
 struct http_client;
+struct image_gc;
 struct kube;
 struct loop;
 struct node;
@@ -36,6 +37,7 @@ struct agent {
 	struct pods *pods;
 	struct objects *objects; /* owned by sources.c: ConfigMaps and Secrets of all pods */
 	struct events *events;
+	struct image_gc *image_gc;
 	struct services *services;
 	struct server *server;
 };
