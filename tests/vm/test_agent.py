@@ -49,7 +49,7 @@ def pod(name, *containers, **spec):
 
 
 def apply(cluster, ns, *objects):
-    cluster.kubectl("-n", ns, "apply", "-f", "-", input="\n---\n".join(map(json.dumps, objects)))
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input="\n".join(map(json.dumps, objects)))
 
 
 def status(cluster, ns, name):
