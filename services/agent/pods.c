@@ -13,6 +13,7 @@
 #include "agent/pod.h"
 #include "agent/pods.h"
 #include "agent/status_int.h"
+#include "agent/volumes.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -182,6 +183,7 @@ static void on_engine_pods(int status, const char *why, yyjson_val *root, void *
 		return; /* the events' end brings it here again */
 	yyjson_arr_foreach (root, i, n, each)
 		take_orphan(s, each);
+	volumes_sweep(s->agent);
 	s->swept = true;
 }
 

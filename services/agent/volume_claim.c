@@ -48,19 +48,24 @@ static bool to_be_made(yyjson_val *pv)
 	const char *by = json_str(
 		json_obj(json_obj(pv, "metadata"), "annotations"), "pv.kubernetes.io/provisioned-by");
 
-	return by && (!strcmp(by, "wherry.io/local") || !strcmp(by, "wherry.dev/local"));
+	return by && !strcmp(by, "wherry.io/local");
 }
 
 static int take_local(struct volume *v, yyjson_val *pv, yyjson_val *local)
 {
 	const char *path = json_text(local, "path"), *mode = json_str(json_obj(pv, "spec"), "volumeMode");
+	int r;
 
 	if (!path)
 		return volume_fail(v, -EINVAL, "volume \"%s\" has no path", v->claimed);
 	if (mode && strcmp(mode, "Filesystem") != 0)
 		return volume_fail(v, -ENOTSUP, "volume \"%s\": volumeMode %s is not supported by this node",
 			v->claimed, mode);
-	return volume_host(v, path, to_be_made(pv) ? "DirectoryOrCreate" : "Directory");
+	/* Whoever the pod runs as may write to what was made for it. */
+	r = to_be_made(pv) ? volume_make_dirs(path, 0777) : 0;
+	if (r)
+		return volume_fail(v, r, "%s cannot be made: %s", path, strerror(-r));
+	return volume_host(v, path, "Directory");
 }
 
 static int take_volume(struct volume *v, yyjson_val *pv)
@@ -164,7 +169,7 @@ static int own(struct volume *v)
 		(st.st_mode & 02770) == 02770)
 		return 0;
 	snprintf(number, sizeof(number), "%u", (unsigned)gid);
-	r = volume_work_start(&v->work, v->set->p, argv, on_owned, v);
+	r = volume_work_start(&v->work, v->set->p->agent->loop, argv, on_owned, v);
 	return r ? volume_fail(v, r, "fsGroup cannot be given: %s", strerror(-r)) : -EINPROGRESS;
 }
 

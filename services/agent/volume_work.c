@@ -5,6 +5,7 @@
  * arrives on the loop.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -55,7 +56,7 @@ static void on_end(struct loop_io *io, uint32_t events)
 }
 
 int volume_work_start(
-	struct volume_work **out, struct pod *p, const char *const argv[], volume_worked *fn, void *arg)
+	struct volume_work **out, struct loop *l, const char *const argv[], volume_worked *fn, void *arg)
 {
 	struct volume_work *w = calloc(1, sizeof(*w));
 	cleanup(closep) int said = -1, pidfd = -1;
@@ -81,7 +82,7 @@ int volume_work_start(
 
 	r = spawn(&s, &pidfd);
 	if (r > 0) {
-		r = loop_io_add(p->agent->loop, &w->io, pidfd, EPOLLIN, on_end);
+		r = loop_io_add(l, &w->io, pidfd, EPOLLIN, on_end);
 		if (!r)
 			pidfd = -1;
 	}
@@ -145,6 +146,63 @@ int volumes_remove(struct pod *p)
 	if (!vs)
 		return -ENOMEM;
 	vs->p = p;
-	r = volume_work_start(&vs->removal, p, argv, on_removed, vs);
+	r = volume_work_start(&vs->removal, p->agent->loop, argv, on_removed, vs);
 	return r ? r : -EAGAIN;
+}
+
+/* ---- what pods have left that nobody knows any more */
+
+enum { SWEEP_MAX = 256 };
+
+struct sweeping {
+	struct volume_work *work;
+	char *paths[SWEEP_MAX]; /* owned, n */
+	size_t n;
+};
+
+static void sweeping_free(struct sweeping *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->paths[i]);
+	free(s);
+}
+
+static void on_swept(bool ok, const char *output, void *arg)
+{
+	if (!ok)
+		log_warn("agent op=sweep-volumes error=\"%s\"", output);
+	sweeping_free(arg);
+}
+
+static void find_left(struct sweeping *s, const struct agent *a, const char *top)
+{
+	cleanup(freep) char *path = NULL;
+	DIR *dir = asprintf(&path, "%s/pods", top) > 0 ? opendir(path) : NULL;
+	struct dirent *e;
+
+	while (dir && s->n < SWEEP_MAX && (e = readdir(dir)))
+		if (e->d_name[0] != '.' && !pods_find_uid(a, e->d_name) &&
+			asprintf(&s->paths[s->n], "%s/%s", path, e->d_name) > 0)
+			s->n++;
+	if (dir)
+		closedir(dir);
+}
+
+void volumes_sweep(const struct agent *a)
+{
+	struct sweeping *s = calloc(1, sizeof(*s));
+	const char *argv[SWEEP_MAX + 3] = {"agent_volumes", "remove"};
+	int r;
+
+	if (!s)
+		return; /* the next start finds it */
+	find_left(s, a, a->data_dir);
+	find_left(s, a, a->run_dir);
+	for (size_t i = 0; i < s->n; i++)
+		argv[2 + i] = s->paths[i];
+	r = s->n ? volume_work_start(&s->work, a->loop, argv, on_swept, s) : 0;
+	if (r)
+		log_errno(-r, "agent op=sweep-volumes");
+	if (r || !s->n)
+		sweeping_free(s);
 }

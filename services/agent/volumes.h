@@ -9,6 +9,7 @@
 
 #include "lib/util.h"
 
+struct agent;
 struct pod;
 struct volumes;
 
@@ -38,6 +39,8 @@ bool volumes_read_only(const struct pod *p, const char *volume);
 
 /* Unmounts and removes. 0, -EAGAIN: under way, the pod is woken; or another -errno: try again later. */
 must_check int volumes_remove(struct pod *p);
+/* At the start, when all pods are known: what lies there of others is removed. */
+void volumes_sweep(const struct agent *a);
 void volumes_free(struct volumes *v); /* accepts NULL; nothing on disk is touched */
 
 #endif

@@ -12,6 +12,7 @@
 #include "lib/util.h"
 
 struct http_call;
+struct loop;
 struct pod;
 struct volume_work;
 struct volumes;
@@ -69,7 +70,7 @@ int volume_fail(struct volume *v, int err, const char *format, ...) printf_like(
 typedef void volume_worked(bool ok, const char *output, void *arg);
 /* argv: a verb of agent_volumes and its words. 0 or -errno. */
 must_check int volume_work_start(
-	struct volume_work **out, struct pod *p, const char *const argv[], volume_worked *fn, void *arg);
+	struct volume_work **out, struct loop *l, const char *const argv[], volume_worked *fn, void *arg);
 void volume_work_cancel(struct volume_work *w); /* kills it; accepts NULL */
 
 #endif

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes of every kind, and what follows from them."""
+
+import json
+
+from support.node import eventually
+
+SERVER = "mkdir -p /www; echo ok >/www/ok; httpd -p 8080 -h /www; exec sleep 10000"
+
+
+def make(cluster, ns, name, script, **container):
+    spec = {"terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script],
+                            "ports": [{"name": "web", "containerPort": 8080}], **container}]}  # fmt: skip
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}))
+
+
+def container(cluster, ns, name):
+    statuses = cluster.get("-n", ns, "pod", name)["status"].get("containerStatuses") or [{}]
+    return statuses[0]
+
+
+def ready(cluster, ns, name):
+    return container(cluster, ns, name).get("ready") is True
+
+
+def events(cluster, ns, name):
+    return cluster.kubectl("-n", ns, "describe", "pod", name).stdout
+
+
+def quick(**how):
+    return {"periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 2, **how}
+
+
+def test_readiness_by_http_comes_and_goes(cluster, ns):
+    make(cluster, ns, "web", SERVER, readinessProbe=quick(httpGet={"path": "/ok", "port": "web", "httpHeaders": [{"name": "X-A", "value": "b"}]}))
+    assert eventually(lambda: ready(cluster, ns, "web"), timeout=120, every=1), events(cluster, ns, "web")
+    cluster.kubectl("-n", ns, "exec", "web", "--", "rm", "/www/ok")
+    assert eventually(lambda: not ready(cluster, ns, "web"), timeout=60, every=1)
+    assert "Readiness probe failed: HTTP probe failed with statuscode: 404" in events(cluster, ns, "web")
+    cluster.kubectl("-n", ns, "exec", "web", "--", "sh", "-c", "echo ok >/www/ok")
+    assert eventually(lambda: ready(cluster, ns, "web"), timeout=60, every=1)
+    assert container(cluster, ns, "web")["restartCount"] == 0
+
+
+def test_liveness_by_command_restarts(cluster, ns):
+    make(cluster, ns, "live", "touch /alive; exec sleep 10000", livenessProbe=quick(exec={"command": ["sh", "-c", "cat /alive"]}))
+    assert eventually(lambda: ready(cluster, ns, "live"), timeout=120, every=1), events(cluster, ns, "live")
+    cluster.kubectl("-n", ns, "exec", "live", "--", "rm", "/alive")
+    assert eventually(lambda: container(cluster, ns, "live").get("restartCount") == 1, timeout=120, every=1), events(cluster, ns, "live")
+    said = events(cluster, ns, "live")
+    assert "Liveness probe failed: cat:" in said and "failed liveness probe, will be restarted" in said
+
+
+def test_startup_holds_the_others_back(cluster, ns):
+    make(cluster, ns, "slow", "sleep 8; touch /up; exec sleep 10000",
+         startupProbe={"exec": {"command": ["cat", "/up"]}, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 100},
+         livenessProbe=quick(exec={"command": ["cat", "/up"]}, failureThreshold=1),
+         readinessProbe=quick(exec={"command": ["cat", "/up"]}))  # fmt: skip
+    assert eventually(lambda: container(cluster, ns, "slow").get("started") is False, timeout=120, every=0.5)
+    assert not ready(cluster, ns, "slow")
+    assert eventually(lambda: ready(cluster, ns, "slow"), timeout=120, every=1), events(cluster, ns, "slow")
+    assert container(cluster, ns, "slow")["restartCount"] == 0 and container(cluster, ns, "slow")["started"] is True
+
+
+def test_ports_and_grpc(cluster, ns):
+    make(cluster, ns, "tcp", SERVER, readinessProbe=quick(tcpSocket={"port": 8080}))
+    make(cluster, ns, "notcp", SERVER, readinessProbe=quick(tcpSocket={"port": 8081}))
+    make(cluster, ns, "grpc", SERVER, readinessProbe=quick(grpc={"port": 8080}))
+    assert eventually(lambda: ready(cluster, ns, "tcp"), timeout=120, every=1), events(cluster, ns, "tcp")
+    assert eventually(lambda: "connection refused" in events(cluster, ns, "notcp").lower(), timeout=120, every=1), events(cluster, ns, "notcp")
+    # a web server is no health service
+    assert eventually(lambda: "Readiness probe failed: health rpc" in events(cluster, ns, "grpc"), timeout=120, every=1), events(cluster, ns, "grpc")
+    assert not ready(cluster, ns, "notcp") and not ready(cluster, ns, "grpc")
+
+
+def test_a_probe_that_hangs_is_ended(shared_node, cluster, ns):
+    make(cluster, ns, "hangs", "exec sleep 10000", readinessProbe={"exec": {"command": ["sleep", "7654"]}, "periodSeconds": 1, "timeoutSeconds": 1})
+    assert eventually(lambda: "command timed out" in events(cluster, ns, "hangs"), timeout=120, every=1), events(cluster, ns, "hangs")
+    cluster.kubectl("-n", ns, "delete", "pod", "hangs")
+    assert eventually(lambda: "7654" not in shared_node.ssh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"), timeout=30)
