@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unmodified kubectl and what a cluster adds to plain objects: kinds of one's own, work that ends, limits, certificates."""
+
+import base64
+import json
+import subprocess
+
+from support.node import eventually
+
+CRONTABS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: crontabs, singular: crontab, kind: CronTab, shortNames: [ct]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              cronSpec: {type: string, description: When it runs.}
+              replicas: {type: integer, minimum: 1}
+          status:
+            type: object
+            properties: {replicas: {type: integer}}
+    additionalPrinterColumns:
+    - {name: Spec, type: string, jsonPath: .spec.cronSpec}
+    - {name: Replicas, type: integer, jsonPath: .spec.replicas}
+    subresources:
+      status: {}
+      scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}
+"""
+MINE = """
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: mine}
+spec: {cronSpec: "* * * * */5", replicas: 3}
+"""
+
+
+def test_a_kind_of_ones_own(cluster, ns):
+    cluster.kubectl("apply", "-f", "-", input=CRONTABS)
+    cluster.kubectl("wait", "--for=condition=Established", "crd/crontabs.stable.example.com", "--timeout=60s")
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=MINE)
+    rows = cluster.kubectl("-n", ns, "get", "ct").stdout.splitlines()
+    assert rows[0].split() == ["NAME", "SPEC", "REPLICAS"] and rows[1].split()[0] == "mine"
+    assert "When it runs." in cluster.kubectl("explain", "crontab.spec.cronSpec").stdout
+    cluster.kubectl("-n", ns, "scale", "--replicas=5", "crontab/mine")
+    assert cluster.get("-n", ns, "ct", "mine")["spec"]["replicas"] == 5
+    bad = cluster.kubectl("-n", ns, "patch", "ct", "mine", "--type=merge", "-p", '{"spec":{"replicas":0}}', check=False)
+    assert "spec.replicas in body should be greater than or equal to 1" in bad.stderr
+    cluster.kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=60s")
+    assert "crontabs" not in cluster.kubectl("api-resources", "--no-headers").stdout
+
+
+def test_jobs_by_hand_and_by_the_clock(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "cronjob", "tick", "--image=wherry/hello", "--schedule=0 0 1 1 *", "--", "true")
+    cluster.kubectl("-n", ns, "create", "job", "now", "--from=cronjob/tick")
+    job = cluster.get("-n", ns, "job", "now")
+    assert job["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] == job["metadata"]["uid"]
+    assert eventually(lambda: cluster.get("-n", ns, "pods", "-l", "job-name=now")["items"], timeout=60)
+    wrong = cluster.kubectl("-n", ns, "create", "cronjob", "bad", "--image=wherry/hello", "--schedule=61 * * * *", check=False)
+    assert "failed to parse minute" in wrong.stderr
+    cluster.kubectl("-n", ns, "delete", "job", "now", "--timeout=120s")
+
+
+def test_what_a_namespace_may_use(cluster, ns):
+    there = ("-n", ns, "get", "configmap", "kube-root-ca.crt")
+    assert eventually(lambda: cluster.kubectl(*there, check=False).returncode == 0, timeout=60)
+    cluster.kubectl("-n", ns, "create", "quota", "small", "--hard=configmaps=2")
+    cluster.kubectl("-n", ns, "create", "configmap", "one")
+    no = cluster.kubectl("-n", ns, "create", "configmap", "two", check=False)
+    assert "exceeded quota: small, requested: configmaps=1, used: configmaps=2, limited: configmaps=2" in no.stderr
+    assert eventually(lambda: cluster.get("-n", ns, "quota", "small")["status"]["used"] == {"configmaps": "2"}, timeout=60)
+
+
+def test_nobody_gives_what_he_does_not_have(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "role", "roles", "--verb=create,get", "--resource=roles")
+    cluster.kubectl("-n", ns, "create", "rolebinding", "roles", "--role=roles", "--user=ann")
+    no = cluster.kubectl(
+        "-n", ns, "create", "role", "more", "--verb=get", "--resource=secrets", "--as", "ann", check=False)
+    assert "is attempting to grant RBAC permissions not currently held" in no.stderr
+    assert '{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}' in no.stderr
+
+
+def test_a_certificate_for_a_user(cluster, tmp_path):
+    subprocess.run(
+        ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+         tmp_path / "key", "-subj", "/O=team/CN=ann", "-out", tmp_path / "csr"], check=True, capture_output=True)
+    request = {
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "ann"},
+        "spec": {"request": base64.b64encode((tmp_path / "csr").read_bytes()).decode(), "usages": ["client auth"],
+                 "signerName": "kubernetes.io/kube-apiserver-client", "expirationSeconds": 3600}}
+    cluster.kubectl("create", "-f", "-", input=json.dumps(request))
+    cluster.kubectl("certificate", "approve", "ann")
+    text = eventually(lambda: cluster.get("csr", "ann")["status"].get("certificate"), timeout=60)
+    assert text, "it was not signed"
+    (tmp_path / "crt").write_bytes(base64.b64decode(text))
+    said = subprocess.run(["openssl", "x509", "-in", tmp_path / "crt", "-noout", "-subject"], check=True,
+                          capture_output=True, text=True).stdout
+    assert "team" in said and "ann" in said
+    cluster.kubectl("delete", "csr", "ann")
