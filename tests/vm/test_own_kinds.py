@@ -82,6 +82,42 @@ def test_what_a_namespace_may_use(cluster, ns):
     assert eventually(lambda: cluster.get("-n", ns, "quota", "small")["status"]["used"] == {"configmaps": "2"}, timeout=60)
 
 
+WAITS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: NAME, labels: {app: waits}}
+spec:
+  nodeSelector: {there: is-none}
+  containers: [{name: c, image: wherry/hello}]
+---
+"""
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: b}
+spec: {minAvailable: 1, selector: {matchLabels: {app: waits}}}
+"""
+
+
+def evict(cluster, ns, pod):
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": ns}}
+    path = f"/api/v1/namespaces/{ns}/pods/{pod}/eviction"
+    return cluster.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(body), check=False)
+
+
+def test_a_budget_and_pods_that_are_not_ready(cluster, ns):
+    """What runs without being ready goes only when the budget says that it may."""
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=WAITS.replace("NAME", "a") + WAITS.replace("NAME", "b") + BUDGET)
+    for pod in "ab":
+        cluster.kubectl("-n", ns, "patch", "pod", pod, "--subresource=status", "-p", '{"status":{"phase":"Running"}}')
+    counted = {"expectedPods": 2, "currentHealthy": 0, "desiredHealthy": 1, "disruptionsAllowed": 0}
+    assert eventually(lambda: counted.items() <= cluster.get("-n", ns, "pdb", "b")["status"].items(), timeout=60)
+    assert "violate the pod's disruption budget" in evict(cluster, ns, "a").stderr
+    cluster.kubectl("-n", ns, "patch", "pdb", "b", "--type=merge", "-p", '{"spec":{"unhealthyPodEvictionPolicy":"AlwaysAllow"}}')
+    assert evict(cluster, ns, "a").returncode == 0
+    cluster.kubectl("-n", ns, "wait", "--for=delete", "pod/a", "--timeout=60s")
+
+
 def test_nobody_gives_what_he_does_not_have(cluster, ns):
     cluster.kubectl("-n", ns, "create", "role", "roles", "--verb=create,get", "--resource=roles")
     cluster.kubectl("-n", ns, "create", "rolebinding", "roles", "--role=roles", "--user=ann")

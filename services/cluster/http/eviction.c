@@ -20,6 +20,7 @@ struct evicting {
 	struct delete_options o;
 	char budget[256];
 	size_t n_budgets;
+	bool free; /* its budget lets it go without taking anything */
 };
 
 static void evicting_free(void *own)
@@ -55,6 +56,28 @@ struct search {
 	struct evicting *e;
 };
 
+static bool is_ready(yyjson_val *pod)
+{
+	yyjson_val *list = json_arr(json_obj(pod, "status"), "conditions"), *c;
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, c)
+		if (yyjson_equals_str(yyjson_obj_get(c, "type"), "Ready"))
+			return yyjson_equals_str(yyjson_obj_get(c, "status"), "True");
+	return false;
+}
+
+/* unhealthyPodEvictionPolicy: a pod that is not ready goes always, or when those that must be ready are. */
+static bool lets_unready_go(yyjson_val *budget)
+{
+	yyjson_val *status = json_obj(budget, "status");
+	int64_t desired = json_int(status, "desiredHealthy", 0);
+
+	return yyjson_equals_str(yyjson_obj_get(json_obj(budget, "spec"), "unhealthyPodEvictionPolicy"),
+		       "AlwaysAllow") ||
+	       (desired > 0 && json_int(status, "currentHealthy", 0) >= desired);
+}
+
 static bool match(const struct object *budget, void *arg)
 {
 	struct search *s = arg;
@@ -66,6 +89,7 @@ static bool match(const struct object *budget, void *arg)
 	if (!sel || !selector_matches_labels(
 			    sel, json_obj(json_obj(yyjson_doc_get_root(pod), "metadata"), "labels")))
 		return true;
+	s->e->free |= !is_ready(yyjson_doc_get_root(pod)) && lets_unready_go(yyjson_doc_get_root(doc));
 	snprintf(s->e->budget, sizeof(s->e->budget), "%s", budget->name);
 	s->e->n_budgets++;
 	return true;
@@ -176,7 +200,7 @@ static void evict(struct request *q)
 		return;
 	}
 	request_ref(q);
-	if (e->n_budgets)
+	if (e->n_budgets && !e->free)
 		registry_modify(q->api->registry, &caller_self, budgets, q->ns, e->budget, false, take_one,
 			&w, took, e);
 	else
