@@ -16,6 +16,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
+#include "engine/files.h"
 #include "engine/image.h"
 #include "engine/image_platform.h"
 #include "engine/image/task_int.h"
@@ -102,15 +103,12 @@ static void begin(void *arg)
 /* In one piece with its end: Docker's SDK takes what a piece leaves over for the beginning of the next object. */
 static void send_line(struct transfer *t, const char *json, size_t len)
 {
-	cleanup(freep) char *line = malloc(len + 2);
+	cleanup(freep) char *line = text_make("%.*s\r\n", (int)len, json);
 
 	begin(t);
-	if (!line)
-		return;
-	memcpy(line, json, len);
-	memcpy(line + len, "\r\n", 2);
 	/* a client that has gone is told by http_on_closed() */
-	(void)!http_write(t->r, line, len + 2);
+	if (line)
+		(void)!http_write(t->r, line, strlen(line));
 }
 
 static void send_error(struct transfer *t)
