@@ -37,7 +37,7 @@ static size_t put_string(unsigned char *p, const char *s)
 			p[n++] = (unsigned char)(0x80 | (rest & 0x7f));
 		p[n++] = (unsigned char)(rest >= 128 ? rest >> 7 : rest);
 	}
-	memcpy(p + n, s, len);
+	memcpy(p + n, s, len); /* NOLINT(bugprone-not-null-terminated-result): its length stands before it */
 	return n + len;
 }
 
@@ -79,7 +79,7 @@ static size_t put_message(unsigned char *p, const char *service)
 		if (len >= 128)
 			p[n++] = (unsigned char)(0x80 | (len & 0x7f));
 		p[n++] = (unsigned char)(len >= 128 ? len >> 7 : len);
-		memcpy(p + n, service, len);
+		memcpy(p + n, service, len); /* NOLINT(bugprone-not-null-terminated-result): likewise */
 		n += len;
 	}
 	put_head(p, n - 9, FRAME_DATA, FLAG_END_STREAM, 1);

@@ -15,6 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = malloc(size + 1), *point;
 	size_t parts = 1;
 
+	if (!text)
+		return 0;
 	if (size)
 		memcpy(text, data, size);
 	text[size] = 0;
