@@ -232,6 +232,19 @@ void nft_elem_add_commented(struct nft *b, const char *set, const void *key, siz
 	elems_end(b, list);
 }
 
+void nft_elem_add_lasting(struct nft *b, const char *map, const void *key, size_t key_len, const void *data,
+	size_t data_len, uint64_t timeout_ms, uint64_t left_ms)
+{
+	size_t list = elems_begin(b, NFT_MSG_NEWSETELEM, map), elem = nlmsg_nest(&b->m, NFTA_LIST_ELEM);
+
+	nft_put_value(b, NFTA_SET_ELEM_KEY, key, key_len);
+	nft_put_value(b, NFTA_SET_ELEM_DATA, data, data_len);
+	nlmsg_put_be64(&b->m, NFTA_SET_ELEM_TIMEOUT, timeout_ms);
+	nlmsg_put_be64(&b->m, NFTA_SET_ELEM_EXPIRATION, left_ms);
+	nlmsg_nest_end(&b->m, elem);
+	elems_end(b, list);
+}
+
 void nft_elem_add(
 	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len)
 {
@@ -277,6 +290,64 @@ void nft_elem_destroy_interval(
 	struct nft *b, const char *set, const void *first, const void *end, size_t key_len)
 {
 	interval(b, NFT_MSG_DESTROYSETELEM, set, first, end, key_len);
+}
+
+/* ---- reading */
+
+struct reading {
+	void (*fn)(const struct nft_elem *e, void *arg);
+	void *arg;
+};
+
+static void get_value(const struct nla *a, const uint8_t **bytes, size_t *len)
+{
+	struct nla value[NFTA_DATA_VALUE + 1];
+
+	if (!a->data || nla_parse(value, array_len(value), a->data, a->len) < 0)
+		return;
+	*bytes = value[NFTA_DATA_VALUE].data;
+	*len = value[NFTA_DATA_VALUE].len;
+}
+
+static int read_elements(const struct nlmsg_view *v, void *arg)
+{
+	struct nla list[NFTA_SET_ELEM_LIST_ELEMENTS + 1], t[NFTA_SET_ELEM_EXPIRATION + 1], each;
+	struct reading *r = arg;
+	struct nla_cursor c;
+
+	/* A dump that starts again tells the same again, which is what a map wants. */
+	if (!v || nlmsg_attrs(v, sizeof(struct nfgenmsg), list, array_len(list)) < 0 ||
+		!list[NFTA_SET_ELEM_LIST_ELEMENTS].data)
+		return 0;
+	c = (struct nla_cursor){
+		list[NFTA_SET_ELEM_LIST_ELEMENTS].data, list[NFTA_SET_ELEM_LIST_ELEMENTS].len};
+	while (nla_next(&c, &each) == 1) {
+		struct nft_elem e = {};
+
+		if (nla_parse(t, array_len(t), each.data, each.len) < 0)
+			continue;
+		get_value(&t[NFTA_SET_ELEM_KEY], &e.key, &e.key_len);
+		get_value(&t[NFTA_SET_ELEM_DATA], &e.data, &e.data_len);
+		e.timeout_ms = nla_be64(&t[NFTA_SET_ELEM_TIMEOUT]);
+		e.left_ms = nla_be64(&t[NFTA_SET_ELEM_EXPIRATION]);
+		if (e.key)
+			r->fn(&e, r->arg);
+	}
+	return 0;
+}
+
+int nft_elem_each(struct netlink *nl, uint8_t family, const char *table_name, const char *set,
+	void (*fn)(const struct nft_elem *e, void *arg), void *arg)
+{
+	const struct nfgenmsg head = {.nfgen_family = family};
+	cleanup(nlmsg_fini) struct nlmsg m = {};
+	struct reading r = {fn, arg};
+
+	nlmsg_begin(&m, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &head, sizeof(head));
+	nlmsg_put_str(&m, NFTA_SET_ELEM_LIST_TABLE, table_name);
+	nlmsg_put_str(&m, NFTA_SET_ELEM_LIST_SET, set);
+	nlmsg_end(&m);
+	return netlink_dump(nl, &m, read_elements, &r);
 }
 
 struct nft_ifname nft_ifname(const char *name)

@@ -92,12 +92,24 @@ void nft_elem_add(
 	struct nft *b, const char *set, const void *key, size_t key_len, const void *data, size_t data_len);
 void nft_elem_add_commented(struct nft *b, const char *set, const void *key, size_t key_len, const void *data,
 	size_t data_len, const char *comment);
+/* An element of a dynamic map that has @left_ms of its @timeout_ms left. */
+void nft_elem_add_lasting(struct nft *b, const char *map, const void *key, size_t key_len, const void *data,
+	size_t data_len, uint64_t timeout_ms, uint64_t left_ms);
 void nft_elem_add_verdict(
 	struct nft *b, const char *map, const void *key, size_t key_len, int32_t verdict, const char *chain);
 /* [first, end) of an interval set; @end: the first key behind it, NULL when the interval goes to the last
  * key. */
 void nft_elem_add_interval(
 	struct nft *b, const char *set, const void *first, const void *end, size_t key_len);
+/* What a set or map has. -ENOENT: there is no such table or set. */
+struct nft_elem {
+	const uint8_t *key, *data; /* valid during the call; data NULL: none */
+	size_t key_len, data_len;
+	uint64_t timeout_ms, left_ms; /* 0: for ever */
+};
+must_check int nft_elem_each(struct netlink *nl, uint8_t family, const char *table, const char *set,
+	void (*fn)(const struct nft_elem *e, void *arg), void *arg);
+
 /* Removal; an element that is not there is fine. */
 void nft_elem_destroy(struct nft *b, const char *set, const void *key, size_t key_len);
 void nft_elem_destroy_interval(

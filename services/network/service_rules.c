@@ -135,6 +135,24 @@ static void put_difference(
 
 /* ---- batches */
 
+/* Which endpoint a client had, from the table that is about to be replaced: ids are the same for the same service. */
+static void keep_client(const struct nft_elem *e, void *arg)
+{
+	struct service_rules_table *t = arg;
+
+	if (e->data && e->left_ms && t->batch.m.len < BATCH_HIGH)
+		nft_elem_add_lasting(&t->batch, SERVICES_CLIENTS, e->key, e->key_len, e->data, e->data_len,
+			e->timeout_ms, e->left_ms);
+}
+
+static void keep_clients(struct service_rules_table *t)
+{
+	int r = nft_elem_each(&t->filter, NFPROTO_IPV4, SERVICES_TABLE, SERVICES_CLIENTS, keep_client, t);
+
+	if (r < 0 && r != -ENOENT)
+		log_errno(-r, "op=keep-clients kernel=\"%s\"", t->filter.text);
+}
+
 static void begin(struct service_rules_table *t)
 {
 	if (t->begun)
@@ -143,6 +161,7 @@ static void begin(struct service_rules_table *t)
 	t->begun = true;
 	if (!t->installed) {
 		service_table_put(&t->batch, &t->range, &t->dns);
+		keep_clients(t);
 		t->n_classes = 0;
 	}
 }

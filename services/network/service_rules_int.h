@@ -11,7 +11,8 @@
 struct catalog;
 struct service;
 
-#define SERVICES_TABLE "wherry-services"
+#define SERVICES_TABLE	 "wherry-services"
+#define SERVICES_CLIENTS "clients"
 
 /* An address and a port as a part of an element: words, in network order. */
 struct target {

@@ -266,6 +266,19 @@ static void test_affinity(void **state)
 	first = asks(netns[2], "10.96.7.7", 80);
 	assert_in_range(first, 0, 1);
 	assert_int_equal(who(netns[2], "10.96.7.7", 80, 20), 1U << first);
+	/* another process: the table is written anew, and clients stay */
+	for (int i = 0; i < 4; i++) {
+		const struct service_rules_options options = {
+			.loop = loop, .service_range = "10.96.0.0/12", .dns_address = "10.96.0.10"};
+
+		service_plan_fini(service.rules);
+		free(service.rules);
+		service.rules = NULL;
+		service_rules_free(table);
+		assert_int_equal(service_rules_new(&table, &options), 0);
+		apply();
+		assert_int_equal(who(netns[2], "10.96.7.7", 80, 4), 1U << first);
+	}
 	/* another joins: clients stay */
 	set_endpoints(READY("10.244.0.2") "," READY("10.244.0.3") "," READY("10.244.0.4"));
 	apply();

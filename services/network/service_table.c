@@ -74,7 +74,7 @@ static const struct nft_set sets[] = {
 		.key_type = NFT_CONCAT(NFT_CONCAT(TYPE_ID, NFT_TYPE_IPV4_ADDR), NFT_TYPE_INET_SERVICE),
 		.key_len = ID_LEN + 2 * WORD,
 		.comment = "endpoints of services with session affinity"},
-	{.name = "clients",
+	{.name = SERVICES_CLIENTS,
 		.key_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, TYPE_ID),
 		.key_len = WORD + ID_LEN,
 		.data_type = TYPE_TARGET,
@@ -236,9 +236,9 @@ static void put_sticky(struct nft *b, const char *chain, enum plan_map map, uint
 	nft_rule_begin(b, chain);
 	look_up(b, map, 1);
 	load_client(b, 0);
-	nft_lookup_map(b, NFT_WORD(0), "clients", NFT_WORD(3));
+	nft_lookup_map(b, NFT_WORD(0), SERVICES_CLIENTS, NFT_WORD(3));
 	nft_lookup(b, NFT_WORD(1), "members", false);
-	nft_dynset(b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(0), NFT_WORD(3), ms);
+	nft_dynset(b, SERVICES_CLIENTS, NFT_DYNSET_OP_UPDATE, NFT_WORD(0), NFT_WORD(3), ms);
 	translate(b, 3);
 	nft_rule_end(b, "where the client was before");
 }
@@ -254,8 +254,8 @@ static void put_choice(struct nft *b, const char *chain, enum plan_map map, uint
 		look_up(b, map, 6);
 		load_client(b, 5);
 		/* What it had may be somebody who is gone; updating would keep that. */
-		nft_dynset(b, "clients", NFT_DYNSET_OP_DELETE, NFT_WORD(5), NFT_WORD(3), 0);
-		nft_dynset(b, "clients", NFT_DYNSET_OP_UPDATE, NFT_WORD(5), NFT_WORD(3), ms);
+		nft_dynset(b, SERVICES_CLIENTS, NFT_DYNSET_OP_DELETE, NFT_WORD(5), NFT_WORD(3), 0);
+		nft_dynset(b, SERVICES_CLIENTS, NFT_DYNSET_OP_UPDATE, NFT_WORD(5), NFT_WORD(3), ms);
 	}
 	translate(b, 3);
 	nft_rule_end(b, NULL);
