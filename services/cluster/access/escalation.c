@@ -257,7 +257,7 @@ static struct status *refusal(const struct attempt *a, const struct asking *q)
 		fclose(f);
 	}
 	s = text ? status_forbidden(a->kind, a->name, "%s", text) : status_errno(-ENOMEM, "escalation");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; lines && i < n; i++)
 		free(lines[i]);
 	free(lines);
 	return s;

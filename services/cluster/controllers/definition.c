@@ -109,11 +109,12 @@ static bool end_one(const struct object *o, void *arg)
 
 static void sync_definition(struct turn *t)
 {
-	const struct schema_kind *kind = t->root ? kind_of(t->root) : NULL;
+	const struct schema_kind *kind;
 	struct emptying e = {.t = t};
 
 	if (!t->object)
 		return;
+	kind = kind_of(t->root);
 	write_status(t, kind || !serves_any(t->root), t->object->deleted);
 	if (!t->object->deleted)
 		return;

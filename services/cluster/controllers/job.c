@@ -387,12 +387,15 @@ static bool release(const struct object *o, void *arg)
 
 static void sync_job(struct turn *t)
 {
+	const char *manager;
 	struct job j;
-	const char *manager = t->root ? json_text(json_obj(t->root, "spec"), "managedBy") : NULL;
 
-	if (!t->object)
+	if (!t->object) {
 		registry_each(t->r, schema_find_kind("v1", "Pod"), t->ns, release, t);
-	if (!t->object || (manager && strcmp(manager, BUILT_IN) != 0))
+		return;
+	}
+	manager = json_text(json_obj(t->root, "spec"), "managedBy");
+	if (manager && strcmp(manager, BUILT_IN) != 0)
 		return;
 	if (!job_read(&j, t)) {
 		turn_failed(t);

@@ -215,7 +215,7 @@ static void each_resource(
 	yyjson_val *key, *value;
 	size_t i, n;
 
-	for (size_t l = 0; l < array_len(lists); l++)
+	for (size_t l = 0; l < array_len(lists); l++) {
 		json_obj_foreach (json_obj(item, lists[l]), i, n, key, value) {
 			bool before = false;
 
@@ -225,6 +225,7 @@ static void each_resource(
 			if (!before)
 				fn(w, item, yyjson_get_str(key));
 		}
+	}
 }
 
 static void check_resource(struct walk *w, yyjson_val *item, const char *resource)
