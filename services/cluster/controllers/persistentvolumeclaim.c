@@ -268,9 +268,8 @@ static bool fill_volume(yyjson_mut_doc *doc, const struct claim *c, const char *
 			yyjson_mut_strcpy(doc, json_text(class, "reclaimPolicy") ?: "Delete")) ||
 		!meta_put(doc, spec, "storageClassName", yyjson_mut_strcpy(doc, c->class)))
 		return false;
-	path = yyjson_mut_obj_add_obj(doc, spec, "hostPath");
-	return path && yyjson_mut_obj_add_strcpy(doc, path, "path", folder) &&
-	       yyjson_mut_obj_add_str(doc, path, "type", "DirectoryOrCreate");
+	path = yyjson_mut_obj_add_obj(doc, spec, "local");
+	return path && yyjson_mut_obj_add_strcpy(doc, path, "path", folder);
 }
 
 static bool any_node(const struct object *o, void *arg)

@@ -7,7 +7,7 @@
  * (spec.claimRef with its uid), then the claim names the volume (spec.volumeName). Whoever finds the first without the second goes on.
  *
  * Volumes are made for claims of a class whose provisioner is LOCAL_PROVISIONER: a folder of one node, LOCAL_FOLDER/NAME, as a
- * hostPath that is made when a pod first mounts it, pinned to that node. A folder of that place whose PersistentVolume is no more is the
+ * `local` volume pinned to that node, whose agent makes the folder when a pod first mounts it. A folder of that place whose PersistentVolume is no more is the
  * agent's to remove.
  */
 

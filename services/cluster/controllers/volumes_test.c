@@ -76,7 +76,7 @@ static void test_made_where_the_pod_is(void **state)
 	o = get("v1", "PersistentVolumeClaim", "default", "data");
 	snprintf(name, sizeof(name), "pvc-%s", o->uid);
 	until("so is the volume", VOLUME_SAYS(name, BOUND));
-	assert_true(volume_says((const char *const[]){name, "\"path\":\"/data/volumes/pvc-"}));
+	assert_true(volume_says((const char *const[]){name, "\"local\":{\"path\":\"/data/volumes/pvc-"}));
 	assert_true(volume_says((const char *const[]){name, "\"values\":[\"a\"]"}));
 	assert_true(says((const char *const[]){
 		"v1", "PersistentVolumeClaim", "data", "\"capacity\":{\"storage\":\"1Gi\"}"}));
