@@ -48,7 +48,8 @@ def make_node(session_dir):
 def shared_node(session_dir):
     nodes = _Nodes(session_dir)
     node = nodes()
-    node.boot()
+    # what the agent holds open in the engine is there before anybody counts
+    node.boot("--wait", "ready")
     yield node
     nodes.end()
 
