@@ -67,7 +67,7 @@ static bool read_part(const struct field *f, const char *p, const char *end, uin
 		if (!open)
 			to = f->high;
 	}
-	if (p != end || from < f->low || to > f->high || from > to || step < 1)
+	if (p != end || from < 0 || from < f->low || to > f->high || from > to || step < 1)
 		return false;
 	*any |= star && step == 1;
 	for (int i = from; i <= to; i += step)
