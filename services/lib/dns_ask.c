@@ -93,7 +93,7 @@ static struct ipaddr choose(const struct dns_ask *p, unsigned try)
 	for (size_t i = 0; i < p->n_servers; i++)
 		if (ipaddr_equal(&p->servers[i], &p->asker->last_good))
 			first = i;
-	return p->servers[(first + try) % p->n_servers];
+	return p->n_servers ? p->servers[(first + try) % p->n_servers] : p->asker->last_good;
 }
 
 static void hang_up(struct dns_ask *p)
@@ -241,7 +241,7 @@ static void try_next(struct dns_ask *p)
 {
 	struct loop *loop = p->asker->loop;
 
-	while (p->n_servers && p->tries < DNS_ASK_TRIES) {
+	while (p->tries < DNS_ASK_TRIES) {
 		hang_up(p);
 		p->server = choose(p, p->tries++);
 		if (ask(p) < 0)
