@@ -73,6 +73,18 @@ def test_apply_twice_and_change(cluster, ns):
     assert cluster.get("-n", ns, "deployment", "web")["spec"]["replicas"] == 1
 
 
+def test_a_list_is_applied(cluster, ns):
+    """What `kubectl get -o json` gives can be applied again: the items of a List are looked up in OpenAPI v2."""
+    items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}, "data": {"k": n}} for n in ("one", "two")]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    done = cluster.kubectl("-n", ns, "apply", "-f", "-", input=text)
+    assert done.stdout.split("\n")[:2] == ["configmap/one created", "configmap/two created"]
+    unknown = text.replace('"kind": "ConfigMap"', '"kind": "NoSuch"', 1)
+    assert "NoSuch" in cluster.kubectl("-n", ns, "apply", "-f", "-", input=unknown, check=False).stderr
+    names = cluster.ask("GET", "/openapi/v2")["definitions"]
+    assert "apps.v1.Deployment" in names and "v1.Pod" in names
+
+
 def test_bodies_in_protobuf(cluster, ns):
     """kubectl's own generators send protobuf, with every tag it knows."""
     cluster.kubectl("-n", ns, "create", "deployment", "d", "--image=wherry/hello", "--replicas=2", "--port=80")

@@ -144,6 +144,7 @@ struct status *list_options_of(
 void openapi_cache_free(struct openapi_cache *c);
 void handle_openapi_index(struct request *q);
 void handle_openapi_document(struct request *q);
+void handle_openapi_v2(struct request *q); /* openapi_v2.c */
 /* discovery.c */
 void handle_api_versions(struct request *q);
 void handle_groups(struct request *q);

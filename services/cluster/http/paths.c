@@ -114,7 +114,7 @@ static void roots(struct request *q)
 {
 	static const char json[] =
 		"{\"paths\":[\"/.well-known/openid-configuration\",\"/api\",\"/api/v1\",\"/apis\","
-		"\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v3\",\"/openid/v1/jwks\",\"/readyz\","
+		"\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/openid/v1/jwks\",\"/readyz\","
 		"\"/version\"]}";
 
 	reply_bytes(q, 200, json, sizeof(json) - 1);
@@ -140,6 +140,7 @@ static const struct path {
 	{"/api/*", handle_resources, false},
 	{"/apis/*", handle_group, false},
 	{"/apis/*/*", handle_resources, false},
+	{"/openapi/v2", handle_openapi_v2, false},
 	{"/openapi/v3", handle_openapi_index, false},
 	{"/openapi/v3/**", handle_openapi_document, false},
 	{"/.well-known/openid-configuration", openid_configuration, false},
