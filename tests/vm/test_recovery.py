@@ -102,7 +102,7 @@ def test_engine_killed_under_load_loses_nothing(make_node, kills):
     for one in jobs:
         one.start()
     dice = random.Random(1)
-    pauses = [dice.random() * (1.5 * one_run if n % 2 else 0.3) for n in range(kills)]
+    pauses = [dice.random() * (3 * one_run if n % 2 else 0.3) for n in range(kills)]
     killer = KILLER.replace("PAUSES", " ".join(f"{pause:.2f}" for pause in pauses)).replace("STOP_AT", str(kills - 10))
     node.ssh("cat >/run/told/killer; nohup sh /run/told/killer >/run/told/killer.log 2>&1 </dev/null &", input=killer)
     try:
@@ -135,7 +135,7 @@ def test_engine_killed_under_load_loses_nothing(make_node, kills):
         assert (state["ExitCode"], logs.stdout, logs.stderr) == (code, f"{name} begins\n{name} ends\n", f"{name} complains\n"), (
             name, state, logs.stdout, logs.stderr)  # fmt: skip
         ran += 1
-    assert ran > kills / 5, f"{ran} of {len(told)} ran: that is no load"
+    assert ran >= kills / 10, f"{ran} of {len(told)} ran: that is no load"
     node.docker("rm", *seen)
     assert node.ssh("ls /sys/fs/cgroup/docker | grep -c '^[0-9a-f]\\{64\\}' || true").strip() == "0"
     # A kill between a start and its undoing leaves a descriptor in init's store, until the next engine looks.
