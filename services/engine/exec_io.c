@@ -213,7 +213,17 @@ static void on_in(struct loop_io *l, uint32_t events)
 	flush(container_of(l, struct exec_io, io_in));
 }
 
-/* The terminal is one descriptor for both ways, and watched for reading: writing watches a second one. */
+/*
+ * Wait for room if there is something to write. Before the process runs, too: a pipe is there from the beginning, a terminal is not.
+ * The terminal is one descriptor for both ways, and watched for reading: writing watches a second one.
+ */
+static int watch_input(struct exec_io *io)
+{
+	if (!io->queued || io->in < 0 || io->io_in.loop)
+		return 0;
+	return loop_io_add(io->x->e->loop, &io->io_in, io->in, EPOLLOUT, on_in);
+}
+
 static void enqueue(struct exec_io *io, const void *buf, size_t len)
 {
 	char *more = realloc(io->queue, io->queued + len);
@@ -228,8 +238,7 @@ static void enqueue(struct exec_io *io, const void *buf, size_t len)
 	if (io->in < 0)
 		return; /* not started yet: exec_io_run() flushes */
 	flush(io);
-	if (io->queued && io->in >= 0 && !io->io_in.loop &&
-		loop_io_add(io->x->e->loop, &io->io_in, io->in, EPOLLOUT, on_in))
+	if (watch_input(io))
 		log_error("op=exec-stdin msg=\"input cannot be watched\"");
 }
 
@@ -324,7 +333,5 @@ int exec_io_run(struct exec_io *io)
 	if (err)
 		return err;
 	flush(io);
-	if (io->queued && io->in >= 0)
-		err = loop_io_add(l, &io->io_in, io->in, EPOLLOUT, on_in);
-	return err;
+	return watch_input(io);
 }

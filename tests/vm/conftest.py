@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the VM tests. One node is shared by the tests that leave it as they found it; `make_node` gives
-a test its own."""
+"""Fixtures of the VM tests. One node is shared by the tests of the engine that leave it as they found it, another by those of the
+cluster, whose pods end in their own time; `make_node` gives a test its own."""
 
 import shutil
 import tempfile
@@ -64,16 +64,25 @@ def node(shared_node):
 
 
 @pytest.fixture(scope="session")
-def cluster(shared_node):
-    """The Kubernetes API of the shared node."""
-    made = Cluster(shared_node)
+def cluster_node(session_dir):
+    nodes = _Nodes(session_dir)
+    node = nodes()
+    node.boot("--wait", "ready")
+    yield node
+    nodes.end()
+
+
+@pytest.fixture(scope="session")
+def cluster(cluster_node):
+    """The Kubernetes API of the cluster's node."""
+    made = Cluster(cluster_node)
     assert eventually(lambda: made.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120), "the API is not ready"
     return made
 
 
 @pytest.fixture
 def ns(cluster, request):
-    """A namespace for the test, on the shared node."""
+    """A namespace for the test."""
     name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
     cluster.kubectl("create", "namespace", name)
     yield name
@@ -86,19 +95,23 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Two workers run the tests (`make test`): those that share a node, or anything else of a module, stay on one."""
+    """Two workers run the tests (`make test`): those that share a node, or anything else of a module, stay on one. Those of the two
+    shared nodes come first: they are the longest."""
     for item in items:
         found = [defs[-1] for defs in item._fixtureinfo.name2fixturedefs.values()]
         shared = sorted(d.argname for d in found if d.scope != "function" and d.func.__module__ in ("conftest", item.module.__name__))
-        group = "shared_node" if "shared_node" in shared else item.module.__name__ if shared != ["session_dir"] and shared else ""
+        nodes = [name for name in ("shared_node", "cluster_node") if name in shared]
+        group = nodes[0] if nodes else item.module.__name__ if shared != ["session_dir"] and shared else ""
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
+        item.order = {"cluster_node": 0, "shared_node": 1}.get(group, 2)
+    items.sort(key=lambda item: item.order)
 
 
 def pytest_runtest_makereport(item, call):
     """A failed VM test shows what the console said last."""
     if call.when == "call" and call.excinfo is not None:
-        for name in ("node", "shared_node"):
+        for name in ("node", "shared_node", "cluster_node"):
             node = item.funcargs.get(name)
             if isinstance(node, Node) and (node.state / "console.log").exists():
                 item.add_report_section("call", f"console of {node.state}", "\n".join(node.console().splitlines()[-40:]))

@@ -13,8 +13,8 @@ QUICK = {"imagePullPolicy": "IfNotPresent", "image": "wherry/hello"}
 
 
 @pytest.fixture(scope="module")
-def cluster(shared_node):
-    made = Cluster(shared_node)
+def cluster(cluster_node):
+    made = Cluster(cluster_node)
     assert eventually(lambda: condition(made, "node", made_name(made), "Ready") == "True", timeout=WAIT), "the node is not ready"
     return made
 
@@ -78,12 +78,12 @@ def message(cluster, ns, name, **more):
     return phase(cluster, ns, name, "Succeeded", **more)["containerStatuses"][0]["state"]["terminated"].get("message", "")
 
 
-def test_the_node(cluster, shared_node):
+def test_the_node(cluster, cluster_node):
     node = cluster.get("node", made_name(cluster))
     assert node["metadata"]["labels"]["kubernetes.io/os"] == "linux" and node["metadata"]["labels"]["kubernetes.io/arch"] == "amd64"
     assert node["status"]["capacity"]["pods"] == "110" and node["status"]["capacity"]["cpu"] == "2"
     assert {a["type"] for a in node["status"]["addresses"]} == {"InternalIP", "Hostname"}
-    assert node["status"]["nodeInfo"]["bootID"] == shared_node.ssh("cat /proc/sys/kernel/random/boot_id").strip()
+    assert node["status"]["nodeInfo"]["bootID"] == cluster_node.ssh("cat /proc/sys/kernel/random/boot_id").strip()
     assert any("wherry/hello:latest" in image["names"] for image in node["status"]["images"])
 
     def renewed():
@@ -143,8 +143,8 @@ def test_a_deployment_with_its_network(cluster, ns):
     assert eventually(lambda: not cluster.get("-n", ns, "pods")["items"], timeout=WAIT, every=1), "pods are left"
 
 
-def test_deletion_gives_time(cluster, ns, shared_node):
-    shared_node.ssh("rm -f /tmp/ended")
+def test_deletion_gives_time(cluster, ns, cluster_node):
+    cluster_node.ssh("rm -f /tmp/ended")
     slow = container("c", "sh", "-c", "trap 'sleep 2; echo yes >/note/ended; exit 0' TERM; while :; do sleep 0.2; done",
                      volumeMounts=[{"name": "note", "mountPath": "/note"}])  # fmt: skip
     deaf = container("c", "sleep", "1000")
@@ -153,7 +153,7 @@ def test_deletion_gives_time(cluster, ns, shared_node):
     phase(cluster, ns, "slow", "Running")
     phase(cluster, ns, "deaf", "Running")
     cluster.kubectl("-n", ns, "delete", "pod", "slow", timeout=WAIT)
-    assert shared_node.ssh("cat /tmp/ended; rm -f /tmp/ended").strip() == "yes"
+    assert cluster_node.ssh("cat /tmp/ended; rm -f /tmp/ended").strip() == "yes"
     cluster.kubectl("-n", ns, "delete", "pod", "deaf", "--wait=false")
     assert status(cluster, ns, "deaf")["phase"] == "Running"
     began = time.monotonic()
@@ -232,17 +232,17 @@ def test_security(cluster, ns):
     assert refused and "runAsNonRoot" in refused
 
 
-def test_groups_and_limits(cluster, ns, shared_node):
+def test_groups_and_limits(cluster, ns, cluster_node):
     limits = {"cpu": "100m", "memory": "32Mi"}
     apply(cluster, ns, pod("g", container("c", "sleep", "1000", resources={"limits": limits})), pod("b", container("c", "sleep", "1000")))
     phase(cluster, ns, "g", "Running")
     phase(cluster, ns, "b", "Running")
     uid = cluster.get("-n", ns, "pod", "g")["metadata"]["uid"]
-    assert shared_node.ssh(f"cat /sys/fs/cgroup/pods/guaranteed/{uid}/memory.max /sys/fs/cgroup/pods/guaranteed/{uid}/cpu.max").split() == [
+    assert cluster_node.ssh(f"cat /sys/fs/cgroup/pods/guaranteed/{uid}/memory.max /sys/fs/cgroup/pods/guaranteed/{uid}/cpu.max").split() == [
         str(32 << 20), "10000", "100000"]  # fmt: skip
     assert cluster.get("-n", ns, "pod", "g")["status"]["qosClass"] == "Guaranteed"
     uid = cluster.get("-n", ns, "pod", "b")["metadata"]["uid"]
-    assert shared_node.ssh(f"cat /sys/fs/cgroup/pods/besteffort/{uid}/memory.max").strip() == "max"
+    assert cluster_node.ssh(f"cat /sys/fs/cgroup/pods/besteffort/{uid}/memory.max").strip() == "max"
 
 
 def test_a_deadline(cluster, ns):
@@ -264,32 +264,32 @@ def test_an_ephemeral_container(cluster, ns):
 
 
 @pytest.mark.parametrize("service", ["agent", "engine", "cluster"])
-def test_a_kill_is_not_noticed(cluster, ns, shared_node, service):
+def test_a_kill_is_not_noticed(cluster, ns, cluster_node, service):
     """The pod runs on, with the process it had; and what happens to it afterwards is seen."""
     apply(cluster, ns, pod("p", container("c", "sleep", "1234")))
     phase(cluster, ns, "p", "Running")
     before = state(cluster, ns, "p")
     uid = cluster.get("-n", ns, "pod", "p")["metadata"]["uid"]
     group = f"/sys/fs/cgroup/pods/besteffort/{uid}/{before['containerID'].rpartition('/')[2]}/cgroup.procs"
-    pid = shared_node.ssh(f"cat {group}").strip()
-    shared_node.ssh(f"kill -9 $(pidof -s {service})")
-    assert eventually(lambda: shared_node.ssh(f"pidof -s {service}", check=False).returncode == 0, timeout=60, every=1)
+    pid = cluster_node.ssh(f"cat {group}").strip()
+    cluster_node.ssh(f"kill -9 $(pidof -s {service})")
+    assert eventually(lambda: cluster_node.ssh(f"pidof -s {service}", check=False).returncode == 0, timeout=60, every=1)
     assert eventually(lambda: state(cluster, ns, "p")["state"].get("running"), timeout=WAIT, every=1)
-    assert shared_node.ssh(f"cat {group}").strip() == pid
+    assert cluster_node.ssh(f"cat {group}").strip() == pid
     assert state(cluster, ns, "p") == before
-    shared_node.ssh(f"kill -9 {pid}")
+    cluster_node.ssh(f"kill -9 {pid}")
     again = eventually(lambda: state(cluster, ns, "p")["restartCount"] == 1 and state(cluster, ns, "p")["state"].get("running"), timeout=WAIT, every=1)
     assert again, status(cluster, ns, "p")
     assert state(cluster, ns, "p")["lastState"]["terminated"]["exitCode"] == 137
 
 
-def test_a_pod_deleted_while_the_agent_was_away(cluster, ns, shared_node):
+def test_a_pod_deleted_while_the_agent_was_away(cluster, ns, cluster_node):
     apply(cluster, ns, pod("p", container("c", "sleep", "1234")))
     phase(cluster, ns, "p", "Running")
     uid = cluster.get("-n", ns, "pod", "p")["metadata"]["uid"]
-    shared_node.ssh("wherryctl stop agent")
+    cluster_node.ssh("wherryctl stop agent")
     cluster.kubectl("-n", ns, "delete", "pod", "p", "--grace-period=0", "--force")
-    assert shared_node.ssh(f"ls -d /data/engine/pods/{uid}", check=False).returncode == 0
-    shared_node.ssh("wherryctl start agent")
-    gone = eventually(lambda: shared_node.ssh(f"ls -d /data/engine/pods/{uid} /data/agent/pods/{uid}", check=False).stdout == "", timeout=WAIT, every=1)
+    assert cluster_node.ssh(f"ls -d /data/engine/pods/{uid}", check=False).returncode == 0
+    cluster_node.ssh("wherryctl start agent")
+    gone = eventually(lambda: cluster_node.ssh(f"ls -d /data/engine/pods/{uid} /data/agent/pods/{uid}", check=False).stdout == "", timeout=WAIT, every=1)
     assert gone, "the engine still has the pod"

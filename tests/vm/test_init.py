@@ -41,7 +41,9 @@ def test_says_what_it_is_and_what_is_up(node):
 
 
 def test_no_process_in_an_inner_cgroup(node):
-    for group in (".", "services", "docker", "pods"):
+    # the engine's own go with the last that lies in them
+    used = node.ssh("cd /sys/fs/cgroup; ls -d docker pods 2>/dev/null || true").split()
+    for group in (".", "services", *used):
         if group != ".":  # where the kernel's own threads are
             assert node.ssh(f"cat /sys/fs/cgroup/{group}/cgroup.procs") == ""
         on = set(node.ssh(f"cat /sys/fs/cgroup/{group}/cgroup.subtree_control").split())

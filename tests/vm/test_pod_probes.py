@@ -74,8 +74,8 @@ def test_ports_and_grpc(cluster, ns):
     assert not ready(cluster, ns, "notcp") and not ready(cluster, ns, "grpc")
 
 
-def test_a_probe_that_hangs_is_ended(shared_node, cluster, ns):
+def test_a_probe_that_hangs_is_ended(cluster_node, cluster, ns):
     make(cluster, ns, "hangs", "exec sleep 10000", readinessProbe={"exec": {"command": ["sleep", "7654"]}, "periodSeconds": 1, "timeoutSeconds": 1})
     assert eventually(lambda: "command timed out" in events(cluster, ns, "hangs"), timeout=120, every=1), events(cluster, ns, "hangs")
     cluster.kubectl("-n", ns, "delete", "pod", "hangs")
-    assert eventually(lambda: "7654" not in shared_node.ssh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"), timeout=30)
+    assert eventually(lambda: "7654" not in cluster_node.ssh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"), timeout=30)

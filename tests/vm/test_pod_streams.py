@@ -157,7 +157,7 @@ def test_port_forward(cluster, pod, way):
         assert b"failed to connect to localhost:8099" in peer.stderr.read()
 
 
-def test_numbers(cluster, shared_node):
+def test_numbers(cluster, cluster_node):
     name = cluster.get("nodes")["items"][0]["metadata"]["name"]
     summary = json.loads(cluster.kubectl("get", "--raw", f"/api/v1/nodes/{name}/proxy/stats/summary").stdout)
     assert summary["node"]["nodeName"] == name and summary["node"]["memory"]["workingSetBytes"] > 0
@@ -174,6 +174,6 @@ def test_top(cluster, pod):
     assert any(line.split()[:2] == ["p", "web"] and line.split()[3].endswith("Mi") for line in lines), lines
 
 
-def test_nobody_else_is_let_in(shared_node):
-    said = shared_node.ssh("wget -q -O- --no-check-certificate https://127.0.0.1:10250/pods 2>&1; true")
+def test_nobody_else_is_let_in(cluster_node):
+    said = cluster_node.ssh("wget -q -O- --no-check-certificate https://127.0.0.1:10250/pods 2>&1; true")
     assert "PodList" not in said

@@ -91,7 +91,7 @@ done"""
     assert phase(cluster, ns, "live") == "Succeeded" and cluster.kubectl("-n", ns, "logs", "live").stdout == "1"
 
 
-def test_what_a_pod_shares_and_what_is_left(shared_node, cluster, ns):
+def test_what_a_pod_shares_and_what_is_left(cluster_node, cluster, ns):
     volumes = [{"name": "data", "emptyDir": {"sizeLimit": "10Mi"}}]
     init = [{"name": "i", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", "mkdir -p /d/sub; echo from-init >/d/sub/f; ln -s /etc /d/out; id -G"],
              "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]  # fmt: skip
@@ -102,9 +102,9 @@ def test_what_a_pod_shares_and_what_is_left(shared_node, cluster, ns):
                container={"env": [{"name": "WHO", "value": "me"}]})  # fmt: skip
     assert said.split() == ["from-init", "mine", "4321", "2777", "4321", "2777", "4321", "1000"]
     uid = cluster.get("-n", ns, "pod", "share")["metadata"]["uid"]
-    assert uid in shared_node.ssh("ls /data/agent/pods /run/agent/pods")
+    assert uid in cluster_node.ssh("ls /data/agent/pods /run/agent/pods")
     cluster.kubectl("-n", ns, "delete", "pod", "share", "--wait=true")
-    gone = eventually(lambda: uid not in shared_node.ssh("ls /data/agent/pods /run/agent/pods; cat /proc/mounts"), timeout=30)
+    gone = eventually(lambda: uid not in cluster_node.ssh("ls /data/agent/pods /run/agent/pods; cat /proc/mounts"), timeout=30)
     assert gone
 
 
@@ -128,8 +128,8 @@ def test_what_is_missing_is_said_and_waited_for(cluster, ns):
     assert cluster.kubectl("-n", ns, "logs", "waits").stdout == "here"
 
 
-def test_a_claim_to_a_local_volume(shared_node, cluster, ns):
-    shared_node.ssh("mkdir -p /data/disk1 && echo kept >/data/disk1/f && chmod 600 /data/disk1/f")
+def test_a_claim_to_a_local_volume(cluster_node, cluster, ns):
+    cluster_node.ssh("mkdir -p /data/disk1 && echo kept >/data/disk1/f && chmod 600 /data/disk1/f")
     name = cluster.get("nodes")["items"][0]["metadata"]["name"]
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"pv-{ns}"},
               "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "by-hand",
@@ -146,5 +146,5 @@ def test_a_claim_to_a_local_volume(shared_node, cluster, ns):
                securityContext={"fsGroup": 77, "runAsUser": 1000})  # fmt: skip
     assert said.split() == ["kept", "77", "660"]
     cluster.kubectl("-n", ns, "delete", "pod", "claims")
-    assert shared_node.ssh("cat /data/disk1/f /data/disk1/g; rm -r /data/disk1") == "kept\nmore\n"
+    assert cluster_node.ssh("cat /data/disk1/f /data/disk1/g; rm -r /data/disk1") == "kept\nmore\n"
     cluster.kubectl("delete", "pv", f"pv-{ns}", "--wait=false")
