@@ -45,11 +45,13 @@ def make_node(session_dir):
 
 
 @pytest.fixture(scope="session")
-def shared_node(session_dir):
+def shared_node(session_dir, tmp_path_factory):
+    """Without a cluster: nobody but the test asks the engine for anything, so what is left is the test's own."""
     nodes = _Nodes(session_dir)
-    node = nodes()
-    # what the agent holds open in the engine is there before anybody counts
-    node.boot("--wait", "ready")
+    config = tmp_path_factory.mktemp("shared") / "machine.yaml"
+    config.write_text("version: 1\ncluster:\n  enabled: false\n")
+    node = nodes(extra=["--config", str(config)])
+    node.boot()
     yield node
     nodes.end()
 

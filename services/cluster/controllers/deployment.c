@@ -156,6 +156,7 @@ static bool deployment_init(struct deployment *d, struct turn *t)
 		d->rollout.sets[i] = (struct rollout_set){
 			.replicas = json_int(json_obj(root, "spec"), "replicas", 1),
 			.actual = json_int(status, "replicas", 0),
+			.terminating = json_int(status, "terminatingReplicas", 0),
 			.ready = json_int(status, "readyReplicas", 0),
 			.available = json_int(status, "availableReplicas", 0),
 			.desired = annotated(root, DESIRED_ANNOTATION, -1),
@@ -451,7 +452,7 @@ static void forget_history(struct deployment *d)
 static bool may_make_set(const struct deployment *d)
 {
 	for (size_t i = 0; d->rollout.recreate && i < d->rollout.n; i++)
-		if (d->rollout.sets[i].replicas || d->rollout.sets[i].actual)
+		if (rollout_has_pods(&d->rollout.sets[i]))
 			return false;
 	return true;
 }

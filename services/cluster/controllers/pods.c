@@ -156,8 +156,10 @@ static bool adopt_orphan(const struct object *o, void *arg)
 	struct collect *c = arg;
 
 	if (!object_controller(o) && !o->deleted && selector_matches(c->selector, object_label_of, o) &&
-		(!c->mine || c->mine(c->t, o)))
+		(!c->mine || c->mine(c->t, o))) {
 		claim(c->t, o, adopt);
+		c->out->adopted++;
+	}
 	return true;
 }
 

@@ -26,6 +26,7 @@ struct pod {
 struct pods {
 	struct pod *items;
 	size_t n;
+	size_t adopted; /* in this turn: they will be among the items of the next */
 };
 
 /**

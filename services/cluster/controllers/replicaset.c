@@ -77,6 +77,7 @@ static void write_status(struct turn *t, const struct counts *c, int64_t wanted)
 		add_count(doc, status, "fullyLabeledReplicas", c->labeled, false) &&
 		add_count(doc, status, "readyReplicas", c->ready, false) &&
 		add_count(doc, status, "availableReplicas", c->available, false) &&
+		add_count(doc, status, "terminatingReplicas", c->terminating, false) &&
 		add_count(doc, status, "observedGeneration", t->object->generation, true) &&
 		add_conditions(doc, status, t, c->replicas == wanted))
 		turn_set(t, t->object, "status", "status", status);
@@ -165,7 +166,8 @@ static void sync_replicas(struct turn *t, struct selector *selector)
 
 	struct counts c = count(t, &pods, min_ready_s);
 
-	if (!t->object->deleted && c.replicas < wanted)
+	/* what was adopted is counted in the next turn, which its change brings; making pods can wait for that */
+	if (!t->object->deleted && c.replicas < wanted && !pods.adopted)
 		make_pods(t, wanted - c.replicas, c.replicas);
 	else if (!t->object->deleted && c.replicas > wanted)
 		end_pods(t, &pods, c.replicas - wanted);

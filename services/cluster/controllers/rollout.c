@@ -165,7 +165,7 @@ static void step_recreate(struct rollout *r)
 		if ((ssize_t)i == r->current)
 			continue;
 		r->sets[i].target = 0;
-		left |= r->sets[i].replicas > 0 || r->sets[i].actual > 0;
+		left |= rollout_has_pods(&r->sets[i]);
 	}
 	if (r->current >= 0 && !left)
 		r->sets[r->current].target = r->replicas;

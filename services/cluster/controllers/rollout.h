@@ -17,12 +17,19 @@ struct rollout_set {
 	int64_t replicas; /* spec.replicas */
 	int64_t actual;	  /* status.replicas */
 	int64_t ready, available;
+	int64_t terminating; /* on their way out, and in no other number */
 	int64_t desired,
 		max; /* what the annotations say the Deployment wanted when this was last scaled; -1: absent */
 	int64_t created_s;
 	int64_t target; /* out: what replicas should become */
 	bool shared;	/* rollout_scale()'s own: has had its part */
 };
+
+/* Recreate waits for all of them: wanted, there, or ending. */
+static inline bool rollout_has_pods(const struct rollout_set *s)
+{
+	return s->replicas > 0 || s->actual > 0 || s->terminating > 0;
+}
 
 struct rollout {
 	int64_t replicas;		    /* of the Deployment */

@@ -53,6 +53,7 @@ static void test_steps(void **state)
 		{"scales down", 4, 1, 1, false, {{0}, {10, 10, 10, 10}}, {0, 4}},
 		{"recreate: the old ones first", 3, 0, 0, true, {{3, 3, 3, 3}, {0}}, {0, 0}},
 		{"recreate: while they end", 3, 0, 0, true, {{0, 1, 0, 0}, {0}}, {0, 0}},
+		{"recreate: until they have ended", 3, 0, 0, true, {{.terminating = 1}, {0}}, {0, 0}},
 		{"recreate: then the new ones", 3, 0, 0, true, {{0}, {0}}, {0, 3}},
 	};
 
