@@ -93,23 +93,23 @@ def test_names_and_isolation(net_node):
 def test_dual_stack(net_node):
     """IPv6 beside IPv4: addresses, names, a published port over both, and the network as the API shows it."""
     docker = net_node.docker
-    docker("network", "create", "--ipv6", "--subnet", "10.98.0.0/24", "--subnet", "2001:db8:98::/64", "dual")
+    docker("network", "create", "--ipv6", "--subnet", "10.198.0.0/24", "--subnet", "2001:db8:98::/64", "dual")
     try:
         docker("run", "-d", "--name", "six", "--network", "dual", "--ip6", "2001:db8:98::77", "-p", "8086:80", "wherry/hello", "sh",
                "-c", SERVER)  # fmt: skip
         shown = docker("inspect", "-f", '{{with index .NetworkSettings.Networks "dual"}}{{.GlobalIPv6Address}}/{{.GlobalIPv6PrefixLen}} '
                        "{{.IPv6Gateway}} {{.IPAddress}}{{end}}", "six").stdout.split()  # fmt: skip
-        assert shown == ["2001:db8:98::77/64", "2001:db8:98::1", "10.98.0.2"]
+        assert shown == ["2001:db8:98::77/64", "2001:db8:98::1", "10.198.0.2"]
         assert docker("port", "six").stdout.splitlines() == ["80/tcp -> 0.0.0.0:8086", "80/tcp -> [::]:8086"]
         assert eventually(lambda: "served" in net_node.ssh("nc -w 3 ::1 8086 </dev/null", check=False).stdout)
         assert "served" in net_node.ssh("nc -w 3 127.0.0.1 8086 </dev/null")
         looked = docker("run", "--rm", "--network", "dual", "wherry/hello", "nslookup", "six").stdout
-        assert "2001:db8:98::77" in looked and "10.98.0.2" in looked
+        assert "2001:db8:98::77" in looked and "10.198.0.2" in looked
         done = docker("run", "--rm", "--network", "dual", "wherry/hello", "nc", "-w", "3", "2001:db8:98::77", "80")
         assert "served" in done.stdout
         network = json.loads(docker("network", "inspect", "dual").stdout)[0]
         assert network["EnableIPv4"] and network["EnableIPv6"]
-        assert [c["Subnet"] for c in network["IPAM"]["Config"]] == ["10.98.0.0/24", "2001:db8:98::/64"]
+        assert [c["Subnet"] for c in network["IPAM"]["Config"]] == ["10.198.0.0/24", "2001:db8:98::/64"]
         assert [m["IPv6Address"] for m in network["Containers"].values()] == ["2001:db8:98::77/64"]
     finally:
         docker("rm", "-f", "six", check=False)
