@@ -201,7 +201,8 @@ struct status *meta_generation(struct attempt *a, yyjson_mut_val *old)
 	yyjson_mut_val *key, *val;
 	bool same = true;
 
-	if (!(a->kind->flags & SCHEMA_GENERATION))
+	/* where a pod runs is not what was asked for */
+	if (!(a->kind->flags & SCHEMA_GENERATION) || !strcmp(a->subresource, "binding"))
 		return NULL;
 	if (a->kind->flags & SCHEMA_CUSTOM) {
 		yyjson_mut_obj_foreach(a->root, i, max, key, val)
