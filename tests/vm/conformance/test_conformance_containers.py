@@ -308,7 +308,8 @@ def test_a_pods_status_and_generation(cluster, ns):
     path = f"/api/v1/namespaces/{ns}/pods/p"
     cluster.ask("PATCH", path + "/status", {"status": {"message": "patched", "reason": "E2E"}}, kind="application/merge-patch+json")
     assert pod(cluster, ns)["metadata"]["generation"] == 1
-    cluster.ask("PATCH", path, {"spec": {"tolerations": [{"key": "k", "operator": "Exists"}]}}, kind="application/strategic-merge-patch+json")
+    more = [{"op": "add", "path": "/spec/tolerations/-", "value": {"key": "k", "operator": "Exists"}}]
+    cluster.ask("PATCH", path, more, kind="application/json-patch+json")
     assert pod(cluster, ns)["metadata"]["generation"] == 2
     assert eventually(lambda: pod(cluster, ns)["status"].get("observedGeneration") == 2, timeout=30)
 
