@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -29,12 +28,10 @@
 #include "lib/initctl.h"
 #include "lib/json.h"
 #include "lib/kube.h"
+#include "lib/kube_names.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/own_address.h"
-
-#define CLUSTER_DNS    "10.96.0.10"
-#define CLUSTER_DOMAIN "cluster.local"
 
 enum { CONFIG_MAX = 4 << 20, API_PORT = 6443, RENEW_MS = 3600 * 1000, RENEW_AFTER_S = 30 * 24 * 3600 };
 
@@ -189,17 +186,6 @@ static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 	loop_quit(l, 0);
 }
 
-/* Watches, probes and logs are connections. */
-static void raise_limits(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return;
-	r.rlim_cur = r.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &r);
-}
-
 static int make_dir(const char *path)
 {
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? log_errno(errno, "agent dir=%s", path) : 0;
@@ -210,8 +196,8 @@ int agent_main(int argc, char **argv)
 	static struct agent a = {.data_dir = "/data/agent",
 		.run_dir = "/run/agent",
 		.credentials = "/run/cluster/node",
-		.cluster_dns = CLUSTER_DNS,
-		.cluster_domain = CLUSTER_DOMAIN};
+		.cluster_dns = KUBE_DNS_ADDRESS,
+		.cluster_domain = KUBE_CLUSTER_DOMAIN};
 	struct options o = {.config_path = "/run/config/config.json",
 		.engine_socket = "/run/docker.sock",
 		.network_socket = NETWORK_SOCKET,
@@ -224,7 +210,7 @@ int agent_main(int argc, char **argv)
 	if (err)
 		return err < 0 ? 0 : err;
 	umask(022);
-	raise_limits();
+	loop_raise_nofile(); /* watches, probes and logs are connections */
 	if (gethostname(a.node_name, sizeof(a.node_name) - 1))
 		snprintf(a.node_name, sizeof(a.node_name), "localhost");
 	own_address(a.node_ip);

@@ -115,24 +115,17 @@ static void remember(struct events *e, const struct event *v)
 
 /* ---- telling */
 
-static void time_text(char out[32], time_t at)
-{
-	struct tm tm;
-
-	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
-}
-
 static yyjson_mut_doc *body_of(struct events *e, const struct event *v)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL, *meta, *involved, *source;
-	char now[32];
+	char now[KUBE_TIME_MAX];
 	uint64_t random = 0;
 
 	if (!root)
 		return doc;
 	yyjson_mut_doc_set_root(doc, root);
-	time_text(now, v->at);
+	kube_time(now, v->at);
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint64_t)loop_now_ms(e->a->loop);
 	snprintf(e->making, sizeof(e->making), "%.253s.%016llx", v->name, (unsigned long long)random);
@@ -167,9 +160,9 @@ static yyjson_mut_doc *count_of(const struct made *m, const struct event *v)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
-	char now[32];
+	char now[KUBE_TIME_MAX];
 
-	time_text(now, v->at);
+	kube_time(now, v->at);
 	yyjson_mut_doc_set_root(doc, root);
 	if (root && yyjson_mut_obj_add_int(doc, root, "count", m->count + 1) &&
 		yyjson_mut_obj_add_strcpy(doc, root, "lastTimestamp", now))

@@ -65,16 +65,8 @@ static void later(struct node *n, int64_t ms)
 
 static void keep(yyjson_doc **to, yyjson_val *root)
 {
-	yyjson_mut_doc *copy = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *value = copy ? yyjson_val_mut_copy(copy, root) : NULL;
-	yyjson_doc *doc = NULL;
+	yyjson_doc *doc = kube_copy(root);
 
-	if (value) {
-		yyjson_mut_obj_remove_key(yyjson_mut_obj_get(value, "metadata"), "managedFields");
-		yyjson_mut_doc_set_root(copy, value);
-		doc = yyjson_mut_doc_imut_copy(copy, NULL);
-	}
-	yyjson_mut_doc_free(copy);
 	if (!doc)
 		return;
 	yyjson_doc_free(*to);
@@ -189,11 +181,9 @@ static bool add_condition(const struct node *n, yyjson_mut_doc *doc, yyjson_mut_
 	yyjson_val *before = condition_there(n, type);
 	bool same = yyjson_equals_str(yyjson_obj_get(before, "status"), status ? "True" : "False");
 	yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list);
-	char now[40];
-	time_t t = time(NULL);
-	struct tm tm;
+	char now[KUBE_TIME_MAX];
 
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	kube_time(now, time(NULL));
 	return o && yyjson_mut_obj_add_str(doc, o, "type", type) &&
 	       yyjson_mut_obj_add_str(doc, o, "status", status ? "True" : "False") &&
 	       yyjson_mut_obj_add_strcpy(doc, o, "lastHeartbeatTime", now) &&

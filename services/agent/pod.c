@@ -18,6 +18,7 @@
 #include "agent/sources.h"
 #include "agent/volumes.h"
 #include "lib/json.h"
+#include "lib/kube.h"
 #include "lib/log.h"
 
 enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 10000 };
@@ -97,21 +98,6 @@ static int read_containers(struct pod *p, yyjson_val *spec)
 	return 0;
 }
 
-static yyjson_doc *copy_of(yyjson_val *object)
-{
-	yyjson_mut_doc *copy = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *root = copy ? yyjson_val_mut_copy(copy, object) : NULL;
-	yyjson_doc *doc = NULL;
-
-	if (root) {
-		yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), "managedFields");
-		yyjson_mut_doc_set_root(copy, root);
-		doc = yyjson_mut_doc_imut_copy(copy, NULL);
-	}
-	yyjson_mut_doc_free(copy);
-	return doc;
-}
-
 static bool is_final(yyjson_val *root)
 {
 	const char *phase = json_str(json_obj(root, "status"), "phase") ?: "";
@@ -121,7 +107,7 @@ static bool is_final(yyjson_val *root)
 
 int pod_set(struct pod *p, yyjson_val *object)
 {
-	yyjson_doc *doc = copy_of(object);
+	yyjson_doc *doc = kube_copy(object);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
 	if (!doc || read_containers(p, json_obj(root, "spec")) < 0) {
@@ -160,13 +146,11 @@ static void take_addresses(struct pod *p)
 static void set_started(struct pod *p)
 {
 	const char *before = json_text(json_obj(p->root, "status"), "startTime");
-	time_t now = time(NULL);
-	struct tm tm;
 
 	if (before)
 		snprintf(p->started, sizeof(p->started), "%s", before);
 	else
-		strftime(p->started, sizeof(p->started), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+		kube_time(p->started, time(NULL));
 }
 
 /* How often each was restarted is known to the API, too, when the engine has lost its containers. */

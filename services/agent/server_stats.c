@@ -20,6 +20,7 @@
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
+#include "lib/kube.h"
 
 enum { BASE_LEAST_MS = 900, BASE_NEW_MS = 10 * 1000, BASE_OLD_MS = 120 * 1000, PROC_MAX = 1 << 20 };
 #define NS_PER_S 1000000000LL
@@ -133,7 +134,7 @@ struct writer {
 	yyjson_mut_doc *doc;
 	const struct server_stats *st;
 	int64_t passed_ns; /* since the earlier look */
-	char time[40];
+	char time[KUBE_TIME_MAX];
 };
 
 static void put_cpu(struct writer *w, yyjson_mut_val *obj, const char *id, int64_t ns)
@@ -214,13 +215,9 @@ static void put_fs(struct writer *w, yyjson_mut_val *obj, const char *path)
 
 static void put_time(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key, int64_t seconds)
 {
-	char text[40];
-	time_t t = (time_t)seconds;
-	struct tm tm;
+	char text[KUBE_TIME_MAX];
 
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	yyjson_mut_obj_add_strcpy(doc, obj, key, text);
+	yyjson_mut_obj_add_strcpy(doc, obj, key, kube_time(text, seconds));
 }
 
 static void put_node(struct writer *w, yyjson_mut_val *root, const struct agent *a)
@@ -286,15 +283,12 @@ static char *summary(struct server *s, yyjson_val *root, size_t *len)
 	struct writer w = {
 		.doc = doc, .st = s->stats, .passed_ns = s->stats->at_ns ? clock_ns() - s->stats->at_ns : 0};
 	yyjson_mut_val *all = doc ? yyjson_mut_obj(doc) : NULL, *pods;
-	time_t now = time(NULL);
-	struct tm tm;
 	yyjson_val *each;
 	size_t i, n;
 
 	if (!all)
 		return NULL;
-	gmtime_r(&now, &tm);
-	strftime(w.time, sizeof(w.time), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	kube_time(w.time, time(NULL));
 	yyjson_mut_doc_set_root(doc, all);
 	put_node(&w, all, s->a);
 	pods = yyjson_mut_obj_add_arr(doc, all, "pods");

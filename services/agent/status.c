@@ -12,6 +12,7 @@
 #include "agent/pod.h"
 #include "agent/status_int.h"
 #include "lib/json.h"
+#include "lib/kube.h"
 
 /* ---- phase */
 
@@ -116,11 +117,9 @@ static void put(struct writer *w, const char *type, bool status, const char *rea
 	bool same = yyjson_equals_str(yyjson_obj_get(before, "status"), status ? "True" : "False");
 	const char *since = same ? json_text(before, "lastTransitionTime") : NULL;
 	yyjson_mut_val *o = yyjson_mut_arr_add_obj(w->doc, w->list);
-	char now[40];
-	time_t t = time(NULL);
-	struct tm tm;
+	char now[KUBE_TIME_MAX];
 
-	strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	kube_time(now, time(NULL));
 	w->failed |= !o || !yyjson_mut_obj_add_strcpy(w->doc, o, "type", type) ||
 		     !yyjson_mut_obj_add_str(w->doc, o, "status", status ? "True" : "False") ||
 		     !yyjson_mut_obj_add_strcpy(w->doc, o, "lastTransitionTime", since ?: now) ||

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -316,17 +315,6 @@ static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 	loop_quit(l, 0);
 }
 
-/* Each watch is a connection. */
-static void raise_limits(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return;
-	r.rlim_cur = r.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &r);
-}
-
 int cluster_main(int argc, char **argv)
 {
 	struct cluster c = {.data_dir = "/data/cluster",
@@ -339,7 +327,7 @@ int cluster_main(int argc, char **argv)
 	if (err)
 		return err < 0 ? 0 : err;
 	umask(022);
-	raise_limits();
+	loop_raise_nofile(); /* each watch is a connection */
 	if (gethostname(c.hostname, sizeof(c.hostname) - 1))
 		snprintf(c.hostname, sizeof(c.hostname), "localhost");
 	own_address(c.address);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -296,17 +295,6 @@ static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
 		loop_quit(l, 0);
 }
 
-/* Each running container holds half a dozen descriptors. */
-static void raise_limits(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return;
-	r.rlim_cur = r.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &r);
-}
-
 int engine_main(int argc, char **argv)
 {
 	struct engine e = {
@@ -326,7 +314,7 @@ int engine_main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	raise_limits();
+	loop_raise_nofile(); /* each running container holds half a dozen */
 	err = loop_new(&e.loop);
 	if (err)
 		return 1;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/http_client.h"
 #include "lib/kube_int.h"
@@ -50,4 +51,29 @@ void kube_free(struct kube *k)
 struct http_client *kube_http(struct kube *k)
 {
 	return k->http;
+}
+
+yyjson_doc *kube_copy(yyjson_val *object)
+{
+	yyjson_mut_doc *copy = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = copy ? yyjson_val_mut_copy(copy, object) : NULL;
+	yyjson_doc *doc = NULL;
+
+	if (root) {
+		yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), "managedFields");
+		yyjson_mut_doc_set_root(copy, root);
+		doc = yyjson_mut_doc_imut_copy(copy, NULL);
+	}
+	yyjson_mut_doc_free(copy);
+	return doc;
+}
+
+const char *kube_time(char out[KUBE_TIME_MAX], int64_t at_s)
+{
+	time_t t = (time_t)at_s;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(out, KUBE_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		*out = '\0';
+	return out;
 }

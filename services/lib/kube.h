@@ -34,6 +34,13 @@ struct http_client *kube_http(struct kube *k);
 #define KUBE_MERGE_PATCH     "application/merge-patch+json"
 #define KUBE_STRATEGIC_PATCH "application/strategic-merge-patch+json"
 
+/* An object to keep, without the managed fields, which are the server's business; the caller's to free. NULL: no memory. */
+must_check yyjson_doc *kube_copy(yyjson_val *object);
+
+enum { KUBE_TIME_MAX = 32 };
+/* metav1.Time: RFC 3339, UTC, in seconds. Returns @out. */
+const char *kube_time(char out[KUBE_TIME_MAX], int64_t at_s);
+
 enum kube_change { KUBE_ADDED, KUBE_MODIFIED, KUBE_DELETED };
 
 struct kube_reflector_events {

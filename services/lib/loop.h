@@ -76,4 +76,7 @@ void loop_defer_del(struct loop_task *t); /* idempotent */
 must_check int loop_signals(struct loop *l, const sigset_t *set,
 	void (*fn)(struct loop *l, const siginfo_t *si, void *arg), void *arg);
 
+/* As many descriptors as the process may have. What it starts has as many. */
+void loop_raise_nofile(void);
+
 #endif
