@@ -4,6 +4,7 @@
 import json
 import threading
 
+from support.cluster import Cluster
 from support.node import eventually
 
 WEB = """
