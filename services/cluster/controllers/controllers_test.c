@@ -144,19 +144,13 @@ static void test_orphans_are_adopted(void **state)
 	assert_int_equal(registry_count(r, kind("v1", "Pod")), 4);
 }
 
-static bool first_slice(const struct object *o, void *arg)
-{
-	*(const struct object **)arg = o;
-	return false;
-}
-
 static bool slice_has(const void *arg)
 {
 	const struct object *o = NULL;
 	yyjson_doc *doc;
 	bool yes;
 
-	registry_each(r, kind("discovery.k8s.io/v1", "EndpointSlice"), "default", first_slice, &o);
+	registry_each(r, kind("discovery.k8s.io/v1", "EndpointSlice"), "default", first_of, &o);
 	if (!o || registry_count(r, kind("discovery.k8s.io/v1", "EndpointSlice")) != 1)
 		return false;
 	doc = object_doc(o);

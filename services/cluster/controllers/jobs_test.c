@@ -108,6 +108,37 @@ static void test_suspends_and_shrinks(void **state)
 	assert_false(says((const char *const[]){"batch/v1", "Job", "sum", "FailureTarget"}));
 }
 
+static size_t made;
+
+static void count_made(
+	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
+{
+	made += type == EVENT_ADDED;
+}
+
+/* No other is made in its place: that one would be superfluous, and it is left to chance which of them ends. */
+static void test_adopts(void **state)
+{
+	struct informer watch = {.kind = kind("v1", "Pod"), .event = count_made};
+	const struct object *one = NULL;
+	char name[300];
+
+	made = 0;
+	registry_inform(r, &watch);
+	add_node("a", "4");
+	job("sum", "run", "\"parallelism\":2");
+	until("two run", has_active, &(int64_t){2});
+	registry_each(r, kind("v1", "Pod"), "default", first_of, &one);
+	snprintf(name, sizeof(name), "%s", one->name);
+	edit("v1", "Pod", "default", name, lose_owner, NULL);
+	until("it is adopted", pod_is_controlled, name);
+	/* a turn more, by which all writes of the one before are seen */
+	edit("batch/v1", "Job", "default", "sum", set_parallelism, &(int){1});
+	until("one runs", has_active, &(int64_t){1});
+	registry_uninform(&watch);
+	assert_int_equal(made, 2);
+}
+
 static void test_indexed(void **state)
 {
 	size_t seen = 0;
@@ -324,6 +355,7 @@ int main(void)
 		STORY(test_fails),
 		STORY(test_deadline),
 		STORY(test_suspends_and_shrinks),
+		STORY(test_adopts),
 		STORY(test_indexed),
 		STORY(test_index_fails_alone),
 		STORY(test_failure_policy),

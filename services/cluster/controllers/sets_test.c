@@ -250,6 +250,23 @@ static void test_chosen_nodes(void **state)
 	until("one", daemons_are, &(int){1});
 }
 
+/* The one that stands on the node already is taken, not doubled. */
+static void test_a_daemon_is_adopted(void **state)
+{
+	const struct object *one = NULL;
+	char name[300];
+
+	add_node("a", "4");
+	daemonset("", "");
+	until("one", daemons_are, &(int){1});
+	registry_each(r, kind("v1", "Pod"), "default", first_of, &one);
+	snprintf(name, sizeof(name), "%s", one->name);
+	edit("v1", "Pod", "default", name, lose_owner, NULL);
+	until("it is adopted", pod_is_controlled, name);
+	assert_int_equal(count_of("v1", "Pod", NULL, NULL), 1);
+	until("one again", daemons_are, &(int){1});
+}
+
 static size_t fewest_ready, most_there;
 
 static void watch_daemons(
@@ -303,6 +320,7 @@ int main(void)
 		STORY(test_on_delete),
 		STORY(test_one_on_each_node),
 		STORY(test_chosen_nodes),
+		STORY(test_a_daemon_is_adopted),
 		STORY(test_daemons_are_replaced),
 		STORY(test_daemons_surge),
 	};

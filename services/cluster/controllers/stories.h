@@ -144,6 +144,26 @@ story_part void until(const char *what, bool (*so)(const void *arg), const void 
 	loop_timer_del(&again);
 }
 
+/* For registry_each(): the first, into *arg. */
+story_part bool first_of(const struct object *o, void *arg)
+{
+	*(const struct object **)arg = o;
+	return false;
+}
+
+story_part void lose_owner(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), "ownerReferences");
+}
+
+story_part bool pod_is_controlled(const void *name)
+{
+	const struct object *pod = get("v1", "Pod", "default", name);
+
+	assert_non_null(pod);
+	return object_controller(pod);
+}
+
 /* ---- nodes that run what is bound to them */
 
 static struct informer kubelet;
