@@ -5,10 +5,6 @@
  * registers the node, and follows its pods. It may be killed at any moment: pods run on, and the next one finds them.
  */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +19,6 @@
 #include "agent/server.h"
 #include "agent/services.h"
 #include "applets.h"
-#include "lib/file.h"
 #include "lib/http_client.h"
 #include "lib/initctl.h"
 #include "lib/json.h"
@@ -32,8 +27,9 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/own_address.h"
+#include "lib/service.h"
 
-enum { CONFIG_MAX = 4 << 20, API_PORT = 6443, RENEW_MS = 3600 * 1000, RENEW_AFTER_S = 30 * 24 * 3600 };
+enum { API_PORT = 6443, RENEW_MS = 3600 * 1000, RENEW_AFTER_S = 30 * 24 * 3600 };
 
 struct options {
 	const char *config_path, *engine_socket, *network_socket, *host;
@@ -49,67 +45,10 @@ static const char help[] =
 	"  --port N           and its port (6443)\n"
 	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n";
 
-static int parse(struct agent *a, struct options *o, int argc, char **argv)
-{
-	enum { DATA = 256, RUN, CREDENTIALS, HOST, PORT, CONFIG, HELP };
-	static const struct option options[] = {
-		{"data", required_argument, NULL, DATA},
-		{"run", required_argument, NULL, RUN},
-		{"credentials", required_argument, NULL, CREDENTIALS},
-		{"host", required_argument, NULL, HOST},
-		{"port", required_argument, NULL, PORT},
-		{"config", required_argument, NULL, CONFIG},
-		{"help", no_argument, NULL, HELP},
-		{0},
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case DATA:
-			a->data_dir = optarg;
-			break;
-		case RUN:
-			a->run_dir = optarg;
-			break;
-		case CREDENTIALS:
-			a->credentials = optarg;
-			break;
-		case HOST:
-			o->host = optarg;
-			break;
-		case PORT:
-			o->port = atoi(optarg);
-			break;
-		case CONFIG:
-			o->config_path = optarg;
-			break;
-		case HELP:
-			fputs(help, stdout);
-			return -1;
-		default:
-			fputs(help, stderr);
-			return 2;
-		}
-	}
-	if (optind == argc && o->port > 0 && o->port < 65536)
-		return 0;
-	fputs(help, stderr);
-	return 2;
-}
-
 static bool enabled(const struct options *o)
 {
-	cleanup(freep) char *text = NULL;
-	cleanup(json_docp) yyjson_doc *doc = NULL;
-	size_t len;
-	int err = file_read(AT_FDCWD, o->config_path, CONFIG_MAX, &text, &len);
+	cleanup(json_docp) yyjson_doc *doc = service_config(o->config_path);
 
-	if (err) {
-		log_errno(-err, "agent file=%s msg=\"going on without\"", o->config_path);
-		return true;
-	}
-	doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
 	return !yyjson_is_false(yyjson_obj_get(json_obj(yyjson_doc_get_root(doc), "cluster"), "enabled"));
 }
 
@@ -181,16 +120,6 @@ static void on_renewal(struct loop_timer *t)
 		log_error("agent op=renew msg=\"out of memory\"");
 }
 
-static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
-{
-	loop_quit(l, 0);
-}
-
-static int make_dir(const char *path)
-{
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? log_errno(errno, "agent dir=%s", path) : 0;
-}
-
 int agent_main(int argc, char **argv)
 {
 	static struct agent a = {.data_dir = "/data/agent",
@@ -204,30 +133,30 @@ int agent_main(int argc, char **argv)
 		.host = "127.0.0.1",
 		.port = API_PORT};
 	struct renewal renewal = {.a = &a};
-	sigset_t set;
-	int err = parse(&a, &o, argc, argv);
+	const struct service_option options[] = {
+		{.name = "data", .text = &a.data_dir},
+		{.name = "run", .text = &a.run_dir},
+		{.name = "credentials", .text = &a.credentials},
+		{.name = "host", .text = &o.host},
+		{.name = "port", .port = &o.port},
+		{.name = "config", .text = &o.config_path},
+		{0},
+	};
+	int err = service_options(options, help, argc, argv);
 
-	if (err)
-		return err < 0 ? 0 : err;
-	umask(022);
-	loop_raise_nofile(); /* watches, probes and logs are connections */
+	if (err >= 0)
+		return err;
 	if (gethostname(a.node_name, sizeof(a.node_name) - 1))
 		snprintf(a.node_name, sizeof(a.node_name), "localhost");
 	own_address(a.node_ip);
 	a.memory_bytes = node_memory();
-	err = loop_new(&a.loop);
-	if (err)
-		return 1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	err = loop_signals(a.loop, &set, on_signal, NULL);
+	err = service_loop(&a.loop);
 	if (!err && !enabled(&o)) {
 		log_info("agent msg=\"no cluster on this node by its machine configuration\"");
 	} else if (!err) {
-		err = make_dir(a.data_dir);
+		err = service_dir(a.data_dir);
 		if (!err)
-			err = make_dir(a.run_dir);
+			err = service_dir(a.run_dir);
 		renewal.made = made_at(&a);
 		if (!err)
 			err = start(&a, &o);

@@ -8,13 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "applets.h"
 #include "cluster/access/access.h"
@@ -31,9 +28,10 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/own_address.h"
+#include "lib/service.h"
 #include "lib/tls.h"
 
-enum { CONFIG_MAX = 4 << 20, CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
+enum { CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
 
 struct cluster {
 	const char *data_dir, *run_dir, *config_path;
@@ -63,65 +61,6 @@ static const char help[] = "cluster [--data DIR] [--run DIR] [--port N] [--confi
 			   "  --port N       where the API is served (6443)\n"
 			   "  --config FILE  the rendered machine configuration (/run/config/config.json)\n"
 			   "  --memory       keep nothing\n";
-
-static int parse(struct cluster *c, int argc, char **argv)
-{
-	enum { DATA = 256, RUN, PORT_, CONFIG, MEMORY, HELP };
-	static const struct option options[] = {
-		{"data", required_argument, NULL, DATA},
-		{"run", required_argument, NULL, RUN},
-		{"port", required_argument, NULL, PORT_},
-		{"config", required_argument, NULL, CONFIG},
-		{"memory", no_argument, NULL, MEMORY},
-		{"help", no_argument, NULL, HELP},
-		{0},
-	};
-	int o;
-
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case DATA:
-			c->data_dir = optarg;
-			break;
-		case RUN:
-			c->run_dir = optarg;
-			break;
-		case PORT_:
-			c->port = atoi(optarg);
-			break;
-		case CONFIG:
-			c->config_path = optarg;
-			break;
-		case MEMORY:
-			c->memory = true;
-			break;
-		case HELP:
-			fputs(help, stdout);
-			return -1;
-		default:
-			fputs(help, stderr);
-			return 2;
-		}
-	}
-	if (optind == argc && c->port > 0 && c->port < 65536)
-		return 0;
-	fputs(help, stderr);
-	return 2;
-}
-
-static void read_config(struct cluster *c)
-{
-	cleanup(freep) char *text = NULL;
-	size_t len;
-	int err = file_read(AT_FDCWD, c->config_path, CONFIG_MAX, &text, &len);
-
-	if (!err) {
-		c->config = yyjson_read(text, len, YYJSON_READ_NOFLAG);
-		err = c->config ? 0 : -EINVAL;
-	}
-	if (err)
-		log_errno(-err, "cluster file=%s msg=\"going on without\"", c->config_path);
-}
 
 static yyjson_val *section(const struct cluster *c)
 {
@@ -210,11 +149,6 @@ static int listen_on(int port)
 	return fd;
 }
 
-static int make_dir(const char *path)
-{
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? log_errno(errno, "cluster dir=%s", path) : 0;
-}
-
 static int open_all(struct cluster *c)
 {
 	struct registry_options registry = {.loop = c->loop,
@@ -223,7 +157,7 @@ static int open_all(struct cluster *c)
 	struct access_options access;
 	struct api_options api;
 	cleanup(freep) char *why = NULL;
-	int err = make_dir(c->data_dir);
+	int err = service_dir(c->data_dir);
 
 	if (!err)
 		err = open_authority(c);
@@ -310,39 +244,35 @@ static void close_all(struct cluster *c)
 	free(c->ca_pem);
 }
 
-static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
-{
-	loop_quit(l, 0);
-}
-
 int cluster_main(int argc, char **argv)
 {
 	struct cluster c = {.data_dir = "/data/cluster",
 		.run_dir = "/run/cluster",
 		.config_path = "/run/config/config.json",
 		.port = PORT};
-	sigset_t set;
-	int err = parse(&c, argc, argv);
+	const struct service_option options[] = {
+		{.name = "data", .text = &c.data_dir},
+		{.name = "run", .text = &c.run_dir},
+		{.name = "port", .port = &c.port},
+		{.name = "config", .text = &c.config_path},
+		{.name = "memory", .flag = &c.memory},
+		{0},
+	};
+	int err = service_options(options, help, argc, argv);
 
-	if (err)
-		return err < 0 ? 0 : err;
-	umask(022);
-	loop_raise_nofile(); /* each watch is a connection */
+	if (err >= 0)
+		return err;
 	if (gethostname(c.hostname, sizeof(c.hostname) - 1))
 		snprintf(c.hostname, sizeof(c.hostname), "localhost");
 	own_address(c.address);
-	err = loop_new(&c.loop);
+	err = service_loop(&c.loop);
 	if (err)
-		return 1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	err = loop_signals(c.loop, &set, on_signal, NULL);
-	read_config(&c);
-	if (!err && section(&c) && yyjson_is_false(yyjson_obj_get(section(&c), "enabled"))) {
+		return log_errno(-err, "cluster op=loop"), 1;
+	c.config = service_config(c.config_path);
+	if (section(&c) && yyjson_is_false(yyjson_obj_get(section(&c), "enabled"))) {
 		log_info("cluster msg=\"not enabled by the machine configuration\"");
 		initctl_ready();
-	} else if (!err) {
+	} else {
 		err = open_all(&c);
 		if (!err)
 			err = start(&c);

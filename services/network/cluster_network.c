@@ -7,9 +7,7 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +20,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/privilege.h"
+#include "lib/service.h"
 #include "network/catalog.h"
 #include "network/cluster_dns.h"
 #include "network/host.h"
@@ -33,9 +32,8 @@
 enum { LOOK_MS = 2000, HOSTNAME_MAX = 64 };
 
 struct cluster_network {
-	const char *socket, *credentials, *api_address;
+	const char *node, *socket, *credentials, *api_address;
 	int api_port;
-	char node[HOSTNAME_MAX + 1];
 	struct loop *loop;
 	struct http_server *http;
 	struct podnet *pods;
@@ -121,51 +119,6 @@ static const char help[] =
 	"  --api ADDRESS      of the Kubernetes API (127.0.0.1)\n"
 	"  --port N           its port (6443)\n";
 
-static int parse(struct cluster_network *c, int argc, char **argv)
-{
-	enum { NODE = 256, SOCKET, CREDENTIALS, API, PORT, HELP };
-	static const struct option options[] = {
-		{"node", required_argument, NULL, NODE},
-		{"socket", required_argument, NULL, SOCKET},
-		{"credentials", required_argument, NULL, CREDENTIALS},
-		{"api", required_argument, NULL, API},
-		{"port", required_argument, NULL, PORT},
-		{"help", no_argument, NULL, HELP},
-		{0},
-	};
-	int o;
-
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case NODE:
-			snprintf(c->node, sizeof(c->node), "%s", optarg);
-			break;
-		case SOCKET:
-			c->socket = optarg;
-			break;
-		case CREDENTIALS:
-			c->credentials = optarg;
-			break;
-		case API:
-			c->api_address = optarg;
-			break;
-		case PORT:
-			c->api_port = atoi(optarg);
-			break;
-		case HELP:
-			fputs(help, stdout);
-			return -1;
-		default:
-			fputs(help, stderr);
-			return 2;
-		}
-	}
-	if (optind == argc && *c->node && c->api_port > 0 && c->api_port < 65536)
-		return 0;
-	fputs(help, stderr);
-	return 2;
-}
-
 /* Devices, rules and a low port; other namespaces are entered. Files are reached as their owner. */
 static int give_up_privileges(void)
 {
@@ -173,11 +126,6 @@ static int give_up_privileges(void)
 		PRIVILEGE(CAP_NET_ADMIN) | PRIVILEGE(CAP_NET_BIND_SERVICE) | PRIVILEGE(CAP_SYS_ADMIN));
 
 	return r < 0 ? log_errno(-r, "op=drop-capabilities") : 0;
-}
-
-static void on_signal(struct loop *l, const siginfo_t *si, void *arg)
-{
-	loop_quit(l, 0);
 }
 
 static int serve_names(struct cluster_network *c)
@@ -200,14 +148,8 @@ static int start(struct cluster_network *c)
 	const struct podnet_options pods = {.cluster_range = KUBE_POD_CIDR};
 	const struct service_rules_options services = {
 		.loop = c->loop, .service_range = KUBE_SERVICE_CIDR, .dns_address = KUBE_DNS_ADDRESS};
-	sigset_t set;
 	int r = give_up_privileges();
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (!r)
-		r = loop_signals(c->loop, &set, on_signal, NULL);
 	if (!r)
 		r = podnet_open(&c->pods, &pods);
 	if (!r)
@@ -247,14 +189,25 @@ int cluster_network_main(int argc, char **argv)
 		.credentials = "/run/cluster/network",
 		.api_address = "127.0.0.1",
 		.api_port = 6443};
-	int r;
+	const struct service_option options[] = {
+		{.name = "node", .text = &c.node},
+		{.name = "socket", .text = &c.socket},
+		{.name = "credentials", .text = &c.credentials},
+		{.name = "api", .text = &c.api_address},
+		{.name = "port", .port = &c.api_port},
+		{0},
+	};
+	char hostname[HOSTNAME_MAX + 1] = "";
+	int r = service_options(options, help, argc, argv);
 
-	if (gethostname(c.node, HOSTNAME_MAX) < 0)
-		snprintf(c.node, sizeof(c.node), "localhost");
-	r = parse(&c, argc, argv);
-	if (r)
-		return r < 0 ? 0 : r;
-	r = loop_new(&c.loop);
+	if (r >= 0)
+		return r;
+	if (!c.node) {
+		if (gethostname(hostname, HOSTNAME_MAX) < 0)
+			snprintf(hostname, sizeof(hostname), "localhost");
+		c.node = hostname;
+	}
+	r = service_loop(&c.loop);
 	if (r < 0)
 		return log_errno(-r, "op=loop"), 1;
 	r = start(&c);
