@@ -93,9 +93,12 @@ $(C)/gen/kinds.o: $(GENERATED)
 	@mkdir -p $(@D)
 	gcc $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
+# A linker takes the first of two that have one name, and says nothing.
 $(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o
 	@rm -f $@
 	ar rcsD $@ $^
+	@twice=$$(nm -g --defined-only $@ | awk '$$2 ~ /[TDRB]/ && $$3 !~ /^__/ {print $$3}' | sort | uniq -d); \
+	[ -z "$$twice" ] || { rm $@; echo "$@: defined in more than one file:" $$twice >&2; exit 1; }
 
 $(C)/%_test: $(C)/%_test.o $(C)/parts.a
 	gcc $(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
