@@ -418,7 +418,7 @@ static void turn(struct loop_task *t)
 	}
 	check_deadline(p);
 	p->finished |= pod_is_over(p);
-	if (pods_tell(p))
+	if (pod_tell(p))
 		return;
 	if (p->finished)
 		pod_wind_down(p);

@@ -110,11 +110,12 @@ struct pod {
 	bool gone;	  /* from the API: nobody is told of it any more */
 	bool finished;	  /* its phase is final: nothing of it is started again */
 	char end_reason[40],
-		end_message[300];  /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
-	int64_t end_deadline_ms;   /* of its grace; 0: not begun */
-	char started[40];	   /* when the agent first saw it, RFC 3339 */
-	char error[600];	   /* why it does not go on; "" */
-	char *told, *told_version; /* owned: the last patch of its status, and what version it made */
+		end_message[300]; /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
+	int64_t end_deadline_ms;  /* of its grace; 0: not begun */
+	char started[40];	  /* when the agent first saw it, RFC 3339 */
+	char error[600];	  /* why it does not go on; "" */
+	char *told,
+		*told_version; /* owned: the last patch of its status; the version it was for, then made */
 	unsigned failures;
 	int64_t not_before_ms; /* after something failed; 0 */
 	struct loop_task task;
@@ -215,9 +216,18 @@ must_check char *pod_hosts(const struct pod *p);
 struct pod *pods_find(const struct agent *a, const char *ns, const char *name); /* NULL: none */
 struct pod *pods_find_uid(const struct agent *a, const char *uid);
 struct pod *pods_first(const struct agent *a); /* then by next */
-/* Tells the API of the pod's status, if it has changed. true: a request is under way, and the pod is busy. */
-bool pods_tell(struct pod *p);
 /* Nothing of it is left: it is freed. */
 void pods_forget(struct pod *p);
+
+/* ---- pod_tell.c: the API is told */
+
+/*
+ * Tells the API of the pod's status, if it has changed. true: a request is under way, and the pod is busy. What is told holds for
+ * the version of the object that it was made from: when somebody else has written since, the newer object is taken first.
+ */
+bool pod_tell(struct pod *p);
+const char *pod_version(yyjson_val *object); /* metadata.resourceVersion; NULL: none */
+/* Versions of one object are numbers that grow. */
+bool pod_is_older(yyjson_val *object, yyjson_val *than);
 
 #endif

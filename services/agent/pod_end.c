@@ -272,7 +272,7 @@ static void take_apart(struct pod *p)
 		stop_sandbox(p);
 		return;
 	}
-	if (pods_tell(p))
+	if (pod_tell(p))
 		return; /* how its containers ended, before they are gone */
 	if (p->sandbox == SANDBOX_NOT_READY) {
 		snprintf(target, sizeof(target), "/wherry/v1/pods/%s?force=1", p->uid);
@@ -303,5 +303,5 @@ void pod_terminate(struct pod *p)
 		take_apart(p);
 		return;
 	}
-	(void)pods_tell(p);
+	(void)pod_tell(p);
 }

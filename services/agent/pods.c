@@ -12,7 +12,6 @@
 #include "agent/node.h"
 #include "agent/pod.h"
 #include "agent/pods.h"
-#include "agent/status_int.h"
 #include "agent/volumes.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
@@ -94,17 +93,6 @@ static struct pod *add(struct pods *s, yyjson_val *object)
 
 /* ---- what the API wants */
 
-static const char *version_of(yyjson_val *object)
-{
-	return json_str(json_obj(object, "metadata"), "resourceVersion");
-}
-
-/* Versions of one object are numbers that grow. */
-static bool is_older(yyjson_val *object, yyjson_val *than)
-{
-	return strtoull(version_of(object) ?: "", NULL, 10) < strtoull(version_of(than) ?: "", NULL, 10);
-}
-
 static void on_change(enum kube_change change, yyjson_val *object, void *arg)
 {
 	struct pods *s = arg;
@@ -118,7 +106,7 @@ static void on_change(enum kube_change change, yyjson_val *object, void *arg)
 	}
 	if (!p)
 		(void)add(s, object);
-	else if (is_older(object, p->root))
+	else if (pod_is_older(object, p->root))
 		return; /* an answer to this agent was faster than the watch */
 	else if (pod_set(p, object) < 0)
 		log_error("pod=%s/%s msg=\"out of memory\"", p->ns, p->name);
@@ -290,75 +278,6 @@ static void follow(struct pods *s)
 	snprintf(target, sizeof(target), "/events?filters=%s", filters ? filters : "");
 	if (!filters || http_call_start(NULL, s->agent->engine, &rq, &events, s) < 0)
 		again(s);
-}
-
-/* ---- telling the API */
-
-static void set_text(char **to, const char *text)
-{
-	free(*to);
-	*to = text ? strdup(text) : NULL;
-}
-
-static void on_told(int status, const char *why, yyjson_val *root, void *arg)
-{
-	struct pod *p = arg;
-
-	p->busy = false;
-	if (status == 200) {
-		set_text(&p->told_version, version_of(root));
-		if (pod_set(p, root) < 0)
-			pod_retry(p, "out of memory");
-	} else if (status == 404 || status == 409) {
-		/* It is gone, or it is another: the watch says so soon. */
-		log_info("pod=%s/%s op=status error=\"%s\"", p->ns, p->name, why ? why : "");
-	} else {
-		set_text(&p->told, NULL);
-		pod_retry(p, why ? why : "the API does not answer");
-	}
-	pod_wake(p);
-}
-
-/* Somebody else wrote the object since: what it says now is compared again. */
-static bool already(struct pod *p, const char *text)
-{
-	const char *version = version_of(p->root);
-
-	return p->told && !strcmp(p->told, text) &&
-	       (!p->told_version || !version || !strcmp(p->told_version, version));
-}
-
-bool pods_tell(struct pod *p)
-{
-	yyjson_mut_doc *doc;
-	cleanup(freep) char *text = NULL;
-	char target[700];
-	struct json_request rq = {.method = "PATCH", .target = target, .content_type = KUBE_STRATEGIC_PATCH};
-
-	if (p->gone)
-		return false;
-	doc = pod_status(p);
-	text = doc ? yyjson_mut_write(doc, 0, NULL) : NULL;
-	if (!text) {
-		yyjson_mut_doc_free(doc);
-		pod_retry(p, "out of memory");
-		return true;
-	}
-	if (status_is_told(yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "status"),
-		    json_obj(p->root, "status")) ||
-		already(p, text)) {
-		yyjson_mut_doc_free(doc);
-		return false;
-	}
-	snprintf(target, sizeof(target), "/api/v1/namespaces/%s/pods/%s/status", p->ns, p->name);
-	rq.doc = doc;
-	p->busy = !json_call(NULL, p->agent->api, &rq, on_told, p);
-	yyjson_mut_doc_free(doc);
-	if (p->busy)
-		set_text(&p->told, text);
-	else
-		pod_retry(p, "out of memory");
-	return true;
 }
 
 /* ---- life */

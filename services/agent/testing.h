@@ -39,7 +39,7 @@ static inline struct pod *testing_pod(const char *spec, const char *status)
 		assert_int_equal(services_new(&testing_agent.services, NULL), 0);
 	assert_true(
 		asprintf(&text,
-			"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u1\",\"generation\":3,\"labels\":"
+			"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web\",\"uid\":\"u1\",\"resourceVersion\":\"7\",\"generation\":3,\"labels\":"
 			"{\"app\":\"web\",\"tier\":\"front\"}},\"spec\":{%s},\"status\":{%s}}",
 			spec, status) > 0);
 	doc = testing_doc(text);
