@@ -99,16 +99,18 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Two workers run the tests (`make test`): those that share a node, or anything else of a module, stay on one. Those of the two
-    shared nodes come first: they are the longest."""
+    """Several workers run the tests (`make test`): those that share a node, or anything else of a module, stay on one. Those of the
+    shared nodes come first: they are the longest; and those of conformance have a cluster of their own beside the others'."""
     for item in items:
         found = [defs[-1] for defs in item._fixtureinfo.name2fixturedefs.values()]
         shared = sorted(d.argname for d in found if d.scope != "function" and d.func.__module__ in ("conftest", item.module.__name__))
         nodes = [name for name in ("shared_node", "cluster_node") if name in shared]
         group = nodes[0] if nodes else item.module.__name__ if shared != ["session_dir"] and shared else ""
+        if group == "cluster_node" and item.path.parent.name == "conformance":
+            group = "conformance"
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
-        item.order = {"cluster_node": 0, "shared_node": 1}.get(group, 2)
+        item.order = {"cluster_node": 0, "conformance": 1, "shared_node": 2}.get(group, 3)
     items.sort(key=lambda item: item.order)
 
 
