@@ -59,10 +59,8 @@ def shared_node(session_dir, tmp_path_factory):
 @pytest.fixture
 def node(shared_node):
     """The shared node, with a leak check around the test."""
-    before = leaks.snapshot(shared_node)
-    yield shared_node
-    left = eventually(lambda: not leaks.difference(before, leaks.snapshot(shared_node)), timeout=10)
-    assert left, f"left behind: {leaks.difference(before, leaks.snapshot(shared_node))}"
+    with leaks.checked(shared_node):
+        yield shared_node
 
 
 @pytest.fixture(scope="session")

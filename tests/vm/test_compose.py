@@ -81,10 +81,9 @@ def compose(host, tmp_path):
     (tmp_path / "compose.yaml").write_text(FILE.format(ref=host.ref))
     made = Compose(host, tmp_path)
     made("pull", "-q")
-    before = leaks.snapshot(host)
-    yield made
-    made("--profile", "tools", "down", "-v", "--remove-orphans", "-t", "1")
-    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(host)), 20), leaks.difference(before, leaks.snapshot(host))
+    with leaks.checked(host):
+        yield made
+        made("--profile", "tools", "down", "-v", "--remove-orphans", "-t", "1")
     assert "boat" not in host.docker("network", "ls", "--format", "{{.Name}}").stdout + host.docker("volume", "ls", "-q").stdout
 
 

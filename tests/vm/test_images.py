@@ -38,10 +38,9 @@ def machine(registry, tmp_path_factory, session_dir):
 
 @pytest.fixture
 def node(machine):
-    before = leaks.snapshot(machine)
-    yield machine
-    machine.docker("system", "prune", "-af", check=False)
-    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(machine)), 10), leaks.difference(before, leaks.snapshot(machine))
+    with leaks.checked(machine):
+        yield machine
+        machine.docker("system", "prune", "-af", check=False)
 
 
 HELLO = "wherry/hello"

@@ -63,9 +63,8 @@ def puller(registry, liar, tmp_path_factory, session_dir):
 
 @pytest.fixture
 def node(puller):
-    before = leaks.snapshot(puller)
-    yield puller
-    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(puller)), 10), leaks.difference(before, leaks.snapshot(puller))
+    with leaks.checked(puller):
+        yield puller
 
 
 def small(*members, how="gzip", **more):

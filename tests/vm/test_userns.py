@@ -32,9 +32,8 @@ def machine(session_dir, tmp_path_factory):
 
 @pytest.fixture
 def node(machine):
-    before = leaks.snapshot(machine)
-    yield machine
-    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(machine)), 20), leaks.difference(before, leaks.snapshot(machine))
+    with leaks.checked(machine):
+        yield machine
 
 
 def pid_of(node, name):

@@ -35,9 +35,8 @@ def host(session_dir, tmp_path_factory):
 
 @pytest.fixture
 def node(host):
-    before = leaks.snapshot(host)
-    yield host
-    assert eventually(lambda: not leaks.difference(before, leaks.snapshot(host)), 20), leaks.difference(before, leaks.snapshot(host))
+    with leaks.checked(host):
+        yield host
 
 
 def run(node, *words, check=True):

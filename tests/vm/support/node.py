@@ -81,9 +81,13 @@ class Node:
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
                 "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1", *command]  # fmt: skip
 
-    def ssh(self, command, check=True, timeout=60, input=None):
-        """A shell command on the node, as an operator with a key would run it."""
-        done = subprocess.run(self.ssh_words(command), capture_output=True, text=True, timeout=timeout, check=False, input=input)
+    def ssh(self, command, check=True, timeout=60, input=None, kept=False):
+        """A shell command on the node, as an operator with a key would run it. `kept`: over a connection that stays, for those who
+        ask often and of a node that does not boot meanwhile."""
+        words = self.ssh_words(command)
+        if kept:
+            words[1:1] = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.state}/ssh/kept", "-o", "ControlPersist=600"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, input=input)
         if check:
             assert done.returncode == 0, f"ssh {command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout if check else done
