@@ -18,6 +18,7 @@
 #include "agent/agent_volumes.h"
 #include "agent/beneath.h"
 #include "agent/payload.h"
+#include "agent/volumes_int.h"
 #include "lib/file.h"
 #include "lib/tree.h"
 
@@ -210,6 +211,32 @@ static void test_beneath(void **state)
 	close_top(dir);
 }
 
+static void test_sub_paths(void **state)
+{
+	static const struct {
+		const char *path, *why;
+	} cases[] = {
+		{"a", NULL},
+		{"a//b/", NULL},
+		{"..a/b..", NULL},
+		{"..`uname`", NULL}, /* a name like any other: nothing is run */
+		{"/tmp", "error SubPath `/tmp` must not be an absolute path"},
+		{"..", "unable to provision SubPath `..`: must not contain '..'"},
+		{"a/../b", "unable to provision SubPath `a/../b`: must not contain '..'"},
+	};
+	char why[400], longest[300];
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		assert_int_equal(volume_sub_path_ok(cases[i].path, why, sizeof(why)), !cases[i].why);
+		if (cases[i].why)
+			assert_string_equal(why, cases[i].why);
+	}
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	assert_false(volume_sub_path_ok(longest, why, sizeof(why)));
+	assert_non_null(strstr(why, "too long"));
+}
+
 static void test_mount_points(void **state)
 {
 	char line[] = "36 35 98:0 /mnt1 /data/a\\040b\\134c rw,noatime master:1 - ext3 /dev/root rw";
@@ -229,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_beneath),
+		cmocka_unit_test(test_sub_paths),
 		cmocka_unit_test(test_mount_points),
 	};
 

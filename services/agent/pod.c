@@ -262,6 +262,27 @@ void pod_retry(struct pod *p, const char *why)
 	pod_wake_at(p, p->not_before_ms);
 }
 
+bool pod_say_failure(struct pod *p, const char *why, int64_t now_ms)
+{
+	if (strncmp(p->error, why, sizeof(p->error) - 1) != 0)
+		p->say_ms = 0;
+	else if (now_ms < p->said_ms + p->say_ms)
+		return false;
+	p->said_ms = now_ms;
+	p->say_ms = p->say_ms ? 2 * p->say_ms : POD_SAY_MIN_MS;
+	if (p->say_ms > POD_SAY_MAX_MS)
+		p->say_ms = POD_SAY_MAX_MS;
+	return true;
+}
+
+/* The event, then another try later. */
+static void fail_later(struct pod *p, const char *reason, const char *what, const char *why)
+{
+	if (pod_say_failure(p, why, loop_now_ms(p->agent->loop)))
+		agent_event(p->agent, p->root, true, reason, "%s%s", what, why);
+	pod_retry(p, why);
+}
+
 void pod_went_on(struct pod *p)
 {
 	p->failures = 0;
@@ -274,9 +295,7 @@ void pod_went_on(struct pod *p)
 static void on_sandbox(struct pod *p, struct pod_container *c, int status, const char *why, yyjson_val *root)
 {
 	if (why && status != 409) {
-		agent_event(p->agent, p->root, true, "FailedCreatePodSandBox",
-			"Failed to create pod sandbox: %s", why);
-		pod_retry(p, why);
+		fail_later(p, "FailedCreatePodSandBox", "Failed to create pod sandbox: ", why);
 		return;
 	}
 	pod_went_on(p);
@@ -334,9 +353,7 @@ static void on_network(struct pod *p, const char *why)
 {
 	p->busy = false;
 	if (why) {
-		agent_event(p->agent, p->root, true, "FailedCreatePodSandBox",
-			"Failed to set up the network of the pod: %s", why);
-		pod_retry(p, why);
+		fail_later(p, "FailedCreatePodSandBox", "Failed to set up the network of the pod: ", why);
 	} else if (!p->deleting) {
 		write_hosts(p);
 	}
@@ -376,8 +393,7 @@ static bool prepare(struct pod *p)
 	case VOLUMES_FAILED:
 		break;
 	}
-	agent_event(p->agent, p->root, true, "FailedMount", "%s", volumes_error(p));
-	pod_retry(p, volumes_error(p));
+	fail_later(p, "FailedMount", "", volumes_error(p));
 	return false;
 }
 

@@ -27,6 +27,8 @@ enum {
 	POD_BACKOFF_MAX_MS = 300000,
 	POD_BACKOFF_RESET_MS = 600000,
 	POD_MESSAGE_MAX = 4096, /* bytes of a termination message */
+	POD_SAY_MIN_MS = 500,	/* between events of one failure, doubling */
+	POD_SAY_MAX_MS = 122000,
 };
 
 /* What the agent labels a container with, beside the engine's labels for the pod. */
@@ -114,6 +116,7 @@ struct pod {
 	int64_t end_deadline_ms;  /* of its grace; 0: not begun */
 	char started[40];	  /* when the agent first saw it, RFC 3339 */
 	char error[600];	  /* why it does not go on; "" */
+	int64_t said_ms, say_ms;  /* when an event said so last, and how long the next one waits */
 	char *told,
 		*told_version; /* owned: the last patch of its status; the version it was for, then made */
 	unsigned failures;
@@ -141,6 +144,11 @@ void pod_stale(struct pod *p);
 /* Something did not work: it has another turn later, each time later. */
 void pod_retry(struct pod *p, const char *why);
 void pod_went_on(struct pod *p); /* it works again */
+/*
+ * Is @why, for which it is tried again, worth an event at @now_ms? What is new is; what stays the same ever more seldom, although
+ * it is tried at a quicker pace.
+ */
+bool pod_say_failure(struct pod *p, const char *why, int64_t now_ms);
 /* It ends here, Failed: "Evicted", "DeadlineExceeded". Once. */
 void pod_fail(struct pod *p, const char *reason, const char *message);
 

@@ -20,15 +20,27 @@
 
 enum { PLACES_MAX = 4096 };
 
-static bool sub_path_ok(const char *path)
+static bool refuse(const char *path, const char *reason, char *why, size_t size)
 {
-	if (*path == '/' || strlen(path) > PAYLOAD_PATH_MAX)
+	snprintf(why, size, "unable to provision SubPath `%.200s`: %s", path, reason);
+	return false;
+}
+
+bool volume_sub_path_ok(const char *path, char *why, size_t size)
+{
+	if (*path == '/') {
+		snprintf(why, size, "error SubPath `%.200s` must not be an absolute path", path);
 		return false;
+	}
+	if (strlen(path) > PAYLOAD_PATH_MAX)
+		return refuse(path, "it is too long", why, size);
 	for (const char *p = path; *p; p += strspn(p, "/")) {
 		size_t n = strcspn(p, "/");
 
-		if (n > 255 || (n == 2 && p[0] == '.' && p[1] == '.'))
-			return false;
+		if (n > 255)
+			return refuse(path, "a name in it is too long", why, size);
+		if (n == 2 && p[0] == '.' && p[1] == '.')
+			return refuse(path, "must not contain '..'", why, size);
 		p += n;
 	}
 	return true;
@@ -97,10 +109,8 @@ int volumes_path(const struct pod *p, const char *volume, const char *sub_path, 
 		snprintf(path, size, "%s", v->path);
 		return 0;
 	}
-	if (!sub_path_ok(sub_path)) {
-		snprintf(why, why_size, "subPath \"%s\" is no path below volume \"%s\"", sub_path, volume);
+	if (!volume_sub_path_ok(sub_path, why, why_size))
 		return -EINVAL;
-	}
 	root = open(v->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		r = -errno;

@@ -73,4 +73,7 @@ must_check int volume_work_start(
 	struct volume_work **out, struct loop *l, const char *const argv[], volume_worked *fn, void *arg);
 void volume_work_cancel(struct volume_work *w); /* kills it; accepts NULL */
 
+/* Is @path, perhaps out of an expansion, one below a volume? false: @why says what is wrong, in the kubelet's words. */
+bool volume_sub_path_ok(const char *path, char *why, size_t size);
+
 #endif

@@ -325,6 +325,18 @@ def test_an_ephemeral_container(cluster, ns):
     assert eventually(lambda: "polo" in cluster.kubectl("-n", ns, "logs", "p", "-c", "debug", check=False).stdout, timeout=30)
 
 
+@pytest.mark.conformance(SIG + "Variable Expansion should fail substituting values in a volume subpath with backticks")
+@pytest.mark.conformance(SIG + "Variable Expansion should fail substituting values in a volume subpath with absolute path")
+def test_subpaths_that_are_refused(cluster, ns):
+    for name, value in (("backticks", ".."), ("absolute", "/tmp")):
+        create(cluster, ns, name, volumes=[{"name": "v", "emptyDir": {}}], containers=[sh("sleep 1000", **env(("A", value)), volumeMounts=[
+            {"name": "v", "mountPath": "/v", "subPathExpr": "$(A)"}])])  # fmt: skip
+    for name in ("backticks", "absolute"):
+        waits = lambda name=name: pod(cluster, ns, name)["status"].get("containerStatuses", [{}])[0].get("state", {}).get("waiting", {})  # noqa: E731
+        assert eventually(lambda waits=waits: waits().get("reason") == "CreateContainerConfigError", timeout=60), waits()
+        assert pod(cluster, ns, name)["status"]["phase"] == "Pending"
+
+
 # ---- probes and hooks
 
 
