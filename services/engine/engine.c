@@ -204,11 +204,13 @@ static int netns_of(const char *id, void *arg)
 	return container_net_ns(c);
 }
 
-static bool known(struct engine *e, const char *id)
+/* Only a container between its start and the end of its release has anything in init's store. */
+static bool holds(struct engine *e, const char *id)
 {
 	struct container *c;
 
-	return !container_find(e, id, &c) && !strcmp(c->id, id);
+	return !container_find(e, id, &c) && !strcmp(c->id, id) &&
+	       (container_is_up(c) || c->state == CONTAINER_STARTING || c->state == CONTAINER_EXITING);
 }
 
 static int open_networks(struct engine *e)
@@ -261,7 +263,7 @@ int engine_open(struct engine *e)
 	execs_settle(e);
 	lifecycle_autostart(e);
 	pods_recover(e);
-	supervisor_sweep(e, known);
+	supervisor_sweep(e, holds);
 	/* Each of them is on disk now, durably. */
 	if (e->booted && unlink(LAST_EXITS_PATH) < 0 && errno != ENOENT)
 		log_errno(errno, "op=last-exits path=%s", LAST_EXITS_PATH);

@@ -221,7 +221,7 @@ static void start_failed(struct container *c)
 	l->start_failed = true;
 	if (c->output)
 		output_end(c->output);
-	stdio_free(take(c->io), true);
+	stdio_free(take(c->io));
 	life_enter(c, CONTAINER_EXITING, 0);
 	start_free(take(l->start));
 	start_release(&l->start, c);
@@ -251,7 +251,7 @@ static void ended(struct container *c)
 	fault_point("exit-acked");
 	if (c->output)
 		output_end(c->output);
-	stdio_free(take(c->io), true);
+	stdio_free(take(c->io));
 	if (c->oom_killed)
 		events_container(c, "oom", NULL);
 	snprintf(code, sizeof(code), "%d", c->exit_code);

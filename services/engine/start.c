@@ -339,7 +339,7 @@ static int prepare(struct start *s, char **msg)
 	if (!err)
 		err = spec_write(c, s->netns >= 0 ? NETNS_FD : -1, s->userns >= 0 ? USERNS_FD : -1, msg);
 	if (!err) {
-		stdio_free(take(c->io), true);
+		stdio_free(take(c->io));
 		err = stdio_new(&c->io, c);
 		if (err)
 			*msg = text_make("cannot make the container's streams: %s", strerror(-err));
@@ -502,6 +502,8 @@ static void release_rest(struct container *c)
 
 	container_cgroup_remove(c);
 	container_net_down(c);
+	/* Whichever engine stored them: one that died between the exit and this never comes back for them. */
+	stdio_forget(c);
 	volumes_unmount(c);
 	if (root)
 		umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -84,7 +84,7 @@ int stdio_new(struct stdio **out, struct container *c)
 			err = make_pipe(&s->out[1], &s->child[2], true, owner);
 	}
 	if (err) {
-		stdio_free(s, false);
+		stdio_free(s);
 		return log_errno(-err, "container=%.12s op=stdio", c->id);
 	}
 	/* The pipes are the container's as far as permissions go: it may reopen /dev/stdout whatever its user
@@ -156,7 +156,7 @@ int stdio_restore(struct stdio **out, struct container *c)
 			s->in = -1; /* it was closed already */
 	}
 	if (n < 2) {
-		stdio_free(s, false);
+		stdio_free(s);
 		return n < 0 ? (int)n : -ENOENT;
 	}
 	*out = s;
@@ -250,15 +250,17 @@ void stdio_drain(struct stdio *s)
 	pump(s, 1, 1 << 20);
 }
 
-void stdio_free(struct stdio *s, bool drop)
+void stdio_forget(struct container *c)
+{
+	supervisor_drop(c->e, "container", c->id, c->tty ? "tty" : "out");
+	if (c->open_stdin && !c->tty)
+		supervisor_drop(c->e, "container", c->id, "in");
+}
+
+void stdio_free(struct stdio *s)
 {
 	if (!s)
 		return;
-	if (drop) {
-		supervisor_drop(s->c->e, "container", s->c->id, s->c->tty ? "tty" : "out");
-		if (s->in >= 0)
-			supervisor_drop(s->c->e, "container", s->c->id, "in");
-	}
 	loop_io_del(&s->io_in);
 	loop_io_del(&s->io_out[0]);
 	loop_io_del(&s->io_out[1]);

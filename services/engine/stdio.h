@@ -36,8 +36,10 @@ must_check int stdio_restore(struct stdio **out, struct container *c);
 must_check int stdio_run(struct stdio *s);
 /* The container has ended: moves what is left, now. */
 void stdio_drain(struct stdio *s);
-/* Closes; what is in the store goes with @drop. */
-void stdio_free(struct stdio *s, bool drop);
+/* Closes; what is in the store stays there. */
+void stdio_free(struct stdio *s);
+/* Drops what is in the store, also what an earlier engine has put there. */
+void stdio_forget(struct container *c);
 
 /*
  * Input from a client, taken whole; -EAGAIN when more than STDIN_QUEUE_MAX is queued already

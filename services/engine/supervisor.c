@@ -191,7 +191,7 @@ void supervisor_drop(struct engine *e, const char *kind, const char *id, const c
 		log_errno(-err, "op=store-drop name=%s", name);
 }
 
-void supervisor_sweep(struct engine *e, bool (*known)(struct engine *e, const char *id))
+void supervisor_sweep(struct engine *e, bool (*holds)(struct engine *e, const char *id))
 {
 	cleanup(freep) char *names = NULL;
 	int err = initctl_store_list(e->sup->fd, "container/", &names);
@@ -206,7 +206,7 @@ void supervisor_sweep(struct engine *e, bool (*known)(struct engine *e, const ch
 		if (strlen(n) < 10 + 64 || n[10 + 64] != '/')
 			continue;
 		snprintf(id, sizeof(id), "%.64s", n + 10);
-		if (known(e, id))
+		if (holds(e, id))
 			continue;
 		err = initctl_store_drop(e->sup->fd, n);
 		if (err && err != -ENOENT)

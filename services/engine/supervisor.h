@@ -35,7 +35,7 @@ must_check int supervisor_put(
 must_check ssize_t supervisor_get(struct engine *e, const char *kind, const char *id, const char *what,
 	int *fds, size_t max); /* -ENOENT is not logged */
 void supervisor_drop(struct engine *e, const char *kind, const char *id, const char *what);
-/* Drops what is stored for containers that are not there any more. */
-void supervisor_sweep(struct engine *e, bool (*known)(struct engine *e, const char *id));
+/* Drops what is stored for containers that hold nothing (any more). */
+void supervisor_sweep(struct engine *e, bool (*holds)(struct engine *e, const char *id));
 
 #endif

@@ -45,12 +45,17 @@ def make_node(session_dir):
 
 
 @pytest.fixture(scope="session")
-def shared_node(session_dir, tmp_path_factory):
-    """Without a cluster: nobody but the test asks the engine for anything, so what is left is the test's own."""
-    nodes = _Nodes(session_dir)
-    config = tmp_path_factory.mktemp("shared") / "machine.yaml"
+def alone(tmp_path_factory):
+    """Words for a node without a cluster: nobody but the test asks its engine for anything, so what is left is the test's own."""
+    config = tmp_path_factory.mktemp("alone") / "machine.yaml"
     config.write_text("version: 1\ncluster:\n  enabled: false\n")
-    node = nodes(extra=["--config", str(config)])
+    return ["--config", str(config)]
+
+
+@pytest.fixture(scope="session")
+def shared_node(session_dir, alone):
+    nodes = _Nodes(session_dir)
+    node = nodes(extra=alone)
     node.boot()
     yield node
     nodes.end()

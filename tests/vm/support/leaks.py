@@ -17,7 +17,7 @@ KINDS = {
     "runtime state": "ls /run/runtime 2>/dev/null",
     "container directories": "ls /data/engine/containers 2>/dev/null",
     "stored descriptors": "wherryctl store | grep . || echo 'wherryctl store says nothing'",
-    "engine descriptors": "ls /proc/$(pidof -s engine)/fd | wc -l",
+    "engine descriptors": r"ls -l /proc/$(pidof -s engine)/fd 2>/dev/null | sed -n '/ -> /{s/.* -> //;s/\[[0-9]*\]//;p}'",
 }
 
 
