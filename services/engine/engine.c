@@ -29,6 +29,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "lib/json.h"
+#include "lib/kube_names.h"
 #include "lib/last_exits.h"
 #include "engine/lifecycle.h"
 #include "engine/network.h"
@@ -218,7 +219,13 @@ static int open_networks(struct engine *e)
 	cleanup(freep) char *dir = text_make("%s/networks", e->data_dir),
 			    *run = text_make("%s/networks", e->run_dir);
 	int err = dir && run ? networks_open(&e->networks, e->loop, dir, run) : -ENOMEM;
+	yyjson_val *cluster = json_obj(yyjson_doc_get_root(e->config), "cluster");
 
+	/* On this node they are translated, not routed: a network there would never be reached. */
+	if (!err && !yyjson_is_false(yyjson_obj_get(cluster, "enabled"))) {
+		networks_reserve(e->networks, KUBE_SERVICE_CIDR, "the cluster's services");
+		networks_reserve(e->networks, KUBE_POD_CIDR, "the cluster's pods");
+	}
 	return err ? err : networks_restore(e->networks, netns_of, e);
 }
 

@@ -31,6 +31,7 @@ enum {
 	NETWORK_ALIASES_MAX = 64,
 	NETWORK_DNS_MAX = 3,
 	NETWORK_POOLS_MAX = 16,
+	NETWORK_RESERVED_MAX = 4,
 	NETWORK_SYSCTLS_MAX = 32
 };
 
@@ -185,6 +186,10 @@ struct network_attach {
  * kernel this fails with -EOPNOTSUPP. Call networks_restore() next. Return: 0 or -errno, logged.
  */
 must_check int networks_open(struct networks **out, struct loop *loop, const char *dir, const char *run);
+
+/* From now on no new network has a subnet in @range ("10.0.0.0/8"), which is @whose ("the cluster's services"; borrowed). At
+ * most NETWORK_RESERVED_MAX; those that are there already stay. */
+void networks_reserve(struct networks *ns, const char *range, const char *whose);
 
 /* Closes descriptors and frees memory; devices and rules stay, they belong to running containers. Accepts
  * NULL. */

@@ -11,6 +11,12 @@
 
 struct network_resolver;
 
+/* A range that is somebody else's. */
+struct network_reserved {
+	struct ipaddr range;
+	const char *whose; /* borrowed */
+};
+
 struct networks {
 	struct loop *loop;		    /* borrowed */
 	int dir;			    /* owned; network files */
@@ -19,8 +25,10 @@ struct networks {
 	struct network_endpoint *endpoints; /* owned */
 	struct netlink route, filter;	    /* this node's namespace */
 	struct network_resolver *resolvers; /* owned; network_dns.c */
-	struct dns_asker *asker;	    /* owned; of nameservers */
-	const char *host_resolv;	    /* /run/resolv.conf; tests have their own */
+	struct network_reserved reserved[NETWORK_RESERVED_MAX];
+	size_t n_reserved;
+	struct dns_asker *asker; /* owned; of nameservers */
+	const char *host_resolv; /* /run/resolv.conf; tests have their own */
 	int (*netns)(
 		const char *container, void *arg); /* networks_restore() has the contract; NULL before it */
 	void *netns_arg;

@@ -36,12 +36,21 @@ bool network_pool_sound(const struct network_pool *p)
 					      network_contains(&p->subnet, &p->gateway)));
 }
 
-/* What this node is connected or routed to, and every other Docker network. */
+void networks_reserve(struct networks *ns, const char *range, const char *whose)
+{
+	struct network_reserved r = {.whose = whose};
+
+	if (ns->n_reserved == array_len(ns->reserved) || ipaddr_parse(range, &r.range) < 0)
+		abort();
+	ns->reserved[ns->n_reserved++] = r;
+}
+
+/* What this node is connected or routed to, every other Docker network, and what is reserved. */
 static int gather_used(struct networks *ns, const struct network *n, struct ipaddr **out, size_t *n_out)
 {
 	cleanup(freep) struct route *routes = NULL;
 	ssize_t n_routes = route_list(&ns->route, &routes);
-	size_t n_used = 0, most = NETWORK_POOLS_MAX;
+	size_t n_used = 0, most = NETWORK_POOLS_MAX + NETWORK_RESERVED_MAX;
 	struct ipaddr *used;
 
 	if (n_routes < 0)
@@ -56,6 +65,8 @@ static int gather_used(struct networks *ns, const struct network *n, struct ipad
 			used[n_used++] = w->pools[i].subnet;
 	for (size_t i = 0; i < n->n_pools; i++)
 		used[n_used++] = n->pools[i].subnet;
+	for (size_t i = 0; i < ns->n_reserved; i++)
+		used[n_used++] = ns->reserved[i].range;
 	for (ssize_t i = 0; i < n_routes; i++)
 		if (routes[i].dst.prefix)
 			used[n_used++] = routes[i].dst;
@@ -99,9 +110,16 @@ static int next_free(struct networks *ns, struct network *n, enum network_family
 static int check_overlap(
 	struct networks *ns, const struct network *n, const struct ipaddr *subnet, struct network_error *err)
 {
+	char text[IPADDR_TEXT_MAX];
+
 	for (size_t i = 0; i < n->n_pools; i++)
 		if (ipaddr_overlap(subnet, &n->pools[i].subnet))
 			return network_fail(err, -EINVAL, "network %s: two of its subnets overlap", n->name);
+	for (size_t i = 0; i < ns->n_reserved; i++)
+		if (ipaddr_overlap(subnet, &ns->reserved[i].range))
+			return network_fail(err, -EPERM,
+				"Pool overlaps with other one on this address space: %s is the range of %s",
+				ipaddr_format(&ns->reserved[i].range, true, text), ns->reserved[i].whose);
 	for (const struct network *w = ns->list; w; w = w->next)
 		for (size_t i = 0; i < w->n_pools; i++)
 			if (ipaddr_overlap(subnet, &w->pools[i].subnet))

@@ -58,6 +58,7 @@ static void test_defaults(void **state)
 
 static void test_create_delete(void **state)
 {
+	static const char *const reserved[] = {"10.71.5.0/24", "10.64.0.0/13", "10.0.0.0/8"};
 	const struct network_pair bad_option = {.key = (char[]){"com.example.x"}, .value = (char[]){"1"}};
 	struct network_config c = {.name = "web"};
 	struct network_pool_config pool = {};
@@ -81,6 +82,20 @@ static void test_create_delete(void **state)
 	pool.subnet = "172.18.5.0/24";
 	assert_int_equal(network_create(ns, &c, &m, &err), -EPERM);
 	assert_non_null(strstr(err.text, "Pool overlaps"));
+	networks_reserve(ns, "10.64.0.0/13", "somebody else");
+	for (size_t i = 0; i < array_len(reserved); i++) {
+		pool.subnet = reserved[i];
+		assert_int_equal(network_create(ns, &c, &m, &err), -EPERM);
+		assert_string_equal(err.text,
+			"Pool overlaps with other one on this address space: 10.64.0.0/13 is the range of somebody else");
+	}
+	/* What is chosen here keeps off it, too. */
+	networks_reserve(ns, "172.19.0.0/16", "another one");
+	c = (struct network_config){.name = "chosen"};
+	assert_int_equal(network_create(ns, &c, &m, &err), 0);
+	assert_true(is(&m->pools[0].subnet, "172.20.0.0/16"));
+	assert_int_equal(network_delete(ns, m, &err), 0);
+	c = (struct network_config){.name = "second", .pools = &pool, .n_pools = 1};
 	pool.subnet = "10.77.0.0/24";
 	pool.gateway = "10.77.0.254";
 	pool.ip_range = "10.77.0.128/25";

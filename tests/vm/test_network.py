@@ -65,12 +65,12 @@ def test_ephemeral_port(net_node):
 def test_names_and_isolation(net_node):
     docker = net_node.docker
     docker("network", "create", "front")
-    docker("network", "create", "--subnet", "10.99.0.0/24", "back")
+    docker("network", "create", "--subnet", "10.199.0.0/24", "back")
     try:
         docker("run", "-d", "--name", "db", "--network", "back", "--network-alias", "database", "wherry/hello", "sh", "-c", SERVER)
         docker("run", "-d", "--name", "stranger", "--network", "front", "wherry/hello", "sleep", "1000")
         address = docker("inspect", "-f", '{{(index .NetworkSettings.Networks "back").IPAddress}}', "db").stdout.strip()
-        assert address == "10.99.0.2"
+        assert address == "10.199.0.2"
         for name in ("db", "database", "db.back"):
             done = docker("run", "--rm", "--network", "back", "wherry/hello", "nc", "-w", "3", name, "80", check=False)
             assert "served" in done.stdout, (name, done)
@@ -150,11 +150,18 @@ def test_port_ranges(net_node):
         docker("rm", "-f", "r1", "r2", "r3", check=False)
 
 
+def test_the_clusters_addresses_are_its_own(net_node):
+    for subnet, said in (("10.97.0.0/24", "10.96.0.0/12 is the range of the cluster's services"),
+                         ("10.244.9.0/24", "10.244.0.0/16 is the range of the cluster's pods")):  # fmt: skip
+        refused = net_node.docker("network", "create", "--subnet", subnet, "clash", check=False)
+        assert refused.returncode == 1 and said in refused.stderr, refused.stderr
+
+
 def test_way_out(net_node):
     """gw-priority, names of interfaces, and settings of one."""
     docker = net_node.docker
-    docker("network", "create", "--subnet", "10.96.0.0/24", "west")
-    docker("network", "create", "--subnet", "10.97.0.0/24", "zone")
+    docker("network", "create", "--subnet", "10.196.0.0/24", "west")
+    docker("network", "create", "--subnet", "10.197.0.0/24", "zone")
     try:
         docker("run", "-d", "--name", "ww", "--network", "name=west,mac-address=02:00:00:00:00:07", "wherry/hello", "sleep", "1000")
         status, why = net_node.api("POST", "/networks/zone/connect", {"Container": "ww", "EndpointConfig": {
@@ -163,11 +170,11 @@ def test_way_out(net_node):
                 "com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1"}}})  # fmt: skip
         assert status == 200, why
         routes = docker("exec", "ww", "ip", "route").stdout
-        assert routes.splitlines()[0].startswith("default via 10.97.0.1 dev up0")
+        assert routes.splitlines()[0].startswith("default via 10.197.0.1 dev up0")
         assert "02:00:00:00:00:07" in docker("exec", "ww", "ip", "link", "show", "eth0").stdout
         assert docker("exec", "ww", "cat", "/proc/sys/net/ipv4/conf/up0/log_martians").stdout == "1\n"
         docker("network", "disconnect", "zone", "ww")
-        assert "default via 10.96.0.1 dev eth0" in docker("exec", "ww", "ip", "route").stdout
+        assert "default via 10.196.0.1 dev eth0" in docker("exec", "ww", "ip", "route").stdout
         refused = docker("network", "connect", "--driver-opt", "com.example=1", "zone", "ww", check=False)
         assert refused.returncode != 0 and "com.example" in refused.stderr
     finally:
