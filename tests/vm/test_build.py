@@ -241,6 +241,15 @@ def test_a_given_up_build_leaves_nothing(node, build, tmp_path):
     assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip(), 60)
 
 
+def test_a_dockerfile_from_elsewhere(node, tmp_path):
+    """The client then sends an archive without an end."""
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context/f").write_text("near\n")
+    (tmp_path / "far").write_text(f"FROM {BASE}\nCOPY . /d/\n")
+    node.docker("build", "-q", "-t", "elsewhere", "-f", tmp_path / "far", tmp_path / "context", env=CLASSIC)
+    assert run(node, "sh", "-c", "cat /d/f; ls -A /d", image="elsewhere") == "near\nf\n"
+
+
 def test_context_on_stdin(node):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:

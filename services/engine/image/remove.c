@@ -495,15 +495,12 @@ int image_store_remove(struct image_store *s, const char *text, bool force, cons
 	return r;
 }
 
-int image_store_prune(struct image_store *s, bool all, const struct image_users *users,
+/* One walk over all. What another was made from is there until that has gone, so the caller walks again while this removes. */
+static int prune_once(struct image_store *s, bool all, const struct image_users *users,
 	bool (*keep)(const struct image *img, void *arg), void *arg, struct image_removal *out)
 {
-	int r;
+	int r = 0;
 
-	memset(out, 0, sizeof(*out));
-	r = store_load(s);
-	if (r < 0)
-		return refuse(out, r, "images cannot be read: %s", strerror(-r));
 	for (size_t i = 0; i < s->n_images && r == 0; i++) {
 		struct img *img = s->images[i];
 		char container[65];
@@ -519,6 +516,23 @@ int image_store_prune(struct image_store *s, bool all, const struct image_users 
 			continue;
 		r = delete_chain(s, img, users, out);
 	}
+	return r;
+}
+
+int image_store_prune(struct image_store *s, bool all, const struct image_users *users,
+	bool (*keep)(const struct image *img, void *arg), void *arg, struct image_removal *out)
+{
+	size_t before;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = store_load(s);
+	if (r < 0)
+		return refuse(out, r, "images cannot be read: %s", strerror(-r));
+	do {
+		before = out->n;
+		r = prune_once(s, all, users, keep, arg, out);
+	} while (r == 0 && out->n > before);
 	if (r == 0 && out->n)
 		r = store_reload(s);
 	if (r == 0)

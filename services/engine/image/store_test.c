@@ -83,8 +83,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* An image as a pull leaves it. Layers are told apart by a letter. */
-static void put_image(struct fix *f, const char *layers, const char *name, char id[IMAGE_DIGEST_LEN + 1])
+/* An image as a pull leaves it, or, with @parent, a build. Layers are told apart by a letter; the more, the later. */
+static void put_child(struct fix *f, const char *layers, const char *name, const char *parent,
+	char id[IMAGE_DIGEST_LEN + 1])
 {
 	struct image_record_layer list[8];
 	struct image_record rec = {.layers = list};
@@ -96,6 +97,8 @@ static void put_image(struct fix *f, const char *layers, const char *name, char 
 		"{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2025-05-0%zuT00:00:00+01:00\",\"config\":{\"Env\":[\"%s\"]},"
 		"\"history\":[{\"created_by\":\"first\"},{\"created_by\":\"none\",\"empty_layer\":true},{\"created_by\":\"second\"}]}",
 		strlen(layers), layers);
+	if (parent)
+		strcpy(rec.parent, parent);
 	digest_of(config, strlen(config), rec.id);
 	assert_int_equal(image_blob_write(&d, rec.id, config, strlen(config)), 0);
 	for (; layers[rec.n_layers]; rec.n_layers++) {
@@ -116,6 +119,11 @@ static void put_image(struct fix *f, const char *layers, const char *name, char 
 	image_disk_close(&d);
 	store_pull_begin(f->s);
 	store_pull_end(f->s);
+}
+
+static void put_image(struct fix *f, const char *layers, const char *name, char id[IMAGE_DIGEST_LEN + 1])
+{
+	put_child(f, layers, name, NULL, id);
 }
 
 static size_t count(struct fix *f, const char *sub)
@@ -298,6 +306,22 @@ static void removes(void **state)
 	image_removal_fini(&gone);
 }
 
+/* Whatever is older: images of one second, or with times of their own, come in any order. */
+static void one_prune_is_enough(void **state)
+{
+	struct fix *f = *state;
+	struct image_removal gone;
+	char base[IMAGE_DIGEST_LEN + 1], id[IMAGE_DIGEST_LEN + 1];
+
+	put_image(f, "xyz", "docker.io/library/base:1", base);
+	put_child(f, "xy", "docker.io/library/made:1", base, id);
+	assert_int_equal(image_store_prune(f->s, true, NULL, NULL, NULL, &gone), 0);
+	assert_int_equal(gone.n, 4);
+	image_removal_fini(&gone);
+	assert_int_equal(count(f, "images/ids"), 0);
+	assert_int_equal(count(f, "layers"), 0);
+}
+
 static void opening_clears(void **state)
 {
 	struct fix *f = *state;
@@ -383,6 +407,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(builtin_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds, setup, teardown),
 		cmocka_unit_test_setup_teardown(removes, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_prune_is_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(opening_clears, setup, teardown),
 		cmocka_unit_test_setup_teardown(collecting_waits_for_pulls, setup, teardown),
 		cmocka_unit_test_setup_teardown(removes_trees, setup, teardown),

@@ -40,6 +40,7 @@ struct stream {
 	const struct unpack_limits *limits;
 	struct unpack_result *out;
 	int err;
+	bool ended;
 };
 
 static ssize_t next(struct stream *s, const void **buf)
@@ -51,6 +52,7 @@ static ssize_t next(struct stream *s, const void **buf)
 		snprintf(s->out->error, sizeof(s->out->error), "%s", inflate_error(s->in));
 		return s->err = (int)n;
 	}
+	s->ended = n == 0;
 	digest_update(&s->digest, *buf, (size_t)n);
 	in = inflate_bytes_in(s->in);
 	out = inflate_bytes_out(s->in);
@@ -125,10 +127,13 @@ static int write_at(int fd, const char *p, size_t len, off_t at)
 	return 0;
 }
 
-static int put_file(struct tree *t, struct archive *a, struct archive_entry *e, const char *path,
-	const struct unpack_limits *limits)
+/* 1: that was all, see below. */
+static int put_file(
+	struct stream *s, struct tree *t, struct archive *a, struct archive_entry *e, const char *path)
 {
+	const struct unpack_limits *limits = s->limits;
 	cleanup(closep) int fd = -1;
+	bool unpadded;
 	int64_t size = archive_entry_size(e), end = 0;
 	const void *buf;
 	size_t len;
@@ -149,12 +154,18 @@ static int put_file(struct tree *t, struct archive *a, struct archive_entry *e, 
 		end = at + (int64_t)len;
 		t->out->size_bytes += len;
 	}
-	if (size && r != ARCHIVE_EOF)
+	/*
+	 * An archive may end with the last byte of its last file, without what fills the block or marks the end: that is how
+	 * Docker's client sends a context whose Dockerfile is from elsewhere, and Go's archive/tar takes it.
+	 */
+	unpadded = size && r == ARCHIVE_FATAL && end == size && s->ended;
+	if (size && r != ARCHIVE_EOF && !unpadded)
 		return tree_refuse(t, -EBADMSG, "%s",
 			archive_error_string(a) ? archive_error_string(a) : "damaged archive");
 	if (end < size && ftruncate(fd, size) < 0)
 		return tree_refuse(t, -errno, "cannot set its size: %s", strerror(errno));
-	return tree_attrs(t, fd, e, true);
+	r = tree_attrs(t, fd, e, true);
+	return r < 0 ? r : unpadded;
 }
 
 static int check_xattrs(struct tree *t, struct archive_entry *e, size_t max)
@@ -174,9 +185,10 @@ static int check_xattrs(struct tree *t, struct archive_entry *e, size_t max)
 	return 0;
 }
 
-static int put_entry(
-	struct tree *t, struct archive *a, struct archive_entry *e, const struct unpack_limits *limits)
+/* 1: it was the last. */
+static int put_entry(struct stream *s, struct tree *t, struct archive *a, struct archive_entry *e)
 {
+	const struct unpack_limits *limits = s->limits;
 	const char *link = archive_entry_hardlink(e), *target = archive_entry_symlink(e), *base;
 	char path[PATH_MAX], link_path[PATH_MAX];
 	int r;
@@ -206,7 +218,7 @@ static int put_entry(
 		return tree_refuse(t, -EPERM, "the root is not a directory");
 	switch (archive_entry_filetype(e)) {
 	case AE_IFREG:
-		return put_file(t, a, e, path, limits);
+		return put_file(s, t, a, e, path);
 	case AE_IFDIR:
 		return tree_dir(t, path, e);
 	case AE_IFLNK:
@@ -273,12 +285,16 @@ static int walk(struct stream *s, struct tree *t)
 				(unsigned long long)s->limits->entries);
 			goto out;
 		}
-		r = put_entry(t, a, e, s->limits);
+		r = put_entry(s, t, a, e);
 		if (r < 0) {
 			if (s->err < 0)
 				r = s->err;
 			else
 				name_entry(s->out, archive_entry_pathname(e));
+			goto out;
+		}
+		if (r > 0) {
+			r = 0;
 			goto out;
 		}
 	}

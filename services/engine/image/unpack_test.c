@@ -499,6 +499,29 @@ static void damaged(void **state)
 	assert_non_null(strstr(f->result.error, "gzip"));
 }
 
+/* As Docker's client sends a context with a Dockerfile from elsewhere. */
+static void ends_with_its_last_byte(void **state)
+{
+	struct fix *f = *state;
+
+	for (size_t cut = 507; cut <= 508; cut++) {
+		f->tar.len = 0;
+		put(&f->tar, (struct member){.name = "first", .data = "one", .size = 3});
+		put(&f->tar, (struct member){.name = "last", .data = "hello", .size = 5});
+		f->tar.len -= cut;
+		if (cut > 507) {
+			assert_int_equal(run(f), -EBADMSG);
+			assert_non_null(strstr(f->result.error, "entry \"last\": Truncated"));
+			continue;
+		}
+		if (run(f) != 0)
+			fail_msg("%s", f->result.error);
+		expect_file(f, "first", "one");
+		expect_file(f, "last", "hello");
+		assert_int_equal(f->result.entries, 2);
+	}
+}
+
 static void sparse(void **state)
 {
 	struct fix *f = *state;
@@ -536,6 +559,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(bomb, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(ends_with_its_last_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(sparse, setup, teardown),
 	};
 
