@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "init/config/check.h"
+#include "lib/quantity.h"
 
 static bool is_one_of(const char *s, const char *const *words, size_t n)
 {
@@ -44,6 +45,16 @@ static bool is_dns_name(const char *s, size_t max)
 			return false;
 	}
 	return label > 0 && s[len - 1] != '-';
+}
+
+bool check_threshold(const char *s)
+{
+	size_t len = strlen(s), digits = strspn(s, "0123456789");
+	struct quantity q;
+
+	if (len && s[len - 1] == '%')
+		return digits == len - 1 && digits && digits <= 3 && atoi(s) <= 100;
+	return digits && digits <= 15 && !quantity_parse(&q, s, len);
 }
 
 bool check_hostname(const char *s)

@@ -9,7 +9,8 @@
 
 #include "lib/util.h"
 
-bool check_hostname(const char *s); /* RFC 1123, up to 63 bytes, dots allowed */
+bool check_threshold(const char *s); /* "5%", "100Mi" */
+bool check_hostname(const char *s);  /* RFC 1123, up to 63 bytes, dots allowed */
 bool check_ifname(const char *s);
 bool check_mac(const char *s);	   /* aa:bb:cc:dd:ee:ff, a unicast address */
 bool check_address(const char *s); /* IPv4 or IPv6, no prefix */

@@ -147,7 +147,8 @@ static void defaults_are_filled_in(void **state)
 		"\"time\":{\"servers\":[\"0.pool.ntp.org\",\"1.pool.ntp.org\",\"2.pool.ntp.org\"]},"
 		"\"storage\":{\"data_size\":\"rest\",\"wipe\":false},\"ssh\":{\"authorized_keys\":[]},"
 		"\"engine\":{\"listen\":[],\"registries\":[],\"userns\":\"host\",\"proxy\":{\"except\":[]}},"
-		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
+		"\"cluster\":{\"enabled\":true,\"names\":[],\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
+		"\"images\":\"15%\",\"pids\":\"5%\",\"transitionSeconds\":300}}}");
 }
 
 static void everything_given(void **state)
@@ -176,7 +177,8 @@ static void everything_given(void **state)
 		"\"engine\":{\"listen\":[],\"registries\":[{\"host\":\"reg:5000\",\"insecure\":true,"
 		"\"mirrors\":[\"https://m:443\",\"n\"]}],"
 		"\"userns\":\"private\",\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"]}},"
-		"\"cluster\":{\"enabled\":true,\"names\":[]}}");
+		"\"cluster\":{\"enabled\":true,\"names\":[],\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
+		"\"images\":\"15%\",\"pids\":\"5%\",\"transitionSeconds\":300}}}");
 }
 
 static void tls_opens_the_port(void **state)

@@ -261,6 +261,47 @@ static const struct schema_field cluster_ca[] = {
 	END,
 };
 
+#define THRESHOLD "a percentage such as 5%, or an amount such as 100Mi"
+
+static const struct schema_field cluster_eviction[] = {
+	{.key = "memory",
+		.type = T_STRING,
+		.ok = check_threshold,
+		.expects = THRESHOLD,
+		.doc = "that must be available; when not given, 5%, but no more than 100Mi"},
+	{.key = "disk",
+		.type = T_STRING,
+		.dflt = "10%",
+		.ok = check_threshold,
+		.expects = THRESHOLD,
+		.doc = "free space of the data disk, below which pods leave"},
+	{.key = "inodes",
+		.type = T_STRING,
+		.dflt = "5%",
+		.ok = check_threshold,
+		.expects = THRESHOLD,
+		.doc = "free inodes of the data disk, below which pods leave"},
+	{.key = "images",
+		.type = T_STRING,
+		.dflt = "15%",
+		.ok = check_threshold,
+		.expects = THRESHOLD,
+		.doc = "free space of the data disk, below which images go that nobody uses"},
+	{.key = "pids",
+		.type = T_STRING,
+		.dflt = "5%",
+		.ok = check_threshold,
+		.expects = THRESHOLD,
+		.doc = "process ids that must be available"},
+	{.key = "transitionSeconds",
+		.type = T_INT,
+		.dflt = "300",
+		.min = 0,
+		.max = 86400,
+		.doc = "how long a condition of the node stays after the last sign of it"},
+	END,
+};
+
 static const struct schema_field cluster[] = {
 	{.key = "enabled", .type = T_BOOL, .dflt = "true", .doc = "serve the Kubernetes API on port 6443"},
 	{.key = "ca",
@@ -274,6 +315,10 @@ static const struct schema_field cluster[] = {
 		.ok = check_host,
 		.expects = "a DNS name or an address",
 		.doc = "more names the API is reached by, besides the node's name and addresses"},
+	{.key = "eviction",
+		.type = T_MAP,
+		.fields = cluster_eviction,
+		.doc = "when the node is under pressure, and pods leave it"},
 	END,
 };
 

@@ -16,6 +16,7 @@
 #include "agent/network.h"
 #include "agent/node.h"
 #include "agent/pods.h"
+#include "agent/pressure.h"
 #include "agent/server.h"
 #include "agent/services.h"
 #include "applets.h"
@@ -45,13 +46,6 @@ static const char help[] =
 	"  --port N           and its port (6443)\n"
 	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n";
 
-static bool enabled(const struct options *o)
-{
-	cleanup(json_docp) yyjson_doc *doc = service_config(o->config_path);
-
-	return !yyjson_is_false(yyjson_obj_get(json_obj(yyjson_doc_get_root(doc), "cluster"), "enabled"));
-}
-
 static int open_clients(struct agent *a, const struct options *o)
 {
 	struct kube_options kube = {.address = o->host,
@@ -70,7 +64,8 @@ static int open_clients(struct agent *a, const struct options *o)
 	return err ? err : http_client_new(&a->network, a->loop, &network);
 }
 
-static int start(struct agent *a, const struct options *o)
+/* @cluster: of the machine configuration. */
+static int start(struct agent *a, const struct options *o, yyjson_val *cluster)
 {
 	int err = open_clients(a, o);
 
@@ -80,6 +75,8 @@ static int start(struct agent *a, const struct options *o)
 		err = node_start(&a->node, a);
 	if (!err)
 		err = image_gc_start(&a->image_gc, a);
+	if (!err)
+		err = pressure_start(&a->pressure, a, json_obj(cluster, "eviction"));
 	if (!err)
 		err = services_new(&a->services, a->kube);
 	if (!err)
@@ -133,6 +130,8 @@ int agent_main(int argc, char **argv)
 		.host = "127.0.0.1",
 		.port = API_PORT};
 	struct renewal renewal = {.a = &a};
+	cleanup(json_docp) yyjson_doc *config = NULL;
+	yyjson_val *cluster;
 	const struct service_option options[] = {
 		{.name = "data", .text = &a.data_dir},
 		{.name = "run", .text = &a.run_dir},
@@ -151,7 +150,9 @@ int agent_main(int argc, char **argv)
 	own_address(a.node_ip);
 	a.memory_bytes = node_memory();
 	err = service_loop(&a.loop);
-	if (!err && !enabled(&o)) {
+	config = service_config(o.config_path);
+	cluster = json_obj(yyjson_doc_get_root(config), "cluster");
+	if (!err && yyjson_is_false(yyjson_obj_get(cluster, "enabled"))) {
 		log_info("agent msg=\"no cluster on this node by its machine configuration\"");
 	} else if (!err) {
 		err = service_dir(a.data_dir);
@@ -159,11 +160,12 @@ int agent_main(int argc, char **argv)
 			err = service_dir(a.run_dir);
 		renewal.made = made_at(&a);
 		if (!err)
-			err = start(&a, &o);
+			err = start(&a, &o, cluster);
 		if (!err)
 			err = loop_timer_set(
 				a.loop, &renewal.timer, loop_now_ms(a.loop) + RENEW_MS, on_renewal);
 	}
+	yyjson_doc_free(take(config)); /* there may be keys in it */
 	if (err) {
 		log_errno(-err, "agent op=start msg=\"the agent cannot start\"");
 		return 1;

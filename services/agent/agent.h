@@ -16,6 +16,7 @@ struct loop;
 struct node;
 struct objects;
 struct pods;
+struct pressure;
 struct server;
 struct services;
 
@@ -38,6 +39,7 @@ struct agent {
 	struct objects *objects; /* owned by sources.c: ConfigMaps and Secrets of all pods */
 	struct events *events;
 	struct image_gc *image_gc;
+	struct pressure *pressure;
 	struct services *services;
 	struct server *server;
 };

@@ -32,6 +32,9 @@ struct image_gc {
 	yyjson_doc *images; /* owned, between two answers */
 	char going[100];
 	int64_t to_free;
+	bool busy;
+	void (*reclaimed)(void *arg); /* somebody waits until all are gone that may go; NULL */
+	void *reclaimed_arg;
 };
 
 /* ---- what is known */
@@ -166,7 +169,7 @@ static void remove_next(struct image_gc *g)
 	const char *id = g->to_free > 0 ? image_gc_next(g, loop_now_ms(g->a->loop), &size) : NULL;
 	cleanup(freep) char *name = id ? uri_encode(id) : NULL;
 
-	if (!id && g->to_free > 0)
+	if (!id && g->to_free > 0 && !g->reclaimed)
 		agent_event(g->a, node_object(g->a->node), true, "FreeDiskSpaceFailed",
 			"the disk is over %d %% full, and no image is left that could be removed",
 			IMAGE_GC_HIGH);
@@ -187,7 +190,7 @@ static void on_containers(int status, const char *why, yyjson_val *root, void *a
 		      !image_gc_look(g, yyjson_doc_get_root(images), root, loop_now_ms(g->a->loop));
 
 	yyjson_doc_free(images);
-	g->to_free = looked ? too_much(g) : 0;
+	g->to_free = !looked ? 0 : g->reclaimed ? INT64_MAX : too_much(g);
 	if (g->to_free)
 		remove_next(g);
 	else
@@ -211,19 +214,38 @@ static void on_images(int status, const char *why, yyjson_val *root, void *arg)
 	}
 }
 
-static void on_timer(struct loop_timer *t)
+static void begin(struct image_gc *g)
 {
-	struct image_gc *g = container_of(t, struct image_gc, timer);
 	struct json_request rq = {.method = "GET", .target = "/images/json"};
 
+	g->busy = true;
 	if (json_call(NULL, g->a->engine, &rq, on_images, g) < 0)
 		later(g);
 }
 
+static void on_timer(struct loop_timer *t)
+{
+	begin(container_of(t, struct image_gc, timer));
+}
+
+/* A round is over. Who asked for more room during it is told: what could go, but for what that round kept, is gone. */
 static void later(struct image_gc *g)
 {
+	void (*done)(void *arg) = take(g->reclaimed);
+
+	g->busy = false;
 	if (loop_timer_set(g->a->loop, &g->timer, loop_now_ms(g->a->loop) + LOOK_MS, on_timer) < 0)
 		log_error("op=image-gc msg=\"out of memory\"");
+	if (done)
+		done(g->reclaimed_arg);
+}
+
+void image_gc_reclaim(struct image_gc *g, void (*done)(void *arg), void *arg)
+{
+	g->reclaimed = done;
+	g->reclaimed_arg = arg;
+	if (!g->busy)
+		begin(g);
 }
 
 int image_gc_new(struct image_gc **out, struct agent *a)

@@ -19,6 +19,8 @@ struct image_gc;
 enum { IMAGE_GC_HIGH = 85, IMAGE_GC_LOW = 80, IMAGE_GC_AGE_MS = 120 * 1000 };
 
 must_check int image_gc_start(struct image_gc **out, struct agent *a);
+/* All images that may go go now, however much room there is; @done is called from the loop when they are gone. */
+void image_gc_reclaim(struct image_gc *g, void (*done)(void *arg), void *arg);
 void image_gc_stop(struct image_gc *g); /* accepts NULL */
 
 /* ---- what it knows: for tests */

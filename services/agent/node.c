@@ -13,6 +13,7 @@
 
 #include "agent/agent.h"
 #include "agent/node.h"
+#include "agent/pressure.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -323,7 +324,7 @@ static void step(struct node *n)
 		return;
 	}
 	own_address(n->a->node_ip);
-	n->pressure = node_pressure(n->a);
+	n->pressure = pressure_now(n->a->pressure);
 	n->busy = n->engine_up && !json_call(NULL, n->a->engine, &rq, on_images, n);
 	if (!n->busy)
 		tell(n);
@@ -421,11 +422,10 @@ static void on_renewed(int status, const char *why, yyjson_val *root, void *arg)
 
 static bool is_changed(struct node *n)
 {
-	struct node_pressure p = node_pressure(n->a);
 	char address[sizeof(n->a->node_ip)];
 
 	own_address(address);
-	return memcmp(&p, &n->pressure, sizeof(p)) != 0 || strcmp(address, n->a->node_ip) != 0;
+	return strcmp(address, n->a->node_ip) != 0;
 }
 
 static void renew(struct node *n)

@@ -27,12 +27,6 @@ int64_t node_cpus(void);
 int64_t node_memory(void); /* bytes */
 int64_t node_allocatable_memory(const struct agent *a);
 int64_t node_allocatable_storage(const struct agent *a); /* bytes */
-/* What conditions say of the machine. */
-struct node_pressure {
-	bool memory, disk, pids;
-};
-struct node_pressure node_pressure(const struct agent *a);
-
 /* labels of the Node that only this machine knows. false: no memory. */
 bool node_fill_labels(yyjson_mut_doc *doc, yyjson_mut_val *labels, const struct agent *a);
 /* capacity, allocatable, addresses, nodeInfo, daemonEndpoints. false: no memory. */

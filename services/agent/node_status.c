@@ -20,8 +20,7 @@
  * engine begins to clean up before it is touched.
  */
 enum { PODS_MAX = 110, RESERVED_MIN_MIB = 48, RESERVED_MAX_MIB = 512, PORT = 10250, TEXT_MAX = 4096 };
-/* In per cent: from where there is pressure. */
-enum { MEMORY_FREE_MIN = 5, DISK_FREE_MIN = 10, PIDS_FREE_MIN = 5, STORAGE_RESERVED = 10 };
+enum { STORAGE_RESERVED = 10 }; /* per cent */
 
 #define KUBERNETES_VERSION "v1.36.0+wherry"
 
@@ -66,46 +65,6 @@ static int64_t storage(const struct agent *a)
 int64_t node_allocatable_storage(const struct agent *a)
 {
 	return storage(a) * (100 - STORAGE_RESERVED) / 100;
-}
-
-/* ---- pressure */
-
-/* "MemAvailable:   123 kB" */
-static int64_t meminfo(const char *key)
-{
-	cleanup(freep) char *text = NULL;
-	const char *at;
-	size_t len;
-
-	if (file_read(AT_FDCWD, "/proc/meminfo", 16 << 10, &text, &len))
-		return -1;
-	at = strstr(text, key);
-	return at ? strtoll(at + strlen(key), NULL, 10) << 10 : -1;
-}
-
-static bool few_pids(void)
-{
-	cleanup(freep) char *max = NULL;
-	struct sysinfo si;
-	size_t len;
-	long limit;
-
-	if (file_read(AT_FDCWD, "/proc/sys/kernel/pid_max", 64, &max, &len) || sysinfo(&si))
-		return false;
-	limit = strtol(max, NULL, 10);
-	return limit > 0 && si.procs > limit - limit * PIDS_FREE_MIN / 100;
-}
-
-struct node_pressure node_pressure(const struct agent *a)
-{
-	struct node_pressure p = {.pids = few_pids()};
-	int64_t available = meminfo("MemAvailable:");
-	struct statvfs f;
-
-	p.memory = available >= 0 && available < a->memory_bytes * MEMORY_FREE_MIN / 100;
-	if (!statvfs(a->data_dir, &f) && f.f_blocks)
-		p.disk = (uint64_t)f.f_bavail * 100 < (uint64_t)f.f_blocks * DISK_FREE_MIN;
-	return p;
 }
 
 /* ---- texts */

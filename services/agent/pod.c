@@ -13,6 +13,7 @@
 #include "agent/images.h"
 #include "agent/network.h"
 #include "agent/pod.h"
+#include "agent/pressure.h"
 #include "agent/probes.h"
 #include "agent/services.h"
 #include "agent/sources.h"
@@ -397,9 +398,26 @@ static bool prepare(struct pod *p)
 	return false;
 }
 
+/* On a machine under pressure nothing begins that would be the first to leave again. */
+static bool admitted(struct pod *p)
+{
+	char why[100];
+
+	if (p->sandbox != SANDBOX_NONE || p->attempt)
+		return true;
+	for (size_t i = 0; i < p->n_containers; i++)
+		if (p->containers[i].seen || p->containers[i].restarts)
+			return true;
+	if (pressure_admits(p->agent->pressure, p, why, sizeof(why)))
+		return true;
+	agent_event(p->agent, p->root, true, "Evicted", "%s", why);
+	pod_fail(p, "Evicted", why);
+	return false;
+}
+
 static void bring_up(struct pod *p)
 {
-	if (!prepare(p))
+	if (!admitted(p) || !prepare(p))
 		return;
 	if (p->sandbox != SANDBOX_READY) {
 		make_sandbox(p);

@@ -111,8 +111,9 @@ struct pod {
 	bool deleting;	  /* deletionTimestamp is set, or it is gone from the API */
 	bool gone;	  /* from the API: nobody is told of it any more */
 	bool finished;	  /* its phase is final: nothing of it is started again */
+	bool freed;	  /* finished, and its volumes, and evicted also its containers, are gone */
 	char end_reason[40],
-		end_message[300]; /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
+		end_message[600]; /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
 	int64_t end_deadline_ms;  /* of its grace; 0: not begun */
 	char started[40];	  /* when the agent first saw it, RFC 3339 */
 	char error[600];	  /* why it does not go on; "" */

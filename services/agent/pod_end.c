@@ -195,17 +195,6 @@ static void cancel_pulls(struct pod *p)
 		image_pull_cancel(take(p->containers[i].pull));
 }
 
-void pod_wind_down(struct pod *p)
-{
-	cancel_pulls(p);
-	if (!p->end_deadline_ms)
-		p->end_deadline_ms = loop_now_ms(p->agent->loop) + pod_grace_s(p) * 1000;
-	if (!end_containers(p) && p->sandbox == SANDBOX_READY)
-		stop_sandbox(p);
-}
-
-/* ---- the end of a pod that is deleted */
-
 static void on_removed(struct pod *p, struct pod_container *c, int status, const char *why, yyjson_val *root)
 {
 	if (why && status != 404)
@@ -213,6 +202,43 @@ static void on_removed(struct pod *p, struct pod_container *c, int status, const
 	else
 		pod_went_on(p);
 }
+
+/* With its containers and their logs. */
+static void remove_sandbox(struct pod *p)
+{
+	char target[TARGET_BYTES];
+
+	snprintf(target, sizeof(target), "/wherry/v1/pods/%s?force=1", p->uid);
+	pod_ask(p, NULL, "DELETE", target, NULL, STOP_SLACK_MS, on_removed);
+}
+
+/* Nobody reads an emptyDir of a pod that has ended; its logs stay until it is deleted. */
+static void free_volumes(struct pod *p)
+{
+	int err = volumes_remove(p);
+
+	if (!err)
+		p->freed = true;
+	else if (err != -EAGAIN)
+		pod_retry(p, "cannot remove the volumes of the pod");
+}
+
+void pod_wind_down(struct pod *p)
+{
+	cancel_pulls(p);
+	if (!p->end_deadline_ms)
+		p->end_deadline_ms = loop_now_ms(p->agent->loop) + pod_grace_s(p) * 1000;
+	if (end_containers(p))
+		return;
+	if (p->sandbox == SANDBOX_READY)
+		stop_sandbox(p);
+	else if (p->sandbox == SANDBOX_NOT_READY && !strcmp(p->end_reason, "Evicted"))
+		remove_sandbox(p);
+	else
+		free_volumes(p);
+}
+
+/* ---- the end of a pod that is deleted */
 
 static void on_api_deleted(int status, const char *why, yyjson_val *root, void *arg)
 {
@@ -265,7 +291,6 @@ static int64_t grace_left_s(const struct pod *p)
 
 static void take_apart(struct pod *p)
 {
-	char target[TARGET_BYTES];
 	int err;
 
 	if (p->sandbox == SANDBOX_READY) {
@@ -275,8 +300,7 @@ static void take_apart(struct pod *p)
 	if (pod_tell(p))
 		return; /* how its containers ended, before they are gone */
 	if (p->sandbox == SANDBOX_NOT_READY) {
-		snprintf(target, sizeof(target), "/wherry/v1/pods/%s?force=1", p->uid);
-		pod_ask(p, NULL, "DELETE", target, NULL, STOP_SLACK_MS, on_removed);
+		remove_sandbox(p);
 		return;
 	}
 	err = volumes_remove(p);

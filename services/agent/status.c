@@ -207,6 +207,8 @@ static void put_conditions(struct writer *w, const char *phase)
 	else
 		put(w, "Ready", !gate, gate ? "ReadinessGatesNotReady" : NULL, gate ? gates : NULL);
 	put(w, "PodScheduled", true, NULL, NULL);
+	if (!strcmp(p->end_reason, "Evicted"))
+		put(w, "DisruptionTarget", true, "TerminationByKubelet", p->end_message);
 }
 
 /* ---- the whole */

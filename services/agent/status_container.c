@@ -147,14 +147,30 @@ static bool add_last(
 
 /* ---- one container */
 
-static bool add_container(
-	yyjson_mut_doc *doc, yyjson_mut_val *list, const struct pod *p, const struct pod_container *c)
+/* Of a pod that has ended: what was told of the container's end holds when the engine has it no more. NULL: nothing was. */
+static yyjson_val *told_end(const struct pod *p, const struct pod_container *c, yyjson_val *before)
 {
-	yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list);
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (p->finished && !c->seen ? before : NULL, i, n, each)
+		if (yyjson_equals_str(yyjson_obj_get(each, "name"), c->name) &&
+			json_obj(json_obj(each, "state"), "terminated"))
+			return each;
+	return NULL;
+}
+
+static bool add_container(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct pod *p,
+	const struct pod_container *c, yyjson_val *before)
+{
+	yyjson_val *end = told_end(p, c, before);
+	yyjson_mut_val *o = end ? NULL : yyjson_mut_arr_add_obj(doc, list);
 	int restarts = c->seen ? c->now.restarts : c->restarts ? c->restarts - 1 : 0;
 	/* an init container is ready when it is over */
 	bool ready = c->class == CONTAINER_INIT ? c->exited && !c->now.exit_code : pod_container_ready(c);
 
+	if (end)
+		return yyjson_mut_arr_append(list, yyjson_val_mut_copy(doc, end));
 	return o && yyjson_mut_obj_add_str(doc, o, "name", c->name) && add_state(doc, o, p, c) && add_last(doc, o, p, c) &&
 	       yyjson_mut_obj_add_bool(doc, o, "ready", c->class != CONTAINER_EPHEMERAL && ready) &&
 	       yyjson_mut_obj_add_int(doc, o, "restartCount", restarts) &&
@@ -179,7 +195,8 @@ bool status_containers(yyjson_mut_doc *doc, yyjson_mut_val *status, const struct
 
 		for (size_t i = 0; list && i < p->n_containers; i++)
 			if (lists[l].classes & 1u << p->containers[i].class &&
-				!add_container(doc, list, p, &p->containers[i]))
+				!add_container(
+					doc, list, p, &p->containers[i], json_arr(before, lists[l].key)))
 				return false;
 		if (!list || ((yyjson_mut_arr_size(list) || yyjson_obj_get(before, lists[l].key)) &&
 				     !yyjson_mut_obj_add_val(doc, status, lists[l].key, list)))

@@ -100,22 +100,6 @@ static void test_a_final_phase_stays(void **state)
 	agent_pod_free(p);
 }
 
-static void test_a_pod_fails_as_a_whole(void **state)
-{
-	struct pod *p = testing_pod(TWO, "");
-	yyjson_mut_doc *doc;
-	yyjson_mut_val *told;
-
-	set_states(p, "rr");
-	pod_fail(p, "Evicted", "there is no room");
-	assert_string_equal(pod_phase(p), "Failed");
-	doc = pod_status(p);
-	told = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "status");
-	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(told, "reason")), "Evicted");
-	yyjson_mut_doc_free(doc);
-	agent_pod_free(p);
-}
-
 static yyjson_mut_val *condition(yyjson_mut_doc *doc, const char *type)
 {
 	yyjson_mut_val *list = yyjson_mut_obj_get(
@@ -138,6 +122,23 @@ static void check_condition(yyjson_mut_doc *doc, const char *type, const char *s
 		assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(c, "reason")), reason);
 	else
 		assert_false(yyjson_mut_is_str(yyjson_mut_obj_get(c, "reason")));
+}
+
+static void test_a_pod_fails_as_a_whole(void **state)
+{
+	struct pod *p = testing_pod(TWO, "");
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *told;
+
+	set_states(p, "rr");
+	pod_fail(p, "Evicted", "there is no room");
+	assert_string_equal(pod_phase(p), "Failed");
+	doc = pod_status(p);
+	told = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "status");
+	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(told, "reason")), "Evicted");
+	check_condition(doc, "DisruptionTarget", "True", "TerminationByKubelet");
+	yyjson_mut_doc_free(doc);
+	agent_pod_free(p);
 }
 
 static void test_conditions(void **state)
@@ -244,6 +245,24 @@ static void test_states(void **state)
 	agent_pod_free(p);
 }
 
+/* What was told of a container's end stays when the engine has the container no more. */
+static void test_an_end_that_was_told_stays(void **state)
+{
+	struct pod *p = testing_pod(NEVER "\"containers\":[{\"name\":\"a\"}]",
+		"\"phase\":\"Failed\",\"containerStatuses\":[{\"name\":\"a\",\"state\":{\"terminated\":{\"exitCode\":7,"
+		"\"message\":\"last words\"}}}]");
+	yyjson_mut_doc *doc = pod_status(p);
+
+	assert_string_equal(
+		text_at(doc, "/status/containerStatuses/0/state/terminated/message"), "last words");
+	yyjson_mut_doc_free(doc);
+	set_states(p, "1");
+	doc = pod_status(p);
+	assert_string_equal(text_at(doc, "/status/containerStatuses/0/containerID"), "wherry://id0");
+	yyjson_mut_doc_free(doc);
+	agent_pod_free(p);
+}
+
 /* A patch that would change nothing is not sent. */
 static void test_told(void **state)
 {
@@ -292,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_a_condition_keeps_its_time),
 		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_an_end_that_was_told_stays),
 		cmocka_unit_test(test_told),
 	};
 

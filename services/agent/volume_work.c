@@ -115,6 +115,10 @@ static void on_removed(bool ok, const char *output, void *arg)
 
 	vs->removal = NULL;
 	vs->removed = ok;
+	for (size_t i = 0; ok && i < vs->n; i++)
+		vs->list[i].made = false; /* nothing writes it anew */
+	if (ok)
+		volumes_unlimit(vs);
 	vs->removal_err = ok ? 0 : -EIO;
 	if (!ok) {
 		snprintf(vs->error, sizeof(vs->error), "%s", output);

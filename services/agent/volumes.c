@@ -148,8 +148,8 @@ static int make_empty(struct volume *v, yyjson_val *source)
 	if (text && !quantity_parse(&q, text, strlen(text)))
 		limit = quantity_value(&q);
 	r = volume_make_dirs(v->path, 0777);
-	if (!r && memory)
-		r = mount_memory(v, limit);
+	if (!r)
+		r = memory ? mount_memory(v, limit) : volume_limit(v, limit);
 	if (!r)
 		r = give_group(v->path, volume_group(v->set->p));
 	return r ? volume_fail(v, r, "%s cannot be made: %s", v->path, strerror(-r)) : 0;

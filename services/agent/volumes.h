@@ -11,6 +11,7 @@
 
 struct agent;
 struct pod;
+struct quota_usage;
 struct volumes;
 
 enum volumes_state { VOLUMES_WAITING, VOLUMES_READY, VOLUMES_FAILED };
@@ -37,6 +38,8 @@ must_check int volumes_path(const struct pod *p, const char *volume, const char 
 /* Is it such that every mount of it is read-only (configMap, secret, projected, downwardAPI, ROX claims)? */
 bool volumes_read_only(const struct pod *p, const char *volume);
 
+/* What its emptyDirs hold on disk, as far as that is counted. */
+struct quota_usage volumes_usage(const struct pod *p);
 /* Unmounts and removes. 0, -EAGAIN: under way, the pod is woken; or another -errno: try again later. */
 must_check int volumes_remove(struct pod *p);
 /* At the start, when all pods are known: what lies there of others is removed. */

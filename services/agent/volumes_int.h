@@ -23,7 +23,8 @@ struct volume {
 	char *path; /* owned: absolute, on the node; NULL before it is known */
 	bool read_only;
 	bool made;
-	bool files; /* its content is a payload */
+	bool files;	  /* its content is a payload */
+	uint32_t project; /* an emptyDir on disk: what counts it; 0: nothing does */
 
 	/* of claims */
 	struct http_call *call;
@@ -61,8 +62,14 @@ must_check int volume_claim(struct volume *v, yyjson_val *source);		  /* volume_
 must_check int volume_host(struct volume *v, const char *path, const char *type); /* volume_host.c */
 must_check int volume_files(
 	struct volume *v, yyjson_val *source); /* volume_files.c: also to make them anew */
+must_check int volume_limit(struct volume *v, int64_t size_bytes); /* volume_limit.c */
 /* set->error; Return: @err. */
 int volume_fail(struct volume *v, int err, const char *format, ...) printf_like(3, 4);
+
+/* ---- volume_limit.c: emptyDirs on disk are counted, and bounded where they have a sizeLimit */
+
+/* After the directories are gone: the numbers are free again. */
+void volumes_unlimit(struct volumes *vs);
 
 /* ---- volume_work.c: what may take long, in a child */
 

@@ -14,10 +14,10 @@
 #include "engine/files.h"
 #include "lib/json.h"
 #include "engine/trash.h"
-#include "engine/volume_quota.h"
 #include "engine/volumes.h"
 #include "engine/volumes_int.h"
 #include "lib/log.h"
+#include "lib/quota.h"
 
 #ifndef STATX_ATTR_MOUNT_ROOT
 #define STATX_ATTR_MOUNT_ROOT 0x2000 /* Linux 5.8; not in every C library */
@@ -141,7 +141,7 @@ void volumes_close(struct engine *e)
 /* The lowest number that no other volume has. */
 static uint32_t free_project(struct engine *e)
 {
-	uint32_t id = VOLUME_PROJECT_FIRST;
+	uint32_t id = QUOTA_OF_VOLUMES;
 
 	for (size_t i = 0; i < e->volumes->n; i++)
 		if (e->volumes->list[i]->project == id) {
@@ -155,7 +155,7 @@ static int limit(const char *data, uint32_t project, int64_t size_bytes)
 {
 	cleanup(closep) int dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return dir < 0 ? -errno : volume_quota_set(dir, project, size_bytes);
+	return dir < 0 ? -errno : quota_set(dir, project, size_bytes);
 }
 
 /* Made under a hidden name and renamed: a volume is there whole or not at all. */
@@ -297,7 +297,7 @@ static void unlimit(const char *data, uint32_t project)
 	cleanup(closep) int dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir >= 0)
-		volume_quota_clear(dir, project);
+		quota_clear(dir, project);
 }
 
 int volume_remove(struct engine *e, struct volume *v)

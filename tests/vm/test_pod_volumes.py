@@ -101,11 +101,20 @@ def test_what_a_pod_shares_and_what_is_left(cluster_node, cluster, ns):
     said = run(cluster, ns, "share", script, volumes, mounts, initContainers=init, securityContext={"fsGroup": 4321, "runAsUser": 1000},
                container={"env": [{"name": "WHO", "value": "me"}]})  # fmt: skip
     assert said.split() == ["from-init", "mine", "4321", "2777", "4321", "2777", "4321", "1000"]
+    # its volumes go with its end, what it said when it is deleted
     uid = cluster.get("-n", ns, "pod", "share")["metadata"]["uid"]
-    assert uid in cluster_node.ssh("ls /data/agent/pods /run/agent/pods")
-    cluster.kubectl("-n", ns, "delete", "pod", "share", "--wait=true")
     gone = eventually(lambda: uid not in cluster_node.ssh("ls /data/agent/pods /run/agent/pods; cat /proc/mounts"), timeout=30)
-    assert gone
+    assert gone and cluster.kubectl("-n", ns, "logs", "share").stdout.startswith("from-init")
+    cluster.kubectl("-n", ns, "delete", "pod", "share", "--wait=true")
+
+
+def test_an_empty_dir_holds_what_it_may(cluster, ns):
+    volumes = [{"name": n, "emptyDir": limit} for n, limit in (("small", {"sizeLimit": "1Mi"}), ("free", {}))]
+    mounts = [{"name": n, "mountPath": f"/{n}"} for n in ("small", "free")]
+    script = "for d in small free; do dd if=/dev/zero of=/$d/f bs=64k count=32 2>/dev/null && echo $d holds it || stat -c '%s' /$d/f; done"
+    held, free = run(cluster, ns, "bounded", script, volumes, mounts).splitlines()
+    # the directory itself counts, too
+    assert 960 * 1024 <= int(held) <= 1024 * 1024 and free == "free holds it"
 
 
 def test_a_sub_path_never_leads_out(cluster, ns):

@@ -8,12 +8,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "engine/volume_quota.h"
 #include "lib/log.h"
+#include "lib/quota.h"
 
 #ifndef SYS_quotactl_fd
 #define SYS_quotactl_fd 443 /* the same on all architectures */
 #endif
+
+/* ESRCH: mounted without; ENOSYS, EINVAL, ENOTTY: a file system that has none. */
+static int plain(int r)
+{
+	return r == -ESRCH || r == -ENOSYS || r == -EINVAL || r == -ENOTTY ? -EOPNOTSUPP : r;
+}
 
 /* The limit of a project in the kernel's unit, KiB; 0: none. */
 static int set_limit(int dir, uint32_t project, uint64_t kib)
@@ -34,25 +40,42 @@ static int join(int dir, uint32_t project)
 	return ioctl(dir, FS_IOC_FSSETXATTR, &x) < 0 ? -errno : 0;
 }
 
-int volume_quota_set(int dir, uint32_t project, int64_t size_bytes)
+int quota_set(int dir, uint32_t project, int64_t size_bytes)
 {
-	int r = set_limit(dir, project, ((uint64_t)size_bytes + 1023) / 1024);
+	int r = plain(set_limit(dir, project, ((uint64_t)size_bytes + 1023) / 1024));
 
-	/* ESRCH: mounted without; ENOSYS, EINVAL, ENOTTY: a file system that has none. */
-	if (r == -ESRCH || r == -ENOSYS || r == -EINVAL || r == -ENOTTY)
-		return -EOPNOTSUPP;
 	if (r < 0)
 		return r;
-	r = join(dir, project);
+	r = plain(join(dir, project));
 	if (r < 0)
-		volume_quota_clear(dir, project);
-	return r == -ENOTTY || r == -EINVAL ? -EOPNOTSUPP : r;
+		quota_clear(dir, project);
+	return r;
 }
 
-void volume_quota_clear(int dir, uint32_t project)
+void quota_clear(int dir, uint32_t project)
 {
 	int r = set_limit(dir, project, 0);
 
 	if (r < 0)
 		log_errno(-r, "op=clear-quota project=%u", project);
+}
+
+int quota_project(int dir, uint32_t *project)
+{
+	struct fsxattr x;
+
+	if (ioctl(dir, FS_IOC_FSGETXATTR, &x) < 0)
+		return plain(-errno);
+	*project = x.fsx_projid;
+	return 0;
+}
+
+int quota_usage(int dir, uint32_t project, struct quota_usage *usage)
+{
+	struct if_dqblk q = {0};
+
+	if (syscall(SYS_quotactl_fd, dir, QCMD(Q_GETQUOTA, PRJQUOTA), project, &q) < 0)
+		return plain(-errno);
+	*usage = (struct quota_usage){(int64_t)q.dqb_curspace, (int64_t)q.dqb_curinodes};
+	return 0;
 }
