@@ -63,6 +63,31 @@ static bool add_bandwidth(yyjson_mut_doc *doc, yyjson_mut_val *root, const struc
 	return true;
 }
 
+/* Ports of the node that lead to those of its containers. */
+static bool add_host_ports(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "HostPorts"), *o;
+	yyjson_val *each;
+	size_t k, n;
+
+	for (size_t i = 0; list && i < p->n_containers; i++)
+		yyjson_arr_foreach (json_arr(p->containers[i].spec, "ports"), k, n, each) {
+			const char *ip = json_text(each, "hostIP");
+
+			if (!json_int(each, "hostPort", 0))
+				continue;
+			o = yyjson_mut_arr_add_obj(doc, list);
+			if (!o || (ip && !yyjson_mut_obj_add_str(doc, o, "HostIP", ip)) ||
+				!yyjson_mut_obj_add_int(doc, o, "HostPort", json_int(each, "hostPort", 0)) ||
+				!yyjson_mut_obj_add_int(
+					doc, o, "ContainerPort", json_int(each, "containerPort", 0)) ||
+				!yyjson_mut_obj_add_str(
+					doc, o, "Protocol", json_text(each, "protocol") ?: "TCP"))
+				return false;
+		}
+	return list;
+}
+
 static yyjson_mut_doc *request(const struct pod *p)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -73,7 +98,7 @@ static yyjson_mut_doc *request(const struct pod *p)
 	if (root && yyjson_mut_obj_add_str(doc, root, "Name", p->name) &&
 		yyjson_mut_obj_add_str(doc, root, "Namespace", p->ns) &&
 		yyjson_mut_obj_add_strcpy(doc, root, "NetworkNamespace", path) &&
-		add_bandwidth(doc, root, p)) {
+		add_bandwidth(doc, root, p) && add_host_ports(doc, root, p)) {
 		yyjson_mut_doc_set_root(doc, root);
 		return doc;
 	}

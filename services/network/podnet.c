@@ -194,10 +194,13 @@ int podnet_put(struct podnet *p, const char *uid, const char *ns, const char *na
 void podnet_delete(struct podnet *p, const char *uid)
 {
 	struct pod **at = find(p, uid), *pod = *at;
+	struct podnet_error err = {0};
 
 	if (!pod)
 		return;
 	*at = pod->next;
+	if (podnet_host_ports(p, pod, NULL, 0, &err) < 0)
+		log_warn("pod=%s/%s op=close-host-ports error=\"%s\"", pod->ns, pod->name, err.text);
 	podnet_rules_remove(p, pod);
 	podnet_link_down(p, pod);
 	conntrack_forget_address(&p->filter, &pod->ip);

@@ -56,6 +56,23 @@ must_check int podnet_put(struct podnet *p, const char *uid, const char *ns, con
 	const char *netns, const struct pod **out, struct podnet_error *err);
 void podnet_delete(struct podnet *p, const char *uid); /* there or not */
 
+/* A port of the node that leads to a pod. */
+struct host_port {
+	struct in_addr ip; /* of the node; 0: all of them but loopback */
+	uint8_t proto;	   /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t host, container;
+};
+
+/**
+ * podnet_host_ports() - the ports that lead to a pod are these, and no others
+ * @pod:	of the list
+ * @err:	may be NULL
+ *
+ * podnet_delete() takes them away. Return: 0; -EEXIST: another pod has one of them; or another -errno.
+ */
+must_check int podnet_host_ports(struct podnet *p, const struct pod *pod, const struct host_port *ports,
+	size_t n, struct podnet_error *err);
+
 /* Those that still have a device; the list is borrowed. */
 const struct pod *podnet_list(struct podnet *p);
 

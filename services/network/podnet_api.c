@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/http.h"
@@ -8,7 +10,7 @@
 #include "network/podnet.h"
 #include "network/podnet_api.h"
 
-enum { BODY_MAX = 64 << 10 };
+enum { BODY_MAX = 64 << 10, PORTS_MAX = 256 };
 
 #define PODS "/v1/pods"
 
@@ -68,6 +70,8 @@ static int status_of(int err)
 		return 400;
 	case -EAGAIN:
 		return 503;
+	case -EEXIST:
+		return 409;
 	case -ENOSPC:
 		return 507;
 	default:
@@ -78,7 +82,7 @@ static int status_of(int err)
 /* The member that is none of those that are known, or NULL. */
 static const char *unknown(yyjson_val *root)
 {
-	static const char *const known[] = {"Name", "Namespace", "NetworkNamespace"};
+	static const char *const known[] = {"Name", "Namespace", "NetworkNamespace", "HostPorts"};
 	size_t i, n;
 	yyjson_val *key, *val;
 
@@ -93,6 +97,42 @@ static const char *unknown(yyjson_val *root)
 	return NULL;
 }
 
+/* {"HostIP": "192.0.2.1", "HostPort": 8080, "ContainerPort": 80, "Protocol": "TCP"}; HostIP "" or absent: every address. */
+static bool read_port(struct host_port *port, yyjson_val *from)
+{
+	const char *ip = json_text(from, "HostIP"), *proto = json_text(from, "Protocol") ?: "TCP";
+	int64_t host = json_int(from, "HostPort", 0), container = json_int(from, "ContainerPort", 0);
+
+	*port = (struct host_port){.proto = !strcmp(proto, "TCP")   ? IPPROTO_TCP
+					    : !strcmp(proto, "UDP") ? IPPROTO_UDP
+								    : 0,
+		.host = (uint16_t)host,
+		.container = (uint16_t)container};
+	return port->proto && host > 0 && host < 65536 && container > 0 && container < 65536 &&
+	       (!ip || inet_pton(AF_INET, ip, &port->ip) == 1);
+}
+
+static int set_ports(struct podnet *p, const struct pod *pod, yyjson_val *list, struct podnet_error *err)
+{
+	struct host_port *ports = calloc(PORTS_MAX, sizeof(*ports));
+	size_t i, n;
+	yyjson_val *each;
+	int r = ports ? 0 : -ENOMEM;
+
+	snprintf(err->text, sizeof(err->text),
+		"HostPorts is a list, at most %d long, of HostPort, ContainerPort, Protocol TCP or UDP, and an IPv4 address HostIP or none",
+		PORTS_MAX);
+	if (!r && yyjson_arr_size(list) > PORTS_MAX)
+		r = -EINVAL;
+	yyjson_arr_foreach (list, i, n, each)
+		if (!r && !read_port(&ports[i], each))
+			r = -EINVAL;
+	if (!r)
+		r = podnet_host_ports(p, pod, ports, yyjson_arr_size(list), err);
+	free(ports);
+	return r;
+}
+
 static void on_body(struct http_req *r, char *body, size_t len, void *arg)
 {
 	struct podnet *p = arg;
@@ -104,12 +144,14 @@ static void on_body(struct http_req *r, char *body, size_t len, void *arg)
 
 	if (!yyjson_is_obj(root) || unknown(root)) {
 		refuse(r, 400,
-			"the body is an object with Name, Namespace and NetworkNamespace, and nothing else");
+			"the body is an object with Name, Namespace, NetworkNamespace and perhaps HostPorts, and nothing else");
 		yyjson_doc_free(doc);
 		return;
 	}
 	e = podnet_put(p, http_path(r) + strlen(PODS "/"), json_str(root, "Namespace"),
 		json_str(root, "Name"), json_str(root, "NetworkNamespace"), &pod, &err);
+	if (!e)
+		e = set_ports(p, pod, json_arr(root, "HostPorts"), &err);
 	if (e < 0) {
 		refuse(r, status_of(e), err.text);
 	} else {

@@ -5,11 +5,13 @@
 /*
  * What the node's agent asks for, over HTTP on a Unix socket:
  *
- *	PUT /v1/pods/UID	{"Name", "Namespace", "NetworkNamespace": PATH} -> 200 {"IPs": ["10.244.0.2"]}
+ *	PUT /v1/pods/UID	{"Name", "Namespace", "NetworkNamespace": PATH, "HostPorts": [{"HostIP": "192.0.2.1", "HostPort": 8080,
+ *				"ContainerPort": 80, "Protocol": "TCP"}]} -> 200 {"IPs": ["10.244.0.2"]}; HostPorts may be absent,
+ *				HostIP too: then the port is every address's of the node but loopback; TCP or UDP
  *	DELETE /v1/pods/UID	204, whether it had an address or not
  *	GET /v1/pods		200 [{"UID", "Name", "Namespace", "IPs"}]
  *
- * Both may be repeated. Errors are {"message"}: 400 the request is wrong, 503 this node has no range yet, 507 the range is
+ * Both may be repeated. Errors are {"message"}: 400 the request is wrong, 409 another pod has a host port, 503 this node has no range yet, 507 the range is
  * used up.
  */
 

@@ -7,6 +7,8 @@
 #include "lib/netlink.h"
 #include "network/podnet.h"
 
+struct nft;
+
 struct podnet {
 	struct netlink route, filter;
 	struct ipaddr cluster_range;
@@ -29,8 +31,15 @@ must_check int podnet_links_read(struct podnet *p, struct pod **out);
 
 /* ---- podnet_rules.c */
 
+#define PODNET_TABLE "wherry-pods"
+
 must_check int podnet_rules_install(struct podnet *p);
 must_check int podnet_rules_add(struct podnet *p, const struct pod *pod);
 void podnet_rules_remove(struct podnet *p, const struct pod *pod);
+
+/* ---- podnet_ports.c */
+
+/* The part of the table that is for host ports, then the elements of before that lead to pods of the list. 0 or -errno. */
+must_check int podnet_ports_keep(struct podnet *p, struct nft *b);
 
 #endif

@@ -13,8 +13,6 @@
 #include "lib/nft.h"
 #include "network/podnet_int.h"
 
-#define TABLE "wherry-pods"
-
 enum { SOURCE = 12, DESTINATION = 16, ADDRESS = 4 };
 
 static void load_address(struct nft *b, uint32_t offset, uint32_t reg)
@@ -60,7 +58,7 @@ static int commit(struct podnet *p, struct nft *b, const char *op)
 	int r = nft_commit(&p->filter, b);
 
 	nft_fini(b);
-	return r < 0 ? log_errno(-r, "op=%s table=" TABLE " kernel=\"%s\"", op, p->filter.text) : 0;
+	return r < 0 ? log_errno(-r, "op=%s table=" PODNET_TABLE " kernel=\"%s\"", op, p->filter.text) : 0;
 }
 
 int podnet_rules_install(struct podnet *p)
@@ -71,8 +69,9 @@ int podnet_rules_install(struct podnet *p)
 		.key_len = 2 * ADDRESS,
 		.comment = "a pod's address, twice"};
 	struct nft b = {};
+	int r;
 
-	nft_begin(&b, NFPROTO_IPV4, TABLE);
+	nft_begin(&b, NFPROTO_IPV4, PODNET_TABLE);
 	nft_table_replace(&b, "pods of this node; kept by the network service");
 	nft_set_add(&b, &itself);
 	nft_chain_add(&b, "postrouting", &postrouting, NULL);
@@ -98,14 +97,18 @@ int podnet_rules_install(struct podnet *p)
 		"from outside to a service whose pod is on another node: the answer must come back this way");
 	for (const struct pod *pod = p->list; pod; pod = pod->next)
 		put_pod(&b, pod, true);
-	return commit(p, &b, "install");
+	r = podnet_ports_keep(p, &b);
+	if (!r)
+		return commit(p, &b, "install");
+	nft_fini(&b);
+	return log_errno(-r, "op=read-host-ports table=" PODNET_TABLE " kernel=\"%s\"", p->filter.text);
 }
 
 int podnet_rules_add(struct podnet *p, const struct pod *pod)
 {
 	struct nft b = {};
 
-	nft_begin(&b, NFPROTO_IPV4, TABLE);
+	nft_begin(&b, NFPROTO_IPV4, PODNET_TABLE);
 	put_pod(&b, pod, true);
 	return commit(p, &b, "add");
 }
@@ -114,7 +117,7 @@ void podnet_rules_remove(struct podnet *p, const struct pod *pod)
 {
 	struct nft b = {};
 
-	nft_begin(&b, NFPROTO_IPV4, TABLE);
+	nft_begin(&b, NFPROTO_IPV4, PODNET_TABLE);
 	put_pod(&b, pod, false);
 	(void)!commit(p, &b, "remove");
 }

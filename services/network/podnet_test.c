@@ -178,6 +178,73 @@ static void test_life(void **state)
 	close(at_outside);
 }
 
+static bool sees_port(int from, const char *ip, uint16_t port, int listener, const char *want)
+{
+	char seen[INET6_ADDRSTRLEN] = "";
+
+	return reaches(from, ip, port, listener, seen) && !strcmp(seen, want);
+}
+
+static void ports_are(struct podnet *p, const char *uid, const struct host_port *ports, size_t n, int want)
+{
+	struct podnet_error err = {0};
+	const struct pod *pod = p->list;
+
+	while (strcmp(pod->uid, uid) != 0)
+		pod = pod->next;
+	assert_int_equal(podnet_host_ports(p, pod, ports, n, &err), want);
+	assert_int_equal(*err.text != 0, want != 0);
+}
+
+static void test_host_ports(void **state)
+{
+	struct host_port ports[] = {{.proto = IPPROTO_TCP, .host = 8080, .container = 8000},
+		{.proto = IPPROTO_TCP, .host = 8081, .container = 8000},
+		{.proto = IPPROTO_UDP, .host = 8080, .container = 8000}};
+	struct podnet *p;
+	int at_a, at_b;
+
+	NEED_NETNS();
+	p = open_pods("10.244.4.0/24");
+	put_is(p, UID_A, a, "10.244.4.2");
+	put_is(p, UID_B, b, "10.244.4.3");
+	at_a = server(a, SOCK_STREAM, 8000);
+	at_b = server(b, SOCK_STREAM, 8000);
+	assert_int_equal(inet_pton(AF_INET, "192.0.2.1", &ports[1].ip), 1);
+	ports_are(p, UID_A, ports, 3, 0);
+	ports_are(p, UID_A, ports, 3, 0);
+	/* who comes from outside is seen as who it is */
+	assert_true(sees_port(outside, "192.0.2.1", 8080, at_a, "192.0.2.2"));
+	assert_true(sees_port(outside, "192.0.2.1", 8081, at_a, "192.0.2.2"));
+	assert_true(sees_port(-1, "192.0.2.1", 8080, at_a, "192.0.2.1"));
+	assert_true(sees_port(b, "192.0.2.1", 8080, at_a, "10.244.4.3"));
+	/* the pod itself, by way of the node */
+	assert_true(reaches(a, "192.0.2.1", 8080, at_a, NULL));
+	assert_false(reaches(outside, "192.0.2.1", 8082, at_a, NULL));
+	/* a port has one pod */
+	ports_are(p, UID_B, ports, 1, -EEXIST);
+
+	/* another service finds what there is; what is not wanted any more goes */
+	podnet_close(p);
+	p = open_pods("10.244.4.0/24");
+	assert_true(sees_port(outside, "192.0.2.1", 8080, at_a, "192.0.2.2"));
+	ports_are(p, UID_A, &ports[1], 1, 0);
+	assert_false(reaches(outside, "192.0.2.1", 8080, at_a, NULL));
+	assert_true(sees_port(outside, "192.0.2.1", 8081, at_a, "192.0.2.2"));
+	ports_are(p, UID_B, ports, 1, 0);
+	assert_true(sees_port(outside, "192.0.2.1", 8080, at_b, "192.0.2.2"));
+
+	podnet_delete(p, UID_B);
+	assert_false(reaches(outside, "192.0.2.1", 8080, at_b, NULL));
+	put_is(p, UID_B, b, "10.244.4.4");
+	ports_are(p, UID_B, ports, 1, 0);
+	podnet_delete(p, UID_A);
+	podnet_delete(p, UID_B);
+	podnet_close(p);
+	close(at_a);
+	close(at_b);
+}
+
 static void test_half_made(void **state)
 {
 	struct link_new pair = {
@@ -279,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_half_made),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_host_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

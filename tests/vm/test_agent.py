@@ -143,6 +143,19 @@ def test_a_deployment_with_its_network(cluster, ns):
     assert eventually(lambda: not cluster.get("-n", ns, "pods")["items"], timeout=WAIT, every=1), "pods are left"
 
 
+def test_host_ports(cluster, ns, cluster_node):
+    ports = [{"containerPort": 8080, "hostPort": 31808}, {"containerPort": 8080, "hostPort": 31809, "hostIP": "10.0.2.15"}]
+    serves = container("c", "sh", "-c", "mkdir /w; echo by its host port >/w/index.html; httpd -f -p 8080 -h /w", ports=ports)
+    apply(cluster, ns, pod("served", serves, hostNetwork=False))
+    phase(cluster, ns, "served", "Running")
+    node = status(cluster, ns, "served")["hostIP"]
+    page = lambda port: cluster_node.ssh(f"wget -T 5 -qO- http://{node}:{port}/", check=False).stdout  # noqa: E731
+    assert eventually(lambda: page(31808) == "by its host port\n", timeout=60)
+    assert node != "10.0.2.15" or page(31809) == "by its host port\n"
+    cluster.kubectl("-n", ns, "delete", "pod", "served")
+    assert page(31808) == ""
+
+
 def test_deletion_gives_time(cluster, ns, cluster_node):
     cluster_node.ssh("rm -f /tmp/ended")
     slow = container("c", "sh", "-c", "trap 'sleep 2; echo yes >/note/ended; exit 0' TERM; while :; do sleep 0.2; done",
