@@ -183,6 +183,7 @@ int exec_save(struct exec *x)
 	yyjson_mut_obj_add_int(doc, o, "ExitCode", x->exit_code);
 	yyjson_mut_obj_add_int(doc, o, "Ended", x->ended_ns);
 	yyjson_mut_obj_add_bool(doc, o, "Hidden", x->hidden);
+	yyjson_mut_obj_add_bool(doc, o, "Attached", x->attached);
 	json_copy(doc, o, "Config", x->config);
 	/* The record lives as long as the boot, like its process: no power cut to think of. */
 	return disk_replace_json(dir, name, doc, 0);
@@ -213,6 +214,7 @@ static int load_one(struct engine *e, const char *dir, const char *file)
 	x->exit_code = (int)json_int(o, "ExitCode", 0);
 	x->ended_ns = json_int(o, "Ended", 0);
 	x->hidden = json_bool(o, "Hidden");
+	x->attached = json_bool(o, "Attached");
 	x->next = e->execs->list;
 	e->execs->list = x;
 	e->execs->n++;
@@ -297,20 +299,32 @@ void exec_container_gone(struct container *c)
 	}
 }
 
+/*
+ * What the last engine left. An exec whose streams were that engine's is killed with it: its input has ended, its output goes
+ * nowhere, and nobody can come back to it. Its code is there at once, before any client asks: one that lost its stream
+ * and then reads "runs, no code yet" takes that for success.
+ */
 void execs_settle(struct engine *e)
 {
 	for (struct exec *x = e->execs->list, *next; x; x = next) {
 		struct initctl_exit now;
 		struct container *c;
+		int runs;
 
 		next = x->next;
 		if (container_find(e, x->container, &c)) {
 			exec_free(x);
 			continue;
 		}
-		if ((x->state == EXEC_STARTING || x->state == EXEC_RUNNING) &&
-			supervisor_running(e, "exec", x->id, &now) == 0)
-			ended(x, 255, wall_ns());
+		if (x->state == EXEC_STARTING || x->state == EXEC_RUNNING) {
+			runs = supervisor_running(e, "exec", x->id, &now);
+			if (runs > 0 && x->attached) {
+				exec_kill(x);
+				ended(x, 128 + SIGKILL, wall_ns());
+			} else if (runs == 0) {
+				ended(x, 255, wall_ns());
+			}
+		}
 		if (x->hidden && x->state == EXEC_ENDED)
 			exec_free(x);
 	}

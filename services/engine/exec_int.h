@@ -41,6 +41,7 @@ struct exec {
 	unsigned rows, cols;
 	struct job *job;    /* owned: runtime exec */
 	struct exec_io *io; /* owned; NULL when detached */
+	bool attached;	    /* it began with streams of the engine's: it does not outlive the engine */
 	struct http_req *r; /* of a detached start, until it is answered */
 	/* Of an exec of the engine's own (a health check): hears once that it has ended or could not start. */
 	void (*over)(struct exec *x, void *arg);

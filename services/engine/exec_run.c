@@ -241,6 +241,7 @@ int exec_run(struct exec *x, struct container *c, char **msg)
 		.path = x->e->runtime, .argv = argv, .fds = fds, .n_fds = 3, .timeout_ms = EXEC_TIMEOUT_MS};
 
 	x->state = EXEC_STARTING;
+	x->attached = x->io != NULL;
 	err = exec_save(x);
 	return err ? err : job_start(&x->job, x->e->loop, &o, on_runtime, x);
 }

@@ -16,6 +16,7 @@
 #include "engine/start.h"
 #include "engine/stdio.h"
 #include "engine/supervisor.h"
+#include "engine/update.h"
 #include "lib/last_exits.h"
 #include "lib/log.h"
 
@@ -63,6 +64,7 @@ static void recover_running(struct container *c)
 		c->pid = x.pid;
 		c->pidfd = start_open_pid(x.pid, x.start_ticks);
 		log_info("container=%.12s op=recover pid=%d msg=\"runs on\"", c->id, c->pid);
+		container_update_resume(c);
 		/* The last engine may have died while it copied. */
 		if (c->state == CONTAINER_RUNNING)
 			(void)!container_cgroup_freeze(c, false);

@@ -2,12 +2,14 @@
 
 /*
  * docker update. On a running container the limits go straight into its control group and the ports into the node's rules;
- * what cannot be written there leaves the configuration as it was.
+ * what cannot be written there leaves the configuration as it was. While that is under way what was asked for lies beside the
+ * bundle: an engine that finds it there brings the container in line with the configuration, be it the old one or the new.
  */
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/api.h"
 #include "engine/cgroup.h"
@@ -22,6 +24,10 @@
 #include "engine/pod.h"
 #include "engine/update.h"
 
+#define PENDING "update.json" /* in the container's run directory: it is about this boot's kernel */
+
+enum { PENDING_MAX = 8 << 20 };
+
 static int set_number(struct container *c, const char *file, int64_t n, int err)
 {
 	char text[32];
@@ -34,13 +40,28 @@ static int set_number(struct container *c, const char *file, int64_t n, int err)
 	return container_cgroup_write(c, file, text);
 }
 
-/* Writes what the update names; @host is the configuration after it. */
+static int set_weight(struct container *c, int64_t w)
+{
+	char text[64];
+	int err;
+
+	/* As the runtime writes it at create: BFQ takes the number, io.cost wants 1 to 10000. Both begin with 100. */
+	snprintf(text, sizeof(text), "default %lld", (long long)(w ? w : 100));
+	err = container_cgroup_write(c, "io.bfq.weight", text);
+	if (err != -ENOENT)
+		return err;
+	snprintf(text, sizeof(text), "default %lld", (long long)(w ? 1 + (w - 10) * 9999 / 990 : 100));
+	return container_cgroup_write(c, "io.weight", text);
+}
+
+/* Writes what the update names, as @host has it: nothing there is the kernel's default. */
 static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 {
 	int64_t mem = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
 	int64_t nano = json_int(host, "NanoCpus", 0), quota = json_int(host, "CpuQuota", 0);
-	int64_t period = json_int(host, "CpuPeriod", 0), shares = json_int(update, "CpuShares", 0);
-	const char *cpus = json_text(update, "CpusetCpus"), *mems = json_text(update, "CpusetMems");
+	int64_t period = json_int(host, "CpuPeriod", 0), shares = json_int(host, "CpuShares", 0);
+	int64_t pids = json_int(host, "PidsLimit", 0);
+	const char *cpus = json_text(host, "CpusetCpus"), *mems = json_text(host, "CpusetMems");
 	char text[64];
 	int err = 0;
 
@@ -55,9 +76,9 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 			err = 0; /* a kernel without swap accounting */
 	}
 	if (json_int(update, "MemoryReservation", 0))
-		err = set_number(c, "memory.low", json_int(update, "MemoryReservation", 0), err);
+		err = set_number(c, "memory.low", json_int(host, "MemoryReservation", 0), err);
 	if (json_int(update, "PidsLimit", 0))
-		err = set_number(c, "pids.max", json_int(update, "PidsLimit", 0), err);
+		err = set_number(c, "pids.max", pids > 0 ? pids : -1, err);
 	if (!err && (json_int(update, "NanoCpus", 0) || json_int(update, "CpuQuota", 0) ||
 			    json_int(update, "CpuPeriod", 0))) {
 		if (nano > 0) {
@@ -71,24 +92,15 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 			snprintf(text, sizeof(text), "max %lld", (long long)(period ? period : 100000));
 		err = container_cgroup_write(c, "cpu.max", text);
 	}
-	if (shares > 0)
-		err = set_number(c, "cpu.weight", 1 + ((shares < 2 ? 2 : shares) - 2) * 9999 / 262142, err);
-	if (!err && json_int(update, "BlkioWeight", 0)) {
-		int64_t w = json_int(update, "BlkioWeight", 0);
-
-		/* As the runtime writes it at create: BFQ takes the number, io.cost wants 1 to 10000. */
-		snprintf(text, sizeof(text), "default %lld", (long long)w);
-		err = container_cgroup_write(c, "io.bfq.weight", text);
-		if (err == -ENOENT) {
-			w = 1 + (w - 10) * 9999 / 990;
-			snprintf(text, sizeof(text), "default %lld", (long long)w);
-			err = container_cgroup_write(c, "io.weight", text);
-		}
-	}
-	if (!err && cpus)
-		err = container_cgroup_write(c, "cpuset.cpus", cpus);
-	if (!err && mems)
-		err = container_cgroup_write(c, "cpuset.mems", mems);
+	if (json_int(update, "CpuShares", 0) > 0)
+		err = set_number(c, "cpu.weight",
+			shares > 0 ? 1 + ((shares < 2 ? 2 : shares) - 2) * 9999 / 262142 : 100, err);
+	if (!err && json_int(update, "BlkioWeight", 0))
+		err = set_weight(c, json_int(host, "BlkioWeight", 0));
+	if (!err && json_text(update, "CpusetCpus"))
+		err = container_cgroup_write(c, "cpuset.cpus", cpus ? cpus : "\n");
+	if (!err && json_text(update, "CpusetMems"))
+		err = container_cgroup_write(c, "cpuset.mems", mems ? mems : "\n");
 	return err;
 }
 
@@ -102,6 +114,53 @@ static bool about_ports(const char *name)
 static bool wants_ports(yyjson_val *update)
 {
 	return json_obj(update, "PortBindings") || yyjson_is_bool(yyjson_obj_get(update, "PublishAllPorts"));
+}
+
+static int pending_write(struct container *c, yyjson_val *update)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+
+	if (!doc)
+		return -ENOMEM;
+	yyjson_mut_doc_set_root(doc, yyjson_val_mut_copy(doc, update));
+	return disk_replace_json(c->run, PENDING, doc, 0);
+}
+
+static void pending_end(struct container *c)
+{
+	cleanup(freep) char *path = text_make("%s/" PENDING, c->run);
+
+	if (path && unlink(path) < 0 && errno != ENOENT)
+		log_errno(errno, "container=%.12s op=update path=%s", c->id, path);
+}
+
+/* What the update names is as the configuration has it. */
+static void bring_in_line(struct container *c, yyjson_val *update)
+{
+	cleanup(freep) char *msg = NULL;
+	int err;
+
+	if (wants_ports(update) && container_net_republish(c, c->host, &msg))
+		log_error("container=%.12s op=update msg=\"%s\"", c->id, msg ? msg : "out of memory");
+	err = apply(c, update, c->host);
+	if (err)
+		log_errno(-err,
+			"container=%.12s op=update msg=\"its limits are not those of its configuration\"",
+			c->id);
+	pending_end(c);
+}
+
+void container_update_resume(struct container *c)
+{
+	cleanup(freep) char *path = text_make("%s/" PENDING, c->run);
+	cleanup(json_docp) yyjson_doc *doc = NULL;
+	int err = path ? disk_read_json(path, PENDING_MAX, &doc) : -ENOMEM;
+
+	if (err && err != -ENOENT)
+		log_errno(-err, "container=%.12s op=update msg=\"one that was cut short cannot be read\"",
+			c->id);
+	if (!err)
+		bring_in_line(c, yyjson_doc_get_root(doc));
 }
 
 /* The ports of @host are such as this container may have, and are published when it runs. Else 400 or 500 was answered. */
@@ -155,18 +214,24 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 	yyjson_val *wanted = json_obj(yyjson_doc_get_root(after), "HostConfig");
 	int err = after ? 0 : -ENOMEM;
 
+	if (!err && container_is_up(c))
+		err = pending_write(c, root);
 	if (!err && wants_ports(root) && !republish(c, r, wanted)) {
+		pending_end(c);
 		yyjson_doc_free(after);
 		return;
 	}
+	fault_point("ports-updated");
 	if (!err && container_is_up(c))
 		err = apply(c, root, wanted);
 	yyjson_doc_free(after);
 	fault_point("container-updated");
 	if (!err)
 		err = container_save_config(c, doc);
-	if (err && wants_ports(root) && container_is_up(c) && container_net_republish(c, c->host, &msg))
-		log_error("container=%.12s op=update msg=\"%s\"", c->id, msg ? msg : "out of memory");
+	if (err && container_is_up(c))
+		bring_in_line(c, root);
+	else
+		pending_end(c);
 	if (err) {
 		api_errno(r, err, "Cannot update container %s", c->id);
 		return;

@@ -6,11 +6,13 @@ How many points a request passes is counted first, in an engine that dies nowher
 them, the quick form of three requests the first, one in the middle and the last, and of a removal the one after the exit was taken.
 """
 
+import contextlib
+import http.client
 import json
 
 import pytest
 
-from support import leaks
+from support import leaks, pods
 from support.node import eventually
 
 SLEEP = ("--init", "wherry/hello", "sleep", "10000")
@@ -115,6 +117,103 @@ def update_after(node):
     assert node.docker("exec", "fault", "cat", "/sys/fs/cgroup/memory.max").stdout.strip() == str(32 << 20)
 
 
+# Ports and a limit at once; the Docker client has no words for the first.
+MOVED = {"PortBindings": {"80/tcp": [{"HostPort": "8098"}]}, "Memory": 64 << 20, "MemorySwap": 64 << 20}
+CUT = (OSError, http.client.HTTPException)
+
+
+def ports_before(node):
+    node.docker("run", "-d", "--name", "fault", "-p", "8099:80", *SLEEP)
+
+
+def ports(node):
+    with contextlib.suppress(*CUT):
+        node.api("POST", "/containers/fault/update", MOVED)
+
+
+def ports_after(node):
+    """What is configured, what is published and what the limit is: all old, or all new."""
+    moved = state(node, "fault")["HostConfig"]["Memory"] != 0
+    port, limit = ("8098", str(64 << 20)) if moved else ("8099", "max")
+    assert state(node, "fault")["HostConfig"]["PortBindings"]["80/tcp"][0]["HostPort"] == port
+    assert node.docker("port", "fault", "80/tcp").stdout.strip() == f"0.0.0.0:{port}"
+    assert node.docker("exec", "fault", "cat", "/sys/fs/cgroup/memory.max").stdout.strip() == limit
+    assert node.api("POST", "/containers/fault/update", MOVED)[0] == 200
+    assert node.docker("port", "fault", "80/tcp").stdout.strip() == "0.0.0.0:8098"
+
+
+UID = "f0f0f0f0-0000-4000-8000-000000000001"
+POD = f"/wherry/v1/pods/{UID}"
+
+
+def ask(node, *words, **more):
+    """The engine's own door, for the cluster's agent. None: cut short."""
+    with pods.Engine(node) as engine, contextlib.suppress(*CUT):
+        return engine.request(*words, **more)
+
+
+def pod_state(node):
+    status, pod = ask(node, "GET", POD)
+    return pod["State"] if status == 200 else None
+
+
+def pod_settled(node):
+    assert eventually(lambda: pod_state(node) in ("ready", "notready", None), 60)
+    return pod_state(node)
+
+
+def pod_make(node):
+    ask(node, "POST", "/wherry/v1/pods", {"UID": UID, "Name": "fault", "Namespace": "f", "Hostname": "fault"})
+
+
+def pod_start(node):
+    ask(node, "POST", f"{POD}/start")
+
+
+def pod_run(node):
+    with pods.Engine(node) as engine, contextlib.suppress(*CUT, AssertionError):
+        engine.start(engine.make_container(UID, "fault", "sleep", "10000"))
+
+
+def pod_stop(node):
+    ask(node, "POST", f"{POD}/stop", t=0)
+
+
+def pod_remove(node):
+    ask(node, "DELETE", POD, force=1)
+
+
+def pod_running(node):
+    pod_make(node)
+    pod_run(node)
+    assert pod_state(node) == "ready"
+
+
+def pod_stopped(node):
+    pod_running(node)
+    pod_stop(node)
+    assert pod_state(node) == "notready"
+
+
+def pod_after(node):
+    """Whatever it came to, it can be had, used and stopped."""
+    if pod_settled(node) is None:
+        pod_make(node)
+    if pod_state(node) != "ready":
+        pod_start(node)
+    assert pod_state(node) == "ready"
+    with pods.Engine(node) as engine:
+        assert engine.run(UID, "look", "hostname") == (0, "fault\n")
+    pod_stop(node)
+    assert pod_state(node) == "notready"
+
+
+def pod_gone(node):
+    if pod_settled(node) is not None:
+        pod_remove(node)
+    assert pod_state(node) is None
+
+
 REQUESTS = {
     "create": (create_before, create, create_after),
     "start": (start_before, start, start_after),
@@ -123,29 +222,44 @@ REQUESTS = {
     "exec": (run_before, exec_, exec_after),
     "rename": (run_before, rename, rename_after),
     "update": (run_before, update, update_after),
+    "ports": (ports_before, ports, ports_after),
+    "pod make": (create_before, pod_make, pod_after),
+    "pod run": (pod_make, pod_run, pod_after),
+    "pod stop": (pod_running, pod_stop, pod_after),
+    "pod start": (pod_stopped, pod_start, pod_after),
+    "pod remove": (pod_running, pod_remove, pod_gone),
 }
+
+
+def clean_up(node, request):
+    if request.startswith("pod"):
+        pod_remove(node)
+    else:
+        node.docker("rm", "-f", "fault", "fault2", check=False)
 
 
 def kill_at_points(node, request, choose):
     before, act, after = REQUESTS[request]
+    if request.startswith("pod"):
+        # What the first pod makes for all of them stays.
+        pod_make(node)
+        pod_remove(node)
     clean = leaks.snapshot(node)
     before(node)
     arm(node, 0)
     act(node)
     points = passed(node)
     assert points, "a request that changes something passes a fault point"
-    node.docker("rm", "-f", "fault", "fault2", check=False)
+    clean_up(node, request)
     for n in choose(points):
-        arm_first = request == "create"
-        if not arm_first:
-            before(node)
+        before(node)
         arm(node, n)
         act(node)
         died = len(passed(node)) == n
         node.wait_engine()
         assert died, f"point {n} of {points} was not reached"
         after(node)
-        node.docker("rm", "-f", "fault", "fault2", check=False)
+        clean_up(node, request)
         assert node.docker("ps", "-aq").stdout == "", f"{request}: {points[n - 1]}, point {n}"
         same = eventually(lambda: not leaks.difference(clean, leaks.snapshot(node)), 30)
         assert same, f"{request}, killed at {points[n - 1]} ({n}): {leaks.difference(clean, leaks.snapshot(node))}"

@@ -2,6 +2,9 @@
 """The way down: containers stop by their own signal and in their own time, how they ended is kept, and policy brings
 back those that are to come back. A plain restart of the engine does none of that."""
 
+import json
+import subprocess
+
 import pytest
 
 from support.node import eventually
@@ -125,4 +128,30 @@ def test_a_restart_of_the_engine_touches_no_container(node):
         node.wait_engine()
         assert (inspect(node, "on", "State.Pid"), inspect(node, "on", "State.Running")) == (pid, "true")
     finally:
+        node.docker("rm", "-f", "on")
+
+
+def test_an_exec_with_streams_ends_with_the_engine(node):
+    """Its client fails, and its process is not left without anybody; a detached one goes on."""
+    node.docker("run", "-d", "--name", "on", "wherry/hello", "sleep", "1000")
+    client = None
+    try:
+        node.docker("exec", "-d", "on", "sleep", "2000")
+        client = node.docker_popen("exec", "-i", "on", "sh", "-c", "echo up; exec sleep 3000", stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+        assert client.stdout.readline() == "up\n"
+        ids = json.loads(node.docker("inspect", "-f", "{{json .ExecIDs}}", "on").stdout)
+        node.ssh("kill -9 $(pidof engine)")
+        client.communicate(timeout=60)
+        node.wait_engine()
+        # 255: nobody answered when it asked for the code; 137: the next engine did.
+        assert client.returncode in (255, 137)
+        over = [node.api("GET", f"/exec/{i}/json")[1] for i in ids]
+        assert sorted((x["Running"], x["ExitCode"]) for x in over) == [(False, 137), (True, None)]
+        assert "sleep 2000" in node.docker("top", "on").stdout
+        assert eventually(lambda: "sleep 3000" not in node.docker("top", "on").stdout, 30)
+    finally:
+        if client:
+            client.kill()
+        node.wait_engine()
         node.docker("rm", "-f", "on")
