@@ -21,6 +21,7 @@
 #include "cluster/http/http.h"
 #include "cluster/registry/registry.h"
 #include "cluster/scheduler/scheduler.h"
+#include "cluster/store/sqlite_restore.h"
 #include "lib/file.h"
 #include "lib/initctl.h"
 #include "lib/json.h"
@@ -36,7 +37,8 @@ enum { CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 1
 struct cluster {
 	const char *data_dir, *run_dir, *config_path;
 	int port;
-	bool memory; /* nothing is kept */
+	bool memory;		     /* nothing is kept */
+	const char *check, *restore; /* a snapshot, instead of serving */
 
 	struct loop *loop;
 	yyjson_doc *config;
@@ -55,12 +57,16 @@ struct cluster {
 
 /* ---- configuration */
 
-static const char help[] = "cluster [--data DIR] [--run DIR] [--port N] [--config FILE] [--memory]\n"
-			   "  --data DIR     the database and the keys made at first boot (/data/cluster)\n"
-			   "  --run DIR      certificates and the administrator's kubeconfig (/run/cluster)\n"
-			   "  --port N       where the API is served (6443)\n"
-			   "  --config FILE  the rendered machine configuration (/run/config/config.json)\n"
-			   "  --memory       keep nothing\n";
+static const char help[] =
+	"cluster [--data DIR] [--run DIR] [--port N] [--config FILE] [--memory]\n"
+	"cluster [--data DIR] --check FILE | --restore FILE\n"
+	"  --data DIR     the database and the keys made at first boot (/data/cluster)\n"
+	"  --run DIR      certificates and the administrator's kubeconfig (/run/cluster)\n"
+	"  --port N       where the API is served (6443)\n"
+	"  --config FILE  the rendered machine configuration (/run/config/config.json)\n"
+	"  --memory       keep nothing\n"
+	"  --check FILE   is it a snapshot that could be restored?\n"
+	"  --restore FILE put a snapshot in the place of the database, while nobody has it open\n";
 
 static yyjson_val *section(const struct cluster *c)
 {
@@ -172,6 +178,7 @@ static int open_all(struct cluster *c)
 		return err;
 	api = (struct api_options){.registry = c->registry,
 		.access = c->access,
+		.data_dir = c->memory ? NULL : c->data_dir,
 		.kubelet_ca = authority_ca_cert(c->authority),
 		.kubelet_cert = authority_kubelet_cert(c->authority),
 		.kubelet_key = authority_kubelet_key(c->authority)};
@@ -244,6 +251,25 @@ static void close_all(struct cluster *c)
 	free(c->ca_pem);
 }
 
+/* A snapshot is looked at, or put in place: who ran this reads why not. */
+static int use_snapshot(const struct cluster *c)
+{
+	cleanup(freep) char *path = NULL, *why = NULL;
+	int err = service_dir(c->data_dir);
+
+	if (!err && asprintf(&path, "%s/cluster.db", c->data_dir) < 0)
+		err = -ENOMEM;
+	if (!err && c->check)
+		err = store_sqlite_check(path, c->check, &why);
+	else if (!err)
+		err = store_sqlite_restore(path, c->restore, &why);
+	if (err == -EBUSY)
+		fputs("cluster: the store is in use: stop the cluster first\n", stderr);
+	else if (err)
+		fprintf(stderr, "cluster: %s\n", why ? why : strerror(-err));
+	return err ? 1 : 0;
+}
+
 int cluster_main(int argc, char **argv)
 {
 	struct cluster c = {.data_dir = "/data/cluster",
@@ -256,12 +282,16 @@ int cluster_main(int argc, char **argv)
 		{.name = "port", .port = &c.port},
 		{.name = "config", .text = &c.config_path},
 		{.name = "memory", .flag = &c.memory},
+		{.name = "check", .text = &c.check},
+		{.name = "restore", .text = &c.restore},
 		{0},
 	};
 	int err = service_options(options, help, argc, argv);
 
 	if (err >= 0)
 		return err;
+	if (c.check || c.restore)
+		return use_snapshot(&c);
 	if (gethostname(c.hostname, sizeof(c.hostname) - 1))
 		snprintf(c.hostname, sizeof(c.hostname), "localhost");
 	own_address(c.address);

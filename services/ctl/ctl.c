@@ -25,6 +25,9 @@ static const struct subcommand {
 	{"restart", ctl_verb, "SERVICE", ""},
 	{"reboot", ctl_verb, "", "stop everything, then restart the machine"},
 	{"poweroff", ctl_verb, "", "stop everything, then power off"},
+	{"kubeconfig", ctl_kubeconfig, "[HOST[:PORT]]", "the cluster administrator's, for your own kubectl"},
+	{"snapshot", ctl_snapshot, "save|restore FILE",
+		"the cluster's store as one file; - is stdout, stdin"},
 	{"check", ctl_check, "FILE", "check a machine configuration as a node would"},
 	{"gen", ctl_gen, "DIR [OPTION]...", "make a node's secrets and configuration (`gen --help`)"},
 };

@@ -9,7 +9,9 @@
 int ctl_banner(int argc, char **argv);
 int ctl_check(int argc, char **argv);
 int ctl_gen(int argc, char **argv);
+int ctl_kubeconfig(int argc, char **argv);
 int ctl_logs(int argc, char **argv);
+int ctl_snapshot(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_store(int argc, char **argv);
 int ctl_verb(int argc, char **argv); /* what init does by the same words */

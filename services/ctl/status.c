@@ -18,6 +18,7 @@
 #define CONFIG_ERROR  "/run/config/error"
 #define CONFIG_SOURCE "/run/config/source"
 #define STORAGE	      "/run/storage/status"
+#define KEYS	      "/run/config/authorized_keys"
 
 enum { NOTICE_LINES = 20 };
 
@@ -106,6 +107,15 @@ static void print_notices(void)
 		closedir(d);
 }
 
+/* Nobody can log in before a key is given: whoever stands at the console is told how. */
+static void print_ssh(void)
+{
+	if (!access(KEYS, F_OK))
+		return;
+	puts("ssh      off: no key was given. On your own machine: wherryctl gen DIR --ssh-key FILE.pub");
+	puts("ssh      then put DIR/machine.yaml on the boot partition, or on a volume labelled WHERRY, and restart");
+}
+
 /* Return: 0, 1 when something is not as it should be, or -errno. */
 static int print_status(void)
 {
@@ -117,6 +127,7 @@ static int print_status(void)
 	fputs(reply, stdout);
 	print_host();
 	print_addresses();
+	print_ssh();
 	print_file("config", "from ", CONFIG_SOURCE);
 	print_file("storage", "", STORAGE);
 	/* A notice is not a failure: what init says decides. */

@@ -20,6 +20,7 @@ struct api_options {
 	unsigned reads_max, writes_max; /* in flight; 0: 400 and 200 */
 	const char *kubelet_ca, *kubelet_cert,
 		*kubelet_key;	      /* PEM files: who nodes are, and what is shown to them */
+	const char *data_dir;	      /* where the store is, and its snapshots are made; NULL: nowhere */
 	const char *external_address; /* host:port told to clients in discovery; NULL: none */
 };
 

@@ -38,6 +38,7 @@ struct api {
 	unsigned reads, writes, watches;
 	uint64_t served[6]; /* by hundreds of the status */
 	bool ready;
+	bool snapshot_under_way;
 	struct openapi_cache *openapi;
 };
 
@@ -145,6 +146,7 @@ void openapi_cache_free(struct openapi_cache *c);
 void handle_openapi_index(struct request *q);
 void handle_openapi_document(struct request *q);
 void handle_openapi_v2(struct request *q); /* openapi_v2.c */
+void handle_snapshot(struct request *q);   /* snapshot.c */
 /* discovery.c */
 void handle_api_versions(struct request *q);
 void handle_groups(struct request *q);

@@ -115,7 +115,7 @@ static void roots(struct request *q)
 	static const char json[] =
 		"{\"paths\":[\"/.well-known/openid-configuration\",\"/api\",\"/api/v1\",\"/apis\","
 		"\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/openid/v1/jwks\",\"/readyz\","
-		"\"/version\"]}";
+		"\"/version\",\"/wherry/v1/snapshot\"]}";
 
 	reply_bytes(q, 200, json, sizeof(json) - 1);
 }
@@ -145,6 +145,7 @@ static const struct path {
 	{"/openapi/v3/**", handle_openapi_document, false},
 	{"/.well-known/openid-configuration", openid_configuration, false},
 	{"/openid/v1/jwks", openid_keys, false},
+	{"/wherry/v1/snapshot", handle_snapshot, false},
 };
 
 static bool matches(const char *pattern, const char *path)

@@ -11,6 +11,7 @@
 
 #include "cluster/registry/registry_int.h"
 #include "cluster/registry/services.h"
+#include "cluster/store/sqlite_restore.h"
 #include "lib/log.h"
 
 void registry_broken(struct registry *r, const char *what)
@@ -325,7 +326,26 @@ static int open_store(struct registry *r, char **why)
 		return store_memory_open(&r->store, r->loop, &store_events, r);
 	if (asprintf(&path, "%s/cluster.db", r->opts.data_dir) < 0)
 		return -ENOMEM;
-	return store_sqlite_open(&r->store, r->loop, path, &store_events, r, why);
+
+	int err = store_sqlite_open(&r->store, r->loop, path, &store_events, r, why);
+
+	if (err && err != -EBUSY && store_sqlite_put_back(path)) {
+		log_error(
+			"store op=open error=\"%s\" msg=\"the store from before the restoration is in its place again\"",
+			*why ? *why : "");
+		free(take(*why));
+		err = store_sqlite_open(&r->store, r->loop, path, &store_events, r, why);
+	}
+	return err;
+}
+
+/* What a restoration has kept is not needed any more. */
+static void settle_store(const struct registry *r)
+{
+	cleanup(freep) char *path = NULL;
+
+	if (r->opts.data_dir && asprintf(&path, "%s/cluster.db", r->opts.data_dir) >= 0)
+		store_sqlite_settled(path);
 }
 
 int registry_open(struct registry **out, const struct registry_options *opts, char **why)
@@ -351,6 +371,7 @@ int registry_open(struct registry **out, const struct registry_options *opts, ch
 	}
 	for (size_t i = 0; i < r->n_views; i++)
 		r->views[i]->floor = r->revision;
+	settle_store(r);
 	err = custom_open(&r->custom, r);
 	drop_pending(r, true);
 	if (!err)

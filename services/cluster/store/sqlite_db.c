@@ -120,7 +120,7 @@ static int make_tables(struct sqlite_db *db)
 }
 
 /* Is it ours, whole, and of a format this program knows? An empty file becomes a database. */
-static int check(struct sqlite_db *db, const char *path, char **why)
+static int check(struct sqlite_db *db, const char *path, bool snapshot, char **why)
 {
 	int64_t id = 0, format = 0, tables = 0;
 	char verdict[256];
@@ -128,7 +128,7 @@ static int check(struct sqlite_db *db, const char *path, char **why)
 
 	if (rc)
 		return say(why, db, path, rc, "cannot read");
-	if (!tables) {
+	if (!tables && !snapshot) {
 		rc = make_tables(db);
 		return rc ? say(why, db, path, rc, "cannot make its tables") : 0;
 	}
@@ -137,14 +137,15 @@ static int check(struct sqlite_db *db, const char *path, char **why)
 		rc = ask(db, "PRAGMA user_version", &format, NULL, 0);
 	if (rc)
 		return say(why, db, path, rc, "cannot read");
-	if (id != APPLICATION_ID || format > FORMAT || format < 1) {
+	if (id != APPLICATION_ID || format > FORMAT || format < 1 || !tables) {
 		if (asprintf(why, "%s: %s", path,
-			    id != APPLICATION_ID ? "not a cluster's database"
-						 : "made by a newer version of this program") < 0)
+			    id != APPLICATION_ID || !tables ? "not a cluster's database"
+							    : "made by a newer version of this program") < 0)
 			*why = NULL;
 		return -EINVAL;
 	}
-	rc = ask(db, "PRAGMA quick_check(1)", NULL, verdict, sizeof(verdict));
+	rc = ask(db, snapshot ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)", NULL, verdict,
+		sizeof(verdict));
 	if (!rc && strcmp(verdict, "ok") != 0) {
 		if (asprintf(why, "%s: damaged: %s", path, verdict) < 0)
 			*why = NULL;
@@ -153,7 +154,7 @@ static int check(struct sqlite_db *db, const char *path, char **why)
 	return rc ? say(why, db, path, rc, "cannot check") : 0;
 }
 
-int sqlite_db_open(struct sqlite_db **out, const char *path, char **why)
+static int open_db(struct sqlite_db **out, const char *path, bool snapshot, char **why)
 {
 	static const char settings[] =
 		"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_spill = OFF;"
@@ -166,7 +167,8 @@ int sqlite_db_open(struct sqlite_db **out, const char *path, char **why)
 	if (!db)
 		return -ENOMEM;
 	rc = sqlite3_open_v2(path, &db->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+		SQLITE_OPEN_READWRITE | (snapshot ? 0 : SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX |
+			SQLITE_OPEN_EXRESCODE,
 		NULL);
 	if (rc)
 		err = say(why, db, path, rc, "cannot open");
@@ -176,7 +178,7 @@ int sqlite_db_open(struct sqlite_db **out, const char *path, char **why)
 	if (!err && (rc = sqlite3_exec(db->db, settings, NULL, NULL, NULL)))
 		err = say(why, db, path, rc, "cannot open");
 	if (!err)
-		err = check(db, path, why);
+		err = check(db, path, snapshot, why);
 	if (!err && (rc = ask(db, "SELECT revision FROM meta", &db->revision, NULL, 0)))
 		err = say(why, db, path, rc, "cannot read its revision");
 	for (size_t i = 0; !err && i < STATEMENTS; i++) {
@@ -191,6 +193,23 @@ int sqlite_db_open(struct sqlite_db **out, const char *path, char **why)
 	db->revision += SQLITE_DB_UNCOMMITTED_MAX;
 	*out = db;
 	return 0;
+}
+
+int sqlite_db_open(struct sqlite_db **out, const char *path, char **why)
+{
+	return open_db(out, path, false, why);
+}
+
+int sqlite_db_open_snapshot(struct sqlite_db **out, const char *path, char **why)
+{
+	return open_db(out, path, true, why);
+}
+
+int sqlite_db_advance(struct sqlite_db *db, int64_t revision)
+{
+	if (db->revision < revision)
+		db->revision = revision;
+	return sqlite_db_commit(db);
 }
 
 void sqlite_db_close(struct sqlite_db *db)

@@ -23,6 +23,8 @@ enum { SQLITE_DB_UNCOMMITTED_MAX = 10000 };
 
 /* As store_sqlite_open(). */
 must_check int sqlite_db_open(struct sqlite_db **out, const char *path, char **why);
+/* A copy of a snapshot: it must be one already, and is looked at in full. */
+must_check int sqlite_db_open_snapshot(struct sqlite_db **out, const char *path, char **why);
 void sqlite_db_close(struct sqlite_db *db); /* what is not committed is lost; accepts NULL */
 
 /* All keys in order. 0 or -errno. */
@@ -38,6 +40,9 @@ must_check int sqlite_db_apply_again(struct sqlite_db *db, const struct store_wr
 must_check int sqlite_db_commit(struct sqlite_db *db);
 
 void sqlite_db_rollback(struct sqlite_db *db);
+
+/* Revisions go on after @revision, if they are not there yet. 0 or -errno. */
+must_check int sqlite_db_advance(struct sqlite_db *db, int64_t revision);
 
 /* Copies everything into a new file. Within no transaction. 0 or -errno. */
 must_check int sqlite_db_snapshot(struct sqlite_db *db, const char *path);

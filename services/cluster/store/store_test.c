@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#include "cluster/store/sqlite_restore.h"
 #include "cluster/store/store.h"
 #include "lib/loop.h"
 
@@ -453,6 +454,134 @@ static void test_snapshot(void **state)
 	assert_true(f->err < 0);
 }
 
+/* The store's content comes back; no revision of before is issued again, also of writes after the snapshot. */
+static void test_restore(void **state)
+{
+	struct fixture *f = *state;
+	char snapshot[128], before[128], *why;
+	int64_t last;
+
+	snprintf(snapshot, sizeof(snapshot), "%s/snapshot", f->dir);
+	snprintf(before, sizeof(before), "%s.before", f->path);
+	assert_int_equal(put(f, "/a", "1", 0), 0);
+	assert_int_equal(store_snapshot(f->store, snapshot, on_snapshot, f), 0);
+	loop_run(f->loop);
+	assert_int_equal(f->err, 0);
+	for (int i = 0; i < 50; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "/later-%d", i);
+		assert_int_equal(put(f, key, "2", 0), 0);
+	}
+	last = f->revision;
+
+	/* while it is in use: no */
+	assert_int_equal(store_sqlite_restore(f->path, snapshot, &why), -EBUSY);
+	free(why);
+	store_close(take(f->store));
+	assert_int_equal(store_sqlite_check(f->path, snapshot, &why), 0);
+	assert_int_equal(store_sqlite_restore(f->path, snapshot, &why), 0);
+	assert_int_equal(access(before, F_OK), 0);
+	open_store(f);
+	assert_content(f, "/a=1\n");
+	store_sqlite_settled(f->path);
+	assert_int_equal(access(before, F_OK), -1);
+	assert_int_equal(put(f, "/b", "1", 0), 0);
+	assert_true(f->revision > last);
+}
+
+/* What is no snapshot, or is damaged, changes nothing. */
+static void test_restore_refuses(void **state)
+{
+	static const char junk[20000];
+	static const struct {
+		size_t len;	 /* of junk; 0: an empty file */
+		off_t damage_at; /* of a true snapshot; -1: junk as it is */
+		const char *why;
+	} table[] = {
+		{0, -1, "not a cluster's database"},
+		{20000, -1, "not a database"},
+		{600, 4096 + 8, ""},
+	};
+	struct fixture *f = *state;
+	char snapshot[128], bad[128], *why;
+	char value[3000];
+
+	memset(value, 'v', sizeof(value));
+	value[sizeof(value) - 1] = 0;
+	snprintf(snapshot, sizeof(snapshot), "%s/snapshot", f->dir);
+	snprintf(bad, sizeof(bad), "%s/bad", f->dir);
+	for (int i = 0; i < 9; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "/%d", i);
+		assert_int_equal(put(f, key, value, 0), 0);
+	}
+	assert_int_equal(store_snapshot(f->store, snapshot, on_snapshot, f), 0);
+	loop_run(f->loop);
+	store_close(take(f->store));
+	for (size_t i = 0; i < array_len(table); i++) {
+		int fd;
+
+		if (table[i].damage_at >= 0)
+			assert_int_equal(rename(snapshot, bad), 0);
+		fd = open(bad, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(
+			pwrite(fd, junk, table[i].len, table[i].damage_at < 0 ? 0 : table[i].damage_at),
+			(ssize_t)table[i].len);
+		close(fd);
+		assert_true(store_sqlite_check(f->path, bad, &why) < 0);
+		if (!why || !strstr(why, table[i].why))
+			fail_msg("row %zu: %s", i, why ? why : "(nothing)");
+		free(why);
+		assert_true(store_sqlite_restore(f->path, bad, &why) < 0);
+		free(why);
+		unlink(bad);
+	}
+	assert_true(store_sqlite_restore(f->path, "/nonexistent", &why) < 0);
+	free(why);
+	open_store(f);
+	assert_int_equal(put(f, "/9", "1", 0), 0);
+}
+
+/* A store that cannot be read any more is restored, too; and one that was kept comes back. */
+static void test_restore_of_a_damaged_store(void **state)
+{
+	struct fixture *f = *state;
+	char snapshot[128], wal[128], *why;
+	int64_t last;
+	int fd;
+
+	snprintf(snapshot, sizeof(snapshot), "%s/snapshot", f->dir);
+	snprintf(wal, sizeof(wal), "%s-wal", f->path);
+	assert_int_equal(put(f, "/a", "1", 0), 0);
+	assert_int_equal(store_snapshot(f->store, snapshot, on_snapshot, f), 0);
+	loop_run(f->loop);
+	assert_int_equal(put(f, "/b", "1", 0), 0);
+	last = f->revision;
+	store_close(take(f->store));
+	fd = open(f->path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "garbage garbage garbage", 23, 0), 23);
+	close(fd);
+	fd = open(wal, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "left", 4), 4);
+	close(fd);
+	assert_int_equal(store_sqlite_restore(f->path, snapshot, &why), 0);
+	assert_int_equal(access(wal, F_OK), -1);
+	open_store(f);
+	assert_content(f, "/a=1\n");
+	assert_int_equal(put(f, "/c", "1", 0), 0);
+	assert_true(f->revision > last);
+	store_close(take(f->store));
+	assert_true(store_sqlite_put_back(f->path));
+	assert_false(store_sqlite_put_back(f->path));
+	assert_true(store_sqlite_open(&f->store, f->loop, f->path, &events, f, &why) < 0);
+	free(why);
+	unlink(f->path);
+	unlink(wal);
+	open_store(f);
+}
+
 #define BOTH(t)                                                                                              \
 	cmocka_unit_test_setup_teardown(t, setup_memory, teardown),                                          \
 		cmocka_unit_test_setup_teardown(t, setup_sqlite, teardown)
@@ -472,6 +601,9 @@ int main(void)
 		FILE_ONLY(test_full_disk),
 		FILE_ONLY(test_damage_is_named),
 		FILE_ONLY(test_snapshot),
+		FILE_ONLY(test_restore),
+		FILE_ONLY(test_restore_refuses),
+		FILE_ONLY(test_restore_of_a_damaged_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
