@@ -49,6 +49,12 @@ static inline int64_t int_of(yyjson_mut_val *o, const char *key)
 /* A LabelSelector against labels, as controllers will read it. */
 bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
 
+/* Two ports of containers that would be the same port of the node. */
+bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
+
+/* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
+void check_pod_fields(struct check *c, yyjson_mut_val *spec);
+
 /* A custom resource against its definition's schema (validate_custom.c). */
 void check_custom(struct check *c, yyjson_val *structural, yyjson_mut_val *object);
 

@@ -78,7 +78,7 @@ static void mounts(
 	}
 }
 
-static bool same_host_port(yyjson_mut_val *a, yyjson_mut_val *b)
+bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b)
 {
 	return int_of(a, "hostPort") && int_of(a, "hostPort") == int_of(b, "hostPort") &&
 	       !strcmp(text_of(a, "protocol"), text_of(b, "protocol")) &&
@@ -106,7 +106,7 @@ static void ports(
 			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(q, "name")))
 				check_error(c, FIELD_DUPLICATE, name,
 					REL(".%s[%zu].ports[%zu].name", where, index, i), "%s", "");
-			if (same_host_port(p, q))
+			if (check_same_host_port(p, q))
 				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(p, "hostPort"),
 					REL(".%s[%zu].ports[%zu].hostPort", where, index, i), "%s", "");
 		}
@@ -173,6 +173,7 @@ void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		!yyjson_mut_arr_size(meta_mut_get(spec, "dnsConfig", "nameservers", NULL)))
 		check_error(c, FIELD_REQUIRED, NULL, ".dnsConfig.nameservers",
 			"must provide at least one DNS nameserver when `dnsPolicy` is None");
+	check_pod_fields(c, spec);
 }
 
 /* Containers may get another image; nothing else, and none may come or go. */
@@ -236,6 +237,10 @@ void check_pod(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
 	size_t i, n;
 	bool gated = yyjson_mut_arr_size(yyjson_mut_obj_get(before, "schedulingGates")), changed = false;
 
+	if (!old && *text_of(spec, "nodeName") &&
+		yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "schedulingGates")))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.nodeName",
+			"cannot be set until all schedulingGates have been cleared");
 	if (!old && yyjson_mut_obj_get(spec, "ephemeralContainers"))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.ephemeralContainers", "cannot be set on create");
 	if (!old || c->scope != VALIDATE_MAIN)

@@ -337,6 +337,14 @@ def test_subpaths_that_are_refused(cluster, ns):
         assert pod(cluster, ns, name)["status"]["phase"] == "Pending"
 
 
+@pytest.mark.conformance(SIG + "Sysctls [LinuxOnly] [NodeConformance] should reject invalid sysctls")
+def test_invalid_sysctls(cluster, ns):
+    sysctls = [{"name": n, "value": "1"} for n in ("foo-", "kernel.shmmax", "safe-and-unsafe", "-bar", "bar..")]
+    body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}], "securityContext": {"sysctls": sysctls}}}
+    said = cluster.ask("POST", f"/api/v1/namespaces/{ns}/pods", body, expect=422)["message"]
+    assert all(f'"{n}"' in said for n in ("foo-", "-bar", "bar..")) and "kernel.shmmax" not in said and "safe-and-unsafe" not in said
+
+
 # ---- probes and hooks
 
 

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a pod says of its node's kernel and network, of names in DNS, and of itself as a value: texts of which only some mean anything,
+ * and wishes that exclude each other.
+ */
+
+#include <string.h>
+
+#include "cluster/schema/check_int.h"
+#include "cluster/schema/meta.h"
+
+schema_check check_dns_config, check_host_alias, check_field_ref, check_resource_ref;
+
+enum { SYSCTL_MAX = 253, NAMESERVERS_MAX = 3, SEARCH_TEXT_MAX = 2048, HOST_NAME_MAX_ = 64 };
+
+/* ---- sysctls */
+
+#define SYSCTL_RULE "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+
+/* Parts of lower case letters, digits, and - or _ inside, joined by . or /. */
+static bool is_sysctl(const char *s)
+{
+	if (!*s || strlen(s) > SYSCTL_MAX)
+		return false;
+	for (;;) {
+		size_t n = strcspn(s, "./");
+
+		if (!n || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") < n || strchr("-_", s[0]) ||
+			strchr("-_", s[n - 1]))
+			return false;
+		if (!s[n])
+			return true;
+		s += n + 1;
+	}
+}
+
+/* The same setting with either separator: net.core.somaxconn, net/core/somaxconn. */
+static bool same_sysctl(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if (*a != *b && !(strchr("./", *a) && strchr("./", *b)))
+			return false;
+	return *a == *b;
+}
+
+/* Settings of the host's own namespaces are not a pod's to change. */
+static bool is_of_host(const char *name, yyjson_mut_val *spec, const char **which)
+{
+	static const struct {
+		const char *prefix, *flag, *called;
+	} table[] = {{"net", "hostNetwork", "host net"}, {"kernel.shm", "hostIPC", "host ipc"},
+		{"kernel/shm", "hostIPC", "host ipc"}, {"kernel.msg", "hostIPC", "host ipc"},
+		{"kernel/msg", "hostIPC", "host ipc"}, {"kernel.sem", "hostIPC", "host ipc"},
+		{"kernel/sem", "hostIPC", "host ipc"}, {"fs.mqueue", "hostIPC", "host ipc"},
+		{"fs/mqueue", "hostIPC", "host ipc"}};
+
+	for (size_t i = 0; i < array_len(table); i++)
+		if (!strncmp(name, table[i].prefix, strlen(table[i].prefix)) &&
+			yyjson_mut_is_true(yyjson_mut_obj_get(spec, table[i].flag))) {
+			*which = table[i].called;
+			return true;
+		}
+	return false;
+}
+
+static void check_sysctls(struct check *c, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *list = meta_mut_get(spec, "securityContext", "sysctls", NULL), *s, *t;
+	const char *which = "";
+	size_t i, n, j, m;
+
+	yyjson_mut_arr_foreach(list, i, n, s)
+	{
+		yyjson_mut_val *name = yyjson_mut_obj_get(s, "name");
+		const char *text = text_of(s, "name");
+
+		if (!*text)
+			continue; /* the table says that it is required */
+		if (!is_sysctl(text))
+			check_error(c, FIELD_INVALID, name, REL(".securityContext.sysctls[%zu].name", i),
+				"must have at most %d characters and match regex " SYSCTL_RULE, SYSCTL_MAX);
+		else if (is_of_host(text, spec, &which))
+			check_error(c, FIELD_INVALID, name, REL(".securityContext.sysctls[%zu].name", i),
+				"may not be specified when '%s' is enabled", which);
+		yyjson_mut_arr_foreach(list, j, m, t)
+		{
+			if (j >= i)
+				break;
+			if (same_sysctl(text_of(t, "name"), text))
+				check_error(c, FIELD_DUPLICATE, name,
+					REL(".securityContext.sysctls[%zu].name", i), "%s", "");
+		}
+	}
+}
+
+/* ---- the host's namespaces and ports */
+
+static void check_namespaces(struct check *c, yyjson_mut_val *spec)
+{
+	static const char *const of_host[] = {"hostNetwork", "hostPID", "hostIPC"};
+
+	if (yyjson_mut_is_true(yyjson_mut_obj_get(spec, "shareProcessNamespace")) &&
+		yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostPID")))
+		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(spec, "shareProcessNamespace"),
+			".shareProcessNamespace", "ShareProcessNamespace and HostPID cannot both be enabled");
+	if (!yyjson_mut_is_false(yyjson_mut_obj_get(spec, "hostUsers")))
+		return;
+	for (size_t i = 0; i < array_len(of_host); i++)
+		if (yyjson_mut_is_true(yyjson_mut_obj_get(spec, of_host[i])))
+			check_error(c, FIELD_FORBIDDEN, NULL, REL(".%s", of_host[i]),
+				"when `hostUsers` is false");
+}
+
+/* Two containers of a pod run at the same time, so a port of the node leads to one of them. */
+static void check_host_ports(struct check *c, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_get(spec, "containers"), *a, *b, *p, *q;
+	size_t i, n, j, m, k, x, l, y;
+
+	yyjson_mut_arr_foreach(list, i, n, a) yyjson_mut_arr_foreach(yyjson_mut_obj_get(a, "ports"), k, x, p)
+	{
+		yyjson_mut_arr_foreach(list, j, m, b)
+		{
+			if (j >= i)
+				break;
+			yyjson_mut_arr_foreach(
+				yyjson_mut_obj_get(b, "ports"), l, y, q) if (check_same_host_port(p, q))
+				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(p, "hostPort"),
+					REL(".containers[%zu].ports[%zu].hostPort", i, k), "%s", "");
+		}
+	}
+}
+
+/* ---- containers */
+
+/* The rules of single containers are not kept by nodes here; only that an init container runs on is. */
+static void check_restarts(struct check *c, yyjson_mut_val *spec)
+{
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+	static const char *const always[] = {"Always", NULL};
+	yyjson_mut_val *o;
+	size_t i, n;
+
+	for (size_t l = 0; l < array_len(lists); l++)
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, o)
+		{
+			yyjson_mut_val *policy = yyjson_mut_obj_get(o, "restartPolicy");
+
+			if (yyjson_mut_arr_size(yyjson_mut_obj_get(o, "restartPolicyRules")))
+				check_error(c, FIELD_FORBIDDEN, NULL,
+					REL(".%s[%zu].restartPolicyRules", lists[l], i),
+					"is not supported by this cluster");
+			if (policy && l > 0)
+				check_error(c, FIELD_FORBIDDEN, NULL,
+					REL(".%s[%zu].restartPolicy", lists[l], i),
+					"may not be set for non-init containers");
+			else if (policy && !yyjson_mut_equals_str(policy, "Always"))
+				check_not_supported(
+					c, policy, REL(".%s[%zu].restartPolicy", lists[l], i), always);
+			if (meta_mut_get(o, "readinessProbe", "terminationGracePeriodSeconds", NULL))
+				check_error(c, FIELD_INVALID,
+					meta_mut_get(
+						o, "readinessProbe", "terminationGracePeriodSeconds", NULL),
+					REL(".%s[%zu].readinessProbe.terminationGracePeriodSeconds", lists[l],
+						i),
+					"must not be set for readinessProbes");
+		}
+}
+
+static void check_mounts(struct check *c, yyjson_mut_val *spec)
+{
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+	yyjson_mut_val *o, *m;
+	size_t i, n, k, max;
+
+	for (size_t l = 0; l < array_len(lists); l++)
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, o)
+			yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "volumeMounts"), k, max, m)
+		{
+			if (strchr(text_of(m, "mountPath"), ':'))
+				check_error(c, FIELD_INVALID, yyjson_mut_obj_get(m, "mountPath"),
+					REL(".%s[%zu].volumeMounts[%zu].mountPath", lists[l], i, k),
+					"must not contain ':'");
+			if (!strcmp(text_of(m, "mountPropagation"), "Bidirectional") &&
+				!yyjson_mut_is_true(meta_mut_get(o, "securityContext", "privileged", NULL)))
+				check_error(c, FIELD_FORBIDDEN, NULL,
+					REL(".%s[%zu].volumeMounts[%zu].mountPropagation", lists[l], i, k),
+					"Bidirectional mount propagation is available only to privileged containers");
+		}
+}
+
+void check_pod_fields(struct check *c, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *override = yyjson_mut_obj_get(spec, "hostnameOverride");
+
+	check_sysctls(c, spec);
+	check_namespaces(c, spec);
+	check_host_ports(c, spec);
+	check_restarts(c, spec);
+	check_mounts(c, spec);
+	if (override && yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostNetwork")))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".hostnameOverride",
+			"may not be set when `hostNetwork` is true");
+	else if (yyjson_mut_get_len(override) > HOST_NAME_MAX_)
+		check_error(c, FIELD_TOO_LONG, override, ".hostnameOverride", "may not be more than %d bytes",
+			HOST_NAME_MAX_);
+	else if (override)
+		check_format(c, override, ".hostnameOverride", SCHEMA_DNS_SUBDOMAIN);
+}
+
+/* ---- names in DNS */
+
+static void check_search(struct check *c, yyjson_mut_val *search, size_t at)
+{
+	size_t len = yyjson_mut_get_len(search);
+	const char *text = yyjson_mut_get_str(search), *why;
+
+	/* "." and a dot at the end are of absolute names; _ is in names of services */
+	if (!text || (len == 1 && *text == '.'))
+		return;
+	len -= len && text[len - 1] == '.';
+	char plain[256];
+
+	for (size_t i = 0; i < len && i < sizeof(plain); i++)
+		plain[i] = text[i] == '_' ? 'a' : text[i];
+	why = len < sizeof(plain) ? validate_format(SCHEMA_DNS_SUBDOMAIN, plain, len)
+				  : "must be no more than 253 characters";
+	if (why)
+		check_error(c, FIELD_INVALID, search, REL(".searches[%zu]", at), "%s", why);
+}
+
+void check_dns_config(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *servers = yyjson_mut_obj_get(o, "nameservers"),
+		       *searches = yyjson_mut_obj_get(o, "searches"), *v;
+	size_t i, n, sum = 0;
+
+	if (yyjson_mut_arr_size(servers) > NAMESERVERS_MAX)
+		check_error(c, FIELD_INVALID, servers, ".nameservers",
+			"must not have more than %d nameservers", NAMESERVERS_MAX);
+	yyjson_mut_arr_foreach(searches, i, n, v)
+	{
+		sum += yyjson_mut_get_len(v) + 1;
+		check_search(c, v, i);
+	}
+	if (sum > SEARCH_TEXT_MAX + 1)
+		check_error(c, FIELD_INVALID, searches, ".searches",
+			"must not have more than %d characters (including spaces) in the search list",
+			SEARCH_TEXT_MAX);
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "options"), i, n, v) if (!*text_of(v, "name"))
+		check_error(c, FIELD_REQUIRED, NULL, REL(".options[%zu]", i), "must not be empty");
+}
+
+void check_host_alias(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "hostnames"), i, n, v)
+		check_format(c, v, REL(".hostnames[%zu]", i), SCHEMA_DNS_SUBDOMAIN);
+}
+
+/* ---- the pod as a value */
+
+/* metadata.labels['key'] */
+static bool is_keyed(const char *path)
+{
+	static const char *const maps[] = {"metadata.labels['", "metadata.annotations['"};
+
+	for (size_t i = 0; i < array_len(maps); i++) {
+		size_t n = strlen(maps[i]), len = strlen(path);
+
+		if (!strncmp(path, maps[i], n) && len > n + 2 && !strcmp(path + len - 2, "']"))
+			return !validate_format(SCHEMA_LABEL_KEY, path + n, len - n - 2);
+	}
+	return false;
+}
+
+void check_field_ref(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	static const char *const supported[] = {"metadata.annotations", "metadata.labels", "metadata.name",
+		"metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+		"status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs", NULL};
+	yyjson_mut_val *path = yyjson_mut_obj_get(o, "fieldPath");
+	const char *text = text_of(o, "fieldPath");
+
+	for (size_t i = 0; supported[i]; i++)
+		if (!strcmp(text, supported[i]))
+			return;
+	if (*text && !is_keyed(text))
+		check_not_supported(c, path, ".fieldPath", supported);
+}
+
+void check_resource_ref(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	static const char *const supported[] = {"limits.cpu", "limits.ephemeral-storage", "limits.memory",
+		"requests.cpu", "requests.ephemeral-storage", "requests.memory", NULL};
+	const char *text = text_of(o, "resource");
+
+	for (size_t i = 0; supported[i]; i++)
+		if (!strcmp(text, supported[i]))
+			return;
+	if (*text && strncmp(text, "limits.hugepages-", 17) != 0 &&
+		strncmp(text, "requests.hugepages-", 19) != 0)
+		check_not_supported(c, yyjson_mut_obj_get(o, "resource"), ".resource", supported);
+}
