@@ -28,14 +28,20 @@ static struct status *no_memory(void)
 
 static char *token_make(int64_t revision, const char *key)
 {
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
 	cleanup(freep) char *text = NULL;
 	char *token;
-	int n = asprintf(
-		&text, "{\"v\":\"" TOKEN_VERSION "\",\"rv\":%" PRId64 ",\"start\":\"%s\"}", revision, key);
+	size_t n = 0;
 
-	if (n < 0)
+	/* names of some kinds may have quotes in them */
+	if (root && yyjson_mut_obj_add_str(doc, root, "v", TOKEN_VERSION) &&
+		yyjson_mut_obj_add_sint(doc, root, "rv", revision) &&
+		yyjson_mut_obj_add_str(doc, root, "start", key))
+		text = yyjson_mut_val_write(root, YYJSON_WRITE_NOFLAG, &n);
+	if (!text)
 		return NULL;
-	token = base64_make(text, (size_t)n);
+	token = base64_make(text, n);
 	/* It travels in a query: the other alphabet, without padding. */
 	for (char *p = token; p && *p; p++) {
 		if (*p == '+')

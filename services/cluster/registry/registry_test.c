@@ -392,6 +392,36 @@ static void test_pages(void **state)
 	status_free(err);
 }
 
+/* A token goes on after whatever name: those of roles may hold nearly anything. */
+static void test_pages_of_odd_names(void **state)
+{
+	static const char *const odd[] = {"a\\\"b", "a\\\\c", "d"};
+	const struct schema_kind *roles = schema_find("rbac.authorization.k8s.io", "v1", "clusterroles");
+	struct list_options o = {.limit = 1, .revision = -1};
+	struct list l;
+	char *token = NULL;
+
+	for (size_t i = 0; i < array_len(odd); i++) {
+		struct answer a = {.code = -1};
+		char json[128];
+
+		snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"}}", odd[i]);
+		registry_create(r, &caller_self, roles, "", doc_of(json), NULL, on_done, &a);
+		loop_run(loop);
+		assert_int_equal(a.code, 0);
+		done_with(a);
+	}
+	for (size_t i = 0; i < array_len(odd); i++) {
+		o.continue_token = token;
+		assert_null(registry_list(r, roles, &o, &l));
+		assert_int_equal(l.n, 1);
+		free(token);
+		token = l.continue_token ? strdup(l.continue_token) : NULL;
+		list_fini(&l);
+	}
+	assert_null(token);
+}
+
 static void test_selectors(void **state)
 {
 	struct list_options o = {.revision = -1};
@@ -579,6 +609,7 @@ int main(void)
 		TEST(test_a_pod_goes_in_two_steps),
 		TEST(test_owned),
 		TEST(test_pages),
+		TEST(test_pages_of_odd_names),
 		TEST(test_selectors),
 		TEST(test_watch),
 		TEST(test_too_late),
