@@ -18,7 +18,9 @@
 #include "cluster/access/authority.h"
 #include "cluster/bootstrap.h"
 #include "cluster/controllers/controllers.h"
+#include "cluster/controllers/horizontalpodautoscaler.h"
 #include "cluster/http/http.h"
+#include "cluster/http/node_summary.h"
 #include "cluster/registry/registry.h"
 #include "cluster/scheduler/scheduler.h"
 #include "cluster/store/sqlite_restore.h"
@@ -48,6 +50,7 @@ struct cluster {
 	struct api *api;
 	struct cluster_context context;
 	char *ca_pem; /* owned: context's */
+	struct node_trust node_trust;
 	struct controllers *controllers;
 	struct scheduler *scheduler;
 	struct tls_config *tls;
@@ -196,7 +199,11 @@ static int set_to_work(struct cluster *c)
 		return log_errno(-err, "cluster op=read file=%s", authority_ca_cert(c->authority));
 	c->context.ca_pem = c->ca_pem;
 	c->context.authority = c->authority;
-	err = controllers_start(&c->controllers, c->registry, &c->context);
+	c->node_trust = (struct node_trust){authority_ca_cert(c->authority),
+		authority_kubelet_cert(c->authority), authority_kubelet_key(c->authority)};
+	err = autoscaler_new(&c->context.autoscaler, c->registry, &c->node_trust, 0);
+	if (!err)
+		err = controllers_start(&c->controllers, c->registry, &c->context);
 	return err ? err : scheduler_start(&c->scheduler, c->registry);
 }
 
@@ -241,6 +248,7 @@ static void close_all(struct cluster *c)
 {
 	loop_timer_del(&c->renewal);
 	scheduler_stop(c->scheduler);
+	autoscaler_free(c->context.autoscaler);
 	controllers_stop(c->controllers);
 	api_close(c->api);
 	access_close(c->access);

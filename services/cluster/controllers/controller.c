@@ -354,6 +354,7 @@ struct modification {
 	struct item *item;
 	registry_modifier *fn;
 	void *arg;
+	void (*then)(struct turn *t, const struct status *error, void *arg); /* may be NULL */
 	const struct schema_kind *kind;
 	char uid[64];
 };
@@ -374,6 +375,8 @@ static void on_modified(const struct status *error, const struct object *object,
 	struct modification *m = arg;
 	struct item *i = m->item;
 
+	if (m->then)
+		m->then(&i->turn, error, m->arg);
 	free(m->arg);
 	free(m);
 	answered(i, error, "update");
@@ -381,6 +384,12 @@ static void on_modified(const struct status *error, const struct object *object,
 
 void turn_modify(
 	struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn, void *arg)
+{
+	turn_modify_then(t, o, subresource, fn, arg, NULL);
+}
+
+void turn_modify_then(struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn,
+	void *arg, void (*then)(struct turn *t, const struct status *error, void *arg))
 {
 	struct item *i = item_of_turn(t);
 	struct modification *m = calloc(1, sizeof(*m));
@@ -390,7 +399,7 @@ void turn_modify(
 		i->failed = true;
 		return;
 	}
-	*m = (struct modification){.item = i, .fn = fn, .arg = arg, .kind = o->kind};
+	*m = (struct modification){.item = i, .fn = fn, .arg = arg, .then = then, .kind = o->kind};
 	snprintf(m->uid, sizeof(m->uid), "%s", o->uid);
 	i->writes++;
 	registry_modify(t->r, &i->c->who, o->kind, o->ns, o->name, false, modify,

@@ -21,15 +21,17 @@
 #include "lib/loop.h"
 
 struct authority;
+struct autoscaler; /* horizontalpodautoscaler.h */
 struct schema_kind;
 struct status;
 struct controller;
 
 /* What controllers know that no object says. */
 struct cluster_context {
-	const char *ca_pem;	     /* the cluster's authority */
-	struct authority *authority; /* signs certificates; NULL: nothing is signed */
-	int64_t job_backoff_ms;	     /* the wait after a Job's first failure; 0: 10 s */
+	const char *ca_pem;	       /* the cluster's authority */
+	struct authority *authority;   /* signs certificates; NULL: nothing is signed */
+	struct autoscaler *autoscaler; /* measures and remembers; NULL: nothing is scaled */
+	int64_t job_backoff_ms;	       /* the wait after a Job's first failure; 0: 10 s */
 };
 
 struct turn;
@@ -95,6 +97,9 @@ void turn_delete(struct turn *t, const struct object *o, const struct delete_opt
 /* As registry_modify(), on the newest state; @fn is given @arg, which is freed after the answer. */
 void turn_modify(
 	struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn, void *arg);
+/* The same; @then hears the answer, and may start other writes of the turn. */
+void turn_modify_then(struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn,
+	void *arg, void (*then)(struct turn *t, const struct status *error, void *arg));
 /*
  * Sets the member @key of the object (or of its status, when @subresource is "status") to @value, unless it is equal to
  * that already. @value is copied.

@@ -18,6 +18,7 @@
 	X(endpointslice_controller)                                                                          \
 	X(endpoints_controller)                                                                              \
 	X(disruption_controller)                                                                             \
+	X(horizontal_pod_autoscaler)                                                                         \
 	X(aggregation_controller)                                                                            \
 	X(definition_controller)                                                                             \
 	X(quota_controller)                                                                                  \

@@ -250,6 +250,7 @@ static void sync_cronjob(struct turn *t)
 {
 	struct cronjob c = {.t = t};
 	char why[320];
+	int64_t east_s;
 
 	if (!t->object)
 		return;
@@ -270,12 +271,17 @@ static void sync_cronjob(struct turn *t)
 	clean(&c, true, json_int(c.spec, "successfulJobsHistoryLimit", 3));
 	clean(&c, false, json_int(c.spec, "failedJobsHistoryLimit", 1));
 	write_status(&c);
-	if (t->object->deleted || json_bool(c.spec, "suspend"))
-		;
-	else if (cron_parse(&c.cron, json_str(c.spec, "schedule") ?: "", why, sizeof(why)))
+	if (t->object->deleted || json_bool(c.spec, "suspend")) {
+		; /* nothing is due */
+	} else if (!cron_zone(json_text(c.spec, "timeZone") ?: "UTC", &east_s)) {
+		turn_event(t, t->object, true, "UnknownTimeZone", "invalid timeZone: %s",
+			json_text(c.spec, "timeZone"));
+	} else if (cron_parse(&c.cron, json_str(c.spec, "schedule") ?: "", why, sizeof(why))) {
+		c.cron.east_s = east_s;
 		start_due(&c);
-	else
+	} else {
 		turn_event(t, t->object, true, "UnparseableSchedule", "unparseable schedule: %s", why);
+	}
 	cronjob_fini(&c);
 }
 

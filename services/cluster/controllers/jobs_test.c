@@ -326,6 +326,38 @@ static void test_schedules(void **state)
 		at("2024-02-29T00:00:00Z"));
 }
 
+static void test_zones(void **state)
+{
+	static const struct {
+		const char *zone, *next; /* of "30 8 * * 1", after Friday; NULL: there is no such zone */
+	} table[] = {
+		{"UTC", "2026-01-05T08:30:00Z"},
+		{"Etc/Greenwich", "2026-01-05T08:30:00Z"},
+		{"Etc/GMT-14", "2026-01-04T18:30:00Z"},
+		{"Etc/GMT+12", "2026-01-05T20:30:00Z"},
+		{"Etc/GMT-15", NULL},
+		{"Etc/GMT+13", NULL},
+		{"GMT+5", NULL},
+		{"Etc/GMT+5x", NULL},
+		{"Etc/GMT+", NULL},
+		{"Etc/GMT+05", NULL},
+		{"Europe/Berlin", NULL},
+		{"", NULL},
+	};
+	struct cron c;
+	char why[320];
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		bool known;
+
+		assert_true(cron_parse(&c, "30 8 * * 1", why, sizeof(why)));
+		known = cron_zone(table[i].zone, &c.east_s);
+		if (known != (table[i].next != NULL) ||
+			(known && cron_next(&c, at("2026-01-02T12:00:00Z")) != at(table[i].next)))
+			fail_msg("zone %s", table[i].zone);
+	}
+}
+
 static void test_indexes(void **state)
 {
 	static const struct {
@@ -350,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_schedules),
+		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_indexes),
 		STORY(test_completes),
 		STORY(test_fails),

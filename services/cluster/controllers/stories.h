@@ -195,13 +195,13 @@ story_part enum modify run_pod(
 			",\"containerStatuses\":[{\"name\":\"c\",\"state\":{\"terminated\":{\"exitCode\":%d,\"finishedAt\":\"%s\"}}}]",
 			code, now);
 	snprintf(json, sizeof(json),
-		"{\"phase\":\"%s\",\"podIP\":\"10.0.0.%u\",\"podIPs\":[{\"ip\":\"10.0.0.%u\"}],"
+		"{\"phase\":\"%s\",\"startTime\":\"%s\",\"podIP\":\"10.0.0.%u\",\"podIPs\":[{\"ip\":\"10.0.0.%u\"}],"
 		"\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"},"
 		"{\"type\":\"Ready\",\"status\":\"%s\",\"lastTransitionTime\":\"%s\"}]%s}",
 		code   ? "Failed"
 		: over ? "Succeeded"
 		       : "Running",
-		(unsigned)(old->revision % 250 + 1), (unsigned)(old->revision % 250 + 1),
+		now, (unsigned)(old->revision % 250 + 1), (unsigned)(old->revision % 250 + 1),
 		over ? "False" : "True", now, ended);
 	put(*doc, yyjson_mut_doc_get_root(*doc), "status", json);
 	return MODIFY_WRITE;

@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/http/node_summary.h"
 #include "cluster/http/relay.h"
 #include "cluster/http/subresources.h"
 #include "lib/json.h"
 #include "lib/uri.h"
 
-enum { AGENT_PORT = 10250, VALUES_MAX = 128 };
+enum { VALUES_MAX = 128 };
 
 /* ---- where it is */
 
@@ -23,40 +24,9 @@ struct place {
 	int port;
 };
 
-/* Of the node's addresses the internal one, else the first that is an address. */
 static struct status *place_of(const struct request *q, const char *node, struct place *p)
 {
-	const struct schema_kind *nodes = schema_find("", "v1", "nodes");
-	const struct object *o = registry_get(q->api->registry, nodes, "", node);
-	cleanup(json_docp) yyjson_doc *doc = o ? object_doc(o) : NULL;
-	yyjson_val *status = json_obj(yyjson_doc_get_root(doc), "status"), *a;
-	size_t i, max;
-
-	if (!o)
-		return status_not_found(nodes, node);
-	*p->address = '\0';
-	yyjson_arr_foreach (json_arr(status, "addresses"), i, max, a) {
-		const char *type = json_str(a, "type"), *text = json_str(a, "address");
-
-		if (type && text &&
-			(!strcmp(type, "InternalIP") || (!*p->address && !strcmp(type, "ExternalIP"))))
-			snprintf(p->address, sizeof(p->address), "%s", text);
-	}
-	p->port = (int)json_int(
-		json_obj(json_obj(status, "daemonEndpoints"), "kubeletEndpoint"), "Port", AGENT_PORT);
-	return *p->address ? NULL : status_unavailable("node %s has no address yet", node);
-}
-
-struct status *kubelet_place(const struct request *q, const char *node, char *address, size_t size, int *port)
-{
-	struct place p;
-	struct status *err = place_of(q, node, &p);
-
-	if (!err) {
-		snprintf(address, size, "%s", p.address);
-		*port = p.port;
-	}
-	return err;
+	return node_place(q->api->registry, node, p->address, sizeof(p->address), &p->port);
 }
 
 /* ---- which container */

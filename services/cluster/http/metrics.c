@@ -10,21 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/http/relay.h"
+#include "cluster/http/http_int.h"
+#include "cluster/http/node_summary.h"
 #include "cluster/schema/selector.h"
-#include "lib/http_client.h"
 #include "lib/json.h"
-#include "lib/json_call.h"
-#include "lib/log.h"
-#include "lib/tls.h"
 
-enum { NODE_TIMEOUT_MS = 15 * 1000, WINDOW_S = 15 };
+enum { WINDOW_S = 15 };
 
 struct asked_node {
 	struct metrics *m;
-	struct http_client *client;
-	struct tls_config *tls;
-	struct http_call *call;
+	struct node_summary *asked;
 	char name[256];
 	yyjson_doc *answer; /* owned; NULL: none */
 };
@@ -47,9 +42,7 @@ static void on_bury(struct loop_task *t)
 	struct metrics *m = container_of(t, struct metrics, bury);
 
 	for (size_t i = 0; i < m->n; i++) {
-		http_call_cancel(m->nodes[i].call);
-		http_client_free(m->nodes[i].client);
-		tls_config_free(m->nodes[i].tls);
+		node_summary_free(m->nodes[i].asked);
 		yyjson_doc_free(m->nodes[i].answer);
 	}
 	free(m->nodes);
@@ -200,14 +193,11 @@ static void one_less(struct metrics *m)
 
 /* ---- asking */
 
-static void on_summary(int status, const char *why, yyjson_val *root, void *arg)
+static void on_summary(yyjson_val *root, void *arg)
 {
 	struct asked_node *a = arg;
-	yyjson_mut_doc *copy = why ? NULL : yyjson_mut_doc_new(NULL);
+	yyjson_mut_doc *copy = root ? yyjson_mut_doc_new(NULL) : NULL;
 
-	a->call = NULL;
-	if (why)
-		log_warn("api op=metrics node=%s error=\"%s\"", a->name, why);
 	if (copy) {
 		yyjson_mut_doc_set_root(copy, yyjson_val_mut_copy(copy, root));
 		a->answer = yyjson_mut_doc_imut_copy(copy, NULL);
@@ -220,30 +210,12 @@ static void ask(struct metrics *m, const char *node)
 {
 	struct asked_node *a = &m->nodes[m->n];
 	const struct api_options *opts = &m->api->opts;
-	struct tls_files files = {
-		.ca = opts->kubelet_ca, .cert = opts->kubelet_cert, .key = opts->kubelet_key};
-	struct json_request rq = {.method = "GET", .target = "/stats/summary", .timeout_ms = NODE_TIMEOUT_MS};
-	struct http_peer peer = {0};
-	char address[64];
-	int port, err;
-	struct status *no = kubelet_place(m->q, node, address, sizeof(address), &port);
+	struct node_trust trust = {opts->kubelet_ca, opts->kubelet_cert, opts->kubelet_key};
 
-	if (no) {
-		status_free(no);
-		return;
-	}
 	*a = (struct asked_node){.m = m};
 	snprintf(a->name, sizeof(a->name), "%s", node);
 	m->n++;
-	err = files.ca ? tls_client_new(&a->tls, &files, address) : -ENOTSUP;
-	peer = (struct http_peer){.address = address, .port = (uint16_t)port, .host = node, .tls = a->tls};
-	if (!err)
-		err = http_client_new(&a->client, m->api->loop, &peer);
-	if (!err)
-		err = json_call(&a->call, a->client, &rq, on_summary, a);
-	if (err)
-		log_errno(-err, "api op=metrics node=%s", node);
-	else
+	if (!node_summary_ask(&a->asked, m->api->loop, m->api->registry, &trust, node, on_summary, a))
 		m->left++;
 }
 

@@ -17,10 +17,6 @@ struct relay_target {
 	const char *host;   /* of the Host header */
 };
 
-/* Where a node's agent is. NULL, or why it is nowhere. */
-struct status *kubelet_place(
-	const struct request *q, const char *node, char *address, size_t size, int *port);
-
 /* Answers, sooner or later. */
 void relay_start(struct request *q, const struct relay_target *t);
 

@@ -10,7 +10,7 @@
 #include "cluster/http/subresources.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/patch.h"
-#include "cluster/schema/selector.h"
+#include "cluster/schema/scale.h"
 #include "lib/json.h"
 
 struct scaling {
@@ -36,57 +36,6 @@ static struct status *no_memory(void)
 	return status_errno(-ENOMEM, "scale");
 }
 
-/* ".spec.replicas" */
-static yyjson_val *walk(yyjson_val *v, const char *path)
-{
-	while (v && path && *path) {
-		size_t n;
-
-		path += *path == '.';
-		n = strcspn(path, ".");
-		v = yyjson_obj_getn(v, path, n);
-		path += n;
-	}
-	return v;
-}
-
-/* Sets the number at a path, making objects on the way. */
-static bool put(yyjson_mut_doc *doc, yyjson_mut_val *v, const char *path, int64_t n)
-{
-	for (;;) {
-		size_t len;
-		yyjson_mut_val *next;
-
-		path += *path == '.';
-		len = strcspn(path, ".");
-		if (!path[len])
-			return meta_put(doc, v, path, yyjson_mut_sint(doc, n));
-		next = yyjson_mut_obj_getn(v, path, len);
-		if (!next) {
-			next = yyjson_mut_obj(doc);
-			if (!next || !yyjson_mut_obj_add(v, yyjson_mut_strncpy(doc, path, len), next))
-				return false;
-		}
-		v = next;
-		path += len;
-	}
-}
-
-static char *selector_of_object(yyjson_val *root, const char *path)
-{
-	yyjson_val *v = walk(root, path);
-	struct selector *s;
-	char *text;
-
-	if (yyjson_is_str(v))
-		return strdup(yyjson_get_str(v));
-	s = json_obj(v, "matchLabels") || json_arr(v, "matchExpressions") ? selector_of(v)
-									  : selector_of_map(v);
-	text = s ? selector_text(s) : NULL;
-	selector_free(s);
-	return text;
-}
-
 static yyjson_mut_doc *scale_of(const struct request *q, const struct object *o)
 {
 	const struct schema_subresource *sub = q->sub;
@@ -94,7 +43,7 @@ static yyjson_mut_doc *scale_of(const struct request *q, const struct object *o)
 	yyjson_val *root = yyjson_doc_get_root(in);
 	yyjson_mut_doc *doc = in ? yyjson_mut_doc_new(NULL) : NULL;
 	yyjson_mut_val *out = doc ? yyjson_mut_obj(doc) : NULL, *part;
-	cleanup(freep) char *selector = selector_of_object(root, sub->selector);
+	cleanup(freep) char *selector = scale_selector(root, sub);
 	char revision[24];
 
 	if (!out) {
@@ -113,9 +62,9 @@ static yyjson_mut_doc *scale_of(const struct request *q, const struct object *o)
 	if (o->created)
 		yyjson_mut_obj_add_strcpy(doc, part, "creationTimestamp", o->created);
 	part = yyjson_mut_obj_add_obj(doc, out, "spec");
-	yyjson_mut_obj_add_sint(doc, part, "replicas", yyjson_get_sint(walk(root, sub->spec_replicas)));
+	yyjson_mut_obj_add_sint(doc, part, "replicas", yyjson_get_sint(scale_at(root, sub->spec_replicas)));
 	part = yyjson_mut_obj_add_obj(doc, out, "status");
-	yyjson_mut_obj_add_sint(doc, part, "replicas", yyjson_get_sint(walk(root, sub->status_replicas)));
+	yyjson_mut_obj_add_sint(doc, part, "replicas", yyjson_get_sint(scale_at(root, sub->status_replicas)));
 	if (selector && *selector)
 		yyjson_mut_obj_add_strcpy(doc, part, "selector", selector);
 	return doc;
@@ -166,8 +115,7 @@ static enum modify change(const struct object *old, yyjson_mut_doc **doc, struct
 	*error = wanted(s, old, &n);
 	if (*error)
 		return MODIFY_FAIL;
-	return put(*doc, yyjson_mut_doc_get_root(*doc), s->q->sub->spec_replicas, n) ? MODIFY_WRITE
-										     : MODIFY_FAIL;
+	return scale_put(*doc, yyjson_mut_doc_get_root(*doc), s->q->sub, n) ? MODIFY_WRITE : MODIFY_FAIL;
 }
 
 static void scaled(const struct status *error, const struct object *object, void *arg)

@@ -12,7 +12,7 @@
 
 schema_check check_always_restart, check_workload_selector, check_replication_spec, check_deployment_spec,
 	check_deployment_strategy, check_rolling_update, check_stateful_set_spec, check_daemon_set_rolling,
-	check_job_spec, check_cron_spec, check_pdb_spec, check_autoscaler_spec;
+	check_job_spec, check_cron_spec, check_pdb_spec;
 
 void check_always_restart(struct check *c, yyjson_mut_val *template, yyjson_mut_val *old)
 {
@@ -235,16 +235,6 @@ void check_job_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		job_changes(c, spec, old);
 }
 
-static bool is_utc(const char *zone)
-{
-	static const char *const names[] = {"UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/Zulu", "Zulu"};
-
-	for (size_t i = 0; zone && i < array_len(names); i++)
-		if (!strcmp(zone, names[i]))
-			return true;
-	return false;
-}
-
 void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	yyjson_mut_val *schedule = yyjson_mut_obj_get(spec, "schedule"),
@@ -252,6 +242,7 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	yyjson_mut_val *name = meta_mut_get(c->object, "metadata", "name", NULL);
 	struct path top = {.name = "metadata", .len = 8};
 	struct cron cron;
+	int64_t east_s;
 	char why[320];
 
 	if (strstr(text_of(spec, "schedule"), "TZ="))
@@ -265,9 +256,9 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	else if (yyjson_mut_equals_str(zone, "Local"))
 		check_error(c, FIELD_INVALID, zone, ".timeZone",
 			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
-	else if (zone && !is_utc(yyjson_mut_get_str(zone)))
+	else if (zone && !cron_zone(yyjson_mut_get_str(zone), &east_s))
 		check_error(c, FIELD_INVALID, zone, ".timeZone",
-			"unknown time zone %s: schedules are read in UTC here, which is the only zone there is",
+			"unknown time zone %s: this cluster has no time zone data and knows UTC and Etc/GMT-14 to Etc/GMT+12 only",
 			yyjson_mut_get_str(zone));
 	/* jobs get eleven more characters */
 	if (yyjson_mut_get_len(name) > 52) {
@@ -282,15 +273,4 @@ void check_pdb_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	if (yyjson_mut_obj_get(spec, "minAvailable") && yyjson_mut_obj_get(spec, "maxUnavailable"))
 		check_error(c, FIELD_INVALID, spec, "", "minAvailable and maxUnavailable cannot be both set");
-}
-
-void check_autoscaler_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
-{
-	yyjson_mut_val *max = yyjson_mut_obj_get(spec, "maxReplicas");
-
-	if (!max)
-		check_error(c, FIELD_INVALID, NULL, ".maxReplicas", "must be greater than 0");
-	else if (yyjson_mut_get_sint(max) < int_of(spec, "minReplicas"))
-		check_error(c, FIELD_INVALID, max, ".maxReplicas",
-			"must be greater than or equal to `minReplicas`");
 }

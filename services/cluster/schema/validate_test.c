@@ -55,6 +55,16 @@ static char *verdict(const char *api_version, const char *kind, const char *befo
 #define TEMPLATE     "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}"
 #define DEPLOY(more) META "spec: {selector: {matchLabels: {a: b}}, " TEMPLATE more "}"
 #define POD(spec)    META "spec: {" spec "}"
+#define CRON(zone)                                                                                           \
+	META "spec: {schedule: '0 0 * * *', timeZone: " zone                                                 \
+	     ", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}"
+#define ONE "containers: [{name: c, image: i}]"
+#define NO_SYSCTL(name)                                                                                      \
+	"Pod \"a\" is invalid: spec.securityContext.sysctls[0].name: Invalid value: \"" name                 \
+	"\": must have at most 253 characters and match regex "                                              \
+	"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+#define SCALE(metric) META "spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: d}, metrics: [" metric "]}"
+#define NOT_SCALED    "HorizontalPodAutoscaler.autoscaling \"a\" is invalid: "
 
 static const struct {
 	const char *api_version, *kind, *before, *body, *verdict;
@@ -110,6 +120,67 @@ static const struct {
 		"`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
 		"additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
 		"previously negative)"},
+	{"v1", "Pod", NULL,
+		POD(ONE ", securityContext: {sysctls: [{name: net.core.somaxconn, value: '9'}, {name: kernel/sem, value: x}]}"),
+		"valid"},
+	{"v1", "Pod", NULL, POD(ONE ", securityContext: {sysctls: [{name: foo-, value: '1'}]}"),
+		NO_SYSCTL("foo-")},
+	{"v1", "Pod", NULL, POD(ONE ", securityContext: {sysctls: [{name: -bar, value: '1'}]}"),
+		NO_SYSCTL("-bar")},
+	{"v1", "Pod", NULL, POD(ONE ", securityContext: {sysctls: [{name: bar.., value: '1'}]}"),
+		NO_SYSCTL("bar..")},
+	{"v1", "Pod", NULL, POD(ONE ", securityContext: {sysctls: [{name: Foo, value: '1'}]}"),
+		NO_SYSCTL("Foo")},
+	{"v1", "Pod", NULL,
+		POD(ONE ", securityContext: {sysctls: [{name: a.b, value: '1'}, {name: a/b, value: '1'}]}"),
+		"Pod \"a\" is invalid: spec.securityContext.sysctls[1].name: Duplicate value: \"a/b\""},
+	{"v1", "Pod", NULL,
+		POD(ONE ", hostNetwork: true, securityContext: {sysctls: [{name: net.core.somaxconn, value: '9'}]}"),
+		"Pod \"a\" is invalid: spec.securityContext.sysctls[0].name: Invalid value: \"net.core.somaxconn\": may not be "
+		"specified when 'host net' is enabled"},
+	{"v1", "Pod", NULL, POD(ONE ", securityContext: {supplementalGroups: [-1]}"),
+		"Pod \"a\" is invalid: spec.securityContext.supplementalGroups[0]: Invalid value: -1: must be between 0 and "
+		"4294967295, inclusive"},
+	{"v1", "Pod", NULL, POD(ONE ", hostUsers: false, hostPID: true"),
+		"Pod \"a\" is invalid: spec.hostPID: Forbidden: when `hostUsers` is false"},
+	{"v1", "Pod", NULL, POD(ONE ", shareProcessNamespace: true, hostPID: true"),
+		"Pod \"a\" is invalid: spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot "
+		"both be enabled"},
+	{"v1", "Pod", NULL,
+		POD("containers: [{name: c, image: i, ports: [{containerPort: 1, hostPort: 9}]}, {name: d, image: i, ports: "
+		    "[{containerPort: 2, hostPort: 9}]}]"),
+		"Pod \"a\" is invalid: spec.containers[1].ports[0].hostPort: Duplicate value: 9"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, restartPolicy: Always}]"),
+		"Pod \"a\" is invalid: spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers"},
+	{"v1", "Pod", NULL, POD(ONE ", initContainers: [{name: d, image: i, restartPolicy: Never}]"),
+		"Pod \"a\" is invalid: spec.initContainers[0].restartPolicy: Unsupported value: \"Never\": supported values: "
+		"\"Always\""},
+	{"v1", "Pod", NULL,
+		POD("containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: '/a:b', mountPropagation: "
+		    "Bidirectional}]}], volumes: [{name: v, emptyDir: {}}]"),
+		"Pod \"a\" is invalid: [spec.containers[0].volumeMounts[0].mountPath: Invalid value: \"/a:b\": must not contain ':', "
+		"spec.containers[0].volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available "
+		"only to privileged containers]"},
+	{"v1", "Pod", NULL,
+		POD(ONE ", dnsConfig: {nameservers: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4], searches: [., a_b.c., 'x y'], options: [{}]}"),
+		"Pod \"a\" is invalid: [spec.dnsConfig.nameservers: Invalid value: [\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.3\",\"10.0.0.4\"]: "
+		"must not have more than 3 nameservers, spec.dnsConfig.searches[2]: Invalid value: \"x y\": a lowercase RFC 1123 "
+		"subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+		"alphanumeric character (e.g. 'example.com', regex used for validation is "
+		"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'), spec.dnsConfig.options[0]: Required value: must "
+		"not be empty]"},
+	{"v1", "Pod", NULL,
+		POD("containers: [{name: c, image: i, env: [{name: A, valueFrom: {fieldRef: {fieldPath: status.phase}}}]}]"),
+		"Pod \"a\" is invalid: spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"status.phase\": "
+		"supported values: \"metadata.annotations\", \"metadata.labels\", \"metadata.name\", \"metadata.namespace\", "
+		"\"metadata.uid\", \"spec.nodeName\", \"spec.serviceAccountName\", \"status.hostIP\", \"status.hostIPs\", "
+		"\"status.podIP\", \"status.podIPs\""},
+	{"v1", "Pod", NULL,
+		POD("containers: [{name: c, image: i, env: [{name: A, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['x']\"}}}, "
+		    "{name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}]"),
+		"valid"},
+	{"v1", "Pod", NULL, POD(ONE ", nodeName: n, schedulingGates: [{name: x/y}]"),
+		"Pod \"a\" is invalid: spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"},
 	{"v1", "ConfigMap", NULL, META "data: {'a b': c}",
 		"ConfigMap \"a\" is invalid: data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric "
 		"characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
@@ -158,6 +229,10 @@ static const struct {
 		META
 		"roleRef: {kind: Role, name: r}\nsubjects: [{kind: User, name: u}, {kind: ServiceAccount, name: s}]",
 		"RoleBinding.rbac.authorization.k8s.io \"a\" is invalid: subjects[1].namespace: Required value"},
+	{"batch/v1", "CronJob", NULL, CRON("Etc/GMT-5"), "valid"},
+	{"batch/v1", "CronJob", NULL, CRON("Europe/Berlin"),
+		"CronJob.batch \"a\" is invalid: spec.timeZone: Invalid value: \"Europe/Berlin\": unknown time zone Europe/Berlin: "
+		"this cluster has no time zone data and knows UTC and Etc/GMT-14 to Etc/GMT+12 only"},
 	{"policy/v1", "PodDisruptionBudget", NULL, META "spec: {minAvailable: 50%, selector: {}}", "valid"},
 	{"policy/v1", "PodDisruptionBudget", NULL, META "spec: {minAvailable: half}",
 		"PodDisruptionBudget.policy \"a\" is invalid: spec.minAvailable: Invalid value: \"half\": a valid percent string "
@@ -175,6 +250,34 @@ static const struct {
 		META
 		"spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: d, apiVersion: apps/v1}}",
 		"valid"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		SCALE("{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Mi}}}"),
+		"valid"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL, SCALE("{type: Resource}"),
+		NOT_SCALED
+		"spec.metrics[0].resource: Required value: must populate information for the given metric source"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		SCALE("{type: Resource, resource: {name: cpu, target: {type: Utilization}}}"),
+		NOT_SCALED
+		"spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value "
+		"or a target utilization"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		SCALE("{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 0}}}"),
+		NOT_SCALED
+		"spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater than 0"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		SCALE("{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: '-1'}}}"),
+		NOT_SCALED
+		"spec.metrics[0].resource.target.averageValue: Invalid value: \"-1\": must be positive"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		SCALE("{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 5}}, pods: "
+		      "{metric: {name: m}, target: {type: AverageValue, averageValue: 1}}}"),
+		NOT_SCALED "spec.metrics[0].pods: Forbidden: must populate the given metric source only"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		META
+		"spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: d}, behavior: {scaleUp: {tolerance: '-1'}}}",
+		NOT_SCALED
+		"spec.behavior.scaleUp.tolerance: Invalid value: \"-1\": must be greater than or equal to 0"},
 };
 
 static void test_verdicts(void **state)

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What the pods of a load use, metric by metric, as proposals. Resources are measured by the nodes' agents. Metrics of pods, of other
+ * objects and from outside come from adapters of custom.metrics.k8s.io and external.metrics.k8s.io, which this
+ * cluster does not have: they are named in the condition.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/controllers/horizontalpodautoscaler_int.h"
+#include "cluster/controllers/usage.h"
+#include "cluster/schema/meta.h"
+#include "lib/json.h"
+#include "lib/quantity.h"
+
+/* ---- asking */
+
+bool scaling_measure(struct scaling *s, struct usage *u)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < s->n_pods; i++) {
+		struct scaled_pod *p = &s->pods[i];
+		const char *node = json_text(json_obj(p->root, "spec"), "nodeName");
+
+		if (node)
+			all &= usage_ask(u, node, s->t->c, s->t->ns, s->t->name, &p->summary);
+	}
+	return all;
+}
+
+/* ---- one metric of one pod */
+
+/* What is wanted of which resource. */
+struct wanted {
+	struct scaling *s;
+	const char *resource, *container; /* container NULL: of the whole pod */
+	struct autoscale_aim aim;
+	char *why; /* SCALING_TEXT_MAX */
+};
+
+static bool is_sidecar(yyjson_val *container)
+{
+	return yyjson_equals_str(yyjson_obj_get(container, "restartPolicy"), "Always");
+}
+
+/* What the containers of @list ask for is added to *sum. false: one of them asks for nothing. */
+static bool add_requests(
+	const struct wanted *w, const struct scaled_pod *p, const char *list, int64_t *sum, bool *found)
+{
+	bool only_sidecars = !strcmp(list, "initContainers");
+	yyjson_val *c;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(json_obj(p->root, "spec"), list), i, n, c) {
+		const char *name = json_str(c, "name") ?: "";
+		const char *text = json_str(json_obj(json_obj(c, "resources"), "requests"), w->resource);
+		struct quantity q;
+
+		if ((only_sidecars && !is_sidecar(c)) || (w->container && strcmp(name, w->container) != 0))
+			continue;
+		*found = true;
+		if (!text || quantity_parse(&q, text, strlen(text))) {
+			snprintf(w->why, SCALING_TEXT_MAX, "missing request for %s in container %s of Pod %s",
+				w->resource, name, p->o->name);
+			return false;
+		}
+		*sum += quantity_milli(&q);
+	}
+	return true;
+}
+
+static bool request_of(const struct wanted *w, const struct scaled_pod *p, int64_t *sum)
+{
+	const char *whole =
+		w->container
+			? NULL
+			: json_str(json_obj(json_obj(json_obj(p->root, "spec"), "resources"), "requests"),
+				  w->resource);
+	struct quantity q;
+	bool found = false;
+
+	*sum = 0;
+	if (whole && !quantity_parse(&q, whole, strlen(whole))) {
+		*sum = quantity_milli(&q);
+		return true;
+	}
+	if (!add_requests(w, p, "containers", sum, &found) ||
+		!add_requests(w, p, "initContainers", sum, &found))
+		return false;
+	if (!found)
+		snprintf(w->why, SCALING_TEXT_MAX, "container %s not found in Pod %s",
+			w->container ? w->container : "", p->o->name);
+	return found;
+}
+
+static struct autoscale_pod measure(const struct wanted *w, const struct scaled_pod *p)
+{
+	yyjson_val *status = json_obj(p->root, "status"), *ready = condition_of(p->root, "Ready");
+	const char *phase = json_str(status, "phase") ?: "Pending";
+	struct usage_sample sample = {0};
+	struct autoscale_facts f = {.deleted = p->o->deleted,
+		.failed = !strcmp(phase, "Failed"),
+		.pending = !strcmp(phase, "Pending"),
+		.measured = usage_of(p->summary, p->o->ns, p->o->name, w->container, w->resource, &sample),
+		.is_cpu = !strcmp(w->resource, "cpu"),
+		.has_ready = ready,
+		.ready = yyjson_equals_str(yyjson_obj_get(ready, "status"), "True"),
+		.started_s = time_of(yyjson_obj_get(status, "startTime")),
+		.ready_changed_s = time_of(yyjson_obj_get(ready, "lastTransitionTime")),
+		.measured_s = sample.measured_s,
+		.window_s = sample.window_s};
+
+	return (struct autoscale_pod){.state = autoscale_state(&f, w->s->t->now_s), .usage = sample.milli};
+}
+
+/* ---- one metric of all pods */
+
+/* 0, or why not, in w->why. */
+static int propose(const struct wanted *w, struct autoscale_proposal *out)
+{
+	const struct scaling *s = w->s;
+	cleanup(freep) struct autoscale_pod *pods = calloc(s->n_pods + 1, sizeof(*pods));
+	const char *why;
+	bool any = false;
+
+	if (!pods) {
+		snprintf(w->why, SCALING_TEXT_MAX, "out of memory");
+		return -1;
+	}
+	if (!s->n_pods) {
+		snprintf(w->why, SCALING_TEXT_MAX,
+			"no pods returned by selector while calculating replica count");
+		return -1;
+	}
+	for (size_t i = 0; i < s->n_pods; i++) {
+		pods[i] = measure(w, &s->pods[i]);
+		any |= pods[i].usage > 0 || pods[i].state == AUTOSCALE_READY;
+	}
+	if (!any) {
+		snprintf(w->why, SCALING_TEXT_MAX,
+			"unable to get metrics for resource %s: no metrics returned from resource metrics API",
+			w->resource);
+		return -1;
+	}
+	for (size_t i = 0; w->aim.utilization && i < s->n_pods; i++)
+		if (pods[i].state != AUTOSCALE_IGNORED && !request_of(w, &s->pods[i], &pods[i].request))
+			return -1;
+	why = autoscale_propose(pods, s->n_pods, &w->aim, s->current, out);
+	if (why)
+		snprintf(w->why, SCALING_TEXT_MAX, "%s", why);
+	return why ? -1 : 0;
+}
+
+/* The value a quantity of a target has, in thousandths; 0: none. */
+static int64_t milli_of(yyjson_val *target, const char *key)
+{
+	const char *text = json_str(target, key);
+	struct quantity q;
+
+	return text && !quantity_parse(&q, text, strlen(text)) ? quantity_milli(&q) : 0;
+}
+
+static void put_current(
+	struct wanted *w, const char *source, const char *type, const struct autoscale_proposal *p)
+{
+	yyjson_mut_doc *doc = w->s->doc;
+	yyjson_mut_val *metric = yyjson_mut_arr_add_obj(doc, w->s->metrics);
+	yyjson_mut_val *of = metric && yyjson_mut_obj_add_strcpy(doc, metric, "type", type)
+				     ? yyjson_mut_obj_add_obj(doc, metric, source)
+				     : NULL;
+	yyjson_mut_val *current = of && yyjson_mut_obj_add_strcpy(doc, of, "name", w->resource) &&
+						  (!w->container || yyjson_mut_obj_add_strcpy(doc, of,
+									    "container", w->container))
+					  ? yyjson_mut_obj_add_obj(doc, of, "current")
+					  : NULL;
+	struct quantity q = {.nano = (__int128)p->average * 1000000, .format = QUANTITY_DECIMAL};
+	char text[QUANTITY_TEXT_MAX];
+
+	if (!current ||
+		(p->utilization >= 0 &&
+			!yyjson_mut_obj_add_sint(doc, current, "averageUtilization", p->utilization)) ||
+		!yyjson_mut_obj_add_strcpy(doc, current, "averageValue", quantity_text(&q, text)))
+		turn_failed(w->s->t);
+}
+
+struct autoscale_tolerance scaling_tolerance(const struct scaling *s)
+{
+	yyjson_val *behavior = json_obj(s->spec, "behavior");
+	struct autoscale_tolerance t = {0.1, 0.1};
+
+	if (json_str(json_obj(behavior, "scaleUp"), "tolerance"))
+		t.up = (double)milli_of(json_obj(behavior, "scaleUp"), "tolerance") / 1000;
+	if (json_str(json_obj(behavior, "scaleDown"), "tolerance"))
+		t.down = (double)milli_of(json_obj(behavior, "scaleDown"), "tolerance") / 1000;
+	return t;
+}
+
+/* ---- the kinds of metrics */
+
+static const struct metric_type {
+	const char *type, *source; /* its member */
+	const char *failed;	   /* the reason of event and condition */
+	const char *api;	   /* of the adapter that would be needed; NULL: none */
+} types[] = {
+	{"Resource", "resource", "FailedGetResourceMetric", NULL},
+	{"ContainerResource", "containerResource", "FailedGetContainerResourceMetric", NULL},
+	{"Pods", "pods", "FailedGetPodsMetric", "custom.metrics.k8s.io"},
+	{"Object", "object", "FailedGetObjectMetric", "custom.metrics.k8s.io"},
+	{"External", "external", "FailedGetExternalMetric", "external.metrics.k8s.io"},
+};
+
+/* One metric's proposal, or -1 and why. */
+static int64_t propose_of(struct scaling *s, yyjson_val *metric, const struct metric_type *type,
+	char name[static SCALING_TEXT_MAX], char why[static SCALING_TEXT_MAX])
+{
+	yyjson_val *source = json_obj(metric, type->source), *target = json_obj(source, "target");
+	bool utilization = yyjson_obj_get(target, "averageUtilization");
+	char reason[SCALING_TEXT_MAX] = "";
+	struct wanted w = {.s = s,
+		.resource = json_str(source, "name") ?: "",
+		.container = type->source[0] == 'c' ? json_str(source, "container") : NULL,
+		.aim = {.utilization = utilization,
+			.target = utilization ? json_int(target, "averageUtilization", 0)
+					      : milli_of(target, "averageValue"),
+			.tolerance = scaling_tolerance(s)},
+		.why = reason};
+	struct autoscale_proposal p;
+
+	if (type->api) {
+		snprintf(why, SCALING_TEXT_MAX,
+			"metrics of type %s need an adapter that serves %s, which this cluster does not have",
+			type->type, type->api);
+		return -1;
+	}
+	if (w.aim.target <= 0) {
+		snprintf(why, SCALING_TEXT_MAX,
+			"invalid resource metric source: neither an average utilization target nor an average "
+			"value (usage) target was set");
+		return -1;
+	}
+	if (propose(&w, &p)) {
+		snprintf(why, SCALING_TEXT_MAX, "failed to get %.40s %s: %.500s", w.resource,
+			utilization ? "utilization" : "usage", reason);
+		return -1;
+	}
+	put_current(&w, type->source, type->type, &p);
+	snprintf(name, SCALING_TEXT_MAX, "%.300s %s%s", w.resource,
+		w.container ? "container resource" : "resource",
+		utilization ? " utilization (percentage of request)" : "");
+	return p.replicas;
+}
+
+static const struct metric_type *type_of(yyjson_val *metric)
+{
+	for (size_t i = 0; i < array_len(types); i++)
+		if (yyjson_equals_str(yyjson_obj_get(metric, "type"), types[i].type))
+			return &types[i];
+	return &types[0];
+}
+
+int64_t scaling_propose(struct scaling *s, char name[static SCALING_TEXT_MAX])
+{
+	yyjson_val *metrics = json_arr(s->spec, "metrics"), *metric;
+	char why[SCALING_TEXT_MAX], first[SCALING_TEXT_MAX] = "", each[SCALING_TEXT_MAX];
+	const struct metric_type *failed = NULL;
+	size_t i, n, invalid = 0;
+	int64_t most = -1;
+
+	yyjson_arr_foreach (metrics, i, n, metric) {
+		const struct metric_type *type = type_of(metric);
+		int64_t replicas = propose_of(s, metric, type, each, why);
+
+		if (replicas < 0) {
+			turn_event(s->t, s->t->object, true, type->failed, "%s", why);
+			if (!invalid++) {
+				failed = type;
+				snprintf(first, sizeof(first), "%s", why);
+			}
+		} else if (replicas > most) {
+			most = replicas;
+			snprintf(name, SCALING_TEXT_MAX, "%s", each);
+		}
+	}
+	/* what is not known may want more: without it nothing shrinks */
+	if (failed && (most < 0 || most < s->current)) {
+		scaling_condition(s, "ScalingActive", false, failed->failed,
+			"the HPA was unable to compute the replica count: %s", first);
+		turn_event(s->t, s->t->object, true, "FailedComputeMetricsReplicas",
+			"invalid metrics (%zu invalid out of %zu), first error is: %s", invalid, n, first);
+		return -1;
+	}
+	if (most >= 0)
+		scaling_condition(s, "ScalingActive", true, "ValidMetricFound",
+			"the HPA was able to successfully calculate a replica count from %s", name);
+	return most;
+}
