@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "init/config/check.h"
+#include "lib/ipconf.h"
+#include "lib/kube_names.h"
 #include "lib/quantity.h"
 
 static bool is_one_of(const char *s, const char *const *words, size_t n)
@@ -131,6 +133,36 @@ bool check_cidr(const char *s)
 	if (check_ipv4(addr))
 		return is_number(slash + 1, 1, 32);
 	return check_ipv6(addr) && is_number(slash + 1, 1, 128);
+}
+
+/* A network of IPv4 whose prefix has @least to 24 bits. */
+static bool is_range(const char *s, unsigned least)
+{
+	struct ipaddr a, network;
+
+	if (!strchr(s, '/') || ipaddr_parse(s, &a) || a.family != AF_INET || a.prefix < least ||
+		a.prefix > 24)
+		return false;
+	network = ipaddr_network(&a);
+	return ipaddr_equal(&a, &network);
+}
+
+bool check_service_range(const char *s)
+{
+	return is_range(s, 12);
+}
+
+bool check_pod_range(const char *s)
+{
+	return is_range(s, 8);
+}
+
+bool check_domain(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			return false;
+	return is_dns_name(s, KUBE_DOMAIN_MAX);
 }
 
 bool check_userns(const char *s)

@@ -16,14 +16,17 @@ bool check_mac(const char *s);	   /* aa:bb:cc:dd:ee:ff, a unicast address */
 bool check_address(const char *s); /* IPv4 or IPv6, no prefix */
 bool check_ipv4(const char *s);
 bool check_ipv6(const char *s);
-bool check_cidr(const char *s);	     /* address/prefix, the prefix required */
-bool check_host(const char *s);	     /* address or DNS name */
-bool check_userns(const char *s);    /* host, private */
-bool check_listen(const char *s);    /* 1.2.3.4:2376 or [::]:2376 */
-bool check_host_port(const char *s); /* name, 1.2.3.4 or [::1], then maybe :port */
-bool check_proxy(const char *s);     /* http(s)://host[:port] */
-bool check_no_proxy(const char *s);  /* name, address or prefix, without commas and blanks */
-bool check_mirror(const char *s);    /* check_host_port(), or http(s)://host[:port] */
+bool check_cidr(const char *s);		 /* address/prefix, the prefix required */
+bool check_service_range(const char *s); /* IPv4, a prefix of 12 to 24, no bits beside it */
+bool check_pod_range(const char *s);	 /* the same, 8 to 24 */
+bool check_domain(const char *s);	 /* a DNS name in lower case */
+bool check_host(const char *s);		 /* address or DNS name */
+bool check_userns(const char *s);	 /* host, private */
+bool check_listen(const char *s);	 /* 1.2.3.4:2376 or [::]:2376 */
+bool check_host_port(const char *s);	 /* name, 1.2.3.4 or [::1], then maybe :port */
+bool check_proxy(const char *s);	 /* http(s)://host[:port] */
+bool check_no_proxy(const char *s);	 /* name, address or prefix, without commas and blanks */
+bool check_mirror(const char *s);	 /* check_host_port(), or http(s)://host[:port] */
 bool check_ipv6_mode(const char *s);
 bool check_bond_mode(const char *s);
 bool check_disk(const char *s);	     /* /dev/NAME or serial:TEXT */

@@ -7,6 +7,8 @@
 
 #include "init/config/check.h"
 #include "init/config/cross.h"
+#include "lib/ipconf.h"
+#include "lib/kube_names.h"
 
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 {
@@ -89,14 +91,67 @@ static int check_engine(const struct yaml_node *engine, struct config_error *err
 	return check_unique(yaml_get(engine, "registries"), "host", err);
 }
 
-static int check_cluster(const struct yaml_node *cluster, struct config_error *err)
+/* Ranges that are given must not hold an address of the machine itself. */
+static int check_own_addresses(const struct yaml_node *root, const struct yaml_node *range, const char *key,
+	struct config_error *err)
+{
+	const struct yaml_node *interfaces = yaml_get(yaml_get(root, "network"), "interfaces");
+	struct ipaddr network, own;
+
+	if (!range || ipaddr_parse(range->text, &network))
+		return CONFIG_OK;
+	for (size_t i = 0; interfaces && i < interfaces->n_kids; i++) {
+		const struct yaml_node *list = yaml_get(interfaces->kids[i], "addresses");
+
+		for (size_t j = 0; list && j < list->n_kids; j++)
+			if (!ipaddr_parse(list->kids[j]->text, &own) && own.family == AF_INET &&
+				ipaddr_overlap(&own, &network))
+				return config_refuse(err, range->line, range->column,
+					"cluster.%s holds addresses of the machine's own network %.64s", key,
+					list->kids[j]->text);
+	}
+	return CONFIG_OK;
+}
+
+/* Of the cluster's addresses, as they are given or as they are otherwise. */
+static int check_ranges(
+	const struct yaml_node *root, const struct yaml_node *cluster, struct config_error *err)
+{
+	const struct yaml_node *services = yaml_get(cluster, "service_range"),
+			       *pods = yaml_get(cluster, "pod_range"),
+			       *dns = yaml_get(cluster, "dns_address");
+	struct ipaddr service_range, pod_range, address, first, last;
+	int rc;
+
+	if (ipaddr_parse(services ? services->text : KUBE_SERVICE_CIDR, &service_range) ||
+		ipaddr_parse(pods ? pods->text : KUBE_POD_CIDR, &pod_range))
+		return CONFIG_OK; /* refused already */
+	if ((services || pods) && ipaddr_overlap(&service_range, &pod_range))
+		return refuse_at(err, pods ? pods : services,
+			"cluster.pod_range and cluster.service_range have addresses in common");
+	first = kube_address(&service_range, KUBE_API_HOST);
+	last = kube_address(&service_range, (1U << (32 - service_range.prefix)) - 1);
+	if (dns && !ipaddr_parse(dns->text, &address)) {
+		struct ipaddr none = kube_address(&service_range, 0);
+
+		if (!ipaddr_overlap(&address, &service_range) || ipaddr_equal(&address, &first) ||
+			ipaddr_equal(&address, &last) || ipaddr_equal(&address, &none))
+			return refuse_at(err, dns,
+				"cluster.dns_address is an address of cluster.service_range, and not its first, which is the API's, nor its last");
+	}
+	rc = check_own_addresses(root, services, "service_range", err);
+	return rc ? rc : check_own_addresses(root, pods, "pod_range", err);
+}
+
+static int check_cluster(
+	const struct yaml_node *root, const struct yaml_node *cluster, struct config_error *err)
 {
 	const struct yaml_node *ca = yaml_get(cluster, "ca");
 
 	if (ca && !pem_key_matches(yaml_get(ca, "cert")->text, yaml_get(ca, "key")->text))
 		return refuse_at(
 			err, yaml_get(ca, "key"), "cluster.ca.key is not the key of cluster.ca.cert");
-	return CONFIG_OK;
+	return cluster ? check_ranges(root, cluster, err) : CONFIG_OK;
 }
 
 int config_cross_check(const struct yaml_node *root, struct config_error *err)
@@ -118,6 +173,6 @@ int config_cross_check(const struct yaml_node *root, struct config_error *err)
 	if (!rc)
 		rc = check_engine(yaml_get(root, "engine"), err);
 	if (!rc)
-		rc = check_cluster(yaml_get(root, "cluster"), err);
+		rc = check_cluster(root, yaml_get(root, "cluster"), err);
 	return rc;
 }

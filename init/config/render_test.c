@@ -88,6 +88,22 @@ static const struct {
 	{TLS OTHER_KEY, 26, 10, "is not the key of engine.tls.cert"},
 	{CLUSTER_CA OTHER_KEY, 15, 10, "is not the key of cluster.ca.cert"},
 	{"version: 1\ncluster: {enabled: maybe}\n", 2, 20, "true or false"},
+	{"version: 1\ncluster: {service_range: 10.96.0.0}\n", 2, 26, "a prefix of 12 to 24"},
+	{"version: 1\ncluster: {service_range: 10.96.0.1/24}\n", 2, 26, "a prefix of 12 to 24"},
+	{"version: 1\ncluster: {service_range: 10.0.0.0/8}\n", 2, 26, "a prefix of 12 to 24"},
+	{"version: 1\ncluster: {service_range: \"fd00::/108\"}\n", 2, 26, "a range of IPv4"},
+	{"version: 1\ncluster: {pod_range: 10.0.0.0/25}\n", 2, 22, "a prefix of 8 to 24"},
+	{"version: 1\ncluster: {pod_range: 10.96.0.0/16}\n", 2, 22, "addresses in common"},
+	{"version: 1\ncluster: {service_range: 10.244.8.0/24}\n", 2, 26, "addresses in common"},
+	{"version: 1\ncluster: {dns_address: 10.97.0.0.1}\n", 2, 24, "an IPv4 address"},
+	{"version: 1\ncluster: {dns_address: 10.96.0.1}\n", 2, 24, "not its first"},
+	{"version: 1\ncluster: {dns_address: 10.244.0.10}\n", 2, 24, "an address of cluster.service_range"},
+	{"version: 1\ncluster: {service_range: 10.4.5.0/24, dns_address: 10.4.5.255}\n", 2, 52,
+		"nor its last"},
+	{"version: 1\ncluster: {domain: Example.org}\n", 2, 19, "in lower case"},
+	{"version: 1\ncluster: {domain: a..b}\n", 2, 19, "a DNS name"},
+	{"version: 1\nnetwork: {interfaces: [{name: eth0, addresses: [10.4.5.6/24]}]}\ncluster: {service_range: 10.4.0.0/16}\n",
+		3, 26, "the machine's own network 10.4.5.6/24"},
 	{"version: 1\nengine: {userns: keep-id}\n", 2, 18, "host or private"},
 	{"version: 1\nengine: {registries: [{host: \"a b\"}]}\n", 2, 30, "host or host:port"},
 	{"version: 1\nengine: {registries: [{host: a, ca: x}]}\n", 2, 37, "PEM text"},
@@ -147,7 +163,8 @@ static void defaults_are_filled_in(void **state)
 		"\"time\":{\"servers\":[\"0.pool.ntp.org\",\"1.pool.ntp.org\",\"2.pool.ntp.org\"]},"
 		"\"storage\":{\"data_size\":\"rest\",\"wipe\":false},\"ssh\":{\"authorized_keys\":[]},"
 		"\"engine\":{\"listen\":[],\"registries\":[],\"userns\":\"host\",\"proxy\":{\"except\":[]}},"
-		"\"cluster\":{\"enabled\":true,\"names\":[],\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
+		"\"cluster\":{\"enabled\":true,\"names\":[],\"service_range\":\"10.96.0.0/12\",\"pod_range\":\"10.244.0.0/16\","
+		"\"domain\":\"cluster.local\",\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
 		"\"images\":\"15%\",\"pids\":\"5%\",\"transitionSeconds\":300}}}");
 }
 
@@ -177,7 +194,8 @@ static void everything_given(void **state)
 		"\"engine\":{\"listen\":[],\"registries\":[{\"host\":\"reg:5000\",\"insecure\":true,"
 		"\"mirrors\":[\"https://m:443\",\"n\"]}],"
 		"\"userns\":\"private\",\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"]}},"
-		"\"cluster\":{\"enabled\":true,\"names\":[],\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
+		"\"cluster\":{\"enabled\":true,\"names\":[],\"service_range\":\"10.96.0.0/12\",\"pod_range\":\"10.244.0.0/16\","
+		"\"domain\":\"cluster.local\",\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
 		"\"images\":\"15%\",\"pids\":\"5%\",\"transitionSeconds\":300}}}");
 }
 

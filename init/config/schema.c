@@ -4,6 +4,7 @@
 
 #include "init/config/check.h"
 #include "init/config/schema.h"
+#include "lib/kube_names.h"
 
 #define END {.key = NULL}
 
@@ -315,6 +316,29 @@ static const struct schema_field cluster[] = {
 		.ok = check_host,
 		.expects = "a DNS name or an address",
 		.doc = "more names the API is reached by, besides the node's name and addresses"},
+	{.key = "service_range",
+		.type = T_STRING,
+		.dflt = KUBE_SERVICE_CIDR,
+		.ok = check_service_range,
+		.expects = "a range of IPv4 with a prefix of 12 to 24, such as 10.96.0.0/12",
+		.doc = "addresses of services; cannot change once the cluster is made"},
+	{.key = "pod_range",
+		.type = T_STRING,
+		.dflt = KUBE_POD_CIDR,
+		.ok = check_pod_range,
+		.expects = "a range of IPv4 with a prefix of 8 to 24, such as 10.244.0.0/16",
+		.doc = "addresses of pods, 256 for each node; cannot change once the cluster is made"},
+	{.key = "dns_address",
+		.type = T_STRING,
+		.ok = check_ipv4,
+		.expects = "an IPv4 address",
+		.doc = "cluster DNS; when not given, number 10 of `service_range`; cannot change once the cluster is made"},
+	{.key = "domain",
+		.type = T_STRING,
+		.dflt = KUBE_CLUSTER_DOMAIN,
+		.ok = check_domain,
+		.expects = "a DNS name in lower case, up to 200 characters",
+		.doc = "names of services and pods end in it, and tokens name it as their issuer: to be chosen before the cluster is made"},
 	{.key = "eviction",
 		.type = T_MAP,
 		.fields = cluster_eviction,

@@ -119,11 +119,9 @@ static void on_renewal(struct loop_timer *t)
 
 int agent_main(int argc, char **argv)
 {
-	static struct agent a = {.data_dir = "/data/agent",
-		.run_dir = "/run/agent",
-		.credentials = "/run/cluster/node",
-		.cluster_dns = KUBE_DNS_ADDRESS,
-		.cluster_domain = KUBE_CLUSTER_DOMAIN};
+	static struct kube_names names;
+	static struct agent a = {
+		.data_dir = "/data/agent", .run_dir = "/run/agent", .credentials = "/run/cluster/node"};
 	struct options o = {.config_path = "/run/config/config.json",
 		.engine_socket = "/run/docker.sock",
 		.network_socket = NETWORK_SOCKET,
@@ -149,7 +147,11 @@ int agent_main(int argc, char **argv)
 		snprintf(a.node_name, sizeof(a.node_name), "localhost");
 	own_address(a.node_ip);
 	a.memory_bytes = node_memory();
-	err = service_loop(&a.loop);
+	a.cluster_dns = names.dns_address;
+	a.cluster_domain = names.domain;
+	err = kube_names_load(&names, o.config_path);
+	if (!err)
+		err = service_loop(&a.loop);
 	config = service_config(o.config_path);
 	cluster = json_obj(yyjson_doc_get_root(config), "cluster");
 	if (!err && yyjson_is_false(yyjson_obj_get(cluster, "enabled"))) {

@@ -15,7 +15,6 @@
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
-#include "lib/kube_names.h"
 #include "lib/log.h"
 
 struct boot {
@@ -30,7 +29,7 @@ static const char *const namespaces[] = {"default", "kube-system", "kube-public"
 static const struct first {
 	const char *group, *plural, *ns, *name;
 	bool follow;	  /* written again at each start */
-	const char *json; /* $SERVICE, $ADDRESS and $PORT are filled in */
+	const char *json; /* $SERVICE, $DNS, $ADDRESS and $PORT are filled in */
 } firsts[] = {
 	{"scheduling.k8s.io", "priorityclasses", "", "system-node-critical", false,
 		"{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"globalDefault\":false,"
@@ -49,8 +48,7 @@ static const struct first {
 	{"", "services", "kube-system", "kube-dns", false,
 		"{\"metadata\":{\"name\":\"kube-dns\",\"labels\":{\"k8s-app\":\"kube-dns\",\"kubernetes.io/cluster-service\":\"true\","
 		"\"kubernetes.io/name\":\"KubeDNS\"}},"
-		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"" KUBE_DNS_ADDRESS
-		"\",\"clusterIPs\":[\"" KUBE_DNS_ADDRESS "\"],\"sessionAffinity\":\"None\","
+		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"$DNS\",\"clusterIPs\":[\"$DNS\"],\"sessionAffinity\":\"None\","
 		"\"ports\":[{\"name\":\"dns\",\"protocol\":\"UDP\",\"port\":53,\"targetPort\":53},"
 		"{\"name\":\"dns-tcp\",\"protocol\":\"TCP\",\"port\":53,\"targetPort\":53}]}}"},
 	{"", "endpoints", "default", "kubernetes", true,
@@ -79,7 +77,8 @@ static char *text_of(const struct boot *b, const struct first *f)
 {
 	const struct {
 		const char *word, *value;
-	} words[] = {{"$SERVICE", b->o.service_address}, {"$ADDRESS", b->o.address}, {"$PORT", NULL}};
+	} words[] = {{"$SERVICE", b->o.service_address}, {"$DNS", b->o.dns_address},
+		{"$ADDRESS", b->o.address}, {"$PORT", NULL}};
 	char port[12], *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);

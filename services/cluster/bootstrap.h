@@ -11,6 +11,7 @@ struct bootstrap_options {
 	struct registry *registry;
 	struct access *access;
 	const char *service_address; /* 10.96.0.1 */
+	const char *dns_address;     /* 10.96.0.10 */
 	const char *address;	     /* where this server is reached by pods */
 	int port;
 };

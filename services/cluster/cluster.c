@@ -21,6 +21,7 @@
 #include "cluster/controllers/horizontalpodautoscaler.h"
 #include "cluster/http/http.h"
 #include "cluster/http/node_summary.h"
+#include "cluster/ranges.h"
 #include "cluster/registry/registry.h"
 #include "cluster/scheduler/scheduler.h"
 #include "cluster/store/sqlite_restore.h"
@@ -33,6 +34,8 @@
 #include "lib/own_address.h"
 #include "lib/service.h"
 #include "lib/tls.h"
+
+#define NOTICE "/run/notice/cluster"
 
 enum { CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
 
@@ -50,6 +53,8 @@ struct cluster {
 	struct api *api;
 	struct cluster_context context;
 	char *ca_pem; /* owned: context's */
+	struct kube_names names;
+	char issuer[KUBE_DOMAIN_MAX + 64];
 	struct node_trust node_trust;
 	struct controllers *controllers;
 	struct scheduler *scheduler;
@@ -117,7 +122,8 @@ static int open_authority(struct cluster *c)
 		.cert = json_text(ca, "cert"),
 		.key = json_text(ca, "key"),
 		.hostname = c->hostname,
-		.service_address = KUBE_API_ADDRESS,
+		.service_address = c->names.api_address,
+		.domain = c->names.domain,
 		.names = names,
 		.port = c->port};
 	size_t i, max;
@@ -158,16 +164,32 @@ static int listen_on(int port)
 	return fd;
 }
 
+/* Other ranges than those the cluster was made with are refused, where `wherryctl status` and the console show it. */
+static int check_ranges(const struct cluster *c)
+{
+	char why[RANGES_WHY_MAX];
+
+	if (ranges_fit(c->registry, &c->names, why)) {
+		unlink(NOTICE);
+		return 0;
+	}
+	(void)!file_put(AT_FDCWD, NOTICE, why, strlen(why), 0644, 0); /* the log has it, too */
+	log_error("cluster op=check-ranges error=\"%s\"", why);
+	return -EINVAL;
+}
+
 static int open_all(struct cluster *c)
 {
 	struct registry_options registry = {.loop = c->loop,
 		.data_dir = c->memory ? NULL : c->data_dir,
-		.service_cidr = KUBE_SERVICE_CIDR};
+		.service_cidr = c->names.service_range};
 	struct access_options access;
 	struct api_options api;
 	cleanup(freep) char *why = NULL;
-	int err = service_dir(c->data_dir);
+	int err = kube_names_of(&c->names, section(c));
 
+	if (!err)
+		err = service_dir(c->data_dir);
 	if (!err)
 		err = open_authority(c);
 	if (err)
@@ -175,7 +197,12 @@ static int open_all(struct cluster *c)
 	err = registry_open(&c->registry, &registry, &why);
 	if (err)
 		return log_errno(-err, "cluster op=open why=\"%s\"", why ? why : "");
-	access = (struct access_options){.registry = c->registry, .data_dir = c->data_dir};
+	err = check_ranges(c);
+	if (err)
+		return err;
+	snprintf(c->issuer, sizeof(c->issuer), "https://kubernetes.default.svc.%s", c->names.domain);
+	access = (struct access_options){
+		.registry = c->registry, .data_dir = c->data_dir, .issuer = c->issuer};
 	err = access_open(&c->access, &access);
 	if (err)
 		return err;
@@ -199,6 +226,7 @@ static int set_to_work(struct cluster *c)
 		return log_errno(-err, "cluster op=read file=%s", authority_ca_cert(c->authority));
 	c->context.ca_pem = c->ca_pem;
 	c->context.authority = c->authority;
+	c->context.pod_range = c->names.pod_range;
 	c->node_trust = (struct node_trust){authority_ca_cert(c->authority),
 		authority_kubelet_cert(c->authority), authority_kubelet_key(c->authority)};
 	err = autoscaler_new(&c->context.autoscaler, c->registry, &c->node_trust, 0);
@@ -237,7 +265,8 @@ static int start(struct cluster *c)
 		return err;
 	o = (struct bootstrap_options){.registry = c->registry,
 		.access = c->access,
-		.service_address = KUBE_API_ADDRESS,
+		.service_address = c->names.api_address,
+		.dns_address = c->names.dns_address,
 		.address = c->address,
 		.port = c->port};
 	cluster_bootstrap(&o, on_bootstrapped, c);

@@ -223,8 +223,13 @@ static int open_networks(struct engine *e)
 
 	/* On this node they are translated, not routed: a network there would never be reached. */
 	if (!err && !yyjson_is_false(yyjson_obj_get(cluster, "enabled"))) {
-		networks_reserve(e->networks, KUBE_SERVICE_CIDR, "the cluster's services");
-		networks_reserve(e->networks, KUBE_POD_CIDR, "the cluster's pods");
+		struct kube_names names;
+
+		err = kube_names_of(&names, cluster);
+		if (!err) {
+			networks_reserve(e->networks, names.service_range, "the cluster's services");
+			networks_reserve(e->networks, names.pod_range, "the cluster's pods");
+		}
 	}
 	return err ? err : networks_restore(e->networks, netns_of, e);
 }

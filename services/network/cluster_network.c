@@ -32,8 +32,9 @@
 enum { LOOK_MS = 2000, HOSTNAME_MAX = 64 };
 
 struct cluster_network {
-	const char *node, *socket, *credentials, *api_address;
+	const char *node, *socket, *credentials, *api_address, *config_path;
 	int api_port;
+	struct kube_names names;
 	struct loop *loop;
 	struct http_server *http;
 	struct podnet *pods;
@@ -112,12 +113,13 @@ static void on_look(struct loop_timer *t)
 /* ---- coming up */
 
 static const char help[] =
-	"cluster_network [--node NAME] [--socket PATH] [--credentials DIR] [--api ADDRESS] [--port N]\n"
+	"cluster_network [--node NAME] [--socket PATH] [--credentials DIR] [--api ADDRESS] [--port N] [--config FILE]\n"
 	"  --node NAME        whose pods these are (the host name)\n"
 	"  --socket PATH      where the agent asks (/run/network/pods.sock)\n"
 	"  --credentials DIR  ca.crt, client.crt, client.key (/run/cluster/network)\n"
 	"  --api ADDRESS      of the Kubernetes API (127.0.0.1)\n"
-	"  --port N           its port (6443)\n";
+	"  --port N           its port (6443)\n"
+	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n";
 
 /* Devices, rules and a low port; other namespaces are entered. Files are reached as their owner. */
 static int give_up_privileges(void)
@@ -132,10 +134,10 @@ static int serve_names(struct cluster_network *c)
 {
 	const struct cluster_dns_options o = {.loop = c->loop,
 		.catalog = c->catalog,
-		.address = KUBE_DNS_ADDRESS,
-		.domain = KUBE_CLUSTER_DOMAIN,
-		.service_range = KUBE_SERVICE_CIDR,
-		.pod_range = KUBE_POD_CIDR,
+		.address = c->names.dns_address,
+		.domain = c->names.domain,
+		.service_range = c->names.service_range,
+		.pod_range = c->names.pod_range,
 		.resolv_conf = "/run/resolv.conf"};
 
 	return cluster_dns_open(&c->dns, &o);
@@ -145,15 +147,16 @@ static int start(struct cluster_network *c)
 {
 	static const struct catalog_events events = {
 		.change = on_service_change, .settled = on_services_settled};
-	const struct podnet_options pods = {.cluster_range = KUBE_POD_CIDR};
-	const struct service_rules_options services = {
-		.loop = c->loop, .service_range = KUBE_SERVICE_CIDR, .dns_address = KUBE_DNS_ADDRESS};
+	const struct podnet_options pods = {.cluster_range = c->names.pod_range};
+	const struct service_rules_options services = {.loop = c->loop,
+		.service_range = c->names.service_range,
+		.dns_address = c->names.dns_address};
 	int r = give_up_privileges();
 
 	if (!r)
 		r = podnet_open(&c->pods, &pods);
 	if (!r)
-		r = host_prepare(KUBE_SERVICE_CIDR, KUBE_DNS_ADDRESS);
+		r = host_prepare(c->names.service_range, c->names.dns_address);
 	if (!r)
 		r = service_rules_new(&c->rules, &services);
 	if (!r)
@@ -187,6 +190,7 @@ int cluster_network_main(int argc, char **argv)
 {
 	struct cluster_network c = {.socket = "/run/network/pods.sock",
 		.credentials = "/run/cluster/network",
+		.config_path = "/run/config/config.json",
 		.api_address = "127.0.0.1",
 		.api_port = 6443};
 	const struct service_option options[] = {
@@ -195,6 +199,7 @@ int cluster_network_main(int argc, char **argv)
 		{.name = "credentials", .text = &c.credentials},
 		{.name = "api", .text = &c.api_address},
 		{.name = "port", .port = &c.api_port},
+		{.name = "config", .text = &c.config_path},
 		{0},
 	};
 	char hostname[HOSTNAME_MAX + 1] = "";
@@ -210,7 +215,9 @@ int cluster_network_main(int argc, char **argv)
 	r = service_loop(&c.loop);
 	if (r < 0)
 		return log_errno(-r, "op=loop"), 1;
-	r = start(&c);
+	r = kube_names_load(&c.names, c.config_path);
+	if (!r)
+		r = start(&c);
 	if (!r)
 		r = loop_run(c.loop);
 	close_all(&c);

@@ -23,6 +23,7 @@
 
 #include "cluster/access/authority.h"
 #include "lib/file.h"
+#include "lib/kube_names.h"
 #include "lib/kubeconfig.h"
 #include "lib/log.h"
 #include "lib/pki.h"
@@ -98,10 +99,14 @@ static void names_of_interfaces(struct names *n)
 static void server_names(const struct authority *a, struct names *n)
 {
 	static const char *const always[] = {"localhost", "127.0.0.1", "::1", "kubernetes",
-		"kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"};
+		"kubernetes.default", "kubernetes.default.svc"};
+	char in_domain[sizeof("kubernetes.default.svc.") + KUBE_DOMAIN_MAX];
 
 	for (size_t i = 0; i < array_len(always); i++)
 		names_add(n, always[i]);
+	snprintf(in_domain, sizeof(in_domain), "kubernetes.default.svc.%s",
+		a->o.domain ?: KUBE_CLUSTER_DOMAIN);
+	names_add(n, in_domain);
 	names_add(n, a->o.hostname);
 	names_add(n, a->o.service_address);
 	for (size_t i = 0; i < a->o.n_names; i++)

@@ -18,6 +18,7 @@ struct authority_options {
 	const char *cert, *key; /* PEM texts; NULL: made, or what was made before */
 	const char *hostname;
 	const char *service_address; /* the API's own cluster address */
+	const char *domain;	     /* of the cluster; NULL: cluster.local */
 	const char *const *names;    /* more names the server is reached by */
 	size_t n_names;
 	int port;

@@ -30,6 +30,7 @@ struct controller;
 struct cluster_context {
 	const char *ca_pem;	       /* the cluster's authority */
 	struct authority *authority;   /* signs certificates; NULL: nothing is signed */
+	const char *pod_range;	       /* of which nodes get their parts; NULL: 10.244.0.0/16 */
 	struct autoscaler *autoscaler; /* measures and remembers; NULL: nothing is scaled */
 	int64_t job_backoff_ms;	       /* the wait after a Job's first failure; 0: 10 s */
 };

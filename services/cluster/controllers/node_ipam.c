@@ -48,13 +48,18 @@ static bool look(const struct object *o, void *arg)
 	return !s->taken;
 }
 
+static const char *range_of(const struct turn *t)
+{
+	return t->context && t->context->pod_range ? t->context->pod_range : KUBE_POD_CIDR;
+}
+
 static bool find(struct turn *t, char out[IPADDR_TEXT_MAX])
 {
 	struct search s = {.name = t->name};
 	struct ipaddr all;
 	uint32_t n;
 
-	if (ipaddr_parse(KUBE_POD_CIDR, &all) < 0)
+	if (ipaddr_parse(range_of(t), &all) < 0)
 		return false;
 	n = 1U << (NODE_PREFIX - all.prefix);
 	for (uint32_t i = 0; i < n; i++) {
@@ -113,7 +118,7 @@ static void sync_node(struct turn *t)
 	}
 	if (!find(t, range)) {
 		turn_event(t, t->object, true, "CIDRNotAvailable",
-			"Node %s has no range of pod addresses: all of %s are given", t->name, KUBE_POD_CIDR);
+			"Node %s has no range of pod addresses: all of %s are given", t->name, range_of(t));
 		return;
 	}
 	arg = strdup(range);

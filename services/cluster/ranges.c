@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/ranges.h"
+#include "cluster/registry/registry.h"
+#include "cluster/schema/schema.h"
+#include "lib/json.h"
+#include "lib/kube_names.h"
+
+struct fitting {
+	const struct kube_names *names;
+	struct ipaddr services, pods;
+	char *why;
+};
+
+/* Services that are at an address of their own. */
+static const char *fixed_address(const struct fitting *f, const struct object *o)
+{
+	if (!strcmp(o->ns, "default") && !strcmp(o->name, "kubernetes"))
+		return f->names->api_address;
+	if (!strcmp(o->ns, "kube-system") && !strcmp(o->name, "kube-dns"))
+		return f->names->dns_address;
+	return NULL;
+}
+
+static bool service_fits(const struct object *o, void *arg)
+{
+	struct fitting *f = arg;
+	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
+	const char *text = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "clusterIP"),
+		   *fixed = fixed_address(f, o);
+	struct ipaddr a;
+
+	if (!text || ipaddr_parse(text, &a) || a.family != AF_INET)
+		return true; /* headless */
+	if (fixed ? !strcmp(text, fixed) : ipaddr_overlap(&a, &f->services))
+		return true;
+	snprintf(f->why, RANGES_WHY_MAX,
+		"cluster.service_range %s with cluster.dns_address %s does not fit a cluster that exists: its "
+		"service %.63s/%.63s has the address %s. Take the old values, or make the cluster anew",
+		f->names->service_range, f->names->dns_address, o->ns, o->name, text);
+	return false;
+}
+
+static bool node_fits(const struct object *o, void *arg)
+{
+	struct fitting *f = arg;
+	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
+	const char *text = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "podCIDR");
+	struct ipaddr a;
+
+	if (!text || ipaddr_parse(text, &a) || (a.prefix >= f->pods.prefix && ipaddr_overlap(&a, &f->pods)))
+		return true;
+	snprintf(f->why, RANGES_WHY_MAX,
+		"cluster.pod_range %s does not fit a cluster that exists: its node %.63s gives addresses of %s. "
+		"Take the old value, or make the cluster anew",
+		f->names->pod_range, o->name, text);
+	return false;
+}
+
+bool ranges_fit(const struct registry *r, const struct kube_names *n, char why[static RANGES_WHY_MAX])
+{
+	struct fitting f = {.names = n, .why = why};
+
+	*why = 0;
+	if (ipaddr_parse(n->service_range, &f.services) || ipaddr_parse(n->pod_range, &f.pods)) {
+		snprintf(why, RANGES_WHY_MAX, "cluster: ranges that are none");
+		return false;
+	}
+	registry_each(r, schema_find_kind("v1", "Service"), NULL, service_fits, &f);
+	if (!*why)
+		registry_each(r, schema_find_kind("v1", "Node"), NULL, node_fits, &f);
+	return !*why;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_RANGES_H
+#define CLUSTER_RANGES_H
+
+#include "lib/util.h"
+
+struct kube_names;
+struct registry;
+
+enum { RANGES_WHY_MAX = 512 };
+
+/*
+ * Is what the cluster has already given in the ranges that its configuration names now? Addresses of services and ranges of nodes are
+ * kept by pods, clients and certificates everywhere, so a cluster never changes them. false: @why, a sentence.
+ */
+bool ranges_fit(const struct registry *r, const struct kube_names *n, char why[static RANGES_WHY_MAX]);
+
+#endif
