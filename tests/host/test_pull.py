@@ -200,7 +200,7 @@ def manifest_of(image, **change):
 
 
 @pytest.mark.parametrize("says, change", [
-    ("foreign", lambda m: [{**m[0], "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["http://x/"]}]),
+    ("kept outside the registry", lambda m: [{**m[0], "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["http://x/"]}]),
     ("not supported", lambda m: [{**m[0], "mediaType": "application/vnd.oci.image.layer.v1.tar+lzma"}]),
     ("digest", lambda m: [{**m[0], "digest": "sha256:../../../etc"}]),
     ("layers", lambda m: []),

@@ -100,3 +100,14 @@ flow
 try runtime create --supervise container/x --bundle /t-flow/sleep c8
 try runtime list -q
 is supervise-without-init /run/out 'reach init' '!^c8'
+
+# At its gate the container's first process still is the runtime: what /proc/PID/exe leads to cannot be written, not even by
+# those who may open it: truncation is tried, as the rest would be refused as busy. And what is in its memory is nobody's: it is
+# undumpable, so that its files in proc are root's and not its user's.
+flow
+try runtime create --bundle /t-flow/user --pid-file /run/pid gate
+try grep ^Uid /proc/$(cat /run/pid)/status
+try stat -c 'owner %u' /proc/$(cat /run/pid)/maps
+try sh -c 'true >/proc/$(cat /run/pid)/exe'
+try runtime delete --force gate
+is CVE-2019-5736-write /run/out '^Uid:.1000' '^owner 0$' '(Read-only file system|Operation not permitted)' '!busy'

@@ -47,7 +47,8 @@ remains() {
 case_run() {
 	d=$1 name=${1#/t/}
 	rm -rf /rootfs/made /rootfs/x
-	timeout 20 runtime run --bundle "$d" box >/run/out 2>&1 </dev/null
+	# Descriptor 7 is a directory of the node's, left open by a careless caller.
+	timeout 20 runtime run --bundle "$d" box >/run/out 2>&1 </dev/null 7</
 	st=$?
 	want=$(cat "$d/status")
 	if [ "$st" != "$want" ]; then
@@ -129,10 +130,10 @@ runtime list -q >/dev/null
 remains >/run/before
 
 for d in /t/*; do
-	[ "$1" ] && [ "${d#/t/}" != "$1" ] && continue
 	case_run "$d"
 done
 
-. /flows.sh
+[ -e /cases-only ] || . /flows.sh
 echo "1..$n"
-poweroff -f
+echo o >/proc/sysrq-trigger
+sleep 60
