@@ -23,6 +23,13 @@ def test_kubeconfig_over_ssh(cluster, cluster_node):
     assert wherryctl(cluster_node, "kubeconfig", "a/b").returncode == 2
 
 
+def test_the_console_says_how_to_give_a_key(cluster_node):
+    keys, aside = "/run/config/authorized_keys", "/run/authorized_keys"
+    said = cluster_node.ssh(f"mv {keys} {aside}; wherryctl banner; mv {aside} {keys}")
+    assert "ssh      off: no key was given" in said and "wherryctl gen DIR --ssh-key FILE.pub" in said
+    assert "no key was given" not in cluster_node.ssh("wherryctl banner")
+
+
 def test_a_snapshot_is_restored(cluster, cluster_node, ns):
     maps = f"/api/v1/namespaces/{ns}/configmaps"
     cluster.ask("POST", maps, {"metadata": {"name": "kept"}}, expect=201)

@@ -43,8 +43,11 @@ int autoscaler_new(
 	struct autoscaler **out, struct registry *r, const struct node_trust *trust, int64_t period_ms)
 {
 	struct autoscaler *a = calloc(1, sizeof(*a));
-	int err = a ? usage_new(&a->usage, r, trust) : -ENOMEM;
+	int err;
 
+	if (!a)
+		return -ENOMEM;
+	err = usage_new(&a->usage, r, trust);
 	if (err) {
 		free(a);
 		return err;

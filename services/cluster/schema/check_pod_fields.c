@@ -135,59 +135,61 @@ static void check_host_ports(struct check *c, yyjson_mut_val *spec)
 /* ---- containers */
 
 /* The rules of single containers are not kept by nodes here; only that an init container runs on is. */
-static void check_restarts(struct check *c, yyjson_mut_val *spec)
+static void check_restart(struct check *c, yyjson_mut_val *o, bool init, const char *at)
+{
+	static const char *const always[] = {"Always", NULL};
+	yyjson_mut_val *policy = yyjson_mut_obj_get(o, "restartPolicy");
+	yyjson_mut_val *grace = meta_mut_get(o, "readinessProbe", "terminationGracePeriodSeconds", NULL);
+
+	if (yyjson_mut_arr_size(yyjson_mut_obj_get(o, "restartPolicyRules")))
+		check_error(c, FIELD_FORBIDDEN, NULL, REL("%s.restartPolicyRules", at),
+			"is not supported by this cluster");
+	if (policy && !init)
+		check_error(c, FIELD_FORBIDDEN, NULL, REL("%s.restartPolicy", at),
+			"may not be set for non-init containers");
+	else if (policy && !yyjson_mut_equals_str(policy, "Always"))
+		check_not_supported(c, policy, REL("%s.restartPolicy", at), always);
+	if (grace)
+		check_error(c, FIELD_INVALID, grace,
+			REL("%s.readinessProbe.terminationGracePeriodSeconds", at),
+			"must not be set for readinessProbes");
+}
+
+static void check_mounts(struct check *c, yyjson_mut_val *o, const char *at)
+{
+	bool privileged = yyjson_mut_is_true(meta_mut_get(o, "securityContext", "privileged", NULL));
+	yyjson_mut_val *m;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "volumeMounts"), i, n, m)
+	{
+		if (strchr(text_of(m, "mountPath"), ':'))
+			check_error(c, FIELD_INVALID, yyjson_mut_obj_get(m, "mountPath"),
+				REL("%s.volumeMounts[%zu].mountPath", at, i), "must not contain ':'");
+		if (!strcmp(text_of(m, "mountPropagation"), "Bidirectional") && !privileged)
+			check_error(c, FIELD_FORBIDDEN, NULL,
+				REL("%s.volumeMounts[%zu].mountPropagation", at, i),
+				"Bidirectional mount propagation is available only to privileged containers");
+	}
+}
+
+static void check_containers(struct check *c, yyjson_mut_val *spec)
 {
 	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-	static const char *const always[] = {"Always", NULL};
 	yyjson_mut_val *o;
 	size_t i, n;
 
-	for (size_t l = 0; l < array_len(lists); l++)
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, o)
+	for (size_t l = 0; l < array_len(lists); l++) {
+		yyjson_mut_val *list = yyjson_mut_obj_get(spec, lists[l]);
+
+		yyjson_mut_arr_foreach(list, i, n, o)
 		{
-			yyjson_mut_val *policy = yyjson_mut_obj_get(o, "restartPolicy");
+			const char *at = REL(".%s[%zu]", lists[l], i);
 
-			if (yyjson_mut_arr_size(yyjson_mut_obj_get(o, "restartPolicyRules")))
-				check_error(c, FIELD_FORBIDDEN, NULL,
-					REL(".%s[%zu].restartPolicyRules", lists[l], i),
-					"is not supported by this cluster");
-			if (policy && l > 0)
-				check_error(c, FIELD_FORBIDDEN, NULL,
-					REL(".%s[%zu].restartPolicy", lists[l], i),
-					"may not be set for non-init containers");
-			else if (policy && !yyjson_mut_equals_str(policy, "Always"))
-				check_not_supported(
-					c, policy, REL(".%s[%zu].restartPolicy", lists[l], i), always);
-			if (meta_mut_get(o, "readinessProbe", "terminationGracePeriodSeconds", NULL))
-				check_error(c, FIELD_INVALID,
-					meta_mut_get(
-						o, "readinessProbe", "terminationGracePeriodSeconds", NULL),
-					REL(".%s[%zu].readinessProbe.terminationGracePeriodSeconds", lists[l],
-						i),
-					"must not be set for readinessProbes");
+			check_restart(c, o, !l, at);
+			check_mounts(c, o, at);
 		}
-}
-
-static void check_mounts(struct check *c, yyjson_mut_val *spec)
-{
-	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-	yyjson_mut_val *o, *m;
-	size_t i, n, k, max;
-
-	for (size_t l = 0; l < array_len(lists); l++)
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, o)
-			yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "volumeMounts"), k, max, m)
-		{
-			if (strchr(text_of(m, "mountPath"), ':'))
-				check_error(c, FIELD_INVALID, yyjson_mut_obj_get(m, "mountPath"),
-					REL(".%s[%zu].volumeMounts[%zu].mountPath", lists[l], i, k),
-					"must not contain ':'");
-			if (!strcmp(text_of(m, "mountPropagation"), "Bidirectional") &&
-				!yyjson_mut_is_true(meta_mut_get(o, "securityContext", "privileged", NULL)))
-				check_error(c, FIELD_FORBIDDEN, NULL,
-					REL(".%s[%zu].volumeMounts[%zu].mountPropagation", lists[l], i, k),
-					"Bidirectional mount propagation is available only to privileged containers");
-		}
+	}
 }
 
 void check_pod_fields(struct check *c, yyjson_mut_val *spec)
@@ -197,8 +199,7 @@ void check_pod_fields(struct check *c, yyjson_mut_val *spec)
 	check_sysctls(c, spec);
 	check_namespaces(c, spec);
 	check_host_ports(c, spec);
-	check_restarts(c, spec);
-	check_mounts(c, spec);
+	check_containers(c, spec);
 	if (override && yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostNetwork")))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".hostnameOverride",
 			"may not be set when `hostNetwork` is true");
