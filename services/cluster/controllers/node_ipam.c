@@ -6,7 +6,8 @@
  */
 
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
@@ -29,23 +30,43 @@ static struct claims *given(void)
 	return c;
 }
 
+/* Which of the ranges the Nodes have, as it is found in one pass over them: reading every Node for every range would hold the
+ * loop for seconds in a cluster of a thousand. */
 struct search {
-	struct ipaddr want;
+	struct ipaddr all;
 	const char *name;
-	bool taken;
+	uint32_t count;
+	bool *taken;
 };
 
-static bool look(const struct object *o, void *arg)
+static struct ipaddr range_at(const struct search *s, uint32_t i)
+{
+	struct ipaddr range = ipaddr_network(&s->all);
+
+	range.prefix = NODE_PREFIX;
+	range.v4.s_addr = htonl(ntohl(range.v4.s_addr) + (i << (32 - NODE_PREFIX)));
+	return range;
+}
+
+static bool mark(const struct object *o, void *arg)
 {
 	struct search *s = arg;
 	yyjson_doc *doc = object_doc(o);
 	const char *text = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "podCIDR");
 	struct ipaddr range;
 
-	s->taken = strcmp(o->name, s->name) != 0 && text && ipaddr_parse(text, &range) == 0 &&
-		   ipaddr_overlap(&range, &s->want);
+	if (strcmp(o->name, s->name) != 0 && text && ipaddr_parse(text, &range) == 0 &&
+		ipaddr_overlap(&range, &s->all)) {
+		struct ipaddr from = ipaddr_network(&range), base = ipaddr_network(&s->all);
+		uint64_t first = ntohl(from.v4.s_addr), start = ntohl(base.v4.s_addr);
+		uint64_t last = first + (UINT64_C(1) << (32 - range.prefix)) - 1;
+
+		for (uint64_t i = first < start ? 0 : (first - start) >> (32 - NODE_PREFIX);
+			i < s->count && i <= (last - start) >> (32 - NODE_PREFIX); i++)
+			s->taken[i] = true;
+	}
 	yyjson_doc_free(doc);
-	return !s->taken;
+	return true;
 }
 
 static const char *range_of(const struct turn *t)
@@ -53,26 +74,29 @@ static const char *range_of(const struct turn *t)
 	return t->context && t->context->pod_range ? t->context->pod_range : KUBE_POD_CIDR;
 }
 
-static bool find(struct turn *t, char out[IPADDR_TEXT_MAX])
+/* 0 with the first range that is free in @out, 1 when none is, or -ENOMEM. */
+static int find(struct turn *t, char out[IPADDR_TEXT_MAX])
 {
 	struct search s = {.name = t->name};
-	struct ipaddr all;
-	uint32_t n;
 
-	if (ipaddr_parse(range_of(t), &all) < 0)
-		return false;
-	n = 1U << (NODE_PREFIX - all.prefix);
-	for (uint32_t i = 0; i < n; i++) {
-		s.want = ipaddr_network(&all);
-		s.want.prefix = NODE_PREFIX;
-		s.want.v4.s_addr = htonl(ntohl(s.want.v4.s_addr) + (i << (32 - NODE_PREFIX)));
-		s.taken = false;
-		registry_each(t->r, schema_find_kind("v1", "Node"), NULL, look, &s);
-		ipaddr_format(&s.want, true, out);
-		if (!s.taken && claims_take(given(), out, t->name) == 0)
-			return true;
+	if (ipaddr_parse(range_of(t), &s.all) < 0 || s.all.family != AF_INET || s.all.prefix > NODE_PREFIX)
+		return 1;
+	s.count = 1U << (NODE_PREFIX - s.all.prefix);
+	s.taken = calloc(s.count, sizeof(*s.taken));
+	if (!s.taken)
+		return -ENOMEM;
+	registry_each(t->r, schema_find_kind("v1", "Node"), NULL, mark, &s);
+	for (uint32_t i = 0; i < s.count; i++) {
+		struct ipaddr one = range_at(&s, i);
+
+		ipaddr_format(&one, true, out);
+		if (!s.taken[i] && claims_take(given(), out, t->name) == 0) {
+			free(s.taken);
+			return 0;
+		}
 	}
-	return false;
+	free(s.taken);
+	return 1;
 }
 
 static enum modify give(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
@@ -107,16 +131,18 @@ static void sync_node(struct turn *t)
 	const char *has = json_text(json_obj(t->root, "spec"), "podCIDR");
 	char range[IPADDR_TEXT_MAX];
 	char *arg;
+	int found;
 
 	if (has)
 		settle(has, t->name);
 	if (!t->object || t->object->deleted || has)
 		return;
-	if (!given()) {
+	found = given() ? find(t, range) : -ENOMEM;
+	if (found < 0) {
 		turn_failed(t);
 		return;
 	}
-	if (!find(t, range)) {
+	if (found > 0) {
 		turn_event(t, t->object, true, "CIDRNotAvailable",
 			"Node %s has no range of pod addresses: all of %s are given", t->name, range_of(t));
 		return;
