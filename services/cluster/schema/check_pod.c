@@ -33,13 +33,16 @@ static bool name_before(yyjson_mut_val *spec, size_t list, size_t index, const c
 	return false;
 }
 
-static bool has_volume(yyjson_mut_val *spec, const char *name)
+/* The pod's own, or a claim that a StatefulSet makes for each pod. */
+static bool has_volume(struct check *c, yyjson_mut_val *spec, const char *name)
 {
+	yyjson_mut_val *v, *claims = meta_mut_get(c->object, "spec", "volumeClaimTemplates", NULL);
 	size_t i, n;
-	yyjson_mut_val *v;
 
 	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n,
 		v) if (!strcmp(text_of(v, "name"), name)) return true;
+	yyjson_mut_arr_foreach(claims, i, n,
+		v) if (!strcmp(text_of(yyjson_mut_obj_get(v, "metadata"), "name"), name)) return true;
 	return false;
 }
 
@@ -60,7 +63,7 @@ static void mounts(
 			yyjson_mut_val *name = yyjson_mut_obj_get(v, "name"),
 				       *path = yyjson_mut_obj_get(v, kinds[k].path);
 
-			if (yyjson_mut_get_len(name) && !has_volume(spec, yyjson_mut_get_str(name)))
+			if (yyjson_mut_get_len(name) && !has_volume(c, spec, yyjson_mut_get_str(name)))
 				check_error(c, FIELD_NOT_FOUND, name,
 					REL(".%s[%zu].%s[%zu].name", where, index, kinds[k].list, i), "%s",
 					"");

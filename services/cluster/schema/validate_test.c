@@ -54,7 +54,12 @@ static char *verdict(const char *api_version, const char *kind, const char *befo
 #define META	     "metadata: {name: a, namespace: d}\n"
 #define TEMPLATE     "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}"
 #define DEPLOY(more) META "spec: {selector: {matchLabels: {a: b}}, " TEMPLATE more "}"
-#define POD(spec)    META "spec: {" spec "}"
+#define SET(mount)                                                                                                    \
+	META "spec: {selector: {matchLabels: {a: b}}, serviceName: s, template: {metadata: {labels: {a: b}}, spec: {" \
+	     "containers: [{name: c, image: i, volumeMounts: [{name: " mount                                          \
+	     ", mountPath: /v}]}]}}, volumeClaimTemplates: ["                                                         \
+	     "{metadata: {name: v}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}]}"
+#define POD(spec) META "spec: {" spec "}"
 #define CRON(zone)                                                                                           \
 	META "spec: {schedule: '0 0 * * *', timeZone: " zone                                                 \
 	     ", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}"
@@ -103,6 +108,9 @@ static const struct {
 	{"v1", "Pod", NULL,
 		POD("containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /v}]}]"),
 		"Pod \"a\" is invalid: spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
+	{"apps/v1", "StatefulSet", NULL, SET("v"), "valid"},
+	{"apps/v1", "StatefulSet", NULL, SET("w"),
+		"StatefulSet.apps \"a\" is invalid: spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"w\""},
 	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, ports: [{containerPort: 0}]}]"),
 		"Pod \"a\" is invalid: spec.containers[0].ports[0].containerPort: Invalid value: 0: must be between 1 and 65535, "
 		"inclusive"},
