@@ -13,7 +13,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo
 	@echo 'ARCH=x86_64 (default) or aarch64 chooses what image and run are about.'
-	@echo 'ONLY=PATH limits check and fuzz to a folder, test to one scenario; FUZZ_SECONDS is the time of each fuzzer.'
+	@echo 'ONLY=PATH limits check and fuzz to a folder, test to one scenario, bench to modules by name (ONLY=kube_api).'
+	@echo 'FUZZ_SECONDS is the time of each fuzzer.'
 	@echo 'WHERRY_MIRROR names a Debian mirror or a dated snapshot; WHERRY_CACHE is where downloads and components stay.'
 
 setup: ## install what this machine lacks, with apt
@@ -52,7 +53,7 @@ lint: ## format, static analysis, and the rule that rooms include only downward
 	@$(BUILD) lint
 
 bench: image ## figures against peers, in one VM and one run
-	@tests/bench/run
+	@tests/bench/run $(ONLY)
 
 reproduce: ## build everything twice, elsewhere and later, and compare every byte
 	@image-builder/reproduce

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TOP / "tests" / "vm"), str(TOP / "qemu")]
+LOAD = TOP / "tests" / "bench" / "load"
+sys.path[:0] = [str(TOP / "tests" / "vm"), str(TOP / "qemu"), str(LOAD)]
 import machine  # noqa: E402
 
 ARCH = "x86_64"

@@ -3,6 +3,7 @@
 installation is done here, in a second layer."""
 
 import tarfile
+from pathlib import Path
 
 from . import clients, oci
 
@@ -18,7 +19,8 @@ UNUSED = ["usr/share/" + name for name in ("doc", "man", "locale", "i18n", "perl
     "usr/lib/postgresql/17/lib/bitcode", "usr/lib/postgresql/17/lib/llvmjit*"]  # fmt: skip
 
 
-def _image(packages, *members, **config):
+def image(packages, *members, **config):
+    """An image of the package set PACKAGES-x86_64, and of @members over it."""
     base = oci.Layer(oci.tar_folder(clients.packages(packages + "-x86_64"), UNUSED), "zstd")
     common = [oci.Member("etc/passwd", USERS), oci.Member("etc/group", GROUPS), oci.Member("tmp", type=tarfile.DIRTYPE, mode=0o1777),
               oci.Member("run", type=tarfile.DIRTYPE, mode=0o755), oci.Member("usr/bin/sh", type=tarfile.SYMTYPE, link="busybox")]  # fmt: skip
@@ -26,19 +28,22 @@ def _image(packages, *members, **config):
 
 
 POSTGRES_START = b"""#!/usr/bin/busybox sh
-# A new volume gets a database; then the server, as the process that gets the signals.
+# A new volume gets a database, with POSTGRES_PASSWORD or open to all; then the server, as the process that gets the signals.
 set -e
 bin=/usr/lib/postgresql/17/bin
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-	$bin/initdb --no-sync --no-locale -E UTF8 --auth=trust -U postgres >/dev/null
-	echo "host all all all trust" >>"$PGDATA/pg_hba.conf"
+	auth=${POSTGRES_PASSWORD:+scram-sha-256}
+	auth=${auth:-trust}
+	echo "$POSTGRES_PASSWORD" >/tmp/password
+	$bin/initdb --no-sync --no-locale -E UTF8 --auth=$auth ${POSTGRES_PASSWORD:+--pwfile=/tmp/password} -U postgres >/dev/null
+	echo "host all all all $auth" >>"$PGDATA/pg_hba.conf"
 fi
 exec $bin/postgres -c listen_addresses='*' -c unix_socket_directories=/tmp -c jit=off "$@"
 """
 
 
 def postgresql():
-    return _image(
+    return image(
         "postgresql",
         oci.Member("usr/local/bin/start", POSTGRES_START, mode=0o755),
         oci.Member("var/lib/postgresql/data", type=tarfile.DIRTYPE, mode=0o700, uid=999, gid=999),
@@ -50,7 +55,7 @@ def postgresql():
 
 
 def valkey():
-    return _image(
+    return image(
         "valkey",
         oci.Member("data", type=tarfile.DIRTYPE, mode=0o755, uid=998, gid=998),
         User="valkey", WorkingDir="/data", Volumes={"/data": {}}, ExposedPorts={"6379/tcp": {}},
@@ -90,9 +95,18 @@ def write():
 
 
 def guestbook():
-    return _image(
+    return image(
         "pythonweb",
         oci.Member("app/guestbook.py", APPLICATION),
         WorkingDir="/app", ExposedPorts={"8000/tcp": {}},
         Cmd=["/usr/bin/python3", "-m", "flask", "--app", "guestbook", "run", "--host", "0.0.0.0", "--port", "8000"],
+    )  # fmt: skip
+
+
+def shop(version):
+    """The application of applications/shop, as its Dockerfile would make it."""
+    return image(
+        "pythonweb",
+        oci.Member("app/shop.py", (Path(__file__).parents[1] / "applications/shop/shop.py").read_bytes()),
+        Env=[PATH, f"VERSION={version}"], ExposedPorts={"8000/tcp": {}}, Cmd=["/usr/bin/python3", "/app/shop.py"],
     )  # fmt: skip

@@ -9,14 +9,14 @@ from .registry import Registry
 APPLETS = "sh true httpd cat ls stat id sleep echo df dd mount umount touch mkdir rm nc find ip wget nslookup"
 
 
-def boot(nodes, folder, memory=512, forward=(), extra=()):
-    """Return: the booted node, and its registry, which the caller stops."""
+def boot(nodes, folder, memory=512, forward=(), extra=(), config=""):
+    """@config: more of the machine configuration. Return: the booted node, and its registry, which the caller stops."""
     registry = Registry(folder / "registry")
     one = registry.machine_config()
     pem = "".join(f"        {line}\n" for line in one["ca"].splitlines())
-    config = folder / "machine.yaml"
-    config.write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{one['host']}\"\n      ca: |\n{pem}")
-    words = ["--config", str(config), "--guest-forward", registry.forward]
+    given = folder / "machine.yaml"
+    given.write_text(f"version: 1\nengine:\n  registries:\n    - host: \"{one['host']}\"\n      ca: |\n{pem}{config}")
+    words = ["--config", str(given), "--guest-forward", registry.forward]
     for port in forward:
         words += ["--forward", f"0:{port}"]
     node = nodes(memory=memory, extra=[*words, *extra])
