@@ -61,6 +61,18 @@ KINDS = [
     ("[sig-scheduling] SchedulerPreemption [Serial] PriorityClass endpoints verify PriorityClass endpoints can be operated with "
      "different HTTP methods", "scheduling.k8s.io/v1", "priorityclasses", {"kind": "PriorityClass", "value": 10},
      {"description": "patched"}, False),
+    ("[sig-network] Ingress API should support creating Ingress API operations", "networking.k8s.io/v1", "ingresses",
+     {"kind": "Ingress", "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}},
+     {"spec": {"defaultBackend": {"service": {"name": "other"}}}}, True),
+    ("[sig-storage] CSIInlineVolumes should run through the lifecycle of a CSIDriver", "storage.k8s.io/v1", "csidrivers",
+     {"kind": "CSIDriver", "spec": {"attachRequired": False}}, {"metadata": {"labels": {"patched": "yes"}}}, False),
+    ("[sig-storage] CSINodes CSI Conformance should run through the lifecycle of a csinode", "storage.k8s.io/v1", "csinodes",
+     {"kind": "CSINode", "spec": {"drivers": []}}, {"metadata": {"annotations": {"patched": "yes"}}}, False),
+    ("[sig-storage] CSIStorageCapacity should support CSIStorageCapacities API operations", "storage.k8s.io/v1", "csistoragecapacities",
+     {"kind": "CSIStorageCapacity", "storageClassName": "c", "capacity": "1Gi"}, {"capacity": "2Gi"}, True),
+    ("[sig-storage] VolumeAttachment Conformance should run through the lifecycle of a VolumeAttachment", "storage.k8s.io/v1",
+     "volumeattachments", {"kind": "VolumeAttachment", "spec": {"attacher": "example.com/a", "nodeName": "n", "source": {
+         "persistentVolumeName": "v"}}}, {"metadata": {"labels": {"patched": "yes"}}}, False),
 ]  # fmt: skip
 
 
