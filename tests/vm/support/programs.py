@@ -38,6 +38,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	$bin/initdb --no-sync --no-locale -E UTF8 --auth=$auth ${POSTGRES_PASSWORD:+--pwfile=/tmp/password} -U postgres >/dev/null
 	echo "host all all all $auth" >>"$PGDATA/pg_hba.conf"
 fi
+busybox chmod 700 "$PGDATA" # as a pod's fsGroup may have opened it, which the server minds
 exec $bin/postgres -c listen_addresses='*' -c unix_socket_directories=/tmp -c jit=off "$@"
 """
 
