@@ -19,6 +19,7 @@
 #include "agent/pressure.h"
 #include "agent/server.h"
 #include "agent/services.h"
+#include "agent/static_pods.h"
 #include "applets.h"
 #include "lib/http_client.h"
 #include "lib/initctl.h"
@@ -33,18 +34,20 @@
 enum { API_PORT = 6443, RENEW_MS = 3600 * 1000, RENEW_AFTER_S = 30 * 24 * 3600 };
 
 struct options {
-	const char *config_path, *engine_socket, *network_socket, *host;
+	const char *config_path, *engine_socket, *network_socket, *host, *manifests;
 	int port;
 };
 
 static const char help[] =
 	"agent [--data DIR] [--run DIR] [--credentials DIR] [--host ADDRESS] [--port N] [--config FILE]\n"
+	"      [--manifests DIR]\n"
 	"  --data DIR         volumes and termination messages of pods (/data/agent)\n"
 	"  --run DIR          what a boot forgets: volumes in memory (/run/agent)\n"
 	"  --credentials DIR  ca.crt, client.crt and client.key for the API (/run/cluster/node)\n"
 	"  --host ADDRESS     where the API is (127.0.0.1)\n"
 	"  --port N           and its port (6443)\n"
-	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n";
+	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n"
+	"  --manifests DIR    files of static pods (/state/manifests)\n";
 
 static int open_clients(struct agent *a, const struct options *o)
 {
@@ -81,6 +84,8 @@ static int start(struct agent *a, const struct options *o, yyjson_val *cluster)
 		err = services_new(&a->services, a->kube);
 	if (!err)
 		err = pods_start(&a->pods, a);
+	if (!err)
+		err = static_pods_start(&a->static_pods, a, o->manifests);
 	if (!err)
 		services_on_known(a->services, pods_services_known, a->pods);
 	return err ? err : server_start(&a->server, a);
@@ -123,6 +128,7 @@ int agent_main(int argc, char **argv)
 	static struct agent a = {
 		.data_dir = "/data/agent", .run_dir = "/run/agent", .credentials = "/run/cluster/node"};
 	struct options o = {.config_path = "/run/config/config.json",
+		.manifests = "/state/manifests",
 		.engine_socket = "/run/docker.sock",
 		.network_socket = NETWORK_SOCKET,
 		.host = "127.0.0.1",
@@ -137,6 +143,7 @@ int agent_main(int argc, char **argv)
 		{.name = "host", .text = &o.host},
 		{.name = "port", .port = &o.port},
 		{.name = "config", .text = &o.config_path},
+		{.name = "manifests", .text = &o.manifests},
 		{0},
 	};
 	int err = service_options(options, help, argc, argv);

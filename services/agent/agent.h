@@ -19,6 +19,7 @@ struct pods;
 struct pressure;
 struct server;
 struct services;
+struct static_pods;
 
 struct agent {
 	struct loop *loop;
@@ -42,6 +43,7 @@ struct agent {
 	struct pressure *pressure;
 	struct services *services;
 	struct server *server;
+	struct static_pods *static_pods;
 };
 
 /*

@@ -128,6 +128,27 @@ int pod_set(struct pod *p, yyjson_val *object)
 	return 0;
 }
 
+yyjson_val *pod_in_api(const struct pod *p)
+{
+	return p->is_static ? yyjson_doc_get_root(p->mirror) : p->root;
+}
+
+void pod_set_mirror(struct pod *p, yyjson_val *object)
+{
+	const char *started = json_text(json_obj(object, "status"), "startTime");
+	yyjson_doc *doc = object ? kube_copy(object) : NULL;
+
+	if (object && !doc) {
+		pod_retry(p, "out of memory");
+		return;
+	}
+	yyjson_doc_free(p->mirror);
+	p->mirror = doc;
+	if (started)
+		snprintf(p->started, sizeof(p->started), "%s", started);
+	pod_wake(p);
+}
+
 static bool on_host_network(const struct pod *p)
 {
 	return json_bool(p->spec, "hostNetwork");
@@ -205,6 +226,7 @@ void agent_pod_free(struct pod *p)
 	volumes_free(p->volumes);
 	sources_free(p->sources);
 	yyjson_doc_free(p->doc);
+	yyjson_doc_free(p->mirror);
 	free(p->ns);
 	free(p->name);
 	free(p->uid);
@@ -424,7 +446,7 @@ static void bring_up(struct pod *p)
 	} else if (!p->networked && !on_host_network(p)) {
 		p->busy = true;
 		pod_network_attach(p, on_network);
-	} else if (services_known(p->agent->services)) {
+	} else if (p->is_static || services_known(p->agent->services)) {
 		pod_run_containers(p);
 	}
 }
@@ -438,6 +460,11 @@ static void turn(struct loop_task *t)
 		return;
 	if (p->not_before_ms > now) {
 		pod_wake_at(p, p->not_before_ms);
+		return;
+	}
+	/* Ports and folders of the machine are the elder's until it has gone. */
+	if (p->is_static && !p->gone && pods_has_elder(p)) {
+		pod_wake_at(p, now + RETRY_MIN_MS);
 		return;
 	}
 	if (p->look_again || p->sandbox == SANDBOX_UNKNOWN) {

@@ -93,6 +93,8 @@ struct pod {
 	char *ns, *name, *uid; /* owned */
 	yyjson_doc *doc;       /* owned: the API's object */
 	yyjson_val *root, *spec;
+	bool is_static;	    /* the object is a file's */
+	yyjson_doc *mirror; /* owned: what the API has in its place; NULL none yet */
 
 	enum pod_sandbox sandbox;
 	unsigned attempt;		  /* of the sandbox */
@@ -134,6 +136,10 @@ struct pod {
 must_check struct pod *agent_pod_new(struct agent *a, yyjson_val *object);
 /* Another state of the same object. 0 or -ENOMEM. */
 must_check int pod_set(struct pod *p, yyjson_val *object);
+/* Of a static pod: what the API has of it now, copied; NULL: nothing. */
+void pod_set_mirror(struct pod *p, yyjson_val *object);
+/* The API's object of it; NULL: it has none. */
+yyjson_val *pod_in_api(const struct pod *p);
 void pod_gone(struct pod *p);	    /* deleted in the API: what is left of it goes */
 void agent_pod_free(struct pod *p); /* accepts NULL; nothing of it may be under way */
 
@@ -225,6 +231,7 @@ must_check char *pod_hosts(const struct pod *p);
 struct pod *pods_find(const struct agent *a, const char *ns, const char *name); /* NULL: none */
 struct pod *pods_find_uid(const struct agent *a, const char *uid);
 struct pod *pods_first(const struct agent *a); /* then by next */
+bool pods_has_elder(const struct pod *p);      /* one of its name is still on its way out */
 /* Nothing of it is left: it is freed. */
 void pods_forget(struct pod *p);
 

@@ -37,19 +37,28 @@ static void set_text(char **to, const char *text)
 
 /* ---- somebody else was faster */
 
+static int take_answer(struct pod *p, yyjson_val *root)
+{
+	if (!p->is_static)
+		return pod_set(p, root);
+	pod_set_mirror(p, root);
+	return 0;
+}
+
 static void on_newer(int status, const char *why, yyjson_val *root, void *arg)
 {
 	struct pod *p = arg;
-	const char *uid = json_str(json_obj(root, "metadata"), "uid");
+	const char *uid = json_str(json_obj(root, "metadata"), "uid"),
+		   *ours = json_str(json_obj(pod_in_api(p), "metadata"), "uid") ?: p->uid;
 
 	p->busy = false;
-	if (status == 404 || (status == 200 && uid && strcmp(uid, p->uid) != 0))
+	if (status == 404 || (status == 200 && uid && strcmp(uid, ours) != 0))
 		log_info("pod=%s/%s uid=%s op=status msg=\"the API has it no more\"", p->ns, p->name, p->uid);
 	else if (status != 200)
 		pod_retry(p, why ? why : "the API does not answer");
-	else if (!pod_is_older(p->root, root))
+	else if (!pod_is_older(pod_in_api(p), root))
 		pod_retry(p, "the API refuses the status of the newest version of the pod");
-	else if (pod_set(p, root) < 0)
+	else if (take_answer(p, root) < 0)
 		pod_retry(p, "out of memory");
 	pod_wake(p);
 }
@@ -74,7 +83,7 @@ static void on_told(int status, const char *why, yyjson_val *root, void *arg)
 	p->busy = false;
 	if (status == 200) {
 		set_text(&p->told_version, pod_version(root));
-		if (pod_set(p, root) < 0)
+		if (take_answer(p, root) < 0)
 			pod_retry(p, "out of memory");
 	} else if (status == 409) {
 		take_newer(p);
@@ -91,7 +100,7 @@ static void on_told(int status, const char *why, yyjson_val *root, void *arg)
 /* Somebody else wrote the object since: what it says now is compared again. */
 static bool already(struct pod *p, const char *text)
 {
-	const char *version = pod_version(p->root);
+	const char *version = pod_version(pod_in_api(p));
 
 	return p->told && !strcmp(p->told, text) &&
 	       (!p->told_version || !version || !strcmp(p->told_version, version));
@@ -100,7 +109,7 @@ static bool already(struct pod *p, const char *text)
 /* @doc is what @text says; it is sent with the version that it was made from. */
 static void send(struct pod *p, yyjson_mut_doc *doc, const char *text)
 {
-	const char *version = pod_version(p->root);
+	const char *version = pod_version(pod_in_api(p));
 	yyjson_mut_val *meta = yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "metadata");
 	char target[TARGET_BYTES];
 	struct json_request rq = {
@@ -123,7 +132,7 @@ bool pod_tell(struct pod *p)
 	cleanup(freep) char *text = NULL;
 	bool told;
 
-	if (p->gone)
+	if (p->gone || !pod_in_api(p))
 		return false;
 	doc = pod_status(p);
 	text = doc ? yyjson_mut_write(doc, 0, NULL) : NULL;
@@ -133,7 +142,7 @@ bool pod_tell(struct pod *p)
 		return true;
 	}
 	told = status_is_told(yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "status"),
-		       json_obj(p->root, "status")) ||
+		       json_obj(pod_in_api(p), "status")) ||
 	       already(p, text);
 	if (!told)
 		send(p, doc, text);

@@ -12,6 +12,7 @@
 #include "agent/node.h"
 #include "agent/pod.h"
 #include "agent/pods.h"
+#include "agent/static_pods.h"
 #include "agent/volumes.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
@@ -91,6 +92,23 @@ static struct pod *add(struct pods *s, yyjson_val *object)
 	return p;
 }
 
+struct pod *pods_add_static(struct agent *a, yyjson_val *object)
+{
+	struct pod *p = add(a->pods, object);
+
+	if (p)
+		p->is_static = true;
+	return p;
+}
+
+bool pods_has_elder(const struct pod *p)
+{
+	for (const struct pod *q = p->agent->pods->first; q; q = q->next)
+		if (q != p && q->gone && !strcmp(q->name, p->name) && !strcmp(q->ns, p->ns))
+			return true;
+	return false;
+}
+
 /* ---- what the API wants */
 
 static void on_change(enum kube_change change, yyjson_val *object, void *arg)
@@ -99,9 +117,16 @@ static void on_change(enum kube_change change, yyjson_val *object, void *arg)
 	yyjson_val *meta = json_obj(object, "metadata");
 	struct pod *p = pods_find_uid(s->agent, json_str(meta, "uid") ?: "");
 
+	if (change == KUBE_DELETED && !p) {
+		static_pods_mirror(s->agent->static_pods, object, true);
+		return;
+	}
 	if (change == KUBE_DELETED) {
-		if (p)
-			pod_gone(p);
+		pod_gone(p);
+		return;
+	}
+	if (static_pods_is_mirror(object)) {
+		static_pods_mirror(s->agent->static_pods, object, false);
 		return;
 	}
 	if (!p)
@@ -190,6 +215,7 @@ static void on_synced(void *arg)
 	struct pods *s = arg;
 
 	s->synced = true;
+	static_pods_synced(s->agent->static_pods);
 	sweep(s);
 }
 

@@ -87,7 +87,7 @@ static void measure(struct pressure *p)
 
 static bool is_critical(const struct pod *pod)
 {
-	return json_int(pod->spec, "priority", 0) >= EVICTION_CRITICAL_PRIORITY;
+	return pod->is_static || json_int(pod->spec, "priority", 0) >= EVICTION_CRITICAL_PRIORITY;
 }
 
 static int64_t storage_request(yyjson_val *container)

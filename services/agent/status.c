@@ -89,7 +89,7 @@ const char *pod_phase(const struct pod *p)
 
 static yyjson_val *condition_there(const struct pod *p, const char *type)
 {
-	yyjson_val *list = json_arr(json_obj(p->root, "status"), "conditions"), *each;
+	yyjson_val *list = json_arr(json_obj(pod_in_api(p), "status"), "conditions"), *each;
 	size_t i, n;
 
 	yyjson_arr_foreach (list, i, n, each)
@@ -234,12 +234,12 @@ static bool put_addresses(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *on
 
 static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p)
 {
-	yyjson_val *before = json_obj(p->root, "status");
+	yyjson_val *before = json_obj(pod_in_api(p), "status");
 	const char *phase = pod_phase(p);
 	yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(doc, o, "conditions");
 	struct writer w = {doc, conditions, p, false};
 	bool host = json_bool(p->spec, "hostNetwork");
-	yyjson_val *generation = yyjson_obj_get(json_obj(p->root, "metadata"), "generation");
+	yyjson_val *generation = yyjson_obj_get(json_obj(pod_in_api(p), "metadata"), "generation");
 
 	if (!conditions)
 		return false;
@@ -263,7 +263,9 @@ yyjson_mut_doc *pod_status(const struct pod *p)
 	yyjson_mut_val *meta = root ? yyjson_mut_obj_add_obj(doc, root, "metadata") : NULL;
 	yyjson_mut_val *status = meta ? yyjson_mut_obj_add_obj(doc, root, "status") : NULL;
 
-	if (status && yyjson_mut_obj_add_str(doc, meta, "uid", p->uid) && fill(doc, status, p)) {
+	const char *uid = json_str(json_obj(pod_in_api(p), "metadata"), "uid") ?: p->uid;
+
+	if (status && yyjson_mut_obj_add_strcpy(doc, meta, "uid", uid) && fill(doc, status, p)) {
 		yyjson_mut_doc_set_root(doc, root);
 		return doc;
 	}
