@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conformance of the network: services in front of pods, node ports, names. Two pods serve, a third asks; they are the module's."""
+
+import json
+
+import pytest
+from support.node import eventually
+
+NET = "[sig-network] "
+NS = "conformance-network"
+MERGE = {"kind": "application/merge-patch+json"}
+SERVE = """mkdir /w /v; hostname >/w/index.html; echo two-$(hostname) >/v/index.html
+httpd -p 8080 -h /w; httpd -p 8081 -h /v
+while :; do nc -u -l -p 8082 -e hostname; done"""
+HTTP = {"name": "http", "port": 80, "targetPort": 8080}
+
+
+def conformance(*names):
+    def marked(test):
+        for name in names:
+            test = pytest.mark.conformance(NET + name)(test)
+        return test
+
+    return marked
+
+
+class World:
+    def __init__(self, cluster):
+        self.cluster, self.pods = cluster, {}
+
+    def path(self, resource, name=""):
+        root = "/apis/discovery.k8s.io/v1" if resource == "endpointslices" else "/api/v1"
+        return f"{root}/namespaces/{NS}/{resource}" + (f"/{name}" if name else "")
+
+    def pod(self, name, script=SERVE, labels=None, ports=(), **spec):
+        self.cluster.ask("POST", self.path("pods"), {"metadata": {"name": name, "labels": labels or {}}, "spec": {
+            "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False, **spec,
+            "containers": [{"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "ports": list(ports),
+                            "command": ["sh", "-c", script]}]}}, expect=201)  # fmt: skip
+
+    def up(self, *names):
+        """Waits until they are ready and knows their addresses."""
+
+        def ready(name):
+            status = self.pods[name] = self.cluster.ask("GET", self.path("pods", name))["status"]
+            return {c["type"]: c["status"] for c in status.get("conditions", [])}.get("Ready") == "True"
+
+        for name in names:
+            assert eventually(lambda: ready(name), timeout=150), json.dumps(self.pods[name])  # noqa: B023
+
+    def ip(self, name):
+        return self.pods[name]["podIP"]
+
+    def service(self, name, *ports, selector=None, **spec):
+        """The service, for the pods that serve unless @selector says otherwise ({}: for none)."""
+        selector = {"app": "web"} if selector is None else selector
+        body = {"metadata": {"name": name}, "spec": {"ports": list(ports) or [HTTP], **({"selector": selector} if selector else {}), **spec}}
+        return self.cluster.ask("POST", self.path("services"), body, expect=201)["spec"]
+
+    def patch(self, name, spec):
+        return self.cluster.ask("PATCH", self.path("services", name), {"spec": spec}, **MERGE)["spec"]
+
+    def slices(self, service):
+        return self.cluster.ask("GET", self.path("endpointslices") + f"?labelSelector=kubernetes.io%2Fservice-name%3D{service}")["items"]
+
+    def endpoints(self, service):
+        """Addresses that Endpoints and EndpointSlices agree on; None while they do not."""
+        status, found, _ = self.cluster.raw("GET", self.path("endpoints", service))
+        if status != 200:
+            return None
+        old = {a["ip"] for s in found.get("subsets") or [] for a in s.get("addresses") or []}
+        new = {a for s in self.slices(service) for e in s["endpoints"] or [] if e["conditions"]["ready"] for a in e["addresses"]}
+        return old if old == new else None
+
+    def follows(self, service, *names):
+        wanted = {self.ip(n) for n in names}
+        assert eventually(lambda: self.endpoints(service) == wanted, timeout=60), (self.endpoints(service), wanted)
+
+    def inside(self, script):
+        """What a shell in the pod that asks prints."""
+        return self.cluster.kubectl("-n", NS, "exec", "c", "--", "sh", "-c", script, check=False).stdout
+
+    def who(self, url, tries):
+        return set(self.inside(f"for i in $(seq {tries}); do wget -q -T 5 -O - {url} || echo lost; done").split())
+
+    def served_by(self, url, *names, tries=12):
+        """All of them answer, and nobody else; rules follow a moment after the API has."""
+        said = {}
+        assert eventually(lambda: said.update(now=self.who(url, tries)) or said["now"] == set(names), timeout=90), said
+
+    def udp_by(self, address, port, *names):
+        """All of them answer datagrams there, in any number of tries; nobody else does."""
+        seen = set()
+
+        def asked():
+            seen.update(self.inside(f"for i in 1 2 3 4; do echo x | nc -u -w 1 {address} {port}; done").split())
+            return seen >= set(names)
+
+        assert eventually(asked, timeout=90) and seen == set(names), seen
+
+    def resolves(self, name, *wanted, kind="a"):
+        said, words = {}, "" if kind == "ptr" else f"-type={kind}"  # busybox turns an address around only when it is not told
+        asked = lambda: said.update(now=self.inside(f"nslookup {words} {name} 2>&1"))  # noqa: E731
+        assert eventually(lambda: asked() or all(w in said["now"] for w in wanted), timeout=60), (said, wanted)
+
+
+@pytest.fixture(scope="module")
+def world(cluster):
+    cluster.kubectl("create", "namespace", NS)
+    made = World(cluster)
+    account = made.path("serviceaccounts", "default")
+    assert eventually(lambda: cluster.raw("GET", account)[0] == 200, timeout=60), "the namespace has no account"
+    made.service("db", clusterIP="None")
+    for name in "ab":
+        made.pod(name, labels={"app": "web"}, hostname=name, subdomain="db")
+    made.pod("c", "sleep 100000")
+    made.up("a", "b", "c")
+    yield made
+    cluster.kubectl("delete", "namespace", NS, "--wait=false", check=False)
+
+
+@conformance("Services should serve a basic endpoint from pods",
+             "EndpointSlice should create Endpoints and EndpointSlices for Pods matching a Service",
+             "EndpointsController should create Endpoints for Pods matching a Service")  # fmt: skip
+def test_a_service_follows_its_pods(world):
+    ip = world.service("basic", selector={"on": "basic"})["clusterIP"]
+    world.follows("basic")
+    world.pod("x", labels={"on": "basic"})
+    world.up("x")
+    world.follows("basic", "x")
+    world.served_by(f"http://{ip}", "x", tries=3)
+    label = lambda value: world.cluster.ask("PATCH", world.path("pods", "b"), {"metadata": {"labels": {"on": value}}}, **MERGE)  # noqa: E731
+    label("basic")
+    world.follows("basic", "x", "b")
+    world.served_by(f"http://{ip}", "x", "b")
+    world.cluster.ask("DELETE", world.path("pods", "x"))
+    world.follows("basic", "b")
+    world.served_by(f"http://{ip}", "b", tries=6)
+    label(None)
+    world.follows("basic")
+
+
+@conformance("EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods")
+def test_endpoints_of_nobody(world):
+    world.service("nobody", selector={"on": "nobody"})
+    world.follows("nobody")
+    assert eventually(lambda: world.slices("nobody"), timeout=60), "there is no slice"
+    world.cluster.ask("DELETE", world.path("services", "nobody"))
+    gone = lambda: world.cluster.raw("GET", world.path("endpoints", "nobody"))[0] == 404 and not world.slices("nobody")  # noqa: E731
+    assert eventually(gone, timeout=60)
+
+
+@conformance("Services should serve multiport endpoints from pods", "Services should serve endpoints on same port and different protocols")
+def test_ports_and_protocols(world):
+    ports = [HTTP, {"name": "two", "port": 81, "targetPort": 8081}, {"name": "udp", "port": 80, "targetPort": 8082, "protocol": "UDP"}]
+    ip = world.service("ports", *ports)["clusterIP"]
+    world.follows("ports", "a", "b")
+    assert {(p["name"], p["port"], p["protocol"]) for s in world.slices("ports") for p in s["ports"]} == {
+        ("http", 8080, "TCP"), ("two", 8081, "TCP"), ("udp", 8082, "UDP")}  # fmt: skip
+    world.served_by(f"http://{ip}", "a", "b")
+    world.served_by(f"http://{ip}:81", "two-a", "two-b")
+    world.udp_by(ip, 80, "a", "b")
+    world.patch("ports", {"ports": ports[1:2]})  # one port less is one rule less
+    world.served_by(f"http://{ip}", "lost", tries=2)
+    world.served_by(f"http://{ip}:81", "two-a", "two-b")
+
+
+@conformance("Services should be able to change the type from ExternalName to NodePort",
+             "Services should be able to change the type from NodePort to ExternalName",
+             "DNS should provide DNS for ExternalName services")  # fmt: skip
+def test_a_service_changes_its_type(world):
+    full = f"changed.{NS}.svc.cluster.local"
+    world.cluster.ask("POST", world.path("services"), {"metadata": {"name": "changed"}, "spec": {
+        "type": "ExternalName", "externalName": "foo.example.com"}}, expect=201)  # fmt: skip
+    world.resolves(full, "foo.example.com", kind="cname")
+    world.patch("changed", {"externalName": "bar.example.com"})
+    world.resolves(full, "bar.example.com", kind="cname")
+    made = world.patch("changed", {"type": "NodePort", "externalName": None, "selector": {"app": "web"}, "ports": [HTTP]})
+    world.resolves(full, made["clusterIP"])
+    world.served_by(f"http://{world.pods['a']['hostIP']}:{made['ports'][0]['nodePort']}", "a", "b")
+    world.served_by("http://changed", "a", "b")
+    back = world.patch("changed", {"type": "ExternalName", "externalName": "foo.example.com", "selector": None, "ports": None, "clusterIP": None,
+                                   "clusterIPs": None})  # fmt: skip
+    assert not back.get("clusterIP")
+    world.resolves(full, "foo.example.com", kind="cname")
+    world.served_by(f"http://{world.pods['a']['hostIP']}:{made['ports'][0]['nodePort']}", "lost", tries=1)
+
+
+@conformance("Networking Granular Checks: Pods should function for intra-pod communication: http [NodeConformance]",
+             "Networking Granular Checks: Pods should function for intra-pod communication: udp [NodeConformance]",
+             "Networking Granular Checks: Pods should function for node-pod communication: http [LinuxOnly] [NodeConformance]",
+             "Networking Granular Checks: Pods should function for node-pod communication: udp [LinuxOnly] [NodeConformance]")  # fmt: skip
+def test_pods_are_reached(world):
+    for name in "ab":
+        world.served_by(f"http://{world.ip(name)}:8080", name, tries=2)
+        world.udp_by(world.ip(name), 8082, name)
+        node = world.cluster.node
+        assert node.ssh(f"wget -q -T 10 -O - http://{world.ip(name)}:8080").strip() == name
+        asked = lambda: node.ssh(f"echo x | nc -u -w 2 {world.ip(name)} 8082; true").strip()  # noqa: B023, E731
+        assert eventually(lambda: asked() == name, timeout=60)  # noqa: B023
+
+
+@conformance("EndpointSlice should support a Service with multiple endpoint IPs specified in multiple EndpointSlices",
+             "EndpointSlice should support a Service with multiple ports specified in multiple EndpointSlices")  # fmt: skip
+def test_slices_of_ones_own(world):
+    def endpoint_slice(name, service, addresses, *ports):
+        world.cluster.ask("POST", world.path("endpointslices"), {
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": service}}, "addressType": "IPv4",
+            "ports": [{"name": n, "port": p, "protocol": "TCP"} for n, p in ports],
+            "endpoints": [{"addresses": [a], "conditions": {"ready": True}} for a in addresses]}, expect=201)  # fmt: skip
+
+    ip = world.service("ips", selector={})["clusterIP"]
+    endpoint_slice("ips-1", "ips", [world.ip("a")], ("http", 8080))
+    endpoint_slice("ips-2", "ips", [world.ip("b")], ("http", 8080))
+    world.served_by(f"http://{ip}", "a", "b")
+    ip = world.service("two", HTTP, {"name": "two", "port": 81}, selector={})["clusterIP"]
+    endpoint_slice("two-1", "two", [world.ip("a")], ("http", 8080))
+    endpoint_slice("two-2", "two", [world.ip("a")], ("two", 8081))
+    world.served_by(f"http://{ip}", "a", tries=3)
+    world.served_by(f"http://{ip}:81", "two-a", tries=3)
+
+
+@conformance("Endpoints should test the lifecycle of an Endpoint", "EndpointSlice should support creating EndpointSlice API operations")
+def test_endpoints_by_hand(world):
+    subset = lambda ip: [{"addresses": [{"ip": ip}], "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}]  # noqa: E731
+    bodies = {"endpoints": ({"subsets": subset("10.0.0.24")}, {"subsets": subset("10.0.0.25")}),
+              "endpointslices": ({"addressType": "IPv4", "ports": [], "endpoints": [{"addresses": ["10.0.0.24"]}]},
+                                 {"endpoints": [{"addresses": ["10.0.0.25"]}]})}  # fmt: skip
+    for resource, (body, change) in bodies.items():
+        path, everywhere = world.path(resource), world.path(resource).replace(f"/namespaces/{NS}", "")
+        made = world.cluster.ask("POST", path, {"metadata": {"name": "mine", "labels": {"by": "hand"}}, **body}, expect=201)
+        for where in (path, everywhere):
+            assert [o["metadata"]["uid"] for o in world.cluster.ask("GET", where + "?labelSelector=by%3Dhand")["items"]] == [made["metadata"]["uid"]]
+        patched = world.cluster.ask("PATCH", f"{path}/mine", change, **MERGE)
+        assert "10.0.0.25" in json.dumps(patched) and "10.0.0.24" not in json.dumps(patched)
+        patched["metadata"]["annotations"] = {"put": "yes"}
+        assert world.cluster.ask("PUT", f"{path}/mine", patched)["metadata"]["annotations"] == {"put": "yes"}
+        world.cluster.ask("DELETE", path + "?labelSelector=by%3Dhand")
+        assert world.cluster.raw("GET", f"{path}/mine")[0] == 404
