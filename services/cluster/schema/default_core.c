@@ -69,6 +69,9 @@ bool default_service_spec(yyjson_mut_doc *doc, yyjson_mut_val *o)
 
 		if (!client || !default_int(doc, client, "timeoutSeconds", 10800))
 			return false;
+	} else if (text_is(o, "sessionAffinity", "None")) {
+		/* who switches it off need not say so of what it was given by default */
+		yyjson_mut_obj_remove_key(o, "sessionAffinityConfig");
 	}
 	if (outside && !default_text(doc, o, "externalTrafficPolicy", "Cluster"))
 		return false;

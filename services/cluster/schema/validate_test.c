@@ -335,6 +335,12 @@ static void test_defaults(void **state)
 		"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{\"type\":"
 		"\"NodePort\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":80}],\"sessionAffinity\":\"None\","
 		"\"externalTrafficPolicy\":\"Cluster\",\"internalTrafficPolicy\":\"Cluster\"},\"status\":{\"loadBalancer\":{}}}");
+	completes("v1", "Service",
+		META
+		"spec: {type: ClusterIP, ports: [{port: 80}], sessionAffinity: None, sessionAffinityConfig: {clientIP: {timeoutSeconds: 5}}}",
+		"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{\"type\":"
+		"\"ClusterIP\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":80}],\"sessionAffinity\":\"None\","
+		"\"internalTrafficPolicy\":\"Cluster\"},\"status\":{\"loadBalancer\":{}}}");
 	completes("v1", "Secret", META "stringData: {a: b}",
 		"{\"kind\":\"Secret\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"data\":{\"a\":\"Yg==\"},"
 		"\"type\":\"Opaque\"}");
