@@ -165,6 +165,26 @@ def test_ports_and_protocols(world):
     world.served_by(f"http://{ip}:81", "two-a", "two-b")
 
 
+@conformance("Services should be able to create a functioning NodePort service",
+             "Services should have session affinity work for NodePort service [LinuxOnly]",
+             "Services should have session affinity work for service with type clusterIP [LinuxOnly]",
+             "Services should be able to switch session affinity for NodePort service [LinuxOnly]",
+             "Services should be able to switch session affinity for service with type clusterIP [LinuxOnly]")  # fmt: skip
+def test_node_ports_and_affinity(world):
+    made = world.service("sticky", type="NodePort")
+    urls = [f"http://{made['clusterIP']}", f"http://{world.pods['a']['hostIP']}:{made['ports'][0]['nodePort']}"]
+    for url in urls:
+        world.served_by(url, "a", "b")
+    sticks = lambda url: len(said := world.who(url, 12)) == 1 and said <= {"a", "b"}  # noqa: E731
+    for affinity in ("ClientIP", "None", "ClientIP"):
+        world.patch("sticky", {"sessionAffinity": affinity})
+        for url in urls:
+            if affinity == "None":
+                world.served_by(url, "a", "b")
+            else:
+                assert eventually(lambda: sticks(url), timeout=90), f"{url} does not stick"  # noqa: B023
+
+
 @conformance("Services should be able to change the type from ExternalName to NodePort",
              "Services should be able to change the type from NodePort to ExternalName",
              "DNS should provide DNS for ExternalName services")  # fmt: skip
@@ -184,6 +204,26 @@ def test_a_service_changes_its_type(world):
     assert not back.get("clusterIP")
     world.resolves(full, "foo.example.com", kind="cname")
     world.served_by(f"http://{world.pods['a']['hostIP']}:{made['ports'][0]['nodePort']}", "lost", tries=1)
+
+
+@conformance("DNS should provide DNS for the cluster", "DNS should provide DNS for services", "DNS should provide DNS for pods for Hostname",
+             "DNS should provide DNS for pods for Subdomain", "DNS should resolve DNS of partial qualified names for services [LinuxOnly]")  # fmt: skip
+def test_names(world):
+    ip = world.service("named")["clusterIP"]
+    zone = f"{NS}.svc.cluster.local"
+    world.resolves("kubernetes.default.svc.cluster.local", "10.96.0.1")
+    world.resolves(f"named.{zone}", ip)
+    world.resolves(f"db.{zone}", world.ip("a"), world.ip("b"))
+    for name in "ab":
+        world.resolves(f"{name}.db.{zone}", world.ip(name))
+    world.resolves(f"_http._tcp.db.{zone}", f"8080 a.db.{zone}", f"8080 b.db.{zone}", kind="srv")
+    world.resolves(f"_http._tcp.named.{zone}", f"80 named.{zone}", kind="srv")
+    world.resolves(ip, f"named.{zone}", kind="ptr")
+    world.resolves(world.ip("a"), f"a.db.{zone}", kind="ptr")
+    for partial in ("named", f"named.{NS}", f"named.{NS}.svc"):
+        world.served_by(f"http://{partial}", "a", "b")
+    said = world.cluster.kubectl("-n", NS, "exec", "a", "--", "sh", "-c", "hostname; grep -F $(hostname) /etc/hosts").stdout.split()
+    assert said[0] == "a" and f"a.db.{zone}" in said
 
 
 @conformance("Networking Granular Checks: Pods should function for intra-pod communication: http [NodeConformance]",
