@@ -341,6 +341,7 @@ static void test_zones(void **state)
 		{"Etc/GMT+5x", NULL},
 		{"Etc/GMT+", NULL},
 		{"Etc/GMT+05", NULL},
+		{"Etc/GMT-55555555555555555555", NULL},
 		{"Europe/Berlin", NULL},
 		{"", NULL},
 	};

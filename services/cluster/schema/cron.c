@@ -207,8 +207,10 @@ bool cron_zone(const char *name, int64_t *east_s)
 		in_etc[4] < '1' || in_etc[4] > '9')
 		return false;
 	n = strtol(in_etc + 3, &end, 10);
+	if (*end || n < -14 || n > 12)
+		return false;
 	*east_s = -n * 3600;
-	return !*end && n >= -14 && n <= 12;
+	return true;
 }
 
 /* ---- times */
