@@ -41,26 +41,18 @@ bool pod_network_take(struct pod *p, yyjson_val *root)
 
 /* ---- requests */
 
-/* Bits per second, as annotations ask for them. */
-static bool add_bandwidth(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
+/* Upstream leaves these to a plugin that may be there or not; here nobody acts on them, and that is said. */
+static void say_not_limited(const struct pod *p)
 {
-	static const struct {
-		const char *annotation, *member;
-	} words[] = {
-		{"kubernetes.io/ingress-bandwidth", "Ingress"}, {"kubernetes.io/egress-bandwidth", "Egress"}};
+	static const char *const words[] = {
+		"kubernetes.io/ingress-bandwidth", "kubernetes.io/egress-bandwidth"};
 	yyjson_val *annotations = json_obj(json_obj(p->root, "metadata"), "annotations");
-	yyjson_mut_val *o = NULL;
 
-	for (size_t i = 0; i < array_len(words); i++) {
-		const char *text = json_text(annotations, words[i].annotation);
-
-		if (!text)
-			continue;
-		o = o ? o : yyjson_mut_obj_add_obj(doc, root, "Bandwidth");
-		if (!o || !yyjson_mut_obj_add_str(doc, o, words[i].member, text))
-			return false;
-	}
-	return true;
+	for (size_t i = 0; i < array_len(words); i++)
+		if (yyjson_obj_get(annotations, words[i]))
+			agent_event(p->agent, p->root, true, "BandwidthNotLimited",
+				"The annotation %s is not supported: the pod's traffic is not limited",
+				words[i]);
 }
 
 /* Ports of the node that lead to those of its containers. */
@@ -98,7 +90,7 @@ static yyjson_mut_doc *request(const struct pod *p)
 	if (root && yyjson_mut_obj_add_str(doc, root, "Name", p->name) &&
 		yyjson_mut_obj_add_str(doc, root, "Namespace", p->ns) &&
 		yyjson_mut_obj_add_strcpy(doc, root, "NetworkNamespace", path) &&
-		add_bandwidth(doc, root, p) && add_host_ports(doc, root, p)) {
+		add_host_ports(doc, root, p)) {
 		yyjson_mut_doc_set_root(doc, root);
 		return doc;
 	}
@@ -145,6 +137,7 @@ void pod_network_attach(struct pod *p, network_done *done)
 {
 	yyjson_mut_doc *doc = request(p);
 
+	say_not_limited(p);
 	if (doc)
 		call(p, "PUT", doc, done);
 	else

@@ -146,14 +146,18 @@ def test_a_deployment_with_its_network(cluster, ns):
 def test_host_ports(cluster, ns, cluster_node):
     ports = [{"containerPort": 8080, "hostPort": 31808}, {"containerPort": 8080, "hostPort": 31809, "hostIP": "10.0.2.15"}]
     serves = container("c", "sh", "-c", "mkdir /w; echo by its host port >/w/index.html; httpd -f -p 8080 -h /w", ports=ports)
-    apply(cluster, ns, pod("served", serves, hostNetwork=False))
+    made = pod("served", serves, hostNetwork=False)
+    made["metadata"]["annotations"] = {"kubernetes.io/egress-bandwidth": "1M"}
+    apply(cluster, ns, made)
     phase(cluster, ns, "served", "Running")
+    events = lambda: cluster.kubectl("-n", ns, "get", "events").stdout  # noqa: E731
+    assert eventually(lambda: "BandwidthNotLimited" in events(), timeout=60)
     node = status(cluster, ns, "served")["hostIP"]
     page = lambda port: cluster_node.ssh(f"wget -T 5 -qO- http://{node}:{port}/", check=False).stdout  # noqa: E731
     assert eventually(lambda: page(31808) == "by its host port\n", timeout=60)
     assert node != "10.0.2.15" or page(31809) == "by its host port\n"
     cluster.kubectl("-n", ns, "delete", "pod", "served")
-    assert page(31808) == ""
+    assert eventually(lambda: page(31808) == "", timeout=60)
 
 
 def test_deletion_gives_time(cluster, ns, cluster_node):
