@@ -275,6 +275,45 @@ static void create_pod(const char *name, const char *spec)
 	create("v1", "Pod", "default", json);
 }
 
+static bool is_on(const struct object *o, void *arg)
+{
+	size_t *n = arg;
+
+	for (size_t i = 0; i < 4; i++) {
+		char node[32];
+
+		snprintf(node, sizeof(node), "\"nodeName\":\"n%zu\"", i);
+		n[i] += strstr(o->json, node) != NULL;
+	}
+	return true;
+}
+
+static bool two_on_each(const void *arg)
+{
+	size_t n[4] = {0};
+
+	registry_each(r, kind("v1", "Pod"), "default", is_on, n);
+	return n[0] == 2 && n[1] == 2 && n[2] == 2 && n[3] == 2;
+}
+
+/* Also when they ask for nothing. */
+static void test_pods_spread(void **state)
+{
+	char name[200];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		add_node(name, "4");
+	}
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name),
+			"{\"metadata\":{\"name\":\"p%d\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]}}",
+			i);
+		create("v1", "Pod", "default", name);
+	}
+	until("two on each of four", two_on_each, NULL);
+}
+
 static void test_scheduler_says_why(void **state)
 {
 	static const char *const insufficient[] = {"two", "0/1 nodes are available: 1 Insufficient cpu."};
@@ -374,6 +413,7 @@ int main(void)
 		STORY(test_endpoints_and_budget),
 		STORY(test_roles_that_are_sums),
 		STORY(test_namespace_comes_and_goes),
+		STORY(test_pods_spread),
 		STORY(test_scheduler_says_why),
 		STORY(test_preemption),
 		STORY(test_nodes_have_ranges),

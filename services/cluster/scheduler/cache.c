@@ -444,6 +444,8 @@ int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node)
 	p->slot = n->n_pods;
 	n->pods[n->n_pods++] = p;
 	resources_add(&n->used, &p->asks, 1);
+	n->likely_cpu_milli += sched_pod_cpu(p);
+	n->likely_memory_bytes += sched_pod_memory(p);
 	n->n_anti += p->has_anti;
 	n->n_ports += p->n_ports > 0;
 	c->n_anti += p->has_anti;
@@ -460,6 +462,8 @@ void cache_unplace(struct sched_cache *c, struct sched_pod *p)
 	n->pods[p->slot] = n->pods[--n->n_pods];
 	n->pods[p->slot]->slot = p->slot;
 	resources_add(&n->used, &p->asks, -1);
+	n->likely_cpu_milli -= sched_pod_cpu(p);
+	n->likely_memory_bytes -= sched_pod_memory(p);
 	n->n_anti -= p->has_anti;
 	n->n_ports -= p->n_ports > 0;
 	c->n_anti -= p->has_anti;

@@ -63,6 +63,17 @@ struct sched_pod {
 	size_t heap;
 };
 
+/* Pods that ask for nothing still need something: what scores count, and filters do not. Upstream's numbers. */
+static inline int64_t sched_pod_cpu(const struct sched_pod *p)
+{
+	return p->asks.cpu_milli ? p->asks.cpu_milli : 100;
+}
+
+static inline int64_t sched_pod_memory(const struct sched_pod *p)
+{
+	return p->asks.memory_bytes ? p->asks.memory_bytes : 200 << 20;
+}
+
 struct sched_taint {
 	const char *key, *value, *effect;
 };
@@ -73,7 +84,8 @@ struct sched_node {
 	char *name;
 	bool unschedulable;
 	struct sched_resources has, used;
-	struct sched_taint *taints; /* owned; texts in doc */
+	int64_t likely_cpu_milli, likely_memory_bytes; /* of its pods: sched_pod_cpu(), sched_pod_memory() */
+	struct sched_taint *taints;		       /* owned; texts in doc */
 	size_t n_taints;
 	struct sched_pod **pods;
 	size_t n_pods, cap_pods;

@@ -35,23 +35,13 @@ static int64_t free_percent(int64_t has, int64_t used)
 	return has > 0 && used < has ? (has - used) * MOST / has : 0;
 }
 
-/* Pods that ask for nothing still need something. */
-static int64_t cpu_of(const struct sched_pod *p)
-{
-	return p->asks.cpu_milli ? p->asks.cpu_milli : 100;
-}
-
-static int64_t memory_of(const struct sched_pod *p)
-{
-	return p->asks.memory_bytes ? p->asks.memory_bytes : 200 << 20;
-}
-
 static void least_allocated(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *raw)
 {
 	for (size_t i = 0; i < n; i++)
-		raw[i] = (free_percent(nodes[i]->has.cpu_milli, nodes[i]->used.cpu_milli + cpu_of(c->pod)) +
+		raw[i] = (free_percent(nodes[i]->has.cpu_milli,
+				  nodes[i]->likely_cpu_milli + sched_pod_cpu(c->pod)) +
 				 free_percent(nodes[i]->has.memory_bytes,
-					 nodes[i]->used.memory_bytes + memory_of(c->pod))) /
+					 nodes[i]->likely_memory_bytes + sched_pod_memory(c->pod))) /
 			 2;
 }
 
@@ -64,10 +54,10 @@ static int64_t used_permille(int64_t has, int64_t used)
 static void balanced(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *raw)
 {
 	for (size_t i = 0; i < n; i++) {
-		int64_t cpu =
-			used_permille(nodes[i]->has.cpu_milli, nodes[i]->used.cpu_milli + cpu_of(c->pod));
+		int64_t cpu = used_permille(
+			nodes[i]->has.cpu_milli, nodes[i]->used.cpu_milli + c->pod->asks.cpu_milli);
 		int64_t memory = used_permille(
-			nodes[i]->has.memory_bytes, nodes[i]->used.memory_bytes + memory_of(c->pod));
+			nodes[i]->has.memory_bytes, nodes[i]->used.memory_bytes + c->pod->asks.memory_bytes);
 
 		raw[i] = MOST - llabs(cpu - memory) / 2 * MOST / 1000;
 	}
