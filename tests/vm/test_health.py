@@ -46,9 +46,7 @@ def test_healthy_unhealthy_and_back(node, box):
     assert health(node, cid)["FailingStreak"] == 0
     assert "(healthy)" in node.docker("ps", "--filter", f"id={cid}").stdout
     assert len(health(node, cid)["Log"]) <= 5
-    events = node.docker("events", "--since", "600s", "--until", "0s", "--filter", f"container={cid}",
-                         "--filter", "event=health_status", "--format", "{{.Action}}").stdout.splitlines()  # fmt: skip
-    assert events == ["health_status: unhealthy", "health_status: healthy"]
+    assert node.events("600s", f"container={cid}", "event=health_status") == ["health_status: unhealthy", "health_status: healthy"]
 
 
 def test_a_check_that_hangs_fails(node, box):

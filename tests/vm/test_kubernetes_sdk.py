@@ -39,7 +39,7 @@ def until(true, listing, *args, **how):
     sys.exit(f"{listing.__name__} does not come to it")
 
 def ready(o):
-    return (o.status.ready_replicas or 0) == o.spec.replicas
+    return ((o.status and o.status.ready_replicas) or 0) == o.spec.replicas
 """
 
 

@@ -211,6 +211,5 @@ def test_events_of_a_life(node):
     node.docker("rename", "life", "life2")
     node.docker("stop", "life2")
     node.docker("rm", "life2")
-    actions = node.docker("events", "--since", "300s", "--until", "0s", "--filter", "type=container", "--filter", "container=life",
-                          "--filter", "container=life2", "--format", "{{.Action}}").stdout.split()  # fmt: skip
+    actions = node.events("300s", "type=container", "container=life", "container=life2")
     assert actions == ["create", "start", "kill", "die", "stop", "start", "restart", "rename", "kill", "die", "stop", "destroy"]

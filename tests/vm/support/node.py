@@ -76,6 +76,12 @@ class Node:
         text = reply.read().decode()
         return reply.status, json.loads(text) if reply.headers.get_content_type() == "application/json" and text else text
 
+    def events(self, since, *filters):
+        """The actions of what happened until now. The client asks in whole seconds, so the present one is waited for."""
+        time.sleep(1.5)
+        words = [w for f in filters for w in ("--filter", f)]
+        return self.docker("events", "--since", since, "--until", "0s", *words, "--format", "{{.Action}}").stdout.splitlines()
+
     def ssh_words(self, *command):
         return ["ssh", "-F", "none", "-i", str(self.state / "ssh" / "id_ed25519"), "-p", self.env["WHERRY_SSH_PORT"],
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
