@@ -35,7 +35,8 @@
 enum { BOOT_DISK_WAIT_MS = 20 * 1000 };
 
 /* How long to look for volumes, in ms since the kernel's start. */
-enum { DEVICES_UNTIL_MS = 5 * 1000, USB_UNTIL_MS = 12 * 1000, USB_DISK_UNTIL_MS = 30 * 1000 };
+/* The last is longer than the kernel waits for a stick that does not answer at once: 20 s, a reset, another try. */
+enum { DEVICES_UNTIL_MS = 5 * 1000, USB_UNTIL_MS = 12 * 1000, USB_DISK_UNTIL_MS = 60 * 1000 };
 
 static const char *const esp_names[] = {"machine.yaml", NULL};
 static const char *const volume_names[] = {"machine.yaml", "user-data", NULL};
