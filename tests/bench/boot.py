@@ -50,7 +50,7 @@ def _bare(folder):
     (state / "machine.yaml").write_text("version: 1\n")
     write_initrd(state / "initrd", {"init": INIT, "bin/busybox": (component("busybox") / "bin/busybox").read_bytes(), "proc": None})
     opts = argparse.Namespace(arch=ARCH, memory=512, cpus=2, disk=None, boot="kernel", hardware="virtio", append="", offline=True,
-                              guest_forward=[], state=state)  # fmt: skip
+                              guest_forward=[], qemu=[], config=None, state=state)  # fmt: skip
     argv = machine.command(opts, [], accel())
     argv[argv.index("-initrd") + 1] = str(state / "initrd")
     said = re.search(r"BENCH (\d+\.\d+)", run_to_end([*argv, "-serial", "stdio"], 120))
