@@ -250,8 +250,7 @@ static void manage(struct daemonset *d)
 		surge(d);
 	else if (!d->on_delete)
 		replace(d);
-	/* what was adopted has its node from the next turn on, which its change brings */
-	for (size_t i = 0; !d->pods.adopted && i < d->n && burst < BURST; i++) {
+	for (size_t i = 0; i < d->n && burst < BURST; i++) {
 		struct daemonset_node *n = &d->nodes[i];
 
 		if (n->surging || (n->run && !n->fresh && !n->old && !n->leaving)) {

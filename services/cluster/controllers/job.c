@@ -300,9 +300,6 @@ static void manage(struct job *j)
 		end_some(j, j->active - wanted);
 		return;
 	}
-	/* what was adopted counts from the next turn on, which its change brings */
-	if (j->pods.adopted)
-		return;
 	missing = wanted - j->active - (j->only_failed ? j->terminating : 0);
 	if (missing > BURST)
 		missing = BURST;

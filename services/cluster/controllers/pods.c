@@ -123,18 +123,8 @@ struct collect {
 	bool failed;
 };
 
-static bool collect_owned(const struct object *o, void *arg)
+static bool collect(struct collect *c, const struct object *o)
 {
-	struct collect *c = arg;
-	const struct object_owner *owner = object_controller(o);
-
-	if (strcmp(o->kind->kind, "Pod") != 0 || *o->kind->group || !owner ||
-		strcmp(owner->uid, c->t->object->uid) != 0)
-		return true;
-	if (c->selector && !o->deleted && !selector_matches(c->selector, object_label_of, o)) {
-		claim(c->t, o, let_go);
-		return true;
-	}
 	if (c->out->n == c->cap) {
 		size_t cap = c->cap ? 2 * c->cap : 16;
 		struct pod *more = reallocarray(c->out->items, cap, sizeof(*more));
@@ -151,6 +141,21 @@ static bool collect_owned(const struct object *o, void *arg)
 	return true;
 }
 
+static bool collect_owned(const struct object *o, void *arg)
+{
+	struct collect *c = arg;
+	const struct object_owner *owner = object_controller(o);
+
+	if (strcmp(o->kind->kind, "Pod") != 0 || *o->kind->group || !owner ||
+		strcmp(owner->uid, c->t->object->uid) != 0)
+		return true;
+	if (c->selector && !o->deleted && !selector_matches(c->selector, object_label_of, o)) {
+		claim(c->t, o, let_go);
+		return true;
+	}
+	return collect(c, o);
+}
+
 static bool adopt_orphan(const struct object *o, void *arg)
 {
 	struct collect *c = arg;
@@ -158,7 +163,7 @@ static bool adopt_orphan(const struct object *o, void *arg)
 	if (!object_controller(o) && !o->deleted && selector_matches(c->selector, object_label_of, o) &&
 		(!c->mine || c->mine(c->t, o))) {
 		claim(c->t, o, adopt);
-		c->out->adopted++;
+		return collect(c, o);
 	}
 	return true;
 }

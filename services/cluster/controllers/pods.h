@@ -26,14 +26,13 @@ struct pod {
 struct pods {
 	struct pod *items;
 	size_t n;
-	size_t adopted; /* in this turn: they will be among the items of the next */
 };
 
 /**
  * pods_of() - the pods that the turn's object controls
  * @selector:	pods it matches that nobody controls are adopted, those it does not match any more are let go; NULL: neither
  *
- * Adopting and letting go are writes of the turn; such pods are counted from the next turn on. false: no memory.
+ * Adopting and letting go are writes of the turn, and count at once: what is adopted is among the pods. false: no memory.
  */
 must_check bool pods_of(struct turn *t, const struct selector *selector, struct pods *out);
 /* The same, but only those are adopted that @mine says yes to. */

@@ -166,8 +166,7 @@ static void sync_replicas(struct turn *t, struct selector *selector)
 
 	struct counts c = count(t, &pods, min_ready_s);
 
-	/* what was adopted is counted in the next turn, which its change brings; making pods can wait for that */
-	if (!t->object->deleted && c.replicas < wanted && !pods.adopted)
+	if (!t->object->deleted && c.replicas < wanted)
 		make_pods(t, wanted - c.replicas, c.replicas);
 	else if (!t->object->deleted && c.replicas > wanted)
 		end_pods(t, &pods, c.replicas - wanted);
