@@ -13,13 +13,13 @@ import shutil
 import subprocess
 import time
 
-from common import ARCH, Row, accel, component, machine, median, run_to_end, write_initrd
+from common import ARCH, OFF, Row, accel, component, machine, median, run_to_end, write_initrd
 from support.node import Node, qemu_node
 
 ROUNDS = 5
 BUDGET = 2.0
-INIT = b"""#!/bin/busybox sh
-/bin/busybox mount -t proc proc /proc; read up idle </proc/uptime; echo "BENCH $up"; echo o >/proc/sysrq-trigger; read x
+INIT = f"""#!/bin/busybox sh
+busybox mount -t proc proc /proc; read up idle </proc/uptime; echo "BENCH $up"; {OFF}
 """
 
 
@@ -48,7 +48,7 @@ def _bare(folder):
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir()
     (state / "machine.yaml").write_text("version: 1\n")
-    write_initrd(state / "initrd", {"init": INIT, "bin/busybox": (component("busybox") / "bin/busybox").read_bytes(), "proc": None})
+    write_initrd(state / "initrd", {"init": INIT.encode(), "bin/busybox": (component("busybox") / "bin/busybox").read_bytes(), "proc": None})
     opts = argparse.Namespace(arch=ARCH, memory=512, cpus=2, disk=None, boot="kernel", hardware="virtio", append="", offline=True,
                               guest_forward=[], qemu=[], config=None, state=state)  # fmt: skip
     argv = machine.command(opts, [], accel())

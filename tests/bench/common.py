@@ -16,6 +16,26 @@ import machine  # noqa: E402
 
 ARCH = "x86_64"
 
+# The last line of a guest's script, where /proc is mounted: the image's busybox has no poweroff.
+OFF = "echo o >/proc/sysrq-trigger; busybox sleep 60"
+# Of a guest whose root is a disk: what is in /own is put over it, and /work.sh goes on, which begins with DISK_WORK.
+DISK_INIT = """#!/bin/busybox sh
+busybox mount -t devtmpfs dev /dev
+busybox mount -t ext4 /dev/vda /new
+busybox cp -a /own/. /new/
+exec busybox switch_root /new /bin/bash /work.sh
+"""
+DISK_WORK = """#!/bin/bash
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
+mkdir -p /root /dev/pts /dev/shm /etc/containers; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+for d in /run /tmp /var/tmp; do mkdir -p $d; mount -t tmpfs tmpfs $d; done
+echo 0 >/proc/sys/kernel/printk
+echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+busybox ip link set lo up
+"""
+
 
 @dataclass
 class Row:
@@ -66,6 +86,18 @@ def run_to_end(argv, timeout):
     """What a guest says on its console until it switches itself off."""
     done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=timeout, check=True, stdin=subprocess.DEVNULL)
     return done.stdout
+
+
+def run_disk(folder, files, memory, cache, timeout):
+    """What a guest with @files over the root in folder/disk says, until it switches itself off. It has no network."""
+    write_initrd(folder / "initrd", {**files, "new": None, "init": DISK_INIT.encode()})
+    how = accel()
+    return run_to_end(
+        ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", str(memory),
+         "-smp", "2", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
+         "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "initrd"),
+         "-drive", f"file={folder}/disk,format=raw,if=virtio,cache={cache}",
+         "-append", "console=ttyS0 panic=-1 quiet rootfstype=ramfs"], timeout).replace("\r", "")  # fmt: skip
 
 
 def settle(seconds):

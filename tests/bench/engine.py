@@ -10,7 +10,7 @@ recommends); Docker's published ports are its proxy's, for the kernel has no ipt
 import re
 import subprocess
 
-from common import ARCH, LOAD, TOP, Row, accel, component, machine, run_to_end, write_initrd
+from common import DISK_WORK, LOAD, OFF, Row, component, run_disk
 from support import clients, oci, programs, stack
 from support.node import Node
 
@@ -20,24 +20,10 @@ PEERS_COUNT = 25  # what they take for one is known then, and a hundred would ta
 BUDGET_MEMORY = 0.25
 PROGRAM = LOAD / "docker_api.py"
 
-INIT = """#!/bin/busybox sh
-busybox mount -t devtmpfs dev /dev
-busybox mount -t ext4 /dev/vda /new
-busybox cp -a /own/. /new/
-exec busybox switch_root /new /bin/bash /work.sh
-"""
-
-WORK = """#!/bin/bash
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
-mkdir -p /root /dev/pts /dev/shm /etc/containers; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-for d in /run /tmp /var/tmp; do mkdir -p $d; mount -t tmpfs tmpfs $d; done
+WORK = DISK_WORK + """\
 mkdir /sys/fs/cgroup/guest; echo $$ >/sys/fs/cgroup/guest/cgroup.procs
 echo '+cpu +cpuset +io +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
-busybox ip link set lo up; busybox ip addr add 192.0.2.1/32 dev lo
-echo 0 >/proc/sys/kernel/printk
-echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+busybox ip addr add 192.0.2.1/32 dev lo
 await() { for _ in $(busybox seq 300); do "$@" >/dev/null 2>&1 && return; busybox sleep 0.2; done; echo "BENCH-ERROR $*"; }
 busybox tar -C /image -c . >/tmp/box.tar
 
@@ -59,8 +45,7 @@ rm /tmp/box.tar
 echo 'BENCH-WHO docker'
 python3 /load.py /run/docker.sock localhost/box --address 192.0.2.1 --count COUNT --listed 0 2>&1
 busybox tail -n 5 /tmp/podman.log /tmp/dockerd.log
-busybox poweroff -f
-"""
+""" + OFF
 
 
 def figures(text):
@@ -97,7 +82,7 @@ def ours(folder):
 def _guest():
     busybox = (component("busybox") / "bin/busybox").read_bytes()
     work = WORK.replace("COUNT", str(PEERS_COUNT))
-    return {"bin/busybox": busybox, "new": None, "init": INIT.encode(), "own/work.sh": work.encode(), "own/load.py": PROGRAM.read_bytes(),
+    return {"bin/busybox": busybox, "own/work.sh": work.encode(), "own/load.py": PROGRAM.read_bytes(),
             "own/image/bin/busybox": busybox, "own/image/tmp": None}  # fmt: skip
 
 
@@ -106,14 +91,7 @@ def theirs(folder):
     folder.mkdir()
     mke2fs = component("e2fsprogs") / "bin/mke2fs"
     subprocess.run([mke2fs, "-q", "-t", "ext4", "-d", clients.packages("engines"), folder / "disk", "3000M"], check=True)
-    write_initrd(folder / "initrd", _guest())
-    how = accel()
-    out = run_to_end(
-        ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", str(MEMORY),
-         "-smp", "2", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
-         "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "initrd"),
-         "-drive", f"file={folder}/disk,format=raw,if=virtio,cache=writeback",
-         "-append", "console=ttyS0 panic=-1 quiet rootfstype=ramfs"], 1500).replace("\r", "")  # fmt: skip
+    out = run_disk(folder, _guest(), MEMORY, "writeback", 1500)
     podman, mark, docker = out.partition("BENCH-WHO docker")
     if not mark:
         raise RuntimeError(f"the guest said:\n{out[-3000:]}")

@@ -12,7 +12,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from common import ARCH, TOP, Row, accel, component, machine, run_to_end, write_initrd
+from common import ARCH, OFF, TOP, Row, accel, component, machine, run_to_end, write_initrd
 from support import clients
 
 BUDGET = 0.8
@@ -44,8 +44,7 @@ while [ $round -lt ROUNDS ]; do
   done
   round=$((round+1))
 done
-busybox poweroff -f
-"""
+""" + OFF
 
 
 def _libraries(root, loader, program):

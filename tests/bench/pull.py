@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 
-from common import ARCH, TOP, Row, accel, component, machine, run_to_end, write_initrd
+from common import ARCH, DISK_WORK, OFF, TOP, Row, component, run_disk
 from support import clients, webimage
 from support.registry import Registry
 
@@ -19,22 +19,7 @@ BUDGET = 0.5
 ROUNDS = 5
 HOWS = ["gzip", "zstd"]
 
-INIT = """#!/bin/busybox sh
-busybox mount -t devtmpfs dev /dev
-busybox mount -t ext4 /dev/vda /new
-busybox cp -a /own/. /new/
-exec busybox switch_root /new /bin/bash /pull.sh
-"""
-
-WORK = """#!/bin/bash
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
-mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
-mkdir -p /root /dev/pts /dev/shm /etc/containers; mount -t devpts devpts /dev/pts; mount -t tmpfs shm /dev/shm
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-for d in /run /tmp /var/tmp; do mkdir -p $d; mount -t tmpfs tmpfs $d; done
-busybox ip link set lo up
-echo 0 >/proc/sys/kernel/printk
-echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+WORK = DISK_WORK + """\
 echo '127.0.0.1 localhost' >/etc/hosts
 docker-registry serve /registry.yml >/tmp/registry.log 2>&1 &
 for _ in $(busybox seq 300); do busybox wget -q -O /dev/null http://127.0.0.1:5000/v2/ && break; busybox sleep 0.2; done
@@ -56,8 +41,7 @@ for how in HOWS; do
 		done
 	done
 done
-busybox poweroff -f
-"""
+""" + OFF
 
 REGISTRY = """version: 0.1
 log: {level: error}
@@ -86,7 +70,7 @@ def _guest():
     busybox = (component("busybox") / "bin/busybox").read_bytes()
     config = {"engine": {"registries": [{"host": "127.0.0.1:5000", "insecure": True}]}}
     work = WORK.replace("HOWS", " ".join(HOWS)).replace("ROUNDS", str(ROUNDS))
-    return {"bin/busybox": busybox, "new": None, "init": INIT.encode(), "own/pull.sh": work.encode(),
+    return {"bin/busybox": busybox, "own/work.sh": work.encode(),
             "own/registry.yml": REGISTRY.encode(), "own/config.json": json.dumps(config).encode(),
             "own/usr/bin/wherry": (TOP / "out" / ARCH / "bin/wherry").read_bytes()}  # fmt: skip
 
@@ -95,14 +79,7 @@ def rows(folder):
     folder = folder / "pull"
     folder.mkdir()
     _disk(folder)
-    write_initrd(folder / "initrd", _guest())
-    how = accel()
-    out = run_to_end(
-        ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", "1536",
-         "-smp", "2", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
-         "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "initrd"),
-         "-drive", f"file={folder}/disk,format=raw,if=virtio,cache=unsafe",
-         "-append", "console=ttyS0 panic=-1 quiet rootfstype=ramfs"], 1800)  # fmt: skip
+    out = run_disk(folder, _guest(), 1536, "unsafe", 1800)
     took = {}
     for compression, who, hundredths in re.findall(r"BENCH (\w+) (\w+) (\d+)", out):
         took.setdefault((compression, who), []).append(int(hundredths))
