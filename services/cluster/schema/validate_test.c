@@ -321,6 +321,26 @@ static void completes(const char *api_version, const char *kind, const char *bod
 	assert_true(meta_equal(doc->root, expected->root));
 }
 
+/* Whoever reads an object may read its status, however young the object is: clients are made to rely on it. */
+static void test_status_is_always_there(void **state)
+{
+	size_t n, seen = 0;
+	const struct schema_kind *kinds = schema_kinds(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
+
+		if (!(kinds[i].flags & SCHEMA_STATUS))
+			continue;
+		assert_null(decode_json(&doc, "{}", 2));
+		assert_true(default_object(doc, &kinds[i]));
+		if (!yyjson_mut_is_obj(yyjson_mut_obj_get(doc->root, "status")))
+			fail_msg("a new %s has no status", kinds[i].kind);
+		seen++;
+	}
+	assert_true(seen >= 18);
+}
+
 static void test_defaults(void **state)
 {
 	completes("apps/v1", "Deployment", DEPLOY(""),
@@ -330,7 +350,7 @@ static void test_defaults(void **state)
 		"\"terminationMessagePath\":\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}],\"dnsPolicy\":"
 		"\"ClusterFirst\",\"restartPolicy\":\"Always\",\"schedulerName\":\"default-scheduler\",\"securityContext\":{},"
 		"\"terminationGracePeriodSeconds\":30}},\"replicas\":1,\"revisionHistoryLimit\":10,\"progressDeadlineSeconds\":600,"
-		"\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%\",\"maxUnavailable\":\"25%\"}}}}");
+		"\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%\",\"maxUnavailable\":\"25%\"}}},\"status\":{}}");
 	completes("v1", "Service", META "spec: {type: NodePort, ports: [{port: 80}]}",
 		"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{\"type\":"
 		"\"NodePort\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":80}],\"sessionAffinity\":\"None\","
@@ -357,7 +377,7 @@ static void test_defaults(void **state)
 		"\"cpu\":\"1\"},\"requests\":{\"cpu\":\"1\"}},\"imagePullPolicy\":\"IfNotPresent\",\"terminationMessagePath\":"
 		"\"/dev/termination-log\",\"terminationMessagePolicy\":\"File\"}],\"dnsPolicy\":\"ClusterFirst\",\"restartPolicy\":"
 		"\"Always\",\"schedulerName\":\"default-scheduler\",\"securityContext\":{},\"terminationGracePeriodSeconds\":30,"
-		"\"enableServiceLinks\":true}}");
+		"\"enableServiceLinks\":true},\"status\":{}}");
 }
 
 static void test_quantities(void **state)
@@ -408,6 +428,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_status_is_always_there),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_quantities),
 	};
