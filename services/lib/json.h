@@ -95,6 +95,25 @@ static inline bool json_copy(yyjson_mut_doc *doc, yyjson_mut_val *obj, const cha
 	return copy && yyjson_mut_obj_add(obj, yyjson_mut_str(doc, key), copy);
 }
 
+/* As yyjson_doc_mut_copy(), in pools of the size that it takes: three allocations, however large it is. */
+static inline yyjson_mut_doc *json_mut_copy(yyjson_doc *doc)
+{
+	yyjson_mut_doc *m = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root;
+
+	if (!m)
+		return NULL;
+	yyjson_mut_doc_set_val_pool_size(m, yyjson_doc_get_val_count(doc) + 64);
+	yyjson_mut_doc_set_str_pool_size(m, yyjson_doc_get_read_size(doc) + 256);
+	root = yyjson_val_mut_copy(m, yyjson_doc_get_root(doc));
+	if (!root) {
+		yyjson_mut_doc_free(m);
+		return NULL;
+	}
+	yyjson_mut_doc_set_root(m, root);
+	return m;
+}
+
 static inline void json_docp(yyjson_doc **doc)
 {
 	yyjson_doc_free(*doc);

@@ -259,6 +259,10 @@ static bool same_labels(const struct object *a, const struct object *b)
 /* What a backend is made of. */
 static bool same_backend(const struct object *old, const struct object *now)
 {
+	/* without an address it was none, and is none */
+	if (!*object_field(old, "status.podIP") && !*object_field(now, "status.podIP"))
+		return same_labels(old, now);
+
 	yyjson_doc *a = object_doc(old), *b = object_doc(now);
 	yyjson_val *x = yyjson_doc_get_root(a), *y = yyjson_doc_get_root(b);
 	bool same = a && b && !old->deleted == !now->deleted && same_labels(old, now) &&

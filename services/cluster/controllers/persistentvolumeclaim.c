@@ -388,6 +388,7 @@ static void sync_claim(struct turn *t)
 {
 	struct claim c = {.t = t};
 	yyjson_val *selector;
+	bool bound = meta_get(t->root, "metadata", "annotations", BIND_COMPLETED, NULL);
 
 	if (!t->object)
 		return;
@@ -398,10 +399,11 @@ static void sync_claim(struct turn *t)
 	selector = json_obj(c.spec, "selector");
 	c.selector = selector ? selector_of(selector) : NULL;
 	read_class(&c);
-	registry_each(t->r, schema_find_kind("v1", "Pod"), t->ns, look_at_pod, &c);
+	if (t->object->deleted || !bound)
+		registry_each(t->r, schema_find_kind("v1", "Pod"), t->ns, look_at_pod, &c);
 	if (t->object->deleted && !c.used && object_has_finalizer(t->object, CLAIM_PROTECTION))
 		turn_remove(t, t->object, NULL, "metadata", CLAIM_PROTECTION);
-	else if (meta_get(t->root, "metadata", "annotations", BIND_COMPLETED, NULL))
+	else if (bound)
 		look_after_binding(&c);
 	else if (!t->object->deleted)
 		find_volume(&c);
@@ -411,9 +413,19 @@ static void sync_claim(struct turn *t)
 
 /* ---- watching */
 
+static bool same_field(const struct object *a, const struct object *b, const char *path)
+{
+	return !strcmp(object_field(a, path), object_field(b, path));
+}
+
+/* Which claims a pod has never changes, but where it is and whether it has ended. */
 static void on_pod(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
+	if (type == EVENT_MODIFIED && same_field(old, now, "spec.nodeName") &&
+		same_field(old, now, "status.phase"))
+		return;
+
 	yyjson_doc *doc = strstr(now->json, "\"claimName\":") ? object_doc(now) : NULL;
 	yyjson_val *v;
 	size_t i, n;

@@ -93,14 +93,21 @@ static void sync_pod(struct turn *t)
 	turn_delete(t, t->object, NULL);
 }
 
+static const char *node_of(const struct object *pod)
+{
+	return object_field(pod, "spec.nodeName");
+}
+
+/* Of a pod it matters where it is and what it tolerates: when it comes to its node, and when its spec changes. */
+static bool comes_or_changes(enum event_type type, const struct object *old, const struct object *now)
+{
+	return type != EVENT_DELETED && *node_of(now) &&
+	       (!old || old->generation != now->generation || strcmp(node_of(old), node_of(now)) != 0);
+}
+
 static bool on_node_named(const struct object *pod, const void *arg)
 {
-	const char *node = arg;
-
-	for (size_t i = 0; i < pod->n_fields; i++)
-		if (!strcmp(pod->fields[i].key, "spec.nodeName"))
-			return !strcmp(pod->fields[i].value, node);
-	return false;
+	return !strcmp(node_of(pod), arg);
 }
 
 static bool has_no_execute(const struct object *node)
@@ -119,6 +126,7 @@ const struct controller_type taint_eviction_controller = {
 	.name = "taint-eviction-controller",
 	.api_version = "v1",
 	.kind = "Pod",
+	.wants = comes_or_changes,
 	.sync = sync_pod,
 	.watches = {{"v1", "Node", on_node}},
 };
@@ -152,6 +160,7 @@ const struct controller_type pod_garbage_collector = {
 	.name = "pod-garbage-collector",
 	.api_version = "v1",
 	.kind = "Pod",
+	.wants = comes_or_changes,
 	.sync = collect_pod,
 	.watches = {{"v1", "Node", on_node_gone}},
 };

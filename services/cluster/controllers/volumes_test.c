@@ -149,7 +149,13 @@ static void test_unbound(void **state)
 	add_node("a", "4");
 	claim("data", "1Gi", "\"storageClassName\":\"\",");
 	pod_with("one", "data");
-	until("it is said why", SAYS("v1", "Pod", "one", "pod has unbound immediate PersistentVolumeClaims"));
+	until("it is said why",
+		SAYS("v1", "Pod", "one",
+			"0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."));
+	pod_with("two", "none");
+	until("and that there is none",
+		SAYS("v1", "Pod", "two",
+			"0/1 nodes are available: persistentvolumeclaim \\\"none\\\" not found."));
 	volume("late", "4Gi", "");
 	until("then it runs", SAYS("v1", "Pod", "one", "\"phase\":\"Running\""));
 }

@@ -223,16 +223,7 @@ void registry_uninform(struct informer *i)
 
 static const char *field_of(const void *object, const char *key)
 {
-	const struct object *o = object;
-
-	if (!strcmp(key, "metadata.name"))
-		return o->name;
-	if (!strcmp(key, "metadata.namespace"))
-		return o->ns;
-	for (size_t i = 0; i < o->n_fields; i++)
-		if (!strcmp(o->fields[i].key, key))
-			return o->fields[i].value;
-	return "";
+	return object_field(object, key);
 }
 
 bool object_matches(

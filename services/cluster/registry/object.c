@@ -207,7 +207,22 @@ static size_t head_of(const struct schema_kind *kind, char *buf, size_t size)
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
-enum { HEAD_MAX = 1024 };
+enum { HEAD_MAX = 1024, SCRATCH_BYTES = 128 << 10 };
+
+/*
+ * What is parsed only to be packed is parsed in one place, over and over: at this rate an allocator that gives pages back
+ * costs more than the parser. What does not fit is parsed in memory of its own.
+ */
+static yyjson_doc *parse_for_now(char *json, size_t len)
+{
+	static _Alignas(16) char scratch[SCRATCH_BYTES];
+	yyjson_alc alc;
+
+	if (yyjson_read_max_memory_usage(len, YYJSON_READ_NOFLAG) > sizeof(scratch) ||
+		!yyjson_alc_pool_init(&alc, scratch, sizeof(scratch)))
+		return yyjson_read(json, len, YYJSON_READ_NOFLAG);
+	return yyjson_read_opts(json, len, YYJSON_READ_NOFLAG, &alc, NULL);
+}
 
 static int from_pieces(struct object **out, const struct schema_kind *kind, const char *key, const char *head,
 	size_t head_len, const char *rest, size_t rest_len, int64_t revision)
@@ -239,7 +254,7 @@ static int from_pieces(struct object **out, const struct schema_kind *kind, cons
 	memcpy(json + head_len, number, n);
 	memcpy(json + head_len + n, rest, rest_len);
 	json[len] = '\0';
-	doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
+	doc = parse_for_now(json, len);
 
 	struct source s = {kind, key, json, len, yyjson_doc_get_root(doc)};
 
@@ -313,6 +328,18 @@ const char *object_label_of(const void *object, const char *key)
 	return object_label(object, key);
 }
 
+const char *object_field(const struct object *o, const char *path)
+{
+	if (!strcmp(path, "metadata.name"))
+		return o->name;
+	if (!strcmp(path, "metadata.namespace"))
+		return o->ns;
+	for (size_t i = 0; i < o->n_fields; i++)
+		if (!strcmp(o->fields[i].key, path))
+			return o->fields[i].value;
+	return "";
+}
+
 const struct object_owner *object_controller(const struct object *o)
 {
 	for (size_t i = 0; i < o->n_owners; i++)
@@ -338,7 +365,7 @@ yyjson_mut_doc *object_mut_doc(const struct object *o)
 {
 	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
 
-	return doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
+	return doc ? json_mut_copy(doc) : NULL;
 }
 
 /* Moves a member to the front; what is absent becomes @otherwise. */

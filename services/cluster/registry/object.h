@@ -68,6 +68,8 @@ static inline void object_unrefp(struct object **o)
 const char *object_label(const struct object *o, const char *key);
 /* The same, as selector_matches() asks. */
 const char *object_label_of(const void *object, const char *key);
+/* One of its selectable fields, metadata.name and metadata.namespace among them; "" when it has no such. */
+const char *object_field(const struct object *o, const char *path);
 /* The owner with controller: true, or NULL. */
 const struct object_owner *object_controller(const struct object *o);
 bool object_has_finalizer(const struct object *o, const char *finalizer);

@@ -66,6 +66,8 @@ static void end_try(struct op *op)
 	op->checked = 0;
 	object_unref(op->old);
 	op->old = NULL;
+	yyjson_doc_free(op->old_doc);
+	op->old_doc = NULL;
 	free(op->json);
 	op->json = NULL;
 	free(op->key);
@@ -202,6 +204,9 @@ void op_write(struct op *op, int64_t expect)
 		op_answer(op, o ? NULL : status_errno(-ENOMEM, "dry run"), o, !op->json);
 		return;
 	}
+	/* of many on their way at once only what the answer needs is kept */
+	yyjson_doc_free(take(op->old_doc));
+
 	int err = store_write(op->r->store, &w, on_done, op);
 
 	if (err)

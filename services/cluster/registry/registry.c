@@ -41,11 +41,35 @@ static struct view *view_of_key(const struct registry *r, const char *key)
 	return NULL;
 }
 
+enum { PREFIX_MAX = 512 };
+
+/* snprintf() would be much of what reading one object takes. */
+static size_t append(char *buf, size_t size, size_t at, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (at + n >= size)
+		n = size - at - 1;
+	memcpy(buf + at, s, n);
+	buf[at + n] = '\0';
+	return at + n;
+}
+
+/* "pods/", "deployments.apps/" */
+static size_t prefix_of(const struct schema_kind *kind, char buf[static PREFIX_MAX])
+{
+	size_t n = append(buf, PREFIX_MAX, 0, kind->plural);
+
+	n = append(buf, PREFIX_MAX, n, *kind->group ? "." : "");
+	n = append(buf, PREFIX_MAX, n, kind->group);
+	return append(buf, PREFIX_MAX, n, "/");
+}
+
 struct view *registry_view(const struct registry *r, const struct schema_kind *kind)
 {
-	char prefix[512];
+	char prefix[PREFIX_MAX];
 
-	snprintf(prefix, sizeof(prefix), "%s%s%s/", kind->plural, *kind->group ? "." : "", kind->group);
+	prefix_of(kind, prefix);
 
 	struct view *v = view_of_key(r, prefix);
 
@@ -56,22 +80,21 @@ struct view *registry_view(const struct registry *r, const struct schema_kind *k
 
 static int add_view(struct registry *r, const struct schema_kind *kind)
 {
-	char prefix[512];
-	int n = snprintf(
-		prefix, sizeof(prefix), "%s%s%s/", kind->plural, *kind->group ? "." : "", kind->group);
+	char prefix[PREFIX_MAX];
+	size_t n = prefix_of(kind, prefix);
 	struct view **grown = realloc(r->views, (r->n_views + 1) * sizeof(*grown)), *v;
 	size_t at = r->n_views;
 
 	if (!grown)
 		return -ENOMEM;
 	r->views = grown;
-	v = calloc(1, sizeof(*v) + (size_t)n + 1);
+	v = calloc(1, sizeof(*v) + n + 1);
 	if (!v)
 		return -ENOMEM;
 	v->kind = kind;
 	v->floor = r->revision;
-	v->prefix_len = (size_t)n;
-	memcpy(v->prefix, prefix, (size_t)n + 1);
+	v->prefix_len = n;
+	memcpy(v->prefix, prefix, n + 1);
 	while (at && strcmp(r->views[at - 1]->prefix, prefix) > 0) {
 		r->views[at] = r->views[at - 1];
 		at--;
@@ -447,15 +470,18 @@ const struct object *registry_get(
 	const struct registry *r, const struct schema_kind *kind, const char *ns, const char *name)
 {
 	struct view *v = registry_view(r, kind);
-	char key[STORE_KEY_MAX];
-	bool namespaced = kind->flags & SCHEMA_NAMESPACED;
-	int n;
+	char key[STORE_KEY_MAX + 2];
+	size_t n;
 
 	if (!v)
 		return NULL;
-	n = snprintf(
-		key, sizeof(key), "%s%s%s%s", v->prefix, namespaced ? ns : "", namespaced ? "/" : "", name);
-	return n > 0 && (size_t)n < sizeof(key) ? index_get(&v->objects, key) : NULL;
+	n = append(key, sizeof(key), 0, v->prefix);
+	if (kind->flags & SCHEMA_NAMESPACED) {
+		n = append(key, sizeof(key), n, ns);
+		n = append(key, sizeof(key), n, "/");
+	}
+	n = append(key, sizeof(key), n, name);
+	return n <= STORE_KEY_MAX ? index_get(&v->objects, key) : NULL;
 }
 
 void registry_each(const struct registry *r, const struct schema_kind *kind, const char *ns,

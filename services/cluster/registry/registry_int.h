@@ -140,8 +140,9 @@ struct op {
 	/* this try */
 	struct attempt attempt; /* its doc is owned */
 	size_t checked;
-	struct object *old; /* held */
-	char *key, *json;   /* owned; json NULL: it is removed */
+	struct object *old;  /* held */
+	yyjson_doc *old_doc; /* owned: of old, parsed once for all that a try asks of it */
+	char *key, *json;    /* owned; json NULL: it is removed */
 	size_t json_len;
 	bool conditional;
 

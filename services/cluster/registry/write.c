@@ -13,6 +13,7 @@
 #include "cluster/schema/default.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/validate.h"
+#include "lib/json.h"
 
 enum { NAME_TRIES_MAX = 8, NAME_MAX_BYTES = 320 };
 
@@ -136,6 +137,7 @@ static struct status *create(struct op *op)
 
 static void try_create(struct op *op)
 {
+	const char *said;
 	struct status *err;
 	bool generated = !op->name || !op->conditional;
 
@@ -147,7 +149,9 @@ static void try_create(struct op *op)
 		free(op->name);
 		op->name = NULL;
 	}
-	op->attempt.doc = yyjson_mut_doc_mut_copy(op->given, NULL);
+	/* with a name of its own it is tried once */
+	said = meta_mut_text(yyjson_mut_doc_get_root(op->given), "name");
+	op->attempt.doc = said && *said ? take(op->given) : yyjson_mut_doc_mut_copy(op->given, NULL);
 	err = op->attempt.doc ? create(op) : no_memory();
 	if (!err && index_get(&op->view->objects, op->key))
 		err = status_already_exists(op->view->kind, op->name);
@@ -212,9 +216,17 @@ static struct status *change(struct op *op, yyjson_mut_val *old, bool *nothing)
 	return err ? err : encode(op);
 }
 
+/* The object as it was, in a document to work with. */
+static yyjson_mut_doc *old_copy(struct op *op)
+{
+	if (!op->old_doc)
+		op->old_doc = object_doc(op->old);
+	return op->old_doc ? json_mut_copy(op->old_doc) : NULL;
+}
+
 static void changed(struct op *op)
 {
-	yyjson_mut_doc *old = object_mut_doc(op->old);
+	yyjson_mut_doc *old = old_copy(op);
 	bool nothing = false;
 	struct status *err = old ? change(op, yyjson_mut_doc_get_root(old), &nothing) : no_memory();
 
@@ -313,7 +325,7 @@ static void try_modify(struct op *op)
 		op_answer(op, status_not_found(op->view->kind, op->name), NULL, false);
 		return;
 	}
-	op->attempt.doc = op->old ? object_mut_doc(op->old) : yyjson_mut_doc_new(NULL);
+	op->attempt.doc = op->old ? old_copy(op) : yyjson_mut_doc_new(NULL);
 	if (!op->attempt.doc) {
 		op_answer(op, no_memory(), NULL, false);
 		return;

@@ -59,7 +59,7 @@ struct sched_pod {
 	enum sched_place place;
 	uint64_t order; /* of arrival */
 	unsigned tries;
-	int64_t ready_ms; /* in back-off: until then */
+	int64_t ready_ms; /* when its back-off is over */
 	size_t heap;
 };
 

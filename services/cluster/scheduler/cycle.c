@@ -217,6 +217,9 @@ void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registr
 {
 	*c = (struct cycle){.cache = cache, .registry = r, .pod = p};
 	c->tolerations = json_arr(p->spec, "tolerations");
+	cycle_read_volumes(c);
+	if (*c->no_node)
+		return;
 	read_affinity(c);
 	count_affinity(c);
 	read_spreads(c);
@@ -224,6 +227,7 @@ void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registr
 
 void cycle_fini(struct cycle *c)
 {
+	cycle_volumes_fini(c);
 	terms_fini(&c->affinity);
 	terms_fini(&c->anti);
 	terms_fini(&c->preferred);

@@ -54,6 +54,12 @@ struct spread {
 	int64_t least; /* among the domains; required ones */
 };
 
+/* A bound volume that is not everywhere. */
+struct pod_volume {
+	yyjson_doc *doc;   /* owned */
+	yyjson_val *terms; /* its node affinity */
+};
+
 struct cycle {
 	struct sched_cache *cache;
 	const struct registry *registry;
@@ -65,11 +71,19 @@ struct cycle {
 	bool affinity_matches_none, affinity_self;
 	struct spread spreads[SPREADS_MAX];
 	size_t n_spreads;
-	bool failed; /* no memory */
+	struct pod_volume *volumes; /* owned */
+	size_t n_volumes;
+	char no_node[320]; /* why none can take it, whichever: then nodes need not be asked; "": some may */
+	bool failed;	   /* no memory */
 };
 
 void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registry *r, struct sched_pod *p);
 void cycle_fini(struct cycle *c);
+
+/* ---- volumes.c: a part of cycle_init() and cycle_fini() */
+
+void cycle_read_volumes(struct cycle *c);
+void cycle_volumes_fini(struct cycle *c);
 
 /* ---- filters.c */
 

@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "cluster/scheduler/cycle.h"
-#include "cluster/schema/meta.h"
-#include "cluster/schema/schema.h"
-#include "lib/json.h"
+#include "lib/util.h"
 
 #define UNSCHEDULABLE_TAINT "node.kubernetes.io/unschedulable"
 
@@ -86,57 +84,12 @@ static const char *ports(struct cycle *c, const struct sched_node *n, char *buf,
 	return NULL;
 }
 
-/* Does a claim of this class get its volume where its first pod is? */
-static bool waits_for_pod(const struct registry *r, const char *class)
-{
-	const struct object *o =
-		class ? registry_get(r, schema_find_kind("storage.k8s.io/v1", "StorageClass"), "", class)
-		      : NULL;
-
-	return o && strstr(o->json, "\"volumeBindingMode\":\"WaitForFirstConsumer\"");
-}
-
-/* Volumes that are bound to certain nodes, and claims that are not bound yet. */
+/* Volumes that are bound to certain nodes. A pod whose claims are not ready comes to no node at all: volumes.c. */
 static const char *volumes(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
 {
-	yyjson_val *list = json_arr(c->pod->spec, "volumes"), *each;
-	size_t i, count;
-
-	yyjson_arr_foreach (list, i, count, each) {
-		const char *claim = json_text(json_obj(each, "persistentVolumeClaim"), "claimName"), *name;
-		const struct object *pvc, *pv;
-		yyjson_val *terms;
-		bool wrong, waits;
-
-		if (!claim)
-			continue;
-		pvc = registry_get(
-			c->registry, schema_find_kind("v1", "PersistentVolumeClaim"), c->pod->o->ns, claim);
-		if (!pvc) {
-			snprintf(buf, size, "persistentvolumeclaim \"%s\" not found", claim);
-			return buf;
-		}
-
-		yyjson_doc *doc = object_doc(pvc);
-
-		name = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "volumeName");
-		pv = name ? registry_get(c->registry, schema_find_kind("v1", "PersistentVolume"), "", name)
-			  : NULL;
-		waits = pv || waits_for_pod(c->registry, json_text(json_obj(yyjson_doc_get_root(doc), "spec"),
-								 "storageClassName"));
-		yyjson_doc_free(doc);
-		if (!waits)
-			return "pod has unbound immediate PersistentVolumeClaims";
-		if (!pv)
-			continue; /* bound to where the pod will be */
-		doc = object_doc(pv);
-		terms = meta_get(yyjson_doc_get_root(doc), "spec", "nodeAffinity", "required",
-			"nodeSelectorTerms", NULL);
-		wrong = terms && !node_matches_terms(n, terms);
-		yyjson_doc_free(doc);
-		if (wrong)
+	for (size_t i = 0; i < c->n_volumes; i++)
+		if (!node_matches_terms(n, c->volumes[i].terms))
 			return "node(s) had volume node affinity conflict";
-	}
 	return NULL;
 }
 

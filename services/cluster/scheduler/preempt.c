@@ -181,10 +181,9 @@ static void add_text(char *message, size_t size, const char *text)
 /* A node it was promised, where those that make room are still on their way out. */
 static bool still_waiting(const struct cycle *c)
 {
-	const char *nominated =
-		json_text(json_obj(yyjson_doc_get_root(c->pod->doc), "status"), "nominatedNodeName");
+	const char *nominated = object_field(c->pod->o, "status.nominatedNodeName");
 
-	for (size_t i = 0; nominated && i < c->cache->n_nodes; i++) {
+	for (size_t i = 0; *nominated && i < c->cache->n_nodes; i++) {
 		const struct sched_node *n = c->cache->nodes[i];
 
 		if (strcmp(n->name, nominated) != 0)
@@ -212,7 +211,7 @@ void preempt(struct registry *r, const struct caller *who, struct cycle *c, char
 			" preemption: not eligible due to a terminating pod on the nominated node.");
 		return;
 	}
-	for (size_t i = 0; i < c->cache->n_nodes; i++) {
+	for (size_t i = 0; !*c->no_node && i < c->cache->n_nodes; i++) {
 		struct plan p;
 		bool resolvable = false;
 

@@ -81,14 +81,17 @@ int queue_add(struct sched_queue *q, struct sched_pod *p)
 	return activate(q, p);
 }
 
-int queue_put_off(struct sched_queue *q, struct sched_pod *p)
+int queue_put_off(struct sched_queue *q, struct sched_pod *p, int64_t now_ms)
 {
+	int64_t wait = p->tries < 4 ? (int64_t)BACKOFF_MIN_MS << p->tries : BACKOFF_MAX_MS;
 	int err = grow(&q->waiting, &q->cap_waiting, q->n_waiting);
 
 	if (err)
 		return err;
 	p->tries++;
+	p->ready_ms = now_ms + wait;
 	p->place = SCHED_UNSCHEDULABLE;
+	q->n_asleep++;
 	p->heap = q->n_waiting;
 	q->waiting[q->n_waiting++] = p;
 	return 0;
@@ -96,6 +99,7 @@ int queue_put_off(struct sched_queue *q, struct sched_pod *p)
 
 static void unlist(struct sched_queue *q, struct sched_pod *p)
 {
+	q->n_asleep -= p->place == SCHED_UNSCHEDULABLE;
 	q->waiting[p->heap] = q->waiting[--q->n_waiting];
 	q->waiting[p->heap]->heap = p->heap;
 }
@@ -125,16 +129,13 @@ struct sched_pod *queue_pop(struct sched_queue *q)
 	return p;
 }
 
-void queue_wake(struct sched_queue *q, int64_t now_ms)
+void queue_wake(struct sched_queue *q)
 {
-	for (size_t i = 0; i < q->n_waiting; i++) {
-		struct sched_pod *p = q->waiting[i];
-		int64_t wait = p->tries < 5 ? (int64_t)BACKOFF_MIN_MS << (p->tries - 1) : BACKOFF_MAX_MS;
-
-		if (p->place != SCHED_UNSCHEDULABLE)
+	for (size_t i = 0; q->n_asleep && i < q->n_waiting; i++) {
+		if (q->waiting[i]->place != SCHED_UNSCHEDULABLE)
 			continue;
-		p->place = SCHED_BACKOFF;
-		p->ready_ms = now_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+		q->waiting[i]->place = SCHED_BACKOFF;
+		q->n_asleep--;
 	}
 }
 

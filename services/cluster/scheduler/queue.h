@@ -15,18 +15,19 @@ struct sched_queue {
 	size_t n, cap;
 	struct sched_pod **waiting; /* SCHED_BACKOFF and SCHED_UNSCHEDULABLE, in no order */
 	size_t n_waiting, cap_waiting;
+	size_t n_asleep; /* of them: SCHED_UNSCHEDULABLE */
 	uint64_t arrivals;
 };
 
 /* A new or changed pod. 0 or -ENOMEM. */
 must_check int queue_add(struct sched_queue *q, struct sched_pod *p);
-/* It was tried and found nothing. */
-must_check int queue_put_off(struct sched_queue *q, struct sched_pod *p);
+/* It was tried and found nothing. Its back-off runs from now. */
+must_check int queue_put_off(struct sched_queue *q, struct sched_pod *p, int64_t now_ms);
 void queue_remove(struct sched_queue *q, struct sched_pod *p); /* wherever it is */
 struct sched_pod *queue_pop(struct sched_queue *q);	       /* NULL: none is active */
 
-/* Something changed: whoever found nothing may try again. */
-void queue_wake(struct sched_queue *q, int64_t now_ms);
+/* Something changed: whoever found nothing may try again, once its back-off is over. */
+void queue_wake(struct sched_queue *q);
 /* Moves those whose back-off is over; returns when the next one's is, or -1. */
 int64_t queue_tick(struct sched_queue *q, int64_t now_ms);
 void queue_fini(struct sched_queue *q);

@@ -4,7 +4,7 @@
  * Pods to nodes. Informers keep the cache and the queue; each turn of the loop takes some pods from the queue, finds each the
  * best node, counts it there at once, and writes the binding. A binding that is refused takes the pod off the node again.
  *
- * On large clusters not every node is looked at for each pod: enough that can take it, beginning where the last search ended.
+ * On large clusters not every node is looked at for each pod: a hundred that can take it, beginning where the last search ended.
  */
 
 #include <errno.h>
@@ -27,7 +27,14 @@
 
 #define NAME "default-scheduler"
 
-enum { PODS_A_TURN = 32, REASONS_MAX = 16, REASON_BYTES = 160, FEASIBLE_MIN = 100 };
+/*
+ * Of bindings on their way there are enough to fill a commit of the store, and not a whole backlog: what waits for its turn costs
+ * nothing, what is on its way holds a document.
+ */
+enum { PODS_A_TURN = 32, ON_THEIR_WAY_MAX = 256, REASONS_MAX = 16, REASON_BYTES = 160 };
+
+/* Of so many nodes that can take the pod the best is taken; in a large cluster more would cost more than they bring. */
+enum { FEASIBLE_MAX = 100 };
 
 struct other {
 	struct informer informer;
@@ -44,10 +51,10 @@ struct scheduler {
 	struct informer pods, nodes;
 	struct other others[4]; /* kinds whose changes may help a pod that waits */
 	const struct schema_kind *pod_kind;
-	size_t next_node; /* where the next search begins */
-	struct sched_node **feasible;
-	int64_t *scores;
-	size_t cap_feasible;
+	size_t next_node;    /* where the next search begins */
+	size_t on_their_way; /* bindings that are not answered yet */
+	struct sched_node *feasible[FEASIBLE_MAX];
+	int64_t scores[FEASIBLE_MAX];
 };
 
 static const char *const groups[] = {"system:authenticated"};
@@ -58,7 +65,7 @@ static void run(struct loop_task *t);
 
 static void wake(struct scheduler *s)
 {
-	if (s->queue.n)
+	if (s->queue.n && s->on_their_way < ON_THEIR_WAY_MAX)
 		loop_defer(s->loop, &s->task, run);
 }
 
@@ -81,9 +88,9 @@ static void on_timer(struct loop_timer *t)
 /* Something may help those that found nothing. */
 static void changed(struct scheduler *s)
 {
-	if (!s->queue.n_waiting)
+	if (!s->queue.n_asleep)
 		return;
-	queue_wake(&s->queue, loop_now_ms(s->loop));
+	queue_wake(&s->queue);
 	tick(s);
 }
 
@@ -136,13 +143,15 @@ static void on_bound(const struct status *error, const struct object *object, vo
 	struct scheduler *s = b->s;
 	struct sched_pod *p = cache_pod(&s->cache, b->o->uid);
 
+	s->on_their_way--;
+	wake(s);
 	if (!error) {
 		tell(s, b->o, false, "Scheduled", "Successfully assigned %s/%s to %s", b->o->ns, b->o->name,
 			b->node);
 	} else if (p && p->place == SCHED_BINDING) {
 		cache_unplace(&s->cache, p);
 		p->place = SCHED_NOWHERE;
-		if (queue_put_off(&s->queue, p) < 0)
+		if (queue_put_off(&s->queue, p, loop_now_ms(s->loop)) < 0)
 			log_error("scheduler pod=%s/%s msg=\"out of memory: forgotten until it changes\"",
 				b->o->ns, b->o->name);
 		changed(s);
@@ -215,12 +224,17 @@ static void add_reason(struct reasons *r, const char *text)
 	r->items[i].n++;
 }
 
-static void reasons_text(const struct scheduler *s, const struct reasons *r, char *out, size_t size)
+static void reasons_text(
+	const struct scheduler *s, const struct cycle *c, const struct reasons *r, char *out, size_t size)
 {
 	size_t len;
 
 	if (!s->cache.n_nodes) {
 		snprintf(out, size, "no nodes available to schedule pods");
+		return;
+	}
+	if (*c->no_node) {
+		snprintf(out, size, "0/%zu nodes are available: %s.", s->cache.n_nodes, c->no_node);
 		return;
 	}
 	len = (size_t)snprintf(out, size, "0/%zu nodes are available: ", s->cache.n_nodes);
@@ -229,38 +243,6 @@ static void reasons_text(const struct scheduler *s, const struct reasons *r, cha
 			out + len, size - len, "%s%zu %s", i ? ", " : "", r->items[i].n, r->items[i].text);
 	if (len < size)
 		snprintf(out + len, size - len, ".");
-}
-
-/* How many nodes that can take the pod are enough to choose among. */
-static size_t enough(size_t nodes)
-{
-	size_t percent = nodes / 125 < 45 ? 50 - nodes / 125 : 5;
-
-	if (nodes < FEASIBLE_MIN)
-		return nodes;
-	return nodes * percent / 100 < FEASIBLE_MIN ? FEASIBLE_MIN : nodes * percent / 100;
-}
-
-static bool make_room(struct scheduler *s)
-{
-	size_t cap = s->cache.n_nodes + 1;
-
-	if (cap <= s->cap_feasible)
-		return true;
-
-	struct sched_node **nodes = reallocarray(s->feasible, cap, sizeof(struct sched_node *));
-
-	if (nodes)
-		s->feasible = nodes;
-
-	int64_t *scores = reallocarray(s->scores, cap, sizeof(*scores));
-
-	if (scores)
-		s->scores = scores;
-	if (!nodes || !scores)
-		return false;
-	s->cap_feasible = cap;
-	return true;
 }
 
 static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n)
@@ -278,11 +260,11 @@ static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n
 
 static struct sched_node *find_node(struct scheduler *s, struct cycle *c, struct reasons *why)
 {
-	size_t found = 0, wanted = enough(s->cache.n_nodes), looked = 0;
+	size_t found = 0, looked = 0;
 	char buf[REASON_BYTES];
 	bool resolvable;
 
-	for (; looked < s->cache.n_nodes && found < wanted; looked++) {
+	for (; looked < s->cache.n_nodes && found < FEASIBLE_MAX; looked++) {
 		struct sched_node *n = s->cache.nodes[(s->next_node + looked) % s->cache.n_nodes];
 		const char *no = cycle_filter(c, n, buf, sizeof(buf), &resolvable);
 
@@ -291,8 +273,9 @@ static struct sched_node *find_node(struct scheduler *s, struct cycle *c, struct
 		else
 			s->feasible[found++] = n;
 	}
+	/* one further when all were seen: nodes that are equally good have their turns */
 	if (s->cache.n_nodes)
-		s->next_node = (s->next_node + looked) % s->cache.n_nodes;
+		s->next_node = (s->next_node + looked + (looked == s->cache.n_nodes)) % s->cache.n_nodes;
 	return found ? best_of(s, c, found) : NULL;
 }
 
@@ -301,12 +284,12 @@ static void no_node(struct scheduler *s, struct cycle *c, const struct reasons *
 	struct sched_pod *p = c->pod;
 	struct binding *b = binding_new(s, p);
 
-	if (queue_put_off(&s->queue, p) < 0 || !b) {
+	if (queue_put_off(&s->queue, p, loop_now_ms(s->loop)) < 0 || !b) {
 		log_error("scheduler pod=%s/%s msg=\"out of memory\"", p->o->ns, p->o->name);
 		free(b);
 		return;
 	}
-	reasons_text(s, why, b->message, sizeof(b->message));
+	reasons_text(s, c, why, b->message, sizeof(b->message));
 	preempt(s->r, &who, c, b->nominated, sizeof(b->nominated), b->message, sizeof(b->message));
 	tell(s, p->o, true, "FailedScheduling", "%s", b->message);
 	registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, say_unschedulable,
@@ -321,13 +304,14 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 	struct cycle c;
 
 	cycle_init(&c, &s->cache, s->r, p);
-	if (why && !c.failed && make_room(s))
+	if (why && !c.failed && !*c.no_node)
 		n = find_node(s, &c, why);
 	if (!n && why) {
 		no_node(s, &c, why);
 	} else if (n && (b = binding_new(s, p)) && cache_place(&s->cache, p, n->name) == 0) {
 		snprintf(b->node, sizeof(b->node), "%s", n->name);
 		p->place = SCHED_BINDING;
+		s->on_their_way++;
 		registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, bind,
 			&(struct write_options){.subresource = "binding", .field_manager = NAME}, on_bound,
 			b);
@@ -340,7 +324,7 @@ static void run(struct loop_task *t)
 {
 	struct scheduler *s = container_of(t, struct scheduler, task);
 
-	for (int i = 0; i < PODS_A_TURN; i++) {
+	for (int i = 0; i < PODS_A_TURN && s->on_their_way < ON_THEIR_WAY_MAX; i++) {
 		struct sched_pod *p = queue_pop(&s->queue);
 
 		if (!p)
@@ -352,11 +336,34 @@ static void run(struct loop_task *t)
 
 /* ---- what changes */
 
-static bool ended(yyjson_val *root)
+static bool ended(const struct object *o)
 {
-	const char *phase = json_str(json_obj(root, "status"), "phase") ?: "";
+	const char *phase = object_field(o, "status.phase");
 
 	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+}
+
+static bool same_labels(const struct object *a, const struct object *b)
+{
+	if (a->n_labels != b->n_labels)
+		return false;
+	for (size_t i = 0; i < a->n_labels; i++)
+		if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+			strcmp(a->labels[i].value, b->labels[i].value) != 0)
+			return false;
+	return true;
+}
+
+/* Only its status differs, or the binding that was awaited is there: by far the most that happens to pods. */
+static bool as_expected(const struct sched_pod *p, const struct object *o)
+{
+	const char *node = object_field(o, "spec.nodeName");
+
+	if (p->place == SCHED_NOWHERE || o->generation != p->o->generation || !same_labels(o, p->o))
+		return false;
+	if (p->place == SCHED_BINDING || p->place == SCHED_BOUND)
+		return !strcmp(node, p->node->name);
+	return !*node && !o->deleted == !p->o->deleted;
 }
 
 static void forget(struct scheduler *s, struct sched_pod *p)
@@ -382,37 +389,33 @@ static void slim(struct sched_pod *p)
 static void set_pod(struct scheduler *s, const struct object *o)
 {
 	struct sched_pod *old = cache_pod(&s->cache, o->uid), *p;
-	const char *node, *scheduler;
+	const char *node = object_field(o, "spec.nodeName"), *scheduler;
 	unsigned tries = 0;
 
-	if (sched_pod_new(&p, &s->cache, o) < 0) {
-		log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
-		return;
-	}
-	node = json_text(p->spec, "nodeName");
-	scheduler = json_text(p->spec, "schedulerName");
-	if (ended(yyjson_doc_get_root(p->doc))) {
-		sched_pod_free(p);
+	if (ended(o)) {
 		if (old)
 			forget(s, old);
 		return;
 	}
-	if (old && !node && old->place == SCHED_BINDING) {
+	if (old && old->place == SCHED_BINDING && !*node)
 		/* some other change while its binding is under way; what it asks for cannot change any more */
-		sched_pod_free(p);
+		return;
+	if (old && as_expected(old, o)) {
+		object_unref(old->o);
+		old->o = object_ref(o);
+		if (old->place == SCHED_BINDING) {
+			old->place = SCHED_BOUND;
+			slim(old);
+		}
 		return;
 	}
+	if (sched_pod_new(&p, &s->cache, o) < 0) {
+		log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
+		return;
+	}
+	scheduler = json_text(p->spec, "schedulerName");
 	if (old) {
-		bool same = !node && old->place != SCHED_NOWHERE && yyjson_equals(old->spec, p->spec);
-
 		tries = old->tries;
-		if (same) {
-			/* its status: mostly what was just said about it */
-			object_unref(old->o);
-			old->o = object_ref(o);
-			sched_pod_free(p);
-			return;
-		}
 		queue_remove(&s->queue, old);
 		cache_forget_pod(&s->cache, old);
 	}
@@ -421,7 +424,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		sched_pod_free(p);
 		return;
 	}
-	if (node) {
+	if (*node) {
 		p->place = SCHED_BOUND;
 		if (cache_place(&s->cache, p, node) < 0)
 			log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
@@ -507,7 +510,5 @@ void scheduler_stop(struct scheduler *s)
 	loop_timer_del(&s->timer);
 	queue_fini(&s->queue);
 	cache_fini(&s->cache);
-	free(s->feasible);
-	free(s->scores);
 	free(s);
 }

@@ -506,38 +506,35 @@ struct status *apply_update(yyjson_mut_doc *doc, yyjson_mut_val *old, const stru
 		       *list = meta_mut_get(root, "metadata", "managedFields", NULL);
 	yyjson_mut_val *changed = yyjson_mut_obj(doc), *removed = yyjson_mut_obj(doc),
 		       *nothing = yyjson_mut_obj(doc);
-	struct managers *m = calloc(1, sizeof(*m));
+	struct managers m;
 	struct manager *mine;
-	bool ok = m && changed && removed && nothing;
+	bool ok = changed && removed && nothing;
 
+	m.n = 0; /* the rest is not looked at: this is the way of every write, and it is large */
 	if (ok && is_reset(list)) {
 		meta_remove(root, "managedFields");
-		free(m);
 		return NULL;
 	}
-	if (ok && (!yyjson_mut_arr_size(list) || !load(doc, list, m)) &&
-		!load(doc, meta_mut_get(old, "metadata", "managedFields", NULL), m))
-		m->n = 0;
+	if (ok && (!yyjson_mut_arr_size(list) || !load(doc, list, &m)) &&
+		!load(doc, meta_mut_get(old, "metadata", "managedFields", NULL), &m))
+		m.n = 0;
 	/* managedFields would only be compared with itself */
 	ok = ok && fieldset_compare(doc, k->type, old ?: nothing, root, changed, removed);
 	if (ok) {
 		strip(changed, k, who->subresource ?: "");
-		mine = fieldset_empty(changed) ? NULL : entry(doc, m, "Update", k, who);
-		if (!mine && !fieldset_empty(changed)) {
-			free(m);
+		mine = fieldset_empty(changed) ? NULL : entry(doc, &m, "Update", k, who);
+		if (!mine && !fieldset_empty(changed))
 			return status_bad_request("the object has too many field managers");
-		}
-		for (size_t i = 0; i < m->n; i++) {
-			fieldset_subtract(m->at[i].set, removed);
-			if (&m->at[i] != mine)
-				fieldset_subtract(m->at[i].set, changed);
+		for (size_t i = 0; i < m.n; i++) {
+			fieldset_subtract(m.at[i].set, removed);
+			if (&m.at[i] != mine)
+				fieldset_subtract(m.at[i].set, changed);
 		}
 		if (mine) {
 			ok = fieldset_add(doc, mine->set, changed);
 			mine->time = who->time;
 		}
 	}
-	ok = ok && store(doc, root, m);
-	free(m);
+	ok = ok && store(doc, root, &m);
 	return ok ? NULL : status_internal("out of memory");
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes that are none, and pods for them: what a scheduler does with a cluster of many nodes.
 
-    python3 kube_nodes.py --kubeconfig FILE --nodes N [--pods N] [--renew S]
+    python3 kube_nodes.py --kubeconfig FILE --nodes N [--pods N] [--renew S] [--acknowledge]
 
 Through the public API alone, so that any cluster can be asked: creates the Nodes (32 processors, 64 GiB, 256 pods each) with a
 Lease, and renews each Lease every S seconds. The pods share a claim that is not there, so the scheduler tries each once and
-keeps it; when all have been refused, the claim and its volume are made, and the whole backlog may go at once: the clients'
-own speed at creating pods does not count. Each binding is answered as a kubelet does, by patching the pod's status to Running.
+keeps it; when all have been refused, the claim is made, whose volume is there, and the whole backlog may go at once: the clients'
+own speed at creating pods does not count. With --acknowledge each binding is answered as a kubelet does, by patching the pod's
+status to Running; without it the scheduler is measured and not how many requests this program can make, as upstream's own
+scheduler_perf does.
 The pods ask for the label of these nodes, so that none comes to a real one. Prints pods bound a second, from the claim's creation
 to the last binding seen by a watch, and pods created (and refused) a second before that.
 The namespace and the Nodes are deleted at the end.
@@ -57,13 +59,18 @@ def pod(name):
                      "containers": [{"name": "c", "image": "simulated", "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}]}}  # fmt: skip
 
 
-def open_gate(api, namespace):
-    """The claim that the pods share, with a volume that is anywhere."""
-    common = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
-    api.ask("POST", "/api/v1/persistentvolumes", {"metadata": {"name": namespace}, "spec": {
-        **common, "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/simulated"}, "claimRef": {"namespace": namespace, "name": "gate"}}})  # fmt: skip
-    api.ask("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", {"metadata": {"name": "gate"}, "spec": {
-        **common, "volumeName": namespace, "resources": {"requests": {"storage": "1Gi"}}}})  # fmt: skip
+COMMON = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
+
+
+def volume(namespace):
+    """What the pods' claim will get: a volume that is anywhere."""
+    return {"metadata": {"name": namespace}, "spec": {
+        **COMMON, "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/simulated"}, "claimRef": {"namespace": namespace, "name": "gate"}}}  # fmt: skip
+
+
+def claim(namespace):
+    """The claim that the pods share."""
+    return {"metadata": {"name": "gate"}, "spec": {**COMMON, "volumeName": namespace, "resources": {"requests": {"storage": "1Gi"}}}}
 
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -135,10 +142,10 @@ class Nodes:
 
 
 class Bindings:
-    """Watches the pods of a namespace: which were refused, when each was bound; and says of each bound that it runs."""
+    """Watches the pods of a namespace: which were refused, when each was bound; over @acks connections says of each bound that it runs."""
 
-    def __init__(self, access, namespace):
-        self.access, self.namespace, self.more = access, namespace, threading.Condition()
+    def __init__(self, access, namespace, acks):
+        self.access, self.namespace, self.acks, self.more = access, namespace, acks, threading.Condition()
         self.refused, self.bound = set(), {}
         self.todo = queue.SimpleQueue()
 
@@ -147,7 +154,7 @@ class Bindings:
         version = api.ask("GET", f"/api/v1/namespaces/{self.namespace}/pods?limit=1")["metadata"]["resourceVersion"]
         events = api.watch(f"/api/v1/namespaces/{self.namespace}/pods", f"resourceVersion={version}")
         threading.Thread(target=self._read, args=(events,), daemon=True).start()
-        for _ in range(ACKS):
+        for _ in range(self.acks):
             threading.Thread(target=self._ack, daemon=True).start()
         return self
 
@@ -155,9 +162,9 @@ class Bindings:
         with contextlib.suppress(OSError, ValueError):
             for event in events:
                 pod = event["object"]
-                name, where = pod["metadata"]["name"], pod["spec"].get("nodeName")
-                if event["type"] not in ("ADDED", "MODIFIED") or name in self.bound:
+                if event["type"] not in ("ADDED", "MODIFIED") or pod["metadata"]["name"] in self.bound:
                     continue
+                name, where = pod["metadata"]["name"], pod["spec"].get("nodeName")
                 with self.more:
                     if where:
                         self.bound[name] = (time.monotonic(), where)
@@ -182,12 +189,12 @@ class Bindings:
                 raise RuntimeError(f"after {timeout} s, of {count} pods {len(self.refused)} have been refused, {len(self.bound)} bound")
 
     def __exit__(self, *_):
-        for _ in range(ACKS):
+        for _ in range(self.acks):
             self.todo.put(None)
 
 
-def run(access, nodes, pods, renew, timeout=300):
-    """{"bound a second", "created a second", "nodes used"}"""
+def run(access, nodes, pods, renew, acknowledge=False, timeout=300, meter=lambda: 0):
+    """{"bound a second", "created a second", "nodes used", "meter": by how much @meter grew while the backlog was bound}"""
     api, namespace = Api(access), f"load-{time.time_ns()}"
     api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
@@ -196,17 +203,19 @@ def run(access, nodes, pods, renew, timeout=300):
         if time.monotonic() > end:
             raise RuntimeError("the namespace has no service account after a minute")
         time.sleep(0.1)
+    api.ask("POST", "/api/v1/persistentvolumes", volume(namespace))
     create = lambda own, name: own.ask("POST", f"/api/v1/namespaces/{namespace}/pods", pod(name))  # noqa: E731
     try:
-        with Nodes(access, nodes, renew) as there, Bindings(access, namespace) as bindings:
+        with Nodes(access, nodes, renew) as there, Bindings(access, namespace, ACKS if acknowledge else 0) as bindings:
             began = time.monotonic()
             there.pool.each(create, [f"p-{i:05}" for i in range(pods)])
             bindings.all(bindings.refused, pods, timeout)
             created = time.monotonic() - began
             time.sleep(2)  # upstream looks at none again within a second of its refusal
-            began = time.monotonic()
-            open_gate(api, namespace)
+            began, metered = time.monotonic(), meter()
+            api.ask("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", claim(namespace))
             bindings.all(bindings.bound, pods, timeout)
+            metered = meter() - metered
             took = max(at for at, _ in bindings.bound.values()) - began
             api = Api(access)
             api.ask("DELETE", f"/api/v1/namespaces/{namespace}/pods?gracePeriodSeconds=0")
@@ -214,7 +223,8 @@ def run(access, nodes, pods, renew, timeout=300):
         api = Api(access)
         api.ask("DELETE", f"/api/v1/namespaces/{namespace}")
         api.ask("DELETE", f"/api/v1/persistentvolumes/{namespace}", also=(404,))
-    return {"bound a second": pods / took, "created a second": pods / created, "nodes used": len({where for _, where in bindings.bound.values()})}
+    return {"bound a second": pods / took, "created a second": pods / created, "nodes used": len({where for _, where in bindings.bound.values()}),
+            "meter": metered}  # fmt: skip
 
 
 def main():
@@ -223,8 +233,10 @@ def main():
     words.add_argument("--nodes", type=int, required=True)
     words.add_argument("--pods", type=int, default=2000)
     words.add_argument("--renew", type=float, default=10, help="seconds between two renewals of a Lease")
+    words.add_argument("--acknowledge", action="store_true", help="answer each binding with the status of a running pod")
     args = words.parse_args()
-    print(json.dumps({k: round(v, 1) for k, v in run(Access(args.kubeconfig), args.nodes, args.pods, args.renew).items()}))
+    said = run(Access(args.kubeconfig), args.nodes, args.pods, args.renew, args.acknowledge)
+    print(json.dumps({k: round(v, 1) for k, v in said.items() if k != "meter"}))
 
 
 if __name__ == "__main__":
