@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benchmarks share: the form of a result, a small initramfs, and a kernel booted to its end."""
 
+import contextlib
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -105,3 +107,37 @@ def settle(seconds):
     deadline = time.monotonic() + seconds
     while os.getloadavg()[0] > os.cpu_count() and time.monotonic() < deadline:
         time.sleep(5)
+
+
+@contextlib.contextmanager
+def serve_cluster(folder):
+    """
+    The cluster's program of the image as a process on this machine, its store below @folder: the process, and what reaches its API.
+    Nothing of it needs a node, and where there is no KVM an emulated processor would be most of each figure.
+    """
+    import kube_access
+
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with open(folder / "log", "wb") as log:
+        server = subprocess.Popen([TOP / "out" / ARCH / "bin" / "wherry", "cluster", "--data", folder / "data", "--run", folder / "run",
+                                   "--config", folder / "none", "--port", str(port)], stdout=log, stderr=log)  # fmt: skip
+    try:
+        end = time.monotonic() + 60
+        while "op=ready" not in (said := (folder / "log").read_text()):
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"the cluster does not get ready:\n{said[-2000:]}")
+            time.sleep(0.1)
+        yield server, kube_access.Access(folder / "run" / "kubeconfig")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def processor_seconds(pid):
+    """Of all threads of the process, until now."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -376,7 +376,7 @@ static void forget(struct scheduler *s, struct sched_pod *p)
 		changed(s);
 }
 
-/* Of a bound pod only its numbers matter, unless its terms or ports do. */
+/* Of a pod that looks for no node only its numbers matter, unless its terms or ports do. */
 static void slim(struct sched_pod *p)
 {
 	if (p->has_affinity || p->n_ports)
@@ -434,6 +434,9 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		if (queue_add(&s->queue, p) < 0)
 			log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
 		wake(s);
+	} else {
+		/* gated, another's, or on its way out: when that changes it is read again */
+		slim(p);
 	}
 }
 
