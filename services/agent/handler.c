@@ -2,6 +2,7 @@
 
 /* One run of a handler: which kind it is, where it goes, how long it may take. The kinds with a file of their own: exec, http, grpc. */
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,26 +113,44 @@ static const char *address_of(const struct pod *p, yyjson_val *handler)
 	return json_bool(p->spec, "hostNetwork") ? "127.0.0.1" : "";
 }
 
+const char *handler_error(int err, char out[HANDLER_ERROR_MAX])
+{
+	static const int dialling[] = {-ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ETIMEDOUT, -EHOSTDOWN};
+	const char *text = strerror(-err);
+	bool connects = false;
+
+	for (size_t i = 0; i < array_len(dialling); i++)
+		connects |= err == dialling[i];
+	snprintf(out, HANDLER_ERROR_MAX, "%s%c%s", connects ? "connect: " : "",
+		tolower((unsigned char)text[0]), text + 1);
+	return out;
+}
+
 /* ---- tcpSocket */
 
 static void on_dialled(int fd, void *arg)
 {
 	struct handler_run *h = arg;
+	char why[HANDLER_ERROR_MAX];
 
 	h->dial = NULL;
 	if (fd >= 0)
 		close(fd);
-	handler_finish(h, fd >= 0, fd < 0 ? "dial tcp %s: %s" : NULL, h->authority, strerror(-fd));
+	if (fd < 0)
+		handler_finish(h, false, "dial tcp %s: %s", h->authority, handler_error(fd, why));
+	else
+		handler_finish(h, true, NULL);
 }
 
 static int tcp(struct handler_run *h, const char *ip, uint16_t port)
 {
+	char why[HANDLER_ERROR_MAX];
 	int r;
 
 	snprintf(h->authority, sizeof(h->authority), strchr(ip, ':') ? "[%s]:%u" : "%s:%u", ip, port);
 	r = dial_start(&h->dial, h->loop, -1, ip, port, h->timeout_ms, on_dialled, h);
 	if (r)
-		handler_finish(h, false, "dial tcp %s: %s", h->authority, strerror(-r));
+		handler_finish(h, false, "dial tcp %s: %s", h->authority, handler_error(r, why));
 	return 0;
 }
 

@@ -55,6 +55,19 @@ static void on_data(struct http_call *call, const void *buf, size_t len, void *a
 			&h->frames, buf, len, put, h); /* what is none of its frames is not shown */
 }
 
+/* The engine would not start it: its sentence, out of {"message": ...}, or whatever it said. */
+static void not_started(struct handler_run *h)
+{
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(h->why, h->output, 0);
+	const char *message = json_text(yyjson_doc_get_root(doc), "message");
+
+	h->why[h->output] = 0;
+	if (message)
+		handler_finish(h, false, "%s", message);
+	else
+		handler_finish(h, false, h->output ? NULL : "the engine refused to start the command");
+}
+
 static void on_done(struct http_call *call, int err, const char *why, void *arg)
 {
 	struct handler_run *h = arg;
@@ -64,7 +77,7 @@ static void on_done(struct http_call *call, int err, const char *why, void *arg)
 	if (err)
 		handler_finish(h, false, "%s", why);
 	else if (status != 200)
-		handler_finish(h, false, NULL);
+		not_started(h);
 	else if (engine_exec_look(&h->call, h->engine, h->exec, on_look, h))
 		handler_finish(h, false, "out of memory");
 }

@@ -45,7 +45,9 @@ static void on_eof(struct stream *s, void *arg)
 
 static void on_closed(struct stream *s, int err, void *arg)
 {
-	failed(arg, err ? strerror(-err) : "the server closed the connection");
+	char why[HANDLER_ERROR_MAX];
+
+	failed(arg, err ? handler_error(err, why) : "the server closed the connection");
 }
 
 static const struct stream_events events = {.data = on_data, .eof = on_eof, .closed = on_closed};
@@ -54,12 +56,13 @@ static void on_dialled(int fd, void *arg)
 {
 	struct handler_run *h = arg;
 	unsigned char request[GRPC_REQUEST_MAX];
+	char why[HANDLER_ERROR_MAX];
 	ssize_t len = grpc_health_request(request, h->authority, h->service);
 
 	h->dial = NULL;
 	if (fd < 0) {
-		handler_finish(
-			h, false, "failed to connect to service at %s: %s", h->authority, strerror(-fd));
+		handler_finish(h, false, "failed to connect to service at %s: %s", h->authority,
+			handler_error(fd, why));
 		return;
 	}
 	h->grpc.answer = answer;
@@ -72,6 +75,7 @@ static void on_dialled(int fd, void *arg)
 int handler_grpc(struct handler_run *h, const char *ip, uint16_t port, yyjson_val *grpc)
 {
 	const char *service = json_text(grpc, "service");
+	char why[HANDLER_ERROR_MAX];
 	int r;
 
 	snprintf(h->authority, sizeof(h->authority), strchr(ip, ':') ? "[%s]:%u" : "%s:%u", ip, port);
@@ -82,6 +86,6 @@ int handler_grpc(struct handler_run *h, const char *ip, uint16_t port, yyjson_va
 	snprintf(h->service, sizeof(h->service), "%s", service ? service : "");
 	r = dial_start(&h->dial, h->loop, -1, ip, port, h->timeout_ms, on_dialled, h);
 	if (r)
-		failed(h, strerror(-r));
+		failed(h, handler_error(r, why));
 	return 0;
 }

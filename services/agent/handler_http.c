@@ -34,6 +34,13 @@ static void failed(struct handler_run *h, const char *why)
 		scheme(h), h->url.host, h->url.port, h->url.target, why);
 }
 
+static void not_asked(struct handler_run *h, int err)
+{
+	char why[HANDLER_ERROR_MAX];
+
+	failed(h, handler_error(err, why));
+}
+
 static void on_head(struct http_call *call, int status, void *arg)
 {
 	struct handler_run *h = arg;
@@ -70,7 +77,7 @@ static void judge(struct handler_run *h)
 		h->url = next;
 		r = ask(h);
 		if (r)
-			failed(h, strerror(-r));
+			not_asked(h, r);
 		return;
 	}
 	if (h->status >= 200 && h->status < 400)
@@ -91,8 +98,10 @@ static void on_done(struct http_call *call, int err, const char *why, void *arg)
 	/* The head is the verdict; a body that is cut short changes nothing. */
 	if (h->status)
 		loop_defer(h->loop, &h->again, on_judge);
+	else if (err)
+		not_asked(h, err);
 	else
-		failed(h, err ? strerror(-err) : why);
+		failed(h, why);
 }
 
 /* From the loop, because the client is made anew. */
@@ -192,6 +201,6 @@ int handler_http(struct handler_run *h, const char *ip, uint16_t port, yyjson_va
 	r = copy_headers(h, list);
 	r = r ? r : ask(h);
 	if (r)
-		failed(h, strerror(-r));
+		not_asked(h, r);
 	return 0;
 }

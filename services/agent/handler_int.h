@@ -56,6 +56,10 @@ struct handler_run {
 	char location[PROBE_TARGET_MAX];
 };
 
+enum { HANDLER_ERROR_MAX = 64 };
+/* What went wrong on the way to a server, as Kubernetes' users know it: "connect: connection refused". Returns @out. */
+const char *handler_error(int err, char out[HANDLER_ERROR_MAX]);
+
 /* It is over: @done is called from the loop. @format NULL: ok. */
 void handler_finish(struct handler_run *h, bool ok, const char *format, ...) printf_like(3, 4);
 

@@ -26,6 +26,7 @@ enum {
 	IDLE_MAX = 8,
 	IDLE_MS = 60000,
 	IDLE_UNIX_MS = 1000, /* another connection costs nothing there, one that is kept costs its buffers */
+	FRESH_MS = 20000,    /* well below the time after which servers close what is idle */
 	TIMEOUT_MS = 60000,
 };
 
@@ -35,7 +36,7 @@ struct connection {
 	struct http_call *call; /* NULL: idle */
 	llhttp_t parser;
 	struct loop_timer timer; /* idle for too long */
-	bool used;		 /* has answered before */
+	int64_t answered_ms;	 /* when it answered last; 0: not yet */
 	bool heard;		 /* something of this answer has come */
 	bool dead;
 	int depth; /* of the parser on the stack */
@@ -311,7 +312,7 @@ static void complete(struct connection *c, bool keep_alive)
 	if (keep_alive && idle < IDLE_MAX) {
 		c->call = NULL;
 		call->conn = NULL;
-		c->used = true;
+		c->answered_ms = loop_now_ms(client->loop);
 		c->heard = false;
 		stream_read_enable(c->stream, true);
 		llhttp_init(&c->parser, HTTP_RESPONSE, &settings);
@@ -379,7 +380,7 @@ static bool repeat(struct connection *c)
 {
 	struct http_call *call = c->call;
 
-	if (!c->used || c->heard || !call->repeatable)
+	if (!c->answered_ms || c->heard || !call->repeatable)
 		return false;
 	connection_free(c);
 	if (send_on_new(call) < 0)
@@ -472,6 +473,7 @@ static int send_on(struct http_call *call, struct connection *c)
 		stream_read_enable(c->stream, false);
 	err = stream_write(c->stream, call->request, call->request_len);
 	if (err) {
+		err = stream_error(c->stream) ?: err; /* "Connection refused" rather than "Broken pipe" */
 		c->call = NULL;
 		call->conn = NULL;
 		connection_free(c);
@@ -487,10 +489,14 @@ static int send_on_new(struct http_call *call)
 	return c ? send_on(call, c) : err;
 }
 
-static struct connection *idle_one(struct http_client *client)
+/*
+ * A call that may not be repeated takes none that its peer may be about to close; a moment after an answer that is not to be
+ * expected, and a TLS handshake costs more than what most calls ask for.
+ */
+static struct connection *idle_one(struct http_client *client, bool fresh)
 {
 	for (struct connection *c = client->connections; c; c = c->next)
-		if (!c->call)
+		if (!c->call && (!fresh || loop_now_ms(client->loop) - c->answered_ms < FRESH_MS))
 			return c;
 	return NULL;
 }
@@ -575,8 +581,7 @@ int http_call_start(struct http_call **out, struct http_client *c, const struct 
 		call_free(call);
 		return err;
 	}
-	/* one that may not be repeated does not risk a connection that may be closed already */
-	idle = call->repeatable ? idle_one(c) : NULL;
+	idle = idle_one(c, !call->repeatable);
 	err = idle ? send_on(call, idle) : -ENOTCONN;
 	if (err)
 		err = send_on_new(call);

@@ -69,7 +69,8 @@ struct http_call_events {
  * @out:	receives the call; valid until `done`. May be NULL
  *
  * An idle connection is taken if there is one; if that turns out to be closed and the method may be repeated (GET, HEAD, PUT,
- * DELETE), the call goes on over a new one. Return: 0 or -errno, and then nothing is called.
+ * DELETE), the call goes on over a new one. Another method only takes one that has answered within the last 20 s. Return: 0 or
+ * -errno, and then nothing is called.
  */
 must_check int http_call_start(struct http_call **out, struct http_client *c, const struct http_request *rq,
 	const struct http_call_events *events, void *arg);

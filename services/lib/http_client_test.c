@@ -413,6 +413,54 @@ static void test_peers(void **state)
 		with_their(rows[i].lines, rows[i].fn);
 }
 
+/* ---- connections are kept */
+
+static struct loop_io kept;
+
+static void on_kept_data(struct loop_io *io, uint32_t events)
+{
+	static const char say[] = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1";
+	char buf[4096];
+
+	if (recv(io->fd, buf, sizeof(buf), 0) > 0)
+		assert_int_equal(send(io->fd, say, sizeof(say) - 1, MSG_NOSIGNAL), sizeof(say) - 1);
+}
+
+static void on_kept(struct loop_io *io, uint32_t events)
+{
+	int fd = accept(io->fd, NULL, NULL);
+
+	assert_true(fd >= 0);
+	assert_int_equal(connections++, 0);
+	assert_int_equal(loop_io_add(l, &kept, fd, EPOLLIN, on_kept_data), 0);
+}
+
+/* What may not be repeated, too, goes over the connection that has just answered: a handshake a call would be dear. */
+static void test_one_connection(void **state)
+{
+	static const char *const methods[] = {"POST", "PATCH", "GET", "POST"};
+	struct http_peer peer = {.unix_path = THEIR, .host = "x"};
+	struct http_client *c;
+	int fd = open_server(THEIR);
+
+	connections = 0;
+	assert_int_equal(loop_io_add(l, &their, fd, EPOLLIN, on_kept), 0);
+	assert_int_equal(http_client_new(&c, l, &peer), 0);
+	for (size_t i = 0; i < array_len(methods); i++) {
+		ask(c, methods[i], "/a", "body");
+		assert_int_equal(got_err, 0);
+		assert_string_equal(got, "1");
+	}
+	assert_int_equal(connections, 1);
+	http_client_free(c);
+	loop_io_del(&their);
+	close(fd);
+	fd = kept.fd;
+	loop_io_del(&kept);
+	close(fd);
+	unlink(THEIR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_connection, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

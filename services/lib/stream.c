@@ -288,6 +288,11 @@ int stream_write(struct stream *s, const void *buf, size_t len)
 	return stream_writev(s, &iov, 1);
 }
 
+int stream_error(const struct stream *s)
+{
+	return s->err;
+}
+
 size_t stream_pending(const struct stream *s)
 {
 	return s->out.bytes + s->early.bytes;

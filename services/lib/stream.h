@@ -64,6 +64,7 @@ void stream_set_events(struct stream *s, const struct stream_events *events, voi
  */
 must_check int stream_write(struct stream *s, const void *buf, size_t len);
 must_check int stream_writev(struct stream *s, const struct iovec *iov, int n);
+int stream_error(const struct stream *s);      /* what broke it, -errno; 0: nothing has */
 size_t stream_pending(const struct stream *s); /* bytes queued */
 
 /* Ends our direction once the queue is empty. Idempotent. */
