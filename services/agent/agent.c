@@ -14,6 +14,7 @@
 #include "agent/events.h"
 #include "agent/image_gc.h"
 #include "agent/network.h"
+#include "agent/network_watch.h"
 #include "agent/node.h"
 #include "agent/pods.h"
 #include "agent/pressure.h"
@@ -76,6 +77,8 @@ static int start(struct agent *a, const struct options *o, yyjson_val *cluster)
 		err = events_new(&a->events, a);
 	if (!err)
 		err = node_start(&a->node, a);
+	if (!err)
+		err = network_watch_start(&a->network_watch, a);
 	if (!err)
 		err = image_gc_start(&a->image_gc, a);
 	if (!err)

@@ -13,6 +13,7 @@ struct http_client;
 struct image_gc;
 struct kube;
 struct loop;
+struct network_watch;
 struct node;
 struct objects;
 struct pods;
@@ -36,6 +37,7 @@ struct agent {
 	const char *cluster_domain; /* cluster.local */
 	int64_t memory_bytes;	    /* of the machine */
 	struct node *node;
+	struct network_watch *network_watch;
 	struct pods *pods;
 	struct objects *objects; /* owned by sources.c: ConfigMaps and Secrets of all pods */
 	struct events *events;

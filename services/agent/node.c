@@ -29,6 +29,8 @@ enum {
 	STATUS_MS = 300000,
 	RETRY_MS = 1000,
 	SILENT_MS = 30000,
+	FIRST_MS = 3000, /* after the start, until engine and network have to have answered */
+	NETWORK_MS = 5000,
 	IMAGES_MAX = 50,
 	CALL_TIMEOUT_MS = 10000,
 };
@@ -37,10 +39,13 @@ enum {
 
 struct node {
 	struct agent *a;
-	struct loop_timer timer, lease_timer;
+	struct loop_timer timer, lease_timer, network_timer;
 	bool registered, busy, lease_busy, lease_made;
 	bool due; /* the status has to be told */
-	bool engine_up, told_ready;
+	bool engine_up, network_up;
+	bool telling_ready, told_ready; /* what is on its way to the API, and what it has */
+	char network_why[NODE_WHY_MAX];
+	int64_t started_ms;
 	char engine_version[64];
 	struct node_pressure pressure;
 	int64_t told_ms, lease_ms; /* when the API last took the status, and the Lease */
@@ -52,6 +57,7 @@ struct node {
 static void step(struct node *n);
 
 static void later(struct node *n, int64_t ms);
+static void renew_in(struct node *n, int64_t ms);
 
 static void on_timer(struct loop_timer *t)
 {
@@ -134,6 +140,8 @@ static void on_registered(int status, const char *why, yyjson_val *root, void *a
 	n->registered = n->due = true;
 	log_info("node=%s op=register", n->a->node_name);
 	step(n);
+	if (!n->lease_busy)
+		renew_in(n, 0);
 }
 
 static void on_created(int status, const char *why, yyjson_val *root, void *arg)
@@ -194,6 +202,18 @@ static bool add_condition(const struct node *n, yyjson_mut_doc *doc, yyjson_mut_
 	       yyjson_mut_obj_add_str(doc, o, "message", message);
 }
 
+static bool is_ready(const struct node *n)
+{
+	return n->engine_up && n->network_up;
+}
+
+static const char *ready_message(const struct node *n)
+{
+	if (!n->engine_up)
+		return "the container engine does not answer";
+	return n->network_up ? "the node's agent posts its status" : n->network_why;
+}
+
 static bool add_conditions(const struct node *n, yyjson_mut_doc *doc, yyjson_mut_val *status)
 {
 	yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, status, "conditions");
@@ -210,10 +230,8 @@ static bool add_conditions(const struct node *n, yyjson_mut_doc *doc, yyjson_mut
 		       p->pids ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
 		       p->pids ? "the node has hardly any process ids left"
 			       : "the node has process ids left") &&
-	       add_condition(n, doc, list, "Ready", n->engine_up,
-		       n->engine_up ? "KubeletReady" : "KubeletNotReady",
-		       n->engine_up ? "the node's agent posts its status"
-				    : "the container engine does not answer");
+	       add_condition(n, doc, list, "Ready", is_ready(n),
+		       is_ready(n) ? "KubeletReady" : "KubeletNotReady", ready_message(n));
 }
 
 static bool add_images(const struct node *n, yyjson_mut_doc *doc, yyjson_mut_val *status)
@@ -274,11 +292,11 @@ static void on_told(int status, const char *why, yyjson_val *root, void *arg)
 	} else {
 		keep(&n->object, root);
 		n->told_ms = loop_now_ms(n->a->loop);
-		if (n->engine_up != n->told_ready)
-			agent_event(n->a, node_object(n), false, n->engine_up ? "NodeReady" : "NodeNotReady",
-				"Node %s status is now: %s", n->a->node_name,
-				n->engine_up ? "NodeReady" : "NodeNotReady");
-		n->told_ready = n->engine_up;
+		if (n->telling_ready != n->told_ready)
+			agent_event(n->a, node_object(n), false,
+				n->telling_ready ? "NodeReady" : "NodeNotReady", "Node %s status is now: %s",
+				n->a->node_name, n->telling_ready ? "NodeReady" : "NodeNotReady");
+		n->told_ready = n->telling_ready;
 	}
 	step(n);
 }
@@ -290,6 +308,7 @@ static void tell(struct node *n)
 
 	snprintf(target, sizeof(target), "%s/status", n->path);
 	n->due = false;
+	n->telling_ready = is_ready(n);
 	n->busy = doc && call(n, "PATCH", target, KUBE_STRATEGIC_PATCH, doc, on_told);
 	if (!n->busy) {
 		n->due = true;
@@ -319,6 +338,11 @@ static void step(struct node *n)
 		register_node(n);
 		return;
 	}
+	/* what it was in an earlier life stands a moment longer, rather than a state that is about to change */
+	if (!n->told_ms && !is_ready(n) && now < n->started_ms + FIRST_MS) {
+		later(n, n->started_ms + FIRST_MS - now);
+		return;
+	}
 	if (!n->due && now - n->told_ms < STATUS_MS) {
 		later(n, n->told_ms + STATUS_MS - now);
 		return;
@@ -344,6 +368,33 @@ void node_engine(struct node *n, bool answers, const char *version)
 		return;
 	n->engine_up = answers;
 	node_changed(n);
+}
+
+static void on_network_gone(struct loop_timer *t)
+{
+	struct node *n = container_of(t, struct node, network_timer);
+
+	n->network_up = false;
+	node_changed(n);
+}
+
+void node_network(struct node *n, bool works, const char *why)
+{
+	bool changed = works ? !n->network_up : strcmp(n->network_why, why) != 0;
+
+	if (works) {
+		loop_timer_del(&n->network_timer);
+		n->network_up = true;
+	} else {
+		snprintf(n->network_why, sizeof(n->network_why), "%s", why);
+		if (n->network_up && !n->network_timer.loop &&
+			loop_timer_set(n->a->loop, &n->network_timer, loop_now_ms(n->a->loop) + NETWORK_MS,
+				on_network_gone) < 0)
+			n->network_up = false; /* no memory to wait with */
+		changed &= !n->network_up;
+	}
+	if (changed)
+		node_changed(n);
 }
 
 /* ---- the Lease */
@@ -464,7 +515,9 @@ int node_start(struct node **out, struct agent *a)
 		return -ENOMEM;
 	}
 	n->a = a;
-	n->lease_ms = loop_now_ms(a->loop);
+	n->lease_ms = n->started_ms = loop_now_ms(a->loop);
+	snprintf(n->network_why, sizeof(n->network_why),
+		"this node has no range of addresses for pods yet (spec.podCIDR of its Node)");
 	snprintf(n->path, sizeof(n->path), "/api/v1/nodes/%s", name);
 	later(n, 0);
 	renew_in(n, 0);
@@ -478,6 +531,7 @@ void node_stop(struct node *n)
 		return;
 	loop_timer_del(&n->timer);
 	loop_timer_del(&n->lease_timer);
+	loop_timer_del(&n->network_timer);
 	yyjson_doc_free(n->object);
 	yyjson_doc_free(n->images);
 	free(n);

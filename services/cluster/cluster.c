@@ -60,6 +60,7 @@ struct cluster {
 	struct scheduler *scheduler;
 	struct tls_config *tls;
 	struct loop_timer renewal;
+	int listener; /* -1: the API has it */
 	char hostname[65], address[OWN_ADDRESS_MAX];
 };
 
@@ -190,6 +191,11 @@ static int open_all(struct cluster *c)
 
 	if (!err)
 		err = service_dir(c->data_dir);
+	/* before there are credentials, so that who has them is not refused but waits */
+	if (!err)
+		c->listener = listen_on(c->port);
+	if (!err && c->listener < 0)
+		return log_errno(-c->listener, "cluster op=listen port=%d", c->port);
 	if (!err)
 		err = open_authority(c);
 	if (err)
@@ -254,11 +260,8 @@ static void on_bootstrapped(void *arg)
 static int start(struct cluster *c)
 {
 	struct bootstrap_options o;
-	int fd = listen_on(c->port), err;
+	int err = api_listen(c->api, take_fd(c->listener), c->tls);
 
-	if (fd < 0)
-		return log_errno(-fd, "cluster op=listen port=%d", c->port);
-	err = api_listen(c->api, fd, c->tls);
 	if (!err)
 		err = loop_timer_set(c->loop, &c->renewal, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal);
 	if (err)
@@ -276,6 +279,7 @@ static int start(struct cluster *c)
 static void close_all(struct cluster *c)
 {
 	loop_timer_del(&c->renewal);
+	closep(&c->listener);
 	scheduler_stop(c->scheduler);
 	autoscaler_free(c->context.autoscaler);
 	controllers_stop(c->controllers);
@@ -312,7 +316,8 @@ int cluster_main(int argc, char **argv)
 	struct cluster c = {.data_dir = "/data/cluster",
 		.run_dir = "/run/cluster",
 		.config_path = "/run/config/config.json",
-		.port = PORT};
+		.port = PORT,
+		.listener = -1};
 	const struct service_option options[] = {
 		{.name = "data", .text = &c.data_dir},
 		{.name = "run", .text = &c.run_dir},

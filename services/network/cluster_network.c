@@ -10,6 +10,8 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "applets.h"
@@ -29,7 +31,7 @@
 #include "network/podnet_api.h"
 #include "network/service_rules.h"
 
-enum { LOOK_MS = 2000, HOSTNAME_MAX = 64 };
+enum { HOSTNAME_MAX = 64 };
 
 struct cluster_network {
 	const char *node, *socket, *credentials, *api_address, *config_path;
@@ -38,6 +40,7 @@ struct cluster_network {
 	struct loop *loop;
 	struct http_server *http;
 	struct podnet *pods;
+	struct podnet_api *api;
 	struct catalog *catalog;
 	struct service_rules_table *rules;
 	struct cluster_dns *dns;
@@ -46,7 +49,7 @@ struct cluster_network {
 	struct kube *kube;
 	struct node_watch *node_watch;
 	struct timespec made; /* of the certificate in use */
-	struct loop_timer look;
+	struct loop_io look;  /* inotify, on the credentials */
 };
 
 /* ---- the cluster */
@@ -90,15 +93,12 @@ static int join(struct cluster_network *c)
 	return r;
 }
 
-/* The certificate is there once the cluster is up, and another one when it was renewed. */
-static void on_look(struct loop_timer *t)
+/* The certificate is there once the cluster comes up, and another one when it was renewed. */
+static void look(struct cluster_network *c)
 {
-	struct cluster_network *c = container_of(t, struct cluster_network, look);
 	char path[512];
 	struct stat st;
 
-	if (loop_timer_set(c->loop, t, loop_now_ms(c->loop) + LOOK_MS, on_look) < 0)
-		log_errno(ENOMEM, "op=look");
 	snprintf(path, sizeof(path), "%s/client.crt", c->credentials);
 	if (stat(path, &st) < 0 ||
 		(st.st_mtim.tv_sec == c->made.tv_sec && st.st_mtim.tv_nsec == c->made.tv_nsec))
@@ -108,6 +108,46 @@ static void on_look(struct loop_timer *t)
 		c->made = st.st_mtim;
 		log_info("event=joined node=%s api=%s:%d", c->node, c->api_address, c->api_port);
 	}
+}
+
+static void on_look(struct loop_io *io, uint32_t events)
+{
+	_Alignas(struct inotify_event) char buf[4096];
+
+	/* What happened does not matter, only that something did. */
+	while (read(io->fd, buf, sizeof(buf)) > 0)
+		;
+	look(container_of(io, struct cluster_network, look));
+}
+
+static int watch(struct cluster_network *c)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = inotify_add_watch(fd, c->credentials, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR) < 0
+		    ? -errno
+		    : loop_io_add(c->loop, &c->look, fd, EPOLLIN, on_look);
+	if (r < 0) {
+		close(fd);
+		return log_errno(-r, "op=watch dir=%s", c->credentials);
+	}
+	look(c);
+	return 0;
+}
+
+/* The folder may be there before the cluster, which fills it. */
+static int make_credentials_dir(const struct cluster_network *c)
+{
+	const char *slash = strrchr(c->credentials, '/');
+	cleanup(freep) char *above = slash ? strndup(c->credentials, (size_t)(slash - c->credentials)) : NULL;
+
+	if (above && *above && mkdir(above, 0755) < 0 && errno != EEXIST)
+		return log_errno(errno, "op=mkdir dir=%s", above);
+	if (mkdir(c->credentials, 0700) < 0 && errno != EEXIST)
+		return log_errno(errno, "op=mkdir dir=%s", c->credentials);
+	return 0;
 }
 
 /* ---- coming up */
@@ -151,8 +191,10 @@ static int start(struct cluster_network *c)
 	const struct service_rules_options services = {.loop = c->loop,
 		.service_range = c->names.service_range,
 		.dns_address = c->names.dns_address};
-	int r = give_up_privileges();
+	int r = make_credentials_dir(c);
 
+	if (!r)
+		r = give_up_privileges();
 	if (!r)
 		r = podnet_open(&c->pods, &pods);
 	if (!r)
@@ -164,22 +206,28 @@ static int start(struct cluster_network *c)
 	if (!r)
 		r = serve_names(c);
 	if (!r)
-		r = http_server_new(&c->http, c->loop, podnet_api_handle, c->pods);
+		r = podnet_api_new(&c->api, c->pods);
+	if (!r)
+		r = http_server_new(&c->http, c->loop, podnet_api_handle, c->api);
 	if (!r)
 		r = http_server_listen_unix(c->http, c->socket, 0600);
-	if (r < 0)
-		return r;
-	on_look(&c->look);
-	initctl_ready();
-	return 0;
+	if (!r)
+		r = watch(c);
+	if (!r)
+		initctl_ready();
+	return r;
 }
 
 static void close_all(struct cluster_network *c)
 {
-	loop_timer_del(&c->look);
+	int fd = c->look.loop ? c->look.fd : -1;
+
+	loop_io_del(&c->look);
+	closep(&fd);
 	if (c->catalog)
 		leave(c);
 	http_server_free(c->http);
+	podnet_api_free(c->api);
 	cluster_dns_close(c->dns);
 	service_rules_free(c->rules);
 	catalog_free(c->catalog);

@@ -79,6 +79,19 @@ void podnet_set_range(struct podnet *p, const struct ipaddr *range)
 		return;
 	p->range = *range;
 	log_info("event=range pods=%s", ipaddr_format(range, true, text));
+	if (p->on_range)
+		p->on_range(p->on_range_arg);
+}
+
+const struct ipaddr *podnet_range(const struct podnet *p)
+{
+	return p->range.family ? &p->range : NULL;
+}
+
+void podnet_on_range(struct podnet *p, void (*fn)(void *arg), void *arg)
+{
+	p->on_range = fn;
+	p->on_range_arg = arg;
 }
 
 static bool taken(const struct podnet *p, uint32_t address)

@@ -44,6 +44,10 @@ void podnet_close(struct podnet *p); /* nothing changes for the pods; accepts NU
 
 /* The range of this node. Addresses that are outside of a new one stay until their pods go. */
 void podnet_set_range(struct podnet *p, const struct ipaddr *range);
+/* NULL: it is not known yet. */
+const struct ipaddr *podnet_range(const struct podnet *p);
+/* @fn after each change of the range; one at a time. */
+void podnet_on_range(struct podnet *p, void (*fn)(void *arg), void *arg);
 
 /**
  * podnet_put() - the pod has its address, or gets one

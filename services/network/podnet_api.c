@@ -12,7 +12,21 @@
 
 enum { BODY_MAX = 64 << 10, PORTS_MAX = 256 };
 
-#define PODS "/v1/pods"
+#define PODS  "/v1/pods"
+#define RANGE "/v1/range"
+
+/* Who has asked for the range; answered once it is known. */
+struct asker {
+	struct podnet_api *api;
+	struct http_req *req;
+	bool answered;
+	struct asker *next;
+};
+
+struct podnet_api {
+	struct podnet *pods; /* borrowed */
+	struct asker *askers;
+};
 
 static void reply(struct http_req *r, int status, yyjson_mut_doc *doc)
 {
@@ -165,20 +179,98 @@ static void on_body(struct http_req *r, char *body, size_t len, void *arg)
 	yyjson_doc_free(doc);
 }
 
+/* ---- the range */
+
+static void tell_range(struct asker *a)
+{
+	const struct ipaddr *range = podnet_range(a->api->pods);
+	char text[IPADDR_TEXT_MAX], line[IPADDR_TEXT_MAX + 16];
+	int n;
+
+	if (!range)
+		return;
+	n = snprintf(line, sizeof(line), "{\"Range\":\"%s\"}\n", ipaddr_format(range, true, text));
+	if (!a->answered)
+		http_reply_start(a->req, 200, "application/json");
+	a->answered = true;
+	if (http_write(a->req, line, (size_t)n))
+		http_abort(a->req);
+}
+
+static void on_range(void *arg)
+{
+	struct podnet_api *api = arg;
+
+	for (struct asker *a = api->askers, *next; a; a = next) {
+		next = a->next;
+		tell_range(a);
+	}
+}
+
+static void on_asker_closed(struct http_req *r, bool ok, void *arg)
+{
+	struct asker *a = arg, **at = &a->api->askers;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	free(a);
+}
+
+static void give_range(struct http_req *r, struct podnet_api *api)
+{
+	struct asker *a = malloc(sizeof(*a));
+
+	if (!a) {
+		refuse(r, 500, "out of memory");
+		return;
+	}
+	*a = (struct asker){.api = api, .req = r, .next = api->askers};
+	api->askers = a;
+	http_on_closed(r, on_asker_closed, a);
+	tell_range(a);
+}
+
+/* ---- requests */
+
 void podnet_api_handle(struct http_req *r, void *arg)
 {
+	struct podnet_api *api = arg;
 	const char *path = http_path(r);
-	bool one = !strncmp(path, PODS "/", strlen(PODS "/"));
+	bool one = !strncmp(path, PODS "/", strlen(PODS "/")), all = !strcmp(path, PODS),
+	     range = !strcmp(path, RANGE);
 
 	if (one && http_method(r) == HTTP_PUT_) {
-		http_body_read(r, BODY_MAX, on_body, arg);
+		http_body_read(r, BODY_MAX, on_body, api->pods);
 	} else if (one && http_method(r) == HTTP_DELETE_) {
-		podnet_delete(arg, path + strlen(PODS "/"));
+		podnet_delete(api->pods, path + strlen(PODS "/"));
 		http_reply(r, 204, NULL, NULL, 0);
-	} else if (!strcmp(path, PODS) && http_method(r) == HTTP_GET_) {
-		list(r, arg);
+	} else if (all && http_method(r) == HTTP_GET_) {
+		list(r, api->pods);
+	} else if (range && http_method(r) == HTTP_GET_) {
+		give_range(r, api);
 	} else {
-		refuse(r, one || !strcmp(path, PODS) ? 405 : 404,
-			"there are PUT and DELETE /v1/pods/UID, and GET /v1/pods");
+		refuse(r, one || all || range ? 405 : 404,
+			"there are PUT and DELETE /v1/pods/UID, GET /v1/pods, and GET /v1/range");
 	}
+}
+
+int podnet_api_new(struct podnet_api **out, struct podnet *p)
+{
+	struct podnet_api *api = calloc(1, sizeof(*api));
+
+	if (!api)
+		return -ENOMEM;
+	api->pods = p;
+	podnet_on_range(p, on_range, api);
+	*out = api;
+	return 0;
+}
+
+void podnet_api_free(struct podnet_api *api)
+{
+	if (!api)
+		return;
+	podnet_on_range(api->pods, NULL, NULL);
+	free(api);
 }

@@ -15,6 +15,8 @@ struct podnet {
 	struct ipaddr range; /* AF_UNSPEC: not known yet */
 	struct ipaddr last;  /* that was given out */
 	struct pod *list;    /* owned */
+	void (*on_range)(void *arg);
+	void *on_range_arg;
 };
 
 /* ---- podnet_link.c */

@@ -93,6 +93,21 @@ def test_the_node(cluster, cluster_node):
     assert eventually(lambda: renewed() != first, timeout=60, every=2), "the lease is not renewed"
 
 
+def test_a_node_without_its_network(cluster, cluster_node):
+    """It is not Ready, and says what is missing; not Ready is what it stays until pods can have addresses again."""
+    name = made_name(cluster)
+
+    def ready():
+        return next(c for c in cluster.get("node", name)["status"]["conditions"] if c["type"] == "Ready")
+
+    cluster_node.ssh("wherryctl stop cluster-network")
+    lost = eventually(lambda: ready()["status"] == "False" and ready(), timeout=WAIT, every=1)
+    cluster_node.ssh("wherryctl start cluster-network")
+    assert lost and lost["reason"] == "KubeletNotReady" and "the network service does not answer" in lost["message"], lost
+    assert eventually(lambda: ready()["status"] == "True", timeout=WAIT, every=1), ready()
+    assert eventually(lambda: not cluster.get("node", name)["spec"].get("taints"), timeout=WAIT, every=1)
+
+
 def test_run_waits_for_a_ready_node(make_node):
     node = make_node()
     done = node.boot("--wait", "ready")
