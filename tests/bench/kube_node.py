@@ -120,17 +120,19 @@ def probes(node, cluster):
             containers = [{"name": f"c{n}", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "10000"], **probe}
                           for n in range(PROBES // PODS_OF_PROBES)]  # fmt: skip
             cluster.ask("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": f"{kind}-{i}", "labels": {"probes": kind}}, "spec": {
-                "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False, "containers": containers}}, expect=201)  # fmt: skip
+                # each of the services that are there by now would be seven variables of each container
+                "enableServiceLinks": False, "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
+                "containers": containers}}, expect=201)  # fmt: skip
         running = lambda: all(all(c["ready"] for c in p["status"].get("containerStatuses", [{"ready": False}]))  # noqa: E731
                               for p in cluster.get("pods", "-l", f"probes={kind}")["items"])  # noqa: B023  # fmt: skip
-        if not eventually(running, 240, 2):
+        if not eventually(running, 600, 2):
             raise RuntimeError(f"the pods {kind} probes are not ready")
         time.sleep(PERIOD)
         used[kind] = busy(node, WINDOW)
         counts = [c["restartCount"] for p in cluster.get("pods", "-l", f"probes={kind}")["items"] for c in p["status"]["containerStatuses"]]
         if any(counts):
             raise RuntimeError(f"containers were restarted: {counts}")
-        cluster.kubectl("delete", "pods", "-l", f"probes={kind}", "--force", timeout=240)
+        cluster.kubectl("delete", "pods", "-l", f"probes={kind}", "--force", timeout=600)
     return (used["with"] - used["without"]) * 1000 / (PROBES * WINDOW / PERIOD), used
 
 

@@ -51,6 +51,11 @@ struct status *admission_check(struct attempt *a, size_t *checked)
 	return NULL;
 }
 
+bool admission_looks_again(const struct attempt *a)
+{
+	return attempt_is(a, "", "Service"); /* the addresses it held */
+}
+
 void admission_settled(struct attempt *a, size_t checked, bool written)
 {
 	for (size_t i = 0; i < checked && admissions[i]; i++)

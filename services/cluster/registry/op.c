@@ -206,6 +206,10 @@ void op_write(struct op *op, int64_t expect)
 	}
 	/* of many on their way at once only what the answer needs is kept */
 	yyjson_doc_free(take(op->old_doc));
+	if (!admission_looks_again(&op->attempt)) {
+		yyjson_mut_doc_free(take(op->attempt.doc));
+		op->attempt.root = NULL;
+	}
 
 	int err = store_write(op->r->store, &w, on_done, op);
 

@@ -28,10 +28,10 @@
 #define NAME "default-scheduler"
 
 /*
- * Of bindings on their way there are enough to fill a commit of the store, and not a whole backlog: what waits for its turn costs
- * nothing, what is on its way holds a document.
+ * Of bindings on their way there are enough to go on while the store waits for a slow disk, and not a whole backlog: what waits for
+ * its turn costs nothing.
  */
-enum { PODS_A_TURN = 32, ON_THEIR_WAY_MAX = 256, REASONS_MAX = 16, REASON_BYTES = 160 };
+enum { PODS_A_TURN = 32, ON_THEIR_WAY_MAX = 512, REASONS_MAX = 16, REASON_BYTES = 160 };
 
 /* Of so many nodes that can take the pod the best is taken; in a large cluster more would cost more than they bring. */
 enum { FEASIBLE_MAX = 100 };
