@@ -250,7 +250,7 @@ _Noreturn void rt_child_main(struct rt_child *ch)
 		.spec = &ch->spec->process,
 		.seccomp = ch->seccomp,
 		.personality = ch->spec->personality,
-		.root = -1,
+		.makes_cwd = true,
 		.preserve_fds = ch->c->preserve_fds,
 		.listener_metadata = ch->spec->seccomp.listener_metadata,
 		.listener_socket = ch->listener,

@@ -92,7 +92,6 @@ _Noreturn static void child(struct job *j)
 		.spec = j->e->process,
 		.seccomp = &j->seccomp,
 		.personality = j->e->state->personality,
-		.root = -1,
 		.preserve_fds = j->e->preserve_fds,
 		.listener_metadata = j->e->state->listener_metadata,
 		.listener_socket = j->listener,

@@ -185,9 +185,8 @@ static int check_cwd(const char *want)
 
 static int make_cwd(struct rt_process *p)
 {
-	cleanup(closep) int root = p->root >= 0 ? -1 : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int base = p->root >= 0 ? p->root : root;
-	cleanup(closep) int fd = base < 0 ? -errno : rt_resolve_make(base, p->spec->cwd, true);
+	cleanup(closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup(closep) int fd = root < 0 ? -errno : rt_resolve_make(root, p->spec->cwd, true);
 
 	return fd < 0 ? rt_fail(-fd, "make the working directory %s", p->spec->cwd) : 0;
 }
@@ -322,7 +321,7 @@ int rt_process_prepare(struct rt_process *p)
 	/* As root first: most directories are reachable then; one that only the user may enter is tried
 	 * again. */
 	there = chdir(s->cwd) == 0;
-	if (!there && errno == ENOENT) {
+	if (!there && errno == ENOENT && p->makes_cwd) {
 		r = make_cwd(p);
 		if (r < 0)
 			return r;

@@ -13,7 +13,7 @@ struct rt_process {
 	const struct oci_process *spec;	  /* borrowed */
 	const struct rt_seccomp *seccomp; /* borrowed */
 	long personality;
-	int root; /* the container's root, or -1 for "/": where a missing cwd is made */
+	bool makes_cwd; /* when it is missing: the first process does, those beside it fail */
 	unsigned preserve_fds;
 	const char *listener_path, *listener_metadata; /* for a filter that notifies, or NULL */
 	char path[4096];			       /* of the program, found by rt_process_prepare() */

@@ -21,6 +21,7 @@ try runtime resume c1
 try runtime exec c1 sh -c 'echo in $0 $(hostname) $(id -u); exit 5'
 try runtime exec -u 1000:1000 -e A=B --cwd /tmp c1 sh -c 'id; pwd; echo A=$A; grep Cap /proc/self/status'
 try runtime exec c1 nosuch
+try runtime exec --cwd /missing/cwd c1 sh -c 'echo made $PWD'
 try runtime exec -u 0x0 c1 true
 try runtime exec --process /t-flow/process.json c1
 try runtime exec -d --pid-file /run/exec.pid c1 sh -c 'sleep 60'
@@ -38,7 +39,7 @@ is lifecycle /run/out '"status": "created"' '"status": "running"' '"status": "pa
 	'cannot start a container in the running state' 'container with given ID already exists' \
 	'cannot delete container c1 that is not stopped: running' '^\[[0-9]+\]$' '^c1 .*running' 'cannot exec in a paused' \
 	'^in sh box 0$' '^= 5$' '^uid=1000' '^A=B$' '^/tmp$' '^CapEff:.0000000000000000' \
-	'exec: "nosuch": executable file not found in \$PATH' 'UID or UID:GID, in digits' '^process json 42$' \
+	'exec: "nosuch": executable file not found in \$PATH' '/missing/cwd: No such file' '!^made' 'UID or UID:GID, in digits' '^process json 42$' \
 	'^67108864$' '^50$' '"type":"stats"' 'container not running' 'container does not exist: c1'
 remains >/run/after
 if cmp -s /run/before /run/after; then ok lifecycle-clean; else bad lifecycle-clean /run/after; fi
