@@ -16,6 +16,7 @@
 #include "engine/files.h"
 #include "engine/job.h"
 #include "engine/spec.h"
+#include "engine/start.h"
 #include "engine/supervisor.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -121,22 +122,19 @@ static char *failure(int status, const char *output)
 
 void exec_start_failed(struct exec *x, const char *msg)
 {
-	int code = strstr(msg, "executable file not found") || strstr(msg, "no such file") ||
-				   strstr(msg, "No such file")
-			   ? 127
-			   : 126;
+	int code = start_error_code(msg);
 
 	if (x->state != EXEC_ENDED) {
 		x->state = EXEC_ENDED;
 		x->ended_ns = wall_ns();
 	}
-	x->exit_code = code;
+	x->exit_code = code == 128 ? 126 : code;
 	(void)!exec_save(x);
 	if (x->r) {
 		struct http_req *r = take(x->r);
 
 		http_on_closed(r, NULL, NULL);
-		api_error(r, code == 127 ? 400 : 500, "%s", msg);
+		api_error(r, code == 128 ? 500 : 400, "%s", msg);
 	}
 	if (x->io) {
 		/* What lies in the pipes is the runtime's own complaint, which the message repeats. */

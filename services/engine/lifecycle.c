@@ -196,22 +196,11 @@ static void keep_exit(struct container *c)
 	c->life->has_early = true;
 }
 
-static int code_of_start_error(const char *msg)
-{
-	if (msg && (strstr(msg, "executable file not found") || strstr(msg, "no such file or directory") ||
-			   strstr(msg, "No such file or directory")))
-		return 127;
-	if (msg && (strstr(msg, "permission denied") || strstr(msg, "Permission denied") ||
-			   strstr(msg, "is a directory")))
-		return 126;
-	return 128;
-}
-
 static void start_failed(struct container *c)
 {
 	struct lifecycle *l = c->life;
 
-	c->exit_code = code_of_start_error(c->error);
+	c->exit_code = start_error_code(c->error);
 	c->pid = 0;
 	if (l->has_early)
 		supervisor_ack(c->e, "container", l->early.seq);
@@ -273,7 +262,8 @@ static void released(struct container *c)
 		events_container(c, "stop", NULL);
 
 	if (failed && !l->restart_wanted)
-		life_tell(c, ON_STARTED, -EIO, c->error ? c->error : "the container could not be started");
+		life_tell(c, ON_STARTED, c->exit_code == 128 ? -EIO : -EINVAL,
+			c->error ? c->error : "the container could not be started");
 	life_tell(c, ON_STOPPED, 0, NULL);
 	down_progress(c->e);
 	pods_container_ended(c);

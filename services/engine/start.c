@@ -109,6 +109,21 @@ int start_open_output(struct container *c)
 	return dir ? output_open(&c->output, dir, size, (unsigned)files) : -ENOMEM;
 }
 
+int start_error_code(const char *msg)
+{
+	static const struct {
+		const char *words;
+		int code;
+	} known[] = {{"executable file not found", 127}, {"no such file or directory", 127},
+		{"No such file or directory", 127}, {"not a directory", 127}, {"Not a directory", 127},
+		{"permission denied", 126}, {"Permission denied", 126}, {"is a directory", 126}};
+
+	for (size_t i = 0; msg && i < array_len(known); i++)
+		if (strstr(msg, known[i].words))
+			return known[i].code;
+	return 128;
+}
+
 int start_open_pid(pid_t pid, uint64_t start_ticks)
 {
 	char path[64];

@@ -28,6 +28,10 @@ void start_probe(struct start **out, struct container *c, start_done *done);
 void start_release(struct start **out, struct container *c);
 void start_free(struct start *s); /* accepts NULL; ends the runtime if it is at work */
 
+/* The exit code for what the runtime said of a program that it could not start, as Docker and shells have it: 127 not found,
+ * 126 cannot be run, 128 anything else. The first two are the request's own fault. */
+int start_error_code(const char *msg);
+
 must_check int start_open_output(struct container *c);
 /* A pidfd for this very process, or -1. */
 int start_open_pid(pid_t pid, uint64_t start_ticks);

@@ -41,6 +41,33 @@ def test_start_errors_map_to_the_shells_codes(node, program, code, words):
     assert words in done.stderr.lower() or "is a directory" in done.stderr.lower()
 
 
+def test_exec_errors_map_to_the_shells_codes(node):
+    """As with Docker: the sentence comes on the output, the code from the exec; a detached one is refused as a request."""
+    node.docker("run", "-d", "--name", "asked", "wherry/hello", "sleep", "1000")
+    try:
+        for words, code, reason in [
+            (["nonexistent"], 127, 'exec: "nonexistent": executable file not found in $PATH'),
+            (["/bin/nonexistent"], 127, 'exec: "/bin/nonexistent": stat /bin/nonexistent: no such file or directory'),
+            (["/etc/passwd"], 126, 'exec: "/etc/passwd": permission denied'),
+            (["/etc"], 126, 'exec: "/etc": is a directory'),
+        ]:
+            done = node.docker("exec", "asked", *words, check=False)
+            assert done.returncode == code, done
+            assert done.stdout.startswith("OCI runtime exec failed: ") and reason in done.stdout and done.stderr == "", done
+            status, made = node.api("POST", "/containers/asked/exec", {"Cmd": words})
+            assert status == 201
+            status, reply = node.api("POST", f"/exec/{made['Id']}/start", {"Detach": True})
+            assert status == 400 and reason in reply["message"], (status, reply)
+            shown = node.api("GET", f"/exec/{made['Id']}/json")[1]
+            assert (shown["Running"], shown["ExitCode"]) == (False, code)
+        done = node.docker("exec", "-w", "/nowhere", "asked", "true", check=False)
+        assert done.returncode == 127 and "/nowhere" in done.stdout, done
+        done = node.docker("exec", "-u", "nobodyhere", "asked", "true", check=False)
+        assert done.returncode == 126 and "nobodyhere" in done.stdout, done
+    finally:
+        node.docker("rm", "-f", "asked")
+
+
 def test_stdin_ends_over_tls(node):
     done = node.docker("run", "-i", "--rm", "wherry/hello", "cat", input="x\ny\n", timeout=60)
     assert done.stdout == "x\ny\n"
