@@ -294,6 +294,15 @@ bool api_query_bool(const struct http_req *r, const char *key, bool absent)
 	return true;
 }
 
+bool api_query_all(struct http_req *r, const char *key, const char **values, size_t max, size_t *n)
+{
+	*n = http_query_all(r, key, values, max);
+	if (*n < max)
+		return true;
+	api_error(r, 400, "the parameter %s is there more than %zu times", key, max - 1);
+	return false;
+}
+
 int api_query_int(const struct http_req *r, const char *key, int64_t *out)
 {
 	const char *v = http_query(r, key);

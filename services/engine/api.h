@@ -67,6 +67,9 @@ void api_empty(struct http_req *r, int status); /* 204, 304, 200 without a body 
 /* "1", "true", "True", "yes", ... : true; absent: @absent; "", "0", "false", "no", "none": false, as Docker
  * reads them. */
 bool api_query_bool(const struct http_req *r, const char *key, bool absent);
+/* All values of @key, in a table of @max, which is one more than there may be. false: it was answered. */
+must_check bool api_query_all(
+	struct http_req *r, const char *key, const char **values, size_t max, size_t *n);
 /* A whole decimal number; absent or empty: 0 and *out untouched. -EINVAL for anything else. */
 must_check int api_query_int(const struct http_req *r, const char *key, int64_t *out);
 

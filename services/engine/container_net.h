@@ -15,6 +15,9 @@ struct container;
 struct engine;
 struct network_endpoint;
 
+/* Servers, search domains, options and hosts that HostConfig may name of each; an endpoint has one alias less. */
+enum { CONTAINER_NET_LIST_MAX = 64 };
+
 /* What HostConfig.NetworkMode says: a network's name, or "container:ID". Never NULL. */
 const char *container_net_mode(const struct container *c);
 /* At create. 0, -EINVAL or -ENOENT with *msg. */

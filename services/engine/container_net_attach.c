@@ -57,12 +57,9 @@ int container_net_check_wish(yyjson_val *ep, char **msg)
 		*msg = text_make("invalid MAC address \"%s\"", m);
 		return -EINVAL;
 	}
-	if (yyjson_arr_size(json_arr(json_obj(ep, "IPAMConfig"), "LinkLocalIPs"))) {
-		*msg = text_make("link-local addresses for containers are not supported by this engine");
-		return -EINVAL;
-	}
-	if (yyjson_arr_size(json_arr(ep, "Links"))) {
-		*msg = text_make("links are not supported by this engine: use network aliases");
+	/* its short id is one, too */
+	if (yyjson_arr_size(json_arr(ep, "Aliases")) >= CONTAINER_NET_LIST_MAX) {
+		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX - 1);
 		return -EINVAL;
 	}
 	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {

@@ -8,8 +8,6 @@
 
 struct network_error;
 
-enum { CONTAINER_NET_LIST_MAX = 64 };
-
 /* The endpoint settings in NetworkingConfig for a network: by its name, or, for the mode's own, "default". */
 yyjson_val *container_net_wish(yyjson_val *networking, const char *network, bool primary);
 /* 0, or -EINVAL with *msg. */

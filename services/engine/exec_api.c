@@ -14,14 +14,23 @@
 #include "engine/events.h"
 #include "engine/exec_int.h"
 #include "engine/files.h"
+#include "engine/shape.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
 /* ---- create */
 
+static const struct shape create_members[] = {
+	{"AttachStdin", SHAPE_BOOL}, {"AttachStdout", SHAPE_BOOL}, {"AttachStderr", SHAPE_BOOL},
+	{"ConsoleSize", SHAPE_ARR}, {"DetachKeys", SHAPE_STR}, {"Tty", SHAPE_BOOL}, {"Env", SHAPE_STRS},
+	{"Cmd", SHAPE_STRS}, {"Privileged", SHAPE_BOOL}, {"User", SHAPE_STR}, {"WorkingDir", SHAPE_STR},
+	{.type = SHAPE_OPEN}, /* the container once more, Detach: each client has its own */
+};
+static const struct shape start_members[] = {
+	{"Detach", SHAPE_BOOL}, {"Tty", SHAPE_BOOL}, {"ConsoleSize", SHAPE_ARR}, {.type = SHAPE_OPEN}};
+
 static const char *check_config(yyjson_val *o)
 {
-	static const char *const strings[] = {"User", "WorkingDir", "DetachKeys"};
 	static const char *const lists[] = {"Cmd", "Env"};
 	struct detach d;
 	size_t i, n;
@@ -29,18 +38,10 @@ static const char *check_config(yyjson_val *o)
 
 	if (!yyjson_is_obj(o))
 		return "the request body is not an object";
-	for (i = 0; i < array_len(strings); i++)
-		if (!json_blank(yyjson_obj_get(o, strings[i])) && !json_str(o, strings[i]))
-			return "User, WorkingDir and DetachKeys must be strings";
-	for (size_t k = 0; k < array_len(lists); k++) {
-		yyjson_val *list = yyjson_obj_get(o, lists[k]);
-
-		if (!json_blank(list) && !yyjson_is_arr(list))
-			return "Cmd and Env must be lists of strings";
-		yyjson_arr_foreach (list, i, n, v)
-			if (!yyjson_is_str(v) || strlen(yyjson_get_str(v)) != yyjson_get_len(v))
+	for (size_t k = 0; k < array_len(lists); k++)
+		yyjson_arr_foreach (yyjson_obj_get(o, lists[k]), i, n, v)
+			if (strlen(yyjson_get_str(v)) != yyjson_get_len(v))
 				return "Cmd and Env must be lists of strings without NUL bytes";
-	}
 	if (!yyjson_arr_size(json_arr(o, "Cmd")))
 		return "No exec command specified";
 	if (detach_parse(&d, json_str(o, "DetachKeys")))
@@ -51,10 +52,13 @@ static const char *check_config(yyjson_val *o)
 static void create_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
 	struct container *c = container_or_404(e, r, name);
-	const char *bad = c ? check_config(root) : NULL;
+	cleanup(freep) char *msg = NULL;
+	const char *bad;
 
 	if (!c)
 		return;
+	bad = shape_check(root, create_members, "", &msg) ? (msg ? msg : "out of memory")
+							  : check_config(root);
 	if (bad) {
 		api_error(r, 400, "%s", bad);
 		return;
@@ -110,6 +114,10 @@ static void start_body(struct engine *e, struct http_req *r, const char *id, yyj
 
 	if (!x) {
 		api_error(r, 404, "No such exec instance: %s", id);
+		return;
+	}
+	if (shape_check(root, start_members, "", &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
 	if (x->state != EXEC_CREATED) {

@@ -166,16 +166,21 @@ struct image_removal {
 };
 void image_removal_fini(struct image_removal *r);
 
+enum image_remove {
+	IMAGE_REMOVE_FORCE = 1, /* also when several names point at the id, or a stopped container uses it */
+	IMAGE_REMOVE_KEEP_PARENTS = 2, /* not with it those it was made from, that have no name */
+};
+
 /**
  * image_store_remove() - docker rmi
  * @name:	a name (removes that name, and the image with its last one) or an id (removes all)
- * @force:	also when several names point at the id, or a stopped container uses it
+ * @how:	of enum image_remove
  *
- * An image that a container uses keeps its layers whatever @force says: then only its names go, and prune
+ * An image that a container uses keeps its layers also with IMAGE_REMOVE_FORCE: then only its names go, and prune
  * removes the rest once the container is gone. Return: 0, -ENOENT, -EBUSY (Docker's 409), or -errno;
  * @out->error says why.
  */
-must_check int image_store_remove(struct image_store *s, const char *name, bool force,
+must_check int image_store_remove(struct image_store *s, const char *name, unsigned how,
 	const struct image_users *users, struct image_removal *out);
 
 /**

@@ -21,9 +21,8 @@ static void take_text(char out[IMAGE_PLATFORM_MAX], yyjson_val *o, const char *k
 	snprintf(out, IMAGE_PLATFORM_MAX, "%s", s ? s : "");
 }
 
-static bool parse(struct http_req *r, struct platform *out)
+static bool parse(struct http_req *r, const char *text, struct platform *out)
 {
-	const char *text = http_query(r, "platform");
 	yyjson_doc *doc;
 
 	*out = (struct platform){0};
@@ -48,7 +47,7 @@ bool image_platform_param(struct http_req *r, char out[IMAGE_PLATFORM_MAX])
 	int n = 0;
 
 	*out = '\0';
-	if (!parse(r, &p))
+	if (!parse(r, http_query(r, "platform"), &p))
 		return false;
 	if (*p.arch)
 		n = snprintf(out, IMAGE_PLATFORM_MAX, "%s/%s%s%s", *p.os ? p.os : "linux", p.arch,
@@ -64,11 +63,11 @@ static bool same(const char *wanted, const char *here)
 	return !*wanted || !strcmp(wanted, here);
 }
 
-bool image_platform_fits(struct http_req *r, const struct image *img, const char *name)
+static bool fits(struct http_req *r, const char *text, const struct image *img, const char *name)
 {
 	struct platform p;
 
-	if (!parse(r, &p))
+	if (!parse(r, text, &p))
 		return false;
 	/* an image that does not say its variant is of any */
 	if (same(p.os, img->os) && same(p.arch, img->architecture) &&
@@ -79,4 +78,22 @@ bool image_platform_fits(struct http_req *r, const struct image *img, const char
 		name, *p.os ? p.os : img->os, *p.arch ? p.arch : img->architecture, *p.variant ? "/" : "",
 		p.variant);
 	return false;
+}
+
+bool image_platform_fits(struct http_req *r, const struct image *img, const char *name)
+{
+	return fits(r, http_query(r, "platform"), img, name);
+}
+
+bool image_platforms_fit(struct http_req *r, const struct image *img, const char *name)
+{
+	const char *all[16];
+	size_t n;
+
+	if (!api_query_all(r, "platforms", all, array_len(all), &n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!fits(r, all[i], img, name))
+			return false;
+	return true;
 }

@@ -18,5 +18,7 @@ enum { IMAGE_PLATFORM_MAX = 100 };
 must_check bool image_platform_param(struct http_req *r, char out[IMAGE_PLATFORM_MAX]);
 /* false: it was answered; @name is for the sentence. */
 must_check bool image_platform_fits(struct http_req *r, const struct image *img, const char *name);
+/* The parameter `platforms`, several of them: all must be the image's. */
+must_check bool image_platforms_fit(struct http_req *r, const struct image *img, const char *name);
 
 #endif

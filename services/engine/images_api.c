@@ -33,7 +33,23 @@ static yyjson_val *labels_of(yyjson_doc *config)
 	return json_obj(json_obj(yyjson_doc_get_root(config), "config"), "Labels");
 }
 
-yyjson_mut_val *image_summary(struct engine *e, const struct image *img, yyjson_mut_doc *doc)
+uint64_t image_shared_bytes(const struct image *img, const struct image *const *all, size_t n_all)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < img->n_layers; i++) {
+		bool shared = false;
+
+		for (size_t k = 0; k < n_all && !shared; k++)
+			for (size_t l = 0; all[k] != img && l < all[k]->n_layers && !shared; l++)
+				shared = !strcmp(all[k]->layers[l].diff_id, img->layers[i].diff_id);
+		bytes += shared ? img->layers[i].size_bytes : 0;
+	}
+	return bytes;
+}
+
+yyjson_mut_val *image_summary(struct engine *e, const struct image *img, const struct image *const *all,
+	size_t n_all, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 	yyjson_doc *config = NULL;
@@ -46,7 +62,7 @@ yyjson_mut_val *image_summary(struct engine *e, const struct image *img, yyjson_
 	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
 	yyjson_mut_obj_add_int(doc, o, "Created", img->created_s);
 	yyjson_mut_obj_add_uint(doc, o, "Size", img->size_bytes);
-	yyjson_mut_obj_add_int(doc, o, "SharedSize", -1);
+	yyjson_mut_obj_add_int(doc, o, "SharedSize", all ? (int64_t)image_shared_bytes(img, all, n_all) : -1);
 	json_copy(doc, o, "Labels", labels_of(config));
 	yyjson_mut_obj_add_int(doc, o, "Containers", -1);
 	yyjson_doc_free(config);
@@ -152,6 +168,7 @@ static bool fits_labels(const struct image *img, const struct filters *f)
 	return good;
 }
 
+/* @before_s, @since_s: 0, or only those made before, or after. */
 static bool fits(const struct image *img, const struct filters *f, int64_t before_s, int64_t since_s)
 {
 	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
@@ -176,18 +193,21 @@ static bool created_of(
 static void list(struct engine *e, struct http_req *r, const char *arg)
 {
 	static const char *const known[] = {
-		"dangling", "label", "label!", "before", "since", "reference", NULL};
+		"dangling", "label", "label!", "before", "since", "until", "reference", NULL};
 	cleanup(freep) char *msg = NULL;
 	const struct image **images = NULL;
 	struct filters *f = NULL;
-	bool all = api_query_bool(r, "all", false);
-	int64_t before, since;
+	bool all = api_query_bool(r, "all", false), shared = api_query_bool(r, "shared-size", false);
+	int64_t before, since, until = 0;
 
 	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
-	if (created_of(e, r, f, "before", &before) && created_of(e, r, f, "since", &since)) {
+	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
+		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
+			filters_value(f, "until", 0));
+	} else if (created_of(e, r, f, "before", &before) && created_of(e, r, f, "since", &since)) {
 		ssize_t n = image_store_list(e->images, &images);
 		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 		yyjson_mut_val *arr = yyjson_mut_arr(doc);
@@ -196,9 +216,10 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 		for (ssize_t i = 0; i < n; i++) {
 			yyjson_mut_val *o;
 
-			if ((!all && images[i]->intermediate) || !fits(images[i], f, before, since))
+			if ((!all && images[i]->intermediate) || !fits(images[i], f, before, since) ||
+				(until && images[i]->created_s > until / 1000000000))
 				continue;
-			o = image_summary(e, images[i], doc);
+			o = image_summary(e, images[i], shared ? images : NULL, (size_t)n, doc);
 			if (api_query_bool(r, "manifests", false))
 				yyjson_mut_obj_add_val(doc, o, "Manifests", manifests(e, images[i], doc));
 			yyjson_mut_arr_append(arr, o);
@@ -357,8 +378,19 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 {
 	struct image_users users = {.use = use_of, .arg = e};
 	struct image_removal gone = {0};
-	int err = image_store_remove(e->images, name, api_query_bool(r, "force", false), &users, &gone);
+	unsigned how = (api_query_bool(r, "force", false) ? IMAGE_REMOVE_FORCE : 0) |
+		       (api_query_bool(r, "noprune", false) ? IMAGE_REMOVE_KEEP_PARENTS : 0);
+	const struct image *img = NULL;
+	bool good = true;
+	int err;
 
+	/* what cannot be found is answered below */
+	if (http_query(r, "platforms") && !image_store_find(e->images, name, &img))
+		good = image_platforms_fit(r, img, name);
+	image_unref(img);
+	if (!good)
+		return;
+	err = image_store_remove(e->images, name, how, &users, &gone);
 	if (err)
 		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
 	else

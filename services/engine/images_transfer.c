@@ -21,6 +21,7 @@
 #include "engine/image_platform.h"
 #include "engine/image/task_int.h"
 #include "engine/images_transfer.h"
+#include "engine/options.h"
 #include "engine/pump.h"
 #include "lib/base64.h"
 #include "lib/json.h"
@@ -455,8 +456,10 @@ void transfer_save(struct engine *e, struct http_req *r, const char *name)
 void transfer_save_many(struct engine *e, struct http_req *r, const char *arg)
 {
 	const char *names[128];
-	size_t n = http_query_all(r, "names", names, array_len(names));
+	size_t n;
 
+	if (!api_query_all(r, "names", names, array_len(names), &n))
+		return;
 	if (!n)
 		api_error(r, 400, "no image was named");
 	else
@@ -470,6 +473,12 @@ static char *changed(struct http_req *r, yyjson_val *config, char **msg)
 {
 	const char *changes[128];
 	size_t n = http_query_all(r, "changes", changes, array_len(changes));
+
+	if (n == array_len(changes)) {
+		*msg = text_make("the parameter changes is there more than %zu times", n - 1);
+		return NULL;
+	}
+
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *v = settings_changes(doc, config, changes, n, msg);
 	char *text = v ? yyjson_mut_val_write(v, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
@@ -639,6 +648,10 @@ static void commit_with_body(struct engine *e, struct http_req *r, const char *a
 
 	if (!id || !*id) {
 		api_error(r, 400, "no container was named");
+		return;
+	}
+	if (options_check(body, NULL, NULL, &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
 	c = container_or_404(e, r, id);

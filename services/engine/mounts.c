@@ -227,10 +227,11 @@ static bool put(struct resolve *s, const struct wish *w)
 	return true;
 }
 
+static const char *const propagations[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
+
 /* "ro", "rw,z", "rshared". */
 static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char propagation[16])
 {
-	static const char *const props[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
 	/* No SELinux labels to change; caches of other systems' file sharing. */
 	static const char *const harmless[] = {
 		"rw", "z", "Z", "cached", "delegated", "consistent", "default"};
@@ -247,10 +248,10 @@ static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char
 			known = w->no_copy = true;
 		for (size_t i = 0; i < array_len(harmless); i++)
 			known = known || (strlen(harmless[i]) == n && !strncmp(harmless[i], mode, n));
-		for (size_t i = 0; i < array_len(props); i++) {
-			if (strlen(props[i]) != n || strncmp(props[i], mode, n) != 0)
+		for (size_t i = 0; i < array_len(propagations); i++) {
+			if (strlen(propagations[i]) != n || strncmp(propagations[i], mode, n) != 0)
 				continue;
-			strcpy(propagation, props[i]);
+			strcpy(propagation, propagations[i]);
 			w->propagation = propagation;
 			known = true;
 		}
@@ -430,6 +431,34 @@ static bool volume_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	return put(s, w);
 }
 
+/* Each type has options of its own: those of another one would do nothing. */
+static bool options_fit(struct resolve *s, yyjson_val *m, const char *type)
+{
+	static const struct {
+		const char *type, *member;
+	} own[] = {{"bind", "BindOptions"}, {"volume", "VolumeOptions"}, {"tmpfs", "TmpfsOptions"},
+		{"image", "ImageOptions"}};
+
+	for (size_t i = 0; i < array_len(own); i++)
+		if (strcmp(own[i].type, type) != 0 && !json_blank(yyjson_obj_get(m, own[i].member)))
+			return fail(s, -EINVAL,
+				text_make(
+					"invalid mount config for type \"%.64s\": field %s must not be specified",
+					type, own[i].member));
+	return true;
+}
+
+static bool propagation_known(struct resolve *s, const char *wanted)
+{
+	for (size_t i = 0; i < array_len(propagations); i++)
+		if (!wanted || !strcmp(propagations[i], wanted))
+			return true;
+	return fail(s, -EINVAL,
+		text_make(
+			"invalid propagation \"%.64s\": private, rprivate, shared, rshared, slave or rslave",
+			wanted));
+}
+
 static bool mount(struct resolve *s, yyjson_val *m)
 {
 	static const struct {
@@ -447,6 +476,8 @@ static bool mount(struct resolve *s, yyjson_val *m)
 		.make_source = json_bool(bo, "CreateMountpoint"),
 	};
 
+	if (!options_fit(s, m, type ? type : "") || !propagation_known(s, w.propagation))
+		return false;
 	for (size_t i = 0; type && i < array_len(types); i++)
 		if (!strcmp(types[i].type, type))
 			return types[i].add(s, m, &w);

@@ -15,6 +15,7 @@
 #include "engine/filters.h"
 #include "lib/json.h"
 #include "engine/network.h"
+#include "engine/shape.h"
 
 enum { PAIRS_MAX = 64 };
 
@@ -184,12 +185,18 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 	api_json(r, 200, doc);
 }
 
+/* `verbose` is about services of a swarm, of which there are none. */
 static void inspect(struct engine *e, struct http_req *r, const char *name)
 {
 	struct network *n = network_or_404(e, r, name);
+	const char *scope = http_query(r, "scope");
 
 	if (!n)
 		return;
+	if (scope && *scope && strcmp(scope, "local") != 0) {
+		api_error(r, 404, "network %s not found: its scope is local, not %s", name, scope);
+		return;
+	}
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 
 	yyjson_mut_doc_set_root(doc, network_json(e, n, doc, true));
@@ -237,6 +244,51 @@ static ssize_t read_pools(yyjson_val *configs, struct network_pool_config out[NE
 	return (ssize_t)count;
 }
 
+static const struct shape pool_members[] = {{"Subnet", SHAPE_STR}, {"IPRange", SHAPE_STR},
+	{"Gateway", SHAPE_STR}, {"AuxiliaryAddresses", SHAPE_STR_MAP}, {0}};
+static const struct shape ipam_members[] = {
+	{"Driver", SHAPE_STR},
+	{"Config", SHAPE_ARR, .of = pool_members},
+	{"Options", SHAPE_STR_MAP, "are not supported by this engine: its IPAM driver has none"},
+	{0},
+};
+static const struct shape config_from[] = {{"Network", SHAPE_STR, "is not supported by this engine"}, {0}};
+
+#define OF_A_SWARM "is for networks of a swarm, which this engine does not have"
+
+static const struct shape create_members[] = {
+	{"Name", SHAPE_STR},
+	{"CheckDuplicate", SHAPE_BOOL}, /* of clients before 1.44: names are unique here whatever it says */
+	{"Driver", SHAPE_STR},
+	{"Scope", SHAPE_STR},
+	{"Internal", SHAPE_BOOL},
+	{"Attachable", SHAPE_BOOL},
+	{"Ingress", SHAPE_BOOL, OF_A_SWARM},
+	{"ConfigOnly", SHAPE_BOOL, OF_A_SWARM},
+	{"ConfigFrom", SHAPE_OBJ, .of = config_from},
+	{"IPAM", SHAPE_OBJ, .of = ipam_members},
+	{"EnableIPv4", SHAPE_BOOL},
+	{"EnableIPv6", SHAPE_BOOL},
+	{"Options", SHAPE_STR_MAP},
+	{"Labels", SHAPE_STR_MAP},
+	{0},
+};
+static const struct shape connect_members[] = {
+	{"Container", SHAPE_STR}, {"EndpointConfig", SHAPE_OBJ, .of = shape_endpoint}, {0}};
+/* A container that is not there has no endpoint left that Force would have to take away. */
+static const struct shape disconnect_members[] = {{"Container", SHAPE_STR}, {"Force", SHAPE_BOOL}, {0}};
+
+/* false: it was answered. */
+static bool shaped(struct http_req *r, yyjson_val *root, const struct shape *members)
+{
+	cleanup(freep) char *msg = NULL;
+
+	if (!shape_check(root, members, "", &msg))
+		return true;
+	api_error(r, 400, "%s", msg ? msg : "out of memory");
+	return false;
+}
+
 static void create_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
 {
 	struct network_pair labels[PAIRS_MAX], options[PAIRS_MAX];
@@ -270,14 +322,12 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		: !c.name     ? "a network needs a name"
 		: driver && strcmp(driver, "default")
 			? "IPAM drivers other than default are not supported by this engine"
-		: !json_blank(yyjson_obj_get(ipam_o, "Options"))
-			? "the IPAM driver of this engine has no options"
-		: json_bool(root, "Ingress") || json_bool(root, "ConfigOnly") ||
-				json_text(json_obj(root, "ConfigFrom"), "Network") ||
-				(scope && !strcmp(scope, "swarm"))
-			? "networks of a swarm, and configuration-only ones, are not supported by this engine"
+		: scope && strcmp(scope, "local") != 0
+			? "Scope can only be local: networks of a swarm are not supported by this engine"
 			: NULL;
 
+	if (!shaped(r, root, create_members))
+		return;
 	if (bad) {
 		api_error(r, 400, "%s", bad);
 		return;
@@ -379,7 +429,7 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
  * configuration. */
 static void connect_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
-	struct network *n = network_or_404(e, r, name);
+	struct network *n = shaped(r, root, connect_members) ? network_or_404(e, r, name) : NULL;
 	struct container *c =
 		n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "")
 		  : NULL;
@@ -409,7 +459,7 @@ static void connect_(struct engine *e, struct http_req *r, const char *name)
 
 static void disconnect_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
-	struct network *n = network_or_404(e, r, name);
+	struct network *n = shaped(r, root, disconnect_members) ? network_or_404(e, r, name) : NULL;
 	struct container *c =
 		n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "")
 		  : NULL;

@@ -5,136 +5,188 @@
 #include <string.h>
 
 #include "engine/cgroup.h"
+#include "engine/container_net.h"
 #include "engine/files.h"
 #include "engine/health.h"
 #include "engine/log_options.h"
 #include "lib/json.h"
 #include "engine/options.h"
 #include "engine/restart.h"
+#include "engine/shape.h"
 #include "engine/spec.h"
-
-enum type { T_STR, T_BOOL, T_INT, T_STRS, T_OBJ, T_STR_MAP, T_ARR, T_ENTRY /* string or strings */ };
-
-struct option {
-	const char *name;
-	enum type type;
-	const char *refusal; /* NULL: supported. Else why anything but the default is refused. */
-};
 
 #define WINDOWS "is an option of Windows containers"
 #define V1	"is an option of cgroup v1, which this node does not have"
 
-static const struct option config_options[] = {
-	{"Hostname", T_STR},
-	{"Domainname", T_STR},
-	{"User", T_STR},
-	{"AttachStdin", T_BOOL},
-	{"AttachStdout", T_BOOL},
-	{"AttachStderr", T_BOOL},
-	{"ExposedPorts", T_OBJ},
-	{"Tty", T_BOOL},
-	{"OpenStdin", T_BOOL},
-	{"StdinOnce", T_BOOL},
-	{"Env", T_STRS},
-	{"Cmd", T_ENTRY},
-	{"Healthcheck", T_OBJ},
-	{"ArgsEscaped", T_BOOL, WINDOWS},
-	{"Image", T_STR},
-	{"Volumes", T_OBJ},
-	{"WorkingDir", T_STR},
-	{"Entrypoint", T_ENTRY},
-	{"NetworkDisabled", T_BOOL, "is not supported by this engine: use NetworkMode none"},
-	{"MacAddress", T_STR},
-	{"OnBuild", T_STRS},
-	{"Labels", T_STR_MAP},
-	{"StopSignal", T_STR},
-	{"StopTimeout", T_INT},
-	{"Shell", T_STRS},
+static const struct shape healthcheck[] = {
+	{"Test", SHAPE_STRS},
+	{"Interval", SHAPE_INT},
+	{"Timeout", SHAPE_INT},
+	{"StartPeriod", SHAPE_INT},
+	{"StartInterval", SHAPE_INT},
+	{"Retries", SHAPE_INT},
 	{0},
 };
 
-static const struct option host_options[] = {
-	{"CpuShares", T_INT},
-	{"Memory", T_INT},
-	{"CgroupParent", T_STR},
-	{"BlkioWeight", T_INT},
-	{"BlkioWeightDevice", T_ARR},
-	{"BlkioDeviceReadBps", T_ARR},
-	{"BlkioDeviceWriteBps", T_ARR},
-	{"BlkioDeviceReadIOps", T_ARR},
-	{"BlkioDeviceWriteIOps", T_ARR},
-	{"CpuPeriod", T_INT},
-	{"CpuQuota", T_INT},
-	{"CpuRealtimePeriod", T_INT, V1},
-	{"CpuRealtimeRuntime", T_INT, V1},
-	{"CpusetCpus", T_STR},
-	{"CpusetMems", T_STR},
-	{"Devices", T_ARR},
-	{"DeviceCgroupRules", T_STRS},
-	{"DeviceRequests", T_ARR, "asks for a device driver (such as a GPU's), of which this node has none"},
-	{"KernelMemory", T_INT, V1},
-	{"KernelMemoryTCP", T_INT, V1},
-	{"MemoryReservation", T_INT},
-	{"MemorySwap", T_INT},
-	{"MemorySwappiness", T_INT, V1},
-	{"NanoCpus", T_INT},
-	{"OomKillDisable", T_BOOL, V1},
-	{"Init", T_BOOL},
-	{"PidsLimit", T_INT},
-	{"Ulimits", T_ARR},
-	{"CpuCount", T_INT, WINDOWS},
-	{"CpuPercent", T_INT, WINDOWS},
-	{"IOMaximumIOps", T_INT, WINDOWS},
-	{"IOMaximumBandwidth", T_INT, WINDOWS},
-	{"Binds", T_STRS},
-	{"ContainerIDFile", T_STR}, /* the client's own note */
-	{"LogConfig", T_OBJ},
-	{"NetworkMode", T_STR},
-	{"PortBindings", T_OBJ},
-	{"RestartPolicy", T_OBJ},
-	{"AutoRemove", T_BOOL},
-	{"VolumeDriver", T_STR},
-	{"VolumesFrom", T_STRS},
-	{"Mounts", T_ARR},
-	{"ConsoleSize", T_ARR},
-	{"Annotations", T_STR_MAP},
-	{"CapAdd", T_STRS},
-	{"CapDrop", T_STRS},
-	{"CgroupnsMode", T_STR},
-	{"Dns", T_STRS},
-	{"DnsOptions", T_STRS},
-	{"DnsSearch", T_STRS},
-	{"ExtraHosts", T_STRS},
-	{"GroupAdd", T_STRS},
-	{"IpcMode", T_STR},
-	{"Cgroup", T_STR,
+static const struct shape weight_device[] = {{"Path", SHAPE_STR}, {"Weight", SHAPE_INT}, {0}};
+static const struct shape throttle_device[] = {{"Path", SHAPE_STR}, {"Rate", SHAPE_INT}, {0}};
+static const struct shape device[] = {
+	{"PathOnHost", SHAPE_STR}, {"PathInContainer", SHAPE_STR}, {"CgroupPermissions", SHAPE_STR}, {0}};
+static const struct shape ulimit[] = {{"Name", SHAPE_STR}, {"Soft", SHAPE_INT}, {"Hard", SHAPE_INT}, {0}};
+static const struct shape log_config[] = {{"Type", SHAPE_STR}, {"Config", SHAPE_OBJ}, {0}};
+static const struct shape restart_members[] = {{"Name", SHAPE_STR}, {"MaximumRetryCount", SHAPE_INT}, {0}};
+
+static const struct shape port_binding[] = {{"HostIp", SHAPE_STR}, {"HostPort", SHAPE_STR}, {0}};
+
+static const struct shape bind_options[] = {
+	{"Propagation", SHAPE_STR},
+	{"NonRecursive", SHAPE_BOOL},
+	{"CreateMountpoint", SHAPE_BOOL},
+	{"ReadOnlyNonRecursive", SHAPE_BOOL},
+	{"ReadOnlyForceRecursive", SHAPE_BOOL},
+	{0},
+};
+static const struct shape driver_config[] = {{"Name", SHAPE_STR}, {"Options", SHAPE_STR_MAP}, {0}};
+static const struct shape volume_options[] = {
+	{"NoCopy", SHAPE_BOOL},
+	{"Labels", SHAPE_STR_MAP},
+	{"DriverConfig", SHAPE_OBJ, .of = driver_config},
+	{"Subpath", SHAPE_STR},
+	{0},
+};
+static const struct shape image_options[] = {{"Subpath", SHAPE_STR}, {0}};
+static const struct shape tmpfs_options[] = {
+	{"SizeBytes", SHAPE_INT}, {"Mode", SHAPE_INT}, {"Options", SHAPE_ARR}, {0}};
+static const struct shape mount_members[] = {
+	{"Target", SHAPE_STR},
+	{"Source", SHAPE_STR},
+	{"Type", SHAPE_STR},
+	{"ReadOnly", SHAPE_BOOL},
+	{"Consistency", SHAPE_STR}, /* how other systems share files: nothing to do on Linux, as in Docker */
+	{"BindOptions", SHAPE_OBJ, .of = bind_options},
+	{"VolumeOptions", SHAPE_OBJ, .of = volume_options},
+	{"ImageOptions", SHAPE_OBJ, .of = image_options},
+	{"TmpfsOptions", SHAPE_OBJ, .of = tmpfs_options},
+	{"ClusterOptions", SHAPE_OBJ, "are for volumes of a swarm, which this engine does not have"},
+	{0},
+};
+
+static const struct shape networking_members[] = {{"EndpointsConfig", SHAPE_MAP, .of = shape_endpoint}, {0}};
+
+static const struct shape config_options[] = {
+	{"Hostname", SHAPE_STR},
+	{"Domainname", SHAPE_STR},
+	{"User", SHAPE_STR},
+	{"AttachStdin", SHAPE_BOOL},
+	{"AttachStdout", SHAPE_BOOL},
+	{"AttachStderr", SHAPE_BOOL},
+	{"ExposedPorts", SHAPE_OBJ},
+	{"Tty", SHAPE_BOOL},
+	{"OpenStdin", SHAPE_BOOL},
+	{"StdinOnce", SHAPE_BOOL},
+	{"Env", SHAPE_STRS},
+	{"Cmd", SHAPE_ENTRY},
+	{"Healthcheck", SHAPE_OBJ, .of = healthcheck},
+	{"ArgsEscaped", SHAPE_BOOL, WINDOWS},
+	{"Image", SHAPE_STR},
+	{"Volumes", SHAPE_OBJ},
+	{"WorkingDir", SHAPE_STR},
+	{"Entrypoint", SHAPE_ENTRY},
+	{"NetworkDisabled", SHAPE_BOOL, "is not supported by this engine: use NetworkMode none"},
+	{"MacAddress", SHAPE_STR},
+	{"OnBuild", SHAPE_STRS},
+	{"Labels", SHAPE_STR_MAP},
+	{"StopSignal", SHAPE_STR},
+	{"StopTimeout", SHAPE_INT},
+	{"Shell", SHAPE_STRS},
+	{"HostConfig", SHAPE_OBJ},
+	{"NetworkingConfig", SHAPE_OBJ},
+	{0},
+};
+
+static const struct shape host_options[] = {
+	{"CpuShares", SHAPE_INT},
+	{"Memory", SHAPE_INT},
+	{"CgroupParent", SHAPE_STR},
+	{"BlkioWeight", SHAPE_INT},
+	{"BlkioWeightDevice", SHAPE_ARR, .of = weight_device},
+	{"BlkioDeviceReadBps", SHAPE_ARR, .of = throttle_device},
+	{"BlkioDeviceWriteBps", SHAPE_ARR, .of = throttle_device},
+	{"BlkioDeviceReadIOps", SHAPE_ARR, .of = throttle_device},
+	{"BlkioDeviceWriteIOps", SHAPE_ARR, .of = throttle_device},
+	{"CpuPeriod", SHAPE_INT},
+	{"CpuQuota", SHAPE_INT},
+	{"CpuRealtimePeriod", SHAPE_INT, V1},
+	{"CpuRealtimeRuntime", SHAPE_INT, V1},
+	{"CpusetCpus", SHAPE_STR},
+	{"CpusetMems", SHAPE_STR},
+	{"Devices", SHAPE_ARR, .of = device},
+	{"DeviceCgroupRules", SHAPE_STRS},
+	{"DeviceRequests", SHAPE_ARR,
+		"asks for a device driver (such as a GPU's), of which this node has none"},
+	{"KernelMemory", SHAPE_INT, V1},
+	{"KernelMemoryTCP", SHAPE_INT, V1},
+	{"MemoryReservation", SHAPE_INT},
+	{"MemorySwap", SHAPE_INT},
+	{"MemorySwappiness", SHAPE_INT, V1, .as_nothing = -1},
+	{"NanoCpus", SHAPE_INT},
+	{"OomKillDisable", SHAPE_BOOL, V1},
+	{"Init", SHAPE_BOOL},
+	{"PidsLimit", SHAPE_INT},
+	{"Ulimits", SHAPE_ARR, .of = ulimit},
+	{"CpuCount", SHAPE_INT, WINDOWS},
+	{"CpuPercent", SHAPE_INT, WINDOWS},
+	{"IOMaximumIOps", SHAPE_INT, WINDOWS},
+	{"IOMaximumBandwidth", SHAPE_INT, WINDOWS},
+	{"Binds", SHAPE_STRS},
+	{"ContainerIDFile", SHAPE_STR}, /* the client's own note */
+	{"LogConfig", SHAPE_OBJ, .of = log_config},
+	{"NetworkMode", SHAPE_STR},
+	{"PortBindings", SHAPE_ARR_MAP, .of = port_binding},
+	{"RestartPolicy", SHAPE_OBJ, .of = restart_members},
+	{"AutoRemove", SHAPE_BOOL},
+	{"VolumeDriver", SHAPE_STR},
+	{"VolumesFrom", SHAPE_STRS},
+	{"Mounts", SHAPE_ARR, .of = mount_members},
+	{"ConsoleSize", SHAPE_ARR},
+	{"Annotations", SHAPE_STR_MAP},
+	{"CapAdd", SHAPE_STRS},
+	{"CapDrop", SHAPE_STRS},
+	{"CgroupnsMode", SHAPE_STR},
+	{"Dns", SHAPE_STRS},
+	{"DnsOptions", SHAPE_STRS},
+	{"DnsSearch", SHAPE_STRS},
+	{"ExtraHosts", SHAPE_STRS},
+	{"GroupAdd", SHAPE_STRS},
+	{"IpcMode", SHAPE_STR},
+	{"Cgroup", SHAPE_STR,
 		"joins the control group of another engine's container, of which this node has none"},
-	{"Links", T_STRS,
+	{"Links", SHAPE_STRS,
 		"(--link) is not supported by this engine: put both containers on a network of your own"},
-	{"OomScoreAdj", T_INT},
-	{"PidMode", T_STR},
-	{"Pod", T_OBJ}, /* the engine's own: pod.h */
-	{"Privileged", T_BOOL},
-	{"PublishAllPorts", T_BOOL},
-	{"ReadonlyRootfs", T_BOOL},
-	{"SecurityOpt", T_STRS},
-	{"StorageOpt", T_STR_MAP,
+	{"OomScoreAdj", SHAPE_INT},
+	{"PidMode", SHAPE_STR},
+	{"Pod", SHAPE_OBJ}, /* the engine's own: pod.h */
+	{"Privileged", SHAPE_BOOL},
+	{"PublishAllPorts", SHAPE_BOOL},
+	{"ReadonlyRootfs", SHAPE_BOOL},
+	{"SecurityOpt", SHAPE_STRS},
+	{"StorageOpt", SHAPE_STR_MAP,
 		"(--storage-opt) is not supported by this engine: a container's layer has no size limit of its own"},
-	{"Tmpfs", T_STR_MAP},
-	{"UTSMode", T_STR},
-	{"UsernsMode", T_STR},
-	{"ShmSize", T_INT},
-	{"Sysctls", T_STR_MAP},
-	{"Runtime", T_STR},
-	{"Isolation", T_STR},
-	{"MaskedPaths", T_STRS},
-	{"ReadonlyPaths", T_STRS},
+	{"Tmpfs", SHAPE_STR_MAP},
+	{"UTSMode", SHAPE_STR},
+	{"UsernsMode", SHAPE_STR},
+	{"ShmSize", SHAPE_INT},
+	{"Sysctls", SHAPE_STR_MAP},
+	{"Runtime", SHAPE_STR},
+	{"Isolation", SHAPE_STR},
+	{"MaskedPaths", SHAPE_STRS},
+	{"ReadonlyPaths", SHAPE_STRS},
 	{0},
 };
 
 const char *options_member(bool host, size_t i, const char **refusal)
 {
-	const struct option *table = host ? host_options : config_options;
+	const struct shape *table = host ? host_options : config_options;
 
 	*refusal = table[i].refusal;
 	return table[i].name;
@@ -144,104 +196,24 @@ static const char *const updatable[] = {"CpuShares", "Memory", "CpuPeriod", "Cpu
 	"CpusetMems", "MemoryReservation", "MemorySwap", "NanoCpus", "PidsLimit", "BlkioWeight",
 	"RestartPolicy", "PortBindings", "PublishAllPorts"};
 
-static bool fits(yyjson_val *v, enum type t)
-{
-	size_t i, n;
-	yyjson_val *k, *item;
-	bool good = true;
-
-	if (!v || yyjson_is_null(v))
-		return true;
-	switch (t) {
-	case T_STR:
-		return yyjson_is_str(v);
-	case T_BOOL:
-		return yyjson_is_bool(v);
-	case T_INT:
-		return yyjson_is_int(v);
-	case T_OBJ:
-		return yyjson_is_obj(v);
-	case T_ARR:
-		return yyjson_is_arr(v);
-	case T_ENTRY:
-		if (yyjson_is_str(v))
-			return true;
-		/* fall through */
-	case T_STRS:
-		if (!yyjson_is_arr(v))
-			return false;
-		yyjson_arr_foreach (v, i, n, item)
-			good = good && yyjson_is_str(item);
-		return good;
-	case T_STR_MAP:
-		if (!yyjson_is_obj(v))
-			return false;
-		json_obj_foreach (v, i, n, k, item)
-			good = good && yyjson_is_str(item);
-		return good;
-	}
-	return false;
-}
-
-static const char *type_name(enum type t)
-{
-	static const char *const names[] = {"a string", "true or false", "a whole number",
-		"a list of strings", "an object", "an object of strings", "a list",
-		"a string or a list of strings"};
-
-	return names[t];
-}
-
-/* Some defaults are not blank. */
-static bool is_default(const char *name, yyjson_val *v)
-{
-	if (json_blank(v))
-		return true;
-	if (!strcmp(name, "MemorySwappiness"))
-		return yyjson_get_sint(v) == -1;
-	return false;
-}
-
-static int check_table(yyjson_val *o, const struct option *table, const char *where, char **msg)
-{
-	size_t i, n;
-	yyjson_val *k, *v;
-
-	if (o && !yyjson_is_obj(o)) {
-		*msg = text_make("%s is not an object", *where ? where : "the request body");
-		return -EINVAL;
-	}
-	json_obj_foreach (o, i, n, k, v) {
-		const char *name = yyjson_get_str(k);
-		const struct option *opt = table;
-
-		while (opt->name && strcmp(opt->name, name) != 0)
-			opt++;
-		if (!opt->name) {
-			if (json_blank(v) || (!*where && (!strcmp(name, "HostConfig") ||
-								 !strcmp(name, "NetworkingConfig"))))
-				continue;
-			*msg = text_make("%s%s%.64s is no option that this engine knows", where,
-				*where ? "." : "", name);
-			return -EINVAL;
-		}
-		if (!fits(v, opt->type)) {
-			*msg = text_make(
-				"%s%s%s must be %s", where, *where ? "." : "", name, type_name(opt->type));
-			return -EINVAL;
-		}
-		if (opt->refusal && !is_default(name, v)) {
-			*msg = text_make("%s%s%s %s", where, *where ? "." : "", name, opt->refusal);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 static int refuse(char **msg, const char *what, const char *value, const char *known)
 {
 	*msg = text_make("invalid %s \"%.128s\": %s", what, value, known);
 	return -EINVAL;
+}
+
+/* Lists of which each member becomes a line of a file. */
+static int check_lists(yyjson_val *host, char **msg)
+{
+	static const char *const lists[] = {"Dns", "DnsSearch", "DnsOptions", "ExtraHosts"};
+
+	for (size_t i = 0; i < array_len(lists); i++) {
+		if (yyjson_arr_size(yyjson_obj_get(host, lists[i])) <= CONTAINER_NET_LIST_MAX)
+			continue;
+		*msg = text_make("HostConfig.%s has more than %d members", lists[i], CONTAINER_NET_LIST_MAX);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int check_modes(yyjson_val *host, char **msg)
@@ -429,9 +401,13 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 		*msg = text_make("the request has a string with a NUL byte inside");
 		return -EINVAL;
 	}
-	err = check_table(config, config_options, "", msg);
+	err = shape_check(config, config_options, "", msg);
 	if (!err)
-		err = check_table(host, host_options, "HostConfig", msg);
+		err = shape_check(host, host_options, "HostConfig", msg);
+	if (!err)
+		err = shape_check(networking, networking_members, "NetworkingConfig", msg);
+	if (!err)
+		err = check_lists(host, msg);
 	if (!err)
 		err = check_modes(host, msg);
 	if (!err)
@@ -465,7 +441,7 @@ int options_check_update(yyjson_val *update, char **msg)
 {
 	size_t i, n;
 	yyjson_val *k, *v;
-	int err = check_table(update, host_options, "HostConfig", msg);
+	int err = shape_check(update, host_options, "HostConfig", msg);
 
 	if (err)
 		return err;

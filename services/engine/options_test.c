@@ -149,6 +149,27 @@ static void values_are_checked(void **state)
 		{"{\"Annotations\":{\"a\":\"b\"}}", NULL},
 		{"{\"Sysctls\":{\"kernel.panic\":\"1\"}}", "sysctl"},
 		{"{\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":9,\"Hard\":1}]}", "ulimit"},
+		{"{\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":\"9\"}]}", "HostConfig.Ulimits.Soft must be"},
+		{"{\"Mounts\":[{\"Type\":\"bind\",\"ReadOnly\":\"true\"}]}",
+			"HostConfig.Mounts.ReadOnly must be true or false"},
+		{"{\"Mounts\":[{\"BindOptions\":{\"Nonsense\":1}}]}",
+			"Mounts.BindOptions.Nonsense is no option"},
+		{"{\"Mounts\":[\"/a:/b\"]}", "HostConfig.Mounts is not an object"},
+		{"{\"Mounts\":[{\"ClusterOptions\":{\"a\":1}}]}",
+			"ClusterOptions are for volumes of a swarm"},
+		{"{\"PortBindings\":{\"80/tcp\":[{\"HostPort\":8080}]}}",
+			"PortBindings.HostPort must be a string"},
+		{"{\"PortBindings\":{\"80/tcp\":{\"HostPort\":\"8080\"}}}",
+			"PortBindings.80/tcp must be a list"},
+		{"{\"PortBindings\":{\"80/tcp\":null}}", NULL},
+		{"{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":\"3\"}}",
+			"MaximumRetryCount"},
+		{"{\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"Mode\":\"r\"}]}",
+			"Devices.Mode is no option"},
+		{"{\"LogConfig\":{\"Driver\":\"none\"}}", "LogConfig.Driver is no option"},
+		{"{\"MemorySwappiness\":-1}", NULL},
+		{"{\"MemorySwappiness\":0}", NULL},
+		{"{\"MemorySwappiness\":10}", "MemorySwappiness is an option of cgroup v1"},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
@@ -160,6 +181,66 @@ static void values_are_checked(void **state)
 	}
 }
 
+/* What API 1.51 has inside of its members; none of them may be taken for one that is not known. */
+static void members_inside_are_known(void **state)
+{
+	static const char host[] =
+		"{\"Mounts\":[{\"Target\":\"/a\",\"Source\":\"v\",\"Type\":\"volume\",\"ReadOnly\":true,"
+		"\"Consistency\":\"default\",\"BindOptions\":{\"Propagation\":\"shared\",\"NonRecursive\":true,"
+		"\"CreateMountpoint\":true,\"ReadOnlyNonRecursive\":true,\"ReadOnlyForceRecursive\":true},"
+		"\"VolumeOptions\":{\"NoCopy\":true,\"Labels\":{\"a\":\"b\"},\"DriverConfig\":{\"Name\":\"local\","
+		"\"Options\":{\"size\":\"1m\"}},\"Subpath\":\"s\"},\"ImageOptions\":{\"Subpath\":\"s\"},"
+		"\"TmpfsOptions\":{\"SizeBytes\":1,\"Mode\":1,\"Options\":[[\"exec\"]]}}],"
+		"\"Ulimits\":[{\"Name\":\"core\",\"Soft\":1,\"Hard\":1}],"
+		"\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/x\",\"CgroupPermissions\":\"r\"}],"
+		"\"BlkioWeightDevice\":[{\"Path\":\"/dev/vda\",\"Weight\":100}],"
+		"\"BlkioDeviceReadIOps\":[{\"Path\":\"/dev/vda\",\"Rate\":100}],"
+		"\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"80\"}]},"
+		"\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":2},"
+		"\"LogConfig\":{\"Type\":\"local\",\"Config\":{\"max-file\":\"2\"}}}";
+	static const char config[] =
+		"{\"Healthcheck\":{\"Test\":[\"CMD\",\"a\"],\"Interval\":1000000,\"Timeout\":"
+		"1000000,\"Retries\":1,\"StartPeriod\":1000000,\"StartInterval\":1000000}}";
+	static const char networking[] =
+		"{\"EndpointsConfig\":{\"n\":{\"IPAMConfig\":{\"IPv4Address\":\"\",\"IPv6Address\":\"\",\"LinkLocalIPs\":[]},"
+		"\"Links\":null,\"MacAddress\":\"\",\"Aliases\":[\"a\"],\"DriverOpts\":{\"a\":\"b\"},\"GwPriority\":1,"
+		"\"NetworkID\":\"x\",\"EndpointID\":\"x\",\"Gateway\":\"x\",\"IPAddress\":\"x\",\"IPPrefixLen\":1,"
+		"\"IPv6Gateway\":\"x\",\"GlobalIPv6Address\":\"x\",\"GlobalIPv6PrefixLen\":1,\"DNSNames\":[\"x\"]},\"m\":null}}";
+	cleanup(json_docp) yyjson_doc *h = yyjson_read(host, sizeof(host) - 1, 0),
+				      *c = yyjson_read(config, sizeof(config) - 1, 0),
+				      *n = yyjson_read(networking, sizeof(networking) - 1, 0);
+	cleanup(freep) char *msg = NULL;
+
+	if (!h || !c || !n ||
+		options_check(yyjson_doc_get_root(c), yyjson_doc_get_root(h), yyjson_doc_get_root(n), &msg))
+		fail_msg("%s", msg ? msg : "the JSON of this test");
+}
+
+static void endpoints_are_checked(void **state)
+{
+	static const struct {
+		const char *endpoint, *words;
+	} cases[] = {
+		{"{\"IPAMConfig\":{\"LinkLocalIPs\":[\"169.254.1.1\"]}}",
+			"IPAMConfig.LinkLocalIPs are not supported"},
+		{"{\"Links\":[\"a:b\"]}", "Links are not supported"},
+		{"{\"IPAMConfig\":{\"IPv4Address\":7}}", "IPv4Address must be a string"},
+		{"{\"Aliases\":\"a\"}", "Aliases must be a list of strings"},
+		{"{\"IPAddres\":\"10.0.0.1\"}", "IPAddres is no option"},
+		{"[]", "EndpointsConfig is not an object"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *text = text_make("{\"EndpointsConfig\":{\"n\":%s}}", cases[i].endpoint),
+				    *msg = NULL;
+		cleanup(json_docp) yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+
+		assert_int_equal(options_check(NULL, NULL, yyjson_doc_get_root(doc), &msg), -EINVAL);
+		if (!strstr(msg, cases[i].words))
+			fail_msg("%s: %s", text, msg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +249,8 @@ int main(void)
 		cmocka_unit_test(unknown_members_are_refused),
 		cmocka_unit_test(the_page_says_the_same),
 		cmocka_unit_test(values_are_checked),
+		cmocka_unit_test(members_inside_are_known),
+		cmocka_unit_test(endpoints_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

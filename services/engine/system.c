@@ -237,14 +237,15 @@ static yyjson_mut_val *df_images(struct engine *e, yyjson_mut_doc *doc, uint64_t
 	ssize_t n = image_store_list(e->images, &images);
 
 	for (ssize_t i = 0; i < n; i++) {
-		yyjson_mut_val *im = image_summary(e, images[i], doc);
+		yyjson_mut_val *im = image_summary(e, images[i], images, (size_t)n, doc);
 		int64_t users = 0;
 
 		for (size_t k = 0; k < e->n_containers; k++)
 			users += !strcmp(e->containers[k]->image_id, images[i]->id);
 		yyjson_mut_obj_put(im, yyjson_mut_str(doc, "Containers"), yyjson_mut_int(doc, users));
 		yyjson_mut_arr_append(arr, im);
-		*layers += images[i]->size_bytes;
+		/* a layer is counted with the first of its images */
+		*layers += images[i]->size_bytes - image_shared_bytes(images[i], images, (size_t)i);
 	}
 	if (n >= 0)
 		image_list_free(images, (size_t)n);
@@ -302,6 +303,23 @@ static void df_counted(struct engine *e, struct http_req *r, const struct sizes 
 
 static void df(struct engine *e, struct http_req *r, const char *arg)
 {
+	static const char *const known[] = {"container", "image", "volume", "build-cache"};
+	const char *types[8];
+	size_t n;
+
+	if (!api_query_all(r, "type", types, array_len(types), &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		bool good = false;
+
+		for (size_t k = 0; k < array_len(known); k++)
+			good = good || !strcmp(types[i], known[k]);
+		if (!good) {
+			api_error(r, 400, "unknown object type: %.64s", types[i]);
+			return;
+		}
+	}
+
 	struct sizes_wanted wanted = {.container = asked(r, "container") ? sizes_every_container : NULL,
 		.volume = asked(r, "volume") ? sizes_every_volume : NULL};
 

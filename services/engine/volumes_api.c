@@ -12,6 +12,7 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "lib/json.h"
+#include "engine/shape.h"
 #include "engine/volumes_int.h"
 
 yyjson_mut_val *volume_json(struct engine *e, struct volume *v, yyjson_mut_doc *doc)
@@ -89,6 +90,15 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 		send_volume(e, r, 200, v);
 }
 
+static const struct shape create_members[] = {
+	{"Name", SHAPE_STR},
+	{"Driver", SHAPE_STR},
+	{"DriverOpts", SHAPE_STR_MAP},
+	{"Labels", SHAPE_STR_MAP},
+	{"ClusterVolumeSpec", SHAPE_OBJ, "is for volumes of a swarm, which this engine does not have"},
+	{0},
+};
+
 static void create_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
 {
 	const char *name = json_text(root, "Name"), *driver = json_text(root, "Driver");
@@ -96,13 +106,13 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 	struct volume *v = NULL;
 	char id[65];
 
+	if (shape_check(root, create_members, "", &msg)) {
+		api_error(r, 400, "%s", msg ? msg : "out of memory");
+		return;
+	}
 	if (driver && strcmp(driver, "local") != 0) {
 		api_error(r, 404, "create %s: there is no volume driver \"%s\", only local", name ? name : "",
 			driver);
-		return;
-	}
-	if (!json_blank(yyjson_obj_get(root, "ClusterVolumeSpec"))) {
-		api_error(r, 400, "cluster volumes need a swarm, which this engine does not have");
 		return;
 	}
 	if (!name && random_id(id)) {
@@ -147,6 +157,11 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 		api_errno(r, err, "cannot remove volume %s", name);
 	else
 		api_empty(r, 204);
+}
+
+static void refuse_update(struct engine *e, struct http_req *r, const char *name)
+{
+	api_error(r, 501, "only volumes of a swarm can be updated, which this engine does not have");
 }
 
 struct prune {
@@ -226,6 +241,7 @@ const struct api_route volume_routes[] = {
 	{HTTP_POST_, "volumes/create", create},
 	{HTTP_POST_, "volumes/prune", prune},
 	{HTTP_GET_, "volumes/*", inspect},
+	{HTTP_PUT_, "volumes/*", refuse_update},
 	{HTTP_DELETE_, "volumes/*", delete},
 	{0},
 };

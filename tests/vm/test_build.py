@@ -202,12 +202,10 @@ def test_a_failing_command_is_the_builds_status(node, build):
     assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip())
 
 
-@pytest.mark.parametrize("option, words", [
-    (("--squash",), "--squash"), (("--security-opt", "seccomp=unconfined"), "--security-opt is not supported"),
-], ids=lambda v: "")  # fmt: skip
-def test_options_are_refused_by_name(node, build, option, words):
-    done = build(f"FROM {BASE}\n", None, *option, check=False)
-    assert done.returncode != 0 and words in done.stderr, done.stderr
+def test_options_are_refused_by_name(node, build):
+    """As the client shows it; test_requests.py has all of them, also those that the client keeps to itself."""
+    done = build(f"FROM {BASE}\n", None, "--security-opt", "seccomp=unconfined", check=False)
+    assert done.returncode != 0 and "--security-opt is not supported" in done.stderr, done.stderr
 
 
 def test_links_do_not_lead_out(node, build, tmp_path):

@@ -73,10 +73,18 @@ static bool refused(struct http_req *r)
 		{"session", "a BuildKit session is not supported by this engine: set DOCKER_BUILDKIT=0"},
 		{"securityopt", "--security-opt is not supported by this engine's builder"},
 	};
-	const char *version = http_query(r, "version");
+	const char *version = http_query(r, "version"), *isolation = http_query(r, "isolation");
 
 	if (version && !strcmp(version, "2")) {
 		api_error(r, 501, "BuildKit is not supported by this engine: set DOCKER_BUILDKIT=0");
+		return true;
+	}
+	if (version && *version && strcmp(version, "1") != 0) {
+		api_error(r, 400, "invalid version %.64s: this engine's builder is 1", version);
+		return true;
+	}
+	if (isolation && *isolation && strcmp(isolation, "default") != 0) {
+		api_error(r, 400, "invalid isolation %.64s: only default exists on Linux", isolation);
 		return true;
 	}
 	for (size_t i = 0; i < array_len(no); i++) {
@@ -127,9 +135,11 @@ static bool is_map(yyjson_val *v)
 static bool tags(struct http_req *r, struct image_orders *o)
 {
 	const char *names[64];
-	size_t n = http_query_all(r, "t", names, array_len(names));
 	yyjson_mut_val *list = o->ok ? yyjson_mut_obj_add_arr(o->doc, o->root, "tags") : NULL;
+	size_t n;
 
+	if (!api_query_all(r, "t", names, array_len(names), &n))
+		return false;
 	for (size_t i = 0; i < n; i++) {
 		struct image_ref ref;
 
@@ -175,16 +185,26 @@ static bool limits(struct http_req *r, struct image_orders *o)
 	}
 	if (ulimits && *ulimits) {
 		doc = api_parse_json(ulimits, strlen(ulimits), &msg);
-		if (yyjson_is_arr(yyjson_doc_get_root(doc)) && yyjson_arr_size(yyjson_doc_get_root(doc)))
-			o->ok = o->ok && yyjson_mut_obj_add_val(o->doc, host, "Ulimits",
-						 yyjson_val_mut_copy(o->doc, yyjson_doc_get_root(doc)));
+
+		yyjson_val *list = yyjson_doc_get_root(doc);
+		bool good = list && (yyjson_is_null(list) || yyjson_is_arr(list));
+
+		if (good && yyjson_arr_size(list))
+			o->ok = o->ok && yyjson_mut_obj_add_val(
+						 o->doc, host, "Ulimits", yyjson_val_mut_copy(o->doc, list));
 		yyjson_doc_free(doc);
+		if (!good) {
+			api_error(r, 400, "the parameter ulimits is malformed");
+			return false;
+		}
 	}
 	if (hosts && *hosts) {
 		const char *all[64];
-		size_t n = http_query_all(r, "extrahosts", all, array_len(all));
 		yyjson_mut_val *list = o->ok ? yyjson_mut_obj_add_arr(o->doc, host, "ExtraHosts") : NULL;
+		size_t n;
 
+		if (!api_query_all(r, "extrahosts", all, array_len(all), &n))
+			return false;
 		/* one parameter each, or one with commas as old clients send it */
 		for (size_t i = 0; i < n; i++) {
 			cleanup(freep) char *copy = strdup(all[i]);

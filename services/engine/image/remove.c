@@ -350,12 +350,12 @@ static bool has_children(const struct image_store *s, const struct img *img)
 }
 
 /* The image, then those it was made from that nobody named, used, or made something else from. */
-static int delete_chain(
-	struct image_store *s, struct img *img, const struct image_users *users, struct image_removal *out)
+static int delete_chain(struct image_store *s, struct img *img, unsigned how, const struct image_users *users,
+	struct image_removal *out)
 {
 	int r = delete_image(s, img, out);
 
-	while (r == 0) {
+	while (r == 0 && !(how & IMAGE_REMOVE_KEEP_PARENTS)) {
 		char container[65];
 		struct img *parent = NULL;
 
@@ -384,7 +384,7 @@ static int untag_all(struct image_store *s, const struct img *img, struct image_
 	return r;
 }
 
-static int remove_name(struct image_store *s, struct img *img, const struct name *name, bool force,
+static int remove_name(struct image_store *s, struct img *img, const struct name *name, unsigned how,
 	const struct image_users *users, struct image_removal *out)
 {
 	bool by_digest = *name->ref.digest != '\0';
@@ -412,8 +412,8 @@ static int remove_name(struct image_store *s, struct img *img, const struct name
 		return untag_all(s, img, out);
 	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
 	if (use == IMAGE_UNUSED)
-		return delete_chain(s, img, users, out);
-	if (!force)
+		return delete_chain(s, img, how, users, out);
+	if (!(how & IMAGE_REMOVE_FORCE))
 		return refuse(out, -EBUSY,
 			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its "
 			"referenced image %.12s",
@@ -421,7 +421,7 @@ static int remove_name(struct image_store *s, struct img *img, const struct name
 	return untag_all(s, img, out);
 }
 
-static int remove_id(struct image_store *s, struct img *img, bool force, const struct image_users *users,
+static int remove_id(struct image_store *s, struct img *img, unsigned how, const struct image_users *users,
 	struct image_removal *out)
 {
 	const char *hex = img->pub.id + 7;
@@ -431,7 +431,7 @@ static int remove_id(struct image_store *s, struct img *img, bool force, const s
 	if (img->pub.builtin)
 		return refuse(out, -EBUSY,
 			"conflict: image %.12s is part of the system and cannot be removed", hex);
-	if (!force && repos(s, img->pub.id) > 1)
+	if (!(how & IMAGE_REMOVE_FORCE) && repos(s, img->pub.id) > 1)
 		return refuse(out, -EBUSY,
 			"conflict: unable to delete %.12s (must be forced) - image is referenced in multiple repositories",
 			hex);
@@ -441,19 +441,19 @@ static int remove_id(struct image_store *s, struct img *img, bool force, const s
 			hex);
 	use = users ? users->use(img->pub.id, container, users->arg) : IMAGE_UNUSED;
 	if (use == IMAGE_UNUSED)
-		return delete_chain(s, img, users, out);
+		return delete_chain(s, img, how, users, out);
 	if (use == IMAGE_USED_RUNNING)
 		return refuse(out, -EBUSY,
 			"conflict: unable to delete %.12s (cannot be forced) - image is being used by running container %.12s",
 			hex, container);
-	if (!force)
+	if (!(how & IMAGE_REMOVE_FORCE))
 		return refuse(out, -EBUSY,
 			"conflict: unable to delete %.12s (must be forced) - image is being used by stopped container %.12s",
 			hex, container);
 	return untag_all(s, img, out);
 }
 
-int image_store_remove(struct image_store *s, const char *text, bool force, const struct image_users *users,
+int image_store_remove(struct image_store *s, const char *text, unsigned how, const struct image_users *users,
 	struct image_removal *out)
 {
 	const struct image *found;
@@ -482,7 +482,7 @@ int image_store_remove(struct image_store *s, const char *text, bool force, cons
 			if (store_same_name(&s->names[i].ref, &ref))
 				name = &s->names[i];
 	}
-	r = name ? remove_name(s, img, name, force, users, out) : remove_id(s, img, force, users, out);
+	r = name ? remove_name(s, img, name, how, users, out) : remove_id(s, img, how, users, out);
 	image_unref(found);
 	if (out->n) {
 		int again = store_reload(s);
@@ -514,7 +514,7 @@ static int prune_once(struct image_store *s, bool all, const struct image_users 
 			continue;
 		if (users && users->use(img->pub.id, container, users->arg) != IMAGE_UNUSED)
 			continue;
-		r = delete_chain(s, img, users, out);
+		r = delete_chain(s, img, 0, users, out);
 	}
 	return r;
 }

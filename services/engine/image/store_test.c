@@ -163,10 +163,10 @@ static void builtin_is_there(void **state)
 	yyjson_doc_free(doc);
 	strcpy(id, img->id);
 
-	assert_int_equal(image_store_remove(f->s, "wherry/hello", true, NULL, &gone), -EBUSY);
+	assert_int_equal(image_store_remove(f->s, "wherry/hello", IMAGE_REMOVE_FORCE, NULL, &gone), -EBUSY);
 	assert_non_null(strstr(gone.error, "part of the system"));
 	image_removal_fini(&gone);
-	assert_int_equal(image_store_remove(f->s, id, true, NULL, &gone), -EBUSY);
+	assert_int_equal(image_store_remove(f->s, id, IMAGE_REMOVE_FORCE, NULL, &gone), -EBUSY);
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_prune(f->s, true, NULL, NULL, NULL, &gone), 0);
 	assert_int_equal(gone.n, 0);
@@ -182,7 +182,7 @@ static void builtin_is_there(void **state)
 	assert_string_equal(img->id, id);
 	assert_int_equal(img->n_repo_tags, 2);
 	image_unref(img);
-	assert_int_equal(image_store_remove(f->s, "mine", false, NULL, &gone), 0);
+	assert_int_equal(image_store_remove(f->s, "mine", 0, NULL, &gone), 0);
 	assert_int_equal(gone.n, 1);
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_list(f->s, &list), 1);
@@ -254,20 +254,20 @@ static void removes(void **state)
 	put_image(f, "xy", "docker.io/library/ay:1", a);
 	put_image(f, "xyz", "docker.io/library/by:latest", b);
 
-	assert_int_equal(image_store_remove(f->s, "ay:1", false, &users, &gone), -EBUSY);
+	assert_int_equal(image_store_remove(f->s, "ay:1", 0, &users, &gone), -EBUSY);
 	assert_non_null(strstr(gone.error, "(must force)"));
 	image_removal_fini(&gone);
-	assert_int_equal(image_store_remove(f->s, a, false, &users, &gone), -EBUSY);
+	assert_int_equal(image_store_remove(f->s, a, 0, &users, &gone), -EBUSY);
 	assert_non_null(strstr(gone.error, "stopped container cccccccccccc"));
 	image_removal_fini(&gone);
 	u.use = IMAGE_USED_RUNNING;
-	assert_int_equal(image_store_remove(f->s, a, true, &users, &gone), -EBUSY);
+	assert_int_equal(image_store_remove(f->s, a, IMAGE_REMOVE_FORCE, &users, &gone), -EBUSY);
 	assert_non_null(strstr(gone.error, "cannot be forced"));
 	image_removal_fini(&gone);
 
 	/* forced while used: the names go, the layers stay */
 	u.use = IMAGE_USED_STOPPED;
-	assert_int_equal(image_store_remove(f->s, "ay:1", true, &users, &gone), 0);
+	assert_int_equal(image_store_remove(f->s, "ay:1", IMAGE_REMOVE_FORCE, &users, &gone), 0);
 	assert_int_equal(gone.n, 1);
 	assert_false(gone.items[0].deleted);
 	image_removal_fini(&gone);
@@ -288,13 +288,13 @@ static void removes(void **state)
 	assert_int_equal(image_ref_parse(&ref, "c:2"), 0);
 	assert_int_equal(image_store_tag(f->s, img, &ref), 0);
 	image_unref(img);
-	assert_int_equal(image_store_remove(f->s, b, false, &users, &gone), -EBUSY);
+	assert_int_equal(image_store_remove(f->s, b, 0, &users, &gone), -EBUSY);
 	assert_non_null(strstr(gone.error, "multiple repositories"));
 	image_removal_fini(&gone);
-	assert_int_equal(image_store_remove(f->s, "c:2", false, &users, &gone), 0);
+	assert_int_equal(image_store_remove(f->s, "c:2", 0, &users, &gone), 0);
 	assert_int_equal(gone.n, 1);
 	image_removal_fini(&gone);
-	assert_int_equal(image_store_remove(f->s, "by", false, &users, &gone), 0);
+	assert_int_equal(image_store_remove(f->s, "by", 0, &users, &gone), 0);
 	assert_int_equal(gone.n, 2);
 	assert_true(gone.freed_bytes > 0);
 	image_removal_fini(&gone);
@@ -302,7 +302,7 @@ static void removes(void **state)
 	assert_int_equal(count(f, "images/blobs"), 0);
 	assert_int_equal(count(f, "images/ids"), 0);
 	assert_int_equal(count(f, "images/names"), 0);
-	assert_int_equal(image_store_remove(f->s, "by", false, &users, &gone), -ENOENT);
+	assert_int_equal(image_store_remove(f->s, "by", 0, &users, &gone), -ENOENT);
 	image_removal_fini(&gone);
 }
 
@@ -320,6 +320,29 @@ static void one_prune_is_enough(void **state)
 	image_removal_fini(&gone);
 	assert_int_equal(count(f, "images/ids"), 0);
 	assert_int_equal(count(f, "layers"), 0);
+}
+
+/* docker rmi --no-prune: what it was made from stays, although nobody names it. */
+static void parents_may_stay(void **state)
+{
+	static const struct {
+		unsigned how;
+		size_t left;
+	} cases[] = {{IMAGE_REMOVE_KEEP_PARENTS, 1}, {0, 0}};
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char base[IMAGE_DIGEST_LEN + 1], id[IMAGE_DIGEST_LEN + 1];
+		struct image_removal gone;
+
+		put_image(f, "xyz", "docker.io/library/base:1", base);
+		put_child(f, "xy", "docker.io/library/made:1", base, id);
+		assert_int_equal(image_store_remove(f->s, "base:1", 0, NULL, &gone), 0);
+		image_removal_fini(&gone);
+		assert_int_equal(image_store_remove(f->s, "made:1", cases[i].how, NULL, &gone), 0);
+		image_removal_fini(&gone);
+		assert_int_equal(count(f, "images/ids"), cases[i].left);
+	}
 }
 
 static void opening_clears(void **state)
@@ -368,7 +391,7 @@ static void collecting_waits_for_pulls(void **state)
 
 	put_image(f, "xy", "docker.io/library/ay:1", a);
 	store_pull_begin(f->s);
-	assert_int_equal(image_store_remove(f->s, "ay:1", false, NULL, &gone), 0);
+	assert_int_equal(image_store_remove(f->s, "ay:1", 0, NULL, &gone), 0);
 	image_removal_fini(&gone);
 	assert_int_equal(count(f, "layers"), 4);
 	store_pull_end(f->s);
@@ -408,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds, setup, teardown),
 		cmocka_unit_test_setup_teardown(removes, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_prune_is_enough, setup, teardown),
+		cmocka_unit_test_setup_teardown(parents_may_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(opening_clears, setup, teardown),
 		cmocka_unit_test_setup_teardown(collecting_waits_for_pulls, setup, teardown),
 		cmocka_unit_test_setup_teardown(removes_trees, setup, teardown),

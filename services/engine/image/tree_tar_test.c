@@ -137,6 +137,9 @@ static void others_read_it(void **state)
 		const char *path = archive_entry_pathname(e);
 
 		n++;
+		/* names are the entries' own below the tree, whatever way led to it */
+		assert_null(strstr(path, ".."));
+		assert_int_not_equal(path[0], '/');
 		assert_string_not_equal(path, "sub/file0");
 		assert_true(archive_entry_mtime(e) <= 500);
 		if (!strcmp(path, "sub/file1"))

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests by hand: what Docker's API has and this engine has not is refused by name, and nothing is ignored.
+
+Clients refuse some of it by themselves, so these are the engine's own words.
+"""
+
+import io
+import tarfile
+import urllib.parse
+
+import pytest
+
+from support import api
+
+HELLO = "wherry/hello"
+
+
+def query(path, **parameters):
+    return f"{path}?" + urllib.parse.urlencode(parameters, doseq=True)
+
+
+def created(**host):
+    return "POST", "/containers/create", {"Image": HELLO, "HostConfig": host}
+
+
+def context():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        info = tarfile.TarInfo("Dockerfile")
+        text = f"FROM {HELLO}\n".encode()
+        info.size = len(text)
+        t.addfile(info, io.BytesIO(text))
+    return out.getvalue()
+
+
+def build(**parameters):
+    return "POST", query("/build", **parameters), context()
+
+
+BIND = {"Type": "bind", "Source": "/run", "Target": "/r"}
+REFUSED = [
+    (build(squash="1"), 501, "--squash is not supported"),
+    (build(outputs='[{"Type":"local"}]'), 501, "--output needs BuildKit"),
+    (build(session="x"), 501, "BuildKit session"),
+    (build(securityopt='["seccomp=unconfined"]'), 501, "--security-opt is not supported"),
+    (build(version="2"), 501, "BuildKit is not supported"),
+    (build(version="3"), 400, "invalid version 3"),
+    (build(isolation="hyperv"), 400, "invalid isolation hyperv"),
+    (build(ulimits="{"), 400, "ulimits is malformed"),
+    (build(buildargs="[]"), 400, "buildargs is malformed"),
+    (build(t=[f"t{i}" for i in range(64)]), 400, "t is there more than 63 times"),
+    (created(Mounts=[{**BIND, "VolumeOptions": {"NoCopy": True}}]), 400, "field VolumeOptions must not be specified"),
+    (created(Mounts=[{**BIND, "BindOptions": {"Propagation": "shred"}}]), 400, 'invalid propagation "shred"'),
+    (created(Mounts=[{**BIND, "ReadOnly": "true"}]), 400, "HostConfig.Mounts.ReadOnly must be true or false"),
+    (created(Mounts=[{"Type": "cluster", "Source": "x", "Target": "/r"}]), 400, 'mounts of type "cluster" are not supported'),
+    (created(PortBindings={"80/tcp": [{"HostPort": 8080}]}), 400, "PortBindings.HostPort must be a string"),
+    (created(Dns=["1.1.1.1"] * 65), 400, "HostConfig.Dns has more than 64 members"),
+    (("POST", "/containers/create", {"Image": HELLO, "HostConfig": "x"}), 400, "HostConfig must be an object"),
+    (("POST", "/containers/create", {"Image": HELLO, "NetworkingConfig": {"EndpointsConfig": {"bridge": {"Links": ["a:b"]}}}}), 400,
+     "EndpointsConfig.Links are not supported"),
+    (("POST", "/networks/create", {"Name": "n", "EnableIPv6": "true"}), 400, "EnableIPv6 must be true or false"),
+    (("POST", "/networks/create", {"Name": "n", "Ingress": True}), 400, "Ingress is for networks of a swarm"),
+    (("POST", "/networks/create", {"Name": "n", "Scope": "global"}), 400, "Scope can only be local"),
+    (("POST", "/networks/create", {"Name": "n", "IPAM": {"Config": [{"Subnett": "10.1.0.0/24"}]}}), 400, "IPAM.Config.Subnett is no option"),
+    (("POST", "/networks/bridge/connect", {"Container": "x", "EndpointConfig": {"IPAMConfig": {"LinkLocalIPs": ["169.254.0.9"]}}}), 400,
+     "LinkLocalIPs are not supported"),
+    (("GET", "/networks/bridge?scope=swarm", None), 404, "its scope is local"),
+    (("POST", "/volumes/create", {"Name": "v", "Labels": {"a": 1}}), 400, "Labels must be an object of strings"),
+    (("POST", "/volumes/create", {"Name": "v", "ClusterVolumeSpec": {"Group": "g"}}), 400, "ClusterVolumeSpec is for volumes of a swarm"),
+    (("PUT", "/volumes/v?version=1", {}), 501, "only volumes of a swarm can be updated"),
+    (("GET", "/system/df?type=nonsense", None), 400, "unknown object type: nonsense"),
+    (("DELETE", query(f"/images/{HELLO}", platforms='{"os":"linux","architecture":"s390x"}'), None), 404,
+     "does not provide the specified platform"),
+    (("GET", query("/images/json", filters='{"until":["nonsense"]}'), None), 400, "invalid until"),
+    (("GET", query("/images/json", filters='{"nonsense":["x"]}'), None), 400, "nonsense"),
+    (("GET", query("/images/get", names=[HELLO] * 128), None), 400, "names is there more than 127 times"),
+    (("GET", "/images/search?term=x", None), 501, "searching registries is not supported"),
+    (("POST", "/plugins/pull?remote=x", None), 404, "Wherry has no plugins"),
+    (("POST", "/swarm/init", {}), 503, "Wherry has no swarm mode"),
+    (("GET", "/tasks", None), 503, "Wherry has no swarm mode"),
+    (("POST", "/session", None), 501, "BuildKit sessions are not supported"),
+]  # fmt: skip
+
+
+def test_what_is_not_done_is_refused_by_name(node):
+    wrong = []
+    for (method, path, body), status, words in REFUSED:
+        got, reply = api.call(node, method, path, body)
+        if got != status or not isinstance(reply, dict) or words not in reply.get("message", ""):
+            wrong.append(f"{method} {path[:100]}: {got} {reply}")
+    assert not wrong, "\n".join(wrong)
+    assert node.docker("ps", "-aq").stdout == ""
+
+
+def test_members_of_a_running_containers_requests(node):
+    """Exec and commit: their types are checked, too."""
+    node.docker("run", "-d", "--name", "asked", HELLO, "sleep", "1000")
+    try:
+        for method, path, body, words in [
+            ("POST", "/containers/asked/exec", {"Cmd": ["true"], "Tty": "yes"}, "Tty must be true or false"),
+            ("POST", "/containers/asked/exec", {"Cmd": "true"}, "Cmd must be a list of strings"),
+            ("POST", "/commit?container=asked", {"Cmd": 5}, "Cmd must be a string or a list"),
+            ("POST", "/containers/asked/update", {"Memory": "64m"}, "Memory must be a whole number"),
+            ("POST", "/containers/asked/update", {"Privileged": True}, "cannot be changed"),
+        ]:
+            status, reply = api.call(node, method, path, body)
+            assert status == 400 and words in reply["message"], (path, body, status, reply)
+        # as clients send it: members of their own beside Docker's
+        status, reply = api.call(node, "POST", "/containers/asked/exec", {"Cmd": ["true"], "Container": "asked", "Detach": True})
+        assert status == 201, reply
+    finally:
+        node.docker("rm", "-f", "asked")
+
+
+@pytest.mark.parametrize("parameters, shared", [("", False), ("?shared-size=1", True)])
+def test_sizes_that_images_share(node, parameters, shared):
+    node.docker("run", "--name", "grown", HELLO, "sh", "-c", "head -c 100000 /dev/zero >/f")
+    try:
+        node.docker("commit", "grown", "grown:1")
+        node.docker("rm", "grown")
+        seen = {tag: image for image in api.call(node, "GET", f"/images/json{parameters}")[1] for tag in image["RepoTags"]}
+        base, grown = seen[f"{HELLO}:latest"], seen["grown:1"]
+        if shared:
+            assert base["SharedSize"] == base["Size"] == grown["SharedSize"] < grown["Size"]
+            df = api.call(node, "GET", "/system/df?type=image")[1]
+            assert df["LayersSize"] == grown["Size"], "each layer is counted once"
+        else:
+            assert base["SharedSize"] == grown["SharedSize"] == -1
+    finally:
+        node.docker("rm", "-f", "grown", check=False)
+        node.docker("rmi", "-f", "grown:1", check=False)
