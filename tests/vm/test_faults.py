@@ -4,6 +4,7 @@ not, everything answers, and nothing is left behind.
 
 How many points a request passes is counted first, in an engine that dies nowhere. The long form takes every one of
 them, the quick form of three requests the first, one in the middle and the last, and of a removal the one after the exit was taken.
+Init starts an engine that died often only after half a minute: here it is told to at once.
 """
 
 import contextlib
@@ -13,23 +14,18 @@ import json
 import pytest
 
 from support import leaks, pods
-from support.node import eventually
+from support.node import KILL_ENGINE, START_ENGINE, eventually
 
 SLEEP = ("--init", "wherry/hello", "sleep", "10000")
 
 
-# Init starts an engine that died often only after half a minute, unless it is told to.
-START = "for i in $(seq 300); do {} && break; wherryctl start engine >/dev/null; sleep 0.1; done"
-
-
 def arm(node, n):
-    node.ssh(f"echo {n} >/run/engine/fault; rm -f /run/engine/fault.trace; kill -9 $(pidof engine)")
-    node.ssh(START.format("[ -e /run/engine/fault.trace ]"))
+    node.ssh(f"echo {n} >/run/engine/fault; rm -f /run/engine/fault.trace\n{KILL_ENGINE}\n{START_ENGINE}", kept=True)
     node.wait_engine()
 
 
 def passed(node):
-    return node.ssh("cat /run/engine/fault.trace").split()
+    return node.ssh("cat /run/engine/fault.trace", kept=True).split()
 
 
 def state(node, name):
@@ -166,8 +162,12 @@ def pod_settled(node):
     return pod_state(node)
 
 
-def pod_make(node):
-    ask(node, "POST", "/wherry/v1/pods", {"UID": UID, "Name": "fault", "Namespace": "f", "Hostname": "fault"})
+def pod_make(node, **more):
+    ask(node, "POST", "/wherry/v1/pods", {"UID": UID, "Name": "fault", "Namespace": "f", "Hostname": "fault", **more})
+
+
+def pod_make_private(node):
+    pod_make(node, HostUsers=False)
 
 
 def pod_start(node):
@@ -213,6 +213,36 @@ def pod_after(node):
     assert pod_state(node) == "notready"
 
 
+def beside_before(node):
+    """A pod that runs, with users of its own, and a container with users of its own that does not yet."""
+    pod_make_private(node)
+    with pods.Engine(node) as engine:
+        engine.start(engine.make_container(UID, "beside", "sleep", "10000"))
+    node.docker("create", "--name", "fault", "--label", "wherry.userns=private", "-p", "8099:80", *SLEEP)
+
+
+def beside_running(node):
+    beside_before(node)
+    node.docker("start", "fault")
+
+
+def beside(node):
+    assert pod_settled(node) == "ready"
+    seen = state(node, "beside")
+    assert seen["State"]["Running"] and seen["RestartCount"] == 0, "what runs beside it notices nothing"
+
+
+def beside_after(node):
+    start_after(node)
+    beside(node)
+    assert node.docker("exec", "fault", "cat", "/proc/self/uid_map").stdout.split()[1] != "0"
+
+
+def beside_gone(node):
+    rm_after(node)
+    beside(node)
+
+
 def pod_gone(node):
     if pod_settled(node) is not None:
         pod_remove(node)
@@ -233,19 +263,23 @@ REQUESTS = {
     "pod stop": (pod_running, pod_stop, pod_after),
     "pod start": (pod_stopped, pod_start, pod_after),
     "pod remove": (pod_running, pod_remove, pod_gone),
+    "pod make, users of its own": (create_before, pod_make_private, pod_after),
+    "start beside a pod, users of their own": (beside_before, start, beside_after),
+    "rm beside a pod, users of their own": (beside_running, rm, beside_gone),
+    "update beside a pod, users of their own": (beside_running, update, update_after),
 }
 
 
 def clean_up(node, request):
-    if request.startswith("pod"):
+    if "pod" in request:
         pod_remove(node)
-    else:
+    if not request.startswith("pod"):
         node.docker("rm", "-f", "fault", "fault2", check=False)
 
 
 def kill_at_points(node, request, choose):
     before, act, after = REQUESTS[request]
-    if request.startswith("pod"):
+    if "pod" in request:
         # What the first pod makes for all of them stays.
         pod_make(node)
         pod_remove(node)
@@ -261,7 +295,7 @@ def kill_at_points(node, request, choose):
         arm(node, n)
         act(node)
         died = len(passed(node)) == n
-        node.ssh(START.format("wherryctl services | grep -q '^engine *up '"))
+        node.ssh(START_ENGINE, kept=True)
         node.wait_engine()
         assert died, f"point {n} of {points} was not reached"
         after(node)
@@ -276,16 +310,23 @@ def some(points):
     return sorted({1, (len(points) + 1) // 2, len(points), *taken})
 
 
-@pytest.mark.parametrize("request_name", ["create", "start", "rm"])
-def test_killed_at_some_points(make_node, alone, request_name):
-    node = make_node(extra=alone)
+@pytest.fixture(scope="module")
+def machine(session_dir, alone):
+    from conftest import _Nodes
+
+    nodes = _Nodes(session_dir)
+    node = nodes(extra=alone)
     node.boot()
-    kill_at_points(node, request_name, some)
+    yield node
+    nodes.end()
+
+
+@pytest.mark.parametrize("request_name", ["create", "rm", "start beside a pod, users of their own"])
+def test_killed_at_some_points(machine, request_name):
+    kill_at_points(machine, request_name, some)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("request_name", REQUESTS)
-def test_killed_at_every_point(make_node, alone, request_name):
-    node = make_node(extra=alone)
-    node.boot()
-    kill_at_points(node, request_name, lambda points: range(1, len(points) + 1))
+def test_killed_at_every_point(machine, request_name):
+    kill_at_points(machine, request_name, lambda points: range(1, len(points) + 1))

@@ -113,10 +113,20 @@ class Node:
     def cut_power(self):
         qemu_node.cut_power(self.state)
 
+    def kill_engine(self):
+        """As a crash has it, and the next one at once."""
+        self.ssh(f"{KILL_ENGINE}\n{START_ENGINE}", kept=True)
+        self.wait_engine()
+
     def wait_engine(self, timeout=60):
         port = int(self.env["DOCKER_HOST"].rpartition(":")[2])
         why = qemu_node.wait_for_engine(self.state, port, timeout, self.running)
         assert why is None, f"engine: {why}\n{qemu_node.console_tail(self.state)}"
+
+
+# Init starts an engine that died often only after half a minute, unless it is told to.
+START_ENGINE = "for i in $(seq 300); do wherryctl services | grep -q '^engine *up ' && break; wherryctl start engine >/dev/null; sleep 0.1; done"
+KILL_ENGINE = "old=$(pidof engine); kill -9 $old; for p in $old; do while [ -e /proc/$p ]; do sleep 0.05; done; done"
 
 
 def eventually(check, timeout=30, every=0.2):
