@@ -23,6 +23,61 @@ static bool is_known(const char *key, const char *const *known)
 	return false;
 }
 
+#define YES_OR_NO " true false t f 1 0 "
+
+/* Filters of which the values are known. Another one would be read as "no", which from `dangling` of a prune means all. */
+static const struct {
+	const char *key, *values; /* between blanks; NULL: whole numbers */
+} worded[] = {
+	{"dangling", YES_OR_NO},
+	{"all", YES_OR_NO},
+	{"is-task", YES_OR_NO},
+	{"status", " created running paused restarting removing exited dead "},
+	{"health", " none starting healthy unhealthy "},
+	{"scope", " local swarm global "},
+	{"exited", NULL},
+};
+
+static bool value_known(const char *key, const char *value)
+{
+	for (size_t i = 0; i < array_len(worded); i++) {
+		char word[20];
+		int n = snprintf(word, sizeof(word), " %s ", value);
+
+		if (strcmp(worded[i].key, key) != 0)
+			continue;
+		if (!worded[i].values)
+			return *value && strlen(value) < 9 && !value[strspn(value, "0123456789")];
+		return n < (int)sizeof(word) && !strchr(value, ' ') && strcasestr(worded[i].values, word);
+	}
+	return true;
+}
+
+static int check_values(yyjson_val *root, char **msg)
+{
+	size_t i, n, j, m;
+	yyjson_val *k, *v, *item, *flag;
+	const char *bad = NULL, *key = NULL;
+
+	json_obj_foreach (root, i, n, k, v) {
+		if (bad)
+			break;
+		key = yyjson_get_str(k);
+		if (yyjson_is_arr(v))
+			yyjson_arr_foreach (v, j, m, item)
+				bad = !bad && !value_known(key, yyjson_get_str(item)) ? yyjson_get_str(item)
+										      : bad;
+		else
+			json_obj_foreach (v, j, m, item, flag)
+				bad = !bad && !value_known(key, yyjson_get_str(item)) ? yyjson_get_str(item)
+										      : bad;
+	}
+	if (!bad)
+		return 0;
+	*msg = text_make("invalid filter '%.64s=%.64s'", key, bad);
+	return -EINVAL;
+}
+
 static int check(yyjson_val *root, const char *const *known, char **msg)
 {
 	size_t i, n, j, m;
@@ -74,6 +129,8 @@ int filters_parse(struct filters **out, const char *text, const char *const *kno
 
 	int err = check(yyjson_doc_get_root(doc), known, msg);
 
+	if (!err)
+		err = check_values(yyjson_doc_get_root(doc), msg);
 	f = err ? NULL : malloc(sizeof(*f));
 	if (!f) {
 		yyjson_doc_free(doc);

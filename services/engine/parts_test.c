@@ -60,6 +60,42 @@ static void filter_forms(void **state)
 	free(msg);
 }
 
+/* `dangling=nonsense` read as "no" would prune every image that nothing uses. */
+static void filter_values(void **state)
+{
+	static const char *const known[] = {
+		"dangling", "status", "health", "exited", "scope", "all", "is-task", "name", NULL};
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{"{\"dangling\":[\"true\"]}", true},
+		{"{\"dangling\":[\"False\"],\"all\":[\"1\"]}", true},
+		{"{\"dangling\":{\"false\":true}}", true},
+		{"{\"dangling\":[\"nonsense\"]}", false},
+		{"{\"dangling\":{\"no\":true}}", false},
+		{"{\"dangling\":[\"\"]}", false},
+		{"{\"dangling\":[\"true false\"]}", false},
+		{"{\"name\":[\"x\"],\"status\":[\"running\",\"exited\"]}", true},
+		{"{\"status\":[\"running\",\"ran\"],\"name\":[\"x\"]}", false},
+		{"{\"health\":[\"ill\"]}", false},
+		{"{\"exited\":[\"137\"]}", true},
+		{"{\"exited\":[\"x\"]}", false},
+		{"{\"scope\":[\"local\"]}", true},
+		{"{\"is-task\":[\"maybe\"]}", false},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *msg = NULL;
+		struct filters *f = NULL;
+		int err = filters_parse(&f, cases[i].text, known, &msg);
+
+		filters_free(f);
+		if (err != (cases[i].good ? 0 : -EINVAL) || (err && !strstr(msg, "invalid filter '")))
+			fail_msg("%s: %d %s", cases[i].text, err, msg ? msg : "");
+	}
+}
+
 static void detach_keys(void **state)
 {
 	unsigned char out[64];
@@ -244,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes),
 		cmocka_unit_test(filter_forms),
+		cmocka_unit_test(filter_values),
 		cmocka_unit_test(detach_keys),
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(clean_paths),

@@ -73,6 +73,8 @@ REFUSED = [
      "does not provide the specified platform"),
     (("GET", query("/images/json", filters='{"until":["nonsense"]}'), None), 400, "invalid until"),
     (("GET", query("/images/json", filters='{"nonsense":["x"]}'), None), 400, "nonsense"),
+    (("POST", query("/images/prune", filters='{"dangling":["nonsense"]}'), None), 400, "invalid filter 'dangling=nonsense'"),
+    (("GET", query("/containers/json", filters='{"status":["ran"]}'), None), 400, "invalid filter 'status=ran'"),
     (("GET", query("/images/get", names=[HELLO] * 128), None), 400, "names is there more than 127 times"),
     (("GET", "/images/search?term=x", None), 501, "searching registries is not supported"),
     (("POST", "/plugins/pull?remote=x", None), 404, "Wherry has no plugins"),
