@@ -60,6 +60,11 @@ def test_both_ways(node, box, tmp_path):
     assert (tmp_path / "followed").read_bytes() == (tmp_path / "renamed").read_bytes()
     listing = tarfile.open(fileobj=io.BytesIO(node.docker("cp", f"{box}:/etc/hosts", "-", text=False).stdout))
     assert [m.name for m in listing] == ["hosts"]
+    # by whatever way: the names are those of entries
+    for path, top in [("/root/d/sub/../../d/link", "link"), ("/root/d/sub/..", "d"), ("/root/d/sub/../.", ".")]:
+        status, text = api.call(node, "GET", f"/containers/{box}/archive?" + urllib.parse.urlencode({"path": path}))
+        names = [m.name for m in tarfile.open(fileobj=io.BytesIO(text))]
+        assert status == 200 and names[0] == top and not any(".." in name.split("/") for name in names), (path, names)
 
 
 def test_volumes_are_seen_and_written_running_or_not(node, box, tmp_path):
