@@ -18,6 +18,7 @@
 #include "agent/node.h"
 #include "agent/pods.h"
 #include "agent/pressure.h"
+#include "agent/reclaim.h"
 #include "agent/server.h"
 #include "agent/services.h"
 #include "agent/static_pods.h"
@@ -89,6 +90,8 @@ static int start(struct agent *a, const struct options *o, yyjson_val *cluster)
 		err = pods_start(&a->pods, a);
 	if (!err)
 		err = static_pods_start(&a->static_pods, a, o->manifests);
+	if (!err)
+		err = reclaim_start(&a->reclaim, a);
 	if (!err)
 		services_on_known(a->services, pods_services_known, a->pods);
 	return err ? err : server_start(&a->server, a);

@@ -18,6 +18,7 @@ struct node;
 struct objects;
 struct pods;
 struct pressure;
+struct reclaim;
 struct server;
 struct services;
 struct static_pods;
@@ -43,6 +44,7 @@ struct agent {
 	struct events *events;
 	struct image_gc *image_gc;
 	struct pressure *pressure;
+	struct reclaim *reclaim;
 	struct services *services;
 	struct server *server;
 	struct static_pods *static_pods;

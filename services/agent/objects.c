@@ -132,16 +132,32 @@ static void begin(struct object *x)
 
 static void on_timer(struct loop_timer *t);
 
-static void arm(struct objects *o)
+static int64_t count(const struct objects *o)
 {
 	int64_t n = 0;
 
-	for (struct object *x = o->first; x; x = x->next)
+	for (const struct object *x = o->first; x; x = x->next)
 		n++;
+	return n;
+}
+
+/* Within which time each of @n is looked at again. */
+static int64_t fresh_ms(int64_t n)
+{
+	int64_t ms = n * OBJECTS_EACH_MS;
+
+	return ms < OBJECTS_FRESH_MIN_MS   ? OBJECTS_FRESH_MIN_MS
+	       : ms < OBJECTS_FRESH_MAX_MS ? ms
+					   : OBJECTS_FRESH_MAX_MS;
+}
+
+static void arm(struct objects *o)
+{
+	int64_t n = count(o);
+
 	if (!n)
 		loop_timer_del(&o->timer);
-	else if (loop_timer_set(
-			 o->loop, &o->timer, loop_now_ms(o->loop) + OBJECTS_FRESH_MS / (n + 1), on_timer))
+	else if (loop_timer_set(o->loop, &o->timer, loop_now_ms(o->loop) + fresh_ms(n) / (n + 1), on_timer))
 		log_errno(ENOMEM, "agent op=fetch msg=\"objects are not looked at again\"");
 }
 
@@ -154,7 +170,7 @@ static void on_timer(struct loop_timer *t)
 		if (!x->call && !json_bool(yyjson_doc_get_root(x->doc), "immutable") &&
 			(!oldest || x->looked_ms < oldest->looked_ms))
 			oldest = x;
-	if (oldest && loop_now_ms(o->loop) - oldest->looked_ms >= OBJECTS_FRESH_MS / 2)
+	if (oldest && loop_now_ms(o->loop) - oldest->looked_ms >= fresh_ms(count(o)) / 2)
 		begin(oldest);
 	arm(o);
 }

@@ -3,9 +3,9 @@
 #define AGENT_OBJECTS_H
 
 /*
- * ConfigMaps and Secrets of the pods on this node: each is fetched once for all pods that use it, and looked at again within a
- * minute for as long as somebody does. One request at a time, spread over that minute; an object that says it is immutable
- * is left in peace. Nothing is watched: that would be a connection for each.
+ * ConfigMaps and Secrets of the pods on this node: each is fetched once for all pods that use it, and looked at again for as long
+ * as somebody does: a few within five seconds, many within a minute. One request at a time, spread over that time, two a second
+ * at most; an object that says it is immutable is left in peace. Nothing is watched: that would be a connection for each.
  */
 
 #include <yyjson.h>
@@ -26,7 +26,7 @@ enum objects_state {
 	OBJECTS_FAILED, /* objects_why(); objects_again() asks again */
 };
 
-enum { OBJECTS_FRESH_MS = 50 * 1000 };
+enum { OBJECTS_FRESH_MIN_MS = 5000, OBJECTS_FRESH_MAX_MS = 50 * 1000, OBJECTS_EACH_MS = 500 };
 
 /* @api: borrowed, of requests to the cluster's API. 0 or -errno. */
 must_check int objects_new(struct objects **out, struct loop *l, struct http_client *api);

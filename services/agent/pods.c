@@ -12,6 +12,7 @@
 #include "agent/node.h"
 #include "agent/pod.h"
 #include "agent/pods.h"
+#include "agent/reclaim.h"
 #include "agent/static_pods.h"
 #include "agent/volumes.h"
 #include "lib/http_client.h"
@@ -75,8 +76,11 @@ void pods_forget(struct pod *p)
 		*at = p->next;
 		break;
 	}
+	struct reclaim *reclaim = p->agent->reclaim;
+
 	log_info("pod=%s/%s uid=%s msg=gone", p->ns, p->name, p->uid);
 	agent_pod_free(p);
+	reclaim_look(reclaim); /* its claims' volumes may have waited for it */
 }
 
 static struct pod *add(struct pods *s, yyjson_val *object)

@@ -6,11 +6,13 @@
  *
  *	own GID DIR	as the kubelet does for fsGroup: group GID, which may do what the owner may, new files inherit it
  *	remove DIR...	unmount what is mounted below, remove all of it
+ *	discard DIR	the same, and it stays removed after a power cut
  */
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -141,7 +143,7 @@ static int unmount_below(const char *path)
 	return r;
 }
 
-static int remove_all(const char *path)
+static int remove_all(const char *path, bool durable)
 {
 	const char *slash = strrchr(path, '/');
 	cleanup(freep) char *parent = slash ? strndup(path, (size_t)(slash - path)) : NULL;
@@ -154,21 +156,41 @@ static int remove_all(const char *path)
 	dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return r ? r : tree_remove(dir, slash + 1);
+	if (!r)
+		r = tree_remove(dir, slash + 1);
+	return r || !durable || fsync(dir) == 0 ? r : -errno;
 }
+
+static int remove_it(const char *unused, const char *path)
+{
+	return remove_all(path, false);
+}
+
+static int discard(const char *unused, const char *path)
+{
+	return remove_all(path, true);
+}
+
+static const struct verb {
+	const char *name;
+	int (*fn)(const char *word, const char *path);
+	int first, least, most; /* words before the first folder, and how many words there are */
+} verbs[] = {{"own", own, 3, 4, 4}, {"remove", remove_it, 2, 3, INT_MAX}, {"discard", discard, 2, 3, 3}};
 
 int agent_volumes_main(int argc, char **argv)
 {
-	bool is_own = argc == 4 && !strcmp(argv[1], "own"),
-	     is_remove = argc > 2 && !strcmp(argv[1], "remove");
-	int r = 0, i = is_own ? 3 : 2;
+	const struct verb *v = NULL;
+	int r = 0;
 
-	if (!is_own && !is_remove) {
-		fputs("usage: agent_volumes own GID DIR | remove DIR...\n", stderr);
+	for (size_t i = 0; argc > 1 && i < array_len(verbs); i++)
+		if (!strcmp(argv[1], verbs[i].name) && argc >= verbs[i].least && argc <= verbs[i].most)
+			v = &verbs[i];
+	if (!v) {
+		fputs("usage: agent_volumes own GID DIR | remove DIR... | discard DIR\n", stderr);
 		return 2;
 	}
-	for (; !r && i < argc; i++) {
-		r = is_own ? own(argv[2], argv[i]) : remove_all(argv[i]);
+	for (int i = v->first; !r && i < argc; i++) {
+		r = v->fn(argv[2], argv[i]);
 		if (r)
 			fprintf(stderr, "%s %s: %s\n", argv[1], argv[i], strerror(-r));
 	}

@@ -157,3 +157,19 @@ def test_a_claim_to_a_local_volume(cluster_node, cluster, ns):
     cluster.kubectl("-n", ns, "delete", "pod", "claims")
     assert cluster_node.ssh("cat /data/disk1/f /data/disk1/g; rm -r /data/disk1") == "kept\nmore\n"
     cluster.kubectl("delete", "pv", f"pv-{ns}", "--wait=false")
+
+
+def test_the_data_of_a_claim_goes_with_it(cluster_node, cluster, ns):
+    """A volume that was made for its claim, of policy Delete: the folder goes, and what lies beside it and behind links in it stays."""
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": ns},
+             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}  # fmt: skip
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(claim))
+    cluster_node.ssh("mkdir -p /data/volumes/beside && echo kept >/data/volumes/beside/f")
+    run(cluster, ns, "writes", "mkdir /k/sub; echo x >/k/sub/f; ln -s ../beside /k/out; ln -s / /k/root",
+        [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}], [{"name": "data", "mountPath": "/k"}])  # fmt: skip
+    volume = cluster.get("-n", ns, "pvc", "data")["spec"]["volumeName"]
+    assert cluster_node.ssh(f"cat /data/volumes/{volume}/sub/f").strip() == "x"
+    cluster.kubectl("-n", ns, "delete", "pod/writes", "pvc/data")
+    left = lambda: cluster.kubectl("get", "pv", volume, check=False).returncode == 0  # noqa: E731
+    assert eventually(lambda: not left(), timeout=120, every=1), cluster.kubectl("get", "pv", volume, "-o", "yaml").stdout
+    assert cluster_node.ssh("ls /data/volumes; cat /data/volumes/beside/f; rm -r /data/volumes/beside").split() == ["beside", "kept"]

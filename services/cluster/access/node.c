@@ -161,6 +161,34 @@ static bool volume_is_mine(const struct registry *r, const char *node, const cha
 	return ns && claim_name && a_pod_uses(r, node, ns, "persistentvolumeclaims", claim_name);
 }
 
+#define LOCAL_NODE "wherry.io/node"
+#define LOCAL_DATA "wherry.io/local-data"
+
+/* A volume whose data is on this node, and that is to go: the node says when its data has gone, or why it has not. */
+static bool volume_leaves(const struct registry *r, const char *node, const char *name)
+{
+	const struct object *o =
+		*name ? registry_get(r, schema_find("", "v1", "persistentvolumes"), "", name) : NULL;
+	cleanup(json_docp) yyjson_doc *doc = o && o->deleted ? object_doc(o) : NULL;
+	yyjson_val *meta = json_obj(yyjson_doc_get_root(doc), "metadata");
+	const char *where = json_text(json_obj(meta, "labels"), LOCAL_NODE);
+
+	return where && !strcmp(where, node) && json_arr_has(json_arr(meta, "finalizers"), LOCAL_DATA);
+}
+
+static bool volumes(const struct registry *r, const char *node, const struct access_question *q)
+{
+	static const char key[] = LOCAL_NODE "=";
+
+	if (one_of(q->verb, "list watch"))
+		return !*q->subresource && q->label_selector &&
+		       !strncmp(q->label_selector, key, sizeof(key) - 1) &&
+		       !strcmp(q->label_selector + sizeof(key) - 1, node);
+	if (!strcmp(q->verb, "patch"))
+		return volume_leaves(r, node, q->name);
+	return !strcmp(q->verb, "get") && volume_is_mine(r, node, q->name);
+}
+
 static bool pod_is_mine(const struct registry *r, const char *node, const struct access_question *q)
 {
 	const struct object *o = registry_get(r, schema_find("", "v1", "pods"), q->ns, q->name);
@@ -249,6 +277,6 @@ bool node_allowed(const struct registry *r, const struct access_question *q)
 	if (one_of(q->resource, "secrets configmaps persistentvolumeclaims"))
 		return one_of(q->verb, "get list watch") && a_pod_uses(r, node, q->ns, q->resource, q->name);
 	if (!strcmp(q->resource, "persistentvolumes"))
-		return !strcmp(q->verb, "get") && volume_is_mine(r, node, q->name);
+		return volumes(r, node, q);
 	return false;
 }

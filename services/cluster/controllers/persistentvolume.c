@@ -51,6 +51,14 @@ static void reclaim(struct turn *t)
 				: "the reclaim policy Recycle is not supported");
 }
 
+/* Its data went with its node: nobody is left who could take the finalizer off. */
+static bool node_is_gone(const struct turn *t)
+{
+	const char *node = json_text(meta_get(t->root, "metadata", "labels", NULL), LOCAL_NODE);
+
+	return !node || !registry_get(t->r, schema_find_kind("v1", "Node"), "", node);
+}
+
 static void sync_volume(struct turn *t)
 {
 	yyjson_val *ref;
@@ -70,6 +78,8 @@ static void sync_volume(struct turn *t)
 	if (t->object->deleted) {
 		if (!bound && object_has_finalizer(t->object, VOLUME_PROTECTION))
 			turn_remove(t, t->object, NULL, "metadata", VOLUME_PROTECTION);
+		else if (!bound && object_has_finalizer(t->object, LOCAL_DATA) && node_is_gone(t))
+			turn_remove(t, t->object, NULL, "metadata", LOCAL_DATA);
 	} else if (bound) {
 		write_phase(t, "Bound", NULL);
 	} else if (named) {
@@ -90,10 +100,25 @@ static void on_claim(
 	yyjson_doc_free(doc);
 }
 
+static bool queue_if_leaving(const struct object *o, void *arg)
+{
+	if (o->deleted && object_has_finalizer(o, LOCAL_DATA))
+		controller_queue(arg, "", o->name);
+	return true;
+}
+
+static void on_node(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+{
+	if (type == EVENT_DELETED)
+		registry_each(controller_registry(c), schema_find_kind("v1", "PersistentVolume"), NULL,
+			queue_if_leaving, c);
+}
+
 const struct controller_type volume_controller = {
 	.name = "persistent-volume-controller",
 	.api_version = "v1",
 	.kind = "PersistentVolume",
 	.sync = sync_volume,
-	.watches = {{"v1", "PersistentVolumeClaim", on_claim}},
+	.watches = {{"v1", "PersistentVolumeClaim", on_claim}, {"v1", "Node", on_node}},
 };

@@ -246,6 +246,9 @@ static bool fill_volume(yyjson_mut_doc *doc, const struct claim *c, const char *
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
 	yyjson_mut_val *notes = meta_make(doc, root, "metadata", "annotations", NULL);
+	yyjson_mut_val *labels = meta_make(doc, root, "metadata", "labels", NULL);
+	yyjson_mut_val *meta = yyjson_mut_obj_get(root, "metadata"),
+		       *finalizers = meta ? yyjson_mut_obj_add_arr(doc, meta, "finalizers") : NULL;
 	yyjson_mut_val *spec = yyjson_mut_obj_add_obj(doc, root, "spec"), *path;
 	yyjson_val *class = yyjson_doc_get_root(c->class_doc), *options = json_arr(class, "mountOptions");
 	yyjson_val *size = meta_get(c->spec, "resources", "requests", "storage", NULL);
@@ -257,7 +260,9 @@ static bool fill_volume(yyjson_mut_doc *doc, const struct claim *c, const char *
 	snprintf(b.ns, sizeof(b.ns), "%s", c->t->ns);
 	snprintf(b.name, sizeof(b.name), "%s", c->t->name);
 	snprintf(b.uid, sizeof(b.uid), "%s", c->t->object->uid);
-	if (!notes || !capacity || !meta_set_text(doc, root, "name", name) ||
+	if (!notes || !labels || !finalizers || !yyjson_mut_arr_add_str(doc, finalizers, LOCAL_DATA) ||
+		!meta_put(doc, labels, LOCAL_NODE, yyjson_mut_strcpy(doc, c->node)) || !capacity ||
+		!meta_set_text(doc, root, "name", name) ||
 		!meta_put(doc, notes, PROVISIONED_BY, yyjson_mut_str(doc, LOCAL_PROVISIONER)) ||
 		!meta_put(doc, capacity, "storage", yyjson_val_mut_copy(doc, size)) ||
 		!meta_put(doc, spec, "accessModes",

@@ -7,14 +7,18 @@
  * (spec.claimRef with its uid), then the claim names the volume (spec.volumeName). Whoever finds the first without the second goes on.
  *
  * Volumes are made for claims of a class whose provisioner is LOCAL_PROVISIONER: a folder of one node, LOCAL_FOLDER/NAME, as a
- * `local` volume pinned to that node, whose agent makes the folder when a pod first mounts it. A folder of that place whose PersistentVolume is no more is the
- * agent's to remove.
+ * `local` volume pinned to that node, whose agent makes the folder when a pod first mounts it. The agent also removes it: a volume
+ * that was made here has the finalizer LOCAL_DATA, which its node's agent takes off once nothing is left on the disk (policy Delete) or
+ * at once (any other). The label LOCAL_NODE says to agents which volumes are theirs; of a node that is no more nobody takes it off
+ * but the controller.
  */
 
 #include "cluster/controllers/controller.h"
 
 #define LOCAL_PROVISIONER "wherry.io/local"
 #define LOCAL_FOLDER	  "/data/volumes"
+#define LOCAL_DATA	  "wherry.io/local-data"
+#define LOCAL_NODE	  "wherry.io/node"
 #define PROVISIONED_BY	  "pv.kubernetes.io/provisioned-by"
 #define BIND_COMPLETED	  "pv.kubernetes.io/bind-completed"
 #define BOUND_BY_US	  "pv.kubernetes.io/bound-by-controller"

@@ -3,6 +3,7 @@
 /* Claims and volumes: whole stories. */
 
 #include "cluster/controllers/stories.h"
+#include "cluster/controllers/volumes.h"
 
 static void claim(const char *name, const char *size, const char *spec)
 {
@@ -54,6 +55,11 @@ static bool volume_says(const void *arg)
 		name, text                                                                                   \
 	}
 
+static bool one_finalizer(const void *arg)
+{
+	return volume_says((const char *const[]){arg, "\"finalizers\":[\"" LOCAL_DATA "\"]"});
+}
+
 static bool no_volume(const void *arg)
 {
 	return !registry_count(r, kind("v1", "PersistentVolume"));
@@ -86,7 +92,12 @@ static void test_made_where_the_pod_is(void **state)
 	assert_non_null(get("v1", "PersistentVolumeClaim", "default", "data"));
 	delete ("v1", "Pod", "default", "one", PROPAGATE_BACKGROUND);
 	until("the claim is gone", GONE("v1", "PersistentVolumeClaim", "data"));
-	until("and its volume", no_volume, NULL);
+	/* its data is still there: the node's agent takes the last finalizer off, or nobody, when the node is gone */
+	assert_true(volume_says((const char *const[]){name, "\"wherry.io/node\":\"a\""}));
+	until("the volume is going", one_finalizer, name);
+	assert_true(volume_says((const char *const[]){name, "\"deletionTimestamp\""}));
+	delete ("v1", "Node", "", "a", PROPAGATE_BACKGROUND);
+	until("the volume is gone", no_volume, NULL);
 }
 
 static bool no_middle(const void *arg)

@@ -435,6 +435,7 @@ bool request_allowed(struct request *q)
 		ask.name = name;
 	}
 	ask.field_selector = fields;
+	ask.label_selector = http_query(q->http, "labelSelector");
 	ask.group = q->kind->group;
 	ask.resource = q->kind->plural;
 	if (access_allowed(q->api->access, &ask, NULL))
