@@ -165,17 +165,22 @@ static int listen_on(int port)
 	return fd;
 }
 
-/* Other ranges than those the cluster was made with are refused, where `wherryctl status` and the console show it. */
-static int check_ranges(const struct cluster *c)
+/* Other ranges, or another domain, than those the cluster was made with are refused, where `wherryctl status` and the console show it. */
+static int check_names(const struct cluster *c)
 {
 	char why[RANGES_WHY_MAX];
+	int fits = ranges_fit(c->registry, &c->names, why);
 
-	if (ranges_fit(c->registry, &c->names, why)) {
+	if (fits && !c->memory)
+		fits = domain_fits(c->data_dir, c->names.domain, why);
+	if (fits < 0)
+		return log_errno(-fits, "cluster op=check-domain dir=%s", c->data_dir);
+	if (fits) {
 		unlink(NOTICE);
 		return 0;
 	}
 	(void)!file_put(AT_FDCWD, NOTICE, why, strlen(why), 0644, 0); /* the log has it, too */
-	log_error("cluster op=check-ranges error=\"%s\"", why);
+	log_error("cluster op=check-names error=\"%s\"", why);
 	return -EINVAL;
 }
 
@@ -203,7 +208,7 @@ static int open_all(struct cluster *c)
 	err = registry_open(&c->registry, &registry, &why);
 	if (err)
 		return log_errno(-err, "cluster op=open why=\"%s\"", why ? why : "");
-	err = check_ranges(c);
+	err = check_names(c);
 	if (err)
 		return err;
 	snprintf(c->issuer, sizeof(c->issuer), "https://kubernetes.default.svc.%s", c->names.domain);

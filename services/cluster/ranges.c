@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster/ranges.h"
 #include "cluster/registry/registry.h"
 #include "cluster/schema/schema.h"
+#include "lib/file.h"
 #include "lib/json.h"
 #include "lib/kube_names.h"
 
@@ -73,4 +76,27 @@ bool ranges_fit(const struct registry *r, const struct kube_names *n, char why[s
 	if (!*why)
 		registry_each(r, schema_find_kind("v1", "Node"), NULL, node_fits, &f);
 	return !*why;
+}
+
+int domain_fits(const char *data_dir, const char *domain, char why[static RANGES_WHY_MAX])
+{
+	cleanup(closep) int dir = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup(freep) char *kept = NULL;
+	size_t len;
+	int err;
+
+	if (dir < 0)
+		return -errno;
+	err = file_read(dir, "domain", KUBE_DOMAIN_MAX, &kept, &len);
+	if (err == -ENOENT)
+		return file_replace(dir, "domain", domain, strlen(domain), 0644) ?: 1;
+	if (err || !kept)
+		return err ?: -EIO;
+	if (!strcmp(kept, domain))
+		return 1;
+	snprintf(why, RANGES_WHY_MAX,
+		"cluster.domain %.100s does not fit a cluster that exists: its domain is %.100s. Take the old value, or "
+		"make the cluster anew",
+		domain, kept);
+	return 0;
 }

@@ -15,4 +15,10 @@ enum { RANGES_WHY_MAX = 512 };
  */
 bool ranges_fit(const struct registry *r, const struct kube_names *n, char why[static RANGES_WHY_MAX]);
 
+/*
+ * The same of the cluster's domain, which pods have in their resolv.conf and tokens in their issuer: the first that is asked about is
+ * kept in @data_dir ("domain"). 1: it fits; 0: @why; or -errno: it could not be read or kept.
+ */
+must_check int domain_fits(const char *data_dir, const char *domain, char why[static RANGES_WHY_MAX]);
+
 #endif

@@ -2,6 +2,9 @@
 
 /* Ranges that fit what a cluster has given, and those that do not; and what the machine configuration says of them. */
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "cluster/controllers/stories.h"
 #include "cluster/ranges.h"
 #include "lib/kube_names.h"
@@ -76,11 +79,30 @@ static void test_fit(void **state)
 	}
 }
 
+static void test_domain(void **state)
+{
+	char dir[] = "/tmp/ranges-test-XXXXXX", why[RANGES_WHY_MAX], path[64];
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(domain_fits(dir, "cluster.local", why), 1);
+	assert_int_equal(domain_fits(dir, "cluster.local", why), 1);
+	assert_int_equal(domain_fits(dir, "k.example", why), 0);
+	assert_string_equal(why,
+		"cluster.domain k.example does not fit a cluster that exists: its domain is cluster.local. Take the old value, "
+		"or make the cluster anew");
+	assert_int_equal(domain_fits(dir, "cluster.local", why), 1);
+	snprintf(path, sizeof(path), "%s/domain", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(domain_fits(dir, "cluster.local", why), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		STORY(test_fit),
+		cmocka_unit_test(test_domain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,8 @@ int ctl_snapshot(int argc, char **argv)
 		return save(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "restore"))
 		return restore(argv[2]);
-	fputs("usage: wherryctl snapshot save|restore FILE    (-: stdout, stdin)\n", stderr);
+	fputs("usage: wherryctl snapshot save|restore FILE    (-: stdout, stdin)\n"
+	      "the cluster's keys are not in a snapshot: they are the machine configuration's, or in /data/cluster\n",
+		stderr);
 	return 2;
 }

@@ -158,6 +158,13 @@ def test_a_deployment_with_its_network(cluster, ns):
     assert eventually(lambda: not cluster.get("-n", ns, "pods")["items"], timeout=WAIT, every=1), "pods are left"
 
 
+def test_a_host_port_of_the_loopback_device_is_refused(cluster, ns):
+    ports = [{"containerPort": 8080, "hostPort": 31807, "hostIP": "127.0.0.1"}]
+    apply(cluster, ns, pod("inside", container("c", "sleep", "1234", ports=ports), hostNetwork=False))
+    said = eventually(lambda: "hostIP 127.0.0.1 is not supported" in cluster.kubectl("-n", ns, "describe", "pod", "inside").stdout, timeout=WAIT, every=1)
+    assert said, cluster.kubectl("-n", ns, "describe", "pod", "inside").stdout
+
+
 def test_host_ports(cluster, ns, cluster_node):
     ports = [{"containerPort": 8080, "hostPort": 31808}, {"containerPort": 8080, "hostPort": 31809, "hostIP": "10.0.2.15"}]
     serves = container("c", "sh", "-c", "mkdir /w; echo by its host port >/w/index.html; httpd -f -p 8080 -h /w", ports=ports)
