@@ -39,7 +39,7 @@ def until(true, listing, *args, **how):
     sys.exit(f"{listing.__name__} does not come to it")
 
 def ready(o):
-    return ((o.status and o.status.ready_replicas) or 0) == o.spec.replicas
+    return (o.status.ready_replicas or 0) == o.spec.replicas
 """
 
 
@@ -161,7 +161,7 @@ def test_workloads(cluster, ns):
         utils.create_from_dict(client.ApiClient(), {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {
             "template": {"spec": {"restartPolicy": "Never", "containers": [
                 {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["echo", "done"]}]}}}}, namespace=ns)
-        job = until(lambda j: j.status and j.status.succeeded == 1 and j.status.completion_time, batch.list_namespaced_job, ns)
+        job = until(lambda j: j.status.succeeded == 1 and j.status.completion_time, batch.list_namespaced_job, ns)
         pod = core.list_namespaced_pod(ns, label_selector="batch.kubernetes.io/job-name=j").items[0]
         assert pod.status.phase == "Succeeded" and core.read_namespaced_pod_log(pod.metadata.name, ns) == "done\\n"
         assert [o.name for o in pod.metadata.owner_references] == ["j"]
