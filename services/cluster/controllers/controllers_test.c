@@ -144,6 +144,47 @@ static void test_orphans_are_adopted(void **state)
 	assert_int_equal(registry_count(r, kind("v1", "Pod")), 4);
 }
 
+static void begin(const char *version, const char *name, const char *json, bool *done)
+{
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+
+	assert_non_null(doc);
+	registry_create(r, &caller_self, kind(version, name), "default", yyjson_doc_mut_copy(doc, NULL), NULL,
+		on_written, done);
+	yyjson_doc_free(doc);
+}
+
+static bool each_has_its_own(const void *arg)
+{
+	return number("apps/v1", "ReplicaSet", "one", "readyReplicas") == 1 &&
+	       number("apps/v1", "ReplicaSet", "two", "readyReplicas") == 1 &&
+	       registry_count(r, kind("v1", "Pod")) == 2;
+}
+
+/* Two sets see the same orphan in the same turn of the loop: the one that does not get it has another turn, and makes its own. */
+static void test_one_orphan_and_two_who_want_it(void **state)
+{
+	static const char set[] =
+		"{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":1,"
+		"\"selector\":{\"matchLabels\":{\"app\":\"x\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"x\"}},"
+		"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]}}}}";
+	bool done[2] = {false, false};
+	char json[500];
+
+	add_node("a", "4");
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"orphan\",\"labels\":{\"app\":\"x\"}},"
+		"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]}}");
+	snprintf(json, sizeof(json), set, "one");
+	begin("apps/v1", "ReplicaSet", json, &done[0]);
+	snprintf(json, sizeof(json), set, "two");
+	begin("apps/v1", "ReplicaSet", json, &done[1]);
+	wait_for_write(&done[0]);
+	wait_for_write(&done[1]);
+	until("each has a pod", each_has_its_own, NULL);
+	assert_non_null(get("v1", "Pod", "default", "orphan"));
+}
+
 static bool slice_has(const void *arg)
 {
 	const struct object *o = NULL;
@@ -409,6 +450,7 @@ int main(void)
 		STORY(test_bad_update_stops),
 		STORY(test_deletion_takes_everything),
 		STORY(test_orphans_are_adopted),
+		STORY(test_one_orphan_and_two_who_want_it),
 		STORY(test_endpoints_follow),
 		STORY(test_endpoints_and_budget),
 		STORY(test_roles_that_are_sums),

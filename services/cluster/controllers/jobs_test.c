@@ -215,8 +215,8 @@ static void test_deleted(void **state)
 	job("sum", "run", "\"completions\":3,\"parallelism\":3");
 	until("three run", has_active, &(int64_t){3});
 	delete ("batch/v1", "Job", "default", "sum", PROPAGATE_FOREGROUND);
-	until("nothing is left", no_pods, NULL);
-	assert_null(get("batch/v1", "Job", "default", "sum"));
+	until("the Job goes, after its pods", GONE("batch/v1", "Job", "sum"));
+	assert_true(no_pods(NULL));
 }
 
 /* ---- CronJobs */

@@ -62,9 +62,14 @@ static enum modify adopt(const struct object *old, yyjson_mut_doc **doc, struct 
 	const struct claim *c = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc);
 
-	/* Somebody was quicker, or it is on its way out. */
-	if (object_controller(old) || old->deleted)
-		return MODIFY_NOTHING;
+	/*
+	 * Somebody was quicker, or it is on its way out. The turn has counted it among its pods, and nothing that happens to it
+	 * from here on is this controller's to hear: a conflict has the turn again.
+	 */
+	if (object_controller(old) || old->deleted) {
+		*error = status_modified(old->kind, old->name);
+		return MODIFY_FAIL;
+	}
 
 	yyjson_mut_val *others = meta_mut_get(root, "metadata", "ownerReferences", NULL);
 
