@@ -1,55 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+/* The framework: keys that are queued, their turns one after the other, back-off, and what informers tell. */
+
 #include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cluster/controllers/controller.h"
-#include "cluster/controllers/event.h"
-#include "cluster/schema/meta.h"
+#include "cluster/controllers/controller_int.h"
 #include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
 #include "lib/log.h"
 
 /* So many turns begin before the loop looks at its other work. */
 enum { TURNS_AT_ONCE = 64, BACKOFF_MIN_MS = 10, BACKOFF_MAX_MS = 60000 };
-
-/* A key that is queued, has its turn, or waits for one. */
-struct item {
-	struct turn turn; /* valid during a turn */
-	yyjson_doc *doc;  /* what turn.root points into */
-	struct object *held;
-	struct controller *c;
-	char *ns, *name;
-	bool queued, running, dirty, failed, conflict;
-	unsigned writes, failures;
-	int64_t again_ms; /* asked for in this turn; 0: not */
-	struct loop_timer timer;
-	struct item *next; /* of the queue */
-};
-
-struct subscription {
-	struct informer informer;
-	struct controller *c;
-	const struct controller_watch *watch; /* NULL: the controller's own kind */
-};
-
-struct controller {
-	const struct controller_type *type;
-	const struct schema_kind *kind; /* NULL: any */
-	const struct cluster_context *context;
-	struct registry *r;
-	struct loop *loop;
-	struct loop_task task;
-	void *items; /* tsearch, by namespace and name */
-	struct item *first, **last;
-	struct caller who;
-	char user[128];
-	struct subscription subscriptions[array_len(((struct controller_type *)0)->watches) + 1];
-	bool stopping;
-};
 
 static const char *const groups[] = {
 	"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"};
@@ -223,7 +187,7 @@ static void end_turn(struct item *i)
 	item_forget(i);
 }
 
-static void release(struct item *i)
+void turn_release(struct item *i)
 {
 	if (--i->writes == 0)
 		end_turn(i);
@@ -251,7 +215,7 @@ static void begin_turn(struct item *i)
 		i->failed = true; /* no memory */
 	else
 		c->type->sync(&i->turn);
-	release(i);
+	turn_release(i);
 }
 
 static void run_turns(struct loop_task *t)
@@ -269,233 +233,6 @@ static void run_turns(struct loop_task *t)
 	}
 	if (c->first)
 		loop_defer(c->loop, &c->task, run_turns);
-}
-
-static struct item *item_of_turn(struct turn *t)
-{
-	return container_of(t, struct item, turn);
-}
-
-void turn_again_in(struct turn *t, int64_t ms)
-{
-	struct item *i = item_of_turn(t);
-
-	if (ms < 1)
-		ms = 1;
-	if (!i->again_ms || ms < i->again_ms)
-		i->again_ms = ms;
-}
-
-void turn_failed(struct turn *t)
-{
-	item_of_turn(t)->failed = true;
-}
-
-/* ---- writes */
-
-static void answered(struct item *i, const struct status *error, const char *verb)
-{
-	if (error && error->code == 409 && !strcmp(error->reason, "Conflict")) {
-		i->conflict = true;
-	} else if (error && error->code != 404 && error->code != 409) {
-		log_warn("controller=%s key=%s/%s op=%s error=\"%s\"", i->c->type->name, i->ns, i->name, verb,
-			error->message);
-		i->failed = true;
-	}
-	release(i);
-}
-
-/* Users see in events what became of the pods that an object wanted. */
-static void on_created(const struct status *error, const struct object *object, void *arg)
-{
-	struct item *i = arg;
-	bool pod = object && !strcmp(object->kind->kind, "Pod");
-
-	if (error && error->code != 409 && i->held) {
-		turn_event(&i->turn, i->held, true, "FailedCreate", "Error creating: %s", error->message);
-		if (i->c->type->refused)
-			i->c->type->refused(&i->turn, error);
-	} else if (pod && i->held) {
-		turn_event(&i->turn, i->held, false, "SuccessfulCreate", "Created pod: %s", object->name);
-	}
-	answered(i, error, "create");
-}
-
-static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
-{
-	answered(arg, error, "delete");
-}
-
-void turn_create(struct turn *t, const struct schema_kind *kind, const char *ns, yyjson_mut_doc *doc)
-{
-	struct item *i = item_of_turn(t);
-
-	if (!doc) {
-		i->failed = true;
-		return;
-	}
-	i->writes++;
-	registry_create(t->r, &i->c->who, kind, ns, doc,
-		&(struct write_options){.field_manager = i->c->type->name}, on_created, i);
-}
-
-void turn_delete(struct turn *t, const struct object *o, const struct delete_options *opts)
-{
-	struct item *i = item_of_turn(t);
-	struct delete_options d = opts ? *opts : (struct delete_options){.grace_seconds = -1};
-
-	/* never another of the same name that came in the meantime */
-	d.uid = o->uid;
-	i->writes++;
-	registry_delete(t->r, &i->c->who, o->kind, o->ns, o->name, &d, on_deleted, i);
-}
-
-struct modification {
-	struct item *item;
-	registry_modifier *fn;
-	void *arg;
-	void (*then)(struct turn *t, const struct status *error, void *arg); /* may be NULL */
-	const struct schema_kind *kind;
-	char uid[64];
-};
-
-static enum modify modify(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
-{
-	struct modification *m = arg;
-
-	if (!old || strcmp(old->uid, m->uid) != 0) {
-		*error = status_not_found(m->kind, m->item->name);
-		return MODIFY_FAIL;
-	}
-	return m->fn(old, doc, error, m->arg);
-}
-
-static void on_modified(const struct status *error, const struct object *object, void *arg)
-{
-	struct modification *m = arg;
-	struct item *i = m->item;
-
-	if (m->then)
-		m->then(&i->turn, error, m->arg);
-	free(m->arg);
-	free(m);
-	answered(i, error, "update");
-}
-
-void turn_modify(
-	struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn, void *arg)
-{
-	turn_modify_then(t, o, subresource, fn, arg, NULL);
-}
-
-void turn_modify_then(struct turn *t, const struct object *o, const char *subresource, registry_modifier *fn,
-	void *arg, void (*then)(struct turn *t, const struct status *error, void *arg))
-{
-	struct item *i = item_of_turn(t);
-	struct modification *m = calloc(1, sizeof(*m));
-
-	if (!m) {
-		free(arg);
-		i->failed = true;
-		return;
-	}
-	*m = (struct modification){.item = i, .fn = fn, .arg = arg, .then = then, .kind = o->kind};
-	snprintf(m->uid, sizeof(m->uid), "%s", o->uid);
-	i->writes++;
-	registry_modify(t->r, &i->c->who, o->kind, o->ns, o->name, false, modify,
-		&(struct write_options){.subresource = subresource, .field_manager = i->c->type->name},
-		on_modified, m);
-}
-
-/* One member and its new value as text, so that a single free() ends it. */
-struct setting {
-	char key[64];
-	size_t len;
-	char json[];
-};
-
-static enum modify set_member(
-	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
-{
-	const struct setting *s = arg;
-	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *value;
-	yyjson_doc *parsed = yyjson_read(s->json, s->len, 0);
-
-	value = parsed ? yyjson_val_mut_copy(*doc, yyjson_doc_get_root(parsed)) : NULL;
-	yyjson_doc_free(parsed);
-	if (value && meta_equal(value, yyjson_mut_obj_get(root, s->key)))
-		return MODIFY_NOTHING;
-	if (value && meta_put(*doc, root, s->key, value))
-		return MODIFY_WRITE;
-	*error = status_internal("out of memory");
-	return MODIFY_FAIL;
-}
-
-void turn_set(struct turn *t, const struct object *o, const char *subresource, const char *key,
-	yyjson_mut_val *value)
-{
-	size_t len = 0;
-	char *json = value ? yyjson_mut_val_write(value, 0, &len) : NULL;
-	struct setting *s = json ? malloc(sizeof(*s) + len + 1) : NULL;
-
-	if (s) {
-		snprintf(s->key, sizeof(s->key), "%s", key);
-		s->len = len;
-		memcpy(s->json, json, len + 1);
-		turn_modify(t, o, subresource, set_member, s);
-	} else {
-		turn_failed(t);
-	}
-	free(json);
-}
-
-struct removal {
-	const char *part;
-	char finalizer[];
-};
-
-static enum modify remove_finalizer(
-	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
-{
-	const struct removal *r = arg;
-	yyjson_mut_val *each;
-	yyjson_mut_arr_iter it;
-	bool changed = false;
-
-	if (!yyjson_mut_arr_iter_init(
-		    meta_mut_get(yyjson_mut_doc_get_root(*doc), r->part, "finalizers", NULL), &it))
-		return MODIFY_NOTHING;
-	while ((each = yyjson_mut_arr_iter_next(&it)))
-		if (yyjson_mut_equals_str(each, r->finalizer)) {
-			yyjson_mut_arr_iter_remove(&it);
-			changed = true;
-		}
-	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
-}
-
-void turn_remove(struct turn *t, const struct object *o, const char *subresource, const char *part,
-	const char *finalizer)
-{
-	size_t len = strlen(finalizer) + 1;
-	struct removal *r = malloc(sizeof(*r) + len);
-
-	if (!r) {
-		turn_failed(t);
-		return;
-	}
-	r->part = part;
-	memcpy(r->finalizer, finalizer, len);
-	turn_modify(t, o, subresource, remove_finalizer, r);
-}
-
-void turn_event(
-	struct turn *t, const struct object *about, bool warning, const char *reason, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	event_record(t->r, &t->c->who, t->c->type->name, about, warning, reason, format, args);
-	va_end(args);
 }
 
 /* ---- coming and going */
@@ -580,137 +317,4 @@ void controller_stop(struct controller *c)
 	loop_defer_del(&c->task);
 	tdestroy(c->items, drop);
 	free(c);
-}
-
-/* ---- helps */
-
-yyjson_mut_doc *new_object(const struct schema_kind *kind)
-{
-	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
-
-	if (root && yyjson_mut_obj_add_str(doc, root, "apiVersion", kind->api_version) &&
-		yyjson_mut_obj_add_str(doc, root, "kind", kind->kind) &&
-		yyjson_mut_obj_add_obj(doc, root, "metadata")) {
-		yyjson_mut_doc_set_root(doc, root);
-		return doc;
-	}
-	yyjson_mut_doc_free(doc);
-	return NULL;
-}
-
-bool set_controller(yyjson_mut_doc *doc, yyjson_mut_val *object, const struct object *owner)
-{
-	yyjson_mut_val *meta = yyjson_mut_obj_get(object, "metadata"), *list = yyjson_mut_arr(doc);
-	yyjson_mut_val *ref = list ? yyjson_mut_arr_add_obj(doc, list) : NULL;
-
-	return meta && ref && yyjson_mut_obj_add_strcpy(doc, ref, "apiVersion", owner->kind->api_version) &&
-	       yyjson_mut_obj_add_strcpy(doc, ref, "kind", owner->kind->kind) &&
-	       yyjson_mut_obj_add_strcpy(doc, ref, "name", owner->name) &&
-	       yyjson_mut_obj_add_strcpy(doc, ref, "uid", owner->uid) &&
-	       yyjson_mut_obj_add_bool(doc, ref, "controller", true) &&
-	       yyjson_mut_obj_add_bool(doc, ref, "blockOwnerDeletion", true) &&
-	       meta_put(doc, meta, "ownerReferences", list);
-}
-
-bool value_hash(yyjson_val *value, int64_t salt, char out[static HASH_MAX])
-{
-	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
-	size_t len, i;
-	char *text = yyjson_val_write(value, 0, &len), digits[HASH_MAX];
-	uint32_t h = 2166136261u;
-
-	if (!text)
-		return false;
-	for (i = 0; i < len; i++)
-		h = (h ^ (unsigned char)text[i]) * 16777619u;
-	for (i = 0; salt && i < 8; i++)
-		h = (h ^ (salt >> (8 * i) & 0xff)) * 16777619u;
-	free(text);
-	snprintf(digits, sizeof(digits), "%u", h);
-	for (i = 0; digits[i]; i++)
-		out[i] = letters[(unsigned char)digits[i] % (sizeof(letters) - 1)];
-	out[i] = 0;
-	return true;
-}
-
-yyjson_val *condition_of(yyjson_val *object, const char *type)
-{
-	yyjson_val *list = meta_get(object, "status", "conditions", NULL), *each;
-	size_t i, n;
-
-	yyjson_arr_foreach (list, i, n, each)
-		if (yyjson_equals_str(yyjson_obj_get(each, "type"), type))
-			return each;
-	return NULL;
-}
-
-bool condition_is(yyjson_val *object, const char *type, const char *status)
-{
-	return yyjson_equals_str(yyjson_obj_get(condition_of(object, type), "status"), status);
-}
-
-static bool same(yyjson_mut_val *object, const char *key, const char *text)
-{
-	yyjson_mut_val *v = yyjson_mut_obj_get(object, key);
-
-	return v ? yyjson_mut_equals_str(v, text) : !*text;
-}
-
-/* Without memory the old text stays, and a later turn sets it. */
-static void set_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
-{
-	yyjson_mut_val *copy = *text ? yyjson_mut_strcpy(doc, text) : NULL;
-
-	if (copy)
-		(void)!meta_put(doc, object, key, copy);
-	else if (!*text)
-		yyjson_mut_obj_remove_key(object, key);
-}
-
-bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *type, const char *status,
-	const char *reason, const char *message, int64_t now_s)
-{
-	yyjson_mut_val *each, *found = NULL;
-	char now[META_TIME_MAX];
-	size_t i, n;
-
-	yyjson_mut_arr_foreach(conditions, i, n,
-		each) if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), type)) found = each;
-	if (found && same(found, "status", status) && same(found, "reason", reason) &&
-		same(found, "message", message))
-		return false;
-	meta_time(now, (time_t)now_s);
-
-	bool turned = !found || !same(found, "status", status);
-
-	if (!found)
-		found = yyjson_mut_arr_add_obj(doc, conditions);
-	if (!found)
-		return false;
-	set_text(doc, found, "type", type);
-	set_text(doc, found, "status", status);
-	if (turned)
-		set_text(doc, found, "lastTransitionTime", now);
-	set_text(doc, found, "reason", reason);
-	set_text(doc, found, "message", message);
-	return true;
-}
-
-yyjson_mut_val *conditions_of(yyjson_mut_doc *doc, yyjson_mut_val *object)
-{
-	yyjson_mut_val *status = meta_make(doc, object, "status", NULL);
-	yyjson_mut_val *list = yyjson_mut_obj_get(status, "conditions");
-
-	if (yyjson_mut_is_arr(list) || !status)
-		return list;
-	list = yyjson_mut_arr(doc);
-	return list && meta_put(doc, status, "conditions", list) ? list : NULL;
-}
-
-int64_t time_of(yyjson_val *v)
-{
-	struct timespec t;
-
-	return yyjson_is_str(v) && !meta_time_parse(&t, yyjson_get_str(v)) ? t.tv_sec : 0;
 }
