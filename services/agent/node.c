@@ -21,6 +21,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/own_address.h"
+#include "lib/rfc3339.h"
 #include "lib/uri.h"
 
 enum {
@@ -405,14 +406,9 @@ static yyjson_mut_doc *lease_of(const struct node *n, bool whole)
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
 	yyjson_mut_val *spec = root ? yyjson_mut_obj_add_obj(doc, root, "spec") : NULL, *meta, *owners,
 		       *owner;
-	char now[64];
-	struct timespec ts;
-	struct tm tm;
-	size_t at;
+	char now[RFC3339_MAX];
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	at = strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%S", gmtime_r(&ts.tv_sec, &tm));
-	snprintf(now + at, sizeof(now) - at, ".%06ldZ", ts.tv_nsec / 1000);
+	rfc3339_now(now, 6);
 	if (!spec || !yyjson_mut_obj_add_str(doc, spec, "holderIdentity", n->a->node_name) ||
 		!yyjson_mut_obj_add_int(doc, spec, "leaseDurationSeconds", LEASE_S) ||
 		!yyjson_mut_obj_add_strcpy(doc, spec, "renewTime", now))

@@ -13,6 +13,7 @@
 #include "engine/files.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/rfc3339.h"
 #include "lib/tree.h"
 
 int disk_replace(const char *dir, const char *name, const void *data, size_t len, mode_t mode, unsigned flags)
@@ -107,16 +108,13 @@ int64_t wall_ns(void)
 
 const char *time_text(char buf[36], int64_t ns)
 {
-	time_t s = ns / 1000000000;
-	struct tm tm;
+	struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 
-	if (!ns || !gmtime_r(&s, &tm)) {
-		strcpy(buf, "0001-01-01T00:00:00Z");
-		return buf;
+	if (t.tv_nsec < 0) {
+		t.tv_sec--;
+		t.tv_nsec += 1000000000;
 	}
-	strftime(buf, 36, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + 19, 17, ".%09uZ", (unsigned)(ns % 1000000000) % 1000000000U);
-	return buf;
+	return ns ? rfc3339_text(buf, &t, 9) : strcpy(buf, "0001-01-01T00:00:00Z");
 }
 
 /* Up to nine digits after a point, as nanoseconds. */

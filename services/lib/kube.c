@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/http_client.h"
 #include "lib/kube_int.h"
+#include "lib/rfc3339.h"
 #include "lib/tls.h"
 
 int kube_new(struct kube **out, struct loop *l, const struct kube_options *o)
@@ -70,10 +70,5 @@ yyjson_doc *kube_copy(yyjson_val *object)
 
 const char *kube_time(char out[KUBE_TIME_MAX], int64_t at_s)
 {
-	time_t t = (time_t)at_s;
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || !strftime(out, KUBE_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		*out = '\0';
-	return out;
+	return rfc3339_text(out, &(struct timespec){.tv_sec = (time_t)at_s}, 0);
 }

@@ -9,6 +9,7 @@
 
 #include <yyjson.h>
 
+#include "rfc3339.h"
 #include "util.h"
 
 struct loop;
@@ -37,7 +38,7 @@ struct http_client *kube_http(struct kube *k);
 /* An object to keep, without the managed fields, which are the server's business; the caller's to free. NULL: no memory. */
 must_check yyjson_doc *kube_copy(yyjson_val *object);
 
-enum { KUBE_TIME_MAX = 32 };
+enum { KUBE_TIME_MAX = RFC3339_MAX };
 /* metav1.Time: RFC 3339, UTC, in seconds. Returns @out. */
 const char *kube_time(char out[KUBE_TIME_MAX], int64_t at_s);
 

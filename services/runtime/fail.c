@@ -10,8 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/rfc3339.h"
 #include "runtime/fail.h"
 
 static char reason[RT_FAIL_MAX];
@@ -126,14 +126,10 @@ static size_t escape(char *out, size_t size, const char *in)
 
 static void log_line(const char *level, const char *msg)
 {
-	char text[2 * RT_FAIL_MAX], line[2 * RT_FAIL_MAX + 128], when[40];
-	struct timespec now;
-	struct tm tm;
+	char text[2 * RT_FAIL_MAX], line[2 * RT_FAIL_MAX + 128], when[RFC3339_MAX];
 	int n;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	rfc3339_now(when, 0);
 	escape(text, sizeof(text), msg);
 	if (log_json)
 		n = snprintf(line, sizeof(line), "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n", level,

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/rfc3339.h"
 #include "runtime/cgroup.h"
 #include "runtime/fail.h"
 #include "runtime/state.h"
@@ -88,19 +88,6 @@ int rt_state_make(int root, const char *id)
 	return take_fd(dir);
 }
 
-/* RFC 3339 with nanoseconds. */
-static void now_text(char out[40])
-{
-	struct timespec now;
-	struct tm tm;
-	char head[24];
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(head, sizeof(head), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, 40, "%s.%09ldZ", head, now.tv_nsec);
-}
-
 static yyjson_mut_val *hooks_copy(yyjson_mut_doc *doc, yyjson_val *hooks, const char *kind)
 {
 	yyjson_val *v = hooks ? yyjson_obj_get(hooks, kind) : NULL;
@@ -117,7 +104,7 @@ int rt_state_write(int dir, const struct rt_state_new *n)
 	char created[40];
 	size_t len = 0;
 
-	now_text(created);
+	rfc3339_now(created, 9);
 	if (o) {
 		yyjson_mut_val *poststart = hooks_copy(doc, n->spec->hooks_raw, "poststart");
 		yyjson_mut_val *poststop = hooks_copy(doc, n->spec->hooks_raw, "poststop");

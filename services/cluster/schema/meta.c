@@ -157,18 +157,12 @@ bool meta_equal(yyjson_mut_val *a, yyjson_mut_val *b)
 
 void meta_time(char buf[static META_TIME_MAX], time_t t)
 {
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || !strftime(buf, META_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		strcpy(buf, "1970-01-01T00:00:00Z");
+	rfc3339_text(buf, &(struct timespec){.tv_sec = t}, 0);
 }
 
 void meta_micro_time(char buf[static META_TIME_MAX], const struct timespec *t)
 {
-	char seconds[META_TIME_MAX];
-
-	meta_time(seconds, t->tv_sec);
-	snprintf(buf, META_TIME_MAX, "%.19s.%06ldZ", seconds, t->tv_nsec / 1000 % 1000000);
+	rfc3339_text(buf, t, 6);
 }
 
 /* Digits exactly @n long; -1 otherwise. Moves *p behind them. */

@@ -9,10 +9,11 @@
 #include <time.h>
 #include <yyjson.h>
 
+#include "lib/rfc3339.h"
 #include "lib/util.h"
 
 /* Longest RFC 3339 text with microseconds, and its NUL. */
-enum { META_TIME_MAX = 32, META_UID_MAX = 37 };
+enum { META_TIME_MAX = RFC3339_MAX, META_UID_MAX = 37 };
 
 /* A member by names, NULL-terminated: meta_get(v, "spec", "nodeName", NULL). */
 yyjson_val *meta_get(yyjson_val *v, ...) __attribute__((sentinel));

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "applets.h"
 #include "engine/image/image_int.h"
 #include "engine/image/work.h"
+#include "lib/rfc3339.h"
 
 enum { ORDERS_MAX = 4 << 20 };
 
@@ -54,19 +54,7 @@ void work_say(const char *key, const char *text)
 
 const char *created_text(int64_t s, char buf[40])
 {
-	struct timespec now = {.tv_sec = s};
-	struct tm tm;
-	size_t n;
-
-	if (s < 0)
-		clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	n = strftime(buf, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (s < 0)
-		snprintf(buf + n, 40 - n, ".%09ldZ", now.tv_nsec);
-	else
-		snprintf(buf + n, 40 - n, "Z");
-	return buf;
+	return s < 0 ? rfc3339_now(buf, 9) : rfc3339_text(buf, &(struct timespec){.tv_sec = s}, 0);
 }
 
 int work_find(struct work *w, const char *name, const struct image **out)
