@@ -14,6 +14,7 @@
 
 #include "cluster/http/http_int.h"
 #include "cluster/schema/convert.h"
+#include "cluster/schema/default.h"
 #include "cluster/schema/table.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -257,6 +258,9 @@ static yyjson_doc *in_version(const struct request *q, const struct object *o)
 		return object_doc(o);
 	doc = object_mut_doc(o);
 	if (!doc || !convert_object(doc, o->kind, q->kind))
+		return NULL;
+	/* written under another definition, which had other defaults */
+	if (q->kind->flags & SCHEMA_CUSTOM && !default_object(doc, q->kind))
 		return NULL;
 	return yyjson_mut_doc_imut_copy(doc, NULL);
 }

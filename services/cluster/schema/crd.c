@@ -301,6 +301,7 @@ static struct schema_field *fields_of(
 		yyjson_val *required = yyjson_obj_get(schema, "required"), *r;
 		size_t j, m;
 
+		/* those that every object has are added by the caller */
 		if (extra && (!strcmp(step.name, "metadata") || !strcmp(step.name, "apiVersion") ||
 				     !strcmp(step.name, "kind")))
 			continue;
@@ -314,6 +315,12 @@ static struct schema_field *fields_of(
 	return fields;
 }
 
+/* As every object has it, and every object inside of another. */
+static const struct schema_field *metadata_field(void)
+{
+	return schema_field(schema_find("", "v1", "configmaps")->type, "metadata", 8);
+}
+
 static uint16_t flags_of(yyjson_val *schema)
 {
 	return (uint16_t)(SCHEMA_EXACT |
@@ -324,15 +331,18 @@ static uint16_t flags_of(yyjson_val *schema)
 static const struct schema_type *type_of(
 	struct builder *b, yyjson_val *schema, const char *name, const struct path *p)
 {
+	bool embedded = truth(schema, "x-kubernetes-embedded-resource");
 	struct schema_type *t = get(b, 1, sizeof(*t));
 	struct schema_field *fields;
 	size_t n;
 
 	if (!t)
 		return NULL;
-	fields = fields_of(b, schema, p, 0, &n);
+	fields = fields_of(b, schema, p, embedded, &n);
 	if (!fields)
 		return NULL;
+	if (embedded)
+		fields[n++] = *metadata_field();
 	qsort(fields, n, sizeof(*fields), by_name);
 	*t = (struct schema_type){.name = name,
 		.package = b->package,
@@ -347,7 +357,6 @@ static const struct schema_type *type_of(
 static const struct schema_type *root_type(
 	struct builder *b, yyjson_val *schema, const char *name, const struct path *p)
 {
-	const struct schema_kind *any = schema_find("", "v1", "configmaps");
 	struct schema_type *t = get(b, 1, sizeof(*t));
 	struct schema_field *fields;
 	size_t n;
@@ -357,7 +366,7 @@ static const struct schema_type *root_type(
 	fields = t ? fields_of(b, schema, p, 1, &n) : NULL;
 	if (!fields)
 		return NULL;
-	fields[n++] = *schema_field(any->type, "metadata", 8);
+	fields[n++] = *metadata_field();
 	qsort(fields, n, sizeof(*fields), by_name);
 	*t = (struct schema_type){.name = name,
 		.package = b->package,
