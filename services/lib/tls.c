@@ -85,6 +85,9 @@ static int load_files(struct role *role, const struct tls_files *f)
 
 	if (f->ca)
 		r = load_certificates(&role->ca, f->ca);
+	else if (f->ca_pem && (err = mbedtls_x509_crt_parse(&role->ca, (const unsigned char *)f->ca_pem,
+				       strlen(f->ca_pem) + 1)) != 0)
+		r = file_error("(given)", err);
 	if (r < 0 || !f->cert)
 		return r;
 	r = load_certificates(&role->cert, f->cert);
@@ -138,7 +141,7 @@ static int role_new(struct role **out, const struct tls_files *files, int endpoi
 	}
 	mbedtls_ssl_conf_min_tls_version(&role->conf, MBEDTLS_SSL_VERSION_TLS1_2);
 	mbedtls_ssl_conf_rng(&role->conf, random_bytes, NULL);
-	if (files->ca)
+	if (files->ca || files->ca_pem)
 		mbedtls_ssl_conf_ca_chain(&role->conf, &role->ca, NULL);
 	*out = role;
 	return 0;
@@ -175,7 +178,7 @@ int tls_client_new(struct tls_config **out, const struct tls_files *files, const
 	int r;
 
 	/* A server that is not checked could be anyone. */
-	if (!files->ca || !server_name)
+	if ((!files->ca && !files->ca_pem) || !server_name)
 		return -EINVAL;
 	r = role_new(&role, files, MBEDTLS_SSL_IS_CLIENT);
 	if (r < 0)

@@ -12,9 +12,10 @@ struct tls_config;
 struct tls_files {
 	const char
 		*ca; /* PEM file; peers must chain to it. NULL: no client certificate is asked for (server) */
-	const char *cert; /* PEM file, leaf first; NULL only for a client without one */
-	const char *key;  /* PEM file */
-	bool ca_optional; /* server: ask for a client certificate, accept none, refuse a wrong one */
+	const char *ca_pem; /* the PEM itself, when there is no file @ca */
+	const char *cert;   /* PEM file, leaf first; NULL only for a client without one */
+	const char *key;    /* PEM file */
+	bool ca_optional;   /* server: ask for a client certificate, accept none, refuse a wrong one */
 };
 
 /**

@@ -10,7 +10,9 @@ import pytest
 
 from support import conformance, leaks
 from support.cluster import Cluster
-from support.node import Node, eventually
+from support.node import Node, eventually, qemu_node
+
+WEBHOOK = "10.0.2.100:9443"
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,9 @@ def node(shared_node):
 @pytest.fixture(scope="session")
 def cluster_node(session_dir):
     nodes = _Nodes(session_dir)
-    node = nodes()
+    port = qemu_node.free_port()
+    node = nodes(extra=["--guest-forward", f"{WEBHOOK}=127.0.0.1:{port}"])
+    node.webhook = (port, WEBHOOK)  # where a test may listen, and what that is to the node
     node.boot("--wait", "ready")
     yield node
     nodes.end()

@@ -12,6 +12,7 @@
 #include "cluster/http/node_summary.h"
 #include "cluster/http/relay.h"
 #include "cluster/http/subresources.h"
+#include "cluster/registry/endpoint.h"
 #include "lib/json.h"
 #include "lib/uri.h"
 
@@ -148,7 +149,7 @@ static void go(struct request *q, const struct place *p, struct text *target)
 		relay_start(q, &to);
 }
 
-void subresource_kubelet(struct request *q)
+static void to_kubelet(struct request *q)
 {
 	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
 	cleanup(json_docp) yyjson_doc *doc = pod ? object_doc(pod) : NULL;
@@ -178,6 +179,14 @@ void subresource_kubelet(struct request *q)
 	add_query(q, &target);
 	go(q, &p, &target);
 	text_fini(&target);
+}
+
+void subresource_kubelet(struct request *q)
+{
+	if (!strcmp(q->subresource, "log"))
+		to_kubelet(q);
+	else
+		connect_ask(q, to_kubelet);
 }
 
 /* ---- proxies */
@@ -242,72 +251,17 @@ static struct status *pod_place(const struct request *q, const struct proxied *p
 	return NULL;
 }
 
-struct slices {
-	const char *service, *port;
-	struct place *to;
-	bool found;
-};
-
-static bool look_in_slice(const struct object *o, void *arg)
+static struct status *service_place(const struct request *q, const struct proxied *p, struct place *to)
 {
-	struct slices *s = arg;
-	const char *service = object_label(o, "kubernetes.io/service-name");
-	cleanup(json_docp) yyjson_doc *doc = NULL;
-	yyjson_val *root, *e, *p;
-	size_t i, max;
-	int port = 0;
-
-	if (!service || strcmp(service, s->service) != 0)
-		return true;
-	doc = object_doc(o);
-	root = yyjson_doc_get_root(doc);
-	yyjson_arr_foreach (json_arr(root, "ports"), i, max, p) {
-		const char *name = json_str(p, "name");
-
-		if (!port && (!*s->port || !strcmp(name ? name : "", s->port)))
-			port = (int)json_int(p, "port", 0);
-	}
-	yyjson_arr_foreach (json_arr(root, "endpoints"), i, max, e) {
-		const char *address = yyjson_get_str(yyjson_arr_get_first(json_arr(e, "addresses")));
-
-		if (!port || !address || yyjson_is_false(yyjson_obj_get(json_obj(e, "conditions"), "ready")))
-			continue;
-		snprintf(s->to->address, sizeof(s->to->address), "%s", address);
-		s->to->port = port;
-		s->found = true;
-		return false;
-	}
-	return true;
-}
-
-/* A number is a port of the service; slices know ports by their names. */
-static void port_by_name(yyjson_val *root, char *port, size_t size)
-{
-	yyjson_val *p;
-	size_t i, max;
-	int64_t n = atoll(port);
-
-	if (!n)
-		return;
-	yyjson_arr_foreach (json_arr(json_obj(root, "spec"), "ports"), i, max, p)
-		if (json_int(p, "port", 0) == n) {
-			snprintf(port, size, "%s", json_str(p, "name") ? json_str(p, "name") : "");
-			return;
-		}
-}
-
-static struct status *service_place(const struct request *q, struct proxied *p, struct place *to)
-{
-	const struct object *o = registry_get(q->api->registry, q->kind, q->ns, p->name);
-	cleanup(json_docp) yyjson_doc *doc = o ? object_doc(o) : NULL;
-	struct slices s = {.service = p->name, .port = p->port, .to = to};
-
-	if (!o)
+	switch (service_endpoint(
+		q->api->registry, q->ns, p->name, p->port, to->address, sizeof(to->address), &to->port)) {
+	case ENDPOINT_FOUND:
+		return NULL;
+	case ENDPOINT_NO_SERVICE:
 		return status_not_found(q->kind, p->name);
-	port_by_name(yyjson_doc_get_root(doc), p->port, sizeof(p->port));
-	registry_each(q->api->registry, schema_find("discovery.k8s.io", "v1", "endpointslices"), q->ns,
-		look_in_slice, &s);
-	return s.found ? NULL : status_unavailable("no endpoints available for service \"%s\"", p->name);
+	default:
+		return status_unavailable("no endpoints available for service \"%s\"", p->name);
+	}
 }
 
 /* The rest of the path as it was sent, and all of the query. */
@@ -323,7 +277,7 @@ static void add_rest(const struct request *q, struct text *target)
 	}
 }
 
-void subresource_proxy(struct request *q)
+static void to_proxied(struct request *q)
 {
 	struct proxied p;
 	struct place to = {0};
@@ -358,4 +312,9 @@ void subresource_proxy(struct request *q)
 			relay_start(q, &t);
 	}
 	text_fini(&target);
+}
+
+void subresource_proxy(struct request *q)
+{
+	connect_ask(q, to_proxied);
 }

@@ -12,4 +12,7 @@ void subresource_eviction(struct request *q);
 void subresource_kubelet(struct request *q); /* pods: log, exec, attach, portforward */
 void subresource_proxy(struct request *q);   /* nodes, services, pods */
 
+/* connect.c: once the webhooks that want to hear of it have nothing against it, @then; else it is answered. */
+void connect_ask(struct request *q, void (*then)(struct request *q));
+
 #endif

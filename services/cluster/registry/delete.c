@@ -171,14 +171,10 @@ static struct status *mark(struct op *op, bool *write)
 static struct status *prepare(struct op *op, bool *write, bool *remove)
 {
 	struct attempt *a = &op->attempt;
-	struct status *err = preconditions(op);
+	struct status *err = admission_check(a, &op->checked);
 	yyjson_mut_val *list;
 	size_t before;
 
-	a->verb = ADMIT_DELETE;
-	a->old = op->old;
-	if (!err)
-		err = admission_check(a, &op->checked);
 	if (err)
 		return err;
 	a->doc = object_mut_doc(op->old);
@@ -208,24 +204,40 @@ static struct status *prepare(struct op *op, bool *write, bool *remove)
 	return NULL;
 }
 
-static void try_delete(struct op *op)
+static void conclude(struct op *op)
 {
-	const struct object *o = registry_get(op->r, op->view->kind, op->ns, op->name);
 	bool write = false, remove = false;
-	struct status *err;
+	struct status *err = prepare(op, &write, &remove);
 
-	if (!o) {
-		op_answer(op, status_not_found(op->view->kind, op->name), NULL, false);
-		return;
-	}
-	op->old = object_ref(o);
-	err = prepare(op, &write, &remove);
 	if (err)
 		op_answer(op, err, NULL, false);
 	else if (!write && !remove)
 		op_answer(op, NULL, object_ref(op->old), false);
 	else
 		op_write(op, op->old->revision);
+}
+
+static void judge(struct op *op)
+{
+	op_ask(op, WEBHOOK_VALIDATING, conclude);
+}
+
+static void try_delete(struct op *op)
+{
+	const struct object *o = registry_get(op->r, op->view->kind, op->ns, op->name);
+	struct status *err;
+
+	if (!o) {
+		op_answer(op, status_not_found(op->view->kind, op->name), NULL, false);
+		return;
+	}
+	op->attempt.verb = ADMIT_DELETE;
+	op->attempt.old = op->old = object_ref(o);
+	err = preconditions(op);
+	if (err)
+		op_answer(op, err, NULL, false);
+	else
+		op_ask(op, WEBHOOK_MUTATING, judge);
 }
 
 static void refuse_now(registry_deleted *done, void *arg)

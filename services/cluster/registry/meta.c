@@ -204,7 +204,7 @@ struct status *meta_generation(struct attempt *a, yyjson_mut_val *old)
 	/* where a pod runs is not what was asked for */
 	if (!(a->kind->flags & SCHEMA_GENERATION) || !strcmp(a->subresource, "binding"))
 		return NULL;
-	if (a->kind->flags & SCHEMA_CUSTOM) {
+	if (a->kind->flags & SCHEMA_CUSTOM || !schema_field(a->kind->type, "spec", 4)) {
 		yyjson_mut_obj_foreach(a->root, i, max, key, val)
 		{
 			bool skip = false;

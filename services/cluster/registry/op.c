@@ -37,6 +37,7 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 		opts = &none;
 	op->r = r;
 	op->view = registry_view(r, kind);
+	op->kind = kind;
 	op->who = caller_copy(who);
 	op->ns = copy(ns && kind->flags & SCHEMA_NAMESPACED ? ns : "", &failed);
 	op->name = copy(name, &failed);
@@ -61,6 +62,8 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 
 static void end_try(struct op *op)
 {
+	webhook_run_cancel(take(op->asked));
+	op->was_shown = false;
 	yyjson_mut_doc_free(op->attempt.doc);
 	op->attempt = (struct attempt){0};
 	op->checked = 0;
@@ -68,6 +71,8 @@ static void end_try(struct op *op)
 	op->old = NULL;
 	yyjson_doc_free(op->old_doc);
 	op->old_doc = NULL;
+	yyjson_mut_doc_free(op->before);
+	op->before = NULL;
 	free(op->json);
 	op->json = NULL;
 	free(op->key);
@@ -120,6 +125,7 @@ static void try_now(struct op *op)
 	op->attempt = (struct attempt){.registry = op->r,
 		.who = op->who,
 		.kind = op->view->kind,
+		.asked = op->kind,
 		.ns = op->ns,
 		.name = op->name ? op->name : "",
 		.subresource = op->subresource,
@@ -135,6 +141,27 @@ void op_start(struct op *op)
 		loop_defer(op->r->loop, &op->task, deliver);
 	else
 		try_now(op);
+}
+
+/* ---- webhooks */
+
+static void on_webhooks(struct status *error, void *arg)
+{
+	struct op *op = arg;
+
+	op->asked = NULL;
+	op->was_shown = true;
+	if (error)
+		op_answer(op, error, NULL, false);
+	else
+		op->step(op);
+}
+
+void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op))
+{
+	op->step = step;
+	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, on_webhooks, op))
+		step(op);
 }
 
 /* ---- the store */
@@ -206,6 +233,7 @@ void op_write(struct op *op, int64_t expect)
 	}
 	/* of many on their way at once only what the answer needs is kept */
 	yyjson_doc_free(take(op->old_doc));
+	yyjson_mut_doc_free(take(op->before));
 	if (!admission_looks_again(&op->attempt)) {
 		yyjson_mut_doc_free(take(op->attempt.doc));
 		op->attempt.root = NULL;

@@ -11,6 +11,7 @@
 
 #include "cluster/registry/registry_int.h"
 #include "cluster/registry/services.h"
+#include "cluster/schema/default.h"
 #include "cluster/store/sqlite_restore.h"
 #include "lib/log.h"
 
@@ -238,6 +239,23 @@ static void wait_for_kind(struct registry *r, const struct store_item *item)
 	r->pending = p;
 }
 
+/* The object of a definition's kind: what was written under another definition has the defaults of this one. */
+static int load_custom(struct object **out, const struct view *v, const struct pending *p)
+{
+	int err = object_new(
+		out, v->kind, p->key_and_value, p->key_and_value + p->key_len, p->len, p->revision);
+	yyjson_mut_doc *doc = err ? NULL : object_mut_doc(*out);
+	size_t len = 0;
+	cleanup(freep) char *json =
+		doc && default_object(doc, v->kind) ? object_encode(doc, v->kind, &len) : NULL;
+
+	yyjson_mut_doc_free(doc);
+	if (err)
+		return err;
+	object_unref(take(*out));
+	return json ? object_new(out, v->kind, p->key_and_value, json, len, p->revision) : -ENOMEM;
+}
+
 static void load_pending(struct registry *r, struct view *v)
 {
 	for (struct pending **at = &r->pending; *at;) {
@@ -249,8 +267,7 @@ static void load_pending(struct registry *r, struct view *v)
 			at = &p->next;
 			continue;
 		}
-		err = object_new(
-			&o, v->kind, p->key_and_value, p->key_and_value + p->key_len, p->len, p->revision);
+		err = load_custom(&o, v, p);
 		if (err)
 			log_errno(-err, "registry key=%s op=load msg=\"left out\"", p->key_and_value);
 		else
@@ -399,6 +416,8 @@ int registry_open(struct registry **out, const struct registry_options *opts, ch
 	drop_pending(r, true);
 	if (!err)
 		err = services_open(&r->services, r);
+	if (!err)
+		err = webhooks_open(&r->webhooks, r);
 	if (err) {
 		registry_close(r);
 		return err;
@@ -417,6 +436,7 @@ void registry_close(struct registry *r)
 	store_close(r->store);
 	ops_close(r);
 	services_close(r->services);
+	webhooks_close(r->webhooks);
 	custom_close(r->custom);
 	drop_pending(r, false);
 	history_close(r);
@@ -454,6 +474,11 @@ bool registry_idle(const struct registry *r)
 void registry_set_access(struct registry *r, struct access *a)
 {
 	r->access = a;
+}
+
+struct webhooks *registry_webhooks(const struct registry *r)
+{
+	return r->webhooks;
 }
 
 struct access *registry_access(const struct registry *r)

@@ -77,6 +77,8 @@ bool registry_idle(const struct registry *r);
 /* Who may what, for rules of admission that ask (access.h sets it while it is open); NULL: nobody is asked. */
 void registry_set_access(struct registry *r, struct access *a);
 struct access *registry_access(const struct registry *r);
+/* Who is asked about writes (webhooks/webhooks.h). */
+struct webhooks *registry_webhooks(const struct registry *r);
 
 /* ---- reading */
 
@@ -271,13 +273,15 @@ void registry_delete_all(struct registry *r, const struct caller *who, const str
 
 /* ---- admission */
 
-enum admit_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE };
+/* ADMIT_CONNECT is nothing that is written: only webhooks hear of it. */
+enum admit_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE, ADMIT_CONNECT };
 
 /* A write on its way. */
 struct attempt {
 	struct registry *registry;
 	const struct caller *who;
-	const struct schema_kind *kind;
+	const struct schema_kind *kind;	 /* as it is stored */
+	const struct schema_kind *asked; /* as the client named it; NULL: the same */
 	enum admit_verb verb;
 	const char *ns, *name;	 /* name "" while generateName has not been used */
 	const char *subresource; /* "" for the object itself */
@@ -292,8 +296,8 @@ struct attempt {
 void attempt_warn(const struct attempt *a, const char *text);
 
 /*
- * A rule of admission. In order of the table first every `change`, then defaults and validation of the kind, then every
- * `check`; an attempt that is tried again begins again. `settled` is called once for each attempt whose `check` was
+ * A rule of admission. In order of the table first every `change`, then webhooks that change, defaults and validation of the
+ * kind, webhooks that judge, then every `check`; an attempt that is tried again begins again. `settled` is called once for each attempt whose `check` was
  * called, when it was written or has failed, so that what it reserved can be given back.
  */
 struct admission {

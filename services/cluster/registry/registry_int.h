@@ -13,6 +13,7 @@
 #include "cluster/schema/selector.h"
 #include "cluster/schema/status.h"
 #include "cluster/store/store.h"
+#include "cluster/webhooks/webhooks.h"
 #include "lib/loop.h"
 
 /* Something happened. Numbered without gaps; those of one kind are chained. */
@@ -61,6 +62,7 @@ struct registry {
 	struct loop_task tell;
 
 	struct services *services; /* services.h */
+	struct webhooks *webhooks; /* webhooks/webhooks.h */
 	struct custom *custom;	   /* custom.c */
 	struct pending *pending;   /* read from the store, of a kind that is not known yet */
 	struct access *access;	   /* borrowed; NULL: nobody is asked */
@@ -124,6 +126,7 @@ struct op {
 	struct op *next, **prev; /* in r->ops */
 	struct loop_task task;
 	struct view *view;
+	const struct schema_kind *kind;		 /* as the caller named it */
 	struct caller *who;			 /* owned */
 	char *ns, *name, *subresource, *manager; /* owned; name NULL: to be generated */
 	bool dry_run, applied, may_create;
@@ -142,9 +145,13 @@ struct op {
 	/* this try */
 	struct attempt attempt; /* its doc is owned */
 	size_t checked;
-	struct object *old;  /* held */
-	yyjson_doc *old_doc; /* owned: of old, parsed once for all that a try asks of it */
-	char *key, *json;    /* owned; json NULL: it is removed */
+	struct object *old;	     /* held */
+	yyjson_doc *old_doc;	     /* owned: of old, parsed once for all that a try asks of it */
+	yyjson_mut_doc *before;	     /* owned: old, to compare with */
+	struct webhook_run *asked;   /* is waited for */
+	bool was_shown;		     /* to webhooks, which may have changed it */
+	void (*step)(struct op *op); /* after it */
+	char *key, *json;	     /* owned; json NULL: it is removed */
 	size_t json_len;
 	bool conditional;
 
@@ -159,6 +166,8 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 void op_start(struct op *op); /* op NULL, or incomplete for lack of memory: it is answered all the same */
 /* The try has led to this: @error or @answer, both taken. From inside a try only. */
 void op_answer(struct op *op, struct status *error, struct object *answer, bool gone);
+/* Asks the webhooks that are concerned; unless they refuse, @step follows, at once when there are none. */
+void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op));
 /* Hands op->json (NULL: a removal) to the store, or pretends to. */
 void op_write(struct op *op, int64_t expect);
 void ops_close(struct registry *r);

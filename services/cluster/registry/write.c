@@ -60,30 +60,101 @@ static struct status *own(struct op *op, yyjson_mut_val *old)
 	return apply_update(op->attempt.doc, old, op->view->kind, &m);
 }
 
-static struct status *rules(struct op *op, yyjson_mut_val *old)
-{
-	struct attempt *a = &op->attempt;
-	struct status *err;
-
-	if (!default_object(a->doc, a->kind))
-		return no_memory();
-	err = admission_change(a);
-	if (err)
-		return err;
-	a->root = yyjson_mut_doc_get_root(a->doc);
-	if (!default_object(a->doc, a->kind))
-		return no_memory();
-	err = validate(a, old);
-	if (err)
-		return err;
-	return admission_check(a, &op->checked);
-}
-
 static struct status *encode(struct op *op)
 {
 	op->json = object_encode(op->attempt.doc, op->view->kind, &op->json_len);
 	op->key = registry_key(op->view, op->ns, op->name);
 	return op->json && op->key ? NULL : no_memory();
+}
+
+/*
+ * A try once its metadata is right: the rules that change and the webhooks that do, validation, the webhooks that judge, the rules that
+ * check, bytes. Webhooks are waited for, so each step ends in the next one or in an answer.
+ */
+static void try_create(struct op *op);
+
+static bool defaults(struct op *op)
+{
+	struct attempt *a = &op->attempt;
+
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	return default_object(a->doc, a->kind);
+}
+
+static yyjson_mut_val *before(const struct op *op)
+{
+	return yyjson_mut_doc_get_root(op->before);
+}
+
+static void give_up(struct op *op, struct status *err)
+{
+	op_answer(op, err, NULL, false);
+}
+
+static struct status *become_bytes(struct op *op)
+{
+	struct status *err = own(op, before(op));
+
+	if (!err)
+		err = encode(op);
+	if (!err && op->attempt_fn == try_create && index_get(&op->view->objects, op->key))
+		err = status_already_exists(op->view->kind, op->name);
+	return err;
+}
+
+static void conclude(struct op *op)
+{
+	struct attempt *a = &op->attempt;
+	struct status *err = admission_check(a, &op->checked);
+	/* Who changes nothing owns nothing more, unless it is by apply, which owns what it says. */
+	bool nothing;
+
+	if (!err && op->old)
+		err = meta_generation(a, before(op));
+	nothing = !err && op->old && meta_unchanged(a->root, before(op)) && !meta_finished(a);
+	if (!err && !nothing)
+		err = become_bytes(op);
+	if (err) {
+		give_up(op, err);
+	} else if (nothing) {
+		op_answer(op, NULL, object_ref(op->old), false);
+	} else {
+		if (op->old && meta_finished(a)) {
+			free(op->json);
+			op->json = NULL;
+		}
+		op_write(op, op->old ? op->old->revision : 0);
+	}
+}
+
+static void examine(struct op *op)
+{
+	struct attempt *a = &op->attempt;
+	struct status *err = NULL;
+
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	/* webhooks, too, change only what the subresource is about */
+	if (op->was_shown && op->old)
+		err = meta_restrict(a, before(op));
+	if (!err && !defaults(op))
+		err = no_memory();
+	if (!err)
+		err = validate(a, before(op));
+	if (err)
+		give_up(op, err);
+	else
+		op_ask(op, WEBHOOK_VALIDATING, conclude);
+}
+
+static void prepare(struct op *op)
+{
+	struct status *err = defaults(op) ? admission_change(&op->attempt) : no_memory();
+
+	op->attempt.root = yyjson_mut_doc_get_root(op->attempt.doc);
+	if (err)
+		give_up(op, err);
+	else
+		op_ask(op, WEBHOOK_MUTATING, examine);
 }
 
 /* ---- create */
@@ -115,34 +186,34 @@ static struct status *choose_name(struct op *op, yyjson_mut_val *root)
 	return op->name ? NULL : no_memory();
 }
 
-static struct status *create(struct op *op)
+static void create(struct op *op)
 {
 	struct attempt *a = &op->attempt;
 	struct status *err;
 
 	a->verb = ADMIT_CREATE;
 	a->root = yyjson_mut_doc_get_root(a->doc);
-	if (!yyjson_mut_is_obj(a->root))
-		return status_bad_request("the object is not a JSON object");
+	if (!yyjson_mut_is_obj(a->root)) {
+		give_up(op, status_bad_request("the object is not a JSON object"));
+		return;
+	}
 	err = choose_name(op, a->root);
 	a->name = op->name;
 	if (!err)
 		err = meta_for_create(a);
-	if (!err)
-		err = rules(op, NULL);
-	if (!err)
-		err = own(op, NULL);
-	return err ? err : encode(op);
+	if (err)
+		give_up(op, err);
+	else
+		prepare(op);
 }
 
 static void try_create(struct op *op)
 {
 	const char *said;
-	struct status *err;
 	bool generated = !op->name || !op->conditional;
 
 	if (op->tries > NAME_TRIES_MAX) {
-		op_answer(op, status_already_exists(op->view->kind, op->name), NULL, false);
+		give_up(op, status_already_exists(op->view->kind, op->name));
 		return;
 	}
 	if (generated && op->tries > 1) {
@@ -152,13 +223,10 @@ static void try_create(struct op *op)
 	/* with a name of its own it is tried once */
 	said = meta_mut_text(yyjson_mut_doc_get_root(op->given), "name");
 	op->attempt.doc = said && *said ? take(op->given) : yyjson_mut_doc_mut_copy(op->given, NULL);
-	err = op->attempt.doc ? create(op) : no_memory();
-	if (!err && index_get(&op->view->objects, op->key))
-		err = status_already_exists(op->view->kind, op->name);
-	if (err)
-		op_answer(op, err, NULL, false);
+	if (op->attempt.doc)
+		create(op);
 	else
-		op_write(op, 0);
+		give_up(op, no_memory());
 }
 
 /* An op that could not be made for lack of memory: there is nobody who could be answered later. */
@@ -189,33 +257,6 @@ void registry_create(struct registry *r, const struct caller *who, const struct 
 
 /* ---- change */
 
-static struct status *change(struct op *op, yyjson_mut_val *old, bool *nothing)
-{
-	struct attempt *a = &op->attempt;
-	struct status *err;
-
-	a->verb = ADMIT_UPDATE;
-	a->old = op->old;
-	a->root = yyjson_mut_doc_get_root(a->doc);
-	if (!yyjson_mut_is_obj(a->root))
-		return status_bad_request("the object is not a JSON object");
-	err = meta_for_update(a, old, op->expect, &op->conditional);
-	if (!err)
-		err = meta_restrict(a, old);
-	if (!err)
-		err = rules(op, old);
-	if (!err)
-		err = meta_generation(a, old);
-	if (err)
-		return err;
-	/* Who changes nothing owns nothing more, unless it is by apply, which owns what it says. */
-	*nothing = meta_unchanged(a->root, old) && !meta_finished(a);
-	if (*nothing)
-		return NULL;
-	err = own(op, old);
-	return err ? err : encode(op);
-}
-
 /* The object as it was, in a document to work with. */
 static yyjson_mut_doc *old_copy(struct op *op)
 {
@@ -224,27 +265,33 @@ static yyjson_mut_doc *old_copy(struct op *op)
 	return op->old_doc ? json_mut_copy(op->old_doc) : NULL;
 }
 
-static void changed(struct op *op)
+static void change(struct op *op)
 {
-	yyjson_mut_doc *old = old_copy(op);
-	bool nothing = false;
-	struct status *err = old ? change(op, yyjson_mut_doc_get_root(old), &nothing) : no_memory();
+	struct attempt *a = &op->attempt;
+	struct status *err;
 
-	yyjson_mut_doc_free(old);
+	a->verb = ADMIT_UPDATE;
+	a->old = op->old;
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	op->before = old_copy(op);
+	if (!op->before) {
+		give_up(op, no_memory());
+		return;
+	}
+	if (!yyjson_mut_is_obj(a->root)) {
+		give_up(op, status_bad_request("the object is not a JSON object"));
+		return;
+	}
+	err = meta_for_update(a, before(op), op->expect, &op->conditional);
+	if (!err)
+		err = meta_restrict(a, before(op));
 	/* A modifier is shown the newer object and decides again. */
 	if (op->fn)
 		op->conditional = false;
-	if (err) {
-		op_answer(op, err, NULL, false);
-	} else if (nothing) {
-		op_answer(op, NULL, object_ref(op->old), false);
-	} else {
-		if (meta_finished(&op->attempt)) {
-			free(op->json);
-			op->json = NULL;
-		}
-		op_write(op, op->old->revision);
-	}
+	if (err)
+		give_up(op, err);
+	else
+		prepare(op);
 }
 
 static void look_up(struct op *op)
@@ -252,16 +299,6 @@ static void look_up(struct op *op)
 	const struct object *o = registry_get(op->r, op->view->kind, op->ns, op->name);
 
 	op->old = o ? object_ref(o) : NULL;
-}
-
-static void create_in_place(struct op *op)
-{
-	struct status *err = create(op);
-
-	if (err)
-		op_answer(op, err, NULL, false);
-	else
-		op_write(op, 0);
 }
 
 static void try_update(struct op *op)
@@ -273,9 +310,9 @@ static void try_update(struct op *op)
 	if (!op->attempt.doc)
 		op_answer(op, no_memory(), NULL, false);
 	else if (op->old)
-		changed(op);
+		change(op);
 	else if (k->flags & SCHEMA_CREATE_ON_UPDATE && !*op->subresource)
-		create_in_place(op);
+		create(op);
 	else
 		op_answer(op, status_not_found(k, op->name), NULL, false);
 }
@@ -336,9 +373,9 @@ static void try_modify(struct op *op)
 	else if (result == MODIFY_NOTHING)
 		op_answer(op, NULL, op->old ? object_ref(op->old) : NULL, false);
 	else if (op->old)
-		changed(op);
+		change(op);
 	else
-		create_in_place(op);
+		create(op);
 }
 
 void registry_modify(struct registry *r, const struct caller *who, const struct schema_kind *kind,

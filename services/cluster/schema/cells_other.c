@@ -189,6 +189,11 @@ static void csi_drivers(struct cell *c)
 	cell_number(c, (int64_t)yyjson_arr_size(yyjson_obj_get(c->spec, "drivers")));
 }
 
+static void webhooks(struct cell *c)
+{
+	cell_number(c, (int64_t)yyjson_arr_size(yyjson_obj_get(c->object, "webhooks")));
+}
+
 /* ---- quotas */
 
 static int by_text(const void *a, const void *b)
@@ -329,6 +334,7 @@ cell_fn *const cells_other[N_CELLS] = {
 	[CELL_CLASS_EXPANSION] = class_expansion,
 	[CELL_ATTACHED] = attached,
 	[CELL_CSI_DRIVERS] = csi_drivers,
+	[CELL_WEBHOOKS] = webhooks,
 	[CELL_QUOTA_REQUEST] = quota_request,
 	[CELL_QUOTA_LIMIT] = quota_limit,
 	[CELL_PRIORITY_VALUE] = priority_value,

@@ -24,6 +24,7 @@ static const struct schema_group_version group_versions[] = {
 	{"policy", "v1", true},
 	{"rbac.authorization.k8s.io", "v1", true},
 	{"storage.k8s.io", "v1", true},
+	{"admissionregistration.k8s.io", "v1", true},
 	{"apiextensions.k8s.io", "v1", true},
 	{"scheduling.k8s.io", "v1", true},
 	{"coordination.k8s.io", "v1", true},

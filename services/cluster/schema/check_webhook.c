@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Webhooks of admission: what their configurations may say, and what is not supported here. */
+
+#include <string.h>
+
+#include "cluster/schema/check_int.h"
+#include "cluster/webhooks/hook_url.h"
+
+schema_check check_webhook, check_webhook_rule, check_webhook_client;
+
+static bool has(yyjson_mut_val *list, const char *text)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	yyjson_mut_arr_foreach(list, i, n, v) if (yyjson_mut_equals_str(v, text)) return true;
+	return false;
+}
+
+void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *name = yyjson_mut_obj_get(o, "name"),
+		       *conditions = yyjson_mut_obj_get(o, "matchConditions");
+	yyjson_mut_val *versions = yyjson_mut_obj_get(o, "admissionReviewVersions");
+	const char *dot = strchr(text_of(o, "name"), '.');
+
+	if (yyjson_mut_get_len(name)) {
+		check_format(c, name, ".name", SCHEMA_DNS_SUBDOMAIN);
+		if (!dot || !strchr(dot + 1, '.'))
+			check_error(c, FIELD_INVALID, name, ".name",
+				"should be a domain with at least three segments separated by dots");
+	}
+	if (yyjson_mut_arr_size(versions) && !has(versions, "v1"))
+		check_error(c, FIELD_INVALID, versions, ".admissionReviewVersions",
+			"must include v1, the only version that is asked in");
+	if (yyjson_mut_arr_size(conditions))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".matchConditions",
+			"conditions in CEL are not supported: say it with rules, namespaceSelector and objectSelector");
+}
+
+static void check_stars(struct check *c, yyjson_mut_val *o, const char *key)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_get(o, key);
+
+	if (!yyjson_mut_arr_size(list))
+		check_error(c, FIELD_REQUIRED, NULL, REL(".%s", key), "%s", "");
+	else if (has(list, "*") && yyjson_mut_arr_size(list) > 1 && strcmp(key, "resources") != 0)
+		check_error(c, FIELD_INVALID, list, REL(".%s", key),
+			"if '*' is present, must not specify other %s", key);
+}
+
+void check_webhook_rule(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	static const char *const keys[] = {"operations", "apiGroups", "apiVersions", "resources"};
+
+	for (size_t i = 0; i < array_len(keys); i++)
+		check_stars(c, o, keys[i]);
+}
+
+void check_webhook_client(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *url = yyjson_mut_obj_get(o, "url"), *service = yyjson_mut_obj_get(o, "service");
+	yyjson_mut_val *path = yyjson_mut_obj_get(service, "path");
+	struct hook_url read;
+	const char *why;
+
+	if (!url == !service)
+		check_error(c, FIELD_REQUIRED, NULL, "", "exactly one of url or service is required");
+	why = url ? hook_url_read(&read, yyjson_mut_get_str(url) ?: "") : NULL;
+	if (why)
+		check_error(c, FIELD_INVALID, url, ".url", "%s", why);
+	if (yyjson_mut_get_len(path) && *text_of(service, "path") != '/')
+		check_error(c, FIELD_INVALID, path, ".service.path", "must start with a '/'");
+	if (yyjson_mut_get_len(path) && strpbrk(text_of(service, "path"), "?# "))
+		check_error(c, FIELD_INVALID, path, ".service.path",
+			"must be a path, without query and fragment");
+}

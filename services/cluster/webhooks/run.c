@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The order of it all: those that change one after the other, once, and some once more; those that judge all at once. What they say
+ * is heard in the order of their configurations, so that the same write is refused with the same words.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/convert.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/patch.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/webhooks/webhooks_int.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+
+struct question {
+	struct webhook_run *run;
+	const struct hook *hook;
+	const struct schema_kind *as; /* how it was shown; set while it is asked */
+	struct hook_call *call;
+	char uid[META_UID_MAX];
+	bool asked, again;	/* in this write; once more, since another has changed the object */
+	struct status *refusal; /* owned */
+};
+
+struct webhook_run {
+	struct webhooks *w;
+	enum webhook_phase phase;
+	struct attempt *a;
+	webhook_done *done;
+	void *arg;
+	struct loop_task task;
+	size_t n, at, open; /* questions; the one whose turn it is; those without an answer */
+	bool second;	    /* the round of those who are asked again */
+	struct question questions[];
+};
+
+static void run_free(struct webhook_run *run)
+{
+	loop_defer_del(&run->task);
+	for (size_t i = 0; i < run->n; i++) {
+		hook_call_cancel(run->questions[i].call);
+		status_free(run->questions[i].refusal);
+		configuration_unref(run->questions[i].hook->of);
+	}
+	free(run);
+}
+
+void webhook_run_cancel(struct webhook_run *run)
+{
+	if (run)
+		run_free(run);
+}
+
+static void finish(struct webhook_run *run)
+{
+	webhook_done *done = run->done;
+	void *arg = run->arg;
+	struct status *err = NULL;
+
+	for (size_t i = 0; i < run->n && !err; i++)
+		err = take(run->questions[i].refusal);
+	run_free(run);
+	done(err, arg);
+}
+
+static void on_finish(struct loop_task *t)
+{
+	finish(container_of(t, struct webhook_run, task));
+}
+
+/* ---- what an answer means */
+
+static struct status *failed(const struct hook *h, const char *why)
+{
+	if (!h->ignore)
+		return status_internal("failed calling webhook \"%s\": %s", h->name, why);
+	log_warn("webhook=%s msg=\"passed over\" error=\"%s\"", h->name, why);
+	return NULL;
+}
+
+static struct status *refused(const struct hook *h, const struct review_answer *r)
+{
+	static const struct {
+		int code;
+		const char *reason;
+	} reasons[] = {{400, "BadRequest"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "NotFound"},
+		{409, "Conflict"}, {422, "Invalid"}, {429, "TooManyRequests"}, {500, "InternalError"}};
+	const char *reason = "";
+
+	for (size_t i = 0; i < array_len(reasons); i++)
+		if (reasons[i].code == r->code)
+			reason = reasons[i].reason;
+	if (r->message || r->reason)
+		return status_new(r->code, reason, "admission webhook \"%s\" denied the request: %s", h->name,
+			r->message ?: r->reason);
+	return status_new(
+		r->code, reason, "admission webhook \"%s\" denied the request without explanation", h->name);
+}
+
+/* What no webhook decides: who the object is, and since when. */
+static bool keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *before)
+{
+	static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion", "generation",
+		"creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"};
+	yyjson_mut_val *meta = meta_make(doc, yyjson_mut_doc_get_root(doc), "metadata", NULL);
+
+	for (size_t i = 0; meta && i < array_len(kept); i++) {
+		yyjson_mut_val *was = yyjson_mut_obj_get(before, kept[i]);
+
+		yyjson_mut_obj_remove_key(meta, kept[i]);
+		if (was && !meta_put(doc, meta, kept[i], yyjson_mut_val_mut_copy(doc, was)))
+			return false;
+	}
+	return meta;
+}
+
+/* *changed: the object is another now. */
+static struct status *apply(struct question *q, const struct review_answer *r, bool *changed)
+{
+	struct attempt *a = q->run->a;
+	yyjson_mut_doc *doc = yyjson_mut_doc_mut_copy(a->doc, NULL);
+	struct status *err = NULL;
+
+	if (!doc || !convert_object(doc, a->kind, q->as))
+		err = status_errno(-ENOMEM, "webhook");
+	if (!err)
+		err = patch_object(doc, q->as, PATCH_JSON, r->patch, r->patch_len, NULL);
+	if (!err)
+		err = decode_check(doc, q->as, DECODE_IGNORE, NULL);
+	if (!err && (!convert_object(doc, q->as, a->kind) ||
+			    !keep_identity(doc, yyjson_mut_obj_get(a->root, "metadata"))))
+		err = status_errno(-ENOMEM, "webhook");
+	if (err) {
+		struct status *why = failed(q->hook, err->message);
+
+		status_free(err);
+		yyjson_mut_doc_free(doc);
+		return why;
+	}
+	*changed = !meta_equal(yyjson_mut_doc_get_root(doc), a->root);
+	yyjson_mut_doc_free(a->doc);
+	a->doc = doc;
+	a->root = yyjson_mut_doc_get_root(doc);
+	return NULL;
+}
+
+static void note_change(struct question *changed)
+{
+	struct webhook_run *run = changed->run;
+
+	for (size_t i = 0; i < run->n && !run->second; i++) {
+		struct question *q = &run->questions[i];
+
+		if (q != changed && q->asked && q->hook->again)
+			q->again = true;
+	}
+}
+
+static struct status *judge(struct question *q, const char *why, const char *body, size_t len)
+{
+	struct review_answer r;
+	struct status *err = NULL;
+	char *wrong;
+	bool changed = false;
+
+	if (why)
+		return failed(q->hook, why);
+	wrong = review_read(&r, q->uid, body, len);
+	for (size_t i = 0; !wrong && i < r.n_warnings; i++)
+		attempt_warn(q->run->a, r.warnings[i]);
+	if (wrong)
+		err = failed(q->hook, wrong);
+	else if (!r.allowed)
+		err = refused(q->hook, &r);
+	else if (r.patch &&
+		 (q->run->phase != WEBHOOK_MUTATING || !q->run->a->doc || q->run->a->verb == ADMIT_CONNECT))
+		err = failed(q->hook, "a patch is not allowed here");
+	else if (r.patch)
+		err = apply(q, &r, &changed);
+	review_answer_fini(&r);
+	free(wrong);
+	if (changed)
+		note_change(q);
+	return err;
+}
+
+/* ---- asking */
+
+static void on_answer(const char *why, const char *body, size_t len, void *arg);
+
+static bool ask(struct question *q)
+{
+	struct webhook_run *run = q->run;
+	char *body;
+	size_t len = 0;
+
+	body = meta_uid(q->uid) ? NULL : review_question(run->a, q->as, q->uid, &len);
+	q->call = body ? hook_call_start(run->w, q->hook, body, len, on_answer, q) : NULL;
+	if (!q->call) {
+		q->refusal = status_errno(-ENOMEM, "webhook");
+		return false;
+	}
+	q->asked = true;
+	run->open++;
+	return true;
+}
+
+/* Those that change: the next whom the object, as it has become, concerns. true: somebody is asked. */
+static bool ask_next(struct webhook_run *run)
+{
+	for (;;) {
+		for (; run->at < run->n; run->at++) {
+			struct question *q = &run->questions[run->at];
+
+			if (run->second && !q->again)
+				continue;
+			q->as = hook_match(run->w, q->hook, run->a);
+			if (q->as)
+				return ask(q);
+		}
+		if (run->second)
+			return false;
+		run->second = true;
+		run->at = 0;
+	}
+}
+
+static void on_answer(const char *why, const char *body, size_t len, void *arg)
+{
+	struct question *q = arg;
+	struct webhook_run *run = q->run;
+
+	q->call = NULL;
+	run->open--;
+	q->refusal = judge(q, why, body, len);
+	if (run->phase == WEBHOOK_MUTATING && !q->refusal) {
+		run->at++;
+		if (ask_next(run))
+			return;
+	}
+	if (!run->open)
+		finish(run);
+}
+
+static bool begin(struct webhook_run *run)
+{
+	if (run->phase == WEBHOOK_MUTATING)
+		return ask_next(run);
+	for (size_t i = 0; i < run->n; i++) {
+		struct question *q = &run->questions[i];
+
+		q->as = hook_match(run->w, q->hook, run->a);
+		if (q->as && !ask(q))
+			break;
+	}
+	return run->open;
+}
+
+bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *a, struct webhook_run **out,
+	webhook_done *done, void *arg)
+{
+	struct webhook_run *run;
+	size_t n = 0;
+	bool any = false;
+
+	for (struct configuration *c = w->first[phase]; c; c = c->next) {
+		for (size_t i = 0; i < c->n && !any; i++)
+			any = hook_match(w, &c->hooks[i], a);
+		n += c->n;
+	}
+	if (!any)
+		return false;
+	run = calloc(1, sizeof(*run) + n * sizeof(run->questions[0]));
+	if (!run) {
+		done(status_errno(-ENOMEM, "webhooks"), arg);
+		return true;
+	}
+	*run = (struct webhook_run){.w = w, .phase = phase, .a = a, .done = done, .arg = arg};
+	for (struct configuration *c = w->first[phase]; c; c = c->next)
+		for (size_t i = 0; i < c->n; i++) {
+			run->questions[run->n++] = (struct question){.run = run, .hook = &c->hooks[i]};
+			c->refs++;
+		}
+	*out = run;
+	/* nobody was asked for lack of memory: that is said later, too */
+	if (!begin(run))
+		loop_defer(registry_loop(w->r), &run->task, on_finish);
+	return true;
+}

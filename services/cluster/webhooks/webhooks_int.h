@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_WEBHOOKS_INT_H
+#define CLUSTER_WEBHOOKS_INT_H
+
+/*
+ * The inside: webhooks.c keeps the configurations, match.c says whom a write concerns, review.c is the question and the answer as
+ * JSON, call.c the way there, run.c the order of it all.
+ */
+
+#include <yyjson.h>
+
+#include "cluster/registry/registry.h"
+#include "cluster/webhooks/webhooks.h"
+
+struct selector;
+
+/* One webhook, of a configuration. */
+struct hook {
+	struct configuration *of;
+	const char *name;		   /* of the document */
+	yyjson_val *root;		   /* of the document */
+	struct selector *spaces, *objects; /* owned */
+	bool ignore, exact, again;	   /* failurePolicy, matchPolicy, reinvocationPolicy */
+	int64_t timeout_ms;
+};
+
+/* Counted: a run goes on with those it began with. */
+struct configuration {
+	unsigned refs;
+	struct configuration *next; /* in order of names */
+	char *name;		    /* owned */
+	yyjson_doc *doc;	    /* owned */
+	struct hook *hooks;	    /* owned, n */
+	size_t n;
+};
+
+struct webhooks {
+	struct registry *r;
+	struct configuration *first[N_WEBHOOK_PHASES];
+	struct informer informers[N_WEBHOOK_PHASES];
+};
+
+void configuration_unref(struct configuration *c);
+
+/*
+ * Does the webhook want to hear of it? The kind as which it is shown, a version of the attempt's, or NULL: it does not.
+ */
+const struct schema_kind *hook_match(const struct webhooks *w, const struct hook *h, const struct attempt *a);
+
+/* ---- review.c: AdmissionReview, admission.k8s.io/v1 */
+
+/* The question; malloc'ed, or NULL: no memory. */
+char *review_question(const struct attempt *a, const struct schema_kind *as, const char *uid, size_t *len);
+
+enum { REVIEW_WARNINGS_MAX = 16, REVIEW_ANSWER_MAX = 3 << 20 };
+
+struct review_answer {
+	bool allowed;
+	char *patch; /* owned: JSON patch; NULL: none */
+	size_t patch_len;
+	int code;			     /* of a refusal */
+	char *message, *reason;		     /* owned; NULL: not said */
+	char *warnings[REVIEW_WARNINGS_MAX]; /* owned */
+	size_t n_warnings;
+};
+
+/* NULL, or malloc'ed: why the answer is none. review_answer_fini() in both cases. */
+must_check char *review_read(struct review_answer *out, const char *uid, const char *body, size_t len);
+void review_answer_fini(struct review_answer *r);
+
+/* ---- call.c */
+
+struct hook_call;
+
+/* @why: NULL, or what went wrong; the call is gone afterwards. */
+typedef void hook_answer(const char *why, const char *body, size_t len, void *arg);
+
+/* @body is taken. @fn is called later, never from inside. NULL: no memory. */
+struct hook_call *hook_call_start(
+	struct webhooks *w, const struct hook *h, char *body, size_t len, hook_answer *fn, void *arg);
+void hook_call_cancel(struct hook_call *c); /* accepts NULL */
+
+#endif

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Writes of a registry in memory, and a webhook of our own behind TLS, which answers as its path says. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cluster/registry/registry.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/webhooks/webhooks_int.h"
+#include "cluster/webhooks/hook_url.h"
+#include "lib/base64.h"
+#include "lib/http.h"
+#include "lib/json.h"
+#include "lib/loop.h"
+#include "lib/pki.h"
+#include "lib/tls.h"
+
+enum { LIMIT_MS = 60000, QUESTIONS_MAX = 16 };
+
+static struct loop *l;
+static struct registry *r;
+static struct http_server *server;
+static struct tls_config *tls;
+static struct loop_timer limit;
+static char *bundle; /* base64 of the authority's certificate */
+static char dir[] = "/tmp/webhooks-test-XXXXXX";
+static int port;
+
+static const struct caller ann = {.user = "ann", .uid = ""};
+
+/* ---- the webhook */
+
+static char asked[QUESTIONS_MAX][2048]; /* "PATH QUESTION" */
+static size_t n_asked;
+
+/* /add/KEY puts a key into data, unless it is there. */
+static void add(char *out, size_t size, const char *uid, const char *key, const char *question)
+{
+	char patch[200], there[80];
+	char *coded;
+
+	snprintf(there, sizeof(there), "\"%s\":\"added\"", key);
+	snprintf(patch, sizeof(patch), "[{\"op\":\"add\",\"path\":\"/data/%s\",\"value\":\"added\"}]", key);
+	coded = base64_make(patch, strlen(patch));
+	assert_non_null(coded);
+	if (strstr(question, there))
+		snprintf(out, size, "{\"uid\":\"%s\",\"allowed\":true}", uid);
+	else
+		snprintf(out, size,
+			"{\"uid\":\"%s\",\"allowed\":true,\"patchType\":\"JSONPatch\",\"patch\":\"%s\"}", uid,
+			coded);
+	free(coded);
+}
+
+static void answer(struct http_req *rq, char *body, size_t len, void *arg)
+{
+	yyjson_doc *doc = yyjson_read(body, len, 0);
+	const char *path = http_path(rq),
+		   *uid = json_str(json_obj(yyjson_doc_get_root(doc), "request"), "uid");
+	char response[800], text[1000];
+
+	assert_non_null(uid);
+	if (n_asked < QUESTIONS_MAX)
+		snprintf(asked[n_asked], sizeof(asked[0]), "%s %s", path, body);
+	n_asked++;
+	snprintf(response, sizeof(response), "{\"uid\":\"%s\",\"allowed\":true}", uid);
+	if (!strncmp(path, "/add/", 5))
+		add(response, sizeof(response), uid, path + 5, body);
+	else if (!strcmp(path, "/deny"))
+		snprintf(response, sizeof(response),
+			"{\"uid\":\"%s\",\"allowed\":false,\"warnings\":[\"careful\"],\"status\":{\"code\":403,\"message\":\"not today\"}}",
+			uid);
+	else if (!strcmp(path, "/silent"))
+		snprintf(response, sizeof(response), "{\"uid\":\"%s\",\"allowed\":false}", uid);
+	else if (!strcmp(path, "/other"))
+		snprintf(response, sizeof(response), "{\"uid\":\"another\",\"allowed\":true}");
+	snprintf(text, sizeof(text),
+		"{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"response\":%s}",
+		response);
+	yyjson_doc_free(doc);
+	if (!strcmp(path, "/broken"))
+		http_reply(rq, 500, "text/plain", "oh", 2);
+	else if (strcmp(path, "/never") != 0)
+		http_reply(rq, 200, "application/json", text, strlen(text));
+	else
+		loop_quit(l, 0);
+}
+
+static void on_request(struct http_req *rq, void *arg)
+{
+	http_body_read(rq, 1 << 20, answer, NULL);
+}
+
+static void save(const char *name, const char *text)
+{
+	char path[100];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void make_certificates(void)
+{
+	static const char *const names[] = {"127.0.0.1", "hook.default.svc"};
+	struct pki_key *ca, *key;
+	char *pem;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(pki_key_new(&ca), 0);
+	assert_int_equal(pki_key_new(&key), 0);
+	assert_int_equal(
+		pki_certify(&pem, &(struct pki_request){.use = PKI_CA, .common_name = "ca"}, ca, ca, "ca"),
+		0);
+	bundle = base64_make(pem, strlen(pem));
+	free(pem);
+	assert_int_equal(pki_certify(&pem,
+				 &(struct pki_request){.use = PKI_SERVER,
+					 .common_name = "hook",
+					 .names = names,
+					 .n_names = array_len(names)},
+				 key, ca, "ca"),
+		0);
+	save("cert", pem);
+	free(pem);
+	assert_int_equal(pki_key_pem(key, &pem), 0);
+	save("key", pem);
+	free(pem);
+	pki_key_free(ca);
+	pki_key_free(key);
+}
+
+static int group_setup(void **state)
+{
+	char cert[100], key[100];
+
+	make_certificates();
+	snprintf(cert, sizeof(cert), "%s/cert", dir);
+	snprintf(key, sizeof(key), "%s/key", dir);
+	return tls_server_new(&tls, &(struct tls_files){.cert = cert, .key = key}, NULL);
+}
+
+static int group_teardown(void **state)
+{
+	char path[100];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, i ? "cert" : "key");
+		unlink(path);
+	}
+	rmdir(dir);
+	tls_config_free(tls);
+	free(bundle);
+	return 0;
+}
+
+static void listen_somewhere(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	port = ntohs(a.sin_port);
+	assert_int_equal(http_server_new(&server, l, on_request, NULL), 0);
+	assert_int_equal(http_server_listen(server, fd, tls), 0);
+}
+
+/* ---- writing */
+
+struct outcome {
+	int code; /* -1: not yet; 0: written */
+	char message[600], json[2000], warning[100];
+};
+
+static void on_done(const struct status *error, const struct object *object, void *arg)
+{
+	struct outcome *to = arg;
+
+	to->code = error ? error->code : 0;
+	snprintf(to->message, sizeof(to->message), "%s", error ? error->message : "");
+	snprintf(to->json, sizeof(to->json), "%s", object ? object->json : "");
+	loop_quit(l, 0);
+}
+
+static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
+{
+	on_done(error, object, arg);
+}
+
+static void on_warning(const char *text, void *arg)
+{
+	struct outcome *to = arg;
+
+	snprintf(to->warning, sizeof(to->warning), "%s", text);
+}
+
+static yyjson_mut_doc *doc_of(const char *json)
+{
+	yyjson_doc *d = yyjson_read(json, strlen(json), 0);
+	yyjson_mut_doc *m;
+
+	if (!d)
+		fail_msg("no JSON: %s", json);
+	m = yyjson_doc_mut_copy(d, NULL);
+	yyjson_doc_free(d);
+	return m;
+}
+
+static struct outcome outcome;
+
+static void begin(const char *version, const char *kind, const char *ns, const char *json, bool dry_run)
+{
+	outcome = (struct outcome){.code = -1};
+	registry_create(r, &ann, schema_find_kind(version, kind), ns, doc_of(json),
+		&(struct write_options){.dry_run = dry_run, .warn = on_warning, .warn_arg = &outcome},
+		on_done, &outcome);
+}
+
+static const struct outcome *finish(void)
+{
+	while (outcome.code < 0)
+		assert_int_equal(loop_run(l), 0);
+	return &outcome;
+}
+
+static const struct outcome *create(const char *version, const char *kind, const char *ns, const char *json)
+{
+	begin(version, kind, ns, json, false);
+	return finish();
+}
+
+static const struct outcome *map(const char *name)
+{
+	char json[200];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\",\"labels\":{\"name\":\"%s\"}},\"data\":{\"a\":\"b\"}}", name,
+		name);
+	return create("v1", "ConfigMap", "default", json);
+}
+
+static const struct outcome *delete(const char *version, const char *kind, const char *ns, const char *name)
+{
+	outcome = (struct outcome){.code = -1};
+	registry_delete(r, &ann, schema_find_kind(version, kind), ns, name,
+		&(struct delete_options){.grace_seconds = -1}, on_deleted, &outcome);
+	return finish();
+}
+
+/* A configuration NAME of one webhook, for config maps, at @path of ours. @more: of the webhook, and begins with a comma. */
+static const struct outcome *hook(const char *kind, const char *name, const char *path, const char *more)
+{
+	char json[4000];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\"},\"webhooks\":[{\"name\":\"%s.example.com\",\"admissionReviewVersions\":[\"v1\"],"
+		"\"sideEffects\":\"None\",\"clientConfig\":{\"url\":\"https://127.0.0.1:%d%s\",\"caBundle\":\"%s\"},\"rules\":[{"
+		"\"operations\":[\"*\"],\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],\"resources\":[\"configmaps\"]}]%s}]}",
+		name, name, port, path, bundle, more);
+	return create("admissionregistration.k8s.io/v1", kind, "", json);
+}
+
+#define MUTATING   "MutatingWebhookConfiguration"
+#define VALIDATING "ValidatingWebhookConfiguration"
+
+static bool says(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		print_error("\"%s\" is not in: %s\n", part, text);
+	return strstr(text, part);
+}
+
+static void on_limit(struct loop_timer *t)
+{
+	fail_msg("the loop did not end");
+}
+
+static int setup(void **state)
+{
+	struct registry_options o = {0};
+	char *why;
+
+	n_asked = 0;
+	assert_int_equal(loop_new(&l), 0);
+	o.loop = l;
+	assert_int_equal(registry_open(&r, &o, &why), 0);
+	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + LIMIT_MS, on_limit), 0);
+	listen_somewhere();
+	assert_int_equal(create("v1", "Namespace", "",
+				 "{\"metadata\":{\"name\":\"default\",\"labels\":{\"is\":\"default\"}}}")
+				 ->code,
+		0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	registry_close(r);
+	http_server_free(server);
+	loop_timer_del(&limit);
+	loop_free(l);
+	return 0;
+}
+
+/* ---- what happens */
+
+static void test_what_is_asked(void **state)
+{
+	assert_int_equal(hook(MUTATING, "add", "/add/x", "")->code, 0);
+	assert_int_equal(map("m")->code, 0);
+	assert_true(says(outcome.json, "\"x\":\"added\""));
+	assert_int_equal(n_asked, 1);
+	assert_true(says(
+		asked[0], "/add/x {\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\""));
+	assert_true(says(asked[0], "\"kind\":{\"group\":\"\",\"version\":\"v1\",\"kind\":\"ConfigMap\"}"));
+	assert_true(says(
+		asked[0], "\"resource\":{\"group\":\"\",\"version\":\"v1\",\"resource\":\"configmaps\"}"));
+	assert_true(says(asked[0], "\"name\":\"m\",\"namespace\":\"default\",\"operation\":\"CREATE\""));
+	assert_true(says(asked[0], "\"userInfo\":{\"username\":\"ann\""));
+	assert_true(says(asked[0], "\"oldObject\":null"));
+	assert_true(says(asked[0], "\"dryRun\":false"));
+	assert_int_equal(delete ("v1", "ConfigMap", "default", "m")->code, 0);
+	assert_true(says(asked[1], "\"operation\":\"DELETE\""));
+	assert_true(says(asked[1], "\"object\":null,\"oldObject\":{"));
+	begin("v1", "ConfigMap", "default", "{\"metadata\":{\"name\":\"d\"},\"data\":{\"a\":\"b\"}}", true);
+	assert_int_equal(finish()->code, 0);
+	assert_true(says(asked[2], "\"dryRun\":true"));
+	assert_null(registry_get(r, schema_find("", "v1", "configmaps"), "default", "d"));
+}
+
+/* b is asked after a, sees what a did, and because it changes something a is asked again. */
+static void test_the_order(void **state)
+{
+	hook(MUTATING, "b", "/add/b", ",\"reinvocationPolicy\":\"IfNeeded\"");
+	hook(MUTATING, "a", "/add/a", ",\"reinvocationPolicy\":\"IfNeeded\"");
+	assert_int_equal(map("m")->code, 0);
+	assert_true(says(outcome.json, "\"data\":{\"a\":\"added\",\"b\":\"added\"}"));
+	assert_int_equal(n_asked, 3);
+	assert_true(says(asked[0], "/add/a {"));
+	assert_true(says(asked[1], "/add/b {"));
+	assert_true(says(asked[1], "\"a\":\"added\""));
+	assert_true(says(asked[2], "/add/a {"));
+}
+
+static void test_refusals(void **state)
+{
+	assert_int_equal(map("before")->code, 0);
+	hook(VALIDATING, "v", "/deny", "");
+	assert_int_equal(map("m")->code, 403);
+	assert_string_equal(
+		outcome.message, "admission webhook \"v.example.com\" denied the request: not today");
+	assert_string_equal(outcome.warning, "careful");
+	assert_int_equal(delete ("v1", "ConfigMap", "default", "before")->code, 403);
+	assert_non_null(registry_get(r, schema_find("", "v1", "configmaps"), "default", "before"));
+	/* nobody is asked about those who ask */
+	assert_int_equal(delete ("admissionregistration.k8s.io/v1", VALIDATING, "", "v")->code, 0);
+	hook(VALIDATING, "v", "/silent", "");
+	assert_int_equal(map("m")->code, 400);
+	assert_true(says(outcome.message, "denied the request without explanation"));
+	delete ("admissionregistration.k8s.io/v1", VALIDATING, "", "v");
+	assert_int_equal(map("m")->code, 0);
+}
+
+static void test_who_is_concerned(void **state)
+{
+	hook(VALIDATING, "o", "/deny", ",\"objectSelector\":{\"matchLabels\":{\"name\":\"chosen\"}}");
+	hook(VALIDATING, "n", "/deny", ",\"namespaceSelector\":{\"matchLabels\":{\"is\":\"other\"}}");
+	assert_int_equal(map("m")->code, 0);
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(map("chosen")->code, 403);
+	assert_int_equal(create("v1", "Secret", "default",
+				 "{\"metadata\":{\"name\":\"s\",\"labels\":{\"name\":\"chosen\"}}}")
+				 ->code,
+		0);
+	assert_int_equal(n_asked, 1);
+}
+
+static void test_failures(void **state)
+{
+	static const struct {
+		const char *path, *why;
+	} ways[] = {{"/broken", "the server answers with status 500"}, {"/other", "expected response.uid="},
+		{"/never", "context deadline exceeded"}};
+
+	for (size_t i = 0; i < array_len(ways); i++) {
+		char name[20];
+
+		hook(VALIDATING, "f", ways[i].path, ",\"timeoutSeconds\":1");
+		assert_int_equal(map("m")->code, 500);
+		assert_true(says(outcome.message, "failed calling webhook \"f.example.com\": "));
+		assert_true(says(outcome.message, ways[i].why));
+		delete ("admissionregistration.k8s.io/v1", VALIDATING, "", "f");
+		hook(VALIDATING, "f", ways[i].path, ",\"timeoutSeconds\":1,\"failurePolicy\":\"Ignore\"");
+		snprintf(name, sizeof(name), "ignored-%zu", i);
+		assert_int_equal(map(name)->code, 0);
+		delete ("admissionregistration.k8s.io/v1", VALIDATING, "", "f");
+	}
+}
+
+/* The certificate is not one of the bundle's. */
+static void test_a_stranger(void **state)
+{
+	char json[1000];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"s\"},\"webhooks\":[{\"name\":\"s.example.com\",\"admissionReviewVersions\":[\"v1\"],"
+		"\"sideEffects\":\"None\",\"clientConfig\":{\"url\":\"https://127.0.0.1:%d/\",\"caBundle\":\"bm8=\"},\"rules\":[{"
+		"\"operations\":[\"CREATE\"],\"apiGroups\":[\"*\"],\"apiVersions\":[\"*\"],\"resources\":[\"*\"]}]}]}",
+		port);
+	assert_int_equal(create("admissionregistration.k8s.io/v1", MUTATING, "", json)->code, 0);
+	assert_int_equal(map("m")->code, 500);
+	assert_true(says(outcome.message, "caBundle"));
+	assert_int_equal(n_asked, 0);
+}
+
+static void test_a_service(void **state)
+{
+	char json[3000];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"s\"},\"webhooks\":[{\"name\":\"s.example.com\",\"admissionReviewVersions\":[\"v1\"],"
+		"\"sideEffects\":\"None\",\"clientConfig\":{\"service\":{\"namespace\":\"default\",\"name\":\"hook\",\"path\":\"/add/s\"},"
+		"\"caBundle\":\"%s\"},\"rules\":[{"
+		"\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],\"apiVersions\":[\"*\"],\"resources\":[\"configmaps\"]}]}]}",
+		bundle);
+	assert_int_equal(create("admissionregistration.k8s.io/v1", MUTATING, "", json)->code, 0);
+	assert_int_equal(map("m")->code, 500);
+	assert_true(says(outcome.message, "service \"hook\" not found"));
+	assert_int_equal(create("v1", "Service", "default",
+				 "{\"metadata\":{\"name\":\"hook\"},\"spec\":{\"ports\":[{\"port\":443}]}}")
+				 ->code,
+		0);
+	assert_int_equal(map("m")->code, 500);
+	assert_true(says(outcome.message, "no endpoints available"));
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"hook\",\"labels\":{\"kubernetes.io/service-name\":\"hook\"}},\"addressType\":\"IPv4\","
+		"\"ports\":[{\"name\":\"\",\"port\":%d}],\"endpoints\":[{\"addresses\":[\"127.0.0.1\"],\"conditions\":{\"ready\":true}}]}",
+		port);
+	assert_int_equal(create("discovery.k8s.io/v1", "EndpointSlice", "default", json)->code, 0);
+	assert_int_equal(map("m")->code, 0);
+	assert_true(says(outcome.json, "\"s\":\"added\""));
+}
+
+/* Somebody else writes the object while a webhook is thought about: nothing of the other's is lost. */
+static enum modify add_key(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	yyjson_mut_val *data = yyjson_mut_obj_get(yyjson_mut_doc_get_root(*doc), "data");
+
+	return yyjson_mut_obj_add_str(*doc, data, arg ? "second" : "first", "yes") ? MODIFY_WRITE
+										   : MODIFY_FAIL;
+}
+
+static size_t n_modified;
+
+static void on_modified(const struct status *error, const struct object *object, void *arg)
+{
+	assert_null(error);
+	n_modified++;
+	loop_quit(l, 0);
+}
+
+static void test_writes_that_meet(void **state)
+{
+	const struct schema_kind *k = schema_find("", "v1", "configmaps");
+
+	assert_int_equal(map("m")->code, 0);
+	hook(MUTATING, "add", "/add/x", "");
+	n_modified = 0;
+	registry_modify(r, &ann, k, "default", "m", false, add_key, NULL, on_modified, NULL);
+	registry_modify(r, &ann, k, "default", "m", false, add_key, NULL, on_modified, (void *)1);
+	while (n_modified < 2)
+		assert_int_equal(loop_run(l), 0);
+	assert_true(says(registry_get(r, k, "default", "m")->json, "\"first\":\"yes\""));
+	assert_true(says(registry_get(r, k, "default", "m")->json, "\"second\":\"yes\""));
+	assert_true(says(registry_get(r, k, "default", "m")->json, "\"x\":\"added\""));
+}
+
+/* The registry is closed while a write waits: teardown does, and nothing is left behind. */
+static void test_nobody_waits_for_ever(void **state)
+{
+	hook(VALIDATING, "v", "/never", "");
+	begin("v1", "ConfigMap", "default", "{\"metadata\":{\"name\":\"m\"}}", false);
+	assert_int_equal(loop_run(l), 0);
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(outcome.code, -1);
+}
+
+static void test_what_is_not_supported(void **state)
+{
+	assert_int_equal(
+		hook(MUTATING, "c", "/", ",\"matchConditions\":[{\"name\":\"a\",\"expression\":\"true\"}]")
+			->code,
+		422);
+	assert_true(says(outcome.message, "conditions in CEL are not supported"));
+	assert_int_equal(hook(MUTATING, "c", "/?a=b", "")->code, 422);
+	assert_true(says(outcome.message, "query parameters"));
+	assert_int_equal(hook(MUTATING, "c", "/", ",\"timeoutSeconds\":31")->code, 422);
+}
+
+static void test_urls(void **state)
+{
+	static const struct {
+		const char *url, *address;
+		int port;
+	} good[] = {{"https://1.2.3.4", "1.2.3.4", 443}, {"https://1.2.3.4:8443/a/b", "1.2.3.4", 8443},
+		{"https://[fd00::1]/x", "fd00::1", 443}, {"https://[fd00::1]:99/x", "fd00::1", 99}};
+	static const char *const bad[] = {"", "http://1.2.3.4", "https://", "https://host/",
+		"https://1.2.3.4:0/", "https://1.2.3.4:x", "https://u@1.2.3.4/", "https://1.2.3.4/a b",
+		"https://[fd00::1", "https://[fd00::1]9", "https://1.2.3.4/#f"};
+	struct hook_url u;
+
+	for (size_t i = 0; i < array_len(good); i++) {
+		assert_null(hook_url_read(&u, good[i].url));
+		assert_string_equal(u.address, good[i].address);
+		assert_int_equal(u.port, good[i].port);
+		assert_true(*u.path == '/');
+	}
+	for (size_t i = 0; i < array_len(bad); i++)
+		if (!hook_url_read(&u, bad[i]))
+			fail_msg("accepted: %s", bad[i]);
+}
+
+#define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_what_is_asked),
+		CASE(test_the_order),
+		CASE(test_refusals),
+		CASE(test_who_is_concerned),
+		CASE(test_failures),
+		CASE(test_a_stranger),
+		CASE(test_a_service),
+		CASE(test_writes_that_meet),
+		CASE(test_nobody_waits_for_ever),
+		CASE(test_what_is_not_supported),
+		cmocka_unit_test(test_urls),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
