@@ -16,10 +16,11 @@ void node_stop(struct node *n); /* accepts NULL */
 
 /* The engine answers, or does not: the node is ready or not. @version: of the engine, copied. */
 void node_engine(struct node *n, bool answers, const char *version);
+
 enum { NODE_WHY_MAX = 300 };
 /*
- * Pods can have addresses, or cannot, and why (copied, shorter than NODE_WHY_MAX). One that ends is given a few seconds to come back before the node is
- * said to be not ready.
+ * Pods can have addresses, or cannot, and why (copied, shorter than NODE_WHY_MAX). A network service that ends is given a few
+ * seconds to come back before the node is said to be not ready.
  */
 void node_network(struct node *n, bool works, const char *why);
 /* Something of what node_fill_status() says has changed. */

@@ -165,7 +165,10 @@ static int listen_on(int port)
 	return fd;
 }
 
-/* Other ranges, or another domain, than those the cluster was made with are refused, where `wherryctl status` and the console show it. */
+/*
+ * Other ranges, or another domain, than those the cluster was made with are refused, where `wherryctl status` and the console
+ * show it.
+ */
 static int check_names(const struct cluster *c)
 {
 	char why[RANGES_WHY_MAX];

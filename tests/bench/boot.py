@@ -4,8 +4,7 @@
 All are times of the guest's own clock, which starts with the kernel: init says after how long everything was up, the
 engine with it; the one-line init prints /proc/uptime; the API is asked from outside over one connection, twenty times a second,
 until the agent of this boot has said that the node is Ready, and the node's uptime then is what it says a moment later, less that
-moment. The rounds alternate. A node's first boot,
-which also makes its file systems and keys, is reported beside the later ones.
+moment. The rounds alternate. A node's first boot, which also makes its file systems and keys, is reported beside the later ones.
 """
 
 import argparse
