@@ -4,6 +4,7 @@
 import subprocess
 import textwrap
 
+import pytest
 from support import clients
 
 START = """
@@ -111,6 +112,7 @@ def test_configuration(cluster, ns):
     """)  # fmt: skip
 
 
+@pytest.mark.conformance("[sig-node] Pods should support remote command execution over websockets [NodeConformance]")
 def test_pods(cluster, ns):
     """A pod's life; its log, whole and followed; commands in it, with output, error and exit code."""
     sdk(cluster, ns, r"""

@@ -16,6 +16,7 @@
 	X(job_controller)                                                                                    \
 	X(deployment_controller)                                                                             \
 	X(endpointslice_controller)                                                                          \
+	X(endpointslice_mirror_controller)                                                                   \
 	X(endpoints_controller)                                                                              \
 	X(disruption_controller)                                                                             \
 	X(horizontal_pod_autoscaler)                                                                         \

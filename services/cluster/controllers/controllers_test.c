@@ -207,6 +207,46 @@ static bool no_slice(const void *arg)
 	return !registry_count(r, kind("discovery.k8s.io/v1", "EndpointSlice"));
 }
 
+static bool slice_says(const void *text)
+{
+	const struct object *o = NULL;
+
+	registry_each(r, kind("discovery.k8s.io/v1", "EndpointSlice"), "default", first_of, &o);
+	return o && registry_count(r, kind("discovery.k8s.io/v1", "EndpointSlice")) == 1 &&
+	       strstr(o->json, text);
+}
+
+static void set_address(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *ip)
+{
+	yyjson_mut_val *subset = yyjson_mut_arr_get_first(yyjson_mut_obj_get(root, "subsets"));
+	yyjson_mut_val *address = yyjson_mut_arr_get_first(yyjson_mut_obj_get(subset, "addresses"));
+
+	assert_true(meta_put(doc, address, "ip", yyjson_mut_strcpy(doc, ip)));
+}
+
+static void set_selector(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	put(doc, yyjson_mut_obj_get(root, "spec"), "selector", "{\"no\":\"body\"}");
+}
+
+/* What is written by hand is mirrored, for a service that has no selector. */
+static void test_endpoints_by_hand(void **state)
+{
+	create("v1", "Endpoints", "default",
+		"{\"metadata\":{\"name\":\"own\"},\"subsets\":[{\"addresses\":[{\"ip\":\"10.1.2.3\"}],"
+		"\"ports\":[{\"name\":\"http\",\"port\":80}]}]}");
+	create("v1", "Service", "default",
+		"{\"metadata\":{\"name\":\"own\"},\"spec\":{\"ports\":[{\"name\":\"http\",\"port\":80}]}}");
+	until("a slice has the address", slice_says, "\"addresses\":[\"10.1.2.3\"]");
+	assert_true(slice_says("endpointslicemirroring-controller.k8s.io"));
+	edit("v1", "Endpoints", "default", "own", set_address, "10.2.3.4");
+	until("it has the other address", slice_says, "\"addresses\":[\"10.2.3.4\"]");
+	edit("v1", "Service", "default", "own", set_selector, NULL);
+	until("only the service's own slice is left", slice_says, "endpointslice-controller.k8s.io");
+	delete ("v1", "Service", "default", "own", PROPAGATE_BACKGROUND);
+	until("and no slice", no_slice, NULL);
+}
+
 static void test_endpoints_follow(void **state)
 {
 	make_web();
@@ -451,6 +491,7 @@ int main(void)
 		STORY(test_deletion_takes_everything),
 		STORY(test_orphans_are_adopted),
 		STORY(test_one_orphan_and_two_who_want_it),
+		STORY(test_endpoints_by_hand),
 		STORY(test_endpoints_follow),
 		STORY(test_endpoints_and_budget),
 		STORY(test_roles_that_are_sums),

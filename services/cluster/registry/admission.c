@@ -8,6 +8,7 @@
 const struct admission *const admissions[] = {
 	&admission_namespace,
 	&admission_pod,
+	&admission_runtime_class,
 	&admission_limits,
 	&admission_priority,
 	&admission_job,

@@ -12,6 +12,8 @@ extern const struct admission admission_namespace;
 extern const struct admission admission_pod;
 /* Pods have the priority of their class. */
 extern const struct admission admission_priority;
+/* Pods of a runtime class: it is there, and they get what it says. */
+extern const struct admission admission_runtime_class;
 /* A definition of a kind can be served. */
 extern const struct admission admission_definition;
 /* Jobs have a selector and labels of their own. */

@@ -70,6 +70,9 @@ KINDS = [
      {"kind": "CSINode", "spec": {"drivers": []}}, {"metadata": {"annotations": {"patched": "yes"}}}, False),
     ("[sig-storage] CSIStorageCapacity should support CSIStorageCapacities API operations", "storage.k8s.io/v1", "csistoragecapacities",
      {"kind": "CSIStorageCapacity", "storageClassName": "c", "capacity": "1Gi"}, {"capacity": "2Gi"}, True),
+    ("[sig-storage] VolumeAttributesClass [FeatureGate:VolumeAttributesClass] should run through the lifecycle of a VolumeAttributesClass",
+     "storage.k8s.io/v1", "volumeattributesclasses", {"kind": "VolumeAttributesClass", "driverName": "example.com/d", "parameters": {"a": "b"}},
+     {"metadata": {"labels": {"patched": "yes"}}}, False),
     ("[sig-storage] VolumeAttachment Conformance should run through the lifecycle of a VolumeAttachment", "storage.k8s.io/v1",
      "volumeattachments", {"kind": "VolumeAttachment", "spec": {"attacher": "example.com/a", "nodeName": "n", "source": {
          "persistentVolumeName": "v"}}}, {"metadata": {"labels": {"patched": "yes"}}}, False),
@@ -254,6 +257,15 @@ def test_lists_in_parts(cluster, ns):
             break
     assert names == [f"t-{i:03}" for i in range(25)] and left[:2] == [15, 5]
     assert [x["metadata"]["name"] for x in cluster.ask("GET", path)["items"]] == names
+
+
+@conformance("[sig-node] ConfigMap should update ConfigMap successfully [NodeConformance]")
+def test_a_configmap_is_updated(cluster, ns):
+    path = base("v1", "configmaps", ns)
+    made = cluster.ask("POST", path, configmap("m", data="value"), expect=201)
+    made["data"] = {"data": "value-2"}
+    cluster.ask("PUT", f"{path}/m", made)
+    assert cluster.ask("GET", f"{path}/m")["data"] == {"data": "value-2"}
 
 
 @conformance(MACHINERY + "Servers with support for Table transformation should return a 406 for a backend which does not implement metadata")

@@ -324,14 +324,24 @@ def test_a_pods_status_and_generation(cluster, ns):
 
 
 @pytest.mark.conformance(SIG + "Ephemeral Containers [NodeConformance] will start an ephemeral container in an existing pod")
+@pytest.mark.conformance(SIG + "Ephemeral Containers [NodeConformance] should update the ephemeral containers in an existing pod")
 def test_an_ephemeral_container(cluster, ns):
     create(cluster, ns, containers=[sh("sleep 1000")])
     phase(cluster, ns, "Running")
     extra = {"spec": {"ephemeralContainers": [{"name": "debug", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", "echo polo; sleep 1000"]}]}}
     cluster.ask("PATCH", f"/api/v1/namespaces/{ns}/pods/p/ephemeralcontainers", extra, kind="application/strategic-merge-patch+json")
-    running = lambda: pod(cluster, ns)["status"].get("ephemeralContainerStatuses", [{}])[0].get("state", {}).get("running")  # noqa: E731
+    running = lambda i=0: (pod(cluster, ns)["status"].get("ephemeralContainerStatuses", [])[i:] or [{}])[0].get("state", {}).get("running")  # noqa: E731
     assert eventually(running, timeout=60), json.dumps(pod(cluster, ns)["status"])
     assert eventually(lambda: "polo" in cluster.kubectl("-n", ns, "logs", "p", "-c", "debug", check=False).stdout, timeout=30)
+
+    def put():
+        now = pod(cluster, ns)
+        now["spec"]["ephemeralContainers"].append({**extra["spec"]["ephemeralContainers"][0], "name": "debug2"})
+        code, reply, _ = cluster.raw("PUT", f"/api/v1/namespaces/{ns}/pods/p/ephemeralcontainers", now)
+        assert code in (200, 409), reply  # its node may have been faster
+        return code == 200
+
+    assert eventually(put, timeout=60) and eventually(lambda: running(1), timeout=60), json.dumps(pod(cluster, ns)["status"])
 
 
 @pytest.mark.conformance(SIG + "Variable Expansion should fail substituting values in a volume subpath with backticks")

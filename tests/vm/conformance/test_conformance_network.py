@@ -260,6 +260,23 @@ def test_slices_of_ones_own(world):
     world.served_by(f"http://{ip}:81", "two-a", tries=3)
 
 
+@conformance("EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete")
+def test_endpoints_are_mirrored(world):
+    """A service without a selector leads where somebody says by hand, and follows when he says otherwise."""
+    ip = world.service("by-hand", selector={})["clusterIP"]
+    subset = lambda name: [{"addresses": [{"ip": world.ip(name)}], "ports": [{"name": "http", "port": 8080}]}]  # noqa: E731
+    world.cluster.ask("POST", world.path("endpoints"), {"metadata": {"name": "by-hand"}, "subsets": subset("a")}, expect=201)
+    addresses = lambda: [a for s in world.slices("by-hand") for e in s["endpoints"] for a in e["addresses"]]  # noqa: E731
+    assert eventually(lambda: addresses() == [world.ip("a")], timeout=60), world.slices("by-hand")
+    assert world.slices("by-hand")[0]["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] == "endpointslicemirroring-controller.k8s.io"
+    world.served_by(f"http://{ip}", "a", tries=2)
+    world.cluster.ask("PATCH", world.path("endpoints", "by-hand"), {"subsets": subset("b")}, **MERGE)
+    assert eventually(lambda: addresses() == [world.ip("b")], timeout=60), world.slices("by-hand")
+    world.served_by(f"http://{ip}", "b", tries=2)
+    world.cluster.ask("DELETE", world.path("endpoints", "by-hand"))
+    assert eventually(lambda: not world.slices("by-hand"), timeout=60)
+
+
 @conformance("Endpoints should test the lifecycle of an Endpoint", "EndpointSlice should support creating EndpointSlice API operations")
 def test_endpoints_by_hand(world):
     subset = lambda ip: [{"addresses": [{"ip": ip}], "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}]  # noqa: E731

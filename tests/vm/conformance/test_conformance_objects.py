@@ -305,6 +305,27 @@ def test_ports_of_the_node(cluster, ns):
     fits_nowhere(cluster, ns, "one", "didn't have free ports for the requested pod ports")
 
 
+@conformance("[sig-node] RuntimeClass should ", "reject a Pod requesting a non-existent RuntimeClass [NodeConformance]",
+             "reject a Pod requesting a deleted RuntimeClass [NodeConformance]",
+             "schedule a Pod requesting a RuntimeClass without PodOverhead [NodeConformance]",
+             "schedule a Pod requesting a RuntimeClass and initialize its Overhead [NodeConformance]")  # fmt: skip
+def test_runtime_classes(cluster, ns):
+    classes, name = "/apis/node.k8s.io/v1/runtimeclasses", ns[:50].strip("-")
+    wants = lambda name: sleeper(runtimeClassName=name)  # noqa: E731
+    said = cluster.ask("POST", at(ns, "pods"), pod("none", wants(name)), expect=403)["message"]
+    assert f'RuntimeClass "{name}" not found' in said
+    cluster.ask("POST", classes, {"metadata": {"name": name}, "handler": "runc"}, expect=201)
+    assert "overhead" not in cluster.ask("POST", at(ns, "pods"), pod("plain", wants(name)), expect=201)["spec"]
+    fits(cluster, ns, "plain")
+    cluster.ask("DELETE", f"{classes}/{name}")
+    cluster.ask("POST", at(ns, "pods"), pod("deleted", wants(name)), expect=403)
+    costs = {"cpu": "10m", "memory": "1Mi"}
+    cluster.ask("POST", classes, {"metadata": {"name": name}, "handler": "runc", "overhead": {"podFixed": costs}}, expect=201)
+    assert cluster.ask("POST", at(ns, "pods"), pod("costs", wants(name)), expect=201)["spec"]["overhead"] == costs
+    fits(cluster, ns, "costs")
+    cluster.ask("DELETE", f"{classes}/{name}")
+
+
 # ---- budgets
 
 

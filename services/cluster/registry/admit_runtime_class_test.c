@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a pod gets of its runtime class, and what it is refused for. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/registry/registry.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/loop.h"
+
+static struct loop *l;
+static struct registry *r;
+
+struct answer {
+	int code; /* 0: written */
+	char text[8000];
+};
+
+static void on_done(const struct status *error, const struct object *object, void *arg)
+{
+	struct answer *to = arg;
+
+	to->code = error ? error->code : 0;
+	snprintf(to->text, sizeof(to->text), "%s", error ? error->message : object->json);
+	loop_quit(l, 0);
+}
+
+static struct answer create(const char *version, const char *kind, const char *ns, const char *json)
+{
+	yyjson_doc *d = yyjson_read(json, strlen(json), 0);
+	struct answer to = {.code = -1};
+
+	assert_non_null(d);
+	registry_create(r, &caller_self, schema_find_kind(version, kind), ns, yyjson_doc_mut_copy(d, NULL),
+		NULL, on_done, &to);
+	yyjson_doc_free(d);
+	while (to.code < 0)
+		assert_int_equal(loop_run(l), 0);
+	return to;
+}
+
+static struct answer pod(const char *name, const char *spec)
+{
+	char json[600];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+		name, spec);
+	return create("v1", "Pod", "default", json);
+}
+
+static int setup(void **state)
+{
+	struct registry_options o = {0};
+	char *why;
+
+	assert_int_equal(loop_new(&l), 0);
+	o.loop = l;
+	assert_int_equal(registry_open(&r, &o, &why), 0);
+	create("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
+	create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}");
+	create("node.k8s.io/v1", "RuntimeClass", "",
+		"{\"metadata\":{\"name\":\"plain\"},\"handler\":\"runc\"}");
+	create("node.k8s.io/v1", "RuntimeClass", "",
+		"{\"metadata\":{\"name\":\"kata\"},\"handler\":\"kata\"}");
+	create("node.k8s.io/v1", "RuntimeClass", "",
+		"{\"metadata\":{\"name\":\"full\"},\"handler\":\"wherry\",\"overhead\":{\"podFixed\":{\"cpu\":\"10m\",\"memory\":\"1Mi\"}},"
+		"\"scheduling\":{\"nodeSelector\":{\"disk\":\"fast\"},\"tolerations\":[{\"key\":\"t\",\"operator\":\"Exists\"}]}}");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	registry_close(r);
+	loop_free(l);
+	return 0;
+}
+
+static void test_what_a_pod_gets(void **state)
+{
+	static const char *const wanted[] = {"\"overhead\":{\"cpu\":\"10m\",\"memory\":\"1Mi\"}",
+		"\"disk\":\"fast\"", "\"other\":\"x\"", "{\"key\":\"t\",\"operator\":\"Exists\"}"};
+	struct answer to = pod("a", "\"runtimeClassName\":\"full\",\"nodeSelector\":{\"other\":\"x\"}");
+
+	assert_int_equal(to.code, 0);
+	for (size_t i = 0; i < array_len(wanted); i++)
+		if (!strstr(to.text, wanted[i]))
+			fail_msg("%s is not in %s", wanted[i], to.text);
+	to = pod("b", "\"runtimeClassName\":\"plain\"");
+	assert_int_equal(to.code, 0);
+	assert_null(strstr(to.text, "overhead"));
+}
+
+static void test_what_it_is_refused_for(void **state)
+{
+	static const struct {
+		const char *spec, *why;
+	} cases[] = {
+		{"\"runtimeClassName\":\"none\"", "RuntimeClass \"none\" not found"},
+		{"\"runtimeClassName\":\"kata\"", "wants the handler \"kata\", which no node has"},
+		{"\"runtimeClassName\":\"full\",\"nodeSelector\":{\"disk\":\"slow\"}",
+			"nodeSelector[disk] = fast"},
+		{"\"runtimeClassName\":\"full\",\"overhead\":{\"cpu\":\"1m\"}",
+			"doesn't match RuntimeClass's defined Overhead"},
+		{"\"runtimeClassName\":\"plain\",\"overhead\":{\"cpu\":\"1m\"}",
+			"without corresponding RuntimeClass defined Overhead"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct answer to = pod("p", cases[i].spec);
+
+		assert_int_equal(to.code, 403);
+		if (!strstr(to.text, cases[i].why))
+			fail_msg("%s is not in %s", cases[i].why, to.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_a_pod_gets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_it_is_refused_for, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
