@@ -28,20 +28,21 @@ cp /etc/subuid /etc/subgid
 echo volume >/vol/file
 
 n=0
+out=/tmp/out
 ok() { n=$((n + 1)); echo "ok $n $1"; }
-bad() { n=$((n + 1)); echo "not ok $n $1"; sed 's/^/# /' /tmp/out; }
+bad() { n=$((n + 1)); echo "not ok $n $1"; sed 's/^/# /' $out; }
 
 # is NAME STATUS PATTERN COMMAND...: its exit status, and an output line that matches
 is() {
 	local name=$1 want=$2 pattern=$3 st
 	shift 3
-	timeout 90 "$@" >/tmp/out 2>&1 </dev/null
+	timeout 90 "$@" >$out 2>&1 </dev/null
 	st=$?
 	if [ $st != "$want" ]; then
-		echo "status $st, expected $want: $*" >>/tmp/out
+		echo "status $st, expected $want: $*" >>$out
 		bad "$name"
-	elif [ "$pattern" ] && ! grep -qE -e "$pattern" /tmp/out; then
-		echo "must match: $pattern: $*" >>/tmp/out
+	elif [ "$pattern" ] && ! grep -qE -e "$pattern" $out; then
+		echo "must match: $pattern: $*" >>$out
 		bad "$name"
 	else
 		ok "$name"
@@ -64,58 +65,64 @@ left() {
 
 echo "# $(podman --version); $(containerd --version); $(dockerd --version)"
 
-# ---- Podman
+# ---- Podman, beside the others: these programs are what takes the time
 P="podman --runtime /bin/runtime --cgroup-manager cgroupfs --events-backend file --log-level error"
 chmod 644 /image/etc/passwd
 tar -C /image -c . >/tmp/box.tar
 is podman-import 0 . $P import -q /tmp/box.tar localhost/box
-is podman-run 0 '^hello$' $P run --rm --network none localhost/box echo hello
-is podman-status 42 '' $P run --rm --network none localhost/box sh -c 'exit 42'
-is podman-not-found 127 'executable file' $P run --rm --network none localhost/box nosuch
-is podman-not-executable 126 'permission denied' $P run --rm --network none localhost/box /etc/passwd
-is podman-tty 0 '/dev/pts/0' script -qec "$P run --rm -t --network none localhost/box tty" /dev/null
-is podman-limits 0 '^67108864$' $P run --rm --network none -m 64m --pids-limit 20 localhost/box cat /sys/fs/cgroup/memory.max
-is podman-user 0 'uid=1000.*gid=1000' $P run --rm --network none -u 1000:1000 localhost/box id
-is podman-caps 0 'CapEff:.0000000000000001' $P run --rm --network none --cap-drop all --cap-add chown localhost/box grep CapEff /proc/self/status
-is podman-read-only 1 'Read-only' $P run --rm --network none --read-only localhost/box touch /x
-is podman-tmpfs-copy-up 0 '^volume$' $P run --rm --network none --tmpfs /stuff localhost/box cat /stuff/file
-is podman-volume 0 '^volume$' $P run --rm --network none -v /vol:/a:ro localhost/box cat /a/file
-is podman-volume-rro 1 'Read-only' $P run --rm --network none --mount type=bind,src=/vol,dst=/a,ro localhost/box touch /a/x
-is podman-device 0 '^c' $P run --rm --network none --device /dev/vda:/dev/disk:r localhost/box sh -c 'stat -c %F /dev/disk; echo c'
-is podman-sysctl 0 '^5$' $P run --rm --network none --sysctl net.core.somaxconn=5 localhost/box cat /proc/sys/net/core/somaxconn
-is podman-privileged 0 '^ok$' $P run --rm --network none --privileged localhost/box sh -c 'mount -t tmpfs t /mnt && echo ok'
-is podman-userns 0 '100000' $P run --rm --network none --uidmap 0:100000:65536 --gidmap 0:100000:65536 localhost/box cat /proc/self/uid_map
-is podman-userns-auto 0 '^0$' $P run --rm --network none --userns auto:size=65536 localhost/box id -u
-is podman-idmap 0 '^0$' $P run --rm --network none --uidmap 0:100000:65536 --gidmap 0:100000:65536 -v /vol:/a:idmap localhost/box stat -c %u /a/file
-is podman-detached 0 . $P run -d --name a --network none localhost/box sh -c 'echo started; trap "exit 9" TERM; while :; do sleep 0.1; done'
-is podman-exec 7 '^in$' $P exec a sh -c 'echo in; exit 7'
-is podman-exec-tty 0 '/dev/pts' script -qec "$P exec -t a tty" /dev/null
-is podman-exec-user 0 'uid=5' $P exec -u 5 -w /tmp -e A=b a id
-is podman-logs 0 '^started$' $P logs a
-is podman-top 0 'sh' $P top a
-is podman-stats 0 '^a ' $P stats --no-stream --format '{{.Name}} {{.MemUsage}}' a
-is podman-pause 0 . $P pause a
-is podman-paused 0 paused $P inspect --format '{{.State.Status}}' a
-is podman-unpause 0 . $P unpause a
-is podman-update 0 . $P update -m 50m a
-is podman-updated 0 '^52428800$' $P exec a cat /sys/fs/cgroup/memory.max
-is podman-ps 0 'Up' $P ps
-is podman-stop 0 a $P stop -t 20 a
-is podman-exit-code 0 '^9$' $P inspect --format '{{.State.ExitCode}}' a
-is podman-restart 0 a $P restart -t 0 a
-is podman-kill 0 a $P kill a
-is podman-rm 0 a $P rm -f a
-is podman-pod 0 . $P pod create --name p --network none --infra-image localhost/box --infra-command '/bin/sleep 10000'
-is podman-pod-first 0 . $P run -d --pod p --name p1 localhost/box sleep 1000
-is podman-pod-shares 0 '^same$' bash -c "[ \"\$($P exec p1 readlink /proc/self/ns/net)\" = \"\$($P run --rm --pod p localhost/box readlink /proc/self/ns/net)\" ] && echo same"
-is podman-pod-stop 0 . $P pod stop -t 1 p
-is podman-pod-rm 0 . $P pod rm -f p
-is podman-pod-userns 0 . $P pod create --name u --network none --userns auto:size=65536 --infra-image localhost/box --infra-command '/bin/sleep 10000'
-is podman-pod-userns-run 0 '^ *0 ' $P run --rm --pod u localhost/box cat /proc/self/uid_map
-is podman-pod-userns-rm 0 . $P pod rm -f -t 0 u
-is podman-hooks 0 '^prestart' bash -c "mkdir -p /hooks && cp /hook.json /hooks/ && $P --hooks-dir /hooks run --rm --network none --annotation hook=yes localhost/box true; cat /run/hook.out"
 is podman-save 0 '' $P save -q --format docker-archive -o /tmp/box-image.tar localhost/box
-left podman libpod_parent /run/runtime
+
+podman_steps() {
+	out=/tmp/out.podman
+	is podman-run 0 '^hello$' $P run --rm --network none localhost/box echo hello
+	is podman-status 42 '' $P run --rm --network none localhost/box sh -c 'exit 42'
+	is podman-not-found 127 'executable file' $P run --rm --network none localhost/box nosuch
+	is podman-not-executable 126 'permission denied' $P run --rm --network none localhost/box /etc/passwd
+	is podman-tty 0 '/dev/pts/0' script -qec "$P run --rm -t --network none localhost/box tty" /dev/null
+	is podman-limits 0 '^67108864$' $P run --rm --network none -m 64m --pids-limit 20 localhost/box cat /sys/fs/cgroup/memory.max
+	is podman-user 0 'uid=1000.*gid=1000' $P run --rm --network none -u 1000:1000 localhost/box id
+	is podman-caps 0 'CapEff:.0000000000000001' $P run --rm --network none --cap-drop all --cap-add chown localhost/box grep CapEff /proc/self/status
+	is podman-read-only 1 'Read-only' $P run --rm --network none --read-only localhost/box touch /x
+	is podman-tmpfs-copy-up 0 '^volume$' $P run --rm --network none --tmpfs /stuff localhost/box cat /stuff/file
+	is podman-volume 0 '^volume$' $P run --rm --network none -v /vol:/a:ro localhost/box cat /a/file
+	is podman-volume-rro 1 'Read-only' $P run --rm --network none --mount type=bind,src=/vol,dst=/a,ro localhost/box touch /a/x
+	is podman-device 0 '^c' $P run --rm --network none --device /dev/vda:/dev/disk:r localhost/box sh -c 'stat -c %F /dev/disk; echo c'
+	is podman-sysctl 0 '^5$' $P run --rm --network none --sysctl net.core.somaxconn=5 localhost/box cat /proc/sys/net/core/somaxconn
+	is podman-privileged 0 '^ok$' $P run --rm --network none --privileged localhost/box sh -c 'mount -t tmpfs t /mnt && echo ok'
+	is podman-userns 0 '100000' $P run --rm --network none --uidmap 0:100000:65536 --gidmap 0:100000:65536 localhost/box cat /proc/self/uid_map
+	is podman-userns-auto 0 '^0$' $P run --rm --network none --userns auto:size=65536 localhost/box id -u
+	is podman-idmap 0 '^0$' $P run --rm --network none --uidmap 0:100000:65536 --gidmap 0:100000:65536 -v /vol:/a:idmap localhost/box stat -c %u /a/file
+	is podman-detached 0 . $P run -d --name a --network none localhost/box sh -c 'echo started; trap "exit 9" TERM; while :; do sleep 0.1; done'
+	is podman-exec 7 '^in$' $P exec a sh -c 'echo in; exit 7'
+	is podman-exec-tty 0 '/dev/pts' script -qec "$P exec -t a tty" /dev/null
+	is podman-exec-user 0 'uid=5' $P exec -u 5 -w /tmp -e A=b a id
+	is podman-logs 0 '^started$' $P logs a
+	is podman-top 0 'sh' $P top a
+	is podman-stats 0 '^a ' $P stats --no-stream --format '{{.Name}} {{.MemUsage}}' a
+	is podman-pause 0 . $P pause a
+	is podman-paused 0 paused $P inspect --format '{{.State.Status}}' a
+	is podman-unpause 0 . $P unpause a
+	is podman-update 0 . $P update -m 50m a
+	is podman-updated 0 '^52428800$' $P exec a cat /sys/fs/cgroup/memory.max
+	is podman-ps 0 'Up' $P ps
+	is podman-stop 0 a $P stop -t 20 a
+	is podman-exit-code 0 '^9$' $P inspect --format '{{.State.ExitCode}}' a
+	is podman-restart 0 a $P restart -t 0 a
+	is podman-kill 0 a $P kill a
+	is podman-rm 0 a $P rm -f a
+	is podman-pod 0 . $P pod create --name p --network none --infra-image localhost/box --infra-command '/bin/sleep 10000'
+	is podman-pod-first 0 . $P run -d --pod p --name p1 localhost/box sleep 1000
+	is podman-pod-shares 0 '^same$' bash -c "[ \"\$($P exec p1 readlink /proc/self/ns/net)\" = \"\$($P run --rm --pod p localhost/box readlink /proc/self/ns/net)\" ] && echo same"
+	is podman-pod-stop 0 . $P pod stop -t 1 p
+	is podman-pod-rm 0 . $P pod rm -f p
+	is podman-pod-userns 0 . $P pod create --name u --network none --userns auto:size=65536 --infra-image localhost/box --infra-command '/bin/sleep 10000'
+	is podman-pod-userns-run 0 '^ *0 ' $P run --rm --pod u localhost/box cat /proc/self/uid_map
+	is podman-pod-userns-rm 0 . $P pod rm -f -t 0 u
+	is podman-hooks 0 '^prestart' bash -c "mkdir -p /hooks && cp /hook.json /hooks/ && $P --hooks-dir /hooks run --rm --network none --annotation hook=yes localhost/box true; cat /run/hook.out"
+	left podman libpod_parent /run/runtime
+}
+podman_steps >/tmp/podman.tap &
+podman_steps=$!
 
 # ---- containerd
 containerd >/run/containerd.log 2>&1 &
@@ -174,6 +181,9 @@ left docker docker /run/containerd/runc/moby
 # ---- the listener of a filter that notifies
 is seccomp-notify 0 '^answered uname metadata=M container=notified$' python3 /listener.py
 
+wait $podman_steps
+cat /tmp/podman.tap
+n=$((n + $(grep -cE '^(not )?ok ' /tmp/podman.tap)))
 echo "1..$n"
 sync
 echo o >/proc/sysrq-trigger
