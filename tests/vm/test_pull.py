@@ -199,15 +199,13 @@ def test_power_cut_in_a_pull_is_redone(make_node, registry, tmp_path):
     disk = tmp_path / "disk.img"
     with open(disk, "wb") as f:
         f.truncate(1 << 30)
-    node = make_node(extra=[*options, "--disk", str(disk)])
     ref = registry.push("lib/nginx", "cut", webimage.nginx())
-    node.boot()
-    node.docker("login", "-u", "boat", "-p", "oars", registry.address)
-    node.stop()
 
     record = RecordedDisk(disk)
-    node.extra = [*options, *record.options()]
+    node = make_node(extra=[*options, *record.options()])
     node.boot()
+    node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+    node.ssh("sync")
     begin = record.read()
     node.docker("pull", ref, timeout=300)
     node.ssh("sync")

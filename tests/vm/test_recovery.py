@@ -81,7 +81,7 @@ def ended(node):
     return eventually(look, 60, 1)
 
 
-@pytest.mark.parametrize("kills", [25, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.long)])
 def test_engine_killed_under_load_loses_nothing(make_node, kills):
     node = make_node()
     node.boot()
@@ -103,7 +103,7 @@ def test_engine_killed_under_load_loses_nothing(make_node, kills):
         one.start()
     dice = random.Random(1)
     pauses = [dice.random() * (3 * one_run if n % 2 else 0.3) for n in range(kills)]
-    killer = KILLER.replace("PAUSES", " ".join(f"{pause:.2f}" for pause in pauses)).replace("STOP_AT", str(kills - 10))
+    killer = KILLER.replace("PAUSES", " ".join(f"{pause:.2f}" for pause in pauses)).replace("STOP_AT", str(kills - 5))
     node.ssh("cat >/run/told/killer; nohup sh /run/told/killer >/run/told/killer.log 2>&1 </dev/null &", input=killer)
     try:
         done = eventually(lambda: node.ssh("cat /run/told/killed", check=False).stdout.strip(), 1500, 2)
