@@ -57,7 +57,7 @@ def alone(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared_node(session_dir, alone):
     nodes = _Nodes(session_dir)
-    node = nodes(extra=alone)
+    node = nodes(cpus=2, extra=alone)
     node.boot()
     yield node
     nodes.end()

@@ -81,7 +81,7 @@ def message(cluster, ns, name, **more):
 def test_the_node(cluster, cluster_node):
     node = cluster.get("node", made_name(cluster))
     assert node["metadata"]["labels"]["kubernetes.io/os"] == "linux" and node["metadata"]["labels"]["kubernetes.io/arch"] == "amd64"
-    assert node["status"]["capacity"]["pods"] == "110" and node["status"]["capacity"]["cpu"] == "2"
+    assert node["status"]["capacity"]["pods"] == "110" and node["status"]["capacity"]["cpu"] == "1"
     assert {a["type"] for a in node["status"]["addresses"]} == {"InternalIP", "Hostname"}
     assert node["status"]["nodeInfo"]["bootID"] == cluster_node.ssh("cat /proc/sys/kernel/random/boot_id").strip()
     assert any("wherry/hello:latest" in image["names"] for image in node["status"]["images"])

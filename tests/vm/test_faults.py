@@ -315,7 +315,7 @@ def machine(session_dir, alone):
     from conftest import _Nodes
 
     nodes = _Nodes(session_dir)
-    node = nodes(extra=alone)
+    node = nodes(cpus=2, extra=alone)
     node.boot()
     yield node
     nodes.end()

@@ -57,7 +57,7 @@ def machine(registry, tmp_path_factory, session_dir):
     nodes = _Nodes(session_dir)
     config = tmp_path_factory.mktemp("config") / "machine.yaml"
     config.write_text(trusting(registry))
-    yield nodes(extra=["--config", str(config), "--guest-forward", registry.forward])
+    yield nodes(cpus=2, extra=["--config", str(config), "--guest-forward", registry.forward])
     nodes.end()
 
 
@@ -147,7 +147,7 @@ def test_disk_is_full(make_node, registry, tmp_path):
     with open(tmp_path / "disk.img", "wb") as f:
         f.truncate(500 << 20)
     (tmp_path / "machine.yaml").write_text(trusting(registry))
-    node = make_node(extra=["--disk", str(tmp_path / "disk.img"), "--config", str(tmp_path / "machine.yaml"), "--guest-forward", registry.forward])
+    node = make_node(cpus=2, extra=["--disk", str(tmp_path / "disk.img"), "--config", str(tmp_path / "machine.yaml"), "--guest-forward", registry.forward])
     node.boot()
     free = lambda: int(node.ssh("sync; df -k /data | tail -n 1").split()[3])  # noqa: E731
     node.docker("run", "--name", "grown", BASE, "dd", "if=/dev/urandom", "of=/grown", "bs=1M", "count=20")

@@ -113,8 +113,8 @@ class Greeter:
 def test_memory_cpus_forwards_and_a_directory_used_again(make_node):
     greeter = Greeter()
     fixed = qemu_node.free_port()
-    node = make_node(memory=300)
-    node.extra = ["--cpus", "3", "--forward", f"{fixed}:8080", "--forward", "tcp:0:8081", "--forward", "udp:0:123",
+    node = make_node(memory=300, cpus=3)
+    node.extra = ["--forward", f"{fixed}:8080", "--forward", "tcp:0:8081", "--forward", "udp:0:123",
                   "--guest-forward", f"10.0.2.9:70=127.0.0.1:{greeter.port}"]  # fmt: skip
     try:
         done = node.boot()

@@ -83,7 +83,7 @@ def ended(node):
 
 @pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.long)])
 def test_engine_killed_under_load_loses_nothing(make_node, kills):
-    node = make_node()
+    node = make_node(cpus=2)
     node.boot()
     node.ssh("mkdir /run/told")
     counters = {f"c{i}": 200 + i for i in range(COUNTERS)}
@@ -142,7 +142,7 @@ def test_engine_killed_under_load_loses_nothing(make_node, kills):
 
 
 def test_exit_while_the_engine_is_down(make_node):
-    node = make_node()
+    node = make_node(cpus=2)
     node.boot()
     node.docker("run", "-d", "--name", "late", "wherry/hello", "sh", "-c", "sleep 2; echo last words; exit 9")
     node.ssh("wherryctl stop engine")
@@ -154,7 +154,7 @@ def test_exit_while_the_engine_is_down(make_node):
 
 
 def test_init_survives_every_service_dying_at_once(make_node):
-    node = make_node()
+    node = make_node(cpus=2)
     node.boot()
     node.docker("run", "-d", "--name", "on", "wherry/hello", "sh", "-c", "while :; do sleep 1; done")
     pid = node.docker("inspect", "-f", "{{.State.Pid}}", "on").stdout
@@ -168,7 +168,7 @@ def test_init_survives_every_service_dying_at_once(make_node):
 
 
 def test_reboot_keeps_what_it_should(make_node):
-    node = make_node()
+    node = make_node(cpus=2)
     node.boot()
     node.docker("run", "-d", "--restart", "always", "--name", "keep", "-v", "vol:/v", "wherry/hello", "sh", "-c", "echo x >> /v/f; sleep 1000")
     node.docker("run", "-d", "--name", "once", "wherry/hello", "sleep", "1000")

@@ -19,17 +19,20 @@ import node as qemu_node  # noqa: E402
 
 
 class Node:
-    def __init__(self, state, arch="x86_64", boot="kernel", memory=512, extra=()):
+    """One processor unless a test is about several: two of one guest, emulated, wait for each other most of the time, and cost
+    nearly twice as much of this machine's for the same work."""
+
+    def __init__(self, state, arch="x86_64", boot="kernel", memory=512, cpus=1, extra=()):
         self.state = Path(state)
-        self.arch, self.boot_by, self.memory, self.extra = arch, boot, memory, list(extra)
+        self.arch, self.boot_by, self.memory, self.cpus, self.extra = arch, boot, memory, cpus, list(extra)
         self.docker_words = clients.command("docker")
 
     def boot(self, *more, check=True, timeout=None):
         """qemu/run --detach until the engine answers; returns its CompletedProcess. Emulation of the other architecture is slow."""
         timeout = timeout or (180 if self.arch == "x86_64" else 300)
         words = [
-            TOP / "qemu" / "run", "--arch", self.arch, "--boot", self.boot_by, "--memory", str(self.memory), "--offline",
-            "--detach", "--wait", "engine", "--timeout", str(timeout), "--state", self.state, *self.extra, *more,
+            TOP / "qemu" / "run", "--arch", self.arch, "--boot", self.boot_by, "--memory", str(self.memory), "--cpus", str(self.cpus),
+            "--offline", "--detach", "--wait", "engine", "--timeout", str(timeout), "--state", self.state, *self.extra, *more,
         ]  # fmt: skip
         done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=timeout + 60, check=False)
         if check:
