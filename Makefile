@@ -29,7 +29,7 @@ run: image ## boot a fresh node in this terminal
 	@[ $(ARCH) = x86_64 ] || $(BUILD) programs x86_64
 	@qemu/run --arch $(ARCH)
 
-# Scenarios run two at a time: each mostly waits for its node.
+# Scenarios run three at a time: most nodes have one processor, and now and then each waits.
 test: ## unit tests, fuzzers, and the VM tests, on both architectures
 	@$(MAKE) --no-print-directory image ARCH=x86_64
 ifeq ($(ONLY),)
@@ -41,7 +41,7 @@ endif
 ifeq ($(ONLY),)
 	@/usr/bin/python3 -m pytest tests/host
 endif
-	@/usr/bin/python3 -m pytest -n 2 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
+	@/usr/bin/python3 -m pytest -n 3 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
 
 check: ## unit tests under ASan and UBSan
 	@$(BUILD) check
