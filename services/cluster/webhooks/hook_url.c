@@ -46,11 +46,12 @@ static const char *read_authority(struct hook_url *out, const char *s, size_t le
 const char *hook_url_read(struct hook_url *out, const char *url)
 {
 	static const char scheme[] = "https://";
-	const char *host = url + strlen(scheme), *path;
+	const char *host, *path;
 
 	*out = (struct hook_url){0};
 	if (strncmp(url, scheme, strlen(scheme)) != 0)
 		return "'https' is the only allowed URL scheme";
+	host = url + strlen(scheme);
 	path = host + strcspn(host, "/?#");
 	if (strpbrk(path, "?#"))
 		return "query parameters and fragments are not permitted in the URL";
