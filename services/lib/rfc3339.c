@@ -11,7 +11,7 @@ const char *rfc3339_text(char out[static RFC3339_MAX], const struct timespec *t,
 	char digits[16];
 	size_t n;
 
-	if (!gmtime_r(&t->tv_sec, &tm) || tm.tm_year < 0 - 1900 + 1 || tm.tm_year > 9999 - 1900)
+	if (!gmtime_r(&t->tv_sec, &tm) || tm.tm_year < 1000 - 1900 || tm.tm_year > 9999 - 1900)
 		return strcpy(out, "0001-01-01T00:00:00Z");
 	n = strftime(out, RFC3339_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
 	if (fraction > 9)
