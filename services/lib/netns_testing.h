@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 3000, REFUSED_MS = 300 };
+enum { PATIENCE_MS = 1500, TRIES = 6, BETWEEN_US = 100000, REFUSED_MS = 300 };
 
 /* Moves the process into a new network namespace, once. Return: whether it is in one. */
 static inline int netns_testing_enter(void)
@@ -123,8 +123,8 @@ static inline int server(int netns, int type, uint16_t port)
 	return server_on(netns, "0.0.0.0", type, port);
 }
 
-/* Connects and accepts. Return: whether it worked; @seen gets the client's address as the server sees it. */
-static inline bool reaches(int from, const char *ip, uint16_t port, int listener, char seen[INET6_ADDRSTRLEN])
+static inline bool reaches_at_once(
+	int from, const char *ip, uint16_t port, int listener, int ms, char seen[INET6_ADDRSTRLEN])
 {
 	struct sockaddr_storage sa, peer;
 	socklen_t sa_len = any_at(ip, port, &sa), len = sizeof(peer);
@@ -137,7 +137,7 @@ static inline bool reaches(int from, const char *ip, uint16_t port, int listener
 		close(c);
 		return false;
 	}
-	ok = poll(&p, 1, seen ? PATIENCE_MS : REFUSED_MS) == 1;
+	ok = poll(&p, 1, ms) == 1;
 	if (ok) {
 		s = accept(listener, (struct sockaddr *)&peer, &len);
 		assert_true(s >= 0);
@@ -150,6 +150,22 @@ static inline bool reaches(int from, const char *ip, uint16_t port, int listener
 	}
 	close(c);
 	return ok;
+}
+
+/*
+ * Connects and accepts. Return: whether it worked; @seen gets the client's address as the server sees it. Without it the test means
+ * that nothing arrives, and the wait is short; with it the kernel is given time for the carrier of links that were just made.
+ */
+static inline bool reaches(int from, const char *ip, uint16_t port, int listener, char seen[INET6_ADDRSTRLEN])
+{
+	if (!seen)
+		return reaches_at_once(from, ip, port, listener, REFUSED_MS, NULL);
+	for (int i = 0; i < TRIES; i++) {
+		if (reaches_at_once(from, ip, port, listener, PATIENCE_MS, seen))
+			return true;
+		usleep(BETWEEN_US);
+	}
+	return false;
 }
 
 #endif
