@@ -58,6 +58,11 @@ int container_net_check(
 			*msg = text_make("conflicting options: hostname and the network mode");
 			return -EINVAL;
 		}
+		if (yyjson_arr_size(json_arr(host, "Links"))) {
+			*msg = text_make(
+				"conflicting options: container type network can't be used with links");
+			return -EINVAL;
+		}
 		return 0;
 	}
 
@@ -67,6 +72,10 @@ int container_net_check(
 		*msg = container_net_said(&err);
 		return found;
 	}
+
+	found = container_net_check_links(json_arr(host, "Links"), n, msg);
+	if (found)
+		return found;
 
 	size_t i, max;
 	yyjson_val *key, *ep;
@@ -79,7 +88,7 @@ int container_net_check(
 			*msg = container_net_said(&err);
 			return found;
 		}
-		found = container_net_check_wish(ep, msg);
+		found = container_net_check_wish(ep, n, msg);
 		if (found)
 			return found;
 	}

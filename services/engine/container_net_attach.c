@@ -46,7 +46,32 @@ static int parse_mac(const char *s, uint8_t mac[6])
 #define OPT_IFNAME  "com.docker.network.endpoint.ifname"
 #define OPT_SYSCTLS "com.docker.network.endpoint.sysctls"
 
-int container_net_check_wish(yyjson_val *ep, char **msg)
+int container_net_check_links(yyjson_val *links, const struct network *net, char **msg)
+{
+	size_t i, n;
+	yyjson_val *v;
+
+	if (yyjson_arr_size(links) && !network_names_served(net)) {
+		*msg = text_make("links (--link) need a network of your own: %s has no names for containers",
+			net->name);
+		return -EINVAL;
+	}
+	if (yyjson_arr_size(links) > CONTAINER_NET_LIST_MAX) {
+		*msg = text_make("more than %d links on a network", CONTAINER_NET_LIST_MAX);
+		return -EINVAL;
+	}
+	yyjson_arr_foreach (links, i, n, v) {
+		const char *link = yyjson_get_str(v), *colon = strchr(link, ':');
+
+		if (*link && colon != link && !(colon && (!colon[1] || strchr(colon + 1, ':'))))
+			continue;
+		*msg = text_make("invalid link \"%.200s\": CONTAINER or CONTAINER:NAME is needed", link);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int container_net_check_wish(yyjson_val *ep, const struct network *net, char **msg)
 {
 	const char *m = json_text(ep, "MacAddress"), *v;
 	uint8_t mac[6];
@@ -62,6 +87,8 @@ int container_net_check_wish(yyjson_val *ep, char **msg)
 		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX - 1);
 		return -EINVAL;
 	}
+	if (container_net_check_links(json_arr(ep, "Links"), net, msg))
+		return -EINVAL;
 	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {
 		const char *k = yyjson_get_str(key);
 
@@ -124,8 +151,8 @@ static int read_endpoint_config(yyjson_val *ep, char *sysctls, const char *lines
 static int attach_one(
 	struct container *c, struct network *n, yyjson_val *ep, bool primary, int netns, char **msg)
 {
-	const char *aliases[CONTAINER_NET_LIST_MAX], *lines[NETWORK_SYSCTLS_MAX],
-		*mac = json_text(ep, "MacAddress");
+	const char *aliases[CONTAINER_NET_LIST_MAX], *links[CONTAINER_NET_LIST_MAX],
+		*lines[NETWORK_SYSCTLS_MAX], *mac = json_text(ep, "MacAddress");
 	const char *given = json_text(json_obj(ep, "DriverOpts"), OPT_SYSCTLS);
 	cleanup(freep) char *sysctls = given ? strdup(given) : NULL;
 	char short_id[13];
@@ -145,6 +172,11 @@ static int attach_one(
 	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
 	aliases[a.n_aliases++] = short_id;
 	a.aliases = aliases;
+	a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);
+	/* clients put those of the first network in both places, or only here */
+	if (primary && !a.n_links)
+		a.n_links = container_net_strings(json_arr(c->host, "Links"), links, CONTAINER_NET_LIST_MAX);
+	a.links = links;
 	r = network_attach(c->e->networks, n, &a, &out, &err);
 	if (r)
 		*msg = container_net_said(&err);
@@ -242,7 +274,7 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 {
 	const char *mode = container_net_mode(c);
 	cleanup(closep) int netns = -1;
-	int bad = container_net_check_wish(endpoint, msg);
+	int bad = container_net_check_wish(endpoint, n, msg);
 
 	if (pod_of(c)) {
 		*msg = text_make("container %s belongs to a pod, whose network is the cluster's", c->name);

@@ -6,12 +6,15 @@
 
 #include "engine/container_net.h"
 
+struct network;
 struct network_error;
 
 /* The endpoint settings in NetworkingConfig for a network: by its name, or, for the mode's own, "default". */
 yyjson_val *container_net_wish(yyjson_val *networking, const char *network, bool primary);
-/* 0, or -EINVAL with *msg. */
-must_check int container_net_check_wish(yyjson_val *endpoint, char **msg);
+/* For an endpoint in @n. 0, or -EINVAL with *msg. */
+must_check int container_net_check_wish(yyjson_val *endpoint, const struct network *n, char **msg);
+/* A list of "CONTAINER" or "CONTAINER:NAME", for an endpoint in @n. 0 or -EINVAL with *msg. */
+must_check int container_net_check_links(yyjson_val *links, const struct network *n, char **msg);
 /* Attaches to every network that its configuration names. 0 or -errno with *msg; what was attached stays. */
 must_check int container_net_attach(struct container *c, int netns, char **msg);
 /* The sentence of a failure, malloc'ed. */

@@ -44,7 +44,7 @@ yyjson_mut_val *container_net_endpoint(
 	char mac[18];
 
 	json_copy(doc, o, "IPAMConfig", json_obj(config, "IPAMConfig"));
-	json_copy(doc, o, "Links", NULL);
+	json_copy(doc, o, "Links", json_arr(config, "Links"));
 	json_copy(doc, o, "Aliases", json_arr(config, "Aliases"));
 	yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", ep ? mac_text(ep->mac, mac) : "");
 	json_copy(doc, o, "DriverOpts", json_obj(config, "DriverOpts"));

@@ -69,14 +69,20 @@ void network_free(struct network *n)
 	free(n);
 }
 
+static void free_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 void network_endpoint_free(struct network_endpoint *e)
 {
 	if (!e)
 		return;
 	network_ports_drop(e->ports, e->n_ports);
-	for (size_t i = 0; i < e->n_aliases; i++)
-		free(e->aliases[i]);
-	free(e->aliases);
+	free_texts(e->aliases, e->n_aliases);
+	free_texts(e->links, e->n_links);
 	free(e->ports);
 	free(e);
 }

@@ -149,6 +149,8 @@ struct network_endpoint {
 	int32_t gw_priority; /* the highest has the way out; among equals the network's name decides */
 	char **aliases;
 	size_t n_aliases;
+	char **links; /* "CONTAINER:NAME": what the container, and only it, calls others in the network */
+	size_t n_links;
 	struct network_port *ports;
 	size_t n_ports;
 	bool published; /* private: its ports are in the rules */
@@ -170,6 +172,8 @@ struct network_attach {
 	int32_t gw_priority;
 	const char *const *aliases;
 	size_t n_aliases;
+	const char *const *links; /* "CONTAINER:NAME", the container by name or by the beginning of its ID */
+	size_t n_links;
 	const struct network_port *ports;
 	size_t n_ports;
 };

@@ -72,11 +72,25 @@ static int take_addresses(struct networks *ns, struct network_endpoint *e, const
 	return 0;
 }
 
+static int copy_texts(char ***out, size_t *n_out, const char *const *texts, size_t n)
+{
+	*out = calloc(n + 1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (; *n_out < n; ++*n_out) {
+		(*out)[*n_out] = strdup(texts[*n_out]);
+		if (!(*out)[*n_out])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int copy_request(struct network_endpoint *e, const struct network_attach *a, struct network_error *err)
 {
-	if (a->n_aliases > NETWORK_ALIASES_MAX || a->n_sysctls > NETWORK_SYSCTLS_MAX)
+	if (a->n_aliases > NETWORK_ALIASES_MAX || a->n_links > NETWORK_ALIASES_MAX ||
+		a->n_sysctls > NETWORK_SYSCTLS_MAX)
 		return network_fail(err, -EINVAL,
-			"container %s: more than %d aliases or %d settings in a network", a->name,
+			"container %s: more than %d aliases or links or %d settings in a network", a->name,
 			NETWORK_ALIASES_MAX, NETWORK_SYSCTLS_MAX);
 	if (a->ifname && !link_name_valid(a->ifname))
 		return network_fail(err, -EINVAL, "invalid interface name %.64s", a->ifname);
@@ -85,14 +99,9 @@ static int copy_request(struct network_endpoint *e, const struct network_attach 
 	snprintf(e->container, sizeof(e->container), "%s", a->container);
 	snprintf(e->name, sizeof(e->name), "%s", a->name);
 	e->gw_priority = a->gw_priority;
-	e->aliases = calloc(a->n_aliases + 1, sizeof(*e->aliases));
-	if (!e->aliases)
+	if (copy_texts(&e->aliases, &e->n_aliases, a->aliases, a->n_aliases) ||
+		copy_texts(&e->links, &e->n_links, a->links, a->n_links))
 		return network_fail(err, -ENOMEM, "container %s: out of memory", a->name);
-	for (; e->n_aliases < a->n_aliases; e->n_aliases++) {
-		e->aliases[e->n_aliases] = strdup(a->aliases[e->n_aliases]);
-		if (!e->aliases[e->n_aliases])
-			return network_fail(err, -ENOMEM, "container %s: out of memory", a->name);
-	}
 	return 0;
 }
 

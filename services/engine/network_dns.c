@@ -23,6 +23,7 @@ enum {
 	TTL_S = 60,	      /* a container that is made anew has another address */
 	ANSWER_MAX = 8 << 10, /* room for ADDRESSES_MAX over TCP */
 	BACKLOG = 16,
+	LINK_ID_MIN = 12, /* as much of an ID as people are shown */
 };
 
 bool network_names_served(const struct network *n)
@@ -47,25 +48,69 @@ static bool is_name_of(const struct network_endpoint *e, const char *name)
 	       !strcasecmp(name + dot + 1, e->network->name);
 }
 
+/* Does @mine call @e by this name? A link names its container, or the beginning of its ID, up to the colon. */
+static bool is_link_to(
+	const struct network_endpoint *mine, const struct network_endpoint *e, const char *name)
+{
+	for (size_t i = 0; i < mine->n_links; i++) {
+		const char *link = mine->links[i], *colon = strchr(link, ':');
+		size_t len = colon ? (size_t)(colon - link) : strlen(link);
+
+		if (strcasecmp(colon ? colon + 1 : link, name) != 0)
+			continue;
+		if ((strlen(e->name) == len && !strncasecmp(e->name, link, len)) ||
+			(len >= LINK_ID_MIN && !strncmp(e->container, link, len)))
+			return true;
+	}
+	return false;
+}
+
 static bool shares(struct network_resolver *r, const struct network_endpoint *e)
 {
 	return network_names_served(e->network) && network_endpoint_of(r->ns, r->container, e->network);
 }
 
-static size_t addresses(struct network_resolver *r, const struct dns_question *q,
+static size_t add(const struct network_endpoint *e, const struct dns_question *q,
+	struct ipaddr out[ADDRESSES_MAX], size_t n)
+{
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && n < ADDRESSES_MAX; f++)
+		if (e->ip[f].family && (q->type == DNS_TYPE_ANY ||
+					       q->type == (f == NETWORK_V4 ? DNS_TYPE_A : DNS_TYPE_AAAA)))
+			out[n++] = e->ip[f];
+	return n;
+}
+
+/* What the container itself calls somebody. */
+static size_t linked(struct network_resolver *r, const struct dns_question *q,
 	struct ipaddr out[ADDRESSES_MAX], bool *known)
 {
 	size_t n = 0;
 
-	for (const struct network_endpoint *e = r->ns->endpoints; e; e = e->next) {
+	for (const struct network_endpoint *mine = r->ns->endpoints; mine; mine = mine->next) {
+		if (!mine->n_links || strcmp(mine->container, r->container) != 0 ||
+			!network_names_served(mine->network))
+			continue;
+		for (const struct network_endpoint *e = r->ns->endpoints; e; e = e->next) {
+			if (e->network != mine->network || !is_link_to(mine, e, q->name))
+				continue;
+			*known = true;
+			n = add(e, q, out, n);
+		}
+	}
+	return n;
+}
+
+/* Links come first, then what others are called. */
+static size_t addresses(struct network_resolver *r, const struct dns_question *q,
+	struct ipaddr out[ADDRESSES_MAX], bool *known)
+{
+	size_t n = linked(r, q, out, known);
+
+	for (const struct network_endpoint *e = *known ? NULL : r->ns->endpoints; e; e = e->next) {
 		if (!is_name_of(e, q->name) || !shares(r, e))
 			continue;
 		*known = true;
-		for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && n < ADDRESSES_MAX; f++)
-			if (e->ip[f].family &&
-				(q->type == DNS_TYPE_ANY ||
-					q->type == (f == NETWORK_V4 ? DNS_TYPE_A : DNS_TYPE_AAAA)))
-				out[n++] = e->ip[f];
+		n = add(e, q, out, n);
 	}
 	return n;
 }

@@ -117,6 +117,9 @@ int network_endpoint_save(struct networks *ns, const struct network_endpoint *e)
 	list = yyjson_mut_obj_add_arr(d, o, "aliases");
 	for (size_t i = 0; i < e->n_aliases; i++)
 		yyjson_mut_arr_add_str(d, list, e->aliases[i]);
+	list = yyjson_mut_obj_add_arr(d, o, "links");
+	for (size_t i = 0; i < e->n_links; i++)
+		yyjson_mut_arr_add_str(d, list, e->links[i]);
 	list = yyjson_mut_obj_add_arr(d, o, "dns");
 	for (size_t i = 0; i < e->n_dns; i++)
 		yyjson_mut_arr_add_str(d, list, e->dns[i]);
@@ -303,23 +306,23 @@ static int read_ports(yyjson_val *list, struct network_endpoint *e)
 	return 0;
 }
 
-static int read_aliases(yyjson_val *list, struct network_endpoint *e)
+static int read_texts(yyjson_val *list, char ***out, size_t *n)
 {
 	yyjson_val *v;
 	size_t idx, max;
 
 	if (yyjson_arr_size(list) > NETWORK_ALIASES_MAX)
 		return -EINVAL;
-	e->aliases = calloc(yyjson_arr_size(list) + 1, sizeof(*e->aliases));
-	if (!e->aliases)
+	*out = calloc(yyjson_arr_size(list) + 1, sizeof(**out));
+	if (!*out)
 		return -ENOMEM;
 	yyjson_arr_foreach (list, idx, max, v) {
 		if (!yyjson_is_str(v))
 			return -EINVAL;
-		e->aliases[e->n_aliases] = strdup(yyjson_get_str(v));
-		if (!e->aliases[e->n_aliases])
+		(*out)[*n] = strdup(yyjson_get_str(v));
+		if (!(*out)[*n])
 			return -ENOMEM;
-		e->n_aliases++;
+		++*n;
 	}
 	return 0;
 }
@@ -396,7 +399,9 @@ static int read_endpoint(struct networks *ns, yyjson_val *o, struct network_endp
 	if (!r)
 		r = read_ports(yyjson_obj_get(o, "ports"), e);
 	if (!r)
-		r = read_aliases(yyjson_obj_get(o, "aliases"), e);
+		r = read_texts(yyjson_obj_get(o, "aliases"), &e->aliases, &e->n_aliases);
+	if (!r)
+		r = read_texts(yyjson_obj_get(o, "links"), &e->links, &e->n_links);
 	if (r < 0)
 		give_back(e);
 	return r;

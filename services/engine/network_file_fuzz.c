@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		__builtin_trap();
 	if (network_endpoint_parse(&ns, &e, (const char *)data, size) == 0) {
 		if (strlen(e->id) != NETWORK_ID_LEN || e->n_ports > NETWORK_PORTS_MAX ||
-			e->n_aliases > NETWORK_ALIASES_MAX)
+			e->n_aliases > NETWORK_ALIASES_MAX || e->n_links > NETWORK_ALIASES_MAX)
 			__builtin_trap();
 		network_endpoint_free(e);
 	}

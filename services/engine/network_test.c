@@ -477,10 +477,14 @@ static void test_resolver(void **state)
 {
 	static const char nobody[] = "nameserver 127.0.0.99\n", upstream[] = "nameserver 127.0.0.1\n";
 	const char *const aliases[] = {"database"};
+	const char *const links[] = {"DB:store", "web:me", "secret:hidden", "db:web", "ccc:none", "db"};
 	struct network_names names = {.hostname = "box"};
 	struct link_change up = LINK_NO_CHANGE;
 	struct network_config c = {.name = "backend"}, shut = {.name = "shut", .internal = true};
-	struct network_attach a = {.container = id_a, .name = "Web"},
+	struct network_attach a = {.container = id_a,
+				      .name = "Web",
+				      .links = links,
+				      .n_links = array_len(links)},
 			      b = {.container = id_b, .name = "db", .aliases = aliases, .n_aliases = 1};
 	struct network_endpoint *e;
 	struct network_error err;
@@ -528,6 +532,20 @@ static void test_resolver(void **state)
 	assert_int_equal(out[7], 1);
 	ask(ca, "web", out);
 	assert_int_equal(out[7], 1);
+	/* a link is its container's alone, comes before what others are called, and leads to no other network */
+	ask(ca, "Store", out);
+	assert_int_equal(out[7], 1);
+	assert_memory_equal(out + 12 + 7 + 4 + 12, "\xac\x12\0\3", 4);
+	ask(ca, "web", out);
+	assert_memory_equal(out + 12 + 5 + 4 + 12, "\xac\x12\0\3", 4);
+	ask(ca, "db", out);
+	assert_int_equal(out[7], 1);
+	ask(cb, "store", out);
+	assert_int_equal(out[3] & 15, 2);
+	ask(ca, "hidden", out);
+	assert_int_equal(out[3] & 15, 2);
+	ask(ca, "none", out);
+	assert_int_equal(out[3] & 15, 2);
 	/* not in another network, and from an internal one nothing goes out */
 	ask(cc, "web", out);
 	assert_int_equal(out[3] & 15, 3);
@@ -552,7 +570,9 @@ static void test_resolver(void **state)
 	ns = open_networks();
 	ns->host_resolv = path;
 	assert_int_equal(networks_restore(ns, only_a, &ca), 0);
-	ask(ca, "web", out);
+	ask(ca, "web.backend", out);
+	assert_int_equal(out[7], 1);
+	ask(ca, "me", out);
 	assert_int_equal(out[7], 1);
 	network_detach_all(ns, id_a);
 	assert_null(ns->resolvers);

@@ -161,8 +161,7 @@ static const struct shape host_options[] = {
 	{"IpcMode", SHAPE_STR},
 	{"Cgroup", SHAPE_STR,
 		"joins the control group of another engine's container, of which this node has none"},
-	{"Links", SHAPE_STRS,
-		"(--link) is not supported by this engine: put both containers on a network of your own"},
+	{"Links", SHAPE_STRS}, /* container_net.c */
 	{"OomScoreAdj", SHAPE_INT},
 	{"PidMode", SHAPE_STR},
 	{"Pod", SHAPE_OBJ}, /* the engine's own: pod.h */

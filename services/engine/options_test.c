@@ -223,7 +223,7 @@ static void endpoints_are_checked(void **state)
 	} cases[] = {
 		{"{\"IPAMConfig\":{\"LinkLocalIPs\":[\"169.254.1.1\"]}}",
 			"IPAMConfig.LinkLocalIPs are not supported"},
-		{"{\"Links\":[\"a:b\"]}", "Links are not supported"},
+		{"{\"Links\":\"a:b\"}", "Links must be a list of strings"},
 		{"{\"IPAMConfig\":{\"IPv4Address\":7}}", "IPv4Address must be a string"},
 		{"{\"Aliases\":\"a\"}", "Aliases must be a list of strings"},
 		{"{\"IPAddres\":\"10.0.0.1\"}", "IPAddres is no option"},

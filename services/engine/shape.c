@@ -21,7 +21,7 @@ static const struct shape endpoint_ipam[] = {
 
 const struct shape shape_endpoint[] = {
 	{"IPAMConfig", SHAPE_OBJ, .of = endpoint_ipam},
-	{"Links", SHAPE_STRS, "are not supported by this engine: use network aliases"},
+	{"Links", SHAPE_STRS},
 	{"MacAddress", SHAPE_STR},
 	{"Aliases", SHAPE_STRS},
 	{"DriverOpts", SHAPE_STR_MAP},

@@ -27,6 +27,7 @@ services:
     environment: {{GREETING: "from ${{WHO:-nobody}}"}}
     configs: [{{source: page, target: /www/index.html}}]
     secrets: [token]
+    links: ["db:store"]
     networks: [front, back]
   worker:
     image: {ref}
@@ -117,6 +118,7 @@ def test_an_application_lives(compose, host):
     assert healthy["Health"]["Status"] == "healthy" and healthy["StartedAt"] < started
 
     assert compose("exec", "-T", "web", "sh", "-c", "echo $GREETING; cat /run/secrets/token").stdout == "from us\ns3cret\n"
+    assert "10.77.0." in compose("exec", "-T", "web", "nslookup", "store").stdout  # the link
     found = compose("exec", "-T", "web", "nslookup", "database").stdout
     assert "10.77.0." in found
     assert compose("exec", "-T", "web", "sh", "-c", "exit 7", check=False).returncode == 7

@@ -74,6 +74,8 @@ def test_names_and_isolation(net_node):
         for name in ("db", "database", "db.back"):
             done = docker("run", "--rm", "--network", "back", "wherry/hello", "nc", "-w", "3", name, "80", check=False)
             assert "served" in done.stdout, (name, done)
+        linked = docker("run", "--rm", "--network", "back", "--link", "db:store", "wherry/hello", "nc", "-w", "3", "store", "80")
+        assert "served" in linked.stdout
         # Another network knows neither the name nor the way.
         assert docker("exec", "stranger", "nslookup", "db", check=False).returncode != 0
         assert docker("exec", "stranger", "nc", "-w", "2", address, "80", check=False).returncode != 0
