@@ -128,8 +128,11 @@ void store_empty_gone(struct image_store *s)
 
 /* ---- collecting */
 
+/* The layer itself and the note of its size; not what was to become one. */
 static bool layer_used(const struct image_store *s, const char *dir_name)
 {
+	if (strlen(dir_name) > IMAGE_DIR_NAME_LEN && strcmp(dir_name + IMAGE_DIR_NAME_LEN, ".size") != 0)
+		return false;
 	for (size_t i = 0; i < s->n_images; i++) {
 		const struct image *img = &s->images[i]->pub;
 

@@ -375,6 +375,21 @@ static int clear_staging(struct image_store *s)
 	return r;
 }
 
+/* Records and names that were being written when an engine or one of its workers was killed. */
+static int clear_unfinished(int dirfd)
+{
+	DIR *d = open_list(dirfd);
+	struct dirent *e;
+	int r = d ? 0 : -errno;
+
+	while (r == 0 && (e = readdir(d)))
+		if (strstr(e->d_name, ".new") && unlinkat(dirfd, e->d_name, 0) < 0)
+			r = -errno;
+	if (d)
+		closedir(d);
+	return r;
+}
+
 static struct image_store *store_new(const char *dir, const char *builtin)
 {
 	struct image_store *s = calloc(1, sizeof(*s));
@@ -416,6 +431,10 @@ int image_store_open(struct image_store **out, const char *dir, const char *buil
 		r = wait_for_pulls(s);
 	if (r == 0)
 		r = clear_staging(s);
+	if (r == 0)
+		r = clear_unfinished(s->disk.ids);
+	if (r == 0)
+		r = clear_unfinished(s->disk.names);
 	if (r == 0) {
 		/* what is there is cleared of leftovers now; built-in images are looked at later */
 		s->collect_on_load = true;

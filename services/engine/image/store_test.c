@@ -348,7 +348,7 @@ static void parents_may_stay(void **state)
 static void opening_clears(void **state)
 {
 	struct fix *f = *state;
-	char a[IMAGE_DIGEST_LEN + 1], path[512];
+	char a[IMAGE_DIGEST_LEN + 1], id[IMAGE_DIGEST_LEN + 1], path[512];
 	const struct image **list;
 
 	put_image(f, "xy", "docker.io/library/ay:1", a);
@@ -358,11 +358,20 @@ static void opening_clears(void **state)
 	make_dir(f->dir, "layers/sha256-0000000000000000000000000000000000000000000000000000000000000000");
 	put_file(f->dir, "images/blobs/0000000000000000000000000000000000000000000000000000000000000000",
 		"{}");
-	put_file(f->dir, "images/ids/.new-cut", "{\"id");
+	put_file(f->dir, "images/ids/0000000000000000000000000000000000000000000000000000000000000000.new-7",
+		"{\"id");
+	put_file(f->dir,
+		"images/names/0000000000000000000000000000000000000000000000000000000000000000.new-7",
+		"{\"na");
+	digest_of("x", 1, id);
+	snprintf(path, sizeof(path), "layers/sha256-%s.size.new-7", id + 7);
+	put_file(f->dir, path, "1");
 	put_file(f->dir, "images/ids/0000000000000000000000000000000000000000000000000000000000000000",
 		"{\"id");
 	reopen(f);
 	assert_int_equal(count(f, "staging"), 0);
+	assert_int_equal(count(f, "images/ids"), 2);
+	assert_int_equal(count(f, "images/names"), 1);
 	assert_int_equal(image_store_list(f->s, &list), 2);
 	image_list_free(list, 2);
 	assert_int_equal(count(f, "layers"), 4);
