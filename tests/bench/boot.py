@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernel entry to engine ready and to node Ready, against the same kernel on the same machine booting to a one-line init.
 
-All are times of the guest's own clock, which starts with the kernel: init says after how long everything was up, the
-engine with it; the one-line init prints /proc/uptime; the API is asked from outside over one connection, twenty times a second,
+All are times of the guest's own clock, which starts with the kernel: on a node without a cluster init says after how long everything
+was up, the engine last; the one-line init prints /proc/uptime; the API is asked from outside over one connection, twenty times a second,
 until the agent of this boot has said that the node is Ready, and the node's uptime then is what it says a moment later, less that
 moment. The rounds alternate. A node's first boot, which also makes its file systems and keys, is reported beside the later ones.
 """
@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import time
 
-from common import ARCH, OFF, Row, accel, component, machine, median, run_to_end, write_initrd
+from common import ARCH, CPUS, OFF, Row, accel, component, machine, median, run_to_end, write_initrd
 from support.cluster import Cluster
 from support.node import Node
 
@@ -72,7 +72,7 @@ def _bare(folder):
     state.mkdir()
     (state / "machine.yaml").write_text("version: 1\n")
     write_initrd(state / "initrd", {"init": INIT.encode(), "bin/busybox": (component("busybox") / "bin/busybox").read_bytes(), "proc": None})
-    opts = argparse.Namespace(arch=ARCH, memory=512, cpus=2, disk=None, boot="kernel", hardware="virtio", append="", offline=True,
+    opts = argparse.Namespace(arch=ARCH, memory=512, cpus=CPUS, disk=None, boot="kernel", hardware="virtio", append="", offline=True,
                               guest_forward=[], qemu=[], config=None, state=state)  # fmt: skip
     argv = machine.command(opts, [], accel())
     argv[argv.index("-initrd") + 1] = str(state / "initrd")
@@ -82,20 +82,36 @@ def _bare(folder):
     return float(said[1])
 
 
-def rows(folder):
-    node = Node(folder / "boot")
-    node.state.mkdir()
+def _engine_boot(node):
     node.boot()
-    first_ready, boot = _ready_after(node)
-    first = _up_after(node)
+    after = _up_after(node)
     node.stop()
+    return after
+
+
+def _ready_of_boot(node, before=None):
+    node.boot()
+    ready = _ready_after(node, before)
+    node.stop()
+    return ready
+
+
+def _made(folder, config):
+    folder.mkdir()
+    (folder / "given.yaml").write_text(config)
+    return Node(folder, cpus=CPUS, extra=["--config", str(folder / "given.yaml")])
+
+
+def rows(folder):
+    alone = _made(folder / "alone", "version: 1\ncluster:\n  enabled: false\n")
+    node = _made(folder / "boot", "version: 1\n")
+    first = _engine_boot(alone)
+    first_ready, boot = _ready_of_boot(node)
     ours, ready, bare = [], [], []
     for _ in range(ROUNDS):
-        node.boot()
-        after, boot = _ready_after(node, boot)
+        ours.append(_engine_boot(alone))
+        after, boot = _ready_of_boot(node, boot)
         ready.append(after)
-        ours.append(_up_after(node))
-        node.stop()
         bare.append(_bare(folder))
     ratio = median(ours) / median(bare)
     note = f"{median(ours):.1f} s against {median(bare):.2f} s, medians of {ROUNDS}; first boot {first:.1f} s"

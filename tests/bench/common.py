@@ -17,6 +17,7 @@ sys.path[:0] = [str(TOP / "tests" / "vm"), str(TOP / "qemu"), str(LOAD)]
 import machine  # noqa: E402
 
 ARCH = "x86_64"
+CPUS = 2  # as many as qemu/run gives a node when nothing else is said
 
 # The last line of a guest's script, where /proc is mounted: the image's busybox has no poweroff.
 OFF = "echo o >/proc/sysrq-trigger; busybox sleep 60"
@@ -96,7 +97,7 @@ def run_disk(folder, files, memory, cache, timeout):
     how = accel()
     return run_to_end(
         ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", str(memory),
-         "-smp", "2", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
+         "-smp", str(CPUS), "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
          "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "initrd"),
          "-drive", f"file={folder}/disk,format=raw,if=virtio,cache={cache}",
          "-append", "console=ttyS0 panic=-1 quiet rootfstype=ramfs"], timeout).replace("\r", "")  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import ssl
 import time
 
-from common import Row, median
+from common import CPUS, Row, median
 from support.node import Node
 
 RUNS = 20
@@ -47,7 +47,7 @@ def _timed(what):
 
 
 def rows(folder):
-    node = Node(folder / "container")
+    node = Node(folder / "container", cpus=CPUS)
     node.state.mkdir()
     node.boot()
     try:

@@ -10,7 +10,7 @@ recommends); Docker's published ports are its proxy's, for the kernel has no ipt
 import re
 import subprocess
 
-from common import DISK_WORK, LOAD, OFF, Row, component, run_disk
+from common import CPUS, DISK_WORK, LOAD, OFF, Row, component, run_disk
 from support import clients, oci, programs, stack
 from support.node import Node
 
@@ -64,7 +64,7 @@ def ours(folder):
     folder.mkdir()
 
     def node(**options):
-        made = Node(folder / "node", **options)
+        made = Node(folder / "node", cpus=CPUS, **options)
         made.state.mkdir()
         return made
 

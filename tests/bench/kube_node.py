@@ -5,7 +5,7 @@ import json
 import time
 import urllib.request
 
-from common import Row, median  # first: it says where the others lie
+from common import CPUS, Row, median  # first: it says where the others lie
 import kube_access
 from support.cluster import Cluster
 from support.node import Node, eventually
@@ -137,7 +137,7 @@ def probes(node, cluster):
 
 
 def rows(folder):
-    node = Node(folder / "work", memory=1024, extra=["--forward", f"0:{PORT}"])
+    node = Node(folder / "work", memory=1024, cpus=CPUS, extra=["--forward", f"0:{PORT}"])
     node.state.mkdir()
     node.boot("--wait", "ready")
     try:
