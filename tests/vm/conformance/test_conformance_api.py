@@ -7,19 +7,11 @@ import time
 
 import pytest
 from support.cluster import Watch
+from support.conformance import named
 from support.node import eventually
 
 MACHINERY = "[sig-api-machinery] "
 AUTH = "[sig-auth] "
-
-
-def conformance(*names):
-    def marked(test):
-        for name in names:
-            test = pytest.mark.conformance(name)(test)
-        return test
-
-    return marked
 
 
 # ---- the life of a kind: what upstream asks of most of them, in the same order
@@ -155,7 +147,7 @@ def configmap(name, labels=None, **data):
     return {"metadata": {"name": name, "labels": labels or {}}, "data": data}
 
 
-@conformance(MACHINERY + "Watchers should observe add, update, and delete watch notifications on configmaps")
+@named("", MACHINERY + "Watchers should observe add, update, and delete watch notifications on configmaps")
 def test_watches_see_what_their_selector_selects(cluster, ns):
     path = base("v1", "configmaps", ns)
     with Watch(cluster, path, "labelSelector=w%3Da") as a, Watch(cluster, path, "labelSelector=w%3Db") as b, Watch(
@@ -172,7 +164,7 @@ def test_watches_see_what_their_selector_selects(cluster, ns):
         assert both.types() == ["ADDED", "MODIFIED", "DELETED", "ADDED", "DELETED"]
 
 
-@conformance(MACHINERY + "Watchers should be able to start watching from a specific resource version",
+@named("", MACHINERY + "Watchers should be able to start watching from a specific resource version",
              MACHINERY + "Watchers should be able to restart watching from the last resource version observed by the previous watch")  # fmt: skip
 def test_watches_begin_where_they_are_told(cluster, ns):
     path = base("v1", "configmaps", ns)
@@ -191,7 +183,7 @@ def test_watches_begin_where_they_are_told(cluster, ns):
         assert watch.types() == ["MODIFIED", "DELETED"]
 
 
-@conformance(MACHINERY + "Watchers should observe an object deletion if it stops meeting the requirements of the selector")
+@named("", MACHINERY + "Watchers should observe an object deletion if it stops meeting the requirements of the selector")
 def test_what_leaves_a_selector_is_deleted_to_its_watch(cluster, ns):
     path = base("v1", "configmaps", ns)
     with Watch(cluster, path, "labelSelector=w%3Da") as watch:
@@ -205,7 +197,7 @@ def test_what_leaves_a_selector_is_deleted_to_its_watch(cluster, ns):
         assert watch.seen[3]["object"]["data"]["m"] == "4"
 
 
-@conformance(MACHINERY + "Watchers should receive events on concurrent watches in same order")
+@named("", MACHINERY + "Watchers should receive events on concurrent watches in same order")
 def test_watches_agree_about_the_order(cluster, ns):
     path = base("v1", "configmaps", ns)
     start = cluster.ask("GET", path)["metadata"]["resourceVersion"]
@@ -238,7 +230,7 @@ def test_watches_agree_about_the_order(cluster, ns):
 # ---- lists and tables
 
 
-@conformance(MACHINERY + "Servers with support for API chunking should return chunks of results for list calls")
+@named("", MACHINERY + "Servers with support for API chunking should return chunks of results for list calls")
 def test_lists_in_parts(cluster, ns):
     path = base("v1", "podtemplates", ns)
     spec = {"template": {"metadata": {}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}
@@ -259,7 +251,7 @@ def test_lists_in_parts(cluster, ns):
     assert [x["metadata"]["name"] for x in cluster.ask("GET", path)["items"]] == names
 
 
-@conformance("[sig-node] ConfigMap should update ConfigMap successfully [NodeConformance]")
+@named("", "[sig-node] ConfigMap should update ConfigMap successfully [NodeConformance]")
 def test_a_configmap_is_updated(cluster, ns):
     path = base("v1", "configmaps", ns)
     made = cluster.ask("POST", path, configmap("m", data="value"), expect=201)
@@ -268,7 +260,7 @@ def test_a_configmap_is_updated(cluster, ns):
     assert cluster.ask("GET", f"{path}/m")["data"] == {"data": "value-2"}
 
 
-@conformance(MACHINERY + "Servers with support for Table transformation should return a 406 for a backend which does not implement metadata")
+@named("", MACHINERY + "Servers with support for Table transformation should return a 406 for a backend which does not implement metadata")
 def test_no_table_of_a_review(cluster):
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}  # fmt: skip
@@ -277,7 +269,7 @@ def test_no_table_of_a_review(cluster):
     assert status == 406, reply
 
 
-@conformance(MACHINERY + "server version should find the server version")
+@named("", MACHINERY + "server version should find the server version")
 def test_version(cluster):
     version = cluster.ask("GET", "/version")
     assert int(version["major"]) >= 1 and version["minor"].rstrip("+").isdigit()
@@ -286,7 +278,7 @@ def test_version(cluster):
 # ---- discovery
 
 
-@conformance(MACHINERY + "Discovery should validate PreferredVersion for each APIGroup",
+@named("", MACHINERY + "Discovery should validate PreferredVersion for each APIGroup",
              MACHINERY + "Discovery should locate the groupVersion and a resource within each APIGroup")  # fmt: skip
 def test_discovery(cluster):
     groups = cluster.ask("GET", "/apis")["groups"]
@@ -300,7 +292,7 @@ def test_discovery(cluster):
             assert resources["groupVersion"] == version["groupVersion"] and resources["resources"]
 
 
-@conformance(MACHINERY + "AggregatedDiscovery should support raw aggregated discovery endpoint Accept headers",
+@named("", MACHINERY + "AggregatedDiscovery should support raw aggregated discovery endpoint Accept headers",
              MACHINERY + "AggregatedDiscovery should support aggregated discovery interface")  # fmt: skip
 def test_aggregated_discovery(cluster):
     kind = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
@@ -322,7 +314,7 @@ def test_aggregated_discovery(cluster):
 # ---- fields
 
 
-@conformance(MACHINERY + "FieldValidation should detect unknown and duplicate fields of a typed object")
+@named("", MACHINERY + "FieldValidation should detect unknown and duplicate fields of a typed object")
 def test_unknown_and_duplicate_fields(cluster, ns):
     path = base("apps/v1", "deployments", ns)
     text = """{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"replicas": 0, "replicas": 1,
@@ -334,7 +326,7 @@ def test_unknown_and_duplicate_fields(cluster, ns):
     assert reply["message"].startswith("Deployment in version") or "strict decoding error" in reply["message"]
 
 
-@conformance(MACHINERY + "FieldValidation should detect unknown metadata fields of a typed object")
+@named("", MACHINERY + "FieldValidation should detect unknown metadata fields of a typed object")
 def test_unknown_fields_of_metadata(cluster, ns):
     path = base("apps/v1", "deployments", ns)
     body = {"metadata": {"name": "d", "unknownMeta": "x"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
@@ -345,12 +337,12 @@ def test_unknown_fields_of_metadata(cluster, ns):
     assert 'unknown field "spec.template.metadata.unknownSubMeta"' in reply["message"]
 
 
-@conformance("[sig-node] ConfigMap should fail to create ConfigMap with empty key")
+@named("", "[sig-node] ConfigMap should fail to create ConfigMap with empty key")
 def test_configmap_with_an_empty_key(cluster, ns):
     assert cluster.ask("POST", base("v1", "configmaps", ns), configmap("x", **{"": "v"}), expect=422)["reason"] == "Invalid"
 
 
-@conformance("[sig-node] Secrets should fail to create secret due to empty secret key")
+@named("", "[sig-node] Secrets should fail to create secret due to empty secret key")
 def test_secret_with_an_empty_key(cluster, ns):
     body = {"metadata": {"name": "x"}, "data": {"": "dmFsdWU="}}
     assert cluster.ask("POST", base("v1", "secrets", ns), body, expect=422)["reason"] == "Invalid"
@@ -359,7 +351,7 @@ def test_secret_with_an_empty_key(cluster, ns):
 # ---- namespaces
 
 
-@conformance(MACHINERY + "Namespaces [Serial] should patch a Namespace",
+@named("", MACHINERY + "Namespaces [Serial] should patch a Namespace",
              MACHINERY + "Namespaces [Serial] should apply an update to a Namespace",
              MACHINERY + "Namespaces [Serial] should apply changes to a namespace status")  # fmt: skip
 def test_a_namespace_is_changed(cluster, ns):
@@ -374,7 +366,7 @@ def test_a_namespace_is_changed(cluster, ns):
     assert cluster.ask("PUT", f"{path}/status", status)["status"]["conditions"][0]["message"] == "n"
 
 
-@conformance(MACHINERY + "Namespaces [Serial] should apply a finalizer to a Namespace")
+@named("", MACHINERY + "Namespaces [Serial] should apply a finalizer to a Namespace")
 def test_a_namespace_with_a_finalizer(cluster):
     name = "with-a-finalizer"
     cluster.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}}, expect=201)
@@ -389,7 +381,7 @@ def test_a_namespace_with_a_finalizer(cluster):
     assert eventually(lambda: cluster.raw("GET", f"/api/v1/namespaces/{name}")[0] == 404, timeout=30)
 
 
-@conformance(MACHINERY + "Namespaces [Serial] should ensure that all services are removed when a namespace is deleted")
+@named("", MACHINERY + "Namespaces [Serial] should ensure that all services are removed when a namespace is deleted")
 def test_services_go_with_their_namespace(cluster):
     name = "with-a-service"
     cluster.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}}, expect=201)
@@ -412,7 +404,7 @@ def deployment(name, replicas=1):
                  "nodeSelector": {"no": "such"}}}}}  # fmt: skip
 
 
-@conformance(MACHINERY + "Garbage collector should delete RS created by deployment when not orphaning")
+@named("", MACHINERY + "Garbage collector should delete RS created by deployment when not orphaning")
 def test_replica_sets_go_with_their_deployment(cluster, ns):
     sets = base("apps/v1", "replicasets", ns)
     cluster.ask("POST", base("apps/v1", "deployments", ns), deployment("d"), expect=201)
@@ -421,7 +413,7 @@ def test_replica_sets_go_with_their_deployment(cluster, ns):
     assert eventually(lambda: not cluster.ask("GET", sets)["items"], timeout=60)
 
 
-@conformance(MACHINERY + "Garbage collector should orphan RS created by deployment when deleteOptions.PropagationPolicy is Orphan")
+@named("", MACHINERY + "Garbage collector should orphan RS created by deployment when deleteOptions.PropagationPolicy is Orphan")
 def test_replica_sets_are_orphaned(cluster, ns):
     sets = base("apps/v1", "replicasets", ns)
     cluster.ask("POST", base("apps/v1", "deployments", ns), deployment("d"), expect=201)
@@ -433,7 +425,7 @@ def test_replica_sets_are_orphaned(cluster, ns):
     assert len(left) == 1 and not left[0]["metadata"].get("ownerReferences")
 
 
-@conformance(MACHINERY + "Garbage collector should not be blocked by dependency circle")
+@named("", MACHINERY + "Garbage collector should not be blocked by dependency circle")
 def test_a_circle_of_owners(cluster, ns):
     path = base("v1", "configmaps", ns)
     made = [cluster.ask("POST", path, configmap(f"c{i}"), expect=201) for i in range(3)]
@@ -451,7 +443,7 @@ def test_a_circle_of_owners(cluster, ns):
 # ---- access
 
 
-@conformance(AUTH + "ServiceAccounts should guarantee kube-root-ca.crt exist in any namespace")
+@named("", AUTH + "ServiceAccounts should guarantee kube-root-ca.crt exist in any namespace")
 def test_every_namespace_has_the_authority(cluster, ns):
     path = base("v1", "configmaps", ns) + "/kube-root-ca.crt"
     there = lambda: "BEGIN CERTIFICATE" in json.dumps(cluster.raw("GET", path)[1])  # noqa: E731
@@ -464,7 +456,7 @@ def test_every_namespace_has_the_authority(cluster, ns):
     assert eventually(there, timeout=30)
 
 
-@conformance(AUTH + "ServiceAccounts should update a ServiceAccount")
+@named("", AUTH + "ServiceAccounts should update a ServiceAccount")
 def test_a_service_account_is_updated(cluster, ns):
     path = base("v1", "serviceaccounts", ns)
     made = cluster.ask("POST", path, {"metadata": {"name": "a"}}, expect=201)
@@ -472,7 +464,7 @@ def test_a_service_account_is_updated(cluster, ns):
     assert cluster.ask("PUT", f"{path}/a", made)["automountServiceAccountToken"] is True
 
 
-@conformance(AUTH + "ServiceAccounts should create a serviceAccountToken and ensure a successful TokenReview")
+@named("", AUTH + "ServiceAccounts should create a serviceAccountToken and ensure a successful TokenReview")
 def test_a_token_is_reviewed(cluster, ns):
     path = base("v1", "serviceaccounts", ns)
     cluster.ask("POST", path, {"metadata": {"name": "a"}}, expect=201)
@@ -484,7 +476,7 @@ def test_a_token_is_reviewed(cluster, ns):
     assert not bad["status"].get("authenticated")
 
 
-@conformance(AUTH + "SubjectReview should support SubjectReview API operations")
+@named("", AUTH + "SubjectReview should support SubjectReview API operations")
 def test_subject_reviews(cluster, ns):
     cluster.ask("POST", base("v1", "serviceaccounts", ns), {"metadata": {"name": "e2e"}}, expect=201)
     user = f"system:serviceaccount:{ns}:e2e"
@@ -502,7 +494,7 @@ def test_subject_reviews(cluster, ns):
     assert cluster.ask("POST", path, local, expect=201)["status"]["allowed"] is True
 
 
-@conformance(AUTH + "ServiceAccounts ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer")
+@named("", AUTH + "ServiceAccounts ServiceAccountIssuerDiscovery should support OIDC discovery of service account issuer")
 def test_the_issuer_is_discovered(cluster):
     found = cluster.ask("GET", "/.well-known/openid-configuration")
     assert found["issuer"] and found["jwks_uri"].endswith("/openid/v1/jwks")
@@ -513,7 +505,7 @@ def test_the_issuer_is_discovered(cluster):
 # ---- events
 
 
-@conformance("[sig-instrumentation] Events should manage the lifecycle of an event",
+@named("", "[sig-instrumentation] Events should manage the lifecycle of an event",
              "[sig-instrumentation] Events should delete a collection of events")  # fmt: skip
 def test_core_events(cluster, ns):
     path = base("v1", "events", ns)
@@ -533,7 +525,7 @@ def test_core_events(cluster, ns):
     assert not cluster.ask("GET", f"{path}?labelSelector=t%3Da")["items"]
 
 
-@conformance("[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed",
+@named("", "[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed",
              "[sig-instrumentation] Events API should delete a collection of events")  # fmt: skip
 def test_events_of_the_newer_group(cluster, ns):
     path = base("events.k8s.io/v1", "events", ns)
@@ -556,13 +548,13 @@ def test_events_of_the_newer_group(cluster, ns):
 # ---- services, as objects
 
 
-@conformance("[sig-network] API Server should provide secure master service")
+@named("", "[sig-network] API Server should provide secure master service")
 def test_the_api_has_a_service(cluster):
     service = cluster.ask("GET", base("v1", "services", "default") + "/kubernetes")
     assert [p["port"] for p in service["spec"]["ports"]] == [443]
 
 
-@conformance("[sig-network] API Server should have Endpoints and EndpointSlices pointing to API Server")
+@named("", "[sig-network] API Server should have Endpoints and EndpointSlices pointing to API Server")
 def test_the_api_has_endpoints(cluster):
     assert cluster.ask("GET", base("v1", "endpoints", "default") + "/kubernetes")["subsets"]
     slices = cluster.ask("GET", base("discovery.k8s.io/v1", "endpointslices", "default") +
@@ -570,7 +562,7 @@ def test_the_api_has_endpoints(cluster):
     assert slices and slices[0]["endpoints"]
 
 
-@conformance("[sig-network] Services should find a service from listing all namespaces",
+@named("", "[sig-network] Services should find a service from listing all namespaces",
              "[sig-network] Services should delete a collection of services",
              "[sig-network] Services should complete a service status lifecycle")  # fmt: skip
 def test_services_as_objects(cluster, ns):
@@ -590,7 +582,7 @@ def test_services_as_objects(cluster, ns):
     assert eventually(lambda: not cluster.ask("GET", f"{path}?labelSelector=t%3D{ns}")["items"], timeout=30)
 
 
-@conformance("[sig-network] Services should be able to change the type from ExternalName to ClusterIP",
+@named("", "[sig-network] Services should be able to change the type from ExternalName to ClusterIP",
              "[sig-network] Services should be able to change the type from ClusterIP to ExternalName")  # fmt: skip
 def test_a_service_changes_its_type(cluster, ns):
     path = base("v1", "services", ns)
@@ -604,7 +596,7 @@ def test_a_service_changes_its_type(cluster, ns):
     assert "clusterIP" not in made["spec"] and made["spec"]["externalName"] == "b.example"
 
 
-@conformance("[sig-network] EndpointSlice should create and delete EndpointSlices for a Service with a selector that matches no pods")
+@named("", "[sig-network] EndpointSlice should create and delete EndpointSlices for a Service with a selector that matches no pods")
 def test_slices_of_a_service_without_pods(cluster, ns):
     path = base("v1", "services", ns)
     cluster.ask("POST", path, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}}, expect=201)
@@ -657,7 +649,7 @@ def test_scale_and_status(cluster, ns, resource):
 # ---- kubectl
 
 
-@conformance("[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions",
+@named("", "[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions",
              "[sig-cli] Kubectl client Kubectl cluster-info should check if Kubernetes control plane services is included in cluster-info",
              "[sig-cli] Kubectl client Kubectl version should check is all data is printed")  # fmt: skip
 def test_kubectl_of_the_server(cluster):
@@ -667,7 +659,7 @@ def test_kubectl_of_the_server(cluster):
     assert "Client Version" in out and "Server Version" in out
 
 
-@conformance("[sig-cli] Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments")
+@named("", "[sig-cli] Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments")
 def test_kubectl_diff(cluster, ns):
     body = {"apiVersion": "apps/v1", "kind": "Deployment", **deployment("d")}
     cluster.kubectl("-n", ns, "apply", "-f", "-", input=json.dumps(body))
@@ -676,7 +668,7 @@ def test_kubectl_diff(cluster, ns):
     assert done.returncode == 1 and "different" in done.stdout
 
 
-@conformance("[sig-cli] Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods",
+@named("", "[sig-cli] Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods",
              "[sig-cli] Kubectl client Kubectl replace should update a single-container pod's image",
              "[sig-cli] Kubectl client Kubectl label should update the label on a resource")  # fmt: skip
 def test_kubectl_changes_a_pod(cluster, ns):
@@ -702,7 +694,7 @@ def test_kubectl_changes_a_pod(cluster, ns):
 # ---- pods, as objects
 
 
-@conformance("[sig-node] Pods Extended Pods Set QOS Class should be set on Pods with matching resource requests and limits for memory and cpu")
+@named("", "[sig-node] Pods Extended Pods Set QOS Class should be set on Pods with matching resource requests and limits for memory and cpu")
 def test_the_class_of_a_pod(cluster, ns):
     amounts = {"cpu": "100m", "memory": "100Mi"}
     body = {"metadata": {"name": "q"}, "spec": {"nodeSelector": {"no": "such"}, "containers": [
@@ -710,7 +702,7 @@ def test_the_class_of_a_pod(cluster, ns):
     assert cluster.ask("POST", base("v1", "pods", ns), body, expect=201)["status"]["qosClass"] == "Guaranteed"
 
 
-@conformance("[sig-node] PodTemplates should replace a pod template", "[sig-node] PodTemplates should delete a collection of pod templates")
+@named("", "[sig-node] PodTemplates should replace a pod template", "[sig-node] PodTemplates should delete a collection of pod templates")
 def test_pod_templates(cluster, ns):
     path = base("v1", "podtemplates", ns)
     body = {"metadata": {"name": "t", "labels": {"t": ns}}, "template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}
@@ -721,7 +713,7 @@ def test_pod_templates(cluster, ns):
     assert not cluster.ask("GET", path)["items"]
 
 
-@conformance("[sig-node] Secrets should patch a secret")
+@named("", "[sig-node] Secrets should patch a secret")
 def test_secrets_everywhere(cluster, ns):
     body = {"metadata": {"name": "s", "labels": {"t": ns}}, "data": {"k": "dg=="}, "stringData": {"plain": "x"}}
     made = cluster.ask("POST", base("v1", "secrets", ns), body, expect=201)

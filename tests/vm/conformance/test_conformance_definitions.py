@@ -5,6 +5,7 @@ import json
 
 import pytest
 from support.cluster import Watch
+from support.conformance import named
 from support.node import eventually
 
 MACHINERY = "[sig-api-machinery] "
@@ -14,15 +15,6 @@ STRATEGIC = {"kind": "application/strategic-merge-patch+json"}
 APPLY = {"kind": "application/apply-patch+yaml"}
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ANY = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-
-
-def conformance(area, *names):
-    def marked(test):
-        for name in names:
-            test = pytest.mark.conformance(MACHINERY + area + name)(test)
-        return test
-
-    return marked
 
 
 def version(name="v1", schema=None, served=True, storage=True, **more):
@@ -86,7 +78,7 @@ def define(cluster, ns):
 # ---- definitions
 
 
-@conformance("CustomResourceDefinition resources" + PRIVILEGED, "Simple CustomResourceDefinition creating/deleting custom resource definition objects works",
+@named(MACHINERY + "CustomResourceDefinition resources" + PRIVILEGED, "Simple CustomResourceDefinition creating/deleting custom resource definition objects works",
              "Simple CustomResourceDefinition listing custom resource definition objects works",
              "should include custom resource definition resources in discovery documents")  # fmt: skip
 def test_definitions_come_and_go(cluster, ns, define):
@@ -103,7 +95,7 @@ def test_definitions_come_and_go(cluster, ns, define):
     assert eventually(lambda: not cluster.ask("GET", select)["items"], timeout=60)
 
 
-@conformance("CustomResourceDefinition resources" + PRIVILEGED,
+@named(MACHINERY + "CustomResourceDefinition resources" + PRIVILEGED,
              "Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works")  # fmt: skip
 def test_the_status_of_a_definition(cluster, define):
     kind = define()
@@ -123,7 +115,7 @@ def test_the_status_of_a_definition(cluster, define):
     assert patched["kind"] == "CustomResourceDefinition" and told() == ["Because"]
 
 
-@conformance("CustomResourceDefinition resources" + PRIVILEGED, "custom resource defaulting for requests and from storage works")
+@named(MACHINERY + "CustomResourceDefinition resources" + PRIVILEGED, "custom resource defaulting for requests and from storage works")
 def test_defaults_for_requests_and_from_storage(cluster, define):
     text, object_ = {"type": "string"}, lambda **p: {"type": "object", "properties": p}  # noqa: E731
     kind = define(version(schema=object_(a=text, b=text, c=text)))
@@ -146,7 +138,7 @@ def test_defaults_for_requests_and_from_storage(cluster, define):
     assert (now["a"], now["b"], now["c"]) == ("A", "B", "mine")
 
 
-@conformance("CustomResourceDefinition Watch" + PRIVILEGED, "CustomResourceDefinition Watch watch on custom resource definition objects")
+@named(MACHINERY + "CustomResourceDefinition Watch" + PRIVILEGED, "CustomResourceDefinition Watch watch on custom resource definition objects")
 def test_objects_are_watched(cluster, define):
     kind = define()
     with Watch(cluster, kind.at(), "fieldSelector=metadata.name%3Da") as a, Watch(cluster, kind.at(), "") as both:
@@ -160,7 +152,7 @@ def test_objects_are_watched(cluster, define):
         assert both.types() == ["ADDED", "ADDED", "MODIFIED", "DELETED", "MODIFIED", "DELETED"]
 
 
-@conformance("CustomResourceFieldSelectors" + PRIVILEGED, "CustomResourceFieldSelectors MUST list and watch custom resources matching the field selector")
+@named(MACHINERY + "CustomResourceFieldSelectors" + PRIVILEGED, "CustomResourceFieldSelectors MUST list and watch custom resources matching the field selector")
 def test_objects_are_selected_by_fields(cluster, define):
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {
         "color": {"type": "string"}, "size": {"type": "string"}}}}}  # fmt: skip
@@ -185,7 +177,7 @@ def test_objects_are_selected_by_fields(cluster, define):
 # ---- discovery
 
 
-@conformance("AggregatedDiscovery should support ", "aggregated discovery interface for CRDs", "raw aggregated discovery request for CRDs")
+@named(MACHINERY + "AggregatedDiscovery should support ", "aggregated discovery interface for CRDs", "raw aggregated discovery request for CRDs")
 def test_definitions_are_discovered(cluster, define):
     kind = define(version(), version("v2", storage=False))
     accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
@@ -225,7 +217,7 @@ def explained(kind, field="", version="v1", check=True):
     return kind.cluster.kubectl("explain", kind.plural + field, "--api-version", f"{kind.group}/{version}", check=check)
 
 
-@conformance(OPENAPI, "works for CRD with validation schema")
+@named(MACHINERY + OPENAPI, "works for CRD with validation schema")
 def test_openapi_of_a_schema(cluster, ns, define):
     kind = define(version(schema=FOO))
     assert eventually(kind.published, timeout=60), "it is not in OpenAPI"
@@ -240,7 +232,7 @@ def test_openapi_of_a_schema(cluster, ns, define):
     assert explained(kind, ".spec.no", check=False).returncode
 
 
-@conformance(OPENAPI, "works for CRD without validation schema", "works for CRD preserving unknown fields at the schema root",
+@named(MACHINERY + OPENAPI, "works for CRD without validation schema", "works for CRD preserving unknown fields at the schema root",
              "works for CRD preserving unknown fields in an embedded object")  # fmt: skip
 def test_openapi_of_what_is_kept_as_it_is(cluster, define):
     embedded = {"type": "object", "properties": {"spec": ANY, "status": ANY}}
@@ -254,7 +246,7 @@ def test_openapi_of_what_is_kept_as_it_is(cluster, define):
         assert kind.kind in explained(kind).stdout
 
 
-@conformance(OPENAPI, "works for multiple CRDs of different groups", "works for multiple CRDs of same group but different versions",
+@named(MACHINERY + OPENAPI, "works for multiple CRDs of different groups", "works for multiple CRDs of same group but different versions",
              "works for multiple CRDs of same group and version but different kinds")  # fmt: skip
 def test_openapi_of_several(cluster, define):
     kinds = [(define(version(schema=FOO)), "v1"), (define(version(schema=FOO), group="other.example.com"), "v1"),
@@ -265,7 +257,7 @@ def test_openapi_of_several(cluster, define):
         assert "Foo CRD for testing" in said and kind.kind in said
 
 
-@conformance(OPENAPI, "updates the published spec when one version gets renamed", "removes definition from spec when one version gets changed to not be served")
+@named(MACHINERY + OPENAPI, "updates the published spec when one version gets renamed", "removes definition from spec when one version gets changed to not be served")
 def test_openapi_follows(cluster, define):
     kind = define(version("v2", schema=FOO), version("v3", schema=FOO, storage=False))
     assert eventually(lambda: kind.published("v2") and kind.published("v3"), timeout=60)
@@ -297,7 +289,7 @@ def asked(kind, method, body, how="Strict", expect=None, **options):
     return status, reply, headers
 
 
-@conformance(FIELDS, "create/apply a CR with unknown fields for CRD with no validation schema",
+@named(MACHINERY + FIELDS, "create/apply a CR with unknown fields for CRD with no validation schema",
              "create/apply a valid CR for CRD with validation schema",
              "create/apply an invalid CR with extra properties for CRD with validation schema")  # fmt: skip
 def test_fields_of_objects(define):
@@ -313,7 +305,7 @@ def test_fields_of_objects(define):
             assert asked(strict, method, extra, how="Ignore", expect=(201,))[1]["spec"] == spec
 
 
-@conformance(FIELDS, "detect duplicates in a CR when preserving unknown fields")
+@named(MACHINERY + FIELDS, "detect duplicates in a CR when preserving unknown fields")
 def test_fields_said_twice(define):
     kind = define(version(schema={**CHECKED, "x-kubernetes-preserve-unknown-fields": True}))
     text = json.dumps(kind.body("d", spec={"cronSpec": "* * * * */5", "unknown": "x"}))
@@ -324,7 +316,7 @@ def test_fields_said_twice(define):
     assert any("spec.foo" in w for w in warned), warned
 
 
-@conformance(FIELDS, "detect unknown metadata fields in both the root and embedded object of a CR")
+@named(MACHINERY + FIELDS, "detect unknown metadata fields in both the root and embedded object of a CR")
 def test_unknown_fields_of_metadata(define):
     inside = {"type": "object", "x-kubernetes-embedded-resource": True, "x-kubernetes-preserve-unknown-fields": True}
     kind = define(version(schema={"type": "object", "properties": {"spec": {"type": "object", "properties": {"template": inside}}}}))

@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from support.conformance import named
 from support.node import eventually
 
 NET = "[sig-network] "
@@ -13,15 +14,6 @@ SERVE = """mkdir /w /v; hostname >/w/index.html; echo two-$(hostname) >/v/index.
 httpd -p 8080 -h /w; httpd -p 8081 -h /v
 while :; do nc -u -l -p 8082 -e hostname; done"""
 HTTP = {"name": "http", "port": 80, "targetPort": 8080}
-
-
-def conformance(*names):
-    def marked(test):
-        for name in names:
-            test = pytest.mark.conformance(NET + name)(test)
-        return test
-
-    return marked
 
 
 class World:
@@ -119,7 +111,7 @@ def world(cluster):
     cluster.kubectl("delete", "namespace", NS, "--wait=false", check=False)
 
 
-@conformance("Services should serve a basic endpoint from pods",
+@named(NET, "Services should serve a basic endpoint from pods",
              "EndpointSlice should create Endpoints and EndpointSlices for Pods matching a Service",
              "EndpointsController should create Endpoints for Pods matching a Service")  # fmt: skip
 def test_a_service_follows_its_pods(world):
@@ -140,7 +132,7 @@ def test_a_service_follows_its_pods(world):
     world.follows("basic")
 
 
-@conformance("EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods")
+@named(NET, "EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods")
 def test_endpoints_of_nobody(world):
     world.service("nobody", selector={"on": "nobody"})
     world.follows("nobody")
@@ -150,7 +142,7 @@ def test_endpoints_of_nobody(world):
     assert eventually(gone, timeout=60)
 
 
-@conformance("Services should serve multiport endpoints from pods", "Services should serve endpoints on same port and different protocols")
+@named(NET, "Services should serve multiport endpoints from pods", "Services should serve endpoints on same port and different protocols")
 def test_ports_and_protocols(world):
     ports = [HTTP, {"name": "two", "port": 81, "targetPort": 8081}, {"name": "udp", "port": 80, "targetPort": 8082, "protocol": "UDP"}]
     ip = world.service("ports", *ports)["clusterIP"]
@@ -165,7 +157,7 @@ def test_ports_and_protocols(world):
     world.served_by(f"http://{ip}:81", "two-a", "two-b")
 
 
-@conformance("Services should be able to create a functioning NodePort service",
+@named(NET, "Services should be able to create a functioning NodePort service",
              "Services should have session affinity work for NodePort service [LinuxOnly]",
              "Services should have session affinity work for service with type clusterIP [LinuxOnly]",
              "Services should be able to switch session affinity for NodePort service [LinuxOnly]",
@@ -185,7 +177,7 @@ def test_node_ports_and_affinity(world):
                 assert eventually(lambda: sticks(url), timeout=90), f"{url} does not stick"  # noqa: B023
 
 
-@conformance("Services should be able to change the type from ExternalName to NodePort",
+@named(NET, "Services should be able to change the type from ExternalName to NodePort",
              "Services should be able to change the type from NodePort to ExternalName",
              "DNS should provide DNS for ExternalName services")  # fmt: skip
 def test_a_service_changes_its_type(world):
@@ -206,7 +198,7 @@ def test_a_service_changes_its_type(world):
     world.served_by(f"http://{world.pods['a']['hostIP']}:{made['ports'][0]['nodePort']}", "lost", tries=1)
 
 
-@conformance("DNS should provide DNS for the cluster", "DNS should provide DNS for services", "DNS should provide DNS for pods for Hostname",
+@named(NET, "DNS should provide DNS for the cluster", "DNS should provide DNS for services", "DNS should provide DNS for pods for Hostname",
              "DNS should provide DNS for pods for Subdomain", "DNS should resolve DNS of partial qualified names for services [LinuxOnly]")  # fmt: skip
 def test_names(world):
     ip = world.service("named")["clusterIP"]
@@ -226,7 +218,7 @@ def test_names(world):
     assert said[0] == "a" and f"a.db.{zone}" in said
 
 
-@conformance("Networking Granular Checks: Pods should function for intra-pod communication: http [NodeConformance]",
+@named(NET, "Networking Granular Checks: Pods should function for intra-pod communication: http [NodeConformance]",
              "Networking Granular Checks: Pods should function for intra-pod communication: udp [NodeConformance]",
              "Networking Granular Checks: Pods should function for node-pod communication: http [LinuxOnly] [NodeConformance]",
              "Networking Granular Checks: Pods should function for node-pod communication: udp [LinuxOnly] [NodeConformance]")  # fmt: skip
@@ -240,7 +232,7 @@ def test_pods_are_reached(world):
         assert eventually(lambda: asked() == name, timeout=60)  # noqa: B023
 
 
-@conformance("EndpointSlice should support a Service with multiple endpoint IPs specified in multiple EndpointSlices",
+@named(NET, "EndpointSlice should support a Service with multiple endpoint IPs specified in multiple EndpointSlices",
              "EndpointSlice should support a Service with multiple ports specified in multiple EndpointSlices")  # fmt: skip
 def test_slices_of_ones_own(world):
     def endpoint_slice(name, service, addresses, *ports):
@@ -260,7 +252,7 @@ def test_slices_of_ones_own(world):
     world.served_by(f"http://{ip}:81", "two-a", tries=3)
 
 
-@conformance("EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete")
+@named(NET, "EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete")
 def test_endpoints_are_mirrored(world):
     """A service without a selector leads where somebody says by hand, and follows when he says otherwise."""
     ip = world.service("by-hand", selector={})["clusterIP"]
@@ -277,7 +269,7 @@ def test_endpoints_are_mirrored(world):
     assert eventually(lambda: not world.slices("by-hand"), timeout=60)
 
 
-@conformance("Endpoints should test the lifecycle of an Endpoint", "EndpointSlice should support creating EndpointSlice API operations")
+@named(NET, "Endpoints should test the lifecycle of an Endpoint", "EndpointSlice should support creating EndpointSlice API operations")
 def test_endpoints_by_hand(world):
     subset = lambda ip: [{"addresses": [{"ip": ip}], "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}]  # noqa: E731
     bodies = {"endpoints": ({"subsets": subset("10.0.0.24")}, {"subsets": subset("10.0.0.25")}),

@@ -5,19 +5,11 @@ scheduler's filters. The pods are gated or fit nowhere, so that no container is 
 import json
 
 import pytest
+from support.conformance import named
 from support.node import eventually
 
 MACHINERY, SCHEDULING = "[sig-api-machinery] ", "[sig-scheduling] "
 MERGE = {"kind": "application/merge-patch+json"}
-
-
-def conformance(area, *names):
-    def marked(test):
-        for name in names:
-            test = pytest.mark.conformance(area + name)(test)
-        return test
-
-    return marked
 
 
 def at(ns, resource, name=""):
@@ -59,7 +51,7 @@ def uses(cluster, ns, quota_name="q", **used):
     assert eventually(lambda: {k: now().get(k) for k in wanted} == wanted, timeout=60), (now(), wanted)
 
 
-@conformance(MACHINERY + "ResourceQuota should ", "create a ResourceQuota and ensure its status is promptly calculated.",
+@named(MACHINERY + "ResourceQuota should ", "create a ResourceQuota and ensure its status is promptly calculated.",
              "create a ResourceQuota and capture the life of a configMap.", "create a ResourceQuota and capture the life of a secret.",
              "create a ResourceQuota and capture the life of a service.")  # fmt: skip
 def test_a_quota_counts(cluster, ns, quota):
@@ -84,7 +76,7 @@ def test_a_quota_counts(cluster, ns, quota):
     cluster.ask("POST", at(ns, "services"), service("l", "LoadBalancer"), expect=403)
 
 
-@conformance(MACHINERY + "ResourceQuota should ", "create a ResourceQuota and capture the life of a pod.")
+@named(MACHINERY + "ResourceQuota should ", "create a ResourceQuota and capture the life of a pod.")
 def test_a_quota_of_pods(cluster, ns, quota):
     quota(hard={"pods": "2", "cpu": "1", "memory": "500Mi", "requests.example.com/x": "3"})
     mine = {"requests": {"cpu": "500m", "memory": "252Mi", "example.com/x": "2"}, "limits": {"example.com/x": "2"}}
@@ -101,7 +93,7 @@ def test_a_quota_of_pods(cluster, ns, quota):
     uses(cluster, ns, pods=0, cpu="0", memory="0")
 
 
-@conformance(MACHINERY + "ResourceQuota should ", "create a ResourceQuota and capture the life of a replica set.",
+@named(MACHINERY + "ResourceQuota should ", "create a ResourceQuota and capture the life of a replica set.",
              "create a ResourceQuota and capture the life of a replication controller.")  # fmt: skip
 def test_a_quota_of_sets(cluster, ns, quota):
     quota(hard={"replicationcontrollers": "1", "count/replicasets.apps": "1"})
@@ -117,7 +109,7 @@ def test_a_quota_of_sets(cluster, ns, quota):
     uses(cluster, ns, replicationcontrollers=0, count__replicasets_apps=0)
 
 
-@conformance(MACHINERY + "ResourceQuota should ", "verify ResourceQuota with best effort scope.",
+@named(MACHINERY + "ResourceQuota should ", "verify ResourceQuota with best effort scope.",
              "verify ResourceQuota with terminating scopes.")  # fmt: skip
 def test_a_quota_of_some_pods(cluster, ns, quota):
     for name, scope in (("best", "BestEffort"), ("better", "NotBestEffort"), ("ends", "Terminating"), ("stays", "NotTerminating")):
@@ -132,7 +124,7 @@ def test_a_quota_of_some_pods(cluster, ns, quota):
     counted(best=0, better=0, ends=0, stays=0)
 
 
-@conformance(MACHINERY + "ResourceQuota should ", "be able to update and delete ResourceQuota.", "apply changes to a resourcequota status")
+@named(MACHINERY + "ResourceQuota should ", "be able to update and delete ResourceQuota.", "apply changes to a resourcequota status")
 def test_a_quota_changes(cluster, ns, quota):
     path = at(ns, "resourcequotas", "q")
     quota(hard={"cpu": "1", "memory": "500Mi"})
@@ -148,7 +140,7 @@ def test_a_quota_changes(cluster, ns, quota):
     assert cluster.raw("GET", path)[0] == 404
 
 
-@conformance(SCHEDULING, "LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied.")
+@named(SCHEDULING, "LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied.")
 def test_limits_by_default(cluster, ns):
     few, many = {"cpu": "100m", "memory": "100Mi"}, {"cpu": "500m", "memory": "500Mi"}
     cluster.ask("POST", at(ns, "limitranges"), {"metadata": {"name": "l"}, "spec": {"limits": [{
@@ -192,7 +184,7 @@ def there(cluster, ns, name):
     return cluster.raw("GET", at(ns, "replicationcontrollers", name))[0] == 200
 
 
-@conformance(MACHINERY + "Garbage collector should ", "delete pods created by rc when not orphaning",
+@named(MACHINERY + "Garbage collector should ", "delete pods created by rc when not orphaning",
              "orphan pods created by rc if delete options say so [Serial]")  # fmt: skip
 def test_pods_follow_or_stay(cluster, ns):
     for name, how in (("gone", "Background"), ("kept", "Orphan")):
@@ -204,7 +196,7 @@ def test_pods_follow_or_stay(cluster, ns):
     assert len(kept) == 3 and not any(p["metadata"].get("ownerReferences") or p["metadata"].get("deletionTimestamp") for p in kept)
 
 
-@conformance(MACHINERY + "Garbage collector should ",
+@named(MACHINERY + "Garbage collector should ",
              "keep the rc around until all its pods are deleted if the deleteOptions says so [Serial]",
              "not delete dependents that have both valid owner and owner that's waiting for dependents to be deleted [Serial]")  # fmt: skip
 def test_an_owner_waits(cluster, ns):
@@ -226,7 +218,7 @@ def test_an_owner_waits(cluster, ns):
     assert owners == ["stays"], owners
 
 
-@conformance(MACHINERY, "Namespaces [Serial] should ensure that all pods are removed when a namespace is deleted",
+@named(MACHINERY, "Namespaces [Serial] should ensure that all pods are removed when a namespace is deleted",
              "OrderedNamespaceDeletion namespace deletion should delete pod first")  # fmt: skip
 def test_the_end_of_a_namespace(cluster, ns):
     cluster.ask("POST", at(ns, "pods"), pod("p", gated(), finalizers=["example.com/hold"]), expect=201)
@@ -267,7 +259,7 @@ def sleeper(resources=None, ports=(), **spec):
                             "resources": resources or {}, "ports": list(ports)}]}  # fmt: skip
 
 
-@conformance(SCHEDULING + "SchedulerPredicates [Serial] validates ", "that NodeSelector is respected if not matching",
+@named(SCHEDULING + "SchedulerPredicates [Serial] validates ", "that NodeSelector is respected if not matching",
              "that NodeSelector is respected if matching")  # fmt: skip
 def test_node_selectors(cluster, ns):
     wanted = f"example.com/{ns[:40].strip('-')}"
@@ -281,7 +273,7 @@ def test_node_selectors(cluster, ns):
         cluster.ask("PATCH", node, {"metadata": {"labels": {wanted: None}}}, **MERGE)
 
 
-@conformance(SCHEDULING + "SchedulerPredicates [Serial] validates ", "resource limits of pods that are allowed to run")
+@named(SCHEDULING + "SchedulerPredicates [Serial] validates ", "resource limits of pods that are allowed to run")
 def test_what_a_node_has(cluster, ns):
     node = cluster.ask("GET", "/api/v1/nodes")["items"][0]
     milli = lambda text: int(text[:-1]) if text.endswith("m") else int(float(text) * 1000)  # noqa: E731
@@ -295,7 +287,7 @@ def test_what_a_node_has(cluster, ns):
     fits(cluster, ns, "second")
 
 
-@conformance(SCHEDULING + "SchedulerPredicates [Serial] validates ",
+@named(SCHEDULING + "SchedulerPredicates [Serial] validates ",
              "that there exists conflict between pods with same hostPort and protocol but one using 0.0.0.0 hostIP")  # fmt: skip
 def test_ports_of_the_node(cluster, ns):
     port = {"containerPort": 8080, "hostPort": 54322}
@@ -305,7 +297,7 @@ def test_ports_of_the_node(cluster, ns):
     fits_nowhere(cluster, ns, "one", "didn't have free ports for the requested pod ports")
 
 
-@conformance("[sig-node] RuntimeClass should ", "reject a Pod requesting a non-existent RuntimeClass [NodeConformance]",
+@named("[sig-node] RuntimeClass should ", "reject a Pod requesting a non-existent RuntimeClass [NodeConformance]",
              "reject a Pod requesting a deleted RuntimeClass [NodeConformance]",
              "schedule a Pod requesting a RuntimeClass without PodOverhead [NodeConformance]",
              "schedule a Pod requesting a RuntimeClass and initialize its Overhead [NodeConformance]")  # fmt: skip
@@ -329,7 +321,7 @@ def test_runtime_classes(cluster, ns):
 # ---- budgets
 
 
-@conformance("[sig-apps] DisruptionController ", "Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets",
+@named("[sig-apps] DisruptionController ", "Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets",
              "should update/patch PodDisruptionBudget status")  # fmt: skip
 def test_budgets(cluster, ns):
     path = f"/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets"
@@ -403,7 +395,7 @@ class Job:
         return self.status()
 
 
-@conformance(JOB + "with successPolicy ", "should succeeded when all indexes succeeded",
+@named(JOB + "with successPolicy ", "should succeeded when all indexes succeeded",
              "succeededCount rule should succeeded even when some indexes remain pending",
              "succeededIndexes rule should succeeded even when some indexes remain pending")  # fmt: skip
 def test_when_a_job_has_succeeded(cluster, ns):
@@ -420,7 +412,7 @@ def test_when_a_job_has_succeeded(cluster, ns):
         assert eventually(lambda: not job.pods(), timeout=60), "pods that are not needed go on"  # noqa: B023
 
 
-@conformance(JOB, "should terminate job execution when the number of failed indexes exceeds maxFailedIndexes",
+@named(JOB, "should terminate job execution when the number of failed indexes exceeds maxFailedIndexes",
              "should mark indexes as failed when the FailIndex action is matched in podFailurePolicy",
              "should allow to use a pod failure policy to ignore failure matching on DisruptionTarget condition")  # fmt: skip
 def test_when_a_job_has_failed(cluster, ns):
@@ -447,7 +439,7 @@ def test_when_a_job_has_failed(cluster, ns):
     assert not said.get("failed") and said["succeeded"] == 1
 
 
-@conformance("[sig-apps] ReplicationController ", "should surface a failure condition on a common issue like exceeded quota",
+@named("[sig-apps] ReplicationController ", "should surface a failure condition on a common issue like exceeded quota",
              "should test the lifecycle of a ReplicationController")  # fmt: skip
 def test_a_replication_controller(cluster, ns, quota):
     path = at(ns, "replicationcontrollers", "rc")
@@ -499,7 +491,7 @@ def gone(cluster, path, select):
     assert eventually(lambda: not cluster.ask("GET", path + select)["items"], timeout=60)
 
 
-@conformance("[sig-node] ", "Node Lifecycle should run through the lifecycle of a node")
+@named("[sig-node] ", "Node Lifecycle should run through the lifecycle of a node")
 def test_a_node(cluster, ns):
     name, select = ns[:50].strip("-"), f"?labelSelector=of%3D{ns}"
     body = {"metadata": {"name": name, "labels": {"of": ns}}, "spec": {"unschedulable": True}}
@@ -511,7 +503,7 @@ def test_a_node(cluster, ns):
     gone(cluster, "/api/v1/nodes", select)
 
 
-@conformance("[sig-node] ", "Pods should run through the lifecycle of Pods and PodStatus")
+@named("[sig-node] ", "Pods should run through the lifecycle of Pods and PodStatus")
 def test_a_pod(cluster, ns):
     path, select = at(ns, "pods"), f"?labelSelector=of%3D{ns}"
     now = lives(cluster, path, pod("p", gated(), labels={"of": ns}), {"metadata": {"labels": {"patched": "yes"}}}, select)
@@ -526,7 +518,7 @@ def test_a_pod(cluster, ns):
     gone(cluster, path, select)
 
 
-@conformance("[sig-node] ", "Sysctls [LinuxOnly] [NodeConformance] should reject invalid sysctls")
+@named("[sig-node] ", "Sysctls [LinuxOnly] [NodeConformance] should reject invalid sysctls")
 def test_sysctls_that_are_none(cluster, ns):
     names = ["foo-", "kernel.shmmax", "safe-and-unsafe", "bar..", "%"]
     body = pod("p", gated(securityContext={"sysctls": [{"name": n, "value": "1"} for n in names]}))
@@ -536,7 +528,7 @@ def test_sysctls_that_are_none(cluster, ns):
     assert "sysctls[1]" not in said and "sysctls[2]" not in said, said
 
 
-@conformance("[sig-auth] ", "Certificates API [Privileged:ClusterAdmin] should support CSR API operations")
+@named("[sig-auth] ", "Certificates API [Privileged:ClusterAdmin] should support CSR API operations")
 def test_a_request_to_sign(cluster, ns):
     path, select, name = "/apis/certificates.k8s.io/v1/certificatesigningrequests", f"?labelSelector=of%3D{ns}", ns[:50].strip("-")
     body = {"metadata": {"name": name, "labels": {"of": ns}}, "spec": {
@@ -563,7 +555,7 @@ REQUEST = (
 )
 
 
-@conformance("[sig-storage] PersistentVolumes CSI Conformance ", "should run through the lifecycle of a PV and a PVC",
+@named("[sig-storage] PersistentVolumes CSI Conformance ", "should run through the lifecycle of a PV and a PVC",
              "should apply changes to a pv/pvc status")  # fmt: skip
 def test_a_volume_and_a_claim(cluster, ns):
     select, name = f"?labelSelector=of%3D{ns}", ns[:50].strip("-")
@@ -584,7 +576,7 @@ def test_a_volume_and_a_claim(cluster, ns):
         gone(cluster, path, select)
 
 
-@conformance("[sig-storage] ", "VolumeAttachment Conformance should apply changes to a volumeattachment status",
+@named("[sig-storage] ", "VolumeAttachment Conformance should apply changes to a volumeattachment status",
              "CSIInlineVolumes should support CSIVolumeSource in Pod API")  # fmt: skip
 def test_volumes_of_drivers(cluster, ns):
     path, select, name = "/apis/storage.k8s.io/v1/volumeattachments", f"?labelSelector=of%3D{ns}", ns[:50].strip("-")

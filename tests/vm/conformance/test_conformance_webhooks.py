@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from support.conformance import named
 from support.node import eventually
 from support.webhook import Webhook, deny, patch
 
@@ -14,15 +15,6 @@ GROUP = "/apis/admissionregistration.k8s.io/v1"
 MERGE = {"kind": "application/merge-patch+json"}
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KINDS = {"mutating": "mutatingwebhookconfigurations", "validating": "validatingwebhookconfigurations"}
-
-
-def conformance(*names):
-    def marked(test):
-        for name in names:
-            test = pytest.mark.conformance(HOOKS + name)(test)
-        return test
-
-    return marked
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +60,7 @@ def pod(name):
     return {"metadata": {"name": name}, "spec": {"schedulingGates": [{"name": "example.com/wait"}], "containers": [{"name": "c", "image": "i"}]}}
 
 
-@conformance("should include webhook resources in discovery documents")
+@named(HOOKS, "should include webhook resources in discovery documents")
 def test_discovery(cluster):
     found = {g["name"]: [v["groupVersion"] for v in g["versions"]] for g in cluster.ask("GET", "/apis")["groups"]}
     assert "admissionregistration.k8s.io/v1" in found["admissionregistration.k8s.io"]
@@ -76,7 +68,7 @@ def test_discovery(cluster):
     assert set(KINDS.values()) <= {r["name"] for r in cluster.ask("GET", GROUP)["resources"]}
 
 
-@conformance("listing validating webhooks should work", "listing mutating webhooks should work", "patching/updating a validating webhook should work",
+@named(HOOKS, "listing validating webhooks should work", "listing mutating webhooks should work", "patching/updating a validating webhook should work",
              "patching/updating a mutating webhook should work")  # fmt: skip
 @pytest.mark.parametrize("kind", KINDS)
 def test_configurations(cluster, ns, webhook, register, kind):
@@ -105,7 +97,7 @@ def test_configurations(cluster, ns, webhook, register, kind):
     assert not is_asked()
 
 
-@conformance("should be able to deny pod and configmap creation", "should be able to deny attaching pod",
+@named(HOOKS, "should be able to deny pod and configmap creation", "should be able to deny attaching pod",
              "should unconditionally reject operations on fail closed webhook")  # fmt: skip
 def test_refusals(cluster, ns, webhook, register):
     webhook.says["/pods"] = lambda request: deny("the pod contains unwanted container name")
@@ -134,7 +126,7 @@ def test_refusals(cluster, ns, webhook, register):
     assert said["reason"] == "InternalError" and 'failed calling webhook "closed.hooks.example.com"' in said["message"]
 
 
-@conformance("should mutate configmap", "should mutate pod and apply defaults after mutation")
+@named(HOOKS, "should mutate configmap", "should mutate pod and apply defaults after mutation")
 def test_changes(cluster, ns, webhook, register):
     def stage(number, needs):
         def says(request):
@@ -156,7 +148,7 @@ def test_changes(cluster, ns, webhook, register):
     assert made["name"] == init["name"] and made["terminationMessagePolicy"] == "File" and made["imagePullPolicy"] == "Always"
 
 
-@conformance("should not be able to mutate or prevent deletion of webhook configuration objects")
+@named(HOOKS, "should not be able to mutate or prevent deletion of webhook configuration objects")
 def test_nobody_is_asked_about_webhooks(cluster, webhook, register):
     webhook.says["/never"] = lambda request: deny("never")
     webhook.says["/label"] = lambda request: patch(("add", "/metadata/labels/changed", "yes"))
@@ -170,7 +162,7 @@ def test_nobody_is_asked_about_webhooks(cluster, webhook, register):
     assert not [path for path, _ in webhook.seen if path in ("/never", "/label")]
 
 
-@conformance("should honor timeout")
+@named(HOOKS, "should honor timeout")
 def test_timeouts(cluster, ns, webhook, register):
     def attempt(name, **more):
         path = register("validating", "/slow", rule("configmaps", "CREATE"), **more)
@@ -212,7 +204,7 @@ def custom(group, name, **data):
     return {"apiVersion": f"{group}/v1", "kind": "Hooked", "metadata": {"name": name}, "data": data}
 
 
-@conformance("should be able to deny custom resource creation, update and deletion", "should mutate custom resource",
+@named(HOOKS, "should be able to deny custom resource creation, update and deletion", "should mutate custom resource",
              "should mutate custom resource with different stored version")  # fmt: skip
 def test_objects_of_a_definition(cluster, ns, webhook, register):
     name, group, path = definition(cluster, ns, version(), version("v2", storage=False))
@@ -246,7 +238,7 @@ def test_objects_of_a_definition(cluster, ns, webhook, register):
     assert eventually(lambda: cluster.raw("GET", f"{DEFINITIONS}/{name}")[0] == 404, timeout=60)
 
 
-@conformance("should mutate custom resource with pruning", "should deny crd creation")
+@named(HOOKS, "should mutate custom resource with pruning", "should deny crd creation")
 def test_what_a_definition_does_not_know(cluster, ns, webhook, register):
     known = {"type": "object", "properties": {"data": {"type": "object", "properties": {
         "start": {"type": "string"}, "stage-1": {"type": "string"}}}}}  # fmt: skip

@@ -16,8 +16,21 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 OUTCOMES = Path(__file__).parents[3] / "out/conformance.json"
 BEGIN, END = "<!-- conformance: written by tests/vm/support/conformance.py -->", "<!-- /conformance -->"
+
+
+def named(area, *names):
+    """Marks a test that checks what several upstream ones do, whose names begin alike."""
+
+    def marked(test):
+        for name in names:
+            test = pytest.mark.conformance(area + name)(test)
+        return test
+
+    return marked
 
 
 class Recorder:
