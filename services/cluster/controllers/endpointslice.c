@@ -11,12 +11,11 @@
 
 #include "cluster/controllers/backends.h"
 #include "cluster/controllers/controllers.h"
+#include "cluster/controllers/slices.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
 
-#define SERVICE_LABEL  "kubernetes.io/service-name"
-#define MANAGER_LABEL  "endpointslice.kubernetes.io/managed-by"
 #define HEADLESS_LABEL "service.kubernetes.io/headless"
 #define MANAGER	       "endpointslice-controller.k8s.io"
 #define ZONE_LABEL     "topology.kubernetes.io/zone"
@@ -41,11 +40,9 @@ struct slices {
 static bool gather_slice(const struct object *o, void *arg)
 {
 	struct slices *s = arg;
-	const char *service = object_label(o, SERVICE_LABEL), *manager = object_label(o, MANAGER_LABEL);
 	struct slice *more;
 
-	if (!service || strcmp(service, s->t->name) != 0 || !manager || strcmp(manager, MANAGER) != 0 ||
-		o->deleted)
+	if (!slice_is_of(o, s->t->name, MANAGER))
 		return true;
 	more = reallocarray(s->items, s->n + 1, sizeof(*more));
 	if (!more)
@@ -247,10 +244,7 @@ static void sync_service(struct turn *t)
 static void on_slice(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
-	const char *service = object_label(now, SERVICE_LABEL), *manager = object_label(now, MANAGER_LABEL);
-
-	if (type != EVENT_ADDED && service && manager && !strcmp(manager, MANAGER))
-		controller_queue(c, now->ns, service);
+	slice_event(c, type, now, MANAGER);
 }
 
 const struct controller_type endpointslice_controller = {

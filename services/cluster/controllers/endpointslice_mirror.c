@@ -11,15 +11,14 @@
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
+#include "cluster/controllers/slices.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
 
-#define SERVICE_LABEL "kubernetes.io/service-name"
-#define MANAGER_LABEL "endpointslice.kubernetes.io/managed-by"
-#define SKIP_LABEL    "endpointslice.kubernetes.io/skip-mirror"
-#define MANAGER	      "endpointslicemirroring-controller.k8s.io"
-#define LEADER	      "control-plane.alpha.kubernetes.io/leader"
+#define SKIP_LABEL "endpointslice.kubernetes.io/skip-mirror"
+#define MANAGER	   "endpointslicemirroring-controller.k8s.io"
+#define LEADER	   "control-plane.alpha.kubernetes.io/leader"
 
 enum { ADDRESSES_MAX = 1000, SLICES_MAX = 64 };
 
@@ -56,10 +55,8 @@ static bool is_mirrored(struct turn *t)
 static bool gather(const struct object *o, void *arg)
 {
 	struct mirror *m = arg;
-	const char *service = object_label(o, SERVICE_LABEL), *manager = object_label(o, MANAGER_LABEL);
 
-	if (!service || !manager || strcmp(service, m->t->name) != 0 || strcmp(manager, MANAGER) != 0 ||
-		o->deleted)
+	if (!slice_is_of(o, m->t->name, MANAGER))
 		return true;
 	if (m->n == SLICES_MAX)
 		return false;
@@ -219,10 +216,7 @@ static void on_service(
 static void on_slice(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
-	const char *service = object_label(now, SERVICE_LABEL), *manager = object_label(now, MANAGER_LABEL);
-
-	if (type != EVENT_ADDED && service && manager && !strcmp(manager, MANAGER))
-		controller_queue(c, now->ns, service);
+	slice_event(c, type, now, MANAGER);
 }
 
 const struct controller_type endpointslice_mirror_controller = {
