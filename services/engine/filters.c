@@ -53,35 +53,33 @@ static bool value_known(const char *key, const char *value)
 	return true;
 }
 
-static int check_values(yyjson_val *root, char **msg)
+static int check_value(const char *key, const char *value, char **msg)
 {
-	size_t i, n, j, m;
-	yyjson_val *k, *v, *item, *flag;
-	const char *bad = NULL, *key = NULL;
-
-	json_obj_foreach (root, i, n, k, v) {
-		if (bad)
-			break;
-		key = yyjson_get_str(k);
-		if (yyjson_is_arr(v))
-			yyjson_arr_foreach (v, j, m, item)
-				bad = !bad && !value_known(key, yyjson_get_str(item)) ? yyjson_get_str(item)
-										      : bad;
-		else
-			json_obj_foreach (v, j, m, item, flag)
-				bad = !bad && !value_known(key, yyjson_get_str(item)) ? yyjson_get_str(item)
-										      : bad;
-	}
-	if (!bad)
+	if (value_known(key, value))
 		return 0;
-	*msg = text_make("invalid filter '%.64s=%.64s'", key, bad);
+	*msg = text_make("invalid filter '%.64s=%.64s'", key, value);
 	return -EINVAL;
+}
+
+/* Of a key whose values are a list of texts, or, as older clients send them, the names of an object. */
+static int check_values(const char *key, yyjson_val *values, char **msg)
+{
+	size_t i, n;
+	yyjson_val *item, *flag;
+	int err = 0;
+
+	yyjson_arr_foreach (values, i, n, item)
+		err = err ? err : check_value(key, yyjson_get_str(item), msg);
+	json_obj_foreach (values, i, n, item, flag)
+		err = err ? err : check_value(key, yyjson_get_str(item), msg);
+	return err;
 }
 
 static int check(yyjson_val *root, const char *const *known, char **msg)
 {
 	size_t i, n, j, m;
 	yyjson_val *k, *v, *item, *flag;
+	int err = 0;
 
 	if (!yyjson_is_obj(root)) {
 		*msg = text_make("invalid filters: not a JSON object");
@@ -107,7 +105,9 @@ static int check(yyjson_val *root, const char *const *known, char **msg)
 			return -EINVAL;
 		}
 	}
-	return 0;
+	json_obj_foreach (root, i, n, k, v)
+		err = err ? err : check_values(yyjson_get_str(k), v, msg);
+	return err;
 }
 
 int filters_parse(struct filters **out, const char *text, const char *const *known, char **msg)
@@ -129,8 +129,6 @@ int filters_parse(struct filters **out, const char *text, const char *const *kno
 
 	int err = check(yyjson_doc_get_root(doc), known, msg);
 
-	if (!err)
-		err = check_values(yyjson_doc_get_root(doc), msg);
 	f = err ? NULL : malloc(sizeof(*f));
 	if (!f) {
 		yyjson_doc_free(doc);
