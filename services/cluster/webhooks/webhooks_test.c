@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@
 #include "cluster/webhooks/webhooks_int.h"
 #include "cluster/webhooks/hook_url.h"
 #include "lib/base64.h"
+#include "lib/file.h"
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/loop.h"
@@ -108,13 +110,9 @@ static void on_request(struct http_req *rq, void *arg)
 static void save(const char *name, const char *text)
 {
 	char path[100];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	assert_int_equal(file_put(AT_FDCWD, path, text, strlen(text), 0600, 0), 0);
 }
 
 static void make_certificates(void)
