@@ -16,9 +16,10 @@
 #include "lib/quantity.h"
 #include "lib/json.h"
 
-#define TOKEN_PATH   "/var/run/secrets/kubernetes.io/serviceaccount"
-#define MIRROR	     "kubernetes.io/config.mirror"
-#define CA_CONFIGMAP "kube-root-ca.crt"
+#define TOKEN_PATH	"/var/run/secrets/kubernetes.io/serviceaccount"
+#define MIRROR		"kubernetes.io/config.mirror"
+#define CA_CONFIGMAP	"kube-root-ca.crt"
+#define DEFAULT_ACCOUNT "default" /* of each namespace, made by the service account controller */
 enum { TOKEN_SECONDS = 3607 };
 
 static struct status *no_memory(void)
@@ -142,12 +143,14 @@ static struct status *service_account(struct attempt *a)
 	if (!name || !*name)
 		name = yyjson_mut_get_str(yyjson_mut_obj_get(spec, "serviceAccount"));
 	if (!name || !*name)
-		name = "default";
+		name = DEFAULT_ACCOUNT;
 	account = registry_get(a->registry, kind, a->ns, name);
-	if (!account)
+	if (!account) {
+		a->early = !strcmp(name, DEFAULT_ACCOUNT);
 		return status_forbidden(a->kind, a->name,
 			"error looking up service account %s/%s: serviceaccount \"%s\" not found", a->ns,
 			name, name);
+	}
 	if (!meta_put(a->doc, spec, "serviceAccountName", yyjson_mut_strcpy(a->doc, name)) ||
 		!meta_put(a->doc, spec, "serviceAccount", yyjson_mut_strcpy(a->doc, name)))
 		return no_memory();

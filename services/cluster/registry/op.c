@@ -15,6 +15,12 @@
 /* Each lost race is another writer's success, so this is reached only by something that is wrong. */
 enum { TRIES_MAX = 200 };
 
+/*
+ * A namespace has its service account a commit after itself, so who makes a pod right after a namespace can be early by
+ * that. Upstream's rule for service accounts looks again for one to two seconds; a slow disk takes longer.
+ */
+enum { PATIENCE_MS = 5000, LOOK_AGAIN_MS = 20 };
+
 static char *copy(const char *s, bool *failed)
 {
 	char *p = s ? strdup(s) : NULL;
@@ -63,6 +69,7 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 static void end_try(struct op *op)
 {
 	webhook_run_cancel(take(op->asked));
+	loop_timer_del(&op->timer);
 	op->was_shown = false;
 	yyjson_mut_doc_free(op->attempt.doc);
 	op->attempt = (struct attempt){0};
@@ -162,6 +169,27 @@ void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op)
 	op->step = step;
 	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, on_webhooks, op))
 		step(op);
+}
+
+/* ---- what a controller is about to make */
+
+static void on_moment(struct loop_timer *t)
+{
+	struct op *op = container_of(t, struct op, timer);
+
+	op->step(op);
+}
+
+bool op_wait(struct op *op, void (*step)(struct op *op))
+{
+	int64_t now = loop_now_ms(op->r->loop);
+
+	if (!op->patient_until)
+		op->patient_until = now + PATIENCE_MS;
+	if (now >= op->patient_until)
+		return false;
+	op->step = step;
+	return loop_timer_set(op->r->loop, &op->timer, now + LOOK_AGAIN_MS, on_moment) == 0;
 }
 
 /* ---- the store */

@@ -291,14 +291,16 @@ struct attempt {
 	yyjson_mut_val *root;	  /* of doc */
 	void (*warn)(const char *text, void *arg); /* attempt_warn() */
 	void *warn_arg;
+	bool early; /* set by a `change` that refuses: a controller is about to make what is missing */
 };
 
 void attempt_warn(const struct attempt *a, const char *text);
 
 /*
  * A rule of admission. In order of the table first every `change`, then webhooks that change, defaults and validation of the
- * kind, webhooks that judge, then every `check`; an attempt that is tried again begins again. `settled` is called once for each attempt whose `check` was
- * called, when it was written or has failed, so that what it reserved can be given back.
+ * kind, webhooks that judge, then every `check`; an attempt that is tried again begins again, and one that came early has
+ * its changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt
+ * whose `check` was called, when it was written or has failed, so that what it reserved can be given back.
  */
 struct admission {
 	const char *name;

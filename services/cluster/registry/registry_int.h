@@ -141,6 +141,7 @@ struct op {
 	registry_deleted *deleted;
 	void *arg;
 	unsigned tries;
+	int64_t patient_until; /* of loop_now_ms(); 0: has not waited yet */
 
 	/* this try */
 	struct attempt attempt; /* its doc is owned */
@@ -150,7 +151,8 @@ struct op {
 	yyjson_mut_doc *before;	     /* owned: old, to compare with */
 	struct webhook_run *asked;   /* is waited for */
 	bool was_shown;		     /* to webhooks, which may have changed it */
-	void (*step)(struct op *op); /* after it */
+	void (*step)(struct op *op); /* after it, or after waiting */
+	struct loop_timer timer;     /* waits for what a controller makes */
 	char *key, *json;	     /* owned; json NULL: it is removed */
 	size_t json_len;
 	bool conditional;
@@ -168,6 +170,8 @@ void op_start(struct op *op); /* op NULL, or incomplete for lack of memory: it i
 void op_answer(struct op *op, struct status *error, struct object *answer, bool gone);
 /* Asks the webhooks that are concerned; unless they refuse, @step follows, at once when there are none. */
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op));
+/* @step once more in a moment; false when that moment has come often enough, or for lack of memory. */
+bool op_wait(struct op *op, void (*step)(struct op *op));
 /* Hands op->json (NULL: a removal) to the store, or pretends to. */
 void op_write(struct op *op, int64_t expect);
 void ops_close(struct registry *r);

@@ -148,10 +148,15 @@ static void examine(struct op *op)
 
 static void prepare(struct op *op)
 {
-	struct status *err = defaults(op) ? admission_change(&op->attempt) : no_memory();
+	struct attempt *a = &op->attempt;
+	struct status *err;
 
-	op->attempt.root = yyjson_mut_doc_get_root(op->attempt.doc);
-	if (err)
+	a->early = false;
+	err = defaults(op) ? admission_change(a) : no_memory();
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	if (err && a->early && op_wait(op, prepare))
+		status_free(err);
+	else if (err)
 		give_up(op, err);
 	else
 		op_ask(op, WEBHOOK_MUTATING, examine);
