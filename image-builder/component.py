@@ -2,6 +2,7 @@
 """Components: a recipe's result for one architecture, kept under the hash of everything it was made from."""
 
 import collections
+import concurrent.futures
 import hashlib
 import os
 import shutil
@@ -20,6 +21,7 @@ from progress import say
 SCRIPT = BUILDER / "component.sh"
 # 2026-11-01T00:00:00Z: every time stamp in a component
 EPOCH = "1793491200"
+AT_ONCE = 2
 
 
 def environment(arch):
@@ -92,28 +94,53 @@ def _build(r, arch, into, below):
     shutil.rmtree(work)
 
 
+def _make_one(r, arch, path, below, title):
+    with exclusive(f"component-{r.name}-{arch}"):
+        if path.is_dir():
+            return
+        say(title)
+        began = time.monotonic()
+        fresh = path.with_name(path.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        _build(r, arch, fresh, below)
+        fresh.rename(path)
+        sweep(path.parent, f"{r.name}-{arch}")
+        say(f"component {r.name} for {arch}: {time.monotonic() - began:.0f} s")
+
+
+def _make_all(missing, arch, paths):
+    """Two at a time: while one configures or links, which is one process, the other compiles."""
+    for name in {r.root[0] for r in missing}:
+        root.make(name)
+    fetch.fetch([e for r in missing for e in entries(r)])
+    begun = {}
+
+    def work(r, title):
+        # those below were begun before: in this order nobody waits for what has no thread
+        for below in recipe.closure(r.deps):
+            if below.name in begun:
+                begun[below.name].result()
+        _make_one(r, arch, paths[r.name], [paths[d.name] for d in recipe.closure(r.deps)], title)
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for number, r in enumerate(missing, 1):
+            begun[r.name] = pool.submit(work, r, f"component {r.name} for {arch} ({number} of {len(missing)})")
+        concurrent.futures.wait(begun.values(), return_when=concurrent.futures.FIRST_EXCEPTION)
+        pool.shutdown(cancel_futures=True)
+    for one in begun.values():
+        if not one.cancelled():
+            one.result()
+
+
 def make(names, arch):
     """Have these components and all below them; returns {name: path}."""
-    order = recipe.closure(names)
     keys, paths = {}, {}
+    order = recipe.closure(names)
     for r in order:
         keys[r.name] = key(r, arch, keys)
         paths[r.name] = place(r.name, arch, keys[r.name])
-    missing = [r for r in order if not paths[r.name].is_dir()]
-    for number, r in enumerate(missing, 1):
-        path = paths[r.name]
-        with exclusive(f"component-{r.name}-{arch}"):
-            if not path.is_dir():
-                say(f"component {r.name} for {arch} ({number} of {len(missing)})")
-                began = time.monotonic()
-                fresh = path.with_name(path.name + ".new")
-                shutil.rmtree(fresh, ignore_errors=True)
-                fresh.mkdir(parents=True)
-                below = [paths[d.name] for d in recipe.closure(r.deps)]
-                _build(r, arch, fresh, below)
-                fresh.rename(path)
-                sweep(path.parent, f"{r.name}-{arch}")
-                say(f"component {r.name} for {arch}: {time.monotonic() - began:.0f} s")
+    _make_all([r for r in order if not paths[r.name].is_dir()], arch, paths)
     for path in paths.values():
         os.utime(path)
     return paths

@@ -18,7 +18,7 @@ mount --bind "$root" "$root"
 for d in dev proc; do mount --rbind /$d "$root/$d"; done
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 while [ "$1" != -- ]; do
-	[ -d "$root$2" ] || mkdir "$root$2"
+	[ -d "$root$2" ] || mkdir -p "$root$2"
 	mount --rbind "$1" "$root$2"
 	shift 2
 done

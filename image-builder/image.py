@@ -25,7 +25,8 @@ KERNEL = os.environ.get("KERNEL") or "linux"
 def components(arch):
     """Have every component of the image; returns {name: path}."""
     ours = [r.name for r in recipe.all_recipes() if r.sysroot]
-    return component.make([*ours, *rootfs.component_names(), KERNEL, "systemd-boot"], arch)
+    # the kernel takes longest, so it begins first
+    return component.make([KERNEL, *ours, *rootfs.component_names(), "systemd-boot"], arch)
 
 
 def _sysroot(paths, arch):
