@@ -45,13 +45,13 @@ def free_port(kind=socket.SOCK_STREAM):
         return s.getsockname()[1]
 
 
-def engine_answers(state, port):
-    """One /_ping over mutual TLS. None when it answers, else the reason it does not."""
+def engine_answers(state, port, patience=5.0):
+    """One /_ping over mutual TLS, each step within @patience seconds. None when it answers, else the reason it does not."""
     docker = state / "docker"
     try:
         context = ssl.create_default_context(cafile=docker / "ca.pem")
         context.load_cert_chain(docker / "cert.pem", docker / "key.pem")
-        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=patience)
         conn.request("GET", "/_ping")
         reply = conn.getresponse()
         body = reply.read()
@@ -61,7 +61,7 @@ def engine_answers(state, port):
         return str(e)
 
 
-def node_ready(state, port):
+def node_ready(state, port, patience=5.0):
     """The Node object, asked for with the administrator's kubeconfig. None when it is Ready, else the reason it is not."""
     pem = state / "kubeconfig.pem"
     try:
@@ -71,7 +71,7 @@ def node_ready(state, port):
         pem.touch(mode=0o600)
         pem.write_bytes(data["client-certificate"] + data["client-key"])
         context.load_cert_chain(pem)
-        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=patience)
         conn.request("GET", "/api/v1/nodes")
         reply = conn.getresponse()
         body = reply.read()
@@ -90,22 +90,28 @@ def node_ready(state, port):
 
 
 def wait_for(ask, timeout, alive):
-    """Until ask() returns None. Return None, or why not."""
+    """Until ask(patience) returns None. Return None, or why not.
+
+    QEMU accepts a connection before the guest has an address, and what was sent then is not sent again for seconds: so the first
+    questions are given up soon. A guest that is slow, not early, is asked with more and more patience.
+    """
     deadline = time.monotonic() + timeout
+    patience = 0.5
     why = "not asked yet"
     while time.monotonic() < deadline:
         if not alive():
             return "QEMU ended"
-        why = ask()
+        why = ask(patience)
         if why is None:
             return None
+        patience = min(5.0, patience * 1.25)
         time.sleep(0.1)
     return f"no answer within {timeout} s: {why}"
 
 
 def wait_for_engine(state, port, timeout, alive):
     """Until the engine answers. Return None, or why not."""
-    return wait_for(lambda: engine_answers(state, port), timeout, alive)
+    return wait_for(lambda patience: engine_answers(state, port, patience), timeout, alive)
 
 
 def console_tail(state, lines=25):
