@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real programs: PostgreSQL, Valkey and a Python web application, as compose runs them together; a shop, as Kubernetes does."""
+"""Real programs: PostgreSQL, Valkey and a Python web application, as compose runs them together; a shop, and a queue with its
+workers, as Kubernetes does."""
 
 import contextlib
+import json
 import shutil
 import threading
 import time
@@ -37,7 +39,7 @@ volumes:
 """
 
 
-SHOP = Path(__file__).parent / "applications/shop/shop.yaml"
+APPLICATIONS = Path(__file__).parent / "applications"
 NODE_PORT = 30800
 WAIT = 300  # emulated, beside other work; Python compiles what it imports at each start here
 
@@ -147,20 +149,33 @@ class Shoppers:
             t.join()
 
 
-@pytest.fixture
-def shop(host, tmp_path):
-    """The shop in a namespace of its own: its YAML as it is, with this node's names for the images."""
+@contextlib.contextmanager
+def applied(host, folder, name, images):
+    """An application in a namespace of its own: its YAML as it is, with this node's names for the images; kubectl for it."""
     cluster = Cluster(host)
     ready = lambda: cluster.kubectl("get", "nodes", check=False).stdout.count(" Ready ") == 1  # noqa: E731
     assert eventually(ready, WAIT, 1), "the node is not ready"
-    shutil.copy(SHOP, tmp_path)
-    names = {"postgres": host.refs["postgresql"], "shop": host.shop[0], "busybox": host.shop[0]}
-    images = "".join("  - {name: %s, newName: \"%s\", newTag: \"%s\"}\n" % (name, *ref.rsplit(":", 1)) for name, ref in names.items())
-    (tmp_path / "kustomization.yaml").write_text(f"resources: [shop.yaml]\nnamespace: shop\nimages:\n{images}")
-    cluster.kubectl("create", "namespace", "shop")
-    cluster.kubectl("apply", "-k", tmp_path)
-    yield lambda *words, **how: cluster.kubectl("-n", "shop", *words, **how)
-    cluster.kubectl("delete", "namespace", "shop", timeout=WAIT)
+    shutil.copy(APPLICATIONS / name / f"{name}.yaml", folder)
+    lines = "".join("  - {name: %s, newName: \"%s\", newTag: \"%s\"}\n" % (image, *ref.rsplit(":", 1)) for image, ref in images.items())
+    (folder / "kustomization.yaml").write_text(f"resources: [{name}.yaml]\nnamespace: {name}\nimages:\n{lines}")
+    cluster.kubectl("create", "namespace", name)
+    try:
+        cluster.kubectl("apply", "-k", folder)
+        yield lambda *words, **how: cluster.kubectl("-n", name, *words, **how)
+    finally:
+        cluster.kubectl("delete", "namespace", name, timeout=WAIT)
+
+
+@pytest.fixture
+def shop(host, tmp_path):
+    with applied(host, tmp_path, "shop", {"postgres": host.refs["postgresql"], "shop": host.shop[0], "busybox": host.shop[0]}) as kubectl:
+        yield kubectl
+
+
+@pytest.fixture
+def queue(host, tmp_path):
+    with applied(host, tmp_path, "queue", {"valkey/valkey": host.refs["valkey"]}) as kubectl:
+        yield kubectl
 
 
 def order(url, what):
@@ -206,3 +221,36 @@ def test_a_shop(host, shop):
     assert eventually(lambda: after() not in ("", before), WAIT, 1), "the database's pod does not come back"
     assert eventually(lambda: "lantern: 1 ordered" in page(url), WAIT, 1), page(url)
     assert eventually(lambda: "standing order: " in page(url), WAIT, 1), shop("get", "cronjobs,jobs,pods").stdout
+
+
+def test_a_queue(queue):
+    """Workers come while there are many jobs and go when there are none; each job is done once, also those of a worker that went."""
+    ask = lambda *words: queue("exec", "queue-0", "--", "valkey-cli", *words).stdout.split()  # noqa: E731
+    get = lambda *words: json.loads(queue("get", *words, "-o", "json").stdout)  # noqa: E731
+    queue("wait", "--for=condition=complete", "job/fill", f"--timeout={WAIT}s", timeout=WAIT + 30)
+    jobs = 20
+
+    def grown():
+        nonlocal jobs
+        if int(ask("LLEN", "jobs")[0]) < 5:  # there are enough until they have come
+            ask("RPUSH", "jobs", *(f"more-{jobs + i}" for i in range(10)))
+            jobs += 10
+        return get("deployment", "worker")["status"].get("readyReplicas") == 3
+
+    assert eventually(grown, WAIT, 1), queue("describe", "hpa", "worker").stdout
+    hpa = get("hpa", "worker")
+    seen = {c["type"]: c["status"] for c in hpa["status"]["conditions"]}
+    assert hpa["status"]["desiredReplicas"] == 3 and seen["ScalingActive"] == "True" and seen["AbleToScale"] == "True", hpa["status"]
+    assert get("horizontalpodautoscalers.v1.autoscaling", "worker")["spec"]["targetCPUUtilizationPercentage"] == 80
+    assert eventually(lambda: int(ask("HLEN", "done")[0]) == jobs, WAIT, 1), (jobs, ask("HLEN", "done"), ask("KEYS", "*"))
+
+    queue("create", "job", "now", "--from=cronjob/report")
+    queue("wait", "--for=condition=complete", "job/now", f"--timeout={WAIT}s", timeout=WAIT + 30)
+    assert queue("logs", "job/now").stdout == f"0 wait, {jobs} are done\n"
+    assert get("pdb", "queue")["status"]["currentHealthy"] == 1
+
+    assert eventually(lambda: get("deployment", "worker")["status"]["replicas"] == 1, WAIT, 1), queue("describe", "hpa", "worker").stdout
+    told = queue("describe", "hpa", "worker").stdout
+    assert "New size: 3; reason: cpu resource utilization (percentage of request) above target" in told, told
+    assert "New size: 1; reason: All metrics below target" in told, told
+    assert set(ask("HVALS", "done")) == {"1"} and ask("KEYS", "*") == ["done"]

@@ -22,8 +22,9 @@ UNUSED = ["usr/share/" + name for name in ("doc", "man", "locale", "i18n", "perl
 def image(packages, *members, **config):
     """An image of the package set PACKAGES-x86_64, and of @members over it."""
     base = oci.Layer(oci.tar_folder(clients.packages(packages + "-x86_64"), UNUSED), "zstd")
+    links = [oci.Member(f"usr/bin/{name}", type=tarfile.SYMTYPE, link="busybox") for name in ("sh", "sleep")]
     common = [oci.Member("etc/passwd", USERS), oci.Member("etc/group", GROUPS), oci.Member("tmp", type=tarfile.DIRTYPE, mode=0o1777),
-              oci.Member("run", type=tarfile.DIRTYPE, mode=0o755), oci.Member("usr/bin/sh", type=tarfile.SYMTYPE, link="busybox")]  # fmt: skip
+              oci.Member("run", type=tarfile.DIRTYPE, mode=0o755), *links]  # fmt: skip
     return oci.Image([base, oci.Layer(oci.tar([*common, *members]))], **{"Env": [PATH], **config})
 
 
