@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/eviction.h"
@@ -129,4 +131,49 @@ void eviction_rank(struct eviction_pod *pods, size_t n, enum eviction_signal s)
 {
 	if (n)
 		qsort(pods, n, sizeof(*pods), s == EVICTION_PIDS ? by_count : by_request);
+}
+
+/* ---- what is said of it */
+
+static const char *amount_text(enum eviction_signal s, int64_t amount, char buf[static QUANTITY_TEXT_MAX])
+{
+	bool bytes = s == EVICTION_MEMORY || s == EVICTION_NODEFS;
+	struct quantity q = {(__int128)amount * 1000000000, bytes ? QUANTITY_BINARY : QUANTITY_DECIMAL};
+
+	return quantity_text(&q, buf);
+}
+
+/* A sentence after the others, if there is room for it. */
+static void printf_like(3, 4) say(char *buf, size_t size, const char *format, ...)
+{
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, format);
+	if ((size_t)vsnprintf(buf + len, size - len, format, ap) >= size - len)
+		buf[len] = 0;
+	va_end(ap);
+}
+
+void eviction_message(char *buf, size_t size, enum eviction_signal s, int64_t least, int64_t available,
+	const struct eviction_pod *who, const struct eviction_container *containers, size_t n)
+{
+	const char *resource = signals[s].resource;
+	char a[QUANTITY_TEXT_MAX], b[QUANTITY_TEXT_MAX];
+	bool named = false;
+
+	buf[0] = 0;
+	say(buf, size, "The node was low on resource: %s. Threshold quantity: %s, available: %s.", resource,
+		amount_text(s, least, a), amount_text(s, available, b));
+	for (size_t i = 0; i < n; i++) {
+		if (containers[i].usage <= containers[i].request)
+			continue;
+		named = true;
+		say(buf, size, " Container %s was using %s, request is %s, has larger consumption of %s.",
+			containers[i].name, amount_text(s, containers[i].usage, a),
+			amount_text(s, containers[i].request, b), resource);
+	}
+	if (!named)
+		say(buf, size, " The pod was using %s, request is %s.", amount_text(s, who->usage, a),
+			amount_text(s, who->request, b));
 }

@@ -89,4 +89,18 @@ enum { EVICTION_CRITICAL_PRIORITY = 2000000000 };
  */
 void eviction_rank(struct eviction_pod *pods, size_t n, enum eviction_signal s);
 
+/* ---- what is said of it */
+
+struct eviction_container {
+	const char *name;
+	int64_t usage, request;
+};
+
+/*
+ * Why @who leaves, in the kubelet's words, cut to fit @buf: what the node was short of, then the containers that use more than
+ * they requested. Where it is none of them (volumes, inodes, process ids), the pod as a whole.
+ */
+void eviction_message(char *buf, size_t size, enum eviction_signal s, int64_t least, int64_t available,
+	const struct eviction_pod *who, const struct eviction_container *containers, size_t n);
+
 #endif

@@ -131,12 +131,35 @@ static void test_ranks(void **state)
 	eviction_rank(NULL, 0, EVICTION_MEMORY);
 }
 
+static void test_says_why(void **state)
+{
+	static const struct eviction_container containers[] = {
+		{"web", 300 * MIB, 100 * MIB}, {"log", 10 * MIB, 20 * MIB}, {"cache", 40 * MIB, 0}};
+	const struct eviction_pod pod = {.usage = 1200, .request = 0};
+	char text[600], small[140];
+
+	eviction_message(text, sizeof(text), EVICTION_MEMORY, 100 * MIB, 82 * MIB, &pod, containers, 3);
+	assert_string_equal(text,
+		"The node was low on resource: memory. Threshold quantity: 100Mi, available: 82Mi. "
+		"Container web was using 300Mi, request is 100Mi, has larger consumption of memory. "
+		"Container cache was using 40Mi, request is 0, has larger consumption of memory.");
+	/* what has no room is not said, and nothing is cut in two */
+	eviction_message(small, sizeof(small), EVICTION_MEMORY, 100 * MIB, 82 * MIB, &pod, containers, 3);
+	assert_string_equal(
+		small, "The node was low on resource: memory. Threshold quantity: 100Mi, available: 82Mi.");
+	eviction_message(text, sizeof(text), EVICTION_NODEFS_INODES, 1000, 900, &pod, NULL, 0);
+	assert_string_equal(text,
+		"The node was low on resource: inodes. Threshold quantity: 1k, available: 900. "
+		"The pod was using 1200, request is 0.");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_thresholds),
 		cmocka_unit_test(test_conditions_stay_for_a_while),
 		cmocka_unit_test(test_ranks),
+		cmocka_unit_test(test_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

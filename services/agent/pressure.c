@@ -111,15 +111,21 @@ static int64_t request_of(const struct pod *pod, enum eviction_signal s)
 	return sum;
 }
 
-static yyjson_val *stats_of(const struct pressure *p, const char *uid)
+/* The object of @list whose @key is @value. */
+static yyjson_val *with(yyjson_val *list, const char *key, const char *value)
 {
 	yyjson_val *each;
 	size_t i, n;
 
-	yyjson_arr_foreach (yyjson_doc_get_root(p->stats), i, n, each)
-		if (yyjson_equals_str(yyjson_obj_get(each, "UID"), uid))
+	yyjson_arr_foreach (list, i, n, each)
+		if (yyjson_equals_str(yyjson_obj_get(each, key), value))
 			return each;
 	return NULL;
+}
+
+static yyjson_val *stats_of(const struct pressure *p, const char *uid)
+{
+	return with(yyjson_doc_get_root(p->stats), "UID", uid);
 }
 
 /* What its containers have written; @sizes: the engine's list. */
@@ -157,29 +163,42 @@ static int64_t usage_of(
 
 /* ---- eviction */
 
-static const char *amount_text(enum eviction_signal s, int64_t amount, char buf[static QUANTITY_TEXT_MAX])
+/* What its containers that run use; @out: one for each that the pod has. Return: how many they are. */
+static size_t used_by_containers(
+	const struct pressure *p, const struct pod *pod, yyjson_val *sizes, struct eviction_container *out)
 {
-	bool bytes = s == EVICTION_MEMORY || s == EVICTION_NODEFS;
-	struct quantity q = {(__int128)amount * 1000000000, bytes ? QUANTITY_BINARY : QUANTITY_DECIMAL};
+	yyjson_val *stats = json_arr(stats_of(p, pod->uid), "Containers");
+	size_t n = 0;
 
-	return quantity_text(&q, buf);
+	for (size_t i = 0; i < pod->n_containers; i++) {
+		const struct pod_container *c = &pod->containers[i];
+		yyjson_val *own = p->signal == EVICTION_MEMORY	 ? with(stats, "Id", c->now.id)
+				  : p->signal == EVICTION_NODEFS ? with(sizes, "Id", c->now.id)
+								 : NULL;
+
+		if (!own || !c->running)
+			continue;
+		out[n++] = p->signal == EVICTION_MEMORY
+				   ? (struct eviction_container){c->name,
+					     json_int(json_obj(own, "Memory"), "WorkingSetBytes", 0),
+					     resources_of_container(c->spec).memory_request_bytes}
+				   : (struct eviction_container){
+					     c->name, json_int(own, "SizeRw", 0), storage_request(c->spec)};
+	}
+	return n;
 }
 
-static void evict(struct pressure *p, const struct eviction_pod *who)
+static void evict(struct pressure *p, const struct eviction_pod *who, yyjson_val *sizes)
 {
 	enum eviction_signal s = p->signal;
 	const struct eviction_amount *amount = &p->amounts[s];
-	char least[QUANTITY_TEXT_MAX], left[QUANTITY_TEXT_MAX], used[QUANTITY_TEXT_MAX],
-		wanted[QUANTITY_TEXT_MAX], message[sizeof(((struct pod *)0)->end_message)];
+	char message[sizeof(((struct pod *)0)->end_message)];
 	struct pod *pod = who->pod;
+	cleanup(freep) struct eviction_container *each = calloc(pod->n_containers + 1, sizeof(*each));
+	size_t n = each ? used_by_containers(p, pod, sizes, each) : 0;
 
-	snprintf(message, sizeof(message),
-		"The node was low on resource: %s. Threshold quantity: %s, available: %s. "
-		"The pod was using %s, request is %s.",
-		eviction_resource(s),
-		amount_text(s, eviction_least(&p->rules.of[s], amount->capacity), least),
-		amount_text(s, amount->available, left), amount_text(s, who->usage, used),
-		amount_text(s, who->request, wanted));
+	eviction_message(message, sizeof(message), s, eviction_least(&p->rules.of[s], amount->capacity),
+		amount->available, who, each, n);
 	log_warn("pod=%s/%s op=evict signal=%s msg=\"%s\"", pod->ns, pod->name, eviction_signal_name(s),
 		message);
 	agent_event(p->a, pod->root, true, "Evicted", "%s", message);
@@ -205,7 +224,7 @@ static void choose(struct pressure *p, yyjson_val *sizes)
 				.priority = json_int(pod->spec, "priority", 0)};
 	eviction_rank(all, n, p->signal);
 	if (n)
-		evict(p, &all[0]);
+		evict(p, &all[0], sizes);
 	else
 		log_warn("op=evict signal=%s msg=\"there is no pod that could be evicted\"",
 			eviction_signal_name(p->signal));
