@@ -9,10 +9,10 @@ WAIT = 120
 PODS = "/api/v1/namespaces/default/pods"
 
 
-def manifest(said, **more):
+def manifest(said, name="static", **more):
     container = {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", f"echo {said}; sleep 1000"]}
     spec = {"hostNetwork": True, "terminationGracePeriodSeconds": 1, "containers": [container], **more}
-    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "static"}, "spec": spec})
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 
 
 def put(node, name, text):
@@ -59,3 +59,37 @@ def test_a_file_is_a_pod(cluster_node, cluster):
     finally:
         cluster_node.ssh("rm -f /state/manifests/static.json")
     assert eventually(lambda: seen(cluster, name) is None, timeout=WAIT), seen(cluster, name)
+
+
+def test_without_the_api(cluster_node, cluster):
+    """A file is a pod while no API server runs, which is seen to when its process ends; the API hears of it later."""
+    node = cluster.ask("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
+    name = f"alone-{node}"
+    words = ["ps", "--filter", f"label=io.kubernetes.pod.name={name}", "--format", "{{.ID}}", "--no-trunc"]
+    ran = lambda: cluster_node.docker(*words).stdout.split()  # noqa: E731
+    pid = lambda of: cluster_node.docker("inspect", "-f", "{{.State.Pid}}", of).stdout.strip()  # noqa: E731
+    try:
+        cluster_node.ssh("wherryctl stop cluster")
+        try:
+            assert cluster_node.ssh("pidof -s cluster", check=False).returncode == 1
+            put(cluster_node, "alone.json", manifest("alone", name="alone"))
+            first = eventually(ran, timeout=WAIT)
+            assert first, cluster_node.ssh("wherryctl logs agent | tail -20")
+            cluster_node.ssh(f"kill -9 {pid(first[0])}")
+            second = eventually(lambda: [c for c in ran() if c not in first], timeout=WAIT)
+            assert second, cluster_node.ssh("wherryctl logs agent | tail -20")
+            assert cluster_node.ssh("pidof -s cluster", check=False).returncode == 1
+        finally:
+            cluster_node.ssh("wherryctl start cluster")
+        assert eventually(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=WAIT)
+        pod = eventually(lambda: runs(cluster, name), timeout=WAIT)
+        assert pod, seen(cluster, name)
+        told = lambda: seen(cluster, name)["status"]["containerStatuses"][0]  # noqa: E731
+        assert told()["containerID"].endswith(second[0]) and told()["restartCount"] == 1, told()
+        assert told()["lastState"]["terminated"]["exitCode"] == 137 and told()["lastState"]["terminated"]["containerID"].endswith(first[0])
+        assert ran() == second
+        ready = lambda: {c["type"]: c["status"] for c in cluster.get("node", node)["status"]["conditions"]}["Ready"] == "True"  # noqa: E731
+        assert eventually(ready, timeout=WAIT), "the node is not ready"
+    finally:
+        cluster_node.ssh("rm -f /state/manifests/alone.json")
+    assert eventually(lambda: seen(cluster, name) is None and not ran(), timeout=WAIT), seen(cluster, name)
