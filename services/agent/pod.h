@@ -73,6 +73,7 @@ struct pod_container {
 	bool user_known;	 /* image_user has been asked for */
 	char image_user[64];	 /* the image's, where that matters */
 	bool planned;		 /* when it is started again is decided */
+	bool stale;		 /* what it is made of is looked at again before it is made */
 	bool image_checked;	 /* by the pull policy, for this start */
 	struct image_pull *pull; /* under way */
 

@@ -12,6 +12,7 @@
 #include "agent/hooks.h"
 #include "agent/images.h"
 #include "agent/pod.h"
+#include "agent/sources.h"
 #include "lib/json.h"
 #include "lib/uri.h"
 
@@ -42,6 +43,7 @@ static void fail(struct pod *p, struct pod_container *c, const char *reason, con
 		raise_backoff(c);
 	else
 		c->backoff_ms = POD_BACKOFF_MIN_MS;
+	c->stale = true;
 	c->not_before_ms = loop_now_ms(p->agent->loop) + c->backoff_ms;
 	wait_as(c, reason, why);
 	agent_event(p->agent, p->root, true, "Failed", "Error: %s", strstr(reason, "Image") ? reason : why);
@@ -92,7 +94,7 @@ static void plan_restart(struct pod *p, struct pod_container *c)
 	int64_t ran_ms = (seconds_of(c->now.finished) - seconds_of(c->now.started)) * 1000, ms;
 	char text[400], delay[32];
 
-	c->planned = true;
+	c->planned = c->stale = true;
 	if (ran_ms >= POD_BACKOFF_RESET_MS)
 		c->backoff_ms = 0;
 	ms = raise_backoff(c);
@@ -209,6 +211,10 @@ static void step(struct pod *p, struct pod_container *c)
 	if (c->seen && !c->running && !c->exited) {
 		snprintf(target, sizeof(target), "/containers/%s/start", c->now.id);
 		pod_ask(p, c, "POST", target, NULL, 0, on_started);
+	} else if (c->stale) {
+		c->stale = false;
+		sources_again(p);
+		pod_wake(p);
 	} else if (!c->image_checked) {
 		if (!c->exited)
 			wait_as(c, "ContainerCreating", "");

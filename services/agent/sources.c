@@ -65,7 +65,8 @@ static void on_news(void *arg)
 	pod_wake(s->p);
 }
 
-static bool need(struct sources *s, enum source_kind kind, const char *name, bool optional)
+/* @follow: its files are written anew when it changes; else it is looked at when something is begun with it. */
+static bool need(struct sources *s, enum source_kind kind, const char *name, bool optional, bool follow)
 {
 	struct source *each = name ? get(s, kind, name) : NULL;
 
@@ -73,6 +74,8 @@ static bool need(struct sources *s, enum source_kind kind, const char *name, boo
 		return true;
 	if (each) {
 		each->optional &= optional;
+		if (follow && each->ref)
+			objects_follow(each->ref);
 		return true;
 	}
 	each = calloc(1, sizeof(*each));
@@ -82,12 +85,19 @@ static bool need(struct sources *s, enum source_kind kind, const char *name, boo
 	s->first = each;
 	if (each->name)
 		each->ref = objects_get(s->p->agent->objects, kind, s->p->ns, name, on_news, s);
+	if (follow && each->ref)
+		objects_follow(each->ref);
 	return each->ref;
 }
 
-static bool need_ref(struct sources *s, enum source_kind kind, yyjson_val *ref, const char *name_key)
+static bool need_for_env(struct sources *s, enum source_kind kind, yyjson_val *ref)
 {
-	return !ref || need(s, kind, json_text(ref, name_key), json_bool(ref, "optional"));
+	return !ref || need(s, kind, json_text(ref, "name"), json_bool(ref, "optional"), false);
+}
+
+static bool need_for_files(struct sources *s, enum source_kind kind, yyjson_val *ref, const char *name_key)
+{
+	return !ref || need(s, kind, json_text(ref, name_key), json_bool(ref, "optional"), true);
 }
 
 static struct token *token_of(const struct sources *s, const char *audience, int64_t seconds)
@@ -124,12 +134,12 @@ static bool gather_env(struct sources *s, yyjson_val *container)
 	yyjson_arr_foreach (json_arr(container, "env"), i, n, each) {
 		yyjson_val *v = json_obj(each, "valueFrom");
 
-		ok = ok && need_ref(s, SOURCE_CONFIG_MAP, json_obj(v, "configMapKeyRef"), "name") &&
-		     need_ref(s, SOURCE_SECRET, json_obj(v, "secretKeyRef"), "name");
+		ok = ok && need_for_env(s, SOURCE_CONFIG_MAP, json_obj(v, "configMapKeyRef")) &&
+		     need_for_env(s, SOURCE_SECRET, json_obj(v, "secretKeyRef"));
 	}
 	yyjson_arr_foreach (json_arr(container, "envFrom"), i, n, each)
-		ok = ok && need_ref(s, SOURCE_CONFIG_MAP, json_obj(each, "configMapRef"), "name") &&
-		     need_ref(s, SOURCE_SECRET, json_obj(each, "secretRef"), "name");
+		ok = ok && need_for_env(s, SOURCE_CONFIG_MAP, json_obj(each, "configMapRef")) &&
+		     need_for_env(s, SOURCE_SECRET, json_obj(each, "secretRef"));
 	return ok;
 }
 
@@ -142,8 +152,8 @@ static bool gather_projected(struct sources *s, yyjson_val *volume)
 	yyjson_arr_foreach (json_arr(json_obj(volume, "projected"), "sources"), i, n, each) {
 		yyjson_val *token = json_obj(each, "serviceAccountToken");
 
-		ok = ok && need_ref(s, SOURCE_CONFIG_MAP, json_obj(each, "configMap"), "name") &&
-		     need_ref(s, SOURCE_SECRET, json_obj(each, "secret"), "name") &&
+		ok = ok && need_for_files(s, SOURCE_CONFIG_MAP, json_obj(each, "configMap"), "name") &&
+		     need_for_files(s, SOURCE_SECRET, json_obj(each, "secret"), "name") &&
 		     (!token || need_token(s, token));
 	}
 	return ok;
@@ -160,12 +170,12 @@ static bool gather(struct sources *s, yyjson_val *spec)
 		yyjson_arr_foreach (json_arr(spec, lists[l]), i, n, each)
 			ok = ok && gather_env(s, each);
 	yyjson_arr_foreach (json_arr(spec, "volumes"), i, n, each)
-		ok = ok && need_ref(s, SOURCE_CONFIG_MAP, json_obj(each, "configMap"), "name") &&
-		     need_ref(s, SOURCE_SECRET, json_obj(each, "secret"), "secretName") &&
+		ok = ok && need_for_files(s, SOURCE_CONFIG_MAP, json_obj(each, "configMap"), "name") &&
+		     need_for_files(s, SOURCE_SECRET, json_obj(each, "secret"), "secretName") &&
 		     gather_projected(s, each);
 	/* A pull secret that is not there is passed over, as everywhere. */
 	yyjson_arr_foreach (json_arr(spec, "imagePullSecrets"), i, n, each)
-		ok = ok && need(s, SOURCE_SECRET, json_text(each, "name"), true);
+		ok = ok && need(s, SOURCE_SECRET, json_text(each, "name"), true, false);
 	return ok;
 }
 
@@ -337,7 +347,7 @@ enum sources_state sources_ready(struct pod *p)
 	bool waiting = false, failed = false;
 	struct sources *s;
 
-	if (!p->agent->objects && objects_new(&p->agent->objects, p->agent->loop, p->agent->api))
+	if (!p->agent->objects && objects_new(&p->agent->objects, p->agent->loop, p->agent->api, 0))
 		return SOURCES_FAILED;
 	if (!p->sources)
 		p->sources = sources_new(p);
@@ -350,6 +360,13 @@ enum sources_state sources_ready(struct pod *p)
 	for (struct token *t = s->tokens; t; t = t->next)
 		count(token_state(s, t), &waiting, &failed);
 	return waiting ? SOURCES_WAITING : failed ? SOURCES_FAILED : SOURCES_READY;
+}
+
+void sources_again(struct pod *p)
+{
+	for (struct source *each = p->sources ? p->sources->first : NULL; each; each = each->next)
+		if (each->ref)
+			objects_again(each->ref);
 }
 
 const char *sources_error(const struct sources *s, char *buf, size_t size)

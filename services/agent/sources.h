@@ -4,8 +4,8 @@
 
 /*
  * What a pod needs from the API besides itself: ConfigMaps, Secrets and tokens of its service account, for its environment, its
- * volumes and its registries. Fetched before its first container is made and kept fresh afterwards; tokens are
- * renewed when four fifths of their life, or a day, are over.
+ * volumes and its registries. Fetched before its first container is made; what volumes are made of is followed from then on, the
+ * rest looked at again before a container starts anew. Tokens are renewed when four fifths of their life, or a day, are over.
  */
 
 #include <yyjson.h>
@@ -23,6 +23,8 @@ enum sources_state { SOURCES_WAITING, SOURCES_READY, SOURCES_FAILED };
  * something has changed. FAILED: sources_error() says why, and the next call asks again. Makes p->sources.
  */
 enum sources_state sources_ready(struct pod *p);
+/* Before something is begun anew: what there is by now counts. Until that is known sources_ready() is WAITING. */
+void sources_again(struct pod *p);
 /* Why it failed, into @buf, which it returns. */
 const char *sources_error(const struct sources *s, char *buf, size_t size);
 void sources_free(struct sources *s); /* accepts NULL */

@@ -36,9 +36,12 @@ static void on_answer(int err, const char *why, int status, const char *body, si
 int json_call(struct http_call **out, struct http_client *c, const struct json_request *rq, json_answer *fn,
 	void *arg)
 {
+	const struct http_header_field accept = {"Accept", rq->accept};
 	struct http_request http = {.method = rq->method,
 		.target = rq->target,
 		.content_type = rq->content_type ? rq->content_type : "application/json",
+		.headers = &accept,
+		.n_headers = rq->accept ? 1 : 0,
 		.timeout_ms = rq->timeout_ms};
 	struct json_waiter *w = malloc(sizeof(*w));
 	cleanup(freep) char *body = NULL;

@@ -22,6 +22,7 @@ typedef void json_answer(int status, const char *why, yyjson_val *root, void *ar
 struct json_request {
 	const char *method, *target;
 	const char *content_type; /* NULL: application/json */
+	const char *accept;	  /* NULL: whatever there is */
 	yyjson_mut_doc *doc;	  /* the body, borrowed; or NULL */
 	int64_t timeout_ms;	  /* as http_request's */
 };

@@ -245,6 +245,18 @@ def test_environment(cluster, ns):
     assert message(cluster, ns, "env") == f"value|env|250|{b}|more|10.96.0.1|{b}\n"
 
 
+def test_a_restart_has_the_values_of_now(cluster, ns):
+    cluster.kubectl("-n", ns, "create", "configmap", "cm", "--from-literal=A=old")
+    script = '[ "$A" = new ] && exec sleep 1000; until [ -e /tmp/go ]; do sleep 0.2; done; echo "$A" >/dev/termination-log; exit 1'
+    apply(cluster, ns, pod("p", container("c", "sh", "-c", script, envFrom=[{"configMapRef": {"name": "cm"}}])))
+    phase(cluster, ns, "p", "Running")
+    cluster.kubectl("-n", ns, "patch", "configmap", "cm", "-p", '{"data": {"A": "new"}}')
+    cluster.kubectl("-n", ns, "exec", "p", "--", "touch", "/tmp/go")
+    again = eventually(lambda: state(cluster, ns, "p")["restartCount"] == 1 and state(cluster, ns, "p")["state"].get("running"), timeout=WAIT, every=1)
+    assert again and state(cluster, ns, "p")["lastState"]["terminated"]["message"] == "old\n", status(cluster, ns, "p")
+    assert cluster.kubectl("-n", ns, "exec", "p", "--", "printenv", "A").stdout == "new\n"
+
+
 def test_what_is_missing_and_then_there(cluster, ns):
     never = container("c", "true", image="example.org/nothing", imagePullPolicy="Never")
     apply(cluster, ns, pod("never", never), pod("later", container("c", "sh", "-c", "echo $A >/dev/termination-log",
