@@ -203,27 +203,6 @@ static void on_patience(struct loop_timer *t)
 	judge(h, -1, output);
 }
 
-/* ["CMD", ...] is a command; ["CMD-SHELL", line] is for the container's shell. */
-static yyjson_mut_val *command(struct health *h, yyjson_mut_doc *doc)
-{
-	yyjson_val *shell = json_arr(h->c->config, "Shell"), *v;
-	bool line = yyjson_equals_str(yyjson_arr_get_first(h->conf.test), "CMD-SHELL");
-	yyjson_mut_val *cmd = yyjson_mut_arr(doc);
-	size_t i, n;
-
-	if (line && yyjson_arr_size(shell)) {
-		yyjson_arr_foreach (shell, i, n, v)
-			yyjson_mut_arr_append(cmd, yyjson_val_mut_copy(doc, v));
-	} else if (line) {
-		yyjson_mut_arr_add_str(doc, cmd, "/bin/sh");
-		yyjson_mut_arr_add_str(doc, cmd, "-c");
-	}
-	yyjson_arr_foreach (h->conf.test, i, n, v)
-		if (i)
-			yyjson_mut_arr_append(cmd, yyjson_val_mut_copy(doc, v));
-	return cmd;
-}
-
 static int begin(struct health *h, struct exec **out, char **msg)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -233,7 +212,7 @@ static int begin(struct health *h, struct exec **out, char **msg)
 	if (!o)
 		return -ENOMEM;
 	yyjson_mut_doc_set_root(doc, o);
-	yyjson_mut_obj_add_val(doc, o, "Cmd", command(h, doc));
+	yyjson_mut_obj_add_val(doc, o, "Cmd", health_config_command(doc, h->c->config));
 	yyjson_mut_obj_add_bool(doc, o, "AttachStdout", true);
 	yyjson_mut_obj_add_bool(doc, o, "AttachStderr", true);
 
@@ -290,7 +269,7 @@ static struct health *health_of(struct container *c)
 	struct health_config conf;
 
 	health_config_read(json_obj(c->config, "Healthcheck"), &conf);
-	if (!conf.test) {
+	if (!conf.checked) {
 		health_free(c);
 		return NULL;
 	}

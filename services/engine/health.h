@@ -28,13 +28,15 @@ enum { HEALTH_LOG_MAX = 5, HEALTH_OUTPUT_MAX = 4096 };
 
 /* Config.Healthcheck with Docker's defaults filled in. */
 struct health_config {
-	yyjson_val *test; /* NULL: no check. Else ["CMD", ...] or ["CMD-SHELL", line]; borrowed */
+	bool checked; /* there is a check */
 	int64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns;
 	int64_t retries;
 };
 void health_config_read(yyjson_val *healthcheck, struct health_config *out);
 /* Is it one that can be run? 0, or -EINVAL with *msg. NULL is. */
 must_check int health_config_check(yyjson_val *healthcheck, char **msg);
+/* The words of the check in @config, a container's Config: what is to be run. Its own, or those of its shell. */
+yyjson_mut_val *health_config_command(yyjson_mut_doc *doc, yyjson_val *config);
 /* At create: what the user left open is the image's. */
 yyjson_mut_val *health_config_merge(yyjson_mut_doc *doc, yyjson_val *user, yyjson_val *image);
 

@@ -24,8 +24,7 @@ static const struct {
 
 void health_config_read(yyjson_val *healthcheck, struct health_config *out)
 {
-	yyjson_val *test = json_arr(healthcheck, "Test");
-	const char *kind = yyjson_get_str(yyjson_arr_get_first(test));
+	const char *kind = yyjson_get_str(yyjson_arr_get_first(json_arr(healthcheck, "Test")));
 	int64_t *to[] = {&out->interval_ns, &out->timeout_ns, &out->start_period_ns, &out->start_interval_ns};
 
 	for (size_t i = 0; i < array_len(times); i++) {
@@ -36,7 +35,29 @@ void health_config_read(yyjson_val *healthcheck, struct health_config *out)
 	out->retries = json_int(healthcheck, "Retries", 0);
 	if (out->retries <= 0)
 		out->retries = RETRIES_DEFAULT;
-	out->test = kind && strcmp(kind, "NONE") != 0 ? test : NULL;
+	out->checked = kind && strcmp(kind, "NONE") != 0;
+}
+
+/* ["CMD", ...] is a command; ["CMD-SHELL", line] is for the container's shell. */
+yyjson_mut_val *health_config_command(yyjson_mut_doc *doc, yyjson_val *config)
+{
+	yyjson_val *test = json_arr(json_obj(config, "Healthcheck"), "Test"),
+		   *shell = json_arr(config, "Shell"), *v;
+	bool line = yyjson_equals_str(yyjson_arr_get_first(test), "CMD-SHELL");
+	yyjson_mut_val *cmd = yyjson_mut_arr(doc);
+	size_t i, n;
+
+	if (line && yyjson_arr_size(shell)) {
+		yyjson_arr_foreach (shell, i, n, v)
+			yyjson_mut_arr_append(cmd, yyjson_val_mut_copy(doc, v));
+	} else if (line) {
+		yyjson_mut_arr_add_str(doc, cmd, "/bin/sh");
+		yyjson_mut_arr_add_str(doc, cmd, "-c");
+	}
+	yyjson_arr_foreach (test, i, n, v)
+		if (i)
+			yyjson_mut_arr_append(cmd, yyjson_val_mut_copy(doc, v));
+	return cmd;
 }
 
 int health_config_check(yyjson_val *healthcheck, char **msg)

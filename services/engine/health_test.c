@@ -31,7 +31,7 @@ static void defaults(void **state)
 	struct health_config h;
 
 	health_config_read(yyjson_doc_get_root(doc), &h);
-	assert_non_null(h.test);
+	assert_true(h.checked);
 	assert_int_equal(h.interval_ns, 5 * S);
 	assert_int_equal(h.timeout_ns, 30 * S);
 	assert_int_equal(h.start_interval_ns, 5 * S);
@@ -40,9 +40,9 @@ static void defaults(void **state)
 	cleanup(json_docp) yyjson_doc *none = parse("{\"Test\":[\"NONE\"]}");
 
 	health_config_read(yyjson_doc_get_root(none), &h);
-	assert_null(h.test);
+	assert_false(h.checked);
 	health_config_read(NULL, &h);
-	assert_null(h.test);
+	assert_false(h.checked);
 }
 
 static void judged(void **state)
