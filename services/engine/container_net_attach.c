@@ -289,8 +289,10 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 			"other network");
 		return -EINVAL;
 	}
+	/* that of its own network is there while it runs, unless it was taken away, and comes with its start */
 	if (network_endpoint_of(c->e->networks, c->id, n) ||
-		json_obj(json_obj(c->networking, "EndpointsConfig"), n->name) || !strcmp(mode, n->name)) {
+		(strcmp(mode, n->name) ? json_obj(json_obj(c->networking, "EndpointsConfig"), n->name) != NULL
+				       : !container_is_up(c))) {
 		*msg = text_make("endpoint with name %s already exists in network %s", c->name, n->name);
 		return -EPERM;
 	}

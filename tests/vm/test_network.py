@@ -201,6 +201,12 @@ def test_ports_are_where_the_way_out_is(net_node):
         assert docker("port", "two").stdout == "" and not fetch(net_node)
         docker("network", "connect", "bridge", "two")
         assert eventually(lambda: "served" in fetch(net_node))
+        # the one it was made with goes and comes, too, but is there once
+        docker("network", "disconnect", "aa", "two")
+        docker("network", "connect", "--alias", "again", "aa", "two")
+        twice = docker("network", "connect", "aa", "two", check=False)
+        assert twice.returncode and "endpoint with name two already exists in network aa" in twice.stderr
+        assert "again" in docker("inspect", "-f", "{{.NetworkSettings.Networks.aa.DNSNames}}", "two").stdout
     finally:
         docker("rm", "-f", "two", check=False)
         docker("network", "rm", "aa", "zz", check=False)
