@@ -34,14 +34,15 @@ struct exec *exec_find(struct engine *e, const char *id)
 	return NULL;
 }
 
-/* Records that ended some time ago make room. */
+/* Records that ended some time ago make room, and of many the oldest; the list begins with the newest. */
 static void forget_old(struct engine *e)
 {
 	int64_t old = wall_ns() - EXEC_KEPT_S * INT64_C(1000000000);
+	size_t kept = 0;
 
 	for (struct exec *x = e->execs->list, *next; x; x = next) {
 		next = x->next;
-		if (x->state == EXEC_ENDED && x->ended_ns < old && !x->io)
+		if (x->state == EXEC_ENDED && !x->io && (x->ended_ns < old || ++kept > EXEC_KEPT_MAX))
 			exec_free(x);
 	}
 }
@@ -151,6 +152,26 @@ static void exec_release(struct exec *x)
 	free(x);
 }
 
+char *exec_process_path(const struct exec *x)
+{
+	return text_make("%s/%s/exec.%.12s.json", x->e->run_dir, x->container, x->id);
+}
+
+char *exec_log_path(const struct exec *x)
+{
+	return text_make("%s/exec/%s.log", x->e->run_dir, x->id);
+}
+
+void exec_forget_start(struct exec *x)
+{
+	cleanup(freep) char *process = exec_process_path(x), *log = exec_log_path(x);
+
+	if (process)
+		unlink(process);
+	if (log)
+		unlink(log);
+}
+
 void exec_free(struct exec *x)
 {
 	struct execs *all = x->e->execs;
@@ -158,6 +179,7 @@ void exec_free(struct exec *x)
 
 	if (path)
 		unlink(path);
+	exec_forget_start(x);
 	for (struct exec **p = &all->list; *p; p = &(*p)->next) {
 		if (*p != x)
 			continue;
@@ -267,6 +289,8 @@ static void ended(struct exec *x, int exit_code, int64_t when_ns)
 	x->state = EXEC_ENDED;
 	x->exit_code = exit_code;
 	x->ended_ns = when_ns;
+	if (!x->job)
+		exec_forget_start(x); /* a killed engine's runtime left it */
 	if (exec_save(x))
 		log_error("exec=%.12s op=save msg=\"its exit code is in memory only\"", x->id);
 	if (!container_find(x->e, x->container, &c)) {

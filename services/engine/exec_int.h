@@ -13,7 +13,8 @@ struct job;
 struct stream;
 
 enum exec_state { EXEC_CREATED, EXEC_STARTING, EXEC_RUNNING, EXEC_ENDED };
-enum { EXECS_MAX = 4096, EXEC_KEPT_S = 300 };
+/* Those that have ended are kept for so long, and so many of them. */
+enum { EXECS_MAX = 4096, EXEC_KEPT_S = 300, EXEC_KEPT_MAX = 512 };
 
 /* The client's connection and the process's streams, while both are there. */
 struct exec_io {
@@ -75,8 +76,13 @@ void exec_start_failed(struct exec *x, const char *msg);
 void exec_over(struct exec *x, const char *message);
 void exec_kill(struct exec *x); /* its process alone, whose end follows as always */
 
+/* What the runtime is given, and where it complains; below the container's and the execs' run directories. NULL: out of memory. */
+char *exec_process_path(const struct exec *x);
+char *exec_log_path(const struct exec *x);
+
 struct exec *exec_find(struct engine *e, const char *id);
 must_check int exec_save(struct exec *x);
-void exec_free(struct exec *x); /* unlinks; removes its record */
+void exec_forget_start(struct exec *x); /* the runtime has ended: what was there for it goes */
+void exec_free(struct exec *x);		/* unlinks; removes its record */
 
 #endif

@@ -147,7 +147,7 @@ void exec_start_failed(struct exec *x, const char *msg)
 static void on_runtime(void *arg, int status, const char *output)
 {
 	struct exec *x = arg;
-	cleanup(freep) char *log = text_make("%s/exec/%s.log", x->e->run_dir, x->id), *text = NULL;
+	cleanup(freep) char *log = exec_log_path(x), *text = NULL;
 	yyjson_doc *doc = NULL;
 	const char *why = NULL;
 	int err = 0;
@@ -159,8 +159,7 @@ static void on_runtime(void *arg, int status, const char *output)
 		doc = yyjson_read(text, nl ? (size_t)(nl - text) : strlen(text), 0);
 		why = doc ? json_text(yyjson_doc_get_root(doc), "msg") : NULL;
 	}
-	if (log)
-		unlink(log);
+	exec_forget_start(x);
 	if (!status && x->io)
 		err = exec_io_run(x->io);
 	if (status || err) {
@@ -194,17 +193,15 @@ static void on_runtime(void *arg, int status, const char *output)
 
 int exec_run(struct exec *x, struct container *c, char **msg)
 {
-	char file[80], name[80];
-	cleanup(freep) char *path = NULL, *log = text_make("%s/exec/%s.log", x->e->run_dir, x->id);
+	char name[80];
+	cleanup(freep) char *path = exec_process_path(x), *log = exec_log_path(x);
 	int fds[3] = {-1, -1, -1};
 
-	snprintf(file, sizeof(file), "exec.%.12s.json", x->id);
 	snprintf(name, sizeof(name), "exec/%s", x->id);
-	path = text_make("%s/%s", c->run, file);
 	if (!path || !log)
 		return -ENOMEM;
 
-	int err = write_process(x, c, file, msg);
+	int err = write_process(x, c, strrchr(path, '/') + 1, msg);
 
 	if (err)
 		return err;
