@@ -190,9 +190,19 @@ static bool start(const char *value, const char *want)
 	return *want && !strncmp(value, want, strlen(want));
 }
 
-static bool part(const char *value, const char *want)
+/* Docker takes a regular expression; what people use of it is ^, $ and a part of the name. */
+static bool name(const char *value, const char *want)
 {
-	return strstr(value, want) != NULL;
+	bool from_start = *want == '^';
+	const char *p = want + from_start;
+	size_t len = strlen(value), n = strlen(p);
+	bool to_end = n && p[n - 1] == '$';
+
+	n -= to_end;
+	for (size_t at = 0; at + n <= len; at++)
+		if (!strncmp(value + at, p, n) && (!from_start || !at) && (!to_end || at + n == len))
+			return true;
+	return false;
 }
 
 static bool before_colon(const char *value, const char *want)
@@ -212,9 +222,9 @@ bool filters_match_start(const struct filters *f, const char *key, const char *v
 	return any(f, key, value, start);
 }
 
-bool filters_match_part(const struct filters *f, const char *key, const char *value)
+bool filters_match_name(const struct filters *f, const char *key, const char *value)
 {
-	return any(f, key, value, part);
+	return any(f, key, value, name);
 }
 
 bool filters_match_prefix_colon(const struct filters *f, const char *key, const char *value)

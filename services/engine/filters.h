@@ -27,7 +27,8 @@ const char *filters_value(const struct filters *f, const char *key, size_t i);
 bool filters_match_exact(const struct filters *f, const char *key, const char *value);
 bool filters_match_start(
 	const struct filters *f, const char *key, const char *value); /* value begins with one */
-bool filters_match_part(const struct filters *f, const char *key, const char *value); /* value contains one */
+/* The value contains one; ^ stands for its beginning, $ for its end. */
+bool filters_match_name(const struct filters *f, const char *key, const char *value);
 bool filters_match_prefix_colon(
 	const struct filters *f, const char *key, const char *value); /* exec_create: sh */
 /* "name", "name=value"; the key may be "label" or "label!". */

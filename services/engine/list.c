@@ -145,33 +145,6 @@ static bool any_value(struct container *c, const struct filters *f, const char *
 	return false;
 }
 
-static bool fits_name(struct container *c, const char *v)
-{
-	cleanup(freep) char *full = text_make("/%s", c->name);
-
-	/* Docker takes a regular expression; what people use of it is ^, $ and a part of the name. */
-	bool start = *v == '^';
-	const char *p = start ? v + 1 : v;
-	size_t n = strlen(p);
-	bool end = n && p[n - 1] == '$';
-	cleanup(freep) char *want = strndup(p, end ? n - 1 : n);
-
-	if (!full || !want)
-		return false;
-	for (int slash = 0; slash < 2; slash++) {
-		const char *name = slash ? full : c->name;
-		const char *at = strstr(name, want);
-
-		for (; at; at = strstr(at + 1, want)) {
-			if ((!start || at == name) && (!end || !at[strlen(want)]))
-				return true;
-			if (!*at)
-				break;
-		}
-	}
-	return false;
-}
-
 static bool fits_id(struct container *c, const char *v)
 {
 	return !strncmp(c->id, v, strlen(v));
@@ -250,7 +223,6 @@ static const struct {
 	const char *key;
 	bool (*fits)(struct container *c, const char *value);
 } tests[] = {
-	{"name", fits_name},
 	{"id", fits_id},
 	{"status", fits_status},
 	{"exited", fits_exited},
@@ -294,7 +266,11 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 		struct container *c = e->containers[i];
 		yyjson_val *labels = json_obj(c->config, "Labels");
 		bool fits = all || limit > 0 || container_is_up(c) || c->state == CONTAINER_RESTARTING;
+		cleanup(freep) char *full = text_make("/%s", c->name);
 
+		/* as it is written, and as Docker keeps it */
+		fits = fits &&
+		       (filters_match_name(f, "name", c->name) || filters_match_name(f, "name", full));
 		for (size_t t = 0; fits && t < array_len(tests); t++)
 			fits = any_value(c, f, tests[t].key, tests[t].fits);
 		if (!fits || !filters_match_labels(f, "label", labels) ||

@@ -150,7 +150,7 @@ static bool fits(struct engine *e, const struct network *n, const struct filters
 {
 	yyjson_doc *labels = labels_doc(n);
 	yyjson_val *l = labels ? yyjson_doc_get_root(labels) : NULL;
-	bool good = filters_match_part(f, "name", n->name) && filters_match_start(f, "id", n->id) &&
+	bool good = filters_match_name(f, "name", n->name) && filters_match_start(f, "id", n->id) &&
 		    filters_match_exact(f, "driver", network_driver_name(n->driver)) &&
 		    filters_match_exact(f, "scope", "local") &&
 		    filters_match_exact(f, "type", predefined(n) ? "builtin" : "custom") &&

@@ -52,6 +52,18 @@ static void filter_forms(void **state)
 	assert_int_equal(filters_parse(&f, "{\"name\":{\"a\":true}}", known, &msg), 0);
 	assert_true(filters_match_start(f, "name", "abc"));
 	filters_free(f);
+	assert_int_equal(filters_parse(&f, "{\"name\":[\"^we\",\"^db$\",\"x$\",\"n/k\"]}", known, &msg), 0);
+	static const char *const fit[] = {"web", "we", "db", "ax", "x", "an/kle"};
+	static const char *const unfit[] = {"awe", "adb", "dbs", "xa", "", "nk"};
+
+	for (size_t i = 0; i < array_len(fit); i++)
+		assert_true(filters_match_name(f, "name", fit[i]));
+	for (size_t i = 0; i < array_len(unfit); i++)
+		assert_false(filters_match_name(f, "name", unfit[i]));
+	filters_free(f);
+	assert_int_equal(filters_parse(&f, "{\"name\":[\"\"]}", known, &msg), 0);
+	assert_true(filters_match_name(f, "name", "any"));
+	filters_free(f);
 	assert_int_equal(filters_parse(&f, "{\"nope\":[\"a\"]}", known, &msg), -EINVAL);
 	assert_non_null(strstr(msg, "nope"));
 	free(msg);

@@ -54,7 +54,7 @@ static void filters(const char *text)
 
 	if (filters_parse(&f, text, known, &msg))
 		return;
-	(void)filters_match_part(f, "name", "web");
+	(void)filters_match_name(f, "name", "web");
 	(void)filters_match_labels(f, "label", NULL);
 	filters_free(f);
 }

@@ -55,7 +55,7 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 		if (filters_has(f, "dangling") &&
 			filters_bool(f, "dangling", false) == volume_in_use(e, v->name))
 			continue;
-		if (filters_match_part(f, "name", v->name) && filters_match_exact(f, "driver", "local") &&
+		if (filters_match_name(f, "name", v->name) && filters_match_exact(f, "driver", "local") &&
 			filters_match_labels(f, "label", labels) && filters_match_labels(f, "label!", labels))
 			yyjson_mut_arr_append(arr, volume_json(e, v, doc));
 	}
