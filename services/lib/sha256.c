@@ -89,12 +89,15 @@ static const uint32_t k[64] __attribute__((aligned(16))) = {
 
 /* ---- plain C */
 
-static uint32_t load32(const uint8_t *p)
+/* The image is built for size, which would make calls of these. */
+#define inlined static inline __attribute__((always_inline))
+
+inlined uint32_t load32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static uint32_t ror(uint32_t x, unsigned n)
+inlined uint32_t ror(uint32_t x, unsigned n)
 {
 	return x >> n | x << (32 - n);
 }
@@ -104,25 +107,29 @@ static bool c_usable(void)
 	return true;
 }
 
-static inline uint32_t scheduled(uint32_t w[16], int i, const uint8_t *data)
-{
-	uint32_t w15, w2;
-
-	if (i < 16)
-		return w[i] = load32(data + 4 * i);
-	w15 = w[(i + 1) & 15];
-	w2 = w[(i + 14) & 15];
-	return w[i & 15] += (ror(w15, 7) ^ ror(w15, 18) ^ w15 >> 3) + w[(i + 9) & 15] +
-			    (ror(w2, 17) ^ ror(w2, 19) ^ w2 >> 10);
-}
+/* w[t] = w[t-16] + s0(w[t-15]) + w[t-7] + s1(w[t-2]), where only the last sixteen are kept */
+#define SIGMA0(x)    (ror(x, 7) ^ ror(x, 18) ^ (x) >> 3)
+#define SIGMA1(x)    (ror(x, 17) ^ ror(x, 19) ^ (x) >> 10)
+#define LOADED(i)    (w[i] = load32(data + 4 * (i)))
+#define SCHEDULED(i) (w[i] += SIGMA0(w[((i) + 1) & 15]) + w[((i) + 9) & 15] + SIGMA1(w[((i) + 14) & 15]))
 
 /* Instead of moving eight words along after each round, the next round is given them in other places. */
-#define ROUND(a, b, c, d, e, f, g, h, i)                                                                     \
+#define ROUND(a, b, c, d, e, f, g, h, i, word)                                                               \
 	do {                                                                                                 \
-		h += (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) + k[i] +                    \
-		     scheduled(w, i, data);                                                                  \
+		h += (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) + now[i] + word(i);         \
 		d += h;                                                                                      \
 		h += (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));                      \
+	} while (0)
+#define EIGHT(i, word)                                                                                       \
+	do {                                                                                                 \
+		ROUND(a, b, c, d, e, f, g, h, i, word);                                                      \
+		ROUND(h, a, b, c, d, e, f, g, i + 1, word);                                                  \
+		ROUND(g, h, a, b, c, d, e, f, i + 2, word);                                                  \
+		ROUND(f, g, h, a, b, c, d, e, i + 3, word);                                                  \
+		ROUND(e, f, g, h, a, b, c, d, i + 4, word);                                                  \
+		ROUND(d, e, f, g, h, a, b, c, i + 5, word);                                                  \
+		ROUND(c, d, e, f, g, h, a, b, i + 6, word);                                                  \
+		ROUND(b, c, d, e, f, g, h, a, i + 7, word);                                                  \
 	} while (0)
 
 static void c_blocks(uint32_t state[8], const uint8_t *data, size_t n)
@@ -131,17 +138,14 @@ static void c_blocks(uint32_t state[8], const uint8_t *data, size_t n)
 	uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
 
 	for (; n; n--, data += SHA256_BLOCK) {
+		const uint32_t *now = k;
 		uint32_t w[16];
 
-		for (int i = 0; i < 64; i += 8) {
-			ROUND(a, b, c, d, e, f, g, h, i);
-			ROUND(h, a, b, c, d, e, f, g, i + 1);
-			ROUND(g, h, a, b, c, d, e, f, i + 2);
-			ROUND(f, g, h, a, b, c, d, e, i + 3);
-			ROUND(e, f, g, h, a, b, c, d, i + 4);
-			ROUND(d, e, f, g, h, a, b, c, i + 5);
-			ROUND(c, d, e, f, g, h, a, b, i + 6);
-			ROUND(b, c, d, e, f, g, h, a, i + 7);
+		EIGHT(0, LOADED);
+		EIGHT(8, LOADED);
+		for (now += 16; now < k + 64; now += 16) {
+			EIGHT(0, SCHEDULED);
+			EIGHT(8, SCHEDULED);
 		}
 		state[0] = a += state[0];
 		state[1] = b += state[1];
