@@ -21,8 +21,9 @@ KINDS = {
 }
 
 
-def snapshot(node):
-    script = "\n".join(f"echo '@@ {kind}'; {line}" for kind, line in KINDS.items())
+def snapshot(node, more=None):
+    """@more: further kinds, as KINDS has them."""
+    script = "\n".join(f"echo '@@ {kind}'; {line}" for kind, line in {**KINDS, **(more or {})}.items())
     found, kind = {}, None
     for line in node.ssh(script, kept=True).splitlines():
         if line.startswith("@@ "):
