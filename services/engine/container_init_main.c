@@ -4,7 +4,7 @@
  * docker run --init: the first process of a container whose program does not want to be one. It starts the
  * program, hands every signal on to it, reaps whatever dies, and ends as the program ends. Mounted read-only into
  * the container as /sbin/docker-init and started there as `docker-init -- PROGRAM [ARGUMENT...]`; no more than
- * system calls, so that it costs a few pages.
+ * system calls, so that it costs a few pages. As /pause it is the first process of a pod: it is there, and takes in orphans.
  */
 
 #include <errno.h>
@@ -52,12 +52,24 @@ static int reap(pid_t child)
 	return code;
 }
 
+/* Whoever is told to ignore the end of children has them reaped by the kernel. */
+_Noreturn static void be_first(void)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NAME, "pause", 0, 0, 0);
+	signal(SIGCHLD, SIG_IGN);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	sigset_t all, before;
 	siginfo_t si;
 	pid_t child;
 
+	if (argc > 0 && !strcmp(argv[0], "/pause"))
+		be_first();
 	argv++;
 	if (*argv && !strcmp(*argv, "--"))
 		argv++;

@@ -61,6 +61,7 @@ static void read_spec(struct pod *p)
 	p->host_network = json_bool(p->spec, "HostNetwork");
 	p->host_ipc = json_bool(p->spec, "HostIPC");
 	p->host_pid = json_bool(p->spec, "HostPID");
+	p->share_pid = json_bool(p->spec, "SharePID");
 }
 
 int pod_new(struct pod **out, struct engine *e, yyjson_doc *doc)

@@ -4,8 +4,9 @@
 
 /*
  * A pod: namespaces, a control group and files that its containers share. PODS.md is the contract with the agent;
- * this is the inside. There is no process in it: a namespace is pinned by binding its nsfs file below the pod's
- * run directory, where it outlives the engine, and where whoever gives the pod its network finds it.
+ * this is the inside. There is no process in it, unless its containers share their processes: a namespace is pinned by
+ * binding its nsfs file below the pod's run directory, where it outlives the engine, and where whoever gives the pod its network
+ * finds it.
  *
  *	making --sandbox made--> ready --stop, all ended--> notready --start--> ready
  *	   |cut: swept                |boot -----------------^
@@ -44,7 +45,7 @@ struct pod {
 	yyjson_doc *doc; /* owned: the request, checked and complete; what follows points into it */
 	yyjson_val *spec;
 	const char *name, *namespace;
-	bool host_network, host_ipc, host_pid;
+	bool host_network, host_ipc, host_pid, share_pid;
 
 	enum pod_state state;
 	char *reason; /* owned, never NULL: why it is not ready */
@@ -99,13 +100,24 @@ must_check int pod_request_check(yyjson_val *body, const struct pod *old, yyjson
 must_check int pod_sandbox_up(struct pod *p, char **msg);
 void pod_sandbox_down(struct pod *p); /* also of what was half made, or of an earlier engine */
 bool pod_sandbox_there(const struct pod *p);
-/* Path of a namespace's file, or NULL when the pod has the node's. @kind: "user", "net", "uts", "ipc". malloc'ed. */
+/* Path of a namespace's file, or NULL when the pod has the node's. @kind: "user", "net", "uts", "ipc", "pid". malloc'ed. */
 char *pod_ns_path(const struct pod *p, const char *kind);
 
 must_check int pod_cgroup_up(const struct pod *p, char **msg); /* made, limits set; also to change them */
 void pod_cgroup_down(const struct pod *p);
 /* A file of the pod's group; malloc'ed, or NULL. */
 char *pod_cgroup_read(const struct pod *p, const char *file);
+
+/* ---- the first process of a PID namespace that the containers share (pod_first.c) */
+
+#define POD_FIRST_GROUP "first"	 /* its group, below the pod's */
+#define POD_FIRST_NAME	"/pause" /* as everybody's is called; container_init_main.c knows it by this name */
+
+/* In a child, as long as it may do all that the engine may: into that group, with *program open. 0 or -errno. */
+must_check int pod_first_prepare(const struct pod *p, int *program);
+/* In a child of that child, the first of its namespace. Returns only to say what failed, with errno. */
+const char *pod_first_become(int program);
+bool pod_first_alive(const struct pod *p);
 
 /* ---- verbs (pod_verbs.c); asks are answered when it is over */
 
@@ -116,6 +128,8 @@ void pod_start(struct pod *p, pod_done *done, void *arg);
 void pod_stop(struct pod *p, int64_t timeout_s, pod_done *done, void *arg);
 /* After done() with 0 the pod is gone. */
 void pod_remove(struct pod *p, bool force, pod_done *done, void *arg);
+/* false: the first process of its namespace has ended, and so it stops. */
+bool pod_still_whole(struct pod *p);
 void pod_event(struct pod *p, const char *action);
 void pod_forget_asks(struct pod *p); /* unanswered; from pod_free() */
 

@@ -294,7 +294,7 @@ bool pod_may_start(struct container *c, struct http_req *r)
 {
 	struct pod *p = pod_of(c);
 
-	if (!p || (p->state == POD_READY && !p->stopping && !p->removing))
+	if (!p || (p->state == POD_READY && !p->stopping && !p->removing && pod_still_whole(p)))
 		return true;
 	api_error(r, 409, "pod %s/%s is not ready: %s", p->namespace, p->name,
 		p->stopping || p->removing ? "it is being stopped" : p->reason);

@@ -228,11 +228,8 @@ static int check_whole(yyjson_val *o, char **msg)
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	if (json_bool(o, "SharePID")) {
-		*msg = text_make(
-			"SharePID: containers of a pod do not share a PID namespace in this engine yet");
-		return -ENOTSUP;
-	}
+	if (json_bool(o, "SharePID") && json_bool(o, "HostPID"))
+		return refuse(msg, "SharePID", "cannot be combined with HostPID");
 	if (yyjson_is_false(yyjson_obj_get(o, "HostUsers")) &&
 		(host_net || host_ipc || json_bool(o, "HostPID")))
 		return refuse(

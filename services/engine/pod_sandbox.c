@@ -2,7 +2,8 @@
 
 /*
  * A pod's namespaces and its /dev/shm. A child makes the namespaces and sets them up, so that nothing that fails there can
- * leave the engine in a namespace that is not its own; the engine binds their files, which keeps them when the child has gone.
+ * leave the engine in a namespace that is not its own; the engine binds their files, which keeps them when the child has gone
+ * (and the first process of a shared PID namespace stays).
  */
 
 #include <errno.h>
@@ -38,12 +39,14 @@ static const struct kind {
 	{"net", "netns", CLONE_NEWNET},
 	{"uts", "utsns", CLONE_NEWUTS},
 	{"ipc", "ipcns", CLONE_NEWIPC},
+	{"pid", "pidns", CLONE_NEWPID},
 };
 
 /* The UTS namespace goes with the network: a pod on the node's network has the node's name. */
 static bool has(const struct pod *p, const struct kind *k)
 {
 	return k->flag == CLONE_NEWUSER	 ? p->id_base != 0
+	       : k->flag == CLONE_NEWPID ? p->share_pid
 	       : k->flag == CLONE_NEWIPC ? !p->host_ipc
 					 : !p->host_network;
 }
@@ -65,7 +68,7 @@ bool pod_sandbox_there(const struct pod *p)
 		if (has(p, &kinds[i]) && (!path || statfs(path, &fs) < 0 || fs.f_type != NSFS_MAGIC))
 			return false;
 	}
-	return true;
+	return !p->share_pid || pod_first_alive(p);
 }
 
 /* ---- in the child: each says what failed, once */
@@ -125,12 +128,40 @@ static void set_up(const struct pod *p, int out)
 		set_sysctl(out, yyjson_get_str(k), yyjson_get_str(v));
 }
 
+/* Until it has begun, which closes the pipe; what it could not do, it has said itself. */
+static void first_process(int program, int out)
+{
+	const char *what;
+	int pair[2];
+	char none;
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		give_up(out, "pipe", "");
+
+	pid_t pid = fork();
+
+	if (pid < 0)
+		give_up(out, "start the first process", "");
+	if (pid == 0) {
+		what = pod_first_become(program);
+		give_up(out, what, "");
+	}
+	close(pair[1]);
+	while (read(pair[0], &none, 1) < 0 && errno == EINTR)
+		;
+	if (waitpid(pid, NULL, WNOHANG) != 0)
+		_exit(1);
+}
+
 /* Says so, with an empty string, when all are made, and keeps them until it is ended. @userns: -1: the node's. */
 _Noreturn static void make(const struct pod *p, int userns, int out)
 {
-	int flags = 0;
+	int flags = 0, program = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	errno = p->share_pid ? -pod_first_prepare(p, &program) : 0;
+	if (errno)
+		give_up(out, "prepare the first process", "");
 	for (size_t i = 0; i < array_len(kinds); i++)
 		flags |= has(p, &kinds[i]) && kinds[i].flag != CLONE_NEWUSER ? kinds[i].flag : 0;
 	/* the others are to belong to it, and its root sets them up */
@@ -140,6 +171,8 @@ _Noreturn static void make(const struct pod *p, int userns, int out)
 	if (unshare(flags) < 0)
 		give_up(out, "make namespaces", "");
 	set_up(p, out);
+	if (p->share_pid)
+		first_process(program, out);
 	if (write(out, "", 1) != 1)
 		_exit(2);
 	for (;;)
@@ -156,7 +189,9 @@ static int bind_all(const struct pod *p, pid_t pid, char **msg)
 
 		if (!has(p, &kinds[i]))
 			continue;
-		snprintf(from, sizeof(from), "/proc/%d/ns/%s", (int)pid, kinds[i].name);
+		/* a process does not enter the PID namespace that it makes: its children do */
+		snprintf(from, sizeof(from), "/proc/%d/ns/%s", (int)pid,
+			kinds[i].flag == CLONE_NEWPID ? "pid_for_children" : kinds[i].name);
 		cleanup(closep) int file =
 			to ? open(to, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444) : -1;
 
@@ -178,7 +213,7 @@ static int namespaces(const struct pod *p, char **msg)
 	char text[257];
 	int pair[2], err = p->id_base ? userns_new(p->id_base, &userns) : 0;
 
-	if (p->host_network && p->host_ipc)
+	if (p->host_network && p->host_ipc && !p->share_pid)
 		return 0;
 	if (err || pipe2(pair, O_CLOEXEC) < 0)
 		return err ? err : -errno;
@@ -255,7 +290,7 @@ int pod_sandbox_up(struct pod *p, char **msg)
 
 void pod_sandbox_down(struct pod *p)
 {
-	static const char *const mounts[] = {"userns", "netns", "utsns", "ipcns", "shm"};
+	static const char *const mounts[] = {"userns", "netns", "utsns", "ipcns", "pidns", "shm"};
 
 	for (size_t i = 0; i < array_len(mounts); i++) {
 		cleanup(freep) char *path = text_make("%s/%s", p->run, mounts[i]);

@@ -70,7 +70,7 @@ static void refused(void **state)
 		{"{" POD ",\"Hostname\":\"a b\"}", "Hostname must be", -EINVAL},
 		{"{" POD ",\"HostIPC\":1}", "HostIPC must be", -EINVAL},
 		{"{" POD ",\"ShmSize\":-1}", "ShmSize must be", -EINVAL},
-		{"{" POD ",\"SharePID\":true}", "SharePID", -ENOTSUP},
+		{"{" POD ",\"SharePID\":true,\"HostPID\":true}", "SharePID cannot be combined", -EINVAL},
 		{"{" POD ",\"HostUsers\":false,\"HostNetwork\":true}", "HostUsers", -EINVAL},
 		{"{" POD ",\"Sysctls\":{\"net/../kernel/panic\":\"1\"}}", "no namespace of the pod's own",
 			-EINVAL},

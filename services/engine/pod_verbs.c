@@ -224,6 +224,8 @@ void pods_container_ended(struct container *c)
 {
 	struct pod *p = pod_of(c);
 
+	if (p && !pod_still_whole(p))
+		return;
 	if (p && (p->stopping || p->removing))
 		soon(p);
 }
@@ -267,14 +269,8 @@ void pod_start(struct pod *p, pod_done *done, void *arg)
 	done(p, err, msg ? msg : "out of memory", arg);
 }
 
-void pod_stop(struct pod *p, int64_t timeout_s, pod_done *done, void *arg)
+static void begin_stop(struct pod *p, int64_t timeout_s)
 {
-	if (p->state != POD_READY) {
-		done(p, -EALREADY, "the pod is not ready", arg);
-		return;
-	}
-	if (!ask(p, false, done, arg))
-		return;
 	p->stop_timeout_s = timeout_s;
 	if (!p->stopping) {
 		p->stopping = true;
@@ -283,6 +279,25 @@ void pod_stop(struct pod *p, int64_t timeout_s, pod_done *done, void *arg)
 	}
 	stop_all(p);
 	soon(p);
+}
+
+void pod_stop(struct pod *p, int64_t timeout_s, pod_done *done, void *arg)
+{
+	if (p->state != POD_READY) {
+		done(p, -EALREADY, "the pod is not ready", arg);
+		return;
+	}
+	if (ask(p, false, done, arg))
+		begin_stop(p, timeout_s);
+}
+
+bool pod_still_whole(struct pod *p)
+{
+	if (!p->share_pid || p->state != POD_READY || p->stopping || p->removing || pod_first_alive(p))
+		return true;
+	log_warn("pod=%s op=stop msg=\"the first process of its PID namespace has ended\"", p->uid);
+	begin_stop(p, 0);
+	return false;
 }
 
 void pod_remove(struct pod *p, bool force, pod_done *done, void *arg)

@@ -242,6 +242,7 @@ static int namespaces(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *
 	struct pod *pod = pod_of(c);
 	cleanup(freep) char *pod_uts = pod ? pod_ns_path(pod, "uts") : NULL;
 	cleanup(freep) char *pod_ipc = pod ? pod_ns_path(pod, "ipc") : NULL;
+	cleanup(freep) char *pod_pid = pod ? pod_ns_path(pod, "pid") : NULL;
 	int err = joined(c, pid, "pid", pid_path, msg);
 
 	if (!err)
@@ -251,7 +252,7 @@ static int namespaces(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *
 	yyjson_mut_obj_add_val(doc, linux_, "namespaces", list);
 	namespace(doc, list, "mount", NULL);
 	if (!pid || strcmp(pid, "host") != 0)
-	namespace(doc, list, "pid", *pid_path ? pid_path : NULL);
+	namespace(doc, list, "pid", pod_pid ? pod_pid : *pid_path ? pid_path : NULL);
 	if (!ipc || strcmp(ipc, "host") != 0)
 	namespace(doc, list, "ipc", pod_ipc ? pod_ipc : *ipc_path ? ipc_path : NULL);
 	if (!uts || strcmp(uts, "host") != 0)

@@ -314,6 +314,24 @@ def test_an_ephemeral_container(cluster, ns):
     assert said and said["exitCode"] == 0, status(cluster, ns, "p")
 
 
+def test_processes_in_common(cluster, ns, cluster_node):
+    """shareProcessNamespace: one container sees, and ends, what another runs; it starts again, and they still see each other."""
+    apply(cluster, ns, pod("p", container("a", "sleep", "1111"), container("b", "sleep", "2222"), shareProcessNamespace=True))
+    phase(cluster, ns, "p", "Running")
+    seen = lambda of: cluster.kubectl("-n", ns, "exec", "p", "-c", of, "--", "ps", "-o", "args").stdout.splitlines()  # noqa: E731
+    for of in ("a", "b"):
+        assert {"/pause", "sleep 1111", "sleep 2222"} <= set(seen(of)), seen(of)
+    cluster.kubectl("-n", ns, "exec", "p", "-c", "b", "--", "pkill", "-f", "sleep 1111")
+    again = eventually(lambda: state(cluster, ns, "p")["restartCount"] == 1 and state(cluster, ns, "p")["state"].get("running"), timeout=WAIT, every=1)
+    assert again and {"/pause", "sleep 1111", "sleep 2222"} <= set(seen("b")), status(cluster, ns, "p")
+    # Its first process ends all of them: a sandbox that broke is made anew, with all that runs in it.
+    uid = cluster.get("-n", ns, "pod", "p")["metadata"]["uid"]
+    cluster_node.ssh(f"kill -9 $(cat /sys/fs/cgroup/pods/besteffort/{uid}/first/cgroup.procs)")
+    counts = lambda: [(s["restartCount"], "running" in s["state"]) for s in status(cluster, ns, "p")["containerStatuses"]]  # noqa: E731
+    assert eventually(lambda: counts() == [(2, True), (1, True)], timeout=WAIT, every=1), status(cluster, ns, "p")
+    assert {"/pause", "sleep 1111", "sleep 2222"} <= set(seen("a")), seen("a")
+
+
 @pytest.mark.parametrize("service", ["agent", "engine", "cluster"])
 def test_a_kill_is_not_noticed(cluster, ns, cluster_node, service):
     """The pod runs on, with the process it had; and what happens to it afterwards is seen."""

@@ -58,6 +58,50 @@ def test_host_namespaces(node, engine):
     assert int(lines[3]) > 1
 
 
+@pytest.mark.parametrize("host_users", [True, False])
+def test_processes_in_common(node, host_users):
+    """SharePID: containers see each other's processes, start again in the same namespace, and learn nothing from its first process."""
+    with Engine(node) as engine:
+        engine.make_pod(UID, SharePID=True, HostUsers=host_users)
+        group = f"/sys/fs/cgroup/pods/besteffort/{UID}"
+        first = node.ssh(f"cat {group}/first/cgroup.procs").strip()
+        assert node.ssh(f"cat /proc/{first}/cmdline").split("\0")[0] == "/pause"
+        assert node.ssh(f"ls -A /proc/{first}/root/; ls -A /proc/{first}/fd; cat /proc/{first}/mounts | wc -l").split() == ["1"]
+        status = dict(line.split(":", 1) for line in node.ssh(f"cat /proc/{first}/status").splitlines())
+        assert {status[k].strip() for k in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {"0000000000000000"} and status["NoNewPrivs"].strip() == "1"
+        assert node.ssh(f"cat /proc/{first}/oom_score_adj").strip() == "-998"
+
+        one = engine.make_container(UID, "one", "sleep", "1111")
+        engine.start(one)
+        look = ("readlink /proc/self/ns/pid; ps -o pid,stat,args; cat /proc/1/environ; ls /proc/1/root/; kill -9 1; "
+                "(sleep 0.1 &); (sleep 3333 &); sleep 0.6; ps -o stat,args | grep -c '^Z'")  # fmt: skip
+        code, said = engine.run(UID, "two", "sh", "-c", look + " 2>&1")
+        lines = said.splitlines()
+        assert code == 1 and lines[-1] == "0", said  # no corpse is left: grep finds none
+        assert any(line.split()[0] == "1" and line.endswith("/pause") for line in lines) and "sleep 1111" in said, said
+        assert said.count("denied") >= 2, said
+        # Again, after its end and after an engine's: the namespace stays, and who is in it.
+        node.ssh(f"kill -9 $(cat {group}/{one}/cgroup.procs)")
+        assert eventually(lambda: engine.expect(200, "GET", f"/containers/{one}/json")["State"]["ExitCode"] == 137)
+        engine.start(one)
+    node.kill_engine()
+    with Engine(node) as again:
+        assert again.pod(UID)["State"] == "ready" and node.ssh(f"cat {group}/first/cgroup.procs").strip() == first
+        code, said = again.run(UID, "three", "sh", "-c", "readlink /proc/self/ns/pid; ps")
+        assert code == 0 and said.splitlines()[0] == lines[0] and "sleep 1111" in said, said
+        assert "sleep 3333" not in said, said  # what a container left has ended with it
+        # Its end is theirs; the pod is made anew by who wants it.
+        node.ssh(f"kill -9 {first}")
+        assert eventually(lambda: again.pod(UID)["State"] == "notready")
+        assert again.expect(200, "GET", f"/containers/{one}/json")["State"]["ExitCode"] == 137
+        again.expect(204, "POST", f"/wherry/v1/pods/{UID}/start")
+        again.start(one)
+        code, said = again.run(UID, "four", "ps")
+        assert code == 0 and "sleep 1111" in said and "/pause" in said, said
+        again.remove_pod(UID)
+    assert node.ssh(f"ls -d {group} /run/engine/pods/* 2>/dev/null; true") == ""
+
+
 def test_users_of_its_own(node, engine):
     """hostUsers: false: the containers of a pod share one range of ids, which nobody else has; the disk does not notice."""
     node.ssh("mkdir -p /data/podtest && echo data >/data/podtest/f")
@@ -223,7 +267,7 @@ def test_not_over_tcp(node, engine):
         ({"UID": "a", "Namespace": "b"}, 400, "Name is missing"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "Zzz": 1}, 400, "Zzz is no member"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "QOS": "best"}, 400, "QOS must be"),
-        ({"UID": "a", "Name": "a", "Namespace": "b", "SharePID": True}, 501, "SharePID"),
+        ({"UID": "a", "Name": "a", "Namespace": "b", "SharePID": True, "HostPID": True}, 400, "SharePID cannot"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "HostUsers": False, "HostIPC": True}, 400, "HostUsers"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "Sysctls": {"kernel.panic": "1"}}, 400, "kernel.panic"),
         ({"UID": "a", "Name": "a", "Namespace": "b", "Sysctls": {"net.nope": "1"}}, 500, "sysctl net/nope"),
