@@ -167,7 +167,7 @@ def pod_make(node, **more):
 
 
 def pod_make_private(node):
-    pod_make(node, HostUsers=False)
+    pod_make(node, HostUsers=False, SharePID=True)
 
 
 def pod_start(node):
@@ -214,7 +214,7 @@ def pod_after(node):
 
 
 def beside_before(node):
-    """A pod that runs, with users of its own, and a container with users of its own that does not yet."""
+    """A pod that runs, with users of its own and processes in common, and a container with users of its own that does not yet."""
     pod_make_private(node)
     with pods.Engine(node) as engine:
         engine.start(engine.make_container(UID, "beside", "sleep", "10000"))
@@ -263,7 +263,7 @@ REQUESTS = {
     "pod stop": (pod_running, pod_stop, pod_after),
     "pod start": (pod_stopped, pod_start, pod_after),
     "pod remove": (pod_running, pod_remove, pod_gone),
-    "pod make, users of its own": (create_before, pod_make_private, pod_after),
+    "pod make, users of its own and processes in common": (create_before, pod_make_private, pod_after),
     "start beside a pod, users of their own": (beside_before, start, beside_after),
     "rm beside a pod, users of their own": (beside_running, rm, beside_gone),
     "update beside a pod, users of their own": (beside_running, update, update_after),
