@@ -232,7 +232,7 @@ def test_a_queue(queue):
 
     def grown():
         nonlocal jobs
-        if int(ask("LLEN", "jobs")[0]) < 5:  # there are enough until they have come
+        if int(ask("LLEN", "jobs")[0]) < 10:  # there are enough until they have come
             ask("RPUSH", "jobs", *(f"more-{jobs + i}" for i in range(10)))
             jobs += 10
         return get("deployment", "worker")["status"].get("readyReplicas") == 3
@@ -240,7 +240,7 @@ def test_a_queue(queue):
     assert eventually(grown, WAIT, 1), queue("describe", "hpa", "worker").stdout
     hpa = get("hpa", "worker")
     seen = {c["type"]: c["status"] for c in hpa["status"]["conditions"]}
-    assert hpa["status"]["desiredReplicas"] == 3 and seen["ScalingActive"] == "True" and seen["AbleToScale"] == "True", hpa["status"]
+    assert seen["ScalingActive"] == "True" and seen["AbleToScale"] == "True", hpa["status"]
     assert get("horizontalpodautoscalers.v1.autoscaling", "worker")["spec"]["targetCPUUtilizationPercentage"] == 80
     assert eventually(lambda: int(ask("HLEN", "done")[0]) == jobs, WAIT, 1), (jobs, ask("HLEN", "done"), ask("KEYS", "*"))
 
