@@ -95,10 +95,10 @@ static inline bool json_copy(yyjson_mut_doc *doc, yyjson_mut_val *obj, const cha
 	return copy && yyjson_mut_obj_add(obj, yyjson_mut_str(doc, key), copy);
 }
 
-/* As yyjson_doc_mut_copy(), in pools of the size that it takes: three allocations, however large it is. */
-static inline yyjson_mut_doc *json_mut_copy(yyjson_doc *doc)
+/* As yyjson_doc_mut_copy(), in pools of the size that it takes: three allocations, however large it is. @alc: NULL for malloc() */
+static inline yyjson_mut_doc *json_mut_copy_in(yyjson_doc *doc, const yyjson_alc *alc)
 {
-	yyjson_mut_doc *m = yyjson_mut_doc_new(NULL);
+	yyjson_mut_doc *m = yyjson_mut_doc_new(alc);
 	yyjson_mut_val *root;
 
 	if (!m)
@@ -112,6 +112,11 @@ static inline yyjson_mut_doc *json_mut_copy(yyjson_doc *doc)
 	}
 	yyjson_mut_doc_set_root(m, root);
 	return m;
+}
+
+static inline yyjson_mut_doc *json_mut_copy(yyjson_doc *doc)
+{
+	return json_mut_copy_in(doc, NULL);
 }
 
 static inline void json_docp(yyjson_doc **doc)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/registry/doc_memory.h"
 #include "cluster/registry/object.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
@@ -224,12 +225,18 @@ static yyjson_doc *parse_for_now(char *json, size_t len)
 	return yyjson_read_opts(json, len, YYJSON_READ_NOFLAG, &alc, NULL);
 }
 
+static void doc_textp(char **text)
+{
+	if (*text)
+		doc_alc()->free(doc_alc()->ctx, *text);
+}
+
 static int from_pieces(struct object **out, const struct schema_kind *kind, const char *key, const char *head,
 	size_t head_len, const char *rest, size_t rest_len, int64_t revision)
 {
 	static const char name[] = "\"resourceVersion\":\"";
 	cleanup(json_docp) yyjson_doc *doc = NULL;
-	cleanup(freep) char *json = NULL;
+	cleanup(doc_textp) char *json = NULL;
 	char number[24] = "";
 	size_t n, len;
 
@@ -247,7 +254,7 @@ static int from_pieces(struct object **out, const struct schema_kind *kind, cons
 		}
 	}
 	len = head_len + n + rest_len;
-	json = malloc(len + 1);
+	json = doc_alc()->malloc(doc_alc()->ctx, len + 1);
 	if (!json)
 		return -ENOMEM;
 	memcpy(json, head, head_len);
@@ -358,14 +365,15 @@ bool object_has_finalizer(const struct object *o, const char *finalizer)
 
 yyjson_doc *object_doc(const struct object *o)
 {
-	return yyjson_read(o->json, o->json_len, YYJSON_READ_NOFLAG);
+	/* nothing is written there without YYJSON_READ_INSITU */
+	return yyjson_read_opts((char *)(uintptr_t)o->json, o->json_len, YYJSON_READ_NOFLAG, doc_alc(), NULL);
 }
 
 yyjson_mut_doc *object_mut_doc(const struct object *o)
 {
 	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
 
-	return doc ? json_mut_copy(doc) : NULL;
+	return doc ? json_mut_copy_in(doc, doc_alc()) : NULL;
 }
 
 /* Moves a member to the front; what is absent becomes @otherwise. */
@@ -382,10 +390,16 @@ char *object_encode(yyjson_mut_doc *doc, const struct schema_kind *kind, size_t 
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
 	yyjson_mut_val *meta = yyjson_mut_obj_get(root, "metadata");
+	cleanup(doc_textp) char *text = NULL;
+	char *exact;
+
 	if (!meta || !to_front(doc, meta, "resourceVersion", yyjson_mut_str(doc, "")) ||
 		!to_front(doc, root, "metadata", NULL) ||
 		!to_front(doc, root, "apiVersion", yyjson_mut_str(doc, kind->api_version)) ||
 		!to_front(doc, root, "kind", yyjson_mut_str(doc, kind->kind)))
 		return NULL;
-	return yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, len);
+	/* written into far more room than it needs, kept in what it needs */
+	text = yyjson_mut_write_opts(doc, YYJSON_WRITE_NOFLAG, doc_alc(), len, NULL);
+	exact = text ? malloc(*len + 1) : NULL;
+	return exact ? memcpy(exact, text, *len + 1) : NULL;
 }

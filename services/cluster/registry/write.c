@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cluster/registry/doc_memory.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/apply.h"
 #include "cluster/schema/default.h"
@@ -227,7 +228,7 @@ static void try_create(struct op *op)
 	}
 	/* with a name of its own it is tried once */
 	said = meta_mut_text(yyjson_mut_doc_get_root(op->given), "name");
-	op->attempt.doc = said && *said ? take(op->given) : yyjson_mut_doc_mut_copy(op->given, NULL);
+	op->attempt.doc = said && *said ? take(op->given) : yyjson_mut_doc_mut_copy(op->given, doc_alc());
 	if (op->attempt.doc)
 		create(op);
 	else
@@ -267,7 +268,7 @@ static yyjson_mut_doc *old_copy(struct op *op)
 {
 	if (!op->old_doc)
 		op->old_doc = object_doc(op->old);
-	return op->old_doc ? json_mut_copy(op->old_doc) : NULL;
+	return op->old_doc ? json_mut_copy_in(op->old_doc, doc_alc()) : NULL;
 }
 
 static void change(struct op *op)
@@ -311,7 +312,7 @@ static void try_update(struct op *op)
 	const struct schema_kind *k = op->view->kind;
 
 	look_up(op);
-	op->attempt.doc = yyjson_mut_doc_mut_copy(op->given, NULL);
+	op->attempt.doc = yyjson_mut_doc_mut_copy(op->given, doc_alc());
 	if (!op->attempt.doc)
 		op_answer(op, no_memory(), NULL, false);
 	else if (op->old)
@@ -367,7 +368,7 @@ static void try_modify(struct op *op)
 		op_answer(op, status_not_found(op->view->kind, op->name), NULL, false);
 		return;
 	}
-	op->attempt.doc = op->old ? old_copy(op) : yyjson_mut_doc_new(NULL);
+	op->attempt.doc = op->old ? old_copy(op) : yyjson_mut_doc_new(doc_alc());
 	if (!op->attempt.doc) {
 		op_answer(op, no_memory(), NULL, false);
 		return;
