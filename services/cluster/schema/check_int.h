@@ -55,7 +55,8 @@ bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
 /* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
 void check_pod_fields(struct check *c, yyjson_mut_val *spec);
 
-/* A custom resource against its definition's schema (validate_custom.c). */
-void check_custom(struct check *c, yyjson_val *structural, yyjson_mut_val *object);
+/* A custom resource against its definition's schema (validate_custom.c), and, when that holds, against its rules. */
+void check_custom(
+	struct check *c, const struct schema_type *type, yyjson_mut_val *object, yyjson_mut_val *old);
 
 #endif

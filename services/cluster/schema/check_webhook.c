@@ -4,10 +4,14 @@
 
 #include <string.h>
 
+#include "cluster/cel/cel.h"
 #include "cluster/schema/check_int.h"
+#include "cluster/webhooks/conditions.h"
 #include "cluster/webhooks/hook_url.h"
 
 schema_check check_webhook, check_webhook_rule, check_webhook_client;
+
+enum { CONDITIONS_MAX = 64 };
 
 static bool has(yyjson_mut_val *list, const char *text)
 {
@@ -16,6 +20,33 @@ static bool has(yyjson_mut_val *list, const char *text)
 
 	yyjson_mut_arr_foreach(list, i, n, v) if (yyjson_mut_equals_str(v, text)) return true;
 	return false;
+}
+
+static void check_conditions(struct check *c, yyjson_mut_val *list)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	if (yyjson_mut_arr_size(list) > CONDITIONS_MAX)
+		check_error(c, FIELD_TOO_MANY, NULL, ".matchConditions", "must have at most %d items",
+			CONDITIONS_MAX);
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		yyjson_mut_val *name = yyjson_mut_obj_get(v, "name"),
+			       *text = yyjson_mut_obj_get(v, "expression");
+		char why[CEL_WHY_MAX];
+		struct cel *read;
+
+		if (yyjson_mut_get_len(name))
+			check_format(c, name, REL(".matchConditions[%zu].name", i), SCHEMA_LABEL_KEY);
+		if (!yyjson_mut_get_len(text))
+			continue; /* that it is required is said elsewhere */
+		read = cel_compile(yyjson_mut_get_str(text), yyjson_mut_get_len(text), condition_names, why);
+		if (!read)
+			check_error(c, FIELD_INVALID, text, REL(".matchConditions[%zu].expression", i),
+				"compilation failed: ERROR: <input>:%s", why);
+		cel_free(read);
+	}
 }
 
 void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
@@ -34,9 +65,7 @@ void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	if (yyjson_mut_arr_size(versions) && !has(versions, "v1"))
 		check_error(c, FIELD_INVALID, versions, ".admissionReviewVersions",
 			"must include v1, the only version that is asked in");
-	if (yyjson_mut_arr_size(conditions))
-		check_error(c, FIELD_FORBIDDEN, NULL, ".matchConditions",
-			"conditions in CEL are not supported: say it with rules, namespaceSelector and objectSelector");
+	check_conditions(c, conditions);
 }
 
 static void check_stars(struct check *c, yyjson_mut_val *o, const char *key)

@@ -11,8 +11,9 @@
 #include "lib/json.h"
 #include "cluster/schema/crd.h"
 #include "cluster/schema/jsonpath_int.h"
-#include "cluster/schema/pattern_int.h"
+#include "cluster/schema/pattern.h"
 #include "cluster/schema/path_int.h"
+#include "cluster/schema/rules.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 
@@ -26,6 +27,8 @@ struct block {
 
 struct memory {
 	struct block *blocks;
+	struct rules *rules[KINDS_MAX]; /* of each version */
+	size_t n_rules;
 	yyjson_doc *doc; /* the definition: texts and schemas are borrowed from it */
 };
 
@@ -69,6 +72,8 @@ static void memory_free(struct memory *m)
 		free(m->blocks);
 		m->blocks = next;
 	}
+	for (size_t i = 0; m && i < m->n_rules; i++)
+		rules_free(m->rules[i]);
 	if (m)
 		yyjson_doc_free(m->doc);
 	free(m);
@@ -353,6 +358,17 @@ static const struct schema_type *type_of(
 	return t;
 }
 
+static const struct rules *rules_of_version(struct builder *b, yyjson_val *schema, const struct path *p)
+{
+	struct rules *r = rules_new(schema, p, b->errors);
+
+	if (!r)
+		b->no_memory = true;
+	else
+		b->memory->rules[b->memory->n_rules++] = r;
+	return r;
+}
+
 /* The root: as the schema says, and metadata as every object has it. */
 static const struct schema_type *root_type(
 	struct builder *b, yyjson_val *schema, const char *name, const struct path *p)
@@ -373,6 +389,7 @@ static const struct schema_type *root_type(
 		.doc = text(schema, "description"),
 		.fields = fields,
 		.structural = schema,
+		.rules = rules_of_version(b, schema, p),
 		.n_fields = (uint16_t)n,
 		.flags = flags_of(schema)};
 	return t;
@@ -536,7 +553,7 @@ struct crd *crd_new(yyjson_val *object, struct field_errors *e)
 		struct path step = {.up = &list, .index = i, .step = PATH_INDEX};
 		const struct schema_kind *k;
 
-		if (count == KINDS_MAX) {
+		if (i == KINDS_MAX) {
 			complain(&b, &list, FIELD_TOO_MANY, "", "must have at most 32 items");
 			break;
 		}

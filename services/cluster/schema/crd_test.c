@@ -14,7 +14,7 @@
 #include "cluster/schema/default.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/openapi.h"
-#include "cluster/schema/pattern_int.h"
+#include "cluster/schema/pattern.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "cluster/schema/table.h"
@@ -170,6 +170,18 @@ static void test_refusals(void **state)
 		{"{type: object, properties: {a: {}}}", "properties[a].type: Required value"},
 		{"{type: string}", "must be object at the root"},
 		{"{type: object, properties: {a: {type: array}}}", "properties[a].items: Required value"},
+		{"{type: object, properties: {a: {type: string, x-kubernetes-validations: [{rule: 'sef == 1'}]}}}",
+			"properties[a].x-kubernetes-validations[0].rule: Invalid value: \"sef == 1\": compilation failed: ERROR: <input>:1:1: "
+			"undeclared reference to 'sef'"},
+		{"{type: object, x-kubernetes-validations: [{message: x}]}",
+			"x-kubernetes-validations[0].rule: Required value"},
+		{"{type: object, x-kubernetes-validations: [{rule: 'true', optionalOldSelf: true}]}",
+			"optionalOldSelf: Forbidden"},
+		{"{type: object, x-kubernetes-validations: [{rule: 'true', reason: Because}]}",
+			"reason: Unsupported value"},
+		{"{type: object, properties: {a: {type: array, items: {type: string, x-kubernetes-validations: [{rule: 'self == "
+		 "oldSelf'}]}}}}",
+			"oldSelf cannot be used on the uncorrelatable portion"},
 	};
 
 	for (size_t i = 0; i < array_len(table); i++) {
@@ -220,6 +232,100 @@ static void test_patterns(void **state)
 	assert_true(pattern_matches("^a{2}b+?$", "aabb"));
 }
 
+/* ---- rules in CEL */
+
+static const char ruled[] =
+	"metadata: {name: as.b.c}\nspec:\n  group: b.c\n  scope: Cluster\n  names: {plural: as, kind: A}\n  versions:\n"
+	"  - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n        type: object\n"
+	"        x-kubernetes-validations: [{rule: \"self.metadata.name != 'bad'\", reason: FieldValueForbidden}]\n"
+	"        properties:\n          spec:\n            type: object\n            x-kubernetes-validations:\n"
+	"            - {rule: self.low <= self.high, message: low must not be above high}\n"
+	"            - {rule: 'has(self.fixed) == has(oldSelf.fixed)', message: fixed cannot come or go}\n"
+	"            properties:\n              low: {type: integer, default: 1}\n              high: {type: integer, default: 9}\n"
+	"              fixed: {type: string, x-kubernetes-validations: [{rule: self == oldSelf, message: fixed is immutable}]}\n"
+	"              names: {type: array, items: {type: string, x-kubernetes-validations: [{rule: \"self.startsWith('n')\","
+	" messageExpression: \"self + ' does not begin with n'\"}]}}\n"
+	"              ports:\n                type: array\n                x-kubernetes-list-type: map\n"
+	"                x-kubernetes-list-map-keys: [name]\n                items:\n                  type: object\n"
+	"                  required: [name]\n                  x-kubernetes-validations: [{rule: self.n >= oldSelf.n, message: n only grows,"
+	" fieldPath: .n}]\n                  properties: {name: {type: string}, n: {type: integer}}\n"
+	"              by: {type: object, additionalProperties: {type: integer, x-kubernetes-validations: [{rule: 10 / self > 1}]}}\n";
+
+/* "" or what is wrong with it; owned. @old: NULL for one that is made. */
+static char *judged(const struct schema_kind *k, const char *text, const char *old)
+{
+	yyjson_mut_doc *docs[2] = {NULL};
+	struct field_errors e = {0};
+	struct status *s;
+	char *out;
+
+	for (size_t i = 0; i < 2 && (i ? old : text); i++) {
+		s = decode_object(&docs[i], i ? old : text, strlen(i ? old : text), DECODE_YAML, k,
+			DECODE_STRICT, NULL);
+		if (s)
+			fail_msg("%s", s->message);
+		assert_true(default_object(docs[i], k));
+	}
+	validate_object(k, docs[0]->root, docs[1] ? docs[1]->root : NULL, VALIDATE_MAIN, &e);
+	s = field_errors_status(&e, k, meta_mut_text(docs[0]->root, "name"));
+	out = strdup(s ? s->message : "");
+	status_free(s);
+	field_errors_fini(&e);
+	yyjson_mut_doc_free(docs[0]);
+	yyjson_mut_doc_free(docs[1]);
+	return out;
+}
+
+#define A    "metadata: {name: a}\nspec: "
+#define SAYS "A.b.c \"a\" is invalid: "
+
+static void test_rules(void **state)
+{
+	static const struct {
+		const char *object, *old, *result;
+	} table[] = {
+		{A "{}", NULL, ""},
+		{A "{low: 10}", NULL, SAYS "spec: Invalid value: \"object\": low must not be above high"},
+		{"metadata: {name: bad}\nspec: {}", NULL,
+			"A.b.c \"bad\" is invalid: <nil>: Forbidden: failed rule: self.metadata.name != 'bad'"},
+		/* a rule about a change has nothing to say of what is new */
+		{A "{fixed: x}", NULL, ""},
+		{A "{fixed: x}", A "{fixed: x}", ""},
+		{A "{fixed: y}", A "{fixed: x}", SAYS "spec.fixed: Invalid value: \"y\": fixed is immutable"},
+		{A "{}", A "{fixed: x}", SAYS "spec: Invalid value: \"object\": fixed cannot come or go"},
+		{A "{names: [na, b]}", NULL,
+			SAYS "spec.names[1]: Invalid value: \"b\": b does not begin with n"},
+		/* items of a list that is a map are the same by their keys, wherever they stand */
+		{A "{ports: [{name: b, n: 2}, {name: a, n: 2}]}",
+			A "{ports: [{name: a, n: 1}, {name: b, n: 1}]}", ""},
+		{A "{ports: [{name: c, n: 0}, {name: a, n: 0}]}", A "{ports: [{name: a, n: 1}]}",
+			SAYS "spec.ports[1].n: Invalid value: \"object\": n only grows"},
+		{A "{by: {x: 2}}", NULL, ""},
+		{A "{by: {x: 0}}", NULL,
+			SAYS "spec.by.x: Invalid value: 0: division by zero evaluating rule: 10 / self > 1"},
+		/* first of all a value is what its schema says */
+		{A "{low: ten}", NULL,
+			SAYS
+			"spec.low: Invalid value: \"string\": spec.low in body must be of type integer: \"string\""},
+	};
+	char *why;
+	struct crd *c = make(ruled, &why);
+	size_t wrong = 0;
+
+	if (!c)
+		fail_msg("%s", why);
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(freep) char *got = judged(c->kinds[0], table[i].object, table[i].old);
+
+		if (strcmp(got, table[i].result) != 0) {
+			print_message("%s\n  want %s\n  got  %s\n", table[i].object, table[i].result, got);
+			wrong++;
+		}
+	}
+	assert_int_equal(wrong, 0);
+	crd_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_table_and_openapi),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

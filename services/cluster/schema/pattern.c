@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/schema/pattern_int.h"
+#include "cluster/schema/pattern.h"
 
 /* Counts as RE2 limits them; and what groups of counts may add up to. */
 enum {
@@ -237,7 +237,7 @@ static void translate(struct out *o, const char *p)
 	}
 }
 
-static bool compile(regex_t *re, const char *pattern)
+static bool compile(regex_t *re, const char *pattern, int flags)
 {
 	struct out *o = calloc(1, sizeof(*o));
 	bool ok;
@@ -245,7 +245,7 @@ static bool compile(regex_t *re, const char *pattern)
 	if (!o)
 		return false;
 	translate(o, pattern);
-	ok = !o->bad && regcomp(re, o->text, REG_EXTENDED | REG_NOSUB) == 0;
+	ok = !o->bad && regcomp(re, o->text, REG_EXTENDED | flags) == 0;
 	free(o);
 	return ok;
 }
@@ -254,7 +254,7 @@ bool pattern_valid(const char *pattern)
 {
 	regex_t re;
 
-	if (!compile(&re, pattern))
+	if (!compile(&re, pattern, REG_NOSUB))
 		return false;
 	regfree(&re);
 	return true;
@@ -265,9 +265,26 @@ bool pattern_matches(const char *pattern, const char *text)
 	regex_t re;
 	bool ok;
 
-	if (!compile(&re, pattern))
+	if (!compile(&re, pattern, REG_NOSUB))
 		return true;
 	ok = !regexec(&re, text, 0, NULL, 0);
 	regfree(&re);
+	return ok;
+}
+
+bool pattern_find(const char *pattern, const char *text, bool begins, size_t *start, size_t *end)
+{
+	regmatch_t found;
+	regex_t re;
+	bool ok;
+
+	if (!compile(&re, pattern, 0))
+		return false;
+	ok = !regexec(&re, text, 1, &found, begins ? 0 : REG_NOTBOL);
+	regfree(&re);
+	if (ok) {
+		*start = (size_t)found.rm_so;
+		*end = (size_t)found.rm_eo;
+	}
 	return ok;
 }

@@ -139,6 +139,7 @@ struct schema_type {
 	yyjson_val *structural; /* of a custom resource: the schema it was made from; NULL elsewhere */
 	uint16_t n_fields;
 	uint16_t flags;
+	const struct rules *rules; /* in CEL, of that schema (rules.h) */
 };
 
 /* A printed column. Either @path is read, as JSONPath has it (".spec.replicas"), or the cell is computed. */

@@ -6,7 +6,7 @@
 
 #include "cluster/schema/jsonpath_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/pattern_int.h"
+#include "cluster/schema/pattern.h"
 #include "lib/quantity.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"

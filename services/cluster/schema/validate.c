@@ -390,7 +390,7 @@ void validate_object(const struct schema_kind *k, yyjson_mut_val *o, yyjson_mut_
 
 	validate_metadata(k, o, old, e);
 	if (k->type->structural)
-		check_custom(&c, k->type->structural, o);
+		check_custom(&c, k->type, o, old);
 	for (i = 0; i < k->type->n_fields; i++) {
 		const struct schema_field *f = &k->type->fields[i];
 

@@ -12,7 +12,8 @@
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/pattern_int.h"
+#include "cluster/schema/pattern.h"
+#include "cluster/schema/rules.h"
 
 static void value(struct check *c, yyjson_val *schema, yyjson_mut_val *v, const struct path *p);
 
@@ -283,7 +284,12 @@ static void value(struct check *c, yyjson_val *schema, yyjson_mut_val *v, const 
 	junctions(c, schema, v, p);
 }
 
-void check_custom(struct check *c, yyjson_val *structural, yyjson_mut_val *object_of)
+void check_custom(
+	struct check *c, const struct schema_type *of, yyjson_mut_val *object_of, yyjson_mut_val *old)
 {
-	value(c, structural, object_of, NULL);
+	size_t before = c->errors->n;
+
+	value(c, of->structural, object_of, NULL);
+	if (c->errors->n == before)
+		rules_check(c, of->rules, object_of, old);
 }

@@ -133,7 +133,7 @@ static bool add_request(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 	       yyjson_mut_obj_add_bool(doc, request, "dryRun", a->dry_run) && add_options(doc, request, a);
 }
 
-char *review_question(const struct attempt *a, const struct schema_kind *as, const char *uid, size_t *len)
+yyjson_mut_doc *review_question(const struct attempt *a, const struct schema_kind *as, const char *uid)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
@@ -142,7 +142,8 @@ char *review_question(const struct attempt *a, const struct schema_kind *as, con
 		!add_text(doc, root, "apiVersion", "admission.k8s.io/v1") ||
 		!add_request(doc, root, a, as, uid))
 		return NULL;
-	return yyjson_mut_val_write(root, 0, len);
+	yyjson_mut_doc_set_root(doc, root);
+	return take(doc);
 }
 
 /* ---- the answer */

@@ -196,21 +196,49 @@ static struct status *judge(struct question *q, const char *why, const char *bod
 
 static void on_answer(const char *why, const char *body, size_t len, void *arg);
 
-static bool ask(struct question *q)
+enum asked { ASKED, PASSED_OVER, CANNOT_ASK };
+
+/* Conditions that have no answer are a webhook that has none. */
+static enum asked without_answer(struct question *q, const char *why)
+{
+	const struct attempt *a = q->run->a;
+
+	if (q->hook->ignore) {
+		log_warn("webhook=%s msg=\"passed over\" error=\"%s\"", q->hook->name, why);
+		return PASSED_OVER;
+	}
+	q->refusal = status_forbidden(a->kind, a->name, "webhook \"%s\": %s", q->hook->name, why);
+	return CANNOT_ASK;
+}
+
+static enum asked ask(struct question *q)
 {
 	struct webhook_run *run = q->run;
-	char *body;
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
+	cleanup(freep) char *why = NULL;
+	char *body = NULL;
 	size_t len = 0;
+	int holds = 1;
 
-	body = meta_uid(q->uid) ? NULL : review_question(run->a, q->as, q->uid, &len);
+	if (!meta_uid(q->uid))
+		doc = review_question(run->a, q->as, q->uid);
+	if (doc)
+		holds = conditions_hold(
+			q->hook, yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "request"), &why);
+	if (!holds)
+		return PASSED_OVER;
+	if (holds < 0)
+		return without_answer(q, why ?: "out of memory");
+	if (doc)
+		body = yyjson_mut_val_write(yyjson_mut_doc_get_root(doc), 0, &len);
 	q->call = body ? hook_call_start(run->w, q->hook, body, len, on_answer, q) : NULL;
 	if (!q->call) {
 		q->refusal = status_errno(-ENOMEM, "webhook");
-		return false;
+		return CANNOT_ASK;
 	}
 	q->asked = true;
 	run->open++;
-	return true;
+	return ASKED;
 }
 
 /* Those that change: the next whom the object, as it has become, concerns. true: somebody is asked. */
@@ -219,12 +247,14 @@ static bool ask_next(struct webhook_run *run)
 	for (;;) {
 		for (; run->at < run->n; run->at++) {
 			struct question *q = &run->questions[run->at];
+			enum asked how;
 
 			if (run->second && !q->again)
 				continue;
 			q->as = hook_match(run->w, q->hook, run->a);
-			if (q->as)
-				return ask(q);
+			how = q->as ? ask(q) : PASSED_OVER;
+			if (how != PASSED_OVER)
+				return how == ASKED;
 		}
 		if (run->second)
 			return false;
@@ -258,7 +288,7 @@ static bool begin(struct webhook_run *run)
 		struct question *q = &run->questions[i];
 
 		q->as = hook_match(run->w, q->hook, run->a);
-		if (q->as && !ask(q))
+		if (q->as && ask(q) == CANNOT_ASK)
 			break;
 	}
 	return run->open;

@@ -21,6 +21,7 @@ void configuration_unref(struct configuration *c)
 	for (size_t i = 0; i < c->n; i++) {
 		selector_free(c->hooks[i].spaces);
 		selector_free(c->hooks[i].objects);
+		conditions_free(&c->hooks[i]);
 	}
 	free(c->hooks);
 	yyjson_doc_free(c->doc);
@@ -44,7 +45,7 @@ static bool read_hook(struct hook *h, struct configuration *of, yyjson_val *v)
 		.exact = is(v, "matchPolicy", "Exact"),
 		.again = is(v, "reinvocationPolicy", "IfNeeded"),
 		.timeout_ms = 1000 * json_int(v, "timeoutSeconds", TIMEOUT_S)};
-	return h->spaces && h->objects;
+	return h->spaces && h->objects && conditions_read(h);
 }
 
 static struct configuration *read_configuration(const struct object *o)

@@ -3,8 +3,8 @@
 #define CLUSTER_WEBHOOKS_INT_H
 
 /*
- * The inside: webhooks.c keeps the configurations, match.c says whom a write concerns, review.c is the question and the answer as
- * JSON, call.c the way there, run.c the order of it all.
+ * The inside: webhooks.c keeps the configurations, match.c says whom a write concerns, conditions.c what it must be like, review.c is the
+ * question and the answer as JSON, call.c the way there, run.c the order of it all.
  */
 
 #include <yyjson.h>
@@ -12,6 +12,7 @@
 #include "cluster/registry/registry.h"
 #include "cluster/webhooks/webhooks.h"
 
+struct cel;
 struct selector;
 
 /* One webhook, of a configuration. */
@@ -22,6 +23,8 @@ struct hook {
 	struct selector *spaces, *objects; /* owned */
 	bool ignore, exact, again;	   /* failurePolicy, matchPolicy, reinvocationPolicy */
 	int64_t timeout_ms;
+	struct cel **conditions; /* owned; in the order of matchConditions; NULL: not an expression */
+	size_t n_conditions;
 };
 
 /* Counted: a run goes on with those it began with. */
@@ -47,10 +50,18 @@ void configuration_unref(struct configuration *c);
  */
 const struct schema_kind *hook_match(const struct webhooks *w, const struct hook *h, const struct attempt *a);
 
+/* ---- conditions.c: matchConditions, in CEL */
+
+/* false: no memory. */
+bool conditions_read(struct hook *h);
+void conditions_free(struct hook *h);
+/* 1: all of them hold; 0: one does not; -1: none fails, but one has no answer, and *why (malloc'ed) says which. */
+int conditions_hold(const struct hook *h, yyjson_mut_val *request, char **why);
+
 /* ---- review.c: AdmissionReview, admission.k8s.io/v1 */
 
-/* The question; malloc'ed, or NULL: no memory. */
-char *review_question(const struct attempt *a, const struct schema_kind *as, const char *uid, size_t *len);
+/* The question, {kind, apiVersion, request}; owned, or NULL: no memory. */
+yyjson_mut_doc *review_question(const struct attempt *a, const struct schema_kind *as, const char *uid);
 
 enum { REVIEW_WARNINGS_MAX = 16, REVIEW_ANSWER_MAX = 3 << 20 };
 

@@ -503,13 +503,54 @@ static void test_nobody_waits_for_ever(void **state)
 	assert_int_equal(outcome.code, -1);
 }
 
-static void test_what_is_not_supported(void **state)
+#define CONDITION(name, expression) "{\"name\":\"" name "\",\"expression\":\"" expression "\"}"
+
+/* Nobody is asked unless all conditions hold; a condition without an answer is a webhook without one. */
+static void test_conditions(void **state)
 {
 	assert_int_equal(
-		hook(MUTATING, "c", "/", ",\"matchConditions\":[{\"name\":\"a\",\"expression\":\"true\"}]")
+		hook(MUTATING, "add", "/add/x",
+			",\"matchConditions\":[" CONDITION(
+				"name", "object.metadata.name != 'skip-me'") "," CONDITION("who",
+				"request.userInfo.username == 'ann' && request.operation in ['CREATE', 'DELETE']") "]")
 			->code,
-		422);
-	assert_true(says(outcome.message, "conditions in CEL are not supported"));
+		0);
+	assert_int_equal(map("m")->code, 0);
+	assert_true(says(outcome.json, "\"x\":\"added\""));
+	assert_int_equal(map("skip-me")->code, 0);
+	assert_null(strstr(outcome.json, "added"));
+	assert_int_equal(n_asked, 1);
+	/* there is no object then: one condition has no answer, and the other, which does not hold, decides */
+	assert_int_equal(
+		hook(VALIDATING, "deny", "/deny",
+			",\"matchConditions\":[" CONDITION("a", "object.data.a == 'b'") "," CONDITION(
+				"b", "request.operation != 'DELETE'") "]")
+			->code,
+		0);
+	assert_int_equal(delete ("v1", "ConfigMap", "default", "skip-me")->code, 403);
+	assert_true(says(outcome.message, "match condition 'name' has no answer"));
+	assert_int_equal(delete ("admissionregistration.k8s.io/v1", MUTATING, "", "add")->code, 0);
+	assert_int_equal(delete ("v1", "ConfigMap", "default", "skip-me")->code, 0);
+	assert_int_equal(map("n")->code, 403);
+	assert_true(says(outcome.message, "not today"));
+	assert_int_equal(delete ("admissionregistration.k8s.io/v1", VALIDATING, "", "deny")->code, 0);
+	/* what may be ignored is */
+	assert_int_equal(hook(VALIDATING, "lax", "/deny",
+				 ",\"failurePolicy\":\"Ignore\",\"matchConditions\":[" CONDITION(
+					 "a", "object.none") "]")
+				 ->code,
+		0);
+	assert_int_equal(map("o")->code, 0);
+	/* and what is no expression is not kept */
+	assert_int_equal(
+		hook(MUTATING, "c", "/", ",\"matchConditions\":[" CONDITION("a", "- bad -") "]")->code, 422);
+	assert_true(says(outcome.message, "matchConditions[0].expression"));
+	assert_true(says(
+		outcome.message, "compilation failed: ERROR: <input>:1:3: undeclared reference to 'bad'"));
+}
+
+static void test_what_is_not_supported(void **state)
+{
 	assert_int_equal(hook(MUTATING, "c", "/?a=b", "")->code, 422);
 	assert_true(says(outcome.message, "query parameters"));
 	assert_int_equal(hook(MUTATING, "c", "/", ",\"timeoutSeconds\":31")->code, 422);
@@ -552,6 +593,7 @@ int main(void)
 		CASE(test_a_service),
 		CASE(test_writes_that_meet),
 		CASE(test_nobody_waits_for_ever),
+		CASE(test_conditions),
 		CASE(test_what_is_not_supported),
 		cmocka_unit_test(test_urls),
 	};

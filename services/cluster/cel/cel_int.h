@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_CEL_INT_H
+#define CLUSTER_CEL_INT_H
+
+/*
+ * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, eval.c walks it; value.c knows what
+ * values are, functions_*.c are tables of what can be called. Everything of one program, and everything of one evaluation, lives in
+ * an arena and goes with it.
+ */
+
+#include <netinet/in.h>
+#include <time.h>
+
+#include "cluster/cel/cel.h"
+#include "lib/quantity.h"
+
+/* ---- memory */
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *blocks;
+	size_t left; /* of what it may still take, in all */
+	bool full;
+};
+
+/* Zeroed; NULL when the arena is full or there is no memory. */
+void *arena_get(struct arena *a, size_t size);
+void arena_free(struct arena *a);
+
+/* ---- values */
+
+enum value_type {
+	VALUE_ERROR, /* propagates through everything but && || ?: and the macros that know better */
+	VALUE_NULL,
+	VALUE_BOOL,
+	VALUE_INT,
+	VALUE_UINT,
+	VALUE_DOUBLE,
+	VALUE_STRING,
+	VALUE_BYTES,
+	VALUE_LIST,
+	VALUE_MAP,
+	VALUE_TIMESTAMP,
+	VALUE_DURATION,
+	VALUE_TYPE,
+	VALUE_OPTIONAL,
+	VALUE_QUANTITY,
+	VALUE_IP,
+	VALUE_CIDR,
+	VALUE_URL,
+};
+
+struct value;
+
+struct text {
+	const char *s; /* UTF-8, may hold NUL */
+	size_t n;
+};
+
+struct list {
+	size_t n;
+	struct value *items;
+};
+
+struct pair;
+
+struct map {
+	size_t n;
+	struct pair *pairs;
+};
+
+struct address {
+	int family; /* AF_INET or AF_INET6 */
+	int prefix; /* bits of a CIDR */
+	uint8_t b[16];
+};
+
+struct value {
+	enum value_type type;
+	yyjson_mut_val *json; /* of a list or a map that comes from outside; then list and map are not set */
+	union {
+		bool b;
+		int64_t i;
+		uint64_t u;
+		double d;
+		struct text text; /* also of a URL, of bytes, and of an error's words */
+		const struct list *list;
+		const struct map *map;
+		struct timespec time;	/* durations, too: seconds and nanoseconds of one sign */
+		enum value_type of;	/* of a type */
+		const struct value *in; /* of an optional; NULL: none */
+		const struct quantity *quantity;
+		const struct address *address;
+	};
+};
+
+struct pair {
+	struct value key, value;
+};
+
+/* ---- programs */
+
+enum { SLOTS_MAX = 48, ARGS_MAX = 64 };
+
+enum node_type {
+	NODE_LITERAL,
+	NODE_NAME,   /* slot */
+	NODE_SELECT, /* operand.name */
+	NODE_HAS,    /* has(operand.name) */
+	NODE_INDEX,  /* operand[args[0]] */
+	NODE_CALL,   /* function(args); a receiver is args[0] */
+	NODE_LIST,   /* args */
+	NODE_MAP,    /* args: key, value, key, value */
+	NODE_COND,   /* args[0] ? args[1] : args[2] */
+	NODE_AND,
+	NODE_OR,
+	NODE_OPTIONAL, /* operand: an element that is left out when it is none */
+	NODE_EACH, /* a macro over operand: args[0] for each item, which is in slot (and its key in the slot before) */
+};
+
+enum each { EACH_ALL, EACH_EXISTS, EACH_ONE, EACH_MAP, EACH_FILTER, EACH_LIST, EACH_ENTRIES };
+
+struct eval;
+
+struct function {
+	const char *name;
+	bool member;	  /* called as x.name() */
+	uint8_t min, max; /* arguments, the receiver included */
+	struct value (*fn)(struct eval *e, const struct value *args, size_t n);
+};
+
+struct node {
+	enum node_type type;
+	enum each each;
+	bool optional;	/* .? and [?] */
+	bool with_keys; /* EACH with two variables */
+	size_t slot, n;
+	const struct node *operand;
+	const struct node *const *args;
+	const struct function *function;
+	struct text name;
+	struct value literal;
+};
+
+struct cel {
+	struct arena arena;
+	const char *const *names;
+	const struct node *root;
+	uint64_t used; /* bits of the names that occur */
+};
+
+/* ---- lex.c */
+
+enum token_type {
+	TOKEN_END,
+	TOKEN_NAME, /* also keywords */
+	TOKEN_QUOTED_NAME,
+	TOKEN_VALUE,
+	TOKEN_OP,  /* one or two characters */
+	TOKEN_BAD, /* text has why */
+};
+
+struct token {
+	enum token_type type;
+	struct text text;
+	struct value value;
+	size_t at;
+};
+
+struct lexer {
+	const char *text;
+	size_t len, at;
+	struct arena *arena;
+};
+
+struct token lex(struct lexer *l);
+
+/* ---- parse.c */
+
+/* The tree, or NULL: @why. */
+const struct node *cel_parse(struct cel *c, const char *text, size_t len, char why[static CEL_WHY_MAX]);
+
+/* ---- functions_*.c: each ends with an empty name */
+
+extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
+	cel_kube[];
+const struct function *function_find(struct text name, bool member);
+/* indexOf and lastIndexOf, which texts have, too. */
+struct value list_index(struct eval *e, const struct value *args, bool last);
+
+/* ---- eval.c */
+
+enum { EVAL_BYTES_MAX = 8 << 20, VALUE_DEPTH_MAX = 100 };
+
+struct eval {
+	struct arena arena;
+	size_t steps;
+	struct value slots[SLOTS_MAX];
+};
+
+/* One more step of work, or @n; false: too many, and the evaluation has no answer. */
+bool eval_spend(struct eval *e, size_t n);
+
+/* ---- value.c */
+
+struct value value_error(struct eval *e, const char *format, ...) printf_like(2, 3);
+struct value value_overload(void); /* "no such overload" */
+struct value value_json(yyjson_mut_val *v);
+struct value value_text(struct eval *e, const char *s, size_t n); /* copied */
+const char *value_type_name(enum value_type t);
+
+static inline struct value value_bool(bool b)
+{
+	return (struct value){.type = VALUE_BOOL, .b = b};
+}
+
+static inline struct value value_int(int64_t i)
+{
+	return (struct value){.type = VALUE_INT, .i = i};
+}
+
+static inline struct value value_string(const char *s, size_t n)
+{
+	return (struct value){.type = VALUE_STRING, .text = {s, n}};
+}
+
+static inline bool is_number(struct value v)
+{
+	return v.type >= VALUE_INT && v.type <= VALUE_DOUBLE;
+}
+
+static inline bool is_error(struct value v)
+{
+	return v.type == VALUE_ERROR;
+}
+
+/* One level of a list or a map in memory; NULL: full. */
+const struct list *value_list(struct eval *e, struct value v);
+const struct map *value_map(struct eval *e, struct value v);
+size_t value_size(struct value v);					      /* of a list or a map */
+struct value value_make_list(struct eval *e, size_t n, struct value **items); /* to be filled in */
+struct value value_optional(struct eval *e, const struct value *in);	      /* NULL: none */
+
+/* Numbers by value whatever their type; what is of different types is not equal. */
+bool value_equal(struct eval *e, struct value a, struct value b);
+/* *order below, at or above 0; false: they have none. */
+bool value_order(struct value a, struct value b, int *order);
+/* The value of a key, or false. */
+bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out);
+/* As string() writes it. */
+struct value value_written(struct eval *e, struct value v);
+
+/* Code points. */
+size_t text_count(struct text t);
+/* Where the code point @i begins; t.n for what is behind the last. */
+size_t text_offset(struct text t, size_t i);
+
+#endif

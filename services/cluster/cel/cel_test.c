@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Expressions with what they come to, area by area: the language of the specification, then the libraries. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/cel/cel.h"
+
+static const char *const names[] = {"self", "oldSelf", NULL};
+
+static const char self_json[] =
+	"{\"n\":3,\"d\":2.5,\"s\":\"h\xc3\xa9llo\",\"b\":true,\"nothing\":null,\"list\":[1,2,3],\"names\":[\"b\",\"a\",\"c\"],"
+	"\"map\":{\"a\":1,\"b\":2},\"a-b\":1,\"in\":2,\"x__y\":3,\"p.q\":4,"
+	"\"items\":[{\"name\":\"x\",\"port\":80},{\"name\":\"y\",\"port\":443,\"tls\":true}],"
+	"\"at\":\"2026-01-02T03:04:05Z\",\"empty\":[]}";
+
+static yyjson_mut_val *self(yyjson_mut_doc **doc)
+{
+	yyjson_doc *d = yyjson_read(self_json, sizeof(self_json) - 1, 0);
+
+	assert_non_null(d);
+	*doc = yyjson_doc_mut_copy(d, NULL);
+	yyjson_doc_free(d);
+	return yyjson_mut_doc_get_root(*doc);
+}
+
+/* 1, 0 or -1 with @why; -2: refused before it was asked. */
+static int ask(const char *text, char why[static CEL_WHY_MAX])
+{
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *values[2] = {self(&doc), NULL};
+	size_t budget = CEL_BUDGET;
+	struct cel *c = cel_compile(text, strlen(text), names, why);
+	int answer = c ? cel_test(c, values, &budget, why) : -2;
+
+	cel_free(c);
+	yyjson_mut_doc_free(doc);
+	return answer;
+}
+
+static void all_true(const char *const *list, size_t n)
+{
+	char why[CEL_WHY_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		int answer = ask(list[i], why);
+
+		if (answer != 1)
+			fail_msg("%s: %d %s", list[i], answer, answer < 0 ? why : "");
+	}
+}
+
+#define TRUE(...)                                                                                            \
+	do {                                                                                                 \
+		static const char *const list[] = {__VA_ARGS__};                                             \
+		all_true(list, sizeof(list) / sizeof(*list));                                                \
+	} while (0)
+
+static void fails(const char *text, int how, const char *words)
+{
+	char why[CEL_WHY_MAX] = "";
+	int answer = ask(text, why);
+
+	if (answer != how || !strstr(why, words))
+		fail_msg("%s: %d '%s', not '%s'", text, answer, why, words);
+}
+
+static void test_literals(void **state)
+{
+	TRUE("true", "!false", "1 == 1", "-1 < 0", "0x1F == 31", "1.5e3 == 1500.0", ".5 == 0.5", "7u == 7u",
+		"'a' == \"a\"", "'''a'b''' == 'a\\'b'", "r'a\\n' == 'a\\\\n'",
+		"'\\x41\\u00e9\\U0001F600' == 'A\xc3\xa9\xf0\x9f\x98\x80'", "b'abc' == bytes('abc')",
+		"b'\\xff' != b'\\xfe'", "null == null", "[1, 2,] == [1, 2]", "{'a': 1}['a'] == 1",
+		"{1: 'x'}[1] == 'x'", "-9223372036854775808 < 0", "'\\101' == 'A'",
+		"true // a comment\n && true", "self.nothing == null", "[1, 'a', null].size() == 3");
+}
+
+static void test_operators(void **state)
+{
+	TRUE("1 + 2 * 3 == 7", "(1 + 2) * 3 == 9", "7 / 2 == 3", "-7 / 2 == -3", "7 % 3 == 1", "-7 % 3 == -1",
+		"7.0 / 2.0 == 3.5", "'a' + 'b' == 'ab'", "[1] + [2] == [1, 2]", "1 - 2 - 3 == -4",
+		"2 in self.list", "!(5 in self.list)", "'a' in self.map", "1 == 1.0", "1u == 1", "1 < 1.5",
+		"2 > 1.5", "'a' < 'b'", "false < true", "true ? 1 == 1 : 1 / 0 == 0",
+		"false ? 1 / 0 == 0 : true", "true || 1 / 0 == 0", "1 / 0 == 0 || true",
+		"!(false && 1 / 0 == 0)", "!(1 / 0 == 0 && false)", "- - 1 == 1", "!!true", "1 != 2",
+		"[1, [2]] == [1, [2]]", "{'a': [1]} == {'a': [1.0]}", "1 != 'a'",
+		"9007199254740993 > 9007199254740992.0", "self.d * 2 == 5", "self.n + 0.5 == 3.5",
+		"1 <= 1 && 1 >= 1");
+}
+
+static void test_selection(void **state)
+{
+	TRUE("self.n == 3", "self['n'] == 3", "self.list[0] == 1", "self.list[2.0] == 3", "has(self.n)",
+		"!has(self.none)", "has(self.nothing)", "!has(self.map.c)", "self.a__dash__b == 1",
+		"self.__in__ == 2", "self.x__underscores__y == 3", "self.p__dot__q == 4", "self.`a-b` == 1",
+		"has(self.a__dash__b)", "self.items[1].port == 443", "self.s.size() == 5",
+		"size(self.s) == 5", "size(self.map) == 2", "self.?none.orValue(1) == 1",
+		"self.?n.orValue(1) == 3", "self.?map.a.value() == 1", "!self.?map.c.hasValue()",
+		"self.list[?7].orValue(9) == 9", "self.map[?'b'].value() == 2",
+		"optional.none().or(optional.of(1)).value() == 1",
+		"optional.ofNonZeroValue('').hasValue() == false", "[?self.?none, 1] == [1]",
+		"{?'a': self.?none, ?'b': self.?n} == {'b': 3}", ".self.n == 3");
+}
+
+static void test_macros(void **state)
+{
+	TRUE("self.list.all(x, x > 0)", "!self.list.all(x, x > 1)", "self.list.exists(x, x == 2)",
+		"!self.list.exists(x, x == 7)", "self.list.exists_one(x, x > 2)",
+		"!self.list.exists_one(x, x > 1)", "self.list.map(x, x * 2) == [2, 4, 6]",
+		"self.list.filter(x, x % 2 == 1) == [1, 3]", "self.list.map(x, x > 1, x * 10) == [20, 30]",
+		"self.map.all(k, self.map[k] > 0)", "self.map.exists(k, k == 'b')",
+		"self.items.all(x, self.items.exists_one(y, y.name == x.name))",
+		"self.items.filter(i, has(i.tls) && i.tls).size() == 1", "[].all(x, false)",
+		"![].exists(x, true)", "self.map.all(k, v, v > 0 && k != '')",
+		"self.list.exists(i, v, i == 2 && v == 3)",
+		"self.list.transformList(i, v, i + v) == [1, 3, 5]",
+		"self.list.transformList(i, v, i > 0, v) == [2, 3]",
+		"self.map.transformMap(k, v, v * 2) == {'a': 2, 'b': 4}", "self.map.existsOne(k, v, v == 2)",
+		/* an item that fails does not hide one that decides */
+		"[0, 1].exists(x, 1 / x == 1)", "!([0, 2].all(x, 1 / x == 1))",
+		"[[1, 2], [3]].map(l, l.map(x, x + 1)) == [[2, 3], [4]]",
+		/* the inner variable is another */
+		"[1].all(x, [2].all(x, x == 2) && x == 1)");
+}
+
+static void test_conversions(void **state)
+{
+	TRUE("int('12') == 12", "int(3.9) == 3", "int(-3.9) == -3", "int(7u) == 7", "uint(7) == 7u",
+		"double('2.5') == 2.5", "string(12) == '12'", "string(1.5) == '1.5'",
+		"string(true) == 'true'", "string(0.1) == '0.1'", "bool('true')", "!bool('f')",
+		"type(1) == int", "type('') == string", "type([]) == list", "type(self) == map",
+		"type(1u) != int", "type(type(1)) == type", "dyn(1) == 1", "bytes('\xc3\xa9').size() == 2",
+		"string(b'abc') == 'abc'", "type(null) == null_type");
+}
+
+static void test_texts(void **state)
+{
+	TRUE("self.s.startsWith('h')", "self.s.endsWith('llo')", "self.s.contains('\xc3\xa9')",
+		"''.contains('')", "'abc'.matches('^a.c$')", "!'abc'.matches('^b')",
+		"matches('a1', '[a-z]\\\\d')", "self.s.charAt(1) == '\xc3\xa9'", "'abc'.charAt(3) == ''",
+		"'hello mellow'.indexOf('ello') == 1", "'hello mellow'.indexOf('ello', 2) == 7",
+		"'hello mellow'.lastIndexOf('ello') == 7", "'hello mellow'.lastIndexOf('ello', 6) == 1",
+		"'abc'.indexOf('') == 0", "'abc'.indexOf('x') == -1", "self.s.indexOf('l') == 2",
+		"'tacocat'.substring(4) == 'cat'", "'tacocat'.substring(0, 4) == 'taco'",
+		"'TacoCat'.lowerAscii() == 'tacocat'", "'TacoCat'.upperAscii() == 'TACOCAT'",
+		"'  a b\\n'.trim() == 'a b'", "'h\xc3\xa9'.reverse() == '\xc3\xa9h'",
+		"'hello hello'.replace('he', 'we') == 'wello wello'",
+		"'hello hello'.replace('he', 'we', 1) == 'wello hello'",
+		"'hello hello'.replace('he', 'we', 0) == 'hello hello'", "'ab'.replace('', '_') == '_a_b_'",
+		"'a,b,c'.split(',') == ['a', 'b', 'c']", "'a,b,c'.split(',', 2) == ['a', 'b,c']",
+		"'abc'.split('') == ['a', 'b', 'c']", "'a'.split(',', 0) == []", "''.split('') == []",
+		"''.split(',') == ['']", "['a', 'b'].join() == 'ab'", "['a', 'b'].join('-') == 'a-b'",
+		"strings.quote('a\"\\n') == '\"a\\\\\"\\\\n\"'",
+		"'%s is %d of %.2f, %x %b %%'.format(['a', 7, 1.5, 255, 5]) == 'a is 7 of 1.50, ff 101 %'",
+		"'%s'.format([[1, 'a', {'k': true}]]) == '[1, a, {k: true}]'",
+		"'abc 123'.find('[0-9]+') == '123'", "'abc'.find('[0-9]') == ''",
+		"'1 22 333'.findAll('[0-9]+') == ['1', '22', '333']",
+		"'1 22 333'.findAll('[0-9]+', 2) == ['1', '22']");
+}
+
+static void test_lists(void **state)
+{
+	TRUE("self.list.isSorted()", "!self.names.isSorted()", "self.list.sum() == 6", "self.list.min() == 1",
+		"self.list.max() == 3", "self.empty.sum() == 0", "self.names.indexOf('a') == 1",
+		"[1, 2, 1].lastIndexOf(1) == 2", "self.names.indexOf('z') == -1",
+		"sets.contains([1, 2, 3], [2, 3])", "!sets.contains([1], [2])",
+		"sets.equivalent([1, 2], [2, 1, 1])", "sets.intersects([1, 2], [2, 3])",
+		"!sets.intersects([1], [])", "[1.5, 2.0].sum() == 3.5");
+}
+
+static void test_times(void **state)
+{
+	TRUE("timestamp('2026-01-02T03:04:05Z').getFullYear() == 2026",
+		"self.at == timestamp('2026-01-02T03:04:05Z')",
+		"timestamp(self.at) + duration('1h') == timestamp('2026-01-02T04:04:05Z')",
+		"self.at < timestamp('2027-01-01T00:00:00Z')",
+		"timestamp(self.at) - timestamp('2026-01-02T03:04:04.5Z') == duration('500ms')",
+		"timestamp(self.at).getMonth() == 0", "timestamp(self.at).getDate() == 2",
+		"timestamp(self.at).getDayOfMonth() == 1", "timestamp(self.at).getDayOfWeek() == 5",
+		"timestamp(self.at).getHours() == 3", "timestamp(self.at).getHours('+02:30') == 5",
+		"timestamp(self.at).getMinutes('+02:30') == 34", "duration('1h30m').getMinutes() == 90",
+		"duration('-1.5s') + duration('1500ms') == duration('0')",
+		"string(duration('90m')) == '5400s'", "string(duration('-1.5s')) == '-1.5s'",
+		"duration('1m') < duration('1h')", "string(timestamp(self.at)) == '2026-01-02T03:04:05Z'",
+		"int(timestamp('1970-01-01T00:01:00Z')) == 60", "duration('250ms').getMilliseconds() == 250");
+}
+
+static void test_kube(void **state)
+{
+	TRUE("isQuantity('1.5Gi')", "!isQuantity('x')", "quantity('1Gi').isGreaterThan(quantity('1000Mi'))",
+		"quantity('1k') == quantity('1000')",
+		"quantity('50m').add(quantity('50m')) == quantity('100m')",
+		"quantity('5').sub(1).asInteger() == 4", "quantity('-1').sign() == -1",
+		"!quantity('50m').isInteger()", "quantity('1').compareTo(quantity('2')) == -1",
+		"quantity('500m').asApproximateFloat() == 0.5", "isIP('10.0.0.1')", "isIP('::1')",
+		"!isIP('10.0.0.256')", "ip('10.0.0.1').family() == 4", "ip('fe80::1').isLinkLocalUnicast()",
+		"ip('127.0.0.1').isLoopback()", "ip('8.8.8.8').isGlobalUnicast()",
+		"!ip('224.0.0.1').isGlobalUnicast()", "string(ip('::1')) == '::1'", "ip.isCanonical('::1')",
+		"!ip.isCanonical('::0001')", "isCIDR('10.0.0.0/8')", "!isCIDR('10.0.0.0/33')",
+		"cidr('10.0.0.0/8').containsIP('10.1.2.3')", "!cidr('10.0.0.0/8').containsIP(ip('11.1.2.3'))",
+		"cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16')",
+		"!cidr('10.1.0.0/16').containsCIDR('10.0.0.0/8')",
+		"cidr('10.1.2.3/8').masked() == cidr('10.0.0.0/8')", "cidr('10.1.2.3/8').prefixLength() == 8",
+		"string(cidr('10.1.2.3/8').ip()) == '10.1.2.3'", "isURL('https://a.example:8443/x?y=1')",
+		"isURL('/absolute')", "!isURL('a b')", "!isURL('relative')",
+		"url('https://a.example:8443/x?y=1').getHost() == 'a.example:8443'",
+		"url('https://[::1]:80/x').getHostname() == '::1'",
+		"url('https://a.example:8443/x').getPort() == '8443'",
+		"url('https://a/x/y?z').getEscapedPath() == '/x/y'",
+		"url('https://a').getScheme() == 'https'");
+}
+
+static void test_refused(void **state)
+{
+	fails("", -2, "1:1: the expression ends");
+	fails("self.", -2, "1:6:");
+	fails("sef.n == 1", -2, "1:1: undeclared reference to 'sef'");
+	fails("self.n ==\n sef", -2, "2:2: undeclared reference to 'sef'");
+	fails("nope(1)", -2, "undeclared reference to 'nope'");
+	fails("self.nope()", -2, "undeclared reference to 'nope'");
+	fails("size()", -2, "found no matching overload for 'size'");
+	fails("has(self)", -2, "invalid argument to has() macro");
+	fails("self.list.all(1, true)", -2, "argument must be a simple name");
+	fails("self.list.all(x)", -2, "stands where , should be");
+	fails("self.list.map(x, y, z)", -2, "undeclared reference to 'y'");
+	fails("self.list.filter(x, true, true)", -2, "overload for 'filter'");
+	fails("self.map.transformMap(k, 1)", -2, "overload for 'transformMap'");
+	fails("self.list.all(x, x > 0, 1)", -2, "overload for 'all'");
+	fails("'a", -2, "a text that does not end");
+	fails("'\\q'", -2, "an escape that is none");
+	fails("9223372036854775808", -2, "too large");
+	fails("1 2", -2, "'2' stands where the end should be");
+	fails("x.y", -2, "undeclared reference to 'x'");
+	fails("package == 1", -2, "undeclared reference to 'package'");
+	fails("1 = 2", -2, "means nothing here");
+	fails("- bad -", -2, "undeclared reference to 'bad'");
+}
+
+static void test_no_answer(void **state)
+{
+	fails("self.none == 1", -1, "no such key: none");
+	fails("self.list[7] == 1", -1, "index out of bounds: 7");
+	fails("1 / 0 == 1", -1, "division by zero");
+	fails("1 % 0 == 1", -1, "modulus by zero");
+	fails("9223372036854775807 + 1 > 0", -1, "integer overflow");
+	fails("-9223372036854775808 / -1 > 0", -1, "integer overflow");
+	fails("1 + 'a' == 2", -1, "no such overload");
+	fails("self.n.startsWith('a')", -1, "no such overload");
+	fails("self.n && true", -1, "no such overload");
+	fails("1 + 1", -1, "a value of type int, not bool");
+	fails("self.n.x == 1", -1, "does not support field selection");
+	fails("int('x') == 1", -1, "not an integer");
+	fails("'a'.matches('(')", -1, "the pattern");
+	fails("optional.none().value() == 1", -1, "optional.none() dereference");
+	fails("{'a': 1, 'a': 2}.size() == 1", -1, "repeated key");
+	fails("duration('1x') > duration('1s')", -1, "not a duration");
+	fails("'%d'.format(['a']) == ''", -1, "no such overload");
+	fails("'%s'.format([]) == ''", -1, "asks for more");
+	fails("[].max() == 1", -1, "empty list");
+}
+
+/* What would take forever, or all memory, ends with an error. */
+static void test_bounds(void **state)
+{
+	char deep[4096], why[CEL_WHY_MAX], *chain;
+
+	fails("self.list.all(a, self.list.all(b, self.list.all(c, self.list.all(d, self.list.all(e, self.list.all(f, "
+	      "self.list.all(g, self.list.all(h, self.list.all(i, self.list.all(j, self.list.all(k, self.list.all(l, "
+	      "self.list.all(m, self.list.all(n, true))))))))))))))",
+		-1, "");
+	fails("'a'.matches('a{999}b') || self.list.all(a, self.list.all(b, 'x'.matches('a{999}c') || self.list.all(c, "
+	      "self.list.all(d, self.list.all(e, self.list.all(f, self.list.all(g, self.list.all(h, self.list.all(i, "
+	      "self.list.all(j, b > 0 && j > 0))))))))))",
+		-1, "");
+	fails("['0123456789'].map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x)"
+	      ".map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).size() == 1",
+		-1, "");
+	memset(deep, '(', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = 0;
+	assert_int_equal(ask(deep, why), -2);
+	assert_non_null(strstr(why, "nested too deeply"));
+	memset(deep, '!', sizeof(deep) - 1);
+	assert_int_equal(ask(deep, why), -2);
+	chain = malloc(CEL_TEXT_MAX + 2);
+	assert_non_null(chain);
+	for (size_t i = 0; i < CEL_TEXT_MAX; i++)
+		chain[i] = i % 2 ? '+' : '1';
+	chain[CEL_TEXT_MAX] = 0;
+	assert_int_equal(ask(chain, why), -2);
+	assert_non_null(strstr(why, "operators"));
+	memset(chain, ' ', CEL_TEXT_MAX + 1);
+	chain[CEL_TEXT_MAX + 1] = 0;
+	assert_int_equal(ask(chain, why), -2);
+	assert_non_null(strstr(why, "longer than"));
+	free(chain);
+}
+
+static void test_text(void **state)
+{
+	static const char text[] = "'n is ' + string(self.n)";
+	char why[CEL_WHY_MAX], *made;
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *values[2] = {self(&doc), NULL};
+	size_t budget = CEL_BUDGET;
+	struct cel *c = cel_compile(text, sizeof(text) - 1, names, why);
+
+	assert_non_null(c);
+	assert_true(cel_uses(c, "self"));
+	assert_false(cel_uses(c, "oldSelf"));
+	made = cel_text(c, values, &budget, why);
+	assert_string_equal(made, "n is 3");
+	free(made);
+	cel_free(c);
+	c = cel_compile("1", 1, names, why);
+	assert_null(cel_text(c, values, &budget, why));
+	assert_non_null(strstr(why, "not string"));
+	cel_free(c);
+	yyjson_mut_doc_free(doc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_literals),
+		cmocka_unit_test(test_operators),
+		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_macros),
+		cmocka_unit_test(test_conversions),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_kube),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The walk over a tree. Errors are values: && and || do without a side that failed when the other decides, and so do the macros
+ * all and exists; everything else hands the first error up.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cel/cel_int.h"
+
+static struct value eval(struct eval *e, const struct node *n);
+
+bool eval_spend(struct eval *e, size_t n)
+{
+	if (n > e->steps || e->arena.full) {
+		e->steps = 0;
+		return false;
+	}
+	e->steps -= n;
+	return true;
+}
+
+/* ---- selections */
+
+/* Names that CEL cannot write are escaped in rules of Kubernetes: "__dash__" is "-", "__in__" is the word in. */
+static size_t unescaped(struct text name, char *out, size_t size)
+{
+	static const struct {
+		const char *from, *to;
+	} words[] = {{"__underscores__", "__"}, {"__dot__", "."}, {"__dash__", "-"}, {"__slash__", "/"}};
+	size_t n = 0;
+
+	if (name.n >= size)
+		return 0;
+	/* __keyword__ as a whole is the keyword */
+	if (name.n > 4 && !memcmp(name.s, "__", 2) && !memcmp(name.s + name.n - 2, "__", 2) &&
+		!memchr(name.s + 2, '_', name.n - 4)) {
+		memcpy(out, name.s + 2, name.n - 4);
+		return name.n - 4;
+	}
+	for (size_t i = 0; i < name.n;) {
+		size_t step = 1;
+
+		out[n] = name.s[i];
+		for (size_t w = 0; w < array_len(words); w++) {
+			size_t len = strlen(words[w].from);
+
+			if (name.n - i < len || memcmp(name.s + i, words[w].from, len) != 0)
+				continue;
+			step = len;
+			memcpy(out + n, words[w].to, strlen(words[w].to));
+			n += strlen(words[w].to) - 1;
+			break;
+		}
+		n++;
+		i += step;
+	}
+	return n;
+}
+
+static bool find_field(struct eval *e, struct value of, struct text name, struct value *out)
+{
+	char plain[256];
+	size_t n;
+
+	if (value_lookup(e, of, value_string(name.s, name.n), out))
+		return true;
+	if (name.n < 4 || !memmem(name.s, name.n, "__", 2))
+		return false;
+	n = unescaped(name, plain, sizeof(plain));
+	return n && value_lookup(e, of, value_string(plain, n), out);
+}
+
+static struct value no_key(struct eval *e, struct text name)
+{
+	return value_error(e, "no such key: %.*s", (int)name.n, name.s);
+}
+
+static struct value select_field(struct eval *e, const struct node *n)
+{
+	struct value of = eval(e, n->operand), found;
+	bool optional = n->optional || of.type == VALUE_OPTIONAL;
+
+	if (of.type == VALUE_OPTIONAL) {
+		if (!of.in)
+			return of;
+		of = *of.in;
+	}
+	if (is_error(of))
+		return of;
+	if (of.type != VALUE_MAP)
+		return value_error(e, "type '%s' does not support field selection", value_type_name(of.type));
+	if (!find_field(e, of, n->name, &found))
+		return optional ? value_optional(e, NULL) : no_key(e, n->name);
+	return optional ? value_optional(e, &found) : found;
+}
+
+static struct value has_field(struct eval *e, const struct node *n)
+{
+	struct value of = eval(e, n->operand), found;
+
+	if (of.type == VALUE_OPTIONAL) {
+		if (!of.in)
+			return value_bool(false);
+		of = *of.in;
+	}
+	if (is_error(of))
+		return of;
+	if (of.type != VALUE_MAP)
+		return value_error(e, "type '%s' does not support field selection", value_type_name(of.type));
+	return value_bool(find_field(e, of, n->name, &found));
+}
+
+/* A whole number as an index; false: it is none. */
+static bool index_of(struct value v, int64_t *i)
+{
+	if (v.type == VALUE_UINT && v.u <= INT64_MAX)
+		v = value_int((int64_t)v.u);
+	if (v.type == VALUE_DOUBLE && v.d >= -1e15 && v.d <= 1e15 && v.d == (double)(int64_t)v.d)
+		v = value_int((int64_t)v.d);
+	*i = v.i;
+	return v.type == VALUE_INT;
+}
+
+static bool find_at(struct eval *e, struct value of, struct value at, struct value *out, struct value *error)
+{
+	int64_t i;
+
+	if (of.type == VALUE_MAP) {
+		struct value written = value_written(e, at);
+
+		*error = is_error(written) ? written : no_key(e, written.text);
+		return value_lookup(e, of, at, out);
+	}
+	if (of.type != VALUE_LIST || !index_of(at, &i)) {
+		*error = value_overload();
+		return false;
+	}
+	*error = value_error(e, "index out of bounds: %lld", (long long)i);
+	if (i < 0 || (size_t)i >= value_size(of))
+		return false;
+	*out = of.json ? value_json(yyjson_mut_arr_get(of.json, (size_t)i)) : of.list->items[i];
+	return eval_spend(e, of.json ? (size_t)i : 1);
+}
+
+static struct value index_into(struct eval *e, const struct node *n)
+{
+	struct value of = eval(e, n->operand), at, found, error;
+	bool optional = n->optional || of.type == VALUE_OPTIONAL;
+
+	if (of.type == VALUE_OPTIONAL) {
+		if (!of.in)
+			return of;
+		of = *of.in;
+	}
+	at = is_error(of) ? of : eval(e, n->args[0]);
+	if (is_error(at))
+		return at;
+	if (find_at(e, of, at, &found, &error))
+		return optional ? value_optional(e, &found) : found;
+	return optional && (of.type == VALUE_MAP || of.type == VALUE_LIST) ? value_optional(e, NULL) : error;
+}
+
+/* ---- calls, lists, maps */
+
+static struct value call(struct eval *e, const struct node *n)
+{
+	struct value *args = arena_get(&e->arena, (n->n ? n->n : 1) * sizeof(*args));
+
+	if (!args)
+		return value_error(e, "out of memory");
+	for (size_t i = 0; i < n->n; i++) {
+		args[i] = eval(e, n->args[i]);
+		if (is_error(args[i]))
+			return args[i];
+	}
+	return n->function->fn(e, args, n->n);
+}
+
+/* false: an element that is left out; *v is an error when it is neither. */
+static bool element(struct eval *e, const struct node *n, struct value *v)
+{
+	*v = eval(e, n->type == NODE_OPTIONAL ? n->operand : n);
+	if (n->type != NODE_OPTIONAL || is_error(*v))
+		return true;
+	if (v->type != VALUE_OPTIONAL) {
+		*v = value_overload();
+		return true;
+	}
+	if (!v->in)
+		return false;
+	*v = *v->in;
+	return true;
+}
+
+static struct value make_list(struct eval *e, const struct node *n)
+{
+	struct value *items, list = value_make_list(e, n->n, &items);
+	size_t count = 0;
+
+	if (is_error(list))
+		return list;
+	for (size_t i = 0; i < n->n; i++) {
+		if (!element(e, n->args[i], &items[count]))
+			continue;
+		if (is_error(items[count]))
+			return items[count];
+		count++;
+	}
+	((struct list *)(uintptr_t)list.list)->n = count;
+	return list;
+}
+
+static struct value make_map(struct eval *e, size_t room, struct map **out)
+{
+	struct map *m = arena_get(&e->arena, sizeof(*m));
+
+	if (m)
+		m->pairs = arena_get(&e->arena, (room ? room : 1) * sizeof(*m->pairs));
+	if (!m || !m->pairs)
+		return value_error(e, "out of memory");
+	*out = m;
+	return (struct value){.type = VALUE_MAP, .map = m};
+}
+
+static struct value map_literal(struct eval *e, const struct node *n)
+{
+	struct map *m = NULL;
+	struct value v = make_map(e, n->n / 2, &m), seen;
+
+	for (size_t i = 0; m && !is_error(v) && i + 1 < n->n; i += 2) {
+		struct pair *p = &m->pairs[m->n];
+
+		p->key = eval(e, n->args[i]);
+		if (is_error(p->key))
+			return p->key;
+		if (!element(e, n->args[i + 1], &p->value))
+			continue;
+		if (is_error(p->value))
+			return p->value;
+		if (value_lookup(e, v, p->key, &seen))
+			return value_error(e, "repeated key in a map");
+		m->n++;
+	}
+	return v;
+}
+
+/* ---- conditions */
+
+static struct value condition(struct eval *e, const struct node *n)
+{
+	struct value v = eval(e, n->args[0]);
+
+	if (is_error(v))
+		return v;
+	return v.type == VALUE_BOOL ? eval(e, n->args[v.b ? 1 : 2]) : value_overload();
+}
+
+/* @decides: the value that needs no other side. */
+static struct value logic(struct eval *e, const struct node *n, bool decides)
+{
+	struct value a = eval(e, n->args[0]), b;
+
+	if (a.type == VALUE_BOOL && a.b == decides)
+		return a;
+	b = eval(e, n->args[1]);
+	if (b.type == VALUE_BOOL && b.b == decides)
+		return b;
+	if (is_error(a))
+		return a;
+	if (is_error(b))
+		return b;
+	return a.type == VALUE_BOOL && b.type == VALUE_BOOL ? value_bool(!decides) : value_overload();
+}
+
+/* ---- macros */
+
+struct turn {
+	struct eval *e;
+	const struct node *n;
+	const struct list *list;
+	const struct map *map;
+	size_t count;
+};
+
+/* The item (and its key, or its place) are in their slots; false: too much work. */
+static bool enter(struct turn *t, size_t i)
+{
+	struct value *slot = &t->e->slots[t->n->slot];
+
+	if (!eval_spend(t->e, 1))
+		return false;
+	if (t->n->with_keys) {
+		slot[-1] = t->map ? t->map->pairs[i].key : value_int((int64_t)i);
+		slot[0] = t->map ? t->map->pairs[i].value : t->list->items[i];
+	} else {
+		slot[0] = t->map ? t->map->pairs[i].key : t->list->items[i];
+	}
+	return true;
+}
+
+static struct value ask(struct turn *t, size_t arg)
+{
+	struct value v = eval(t->e, t->n->args[arg]);
+
+	return v.type == VALUE_BOOL || is_error(v) ? v : value_overload();
+}
+
+static struct value too_much(struct eval *e)
+{
+	return value_error(e, "operation cancelled: actual cost limit exceeded");
+}
+
+static struct value quantified(struct turn *t, bool decides)
+{
+	struct value result = value_bool(!decides);
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct value v;
+
+		if (!enter(t, i))
+			return too_much(t->e);
+		v = ask(t, 0);
+		if (v.type == VALUE_BOOL && v.b == decides)
+			return v;
+		if (is_error(v) && !is_error(result))
+			result = v;
+	}
+	return result;
+}
+
+static struct value exactly_one(struct turn *t)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct value v;
+
+		if (!enter(t, i))
+			return too_much(t->e);
+		v = ask(t, 0);
+		if (is_error(v))
+			return v;
+		found += v.b;
+	}
+	return value_bool(found == 1);
+}
+
+/* map(x, t), map(x, f, t), filter(x, f), transformList(i, x, f, t): what passes the filter, transformed. */
+static struct value transformed(struct turn *t)
+{
+	bool filters = t->n->n == 2 || t->n->each == EACH_FILTER;
+	struct value *items, list = value_make_list(t->e, t->count, &items);
+	size_t n = 0;
+
+	if (is_error(list))
+		return list;
+	for (size_t i = 0; i < t->count; i++) {
+		struct value v;
+
+		if (!enter(t, i))
+			return too_much(t->e);
+		v = filters ? ask(t, 0) : value_bool(true);
+		if (is_error(v))
+			return v;
+		if (!v.b)
+			continue;
+		items[n] = t->n->each == EACH_FILTER ? t->e->slots[t->n->slot]
+						     : eval(t->e, t->n->args[t->n->n - 1]);
+		if (is_error(items[n]))
+			return items[n];
+		n++;
+	}
+	((struct list *)(uintptr_t)list.list)->n = n;
+	return list;
+}
+
+static struct value entries(struct turn *t)
+{
+	struct map *m = NULL;
+	struct value map = make_map(t->e, t->count, &m);
+
+	for (size_t i = 0; m && !is_error(map) && i < t->count; i++) {
+		struct value v;
+
+		if (!enter(t, i))
+			return too_much(t->e);
+		v = t->n->n == 2 ? ask(t, 0) : value_bool(true);
+		if (is_error(v))
+			return v;
+		if (!v.b)
+			continue;
+		m->pairs[m->n].key = t->e->slots[t->n->slot - 1];
+		m->pairs[m->n].value = eval(t->e, t->n->args[t->n->n - 1]);
+		if (is_error(m->pairs[m->n].value))
+			return m->pairs[m->n].value;
+		m->n++;
+	}
+	return map;
+}
+
+static struct value each(struct eval *e, const struct node *n)
+{
+	struct value over = eval(e, n->operand);
+	struct turn t = {.e = e, .n = n};
+
+	if (is_error(over))
+		return over;
+	if (over.type != VALUE_LIST && over.type != VALUE_MAP)
+		return value_overload();
+	if (over.type == VALUE_LIST)
+		t.list = value_list(e, over);
+	else
+		t.map = value_map(e, over);
+	if (!t.list && !t.map)
+		return too_much(e);
+	t.count = t.list ? t.list->n : t.map->n;
+	switch (n->each) {
+	case EACH_ALL:
+	case EACH_EXISTS:
+		return quantified(&t, n->each == EACH_EXISTS);
+	case EACH_ONE:
+		return exactly_one(&t);
+	case EACH_ENTRIES:
+		return entries(&t);
+	default:
+		return transformed(&t);
+	}
+}
+
+static struct value eval(struct eval *e, const struct node *n)
+{
+	if (!eval_spend(e, 1))
+		return too_much(e);
+	switch (n->type) {
+	case NODE_LITERAL:
+		return n->literal;
+	case NODE_NAME:
+		return e->slots[n->slot];
+	case NODE_SELECT:
+		return select_field(e, n);
+	case NODE_HAS:
+		return has_field(e, n);
+	case NODE_INDEX:
+		return index_into(e, n);
+	case NODE_CALL:
+		return call(e, n);
+	case NODE_LIST:
+		return make_list(e, n);
+	case NODE_MAP:
+		return map_literal(e, n);
+	case NODE_COND:
+		return condition(e, n);
+	case NODE_AND:
+		return logic(e, n, false);
+	case NODE_OR:
+		return logic(e, n, true);
+	case NODE_EACH:
+		return each(e, n);
+	default:
+		return value_overload();
+	}
+}
+
+/* ---- from the outside */
+
+const struct function *function_find(struct text name, bool member)
+{
+	static const struct function *const tables[] = {
+		cel_operators, cel_standard, cel_times, cel_strings, cel_lists, cel_kube};
+
+	for (size_t t = 0; t < array_len(tables); t++)
+		for (const struct function *f = tables[t]; f->name; f++)
+			if (f->member == member && strlen(f->name) == name.n &&
+				!memcmp(f->name, name.s, name.n))
+				return f;
+	return NULL;
+}
+
+struct cel *cel_compile(const char *text, size_t len, const char *const *names, char why[static CEL_WHY_MAX])
+{
+	struct cel *c = calloc(1, sizeof(*c));
+	char *own;
+
+	if (!c || len > CEL_TEXT_MAX) {
+		snprintf(why, CEL_WHY_MAX, c ? "longer than %d bytes" : "out of memory", CEL_TEXT_MAX);
+		free(c);
+		return NULL;
+	}
+	/* literals copy what they unescape, and names are borrowed from a copy that the program keeps */
+	c->arena.left = 64 * len + 65536;
+	c->names = names;
+	own = arena_get(&c->arena, len + 1);
+	if (own)
+		memcpy(own, text, len);
+	else
+		snprintf(why, CEL_WHY_MAX, "out of memory");
+	c->root = own ? cel_parse(c, own, len, why) : NULL;
+	if (!c->root) {
+		cel_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void cel_free(struct cel *c)
+{
+	if (!c)
+		return;
+	arena_free(&c->arena);
+	free(c);
+}
+
+bool cel_uses(const struct cel *c, const char *name)
+{
+	for (size_t i = 0; c->names[i]; i++)
+		if (!strcmp(c->names[i], name))
+			return c->used >> i & 1;
+	return false;
+}
+
+static struct value run(struct eval *e, const struct cel *c, yyjson_mut_val *const *values, size_t *budget)
+{
+	struct value v;
+
+	*e = (struct eval){.arena.left = EVAL_BYTES_MAX, .steps = *budget};
+	for (size_t i = 0; c->names[i]; i++)
+		e->slots[i] = value_json(values[i]);
+	v = eval(e, c->root);
+	*budget = e->steps;
+	return v;
+}
+
+static void say(char why[static CEL_WHY_MAX], struct value v, const char *wanted)
+{
+	if (is_error(v))
+		snprintf(why, CEL_WHY_MAX, "%.*s", (int)v.text.n, v.text.s);
+	else
+		snprintf(why, CEL_WHY_MAX, "the expression makes a value of type %s, not %s",
+			value_type_name(v.type), wanted);
+}
+
+int cel_test(const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX])
+{
+	struct eval e;
+	struct value v = run(&e, c, values, budget);
+	int answer = v.type == VALUE_BOOL ? v.b : -1;
+
+	if (answer < 0)
+		say(why, v, "bool");
+	arena_free(&e.arena);
+	return answer;
+}
+
+char *cel_text(
+	const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX])
+{
+	struct eval e;
+	struct value v = run(&e, c, values, budget);
+	char *text = v.type == VALUE_STRING ? strndup(v.text.s, v.text.n) : NULL;
+
+	if (v.type != VALUE_STRING)
+		say(why, v, "string");
+	else if (!text)
+		snprintf(why, CEL_WHY_MAX, "out of memory");
+	arena_free(&e.arena);
+	return text;
+}

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The strings library, and regular expressions. Places in texts are counted in code points. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/cel/cel_int.h"
+#include "cluster/schema/pattern.h"
+
+static struct value full(struct eval *e)
+{
+	return value_error(e, "out of memory");
+}
+
+static bool is_text(struct value v)
+{
+	return v.type == VALUE_STRING;
+}
+
+static struct text part(struct text t, size_t from, size_t to)
+{
+	return (struct text){t.s + from, to - from};
+}
+
+static struct value as_value(struct text t)
+{
+	return value_string(t.s, t.n);
+}
+
+/* A place in a text, 0 to its length; false: outside. */
+static bool place(struct text t, struct value v, size_t *offset)
+{
+	if (v.type != VALUE_INT || v.i < 0 || (uint64_t)v.i > text_count(t))
+		return false;
+	*offset = text_offset(t, (size_t)v.i);
+	return true;
+}
+
+static struct value out_of_range(struct eval *e, struct value at)
+{
+	if (at.type != VALUE_INT)
+		return value_overload();
+	return value_error(e, "index out of range: %lld", (long long)at.i);
+}
+
+static struct value char_at(struct eval *e, const struct value *args, size_t n)
+{
+	size_t at;
+
+	if (!is_text(args[0]))
+		return value_overload();
+	if (!place(args[0].text, args[1], &at))
+		return out_of_range(e, args[1]);
+	return as_value(part(args[0].text, at, at + text_offset(part(args[0].text, at, args[0].text.n), 1)));
+}
+
+/* As memmem(), whose needle may be empty. */
+static const char *find(struct text in, struct text what)
+{
+	return what.n ? memmem(in.s, in.n, what.s, what.n) : in.s;
+}
+
+static struct value index_of(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text;
+	size_t from = 0;
+	const char *at;
+
+	if (args[0].type == VALUE_LIST && n == 2)
+		return list_index(e, args, false);
+	if (!is_text(args[0]) || !is_text(args[1]))
+		return value_overload();
+	if (n > 2 && !place(t, args[2], &from))
+		return out_of_range(e, args[2]);
+	if (!eval_spend(e, t.n / 16))
+		return full(e);
+	at = find(part(t, from, t.n), args[1].text);
+	return value_int(at ? (int64_t)text_count(part(t, 0, (size_t)(at - t.s))) : -1);
+}
+
+static struct value last_index_of(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text, what = args[1].text;
+	size_t from = t.n;
+
+	if (args[0].type == VALUE_LIST && n == 2)
+		return list_index(e, args, true);
+	if (!is_text(args[0]) || !is_text(args[1]))
+		return value_overload();
+	if (n > 2 && !place(t, args[2], &from))
+		return out_of_range(e, args[2]);
+	if (!eval_spend(e, t.n / 16))
+		return full(e);
+	if (what.n > t.n)
+		return value_int(-1);
+	for (size_t i = (from < t.n - what.n ? from : t.n - what.n) + 1; i-- > 0;)
+		if (!memcmp(t.s + i, what.s, what.n))
+			return value_int((int64_t)text_count(part(t, 0, i)));
+	return value_int(-1);
+}
+
+static struct value substring(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text;
+	size_t from, to = t.n;
+
+	if (!is_text(args[0]))
+		return value_overload();
+	if (!place(t, args[1], &from))
+		return out_of_range(e, args[1]);
+	if (n > 2 && (!place(t, args[2], &to) || to < from))
+		return out_of_range(e, args[2]);
+	return as_value(part(t, from, to));
+}
+
+static struct value in_case(struct eval *e, struct value v, char from, char to)
+{
+	struct value made = is_text(v) ? value_text(e, v.text.s, v.text.n) : value_overload();
+	char *s = (char *)(uintptr_t)made.text.s;
+
+	for (size_t i = 0; !is_error(made) && i < made.text.n; i++)
+		if (s[i] >= from && s[i] <= from + 25)
+			s[i] = (char)(s[i] - from + to);
+	return made;
+}
+
+static struct value lower(struct eval *e, const struct value *args, size_t n)
+{
+	return in_case(e, args[0], 'A', 'a');
+}
+
+static struct value upper(struct eval *e, const struct value *args, size_t n)
+{
+	return in_case(e, args[0], 'a', 'A');
+}
+
+static bool is_blank(char c)
+{
+	return c && strchr(" \t\r\n\v\f", c);
+}
+
+static struct value trim(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text;
+
+	if (!is_text(args[0]))
+		return value_overload();
+	while (t.n && is_blank(t.s[0]))
+		t = part(t, 1, t.n);
+	while (t.n && is_blank(t.s[t.n - 1]))
+		t.n--;
+	return as_value(t);
+}
+
+static struct value reverse(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text;
+	char *s = is_text(args[0]) ? arena_get(&e->arena, t.n + 1) : NULL;
+
+	if (!is_text(args[0]))
+		return value_overload();
+	if (!s)
+		return full(e);
+	for (size_t i = 0; i < t.n;) {
+		size_t width = text_offset(part(t, i, t.n), 1);
+
+		memcpy(s + t.n - i - width, t.s + i, width);
+		i += width;
+	}
+	return value_string(s, t.n);
+}
+
+/* A count of pieces or replacements; -1: all of them. */
+static bool limit_of(const struct value *args, size_t n, size_t at, int64_t *limit)
+{
+	*limit = n > at ? args[at].i : -1;
+	return n <= at || args[at].type == VALUE_INT;
+}
+
+/* The first of what is sought from @from, one code point at least further than the last when it is empty. */
+static bool next_of(struct text t, struct text what, size_t from, bool first, size_t *at)
+{
+	const char *found;
+
+	if (!what.n) {
+		*at = first ? 0 : from + text_offset(part(t, from, t.n), 1);
+		return first || from < t.n;
+	}
+	found = find(part(t, from, t.n), what);
+	*at = found ? (size_t)(found - t.s) : t.n;
+	return found;
+}
+
+static struct value replace(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text, from = args[1].text, to = args[2].text;
+	int64_t limit, count = 0;
+	size_t at, done = 0, len = 0, total = t.n;
+	char *s;
+
+	if (!is_text(args[0]) || !is_text(args[1]) || !is_text(args[2]) || !limit_of(args, n, 3, &limit))
+		return value_overload();
+	/* once for the size, once for the bytes */
+	for (bool more = next_of(t, from, 0, true, &at); more && count != limit;
+		more = next_of(t, from, at + from.n, false, &at), count++)
+		total += to.n;
+	s = eval_spend(e, total / 16) ? arena_get(&e->arena, total + 1) : NULL;
+	if (!s)
+		return full(e);
+	limit = count;
+	count = 0;
+	for (bool more = next_of(t, from, 0, true, &at); more && count != limit;
+		more = next_of(t, from, at + from.n, false, &at), count++) {
+		memcpy(s + len, t.s + done, at - done);
+		len += at - done;
+		memcpy(s + len, to.s, to.n);
+		len += to.n;
+		done = at + from.n;
+	}
+	memcpy(s + len, t.s + done, t.n - done);
+	return value_string(s, len + t.n - done);
+}
+
+/* An empty separator parts all code points. */
+static bool piece(struct text t, struct text by, size_t from, size_t *end, size_t *next)
+{
+	const char *found;
+
+	if (!by.n) {
+		*end = *next = from + text_offset(part(t, from, t.n), 1);
+		return *next < t.n;
+	}
+	found = find(part(t, from, t.n), by);
+	*end = found ? (size_t)(found - t.s) : t.n;
+	*next = *end + by.n;
+	return found;
+}
+
+static struct value split(struct eval *e, const struct value *args, size_t n)
+{
+	struct text t = args[0].text, by = args[1].text;
+	int64_t limit;
+	size_t count = 1, from = 0, end, next;
+	struct value *items, list;
+
+	if (!is_text(args[0]) || !is_text(args[1]) || !limit_of(args, n, 2, &limit))
+		return value_overload();
+	if (limit == 0)
+		return value_make_list(e, 0, &items);
+	while ((limit < 0 || count < (size_t)limit) && piece(t, by, from, &end, &next)) {
+		count++;
+		from = next;
+	}
+	if (!by.n && !t.n)
+		count = 0;
+	if (!eval_spend(e, count + t.n / 16))
+		return full(e);
+	list = value_make_list(e, count, &items);
+	if (is_error(list))
+		return list;
+	from = 0;
+	for (size_t i = 0; i < count; i++) {
+		end = next = t.n;
+		if (i + 1 < count)
+			(void)piece(t, by, from, &end, &next);
+		items[i] = as_value(part(t, from, end));
+		from = next;
+	}
+	return list;
+}
+
+static struct value join(struct eval *e, const struct value *args, size_t n)
+{
+	const struct list *l = args[0].type == VALUE_LIST ? value_list(e, args[0]) : NULL;
+	struct text by = n > 1 ? args[1].text : (struct text){"", 0};
+	size_t total = 0, len = 0;
+	char *s;
+
+	if (args[0].type != VALUE_LIST || (n > 1 && !is_text(args[1])))
+		return value_overload();
+	for (size_t i = 0; l && i < l->n; i++) {
+		if (!is_text(l->items[i]))
+			return value_overload();
+		total += l->items[i].text.n + by.n;
+	}
+	s = l && eval_spend(e, total / 16) ? arena_get(&e->arena, total + 1) : NULL;
+	if (!s)
+		return full(e);
+	for (size_t i = 0; i < l->n; i++) {
+		if (i) {
+			memcpy(s + len, by.s, by.n);
+			len += by.n;
+		}
+		memcpy(s + len, l->items[i].text.s, l->items[i].text.n);
+		len += l->items[i].text.n;
+	}
+	return value_string(s, len);
+}
+
+static struct value quote(struct eval *e, const struct value *args, size_t n)
+{
+	static const char from[] = "\a\b\f\n\r\t\v\\\"", to[] = "abfnrtv\\\"";
+	struct text t = args[0].text;
+	char *s = is_text(args[0]) ? arena_get(&e->arena, 2 * t.n + 3) : NULL;
+	size_t len = 0;
+
+	if (!is_text(args[0]))
+		return value_overload();
+	if (!s)
+		return full(e);
+	s[len++] = '"';
+	for (size_t i = 0; i < t.n; i++) {
+		const char *special = t.s[i] ? strchr(from, t.s[i]) : NULL;
+
+		if (special)
+			s[len++] = '\\';
+		s[len++] = special ? to[special - from] : t.s[i];
+	}
+	s[len++] = '"';
+	return value_string(s, len);
+}
+
+/* ---- format: %s %d %f %e %x %X %o %b %%, with a precision */
+
+enum { FORMAT_MAX = 65536, LIST_TEXT_DEPTH = 8 };
+
+struct writer {
+	struct eval *e;
+	char *s; /* FORMAT_MAX */
+	size_t n;
+	bool overflow;
+};
+
+static void put(struct writer *w, const char *s, size_t n)
+{
+	if (n > FORMAT_MAX - w->n) {
+		w->overflow = true;
+		return;
+	}
+	memcpy(w->s + w->n, s, n);
+	w->n += n;
+}
+
+static struct value put_value(struct writer *w, struct value v, size_t depth);
+
+static struct value put_list(struct writer *w, const struct list *l, size_t depth)
+{
+	struct value v = value_bool(true);
+
+	put(w, "[", 1);
+	for (size_t i = 0; l && i < l->n && !is_error(v); i++) {
+		put(w, ", ", i ? 2 : 0);
+		v = put_value(w, l->items[i], depth + 1);
+	}
+	put(w, "]", 1);
+	return v;
+}
+
+static struct value put_map(struct writer *w, const struct map *m, size_t depth)
+{
+	struct value v = value_bool(true);
+
+	put(w, "{", 1);
+	for (size_t i = 0; m && i < m->n && !is_error(v); i++) {
+		put(w, ", ", i ? 2 : 0);
+		v = put_value(w, m->pairs[i].key, depth + 1);
+		put(w, ": ", 2);
+		if (!is_error(v))
+			v = put_value(w, m->pairs[i].value, depth + 1);
+	}
+	put(w, "}", 1);
+	return v;
+}
+
+static struct value put_value(struct writer *w, struct value v, size_t depth)
+{
+	if (depth > LIST_TEXT_DEPTH)
+		return value_error(w->e, "nested too deeply to be formatted");
+	if (v.type == VALUE_LIST)
+		return put_list(w, value_list(w->e, v), depth);
+	if (v.type == VALUE_MAP)
+		return put_map(w, value_map(w->e, v), depth);
+	v = value_written(w->e, v);
+	if (!is_error(v))
+		put(w, v.text.s, v.text.n);
+	return v;
+}
+
+static void put_digits(struct writer *w, bool minus, uint64_t u, unsigned base, const char *digits)
+{
+	char buf[72];
+	size_t at = sizeof(buf);
+
+	do {
+		buf[--at] = digits[u % base];
+		u /= base;
+	} while (u);
+	if (minus)
+		buf[--at] = '-';
+	put(w, buf + at, sizeof(buf) - at);
+}
+
+static struct value put_number(struct writer *w, char verb, int precision, struct value v)
+{
+	bool minus = v.type == VALUE_INT && v.i < 0;
+	unsigned base = verb == 'd' ? 10 : verb == 'o' ? 8 : verb == 'b' ? 2 : 16;
+	char buf[512];
+	double d;
+
+	if (verb == 'f' || verb == 'e') {
+		if (!is_number(v))
+			return value_overload();
+		d = v.type == VALUE_DOUBLE ? v.d : v.type == VALUE_INT ? (double)v.i : (double)v.u;
+		snprintf(buf, sizeof(buf), verb == 'f' ? "%.*f" : "%.*e", precision < 0 ? 6 : precision, d);
+		put(w, buf, strlen(buf));
+	} else if (v.type == VALUE_INT || v.type == VALUE_UINT) {
+		put_digits(w, minus, minus ? 0 - (uint64_t)v.i : v.u, base,
+			verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef");
+	} else {
+		return value_overload();
+	}
+	return v;
+}
+
+static struct value format(struct eval *e, const struct value *args, size_t n)
+{
+	const struct list *l = args[1].type == VALUE_LIST ? value_list(e, args[1]) : NULL;
+	struct text t = args[0].text;
+	struct writer w = {.e = e};
+	size_t next = 0;
+
+	if (!is_text(args[0]) || args[1].type != VALUE_LIST)
+		return value_overload();
+	w.s = l && eval_spend(e, 100) ? arena_get(&e->arena, FORMAT_MAX) : NULL;
+	if (!w.s)
+		return full(e);
+	for (size_t i = 0; i < t.n && !w.overflow; i++) {
+		int precision = -1;
+		struct value v;
+
+		if (t.s[i] != '%' || i + 1 == t.n) {
+			put(&w, t.s + i, 1);
+			continue;
+		}
+		if (t.s[++i] == '%') {
+			put(&w, "%", 1);
+			continue;
+		}
+		if (t.s[i] == '.')
+			for (precision = 0, i++; i < t.n && t.s[i] >= '0' && t.s[i] <= '9' && precision < 100;
+				i++)
+				precision = precision * 10 + t.s[i] - '0';
+		if (precision > 100 || i == t.n || !strchr("sdfexXob", t.s[i]))
+			return value_error(e, "a format that is not known");
+		if (next == l->n)
+			return value_error(
+				e, "index %zu out of range: the format asks for more than it is given", next);
+		v = l->items[next++];
+		v = t.s[i] == 's' ? put_value(&w, v, 0) : put_number(&w, t.s[i], precision, v);
+		if (is_error(v))
+			return v;
+	}
+	return w.overflow ? full(e) : value_string(w.s, w.n);
+}
+
+/* ---- regular expressions */
+
+/* Both as C strings; an error otherwise. */
+static struct value text_and_pattern(
+	struct eval *e, const struct value *args, const char **text, const char **pattern)
+{
+	struct value t, p;
+
+	if (!is_text(args[0]) || !is_text(args[1]))
+		return value_overload();
+	t = value_text(e, args[0].text.s, args[0].text.n);
+	p = value_text(e, args[1].text.s, args[1].text.n);
+	if (is_error(t) || is_error(p) || !eval_spend(e, 100 + p.text.n + t.text.n))
+		return full(e);
+	if (!pattern_valid(p.text.s))
+		return value_error(e, "the pattern '%.100s' is not one, or not supported", p.text.s);
+	*text = t.text.s;
+	*pattern = p.text.s;
+	return t;
+}
+
+static struct value find_first(struct eval *e, const struct value *args, size_t n)
+{
+	const char *text = NULL, *pattern = NULL;
+	struct value v = text_and_pattern(e, args, &text, &pattern);
+	size_t start = 0, end = 0;
+
+	if (is_error(v))
+		return v;
+	return pattern_find(pattern, text, true, &start, &end) ? value_string(text + start, end - start)
+							       : value_string("", 0);
+}
+
+static struct value find_all(struct eval *e, const struct value *args, size_t n)
+{
+	const char *text = NULL, *pattern = NULL;
+	struct value v = text_and_pattern(e, args, &text, &pattern), *items, list;
+	int64_t limit;
+	size_t start = 0, end = 0, count = 0, at = 0, room;
+
+	if (is_error(v))
+		return v;
+	if (!limit_of(args, n, 2, &limit))
+		return value_overload();
+	room = limit >= 0 && (uint64_t)limit < v.text.n ? (size_t)limit : v.text.n + 1;
+	if (!eval_spend(e, room))
+		return full(e);
+	list = value_make_list(e, room, &items);
+	if (is_error(list))
+		return list;
+	while (count < room && pattern_find(pattern, text + at, at == 0, &start, &end)) {
+		if (!eval_spend(e, 100 + v.text.n - at))
+			return full(e);
+		items[count++] = value_string(text + at + start, end - start);
+		/* an empty match is stepped over */
+		at += end > start ? end : end + 1;
+		if (at > v.text.n)
+			break;
+	}
+	((struct list *)(uintptr_t)list.list)->n = count;
+	return list;
+}
+
+const struct function cel_strings[] = {
+	{"charAt", true, 2, 2, char_at},
+	{"indexOf", true, 2, 3, index_of},
+	{"lastIndexOf", true, 2, 3, last_index_of},
+	{"substring", true, 2, 3, substring},
+	{"lowerAscii", true, 1, 1, lower},
+	{"upperAscii", true, 1, 1, upper},
+	{"trim", true, 1, 1, trim},
+	{"reverse", true, 1, 1, reverse},
+	{"replace", true, 3, 4, replace},
+	{"split", true, 2, 3, split},
+	{"join", true, 1, 2, join},
+	{"strings.quote", false, 1, 1, quote},
+	{"format", true, 2, 2, format},
+	{"find", true, 2, 2, find_first},
+	{"findAll", true, 2, 3, find_all},
+	{NULL},
+};

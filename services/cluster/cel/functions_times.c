@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Moments and spans of time. Zones are UTC or offsets: the image has no tables of others. */
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/cel/cel_int.h"
+#include "cluster/schema/meta.h"
+
+enum { NANO = 1000000000 };
+
+static bool plain(struct value v, char *buf, size_t size)
+{
+	if (v.type != VALUE_STRING || v.text.n >= size || memchr(v.text.s, 0, v.text.n))
+		return false;
+	memcpy(buf, v.text.s, v.text.n);
+	buf[v.text.n] = 0;
+	return true;
+}
+
+static struct value timestamp(struct eval *e, const struct value *args, size_t n)
+{
+	struct value made = {.type = VALUE_TIMESTAMP};
+	char buf[64];
+
+	if (args[0].type == VALUE_TIMESTAMP)
+		return args[0];
+	if (args[0].type == VALUE_INT) {
+		made.time.tv_sec = args[0].i;
+		return made;
+	}
+	if (args[0].type != VALUE_STRING)
+		return value_overload();
+	if (!plain(args[0], buf, sizeof(buf)) || meta_time_parse(&made.time, buf))
+		return value_error(e, "this text is not a time as RFC 3339 writes it");
+	return made;
+}
+
+/* "1h30m5.5s", as Go writes spans; false: it is none, or too long. */
+static bool parse_span(const char *s, struct timespec *out)
+{
+	static const struct {
+		const char *name;
+		long double nano;
+	} units[] = {{"ns", 1}, {"us", 1e3L}, {"\xc2\xb5s", 1e3L}, {"ms", 1e6L}, {"s", 1e9L}, {"m", 60e9L},
+		{"h", 3600e9L}};
+	long double total = 0;
+	bool minus = *s == '-';
+
+	s += *s == '-' || *s == '+';
+	if (!strcmp(s, "0")) {
+		*out = (struct timespec){0};
+		return true;
+	}
+	if (!*s)
+		return false;
+	while (*s) {
+		char *end;
+		long double v, unit = 0;
+		size_t longest = 0;
+
+		/* digits and a point, and nothing else that C takes for a number */
+		v = strtold(s, &end);
+		if (end == s || end != s + strspn(s, "0123456789."))
+			return false;
+		for (size_t i = 0; i < array_len(units); i++) {
+			size_t len = strlen(units[i].name);
+
+			if (len > longest && !strncmp(end, units[i].name, len)) {
+				longest = len;
+				unit = units[i].nano;
+			}
+		}
+		if (!longest)
+			return false;
+		total += v * unit;
+		s = end + longest;
+	}
+	if (total >= 9223372036854775807.0L)
+		return false;
+	out->tv_sec = (time_t)(total / NANO);
+	out->tv_nsec = (long)(total - (long double)out->tv_sec * NANO);
+	if (minus) {
+		out->tv_sec = -out->tv_sec;
+		out->tv_nsec = -out->tv_nsec;
+	}
+	return true;
+}
+
+static struct value duration(struct eval *e, const struct value *args, size_t n)
+{
+	struct value made = {.type = VALUE_DURATION};
+	char buf[64];
+
+	if (args[0].type == VALUE_DURATION)
+		return args[0];
+	if (args[0].type != VALUE_STRING)
+		return value_overload();
+	if (!plain(args[0], buf, sizeof(buf)) || !parse_span(buf, &made.time))
+		return value_error(e, "this text is not a duration, such as 1h30m");
+	return made;
+}
+
+/* ---- parts */
+
+/* Seconds east of UTC: "UTC", "+01:00", "02:00"; false: another zone. */
+static bool offset_of(struct value zone, long *seconds)
+{
+	char buf[16];
+	int hours, minutes, used = 0;
+	const char *s = buf;
+
+	*seconds = 0;
+	if (!plain(zone, buf, sizeof(buf)))
+		return false;
+	if (!strcmp(buf, "UTC") || !*buf)
+		return true;
+	s += *buf == '-' || *buf == '+';
+	if (sscanf(s, "%2d:%2d%n", &hours, &minutes, &used) != 2 || s[used])
+		return false;
+	*seconds = (hours * 60L + minutes) * 60 * (*buf == '-' ? -1 : 1);
+	return true;
+}
+
+/* The moment's parts in the zone that is asked for, into *tm; VALUE_NULL when they are there. */
+static struct value parts(struct eval *e, const struct value *args, size_t n, struct tm *tm)
+{
+	struct value t = args[0];
+	long east = 0;
+	time_t at;
+
+	if (t.type == VALUE_STRING)
+		t = timestamp(e, &t, 1);
+	if (t.type != VALUE_TIMESTAMP)
+		return is_error(t) ? t : value_overload();
+	if (n > 1 && !offset_of(args[1], &east))
+		return value_error(e, "the time zone is not known here: UTC or an offset as +01:00");
+	at = t.time.tv_sec + east;
+	if (!gmtime_r(&at, tm))
+		return value_error(e, "the time is out of range");
+	return (struct value){.type = VALUE_NULL};
+}
+
+#define PART(name, expression)                                                                               \
+	static struct value name(struct eval *e, const struct value *args, size_t n)                         \
+	{                                                                                                    \
+		struct tm tm = {0};                                                                          \
+		struct value v = parts(e, args, n, &tm);                                                     \
+                                                                                                             \
+		return is_error(v) ? v : value_int(expression);                                              \
+	}
+
+PART(full_year, tm.tm_year + 1900)
+PART(month, tm.tm_mon)
+PART(date, tm.tm_mday)
+PART(day_of_month, tm.tm_mday - 1)
+PART(day_of_week, tm.tm_wday)
+PART(day_of_year, tm.tm_yday)
+
+/* Of a moment the part, of a span all of it in that unit. */
+static struct value hours(struct eval *e, const struct value *args, size_t n)
+{
+	struct tm tm = {0};
+	struct value v;
+
+	if (args[0].type == VALUE_DURATION)
+		return value_int(args[0].time.tv_sec / 3600);
+	v = parts(e, args, n, &tm);
+	return is_error(v) ? v : value_int(tm.tm_hour);
+}
+
+static struct value minutes(struct eval *e, const struct value *args, size_t n)
+{
+	struct tm tm = {0};
+	struct value v;
+
+	if (args[0].type == VALUE_DURATION)
+		return value_int(args[0].time.tv_sec / 60);
+	v = parts(e, args, n, &tm);
+	return is_error(v) ? v : value_int(tm.tm_min);
+}
+
+static struct value seconds(struct eval *e, const struct value *args, size_t n)
+{
+	struct tm tm = {0};
+	struct value v;
+
+	if (args[0].type == VALUE_DURATION)
+		return value_int(args[0].time.tv_sec);
+	v = parts(e, args, n, &tm);
+	return is_error(v) ? v : value_int(tm.tm_sec);
+}
+
+static struct value milliseconds(struct eval *e, const struct value *args, size_t n)
+{
+	struct tm tm = {0};
+	struct value v;
+
+	if (args[0].type == VALUE_DURATION || args[0].type == VALUE_TIMESTAMP)
+		return value_int(args[0].time.tv_nsec / 1000000);
+	v = parts(e, args, n, &tm);
+	return is_error(v) ? v : value_int(0);
+}
+
+const struct function cel_times[] = {
+	{"timestamp", false, 1, 1, timestamp},
+	{"duration", false, 1, 1, duration},
+	{"getFullYear", true, 1, 2, full_year},
+	{"getMonth", true, 1, 2, month},
+	{"getDate", true, 1, 2, date},
+	{"getDayOfMonth", true, 1, 2, day_of_month},
+	{"getDayOfWeek", true, 1, 2, day_of_week},
+	{"getDayOfYear", true, 1, 2, day_of_year},
+	{"getHours", true, 1, 2, hours},
+	{"getMinutes", true, 1, 2, minutes},
+	{"getSeconds", true, 1, 2, seconds},
+	{"getMilliseconds", true, 1, 2, milliseconds},
+	{NULL},
+};

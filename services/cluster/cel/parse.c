@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Tokens become a tree, by descent in the order of CEL's grammar. Macros become nodes of their own, names become slots, and
+ * functions are found here, so that what cannot be evaluated is refused before it is kept.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/cel/cel_int.h"
+
+/* Levels of brackets, and operators in all: what both bound is how deep an evaluation calls itself. */
+enum { DEPTH_MAX = 100, OPERATORS_MAX = 2000 };
+
+struct parser {
+	struct cel *cel;
+	struct lexer lexer;
+	struct token now;
+	const char *text;
+	size_t len;
+	size_t depth, operators, n_names, n_locals;
+	struct text locals[SLOTS_MAX];
+	char *why;
+	bool failed;
+};
+
+static const struct node *expression(struct parser *p);
+
+/* ---- refusals */
+
+static void printf_like(3, 4) refuse(struct parser *p, size_t at, const char *format, ...)
+{
+	size_t line = 1, column = 1, n;
+	va_list ap;
+
+	if (p->failed)
+		return;
+	p->failed = true;
+	for (size_t i = 0; i < at && i < p->len; i++) {
+		column = p->text[i] == '\n' ? 1 : column + 1;
+		line += p->text[i] == '\n';
+	}
+	n = (size_t)snprintf(p->why, CEL_WHY_MAX, "%zu:%zu: ", line, column);
+	va_start(ap, format);
+	vsnprintf(p->why + n, CEL_WHY_MAX - n, format, ap);
+	va_end(ap);
+}
+
+static void step(struct parser *p)
+{
+	p->now = lex(&p->lexer);
+	if (p->now.type == TOKEN_BAD)
+		refuse(p, p->now.at, "%.*s", (int)p->now.text.n, p->now.text.s);
+}
+
+static bool same(struct text t, const char *s)
+{
+	return t.n == strlen(s) && !memcmp(t.s, s, t.n);
+}
+
+static bool is_op(const struct parser *p, const char *op)
+{
+	return p->now.type == TOKEN_OP && same(p->now.text, op);
+}
+
+static bool is_word(const struct parser *p, const char *word)
+{
+	return p->now.type == TOKEN_NAME && same(p->now.text, word);
+}
+
+static bool got(struct parser *p, const char *op)
+{
+	if (!is_op(p, op))
+		return false;
+	step(p);
+	return true;
+}
+
+static void unexpected(struct parser *p, const char *wanted)
+{
+	if (p->now.type == TOKEN_END)
+		refuse(p, p->now.at, "the expression ends where %s should be", wanted);
+	else
+		refuse(p, p->now.at, "'%.*s' stands where %s should be", (int)p->now.text.n,
+			p->now.text.s ? p->now.text.s : "", wanted);
+}
+
+static bool expect(struct parser *p, const char *op)
+{
+	if (got(p, op))
+		return true;
+	unexpected(p, op);
+	return false;
+}
+
+/* Another operator in a chain of them, which the tree has below each other. */
+static bool another(struct parser *p)
+{
+	if (++p->operators > OPERATORS_MAX)
+		refuse(p, p->now.at, "more than %d operators", OPERATORS_MAX);
+	return !p->failed;
+}
+
+/* ---- nodes */
+
+static struct node *node(struct parser *p, enum node_type type)
+{
+	struct node *n = p->failed ? NULL : arena_get(&p->cel->arena, sizeof(*n));
+
+	if (n)
+		n->type = type;
+	else
+		refuse(p, p->now.at, "out of memory");
+	return n;
+}
+
+/* Arguments while their number is not known. */
+struct args {
+	const struct node *at[ARGS_MAX];
+	size_t n;
+};
+
+static void add(struct parser *p, struct args *a, const struct node *n)
+{
+	if (a->n == ARGS_MAX)
+		refuse(p, p->now.at, "more than %d arguments or elements", ARGS_MAX);
+	else if (n)
+		a->at[a->n++] = n;
+}
+
+static const struct node *with(struct parser *p, struct node *n, const struct args *a)
+{
+	const struct node **own = arena_get(&p->cel->arena, (a->n ? a->n : 1) * sizeof(*own));
+
+	if (p->failed || !n)
+		return NULL;
+	if (!own) {
+		refuse(p, p->now.at, "out of memory");
+		return NULL;
+	}
+	memcpy(own, a->at, a->n * sizeof(*own));
+	n->args = own;
+	n->n = a->n;
+	return n;
+}
+
+static const struct node *call(
+	struct parser *p, size_t at, struct text name, bool member, const struct args *a)
+{
+	const struct function *f = function_find(name, member);
+	struct node *n;
+
+	if (p->failed)
+		return NULL;
+	if (!f) {
+		refuse(p, at, "undeclared reference to '%.*s'", (int)name.n, name.s);
+		return NULL;
+	}
+	if (a->n < f->min || a->n > f->max) {
+		refuse(p, at, "found no matching overload for '%.*s' of %zu arguments", (int)name.n, name.s,
+			a->n - member);
+		return NULL;
+	}
+	n = node(p, NODE_CALL);
+	if (n)
+		n->function = f;
+	return with(p, n, a);
+}
+
+static const struct node *operate(
+	struct parser *p, size_t at, const char *op, const struct node *a, const struct node *b)
+{
+	struct args args = {0};
+
+	add(p, &args, a);
+	add(p, &args, b);
+	return call(p, at, (struct text){op, strlen(op)}, false, &args);
+}
+
+static const struct node *join(struct parser *p, enum node_type type, const struct node *a,
+	const struct node *b, const struct node *c)
+{
+	struct args args = {0};
+
+	add(p, &args, a);
+	add(p, &args, b);
+	add(p, &args, c);
+	return with(p, node(p, type), &args);
+}
+
+static const struct node *literal(struct parser *p, struct value v)
+{
+	struct node *n = node(p, NODE_LITERAL);
+
+	if (n)
+		n->literal = v;
+	return n;
+}
+
+/* ---- names */
+
+static bool is_reserved(struct text name)
+{
+	static const char *const words[] = {"as", "break", "const", "continue", "else", "for", "function",
+		"if", "import", "in", "let", "loop", "package", "namespace", "return", "var", "void",
+		"while"};
+
+	for (size_t i = 0; i < array_len(words); i++)
+		if (same(name, words[i]))
+			return true;
+	return false;
+}
+
+static const struct node *type_literal(struct parser *p, struct text name)
+{
+	static const struct {
+		const char *name;
+		enum value_type type;
+	} types[] = {{"bool", VALUE_BOOL}, {"int", VALUE_INT}, {"uint", VALUE_UINT}, {"double", VALUE_DOUBLE},
+		{"string", VALUE_STRING}, {"bytes", VALUE_BYTES}, {"list", VALUE_LIST}, {"map", VALUE_MAP},
+		{"null_type", VALUE_NULL}, {"type", VALUE_TYPE}};
+
+	for (size_t i = 0; i < array_len(types); i++)
+		if (same(name, types[i].name))
+			return literal(p, (struct value){.type = VALUE_TYPE, .of = types[i].type});
+	return NULL;
+}
+
+static bool find_slot(const struct parser *p, struct text name, size_t *slot)
+{
+	for (size_t i = p->n_locals; i > 0; i--) {
+		struct text local = p->locals[i - 1];
+
+		if (local.n == name.n && !memcmp(local.s, name.s, name.n)) {
+			*slot = p->n_names + i - 1;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < p->n_names; i++) {
+		if (!same(name, p->cel->names[i]))
+			continue;
+		p->cel->used |= 1ull << i;
+		*slot = i;
+		return true;
+	}
+	return false;
+}
+
+static const struct node *name_of(struct parser *p, size_t at, struct text name)
+{
+	const struct node *type;
+	struct node *n;
+	size_t slot;
+
+	if (same(name, "true") || same(name, "false"))
+		return literal(p, value_bool(same(name, "true")));
+	if (same(name, "null"))
+		return literal(p, (struct value){.type = VALUE_NULL});
+	if (find_slot(p, name, &slot)) {
+		n = node(p, NODE_NAME);
+		if (n)
+			n->slot = slot;
+		return n;
+	}
+	type = is_reserved(name) ? NULL : type_literal(p, name);
+	if (!type)
+		refuse(p, at, "undeclared reference to '%.*s'", (int)name.n, name.s);
+	return type;
+}
+
+/* ---- calls */
+
+static void arguments(struct parser *p, struct args *a, const char *end)
+{
+	while (!p->failed && !is_op(p, end)) {
+		add(p, a, expression(p));
+		if (!got(p, ","))
+			break;
+	}
+	expect(p, end);
+}
+
+static const struct node *has(struct parser *p, size_t at)
+{
+	const struct node *of = expression(p);
+	struct node *n;
+
+	expect(p, ")");
+	if (p->failed || !of)
+		return NULL;
+	if (of->type != NODE_SELECT || of->optional) {
+		refuse(p, at, "invalid argument to has() macro: it takes a field selection");
+		return NULL;
+	}
+	n = node(p, NODE_HAS);
+	if (n) {
+		n->operand = of->operand;
+		n->name = of->name;
+	}
+	return n;
+}
+
+/* operand.NAME(variables, filter, result) */
+struct macro {
+	const char *name;
+	enum each each;
+	size_t variables[2]; /* at least and at most */
+	size_t most;	     /* expressions: 2 with a filter before the last */
+};
+
+static const struct macro macros[] = {
+	{"all", EACH_ALL, {1, 2}, 1},
+	{"exists", EACH_EXISTS, {1, 2}, 1},
+	{"exists_one", EACH_ONE, {1, 2}, 1},
+	{"existsOne", EACH_ONE, {1, 2}, 1},
+	{"map", EACH_MAP, {1, 1}, 2},
+	{"filter", EACH_FILTER, {1, 1}, 1},
+	{"transformList", EACH_LIST, {2, 2}, 2},
+	{"transformMap", EACH_ENTRIES, {2, 2}, 2},
+};
+
+static const struct macro *macro_of(struct text name)
+{
+	for (size_t i = 0; i < array_len(macros); i++)
+		if (same(name, macros[i].name))
+			return &macros[i];
+	return NULL;
+}
+
+/* Is what comes a name and a comma? Looks ahead and comes back. */
+static bool name_and_comma(struct parser *p)
+{
+	struct lexer before = p->lexer;
+	struct token t;
+
+	if (p->now.type != TOKEN_NAME)
+		return false;
+	t = lex(&p->lexer);
+	p->lexer = before;
+	return t.type == TOKEN_OP && same(t.text, ",");
+}
+
+static bool variable(struct parser *p)
+{
+	struct text name = p->now.text;
+
+	if (p->now.type != TOKEN_NAME || is_reserved(name)) {
+		refuse(p, p->now.at, "argument must be a simple name");
+		return false;
+	}
+	if (p->n_names + p->n_locals == SLOTS_MAX) {
+		refuse(p, p->now.at, "more than %d variables", SLOTS_MAX);
+		return false;
+	}
+	step(p);
+	if (!expect(p, ","))
+		return false;
+	p->locals[p->n_locals++] = name;
+	return true;
+}
+
+/* operand.NAME(x, ...), from behind its parenthesis. */
+static const struct node *each(struct parser *p, size_t at, const struct node *operand, const struct macro *m)
+{
+	struct node *n = node(p, NODE_EACH);
+	struct args args = {0};
+	size_t before = p->n_locals;
+	bool two;
+
+	if (!variable(p) || !n)
+		return NULL;
+	/* where there may be two, a second name with a comma behind it is the other */
+	two = m->variables[1] == 2 && name_and_comma(p);
+	if (two && !variable(p))
+		return NULL;
+	n->each = m->each;
+	n->operand = operand;
+	n->with_keys = two;
+	n->slot = p->n_names + p->n_locals - 1;
+	arguments(p, &args, ")");
+	p->n_locals = before;
+	if (!p->failed && (!args.n || args.n > m->most || 1u + two < m->variables[0])) {
+		refuse(p, at, "found no matching overload for '%s'", m->name);
+		return NULL;
+	}
+	return with(p, n, &args);
+}
+
+/* Functions whose names have a dot: optional.of(x). */
+static bool is_package(struct text name)
+{
+	return same(name, "optional") || same(name, "ip") || same(name, "sets") || same(name, "strings");
+}
+
+static const struct node *packaged(struct parser *p, size_t at, struct text first)
+{
+	struct args args = {0};
+	struct text name = first;
+
+	step(p);
+	if (p->now.type != TOKEN_NAME) {
+		unexpected(p, "a name");
+		return NULL;
+	}
+	/* they stand in one piece in the text */
+	name.n = (size_t)(p->now.text.s + p->now.text.n - first.s);
+	step(p);
+	if (!expect(p, "("))
+		return NULL;
+	arguments(p, &args, ")");
+	return call(p, at, name, false, &args);
+}
+
+static const struct node *named(struct parser *p)
+{
+	struct text name = p->now.text;
+	size_t at = p->now.at, slot;
+	struct args args = {0};
+
+	step(p);
+	if (got(p, "(")) {
+		if (same(name, "has"))
+			return has(p, at);
+		arguments(p, &args, ")");
+		return call(p, at, name, false, &args);
+	}
+	if (is_op(p, ".") && is_package(name) && !find_slot(p, name, &slot))
+		return packaged(p, at, name);
+	return name_of(p, at, name);
+}
+
+/* ---- lists and maps */
+
+/* An element, perhaps one that is left out when it is none: ?x. */
+static const struct node *element(struct parser *p, bool *optional)
+{
+	*optional = got(p, "?");
+	return expression(p);
+}
+
+/* What is optional has a node around it. */
+static const struct node *wrapped(struct parser *p, const struct node *of, bool optional)
+{
+	struct node *n;
+
+	if (!optional || !of)
+		return of;
+	n = node(p, NODE_OPTIONAL);
+	if (n)
+		n->operand = of;
+	return n;
+}
+
+static const struct node *list(struct parser *p)
+{
+	struct args args = {0};
+	bool optional;
+
+	while (!p->failed && !is_op(p, "]")) {
+		const struct node *n = element(p, &optional);
+
+		add(p, &args, wrapped(p, n, optional));
+		if (!got(p, ","))
+			break;
+	}
+	expect(p, "]");
+	return with(p, node(p, NODE_LIST), &args);
+}
+
+static const struct node *map(struct parser *p)
+{
+	struct args args = {0};
+	bool optional;
+
+	while (!p->failed && !is_op(p, "}")) {
+		const struct node *key = element(p, &optional);
+
+		expect(p, ":");
+		add(p, &args, key);
+		add(p, &args, wrapped(p, expression(p), optional));
+		if (!got(p, ","))
+			break;
+	}
+	expect(p, "}");
+	return with(p, node(p, NODE_MAP), &args);
+}
+
+/* ---- the grammar, from the inside */
+
+static const struct node *primary(struct parser *p)
+{
+	const struct node *n;
+
+	if (p->now.type == TOKEN_VALUE) {
+		struct token t = p->now;
+
+		step(p);
+		if (t.value.type == VALUE_INT && t.value.i == INT64_MIN)
+			refuse(p, t.at, "an integer that is too large");
+		return literal(p, t.value);
+	}
+	if (got(p, "(")) {
+		n = expression(p);
+		expect(p, ")");
+		return n;
+	}
+	if (got(p, "["))
+		return list(p);
+	if (got(p, "{"))
+		return map(p);
+	(void)got(p, "."); /* names of the root are the only ones there are */
+	if (p->now.type == TOKEN_NAME)
+		return named(p);
+	unexpected(p, "an operand");
+	return NULL;
+}
+
+static const struct node *selection(struct parser *p, const struct node *operand)
+{
+	bool optional = got(p, "?");
+	struct text name = p->now.text;
+	size_t at = p->now.at;
+	struct args args = {0};
+	struct node *n;
+
+	if (p->now.type != TOKEN_NAME && p->now.type != TOKEN_QUOTED_NAME) {
+		unexpected(p, "a name");
+		return NULL;
+	}
+	step(p);
+	if (!optional && got(p, "(")) {
+		const struct macro *m = macro_of(name);
+
+		if (m)
+			return each(p, at, operand, m);
+		add(p, &args, operand);
+		arguments(p, &args, ")");
+		return call(p, at, name, true, &args);
+	}
+	n = node(p, NODE_SELECT);
+	if (n) {
+		n->operand = operand;
+		n->name = name;
+		n->optional = optional;
+	}
+	return n;
+}
+
+static const struct node *member(struct parser *p)
+{
+	const struct node *n = primary(p);
+
+	while (!p->failed && n && another(p)) {
+		if (got(p, ".")) {
+			n = selection(p, n);
+		} else if (got(p, "[")) {
+			bool optional = got(p, "?");
+			struct args args = {0};
+			struct node *index = node(p, NODE_INDEX);
+
+			add(p, &args, expression(p));
+			expect(p, "]");
+			if (!index)
+				return NULL;
+			index->operand = n;
+			index->optional = optional;
+			n = with(p, index, &args);
+		} else {
+			break;
+		}
+	}
+	return n;
+}
+
+static const struct node *unary(struct parser *p)
+{
+	size_t at = p->now.at;
+	const struct node *n = NULL;
+
+	if (++p->depth > DEPTH_MAX) {
+		refuse(p, at, "nested too deeply");
+	} else if (got(p, "!")) {
+		n = unary(p);
+		n = n ? operate(p, at, "!_", n, NULL) : NULL;
+	} else if (got(p, "-")) {
+		if (p->now.type == TOKEN_VALUE && p->now.value.type == VALUE_INT &&
+			p->now.value.i == INT64_MIN) {
+			step(p);
+			n = literal(p, value_int(INT64_MIN));
+		} else {
+			n = unary(p);
+			n = n ? operate(p, at, "-_", n, NULL) : NULL;
+		}
+	} else {
+		n = member(p);
+	}
+	p->depth--;
+	return n;
+}
+
+struct operator
+{
+	const char *token, *function;
+};
+
+/* Left to right, as long as one of @ops follows. */
+static const struct node *chain(struct parser *p, const struct operator* ops, size_t n_ops,
+	const struct node *(*below)(struct parser *p))
+{
+	const struct node *n = below(p);
+
+	while (!p->failed && n) {
+		const struct operator* op = NULL;
+		size_t at = p->now.at;
+
+		for (size_t i = 0; i < n_ops; i++)
+			if (is_op(p, ops[i].token) || is_word(p, ops[i].token))
+				op = &ops[i];
+		if (!op || !another(p))
+			break;
+		step(p);
+		n = operate(p, at, op->function, n, below(p));
+	}
+	return p->failed ? NULL : n;
+}
+
+static const struct node *product(struct parser *p)
+{
+	static const struct operator ops[] = { {"*", "_*_"}, {"/", "_/_"}, {"%", "_%_"} };
+
+	return chain(p, ops, array_len(ops), unary);
+}
+
+static const struct node *sum(struct parser *p)
+{
+	static const struct operator ops[] = { {"+", "_+_"}, {"-", "_-_"} };
+
+	return chain(p, ops, array_len(ops), product);
+}
+
+static const struct node *relation(struct parser *p)
+{
+	static const struct operator ops[] = {
+		{"==", "_==_"},
+		{"!=", "_!=_"},
+		{"<", "_<_"},
+		{"<=", "_<=_"},
+		{">", "_>_"},
+		{">=", "_>=_"},
+		{"in", "@in"}
+	};
+
+	return chain(p, ops, array_len(ops), sum);
+}
+
+static const struct node *both(struct parser *p)
+{
+	const struct node *n = relation(p);
+
+	while (!p->failed && n && got(p, "&&") && another(p))
+		n = join(p, NODE_AND, n, relation(p), NULL);
+	return p->failed ? NULL : n;
+}
+
+static const struct node *either(struct parser *p)
+{
+	const struct node *n = both(p);
+
+	while (!p->failed && n && got(p, "||") && another(p))
+		n = join(p, NODE_OR, n, both(p), NULL);
+	return p->failed ? NULL : n;
+}
+
+static const struct node *expression(struct parser *p)
+{
+	const struct node *n = NULL, *yes;
+
+	if (++p->depth > DEPTH_MAX) {
+		refuse(p, p->now.at, "nested too deeply");
+	} else {
+		n = either(p);
+		if (n && got(p, "?")) {
+			yes = either(p);
+			n = expect(p, ":") ? join(p, NODE_COND, n, yes, expression(p)) : NULL;
+		}
+	}
+	p->depth--;
+	return p->failed ? NULL : n;
+}
+
+const struct node *cel_parse(struct cel *c, const char *text, size_t len, char why[static CEL_WHY_MAX])
+{
+	struct parser p = {.cel = c,
+		.lexer = {.text = text, .len = len, .arena = &c->arena},
+		.text = text,
+		.len = len,
+		.why = why};
+	const struct node *n;
+
+	while (c->names[p.n_names])
+		p.n_names++;
+	step(&p);
+	n = p.failed ? NULL : expression(&p);
+	if (!p.failed && p.now.type != TOKEN_END)
+		unexpected(&p, "the end");
+	return p.failed ? NULL : n;
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What values are: JSON as it comes, one level at a time; equality, order, text. */
+
+#include <arpa/inet.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/cel/cel_int.h"
+#include "cluster/schema/meta.h"
+#include "lib/rfc3339.h"
+
+/* ---- making */
+
+static const struct value no_room = {.type = VALUE_ERROR, .text = {"out of memory", 13}};
+
+struct value value_error(struct eval *e, const char *format, ...)
+{
+	char text[CEL_WHY_MAX];
+	va_list ap;
+	struct value v;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	v = value_text(e, text, strlen(text));
+	v.type = VALUE_ERROR;
+	return v;
+}
+
+struct value value_overload(void)
+{
+	return (struct value){.type = VALUE_ERROR, .text = {"no such overload", 16}};
+}
+
+struct value value_text(struct eval *e, const char *s, size_t n)
+{
+	char *copy = arena_get(&e->arena, n + 1);
+
+	if (!copy)
+		return no_room;
+	if (n)
+		memcpy(copy, s, n);
+	return value_string(copy, n);
+}
+
+struct value value_json(yyjson_mut_val *v)
+{
+	switch (yyjson_mut_get_type(v)) {
+	case YYJSON_TYPE_BOOL:
+		return value_bool(yyjson_mut_get_bool(v));
+	case YYJSON_TYPE_NUM:
+		if (yyjson_mut_is_real(v))
+			return (struct value){.type = VALUE_DOUBLE, .d = yyjson_mut_get_real(v)};
+		if (yyjson_mut_is_uint(v) && yyjson_mut_get_uint(v) > INT64_MAX)
+			return (struct value){.type = VALUE_UINT, .u = yyjson_mut_get_uint(v)};
+		return value_int(yyjson_mut_get_sint(v));
+	case YYJSON_TYPE_STR:
+		return value_string(yyjson_mut_get_str(v), yyjson_mut_get_len(v));
+	case YYJSON_TYPE_ARR:
+		return (struct value){.type = VALUE_LIST, .json = v};
+	case YYJSON_TYPE_OBJ:
+		return (struct value){.type = VALUE_MAP, .json = v};
+	default:
+		return (struct value){.type = VALUE_NULL};
+	}
+}
+
+struct value value_make_list(struct eval *e, size_t n, struct value **items)
+{
+	struct list *l = arena_get(&e->arena, sizeof(*l));
+
+	*items = n < EVAL_BYTES_MAX ? arena_get(&e->arena, (n ? n : 1) * sizeof(**items)) : NULL;
+	if (!l || !*items)
+		return no_room;
+	*l = (struct list){n, *items};
+	return (struct value){.type = VALUE_LIST, .list = l};
+}
+
+struct value value_optional(struct eval *e, const struct value *in)
+{
+	struct value *copy = in ? arena_get(&e->arena, sizeof(*copy)) : NULL;
+
+	if (in && !copy)
+		return no_room;
+	if (copy)
+		*copy = *in;
+	return (struct value){.type = VALUE_OPTIONAL, .in = copy};
+}
+
+/* ---- looking inside */
+
+size_t value_size(struct value v)
+{
+	if (v.type == VALUE_LIST)
+		return v.json ? yyjson_mut_arr_size(v.json) : v.list->n;
+	return v.json ? yyjson_mut_obj_size(v.json) : v.map->n;
+}
+
+const struct list *value_list(struct eval *e, struct value v)
+{
+	struct value *items;
+	size_t i, n;
+	yyjson_mut_val *item;
+	struct value made;
+
+	if (!v.json)
+		return v.list;
+	if (!eval_spend(e, yyjson_mut_arr_size(v.json)))
+		return NULL;
+	made = value_make_list(e, yyjson_mut_arr_size(v.json), &items);
+	if (is_error(made))
+		return NULL;
+	yyjson_mut_arr_foreach(v.json, i, n, item) items[i] = value_json(item);
+	return made.list;
+}
+
+const struct map *value_map(struct eval *e, struct value v)
+{
+	struct map *m;
+	size_t i, n;
+	yyjson_mut_val *key, *item;
+
+	if (!v.json)
+		return v.map;
+	if (!eval_spend(e, yyjson_mut_obj_size(v.json)))
+		return NULL;
+	m = arena_get(&e->arena, sizeof(*m));
+	if (!m)
+		return NULL;
+	m->n = yyjson_mut_obj_size(v.json);
+	m->pairs = arena_get(&e->arena, (m->n ? m->n : 1) * sizeof(*m->pairs));
+	if (!m->pairs)
+		return NULL;
+	yyjson_mut_obj_foreach(v.json, i, n, key, item) m->pairs[i] =
+		(struct pair){value_json(key), value_json(item)};
+	return m;
+}
+
+bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out)
+{
+	if (map.json) {
+		yyjson_mut_val *v = key.type == VALUE_STRING
+					    ? yyjson_mut_obj_getn(map.json, key.text.s, key.text.n)
+					    : NULL;
+
+		if (v)
+			*out = value_json(v);
+		return v;
+	}
+	for (size_t i = 0; i < map.map->n; i++) {
+		if (!value_equal(e, map.map->pairs[i].key, key))
+			continue;
+		*out = map.map->pairs[i].value;
+		return true;
+	}
+	return false;
+}
+
+/* ---- comparing */
+
+/* Exact, also where a double has fewer digits than an integer. */
+static int order_int_double(int64_t i, double d)
+{
+	if (d >= 9223372036854775808.0)
+		return -1;
+	if (d < -9223372036854775808.0)
+		return 1;
+	if (i != (int64_t)d)
+		return i < (int64_t)d ? -1 : 1;
+	return d > (double)(int64_t)d ? -1 : d < (double)(int64_t)d;
+}
+
+static int order_uint_double(uint64_t u, double d)
+{
+	if (d >= 18446744073709551616.0)
+		return -1;
+	if (d < 0)
+		return 1;
+	if (u != (uint64_t)d)
+		return u < (uint64_t)d ? -1 : 1;
+	return d > (double)(uint64_t)d ? -1 : 0;
+}
+
+#define ORDER(a, b) ((a) < (b) ? -1 : (a) > (b))
+
+/* false: one of them is not a number at all. */
+static bool order_numbers(struct value a, struct value b, int *order)
+{
+	bool turned = a.type > b.type;
+
+	if (turned) {
+		struct value t = a;
+
+		a = b;
+		b = t;
+	}
+	if ((a.type == VALUE_DOUBLE && isnan(a.d)) || (b.type == VALUE_DOUBLE && isnan(b.d)))
+		return false;
+	if (a.type == b.type)
+		*order = a.type == VALUE_INT	? ORDER(a.i, b.i)
+			 : a.type == VALUE_UINT ? ORDER(a.u, b.u)
+						: ORDER(a.d, b.d);
+	else if (a.type == VALUE_UINT)
+		*order = order_uint_double(a.u, b.d);
+	else if (b.type == VALUE_DOUBLE)
+		*order = order_int_double(a.i, b.d);
+	else
+		*order = a.i < 0 ? -1 : ORDER((uint64_t)a.i, b.u);
+	if (turned)
+		*order = -*order;
+	return true;
+}
+
+static int order_text(struct text a, struct text b)
+{
+	int d = memcmp(a.s, b.s, a.n < b.n ? a.n : b.n);
+
+	return d ? d : ORDER(a.n, b.n);
+}
+
+static int order_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec != b.tv_sec ? ORDER(a.tv_sec, b.tv_sec) : ORDER(a.tv_nsec, b.tv_nsec);
+}
+
+/* Times of objects are texts: beside a time they are what they say. */
+static struct value as_time(struct value v, struct value beside)
+{
+	char buf[64];
+	struct timespec t;
+
+	if (v.type != VALUE_STRING || beside.type != VALUE_TIMESTAMP || v.text.n >= sizeof(buf))
+		return v;
+	memcpy(buf, v.text.s, v.text.n);
+	buf[v.text.n] = 0;
+	return meta_time_parse(&t, buf) ? v : (struct value){.type = VALUE_TIMESTAMP, .time = t};
+}
+
+bool value_order(struct value a, struct value b, int *order)
+{
+	if (is_number(a) && is_number(b))
+		return order_numbers(a, b, order);
+	a = as_time(a, b);
+	b = as_time(b, a);
+	if (a.type != b.type)
+		return false;
+	switch (a.type) {
+	case VALUE_BOOL:
+		*order = (int)a.b - (int)b.b;
+		return true;
+	case VALUE_STRING:
+	case VALUE_BYTES:
+		*order = order_text(a.text, b.text);
+		return true;
+	case VALUE_TIMESTAMP:
+	case VALUE_DURATION:
+		*order = order_time(a.time, b.time);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool equal(struct eval *e, struct value a, struct value b, size_t depth);
+
+static bool equal_lists(struct eval *e, struct value a, struct value b, size_t depth)
+{
+	const struct list *x, *y;
+
+	if (value_size(a) != value_size(b))
+		return false;
+	x = value_list(e, a);
+	y = value_list(e, b);
+	for (size_t i = 0; x && y && i < x->n; i++)
+		if (!equal(e, x->items[i], y->items[i], depth + 1))
+			return false;
+	return x && y;
+}
+
+static bool equal_maps(struct eval *e, struct value a, struct value b, size_t depth)
+{
+	const struct map *x;
+	struct value other;
+
+	if (value_size(a) != value_size(b))
+		return false;
+	x = value_map(e, a);
+	for (size_t i = 0; x && i < x->n; i++)
+		if (!value_lookup(e, b, x->pairs[i].key, &other) ||
+			!equal(e, x->pairs[i].value, other, depth + 1))
+			return false;
+	return x;
+}
+
+static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
+{
+	int order;
+
+	if (depth > VALUE_DEPTH_MAX || !eval_spend(e, 1))
+		return false;
+	if (value_order(a, b, &order))
+		return order == 0;
+	if (a.type != b.type)
+		return false;
+	switch (a.type) {
+	case VALUE_NULL:
+		return true;
+	case VALUE_LIST:
+		return equal_lists(e, a, b, depth);
+	case VALUE_MAP:
+		return equal_maps(e, a, b, depth);
+	case VALUE_TYPE:
+		return a.of == b.of;
+	case VALUE_OPTIONAL:
+		return a.in && b.in ? equal(e, *a.in, *b.in, depth + 1) : !a.in && !b.in;
+	case VALUE_QUANTITY:
+		return !quantity_compare(a.quantity, b.quantity);
+	case VALUE_IP:
+	case VALUE_CIDR:
+		return a.address->family == b.address->family && a.address->prefix == b.address->prefix &&
+		       !memcmp(a.address->b, b.address->b, sizeof(a.address->b));
+	case VALUE_URL:
+		return !order_text(a.text, b.text);
+	default:
+		return false;
+	}
+}
+
+bool value_equal(struct eval *e, struct value a, struct value b)
+{
+	return equal(e, a, b, 0);
+}
+
+/* ---- writing */
+
+const char *value_type_name(enum value_type t)
+{
+	static const char *const names[] = {[VALUE_ERROR] = "error",
+		[VALUE_NULL] = "null_type",
+		[VALUE_BOOL] = "bool",
+		[VALUE_INT] = "int",
+		[VALUE_UINT] = "uint",
+		[VALUE_DOUBLE] = "double",
+		[VALUE_STRING] = "string",
+		[VALUE_BYTES] = "bytes",
+		[VALUE_LIST] = "list",
+		[VALUE_MAP] = "map",
+		[VALUE_TIMESTAMP] = "google.protobuf.Timestamp",
+		[VALUE_DURATION] = "google.protobuf.Duration",
+		[VALUE_TYPE] = "type",
+		[VALUE_OPTIONAL] = "optional_type",
+		[VALUE_QUANTITY] = "kubernetes.Quantity",
+		[VALUE_IP] = "net.IP",
+		[VALUE_CIDR] = "net.CIDR",
+		[VALUE_URL] = "kubernetes.URL"};
+
+	return names[t];
+}
+
+/* The fewest digits that read back as the same. */
+static void double_text(char *out, size_t size, double d)
+{
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(out, size, "%.*g", digits, d);
+		if (strtod(out, NULL) == d)
+			break;
+	}
+}
+
+static void duration_text(char *out, size_t size, struct timespec t)
+{
+	char fraction[16] = "";
+	size_t n;
+	bool minus = t.tv_sec < 0 || t.tv_nsec < 0;
+
+	if (t.tv_nsec) {
+		n = (size_t)snprintf(fraction, sizeof(fraction), ".%09ld", labs(t.tv_nsec));
+		while (fraction[n - 1] == '0')
+			fraction[--n] = 0;
+	}
+	snprintf(out, size, "%s%llu%ss", minus ? "-" : "",
+		minus ? 0ull - (unsigned long long)t.tv_sec : (unsigned long long)t.tv_sec, fraction);
+}
+
+struct value value_written(struct eval *e, struct value v)
+{
+	char buf[128] = "";
+
+	switch (v.type) {
+	case VALUE_STRING:
+		return v;
+	case VALUE_BYTES:
+	case VALUE_URL:
+		return value_string(v.text.s, v.text.n);
+	case VALUE_NULL:
+		return value_string("null", 4);
+	case VALUE_BOOL:
+		return v.b ? value_string("true", 4) : value_string("false", 5);
+	case VALUE_INT:
+		snprintf(buf, sizeof(buf), "%lld", (long long)v.i);
+		break;
+	case VALUE_UINT:
+		snprintf(buf, sizeof(buf), "%llu", (unsigned long long)v.u);
+		break;
+	case VALUE_DOUBLE:
+		double_text(buf, sizeof(buf), v.d);
+		break;
+	case VALUE_TIMESTAMP:
+		rfc3339_text(buf, &v.time, v.time.tv_nsec ? 9 : 0);
+		break;
+	case VALUE_DURATION:
+		duration_text(buf, sizeof(buf), v.time);
+		break;
+	case VALUE_TYPE:
+		snprintf(buf, sizeof(buf), "%s", value_type_name(v.of));
+		break;
+	case VALUE_QUANTITY:
+		quantity_text(v.quantity, buf);
+		break;
+	case VALUE_IP:
+	case VALUE_CIDR:
+		inet_ntop(v.address->family, v.address->b, buf, sizeof(buf));
+		if (v.type == VALUE_CIDR)
+			snprintf(buf + strlen(buf), 8, "/%d", v.address->prefix);
+		break;
+	default:
+		return value_overload();
+	}
+	return value_text(e, buf, strlen(buf));
+}
+
+/* ---- texts */
+
+size_t text_count(struct text t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t.n; i++)
+		n += (t.s[i] & 0xc0) != 0x80;
+	return n;
+}
+
+size_t text_offset(struct text t, size_t i)
+{
+	size_t at = 0;
+
+	while (at < t.n && i > 0) {
+		at++;
+		while (at < t.n && (t.s[at] & 0xc0) == 0x80)
+			at++;
+		i--;
+	}
+	return at;
+}

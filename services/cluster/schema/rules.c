@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Rules of structural schemas. A rule that names oldSelf is about a change, and is asked only where a value can be told to be the
+ * same one as before: in objects, in maps, and in lists that are maps by their keys.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cel/cel.h"
+#include "cluster/schema/check_int.h"
+#include "cluster/schema/rules.h"
+#include "lib/json.h"
+
+#define RULES "x-kubernetes-validations"
+
+static const char *const names[] = {"self", "oldSelf", NULL};
+enum { SELF, OLD_SELF, N_NAMES };
+
+struct rule {
+	yyjson_val *at;		    /* the schema it stands in */
+	yyjson_val *said;	    /* {rule, message, ...} */
+	struct cel *rule, *message; /* owned; message NULL: a text, or nothing */
+	bool about_change;
+};
+
+struct rules {
+	yyjson_val *schema;
+	struct rule *list; /* in order of the places in the schema */
+	size_t n, room;
+};
+
+/* ---- reading */
+
+struct reader {
+	struct rules *rules;
+	struct field_errors *errors;
+	bool no_memory;
+};
+
+/* @v: what is wrong, or NULL. */
+static void complain(struct reader *r, const struct path *p, const char *key, enum field_error_type type,
+	yyjson_val *v, const char *words, const char *why)
+{
+	char where[PATH_TEXT_MAX + 64];
+	yyjson_mut_val shown = {0};
+
+	path_text(p, where, PATH_TEXT_MAX);
+	strncat(where, key, 63);
+	if (v)
+		unsafe_yyjson_set_strn(&shown, yyjson_get_str(v), yyjson_get_len(v));
+	field_error(r->errors, type, where, v ? &shown : NULL, "%s%s", words, why);
+}
+
+static struct cel *compile(struct reader *r, yyjson_val *said, const char *key, const struct path *p)
+{
+	yyjson_val *text = yyjson_obj_get(said, key);
+	char why[CEL_WHY_MAX], where[64];
+	struct cel *c = cel_compile(yyjson_get_str(text), yyjson_get_len(text), names, why);
+
+	snprintf(where, sizeof(where), ".%s", key);
+	if (!c)
+		complain(r, p, where, FIELD_INVALID, text, "compilation failed: ERROR: <input>:", why);
+	return c;
+}
+
+static struct rule *room_for_one(struct reader *r)
+{
+	struct rules *all = r->rules;
+
+	if (all->n == all->room) {
+		size_t room = all->room ? 2 * all->room : 8;
+		struct rule *more = reallocarray(all->list, room, sizeof(*more));
+
+		if (!more) {
+			r->no_memory = true;
+			return NULL;
+		}
+		all->list = more;
+		all->room = room;
+	}
+	all->list[all->n] = (struct rule){0};
+	return &all->list[all->n++];
+}
+
+/* @same: can a value here be told to be the one that was? */
+static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, const struct path *p, bool same)
+{
+	static const char *const reasons[] = {
+		"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"};
+	const char *reason = json_text(said, "reason");
+	struct rule *rule;
+	bool known = !reason;
+
+	for (size_t i = 0; i < array_len(reasons); i++)
+		known = known || !strcmp(reason, reasons[i]);
+	if (!known)
+		complain(r, p, ".reason", FIELD_NOT_SUPPORTED, yyjson_obj_get(said, "reason"),
+			"supported values: ",
+			"\"FieldValueDuplicate\", \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\"");
+	if (yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf")))
+		complain(r, p, ".optionalOldSelf", FIELD_FORBIDDEN, NULL,
+			"is not supported: oldSelf is a plain value here", "");
+	if (!json_text(said, "rule")) {
+		complain(r, p, ".rule", FIELD_REQUIRED, NULL, "rule is not specified", "");
+		return;
+	}
+	rule = room_for_one(r);
+	if (!rule)
+		return;
+	rule->at = schema;
+	rule->said = said;
+	rule->rule = compile(r, said, "rule", p);
+	rule->about_change = rule->rule && cel_uses(rule->rule, "oldSelf");
+	if (json_text(said, "messageExpression"))
+		rule->message = compile(r, said, "messageExpression", p);
+	if (rule->about_change && !same)
+		complain(r, p, ".rule", FIELD_INVALID, yyjson_obj_get(said, "rule"),
+			"oldSelf cannot be used on the uncorrelatable portion of the schema", "");
+}
+
+static void read_schema(struct reader *r, yyjson_val *schema, const struct path *p, bool same);
+
+static void read_below(struct reader *r, yyjson_val *schema, const char *key, const struct path *p, bool same)
+{
+	yyjson_val *below = yyjson_obj_get(schema, key);
+	struct path step = {.up = p, .name = key, .len = strlen(key)};
+
+	if (yyjson_is_obj(below))
+		read_schema(r, below, &step, same);
+}
+
+static void read_schema(struct reader *r, yyjson_val *schema, const struct path *p, bool same)
+{
+	struct path rules = {.up = p, .name = RULES, .len = strlen(RULES)};
+	struct path properties = {.up = p, .name = "properties", .len = 10};
+	bool keyed = !strcmp(json_str(schema, "x-kubernetes-list-type") ?: "", "map");
+	bool atomic = !strcmp(json_str(schema, "x-kubernetes-map-type") ?: "", "atomic");
+	yyjson_val *key, *v;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(schema, RULES), i, n, v) {
+		struct path step = {.up = &rules, .index = i, .step = PATH_INDEX};
+
+		read_rule(r, schema, v, &step, same);
+	}
+	json_obj_foreach (json_obj(schema, "properties"), i, n, key, v) {
+		struct path step = {.up = &properties,
+			.name = yyjson_get_str(key),
+			.len = yyjson_get_len(key),
+			.step = PATH_KEY};
+
+		if (yyjson_is_obj(v))
+			read_schema(r, v, &step, same && !atomic);
+	}
+	read_below(r, schema, "additionalProperties", p, same && !atomic);
+	read_below(r, schema, "items", p, same && keyed);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct rule *x = a, *y = b;
+
+	/* those of one place stay in their order */
+	if (x->at != y->at)
+		return (uintptr_t)x->at < (uintptr_t)y->at ? -1 : 1;
+	return (uintptr_t)x->said<(uintptr_t)y->said ? -1 : (uintptr_t)x->said>(uintptr_t) y->said;
+}
+
+struct rules *rules_new(yyjson_val *schema, const struct path *p, struct field_errors *e)
+{
+	struct rules *all = calloc(1, sizeof(*all));
+	struct reader r = {.rules = all, .errors = e};
+
+	if (!all)
+		return NULL;
+	all->schema = schema;
+	read_schema(&r, schema, p, true);
+	if (r.no_memory) {
+		rules_free(all);
+		return NULL;
+	}
+	if (all->n)
+		qsort(all->list, all->n, sizeof(*all->list), by_place);
+	return all;
+}
+
+void rules_free(struct rules *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		cel_free(r->list[i].rule);
+		cel_free(r->list[i].message);
+	}
+	free(r->list);
+	free(r);
+}
+
+/* ---- asking */
+
+struct asking {
+	struct check *check;
+	const struct rules *rules;
+	size_t budget;
+};
+
+/* The first rule of a place, or NULL. */
+static const struct rule *rules_at(const struct rules *r, yyjson_val *at)
+{
+	size_t low = 0, high = r->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if ((uintptr_t)r->list[middle].at < (uintptr_t)at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->n && r->list[low].at == at ? &r->list[low] : NULL;
+}
+
+static enum field_error_type type_of(yyjson_val *said)
+{
+	const char *reason = json_str(said, "reason") ?: "";
+
+	return !strcmp(reason, "FieldValueForbidden")	? FIELD_FORBIDDEN
+	       : !strcmp(reason, "FieldValueRequired")	? FIELD_REQUIRED
+	       : !strcmp(reason, "FieldValueDuplicate") ? FIELD_DUPLICATE
+							: FIELD_INVALID;
+}
+
+/* Of a list or an object its type is shown, not all of it. */
+static void refuse(struct asking *a, const struct rule *rule, yyjson_mut_val *v, const struct path *p,
+	const char *detail)
+{
+	char where[2 * PATH_TEXT_MAX];
+	yyjson_mut_val type = {0};
+
+	path_text(p, where, PATH_TEXT_MAX);
+	strncat(where, json_str(rule->said, "fieldPath") ?: "", PATH_TEXT_MAX - 1);
+	if (!*where)
+		strcpy(where, "<nil>"); /* so upstream calls the root */
+	if (yyjson_mut_is_ctn(v)) {
+		const char *name = yyjson_mut_is_arr(v) ? "array" : "object";
+
+		unsafe_yyjson_set_strn(&type, name, strlen(name));
+		v = &type;
+	}
+	field_error(a->check->errors, type_of(rule->said), where, v, "%s", detail);
+}
+
+static void ask(struct asking *a, const struct rule *rule, yyjson_mut_val *v, yyjson_mut_val *old,
+	const struct path *p)
+{
+	yyjson_mut_val *const values[N_NAMES] = {[SELF] = v, [OLD_SELF] = old};
+	const char *message = json_text(rule->said, "message"), *text = json_str(rule->said, "rule");
+	char why[CEL_WHY_MAX], detail[CEL_WHY_MAX + 1024];
+	cleanup(freep) char *made = NULL;
+	int answer;
+
+	if (rule->about_change && !old)
+		return;
+	answer = cel_test(rule->rule, values, &a->budget, why);
+	if (answer > 0)
+		return;
+	if (answer < 0) {
+		snprintf(detail, sizeof(detail), "%s evaluating rule: %.900s", why, message ?: text);
+		refuse(a, rule, v, p, detail);
+		return;
+	}
+	made = rule->message ? cel_text(rule->message, values, &a->budget, why) : NULL;
+	snprintf(detail, sizeof(detail), "failed rule: %.900s", text);
+	refuse(a, rule, v, p, made && *made ? made : message ?: detail);
+}
+
+static void walk(
+	struct asking *a, yyjson_val *schema, yyjson_mut_val *v, yyjson_mut_val *old, const struct path *p);
+
+/* The item of @list with the same keys as @item. */
+static yyjson_mut_val *same_item(yyjson_val *schema, yyjson_mut_val *list, yyjson_mut_val *item)
+{
+	yyjson_val *keys = json_arr(schema, "x-kubernetes-list-map-keys"), *key;
+	size_t i, n, j, m;
+	yyjson_mut_val *other;
+
+	if (!keys || strcmp(json_str(schema, "x-kubernetes-list-type") ?: "", "map") != 0)
+		return NULL;
+	yyjson_mut_arr_foreach(list, i, n, other)
+	{
+		bool same = true;
+
+		yyjson_arr_foreach (keys, j, m, key) {
+			yyjson_mut_val *x = yyjson_mut_obj_get(item, yyjson_get_str(key));
+			yyjson_mut_val *y = yyjson_mut_obj_get(other, yyjson_get_str(key));
+
+			same = same && (x == y || yyjson_mut_equals(x, y));
+		}
+		if (same)
+			return other;
+	}
+	return NULL;
+}
+
+static void walk_list(
+	struct asking *a, yyjson_val *schema, yyjson_mut_val *v, yyjson_mut_val *old, const struct path *p)
+{
+	yyjson_val *items = json_obj(schema, "items");
+	size_t i, n;
+	yyjson_mut_val *item;
+
+	yyjson_mut_arr_foreach(v, i, n, item)
+	{
+		struct path step = {.up = p, .index = i, .step = PATH_INDEX};
+
+		walk(a, items, item, old ? same_item(schema, old, item) : NULL, &step);
+	}
+}
+
+static void walk_object(
+	struct asking *a, yyjson_val *schema, yyjson_mut_val *v, yyjson_mut_val *old, const struct path *p)
+{
+	yyjson_val *properties = json_obj(schema, "properties"),
+		   *other = json_obj(schema, "additionalProperties");
+	bool atomic = !strcmp(json_str(schema, "x-kubernetes-map-type") ?: "", "atomic");
+	size_t i, n;
+	yyjson_mut_val *key, *child;
+
+	yyjson_mut_obj_foreach(v, i, n, key, child)
+	{
+		struct path step = {.up = p, .name = yyjson_mut_get_str(key), .len = yyjson_mut_get_len(key)};
+		yyjson_val *s = yyjson_obj_getn(properties, step.name, step.len) ?: other;
+
+		if (s)
+			walk(a, s, child, atomic ? NULL : yyjson_mut_obj_getn(old, step.name, step.len),
+				&step);
+	}
+}
+
+static void walk(
+	struct asking *a, yyjson_val *schema, yyjson_mut_val *v, yyjson_mut_val *old, const struct path *p)
+{
+	const struct rule *rule = rules_at(a->rules, schema), *end = a->rules->list + a->rules->n;
+
+	/* null is no value that a rule could be about */
+	if (!schema || yyjson_mut_is_null(v))
+		return;
+	for (; rule && rule < end && rule->at == schema; rule++)
+		ask(a, rule, v, yyjson_mut_is_null(old) ? NULL : old, p);
+	if (yyjson_mut_is_arr(v))
+		walk_list(a, schema, v, yyjson_mut_is_arr(old) ? old : NULL, p);
+	else if (yyjson_mut_is_obj(v))
+		walk_object(a, schema, v, yyjson_mut_is_obj(old) ? old : NULL, p);
+}
+
+void rules_check(struct check *c, const struct rules *r, yyjson_mut_val *object, yyjson_mut_val *old)
+{
+	struct asking a = {.check = c, .rules = r, .budget = CEL_BUDGET};
+
+	if (r->n)
+		walk(&a, r->schema, object, old, NULL);
+}
