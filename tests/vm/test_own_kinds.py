@@ -25,6 +25,9 @@ spec:
         properties:
           spec:
             type: object
+            x-kubernetes-validations:
+            - {rule: "!has(self.replicas) || self.replicas <= 10", messageExpression: "'%d replicas, and ten are enough'.format([self.replicas])"}
+            - {rule: self.cronSpec == oldSelf.cronSpec, message: cronSpec stays as it is}
             properties:
               cronSpec: {type: string, description: When it runs.}
               replicas: {type: integer, minimum: 1}
@@ -55,8 +58,14 @@ def test_a_kind_of_ones_own(cluster, ns):
     assert "When it runs." in cluster.kubectl("explain", "crontab.spec.cronSpec").stdout
     cluster.kubectl("-n", ns, "scale", "--replicas=5", "crontab/mine")
     assert cluster.get("-n", ns, "ct", "mine")["spec"]["replicas"] == 5
-    bad = cluster.kubectl("-n", ns, "patch", "ct", "mine", "--type=merge", "-p", '{"spec":{"replicas":0}}', check=False)
-    assert "spec.replicas in body should be greater than or equal to 1" in bad.stderr
+    refused = {
+        '{"spec":{"replicas":0}}': "spec.replicas in body should be greater than or equal to 1",
+        '{"spec":{"replicas":11}}': "11 replicas, and ten are enough",
+        '{"spec":{"cronSpec":"* * * * *"}}': "cronSpec stays as it is",
+    }
+    for change, why in refused.items():
+        bad = cluster.kubectl("-n", ns, "patch", "ct", "mine", "--type=merge", "-p", change, check=False)
+        assert why in bad.stderr, bad.stderr
     cluster.kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=60s")
     assert "crontabs" not in cluster.kubectl("api-resources", "--no-headers").stdout
 
