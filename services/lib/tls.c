@@ -110,11 +110,6 @@ static int load_files(struct role *role, const struct tls_files *f)
 
 static const struct tls_ops ops;
 
-/* P-256 first, whose points are fast here (lib/p256.h), so that it is what two ends of ours use; and what others may want. */
-static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
-	MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_X448,
-	MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
-
 static int role_new(struct role **out, const struct tls_files *files, int endpoint)
 {
 	struct role *role = calloc(1, sizeof(*role));
@@ -146,7 +141,6 @@ static int role_new(struct role **out, const struct tls_files *files, int endpoi
 	}
 	mbedtls_ssl_conf_min_tls_version(&role->conf, MBEDTLS_SSL_VERSION_TLS1_2);
 	mbedtls_ssl_conf_rng(&role->conf, random_bytes, NULL);
-	mbedtls_ssl_conf_groups(&role->conf, groups);
 	if (files->ca || files->ca_pem)
 		mbedtls_ssl_conf_ca_chain(&role->conf, &role->ca, NULL);
 	*out = role;
