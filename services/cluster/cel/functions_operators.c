@@ -275,7 +275,7 @@ static struct value in(struct eval *e, const struct value *args, size_t n)
 	return l ? value_bool(false) : value_error(e, "out of memory");
 }
 
-static struct value not(struct eval * e, const struct value *args, size_t n)
+static struct value negation(struct eval *e, const struct value *args, size_t n)
 {
 	return args[0].type == VALUE_BOOL ? value_bool(!args[0].b) : value_overload();
 }
@@ -293,7 +293,7 @@ const struct function cel_operators[] = {
 	{"_>_", false, 2, 2, above},
 	{"_>=_", false, 2, 2, at_least},
 	{"@in", false, 2, 2, in},
-	{"!_", false, 1, 1, not},
+	{"!_", false, 1, 1, negation},
 	{"-_", false, 1, 1, negate},
 	{NULL},
 };
