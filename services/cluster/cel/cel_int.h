@@ -21,7 +21,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *blocks;
 	size_t left; /* of what it may still take, in all */
-	bool full;
+	bool full;   /* something was not given: what was made is not whole */
 };
 
 /* Zeroed; NULL when the arena is full or there is no memory. */
@@ -186,6 +186,11 @@ const struct node *cel_parse(struct cel *c, const char *text, size_t len, char w
 extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
 	cel_kube[];
 const struct function *function_find(struct text name, bool member);
+/* Steps of matching: to read the pattern, and as many states as it has for each byte. */
+static inline size_t pattern_cost(struct text pattern, size_t bytes)
+{
+	return 100 + pattern.n + bytes * (pattern.n / 8 + 1) / 8;
+}
 /* indexOf and lastIndexOf, which texts have, too. */
 struct value list_index(struct eval *e, const struct value *args, bool last);
 
@@ -199,7 +204,7 @@ struct eval {
 	struct value slots[SLOTS_MAX];
 };
 
-/* One more step of work, or @n; false: too many, and the evaluation has no answer. */
+/* @n more steps of work; false: too many, and whatever is made of it, the evaluation has no answer. */
 bool eval_spend(struct eval *e, size_t n);
 
 /* ---- value.c */

@@ -266,6 +266,44 @@ static void test_no_answer(void **state)
 	fails("[].max() == 1", -1, "empty list");
 }
 
+/* Lists of @n numbers, self.a and self.b. */
+static int ask_of_lists(size_t n, const char *text, char why[static CEL_WHY_MAX])
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = yyjson_mut_obj(doc), *const values[2] = {root, NULL};
+	size_t budget = CEL_BUDGET;
+	struct cel *c = cel_compile(text, strlen(text), names, why);
+	int answer;
+
+	assert_non_null(c);
+	for (size_t l = 0; l < 2; l++) {
+		yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, l ? "b" : "a");
+
+		for (size_t i = 0; i < n; i++)
+			assert_true(yyjson_mut_arr_add_int(doc, list, (int64_t)i));
+	}
+	answer = cel_test(c, values, &budget, why);
+	cel_free(c);
+	yyjson_mut_doc_free(doc);
+	return answer;
+}
+
+/* A comparison that does not come to its end is neither true nor false; one of a size that is used does. */
+static void test_large_lists(void **state)
+{
+	static const char *const endless[] = {
+		"self.a == self.b", "self.a != self.b", "-1 in self.a", "!(-1 in self.a)"};
+	char why[CEL_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++) {
+		assert_int_equal(ask_of_lists(CEL_BUDGET, endless[i], why), -1);
+		assert_non_null(strstr(why, "cost limit"));
+	}
+	assert_int_equal(ask_of_lists(20000, "self.a == self.b && !(-1 in self.a)", why), 1);
+	assert_int_equal(
+		ask_of_lists(250, "self.a.all(x, self.b.exists_one(y, x == y && string(x) != ''))", why), 1);
+}
+
 /* What would take forever, or all memory, ends with an error. */
 static void test_bounds(void **state)
 {
@@ -274,14 +312,17 @@ static void test_bounds(void **state)
 	fails("self.list.all(a, self.list.all(b, self.list.all(c, self.list.all(d, self.list.all(e, self.list.all(f, "
 	      "self.list.all(g, self.list.all(h, self.list.all(i, self.list.all(j, self.list.all(k, self.list.all(l, "
 	      "self.list.all(m, self.list.all(n, true))))))))))))))",
-		-1, "");
-	fails("'a'.matches('a{999}b') || self.list.all(a, self.list.all(b, 'x'.matches('a{999}c') || self.list.all(c, "
-	      "self.list.all(d, self.list.all(e, self.list.all(f, self.list.all(g, self.list.all(h, self.list.all(i, "
-	      "self.list.all(j, b > 0 && j > 0))))))))))",
-		-1, "");
+		-1, "cost limit");
+	fails("['0123456789'].map(x, x+x+x+x+x+x+x+x).map(x, x.split('').map(c, x.split('').map(d, x.split(''))))[0] != []",
+		-1, "cost limit");
+	/* 40 KB, in which half of it is looked for, or a pattern with many states */
 	fails("['0123456789'].map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x)"
-	      ".map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).size() == 1",
-		-1, "");
+	      ".exists(x, x.lastIndexOf(x.substring(20000) + 'a') > 0)",
+		-1, "cost limit");
+	fails("['0123456789'].map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x)"
+	      ".exists(x, ['1', '2', '3', '4', '5', '6', '7', '8', '9', 'x', 'y', 'z'].exists(y, x.matches('^(0123456789|0123456789|0123456789|0123456789|"
+	      "0123456789|0123456789|0123456789|0123456789|0123456789|0123456789|0123456789|0123456789)*a' + y)))",
+		-1, "cost limit");
 	memset(deep, '(', sizeof(deep) - 1);
 	deep[sizeof(deep) - 1] = 0;
 	assert_int_equal(ask(deep, why), -2);
@@ -295,6 +336,11 @@ static void test_bounds(void **state)
 	chain[CEL_TEXT_MAX] = 0;
 	assert_int_equal(ask(chain, why), -2);
 	assert_non_null(strstr(why, "operators"));
+	/* as long as is allowed, the depth of a tree is no harm */
+	memcpy(chain + 1995, "==998", 6);
+	assert_int_equal(ask(chain, why), 1);
+	for (size_t i = 0; i < CEL_TEXT_MAX; i++)
+		chain[i] = i % 2 ? '+' : '1';
 	memset(chain, ' ', CEL_TEXT_MAX + 1);
 	chain[CEL_TEXT_MAX + 1] = 0;
 	assert_int_equal(ask(chain, why), -2);
@@ -339,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_kube),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),
+		cmocka_unit_test(test_large_lists),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_text),
 	};

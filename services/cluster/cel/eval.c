@@ -12,12 +12,19 @@
 
 #include "cluster/cel/cel_int.h"
 
+enum { FEW_ARGS = 4 };
+
+static const char too_much_text[] = "operation cancelled: actual cost limit exceeded";
+static const struct value too_much = {
+	.type = VALUE_ERROR, .text = {too_much_text, sizeof(too_much_text) - 1}};
+
 static struct value eval(struct eval *e, const struct node *n);
 
 bool eval_spend(struct eval *e, size_t n)
 {
 	if (n > e->steps || e->arena.full) {
 		e->steps = 0;
+		e->arena.full = true;
 		return false;
 	}
 	e->steps -= n;
@@ -169,8 +176,11 @@ static struct value index_into(struct eval *e, const struct node *n)
 
 static struct value call(struct eval *e, const struct node *n)
 {
-	struct value *args = arena_get(&e->arena, (n->n ? n->n : 1) * sizeof(*args));
+	struct value few[FEW_ARGS], *args = few;
 
+	/* most have one or two, and loops make many calls */
+	if (n->n > FEW_ARGS)
+		args = arena_get(&e->arena, n->n * sizeof(*args));
 	if (!args)
 		return value_error(e, "out of memory");
 	for (size_t i = 0; i < n->n; i++) {
@@ -310,11 +320,6 @@ static struct value ask(struct turn *t, size_t arg)
 	return v.type == VALUE_BOOL || is_error(v) ? v : value_overload();
 }
 
-static struct value too_much(struct eval *e)
-{
-	return value_error(e, "operation cancelled: actual cost limit exceeded");
-}
-
 static struct value quantified(struct turn *t, bool decides)
 {
 	struct value result = value_bool(!decides);
@@ -323,7 +328,7 @@ static struct value quantified(struct turn *t, bool decides)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much(t->e);
+			return too_much;
 		v = ask(t, 0);
 		if (v.type == VALUE_BOOL && v.b == decides)
 			return v;
@@ -341,7 +346,7 @@ static struct value exactly_one(struct turn *t)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much(t->e);
+			return too_much;
 		v = ask(t, 0);
 		if (is_error(v))
 			return v;
@@ -363,7 +368,7 @@ static struct value transformed(struct turn *t)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much(t->e);
+			return too_much;
 		v = filters ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
@@ -388,7 +393,7 @@ static struct value entries(struct turn *t)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much(t->e);
+			return too_much;
 		v = t->n->n == 2 ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
@@ -417,7 +422,7 @@ static struct value each(struct eval *e, const struct node *n)
 	else
 		t.map = value_map(e, over);
 	if (!t.list && !t.map)
-		return too_much(e);
+		return too_much;
 	t.count = t.list ? t.list->n : t.map->n;
 	switch (n->each) {
 	case EACH_ALL:
@@ -435,7 +440,7 @@ static struct value each(struct eval *e, const struct node *n)
 static struct value eval(struct eval *e, const struct node *n)
 {
 	if (!eval_spend(e, 1))
-		return too_much(e);
+		return too_much;
 	switch (n->type) {
 	case NODE_LITERAL:
 		return n->literal;
@@ -492,7 +497,7 @@ struct cel *cel_compile(const char *text, size_t len, const char *const *names, 
 		return NULL;
 	}
 	/* literals copy what they unescape, and names are borrowed from a copy that the program keeps */
-	c->arena.left = 64 * len + 65536;
+	c->arena.left = 256 * len + 65536;
 	c->names = names;
 	own = arena_get(&c->arena, len + 1);
 	if (own)
@@ -532,7 +537,8 @@ static struct value run(struct eval *e, const struct cel *c, yyjson_mut_val *con
 		e->slots[i] = value_json(values[i]);
 	v = eval(e, c->root);
 	*budget = e->steps;
-	return v;
+	/* what was compared or looked for only in part has no answer */
+	return e->arena.full ? too_much : v;
 }
 
 static void say(char why[static CEL_WHY_MAX], struct value v, const char *wanted)

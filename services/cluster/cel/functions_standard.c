@@ -70,7 +70,7 @@ static struct value matches(struct eval *e, const struct value *args, size_t n)
 		return value_overload();
 	text = value_text(e, args[0].text.s, args[0].text.n);
 	pattern = value_text(e, args[1].text.s, args[1].text.n);
-	if (is_error(text) || is_error(pattern) || !eval_spend(e, 100 + pattern.text.n + text.text.n))
+	if (is_error(text) || is_error(pattern) || !eval_spend(e, pattern_cost(pattern.text, text.text.n)))
 		return value_error(e, "out of memory");
 	if (!pattern_valid(pattern.text.s))
 		return value_error(e, "the pattern '%.100s' is not one, or not supported", pattern.text.s);

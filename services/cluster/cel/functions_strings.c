@@ -90,10 +90,10 @@ static struct value last_index_of(struct eval *e, const struct value *args, size
 		return value_overload();
 	if (n > 2 && !place(t, args[2], &from))
 		return out_of_range(e, args[2]);
-	if (!eval_spend(e, t.n / 16))
-		return full(e);
 	if (what.n > t.n)
 		return value_int(-1);
+	if (!eval_spend(e, (t.n - what.n + 1) * (what.n / 16 + 1)))
+		return full(e);
 	for (size_t i = (from < t.n - what.n ? from : t.n - what.n) + 1; i-- > 0;)
 		if (!memcmp(t.s + i, what.s, what.n))
 			return value_int((int64_t)text_count(part(t, 0, i)));
@@ -476,7 +476,7 @@ static struct value text_and_pattern(
 		return value_overload();
 	t = value_text(e, args[0].text.s, args[0].text.n);
 	p = value_text(e, args[1].text.s, args[1].text.n);
-	if (is_error(t) || is_error(p) || !eval_spend(e, 100 + p.text.n + t.text.n))
+	if (is_error(t) || is_error(p) || !eval_spend(e, pattern_cost(p.text, t.text.n)))
 		return full(e);
 	if (!pattern_valid(p.text.s))
 		return value_error(e, "the pattern '%.100s' is not one, or not supported", p.text.s);
@@ -503,11 +503,13 @@ static struct value find_all(struct eval *e, const struct value *args, size_t n)
 	struct value v = text_and_pattern(e, args, &text, &pattern), *items, list;
 	int64_t limit;
 	size_t start = 0, end = 0, count = 0, at = 0, room;
+	struct text pattern_text;
 
 	if (is_error(v))
 		return v;
 	if (!limit_of(args, n, 2, &limit))
 		return value_overload();
+	pattern_text = args[1].text;
 	room = limit >= 0 && (uint64_t)limit < v.text.n ? (size_t)limit : v.text.n + 1;
 	if (!eval_spend(e, room))
 		return full(e);
@@ -515,7 +517,7 @@ static struct value find_all(struct eval *e, const struct value *args, size_t n)
 	if (is_error(list))
 		return list;
 	while (count < room && pattern_find(pattern, text + at, at == 0, &start, &end)) {
-		if (!eval_spend(e, 100 + v.text.n - at))
+		if (!eval_spend(e, pattern_cost(pattern_text, v.text.n - at)))
 			return full(e);
 		items[count++] = value_string(text + at + start, end - start);
 		/* an empty match is stepped over */

@@ -548,30 +548,29 @@ static const struct node *selection(struct parser *p, const struct node *operand
 	return n;
 }
 
+/* From behind its bracket. */
+static const struct node *indexed(struct parser *p, const struct node *operand)
+{
+	bool optional = got(p, "?");
+	struct args args = {0};
+	struct node *n = node(p, NODE_INDEX);
+
+	add(p, &args, expression(p));
+	expect(p, "]");
+	if (n) {
+		n->operand = operand;
+		n->optional = optional;
+	}
+	return with(p, n, &args);
+}
+
 static const struct node *member(struct parser *p)
 {
 	const struct node *n = primary(p);
 
-	while (!p->failed && n && another(p)) {
-		if (got(p, ".")) {
-			n = selection(p, n);
-		} else if (got(p, "[")) {
-			bool optional = got(p, "?");
-			struct args args = {0};
-			struct node *index = node(p, NODE_INDEX);
-
-			add(p, &args, expression(p));
-			expect(p, "]");
-			if (!index)
-				return NULL;
-			index->operand = n;
-			index->optional = optional;
-			n = with(p, index, &args);
-		} else {
-			break;
-		}
-	}
-	return n;
+	while (n && (is_op(p, ".") || is_op(p, "[")) && another(p))
+		n = got(p, ".") ? selection(p, n) : got(p, "[") ? indexed(p, n) : NULL;
+	return p->failed ? NULL : n;
 }
 
 static const struct node *unary(struct parser *p)

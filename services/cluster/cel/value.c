@@ -299,7 +299,7 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 {
 	int order;
 
-	if (depth > VALUE_DEPTH_MAX || !eval_spend(e, 1))
+	if (!eval_spend(e, depth > VALUE_DEPTH_MAX ? SIZE_MAX : 1))
 		return false;
 	if (value_order(a, b, &order))
 		return order == 0;
