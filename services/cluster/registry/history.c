@@ -4,8 +4,8 @@
  * What happened lately, in a ring: each event holds the object it replaced, so that the past can be rebuilt (list.c) and
  * watchers can be late. The events of one kind are chained, so a watcher of a quiet kind steps over nothing.
  *
- * The ring is bounded in number and in bytes of replaced objects. A kind whose event fell out can be watched only from
- * after it: its floor.
+ * The ring is bounded in number, in bytes of replaced objects, and in time, as upstream's history is: Leases alone would fill it in
+ * a few hours. A kind whose event fell out can be watched only from after it: its floor.
  */
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "cluster/registry/registry_int.h"
 #include "lib/log.h"
 
-enum { HISTORY_EVENTS = 16384, HISTORY_BYTES = 8 << 20, ROOM_MIN = 256 };
+enum { HISTORY_EVENTS = 16384, HISTORY_BYTES = 8 << 20, HISTORY_MS = 5 * 60 * 1000, ROOM_MIN = 256 };
 
 struct watcher {
 	struct registry *r;
@@ -57,6 +57,8 @@ int history_open(struct registry *r)
 		r->opts.history_bytes = HISTORY_BYTES;
 	if (!r->opts.history_events)
 		r->opts.history_events = HISTORY_EVENTS;
+	if (!r->opts.history_ms)
+		r->opts.history_ms = HISTORY_MS;
 	r->oldest = r->next = 1;
 	return grow(r);
 }
@@ -146,7 +148,9 @@ static void tell_informers(struct registry *r, struct informer **list, const str
 void history_add(
 	struct registry *r, struct view *v, enum event_type type, struct object *old, struct object *now)
 {
-	struct event e = {.revision = r->revision, .view = v, .old = old, .now = now, .type = type};
+	int64_t now_ms = loop_now_ms(r->loop);
+	struct event e = {
+		.revision = r->revision, .at_ms = now_ms, .view = v, .old = old, .now = now, .type = type};
 
 	if (r->next - r->oldest == r->ring_room && (r->ring_room * 2 > r->opts.history_events || grow(r)))
 		drop_oldest(r);
@@ -161,7 +165,8 @@ void history_add(
 	/* Informers may do anything: what they are shown must not go meanwhile. */
 	struct event shown = {.old = old ? object_ref(old) : NULL, .now = object_ref(now), .type = type};
 
-	while (r->ring_bytes > r->opts.history_bytes && r->oldest < r->next)
+	while (r->oldest < r->next && (r->ring_bytes > r->opts.history_bytes ||
+					      history_at(r, r->oldest)->at_ms < now_ms - r->opts.history_ms))
 		drop_oldest(r);
 	for (struct watcher *w = v->watchers; w; w = w->next)
 		mark(r, w);

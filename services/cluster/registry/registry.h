@@ -60,6 +60,7 @@ struct registry_options {
 	int node_port_min, node_port_max; /* 0: 30000-32767 */
 	size_t history_bytes;		  /* of replaced objects kept for watches and paged lists; 0: 8 MiB */
 	size_t history_events;		  /* 0: 16384 */
+	int64_t history_ms;		  /* 0: five minutes */
 };
 
 /* Opens the store, reads it whole, and is ready to answer. @why: malloc'ed reason of a failure. 0 or -errno. */

@@ -19,6 +19,7 @@
 /* Something happened. Numbered without gaps; those of one kind are chained. */
 struct event {
 	int64_t revision;
+	int64_t at_ms; /* of loop_now_ms() */
 	uint64_t next; /* number of the next one of this kind; 0: none yet */
 	struct view *view;
 	struct object *old, *now; /* held; old NULL: added */

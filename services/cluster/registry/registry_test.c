@@ -534,6 +534,44 @@ static void test_too_late(void **state)
 	watcher_free(w);
 }
 
+static void on_timer(struct loop_timer *t)
+{
+	loop_quit(loop, 0);
+}
+
+/* What is older than the history's time goes with the next event, whatever room there is; who has seen it goes on. */
+static void test_history_ends_with_time(void **state)
+{
+	struct registry_options brief = {.loop = loop, .history_ms = 50};
+	struct watch_options o = {.ready = ready, .revision = -1};
+	struct loop_timer timer = {0};
+	int told = 0;
+	struct watcher *w, *late;
+	struct status *err;
+	char *why;
+
+	registry_close(r);
+	assert_int_equal(registry_open(&r, &brief, &why), 0);
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	int64_t before = registry_revision(r);
+
+	configmap("a");
+	o.arg = &told;
+	assert_null(registry_watch(&w, r, kind("configmaps"), &o));
+	assert_int_equal(loop_timer_set(loop, &timer, loop_now_ms(loop) + 100, on_timer), 0);
+	loop_run(loop);
+	configmap("b");
+	expect(w, WATCH_ADDED, "a");
+	expect(w, WATCH_ADDED, "b");
+	expect(w, WATCH_NOTHING, NULL);
+	watcher_free(w);
+	o.revision = before;
+	err = registry_watch(&late, r, kind("configmaps"), &o);
+	assert_non_null(err);
+	assert_int_equal(err->code, 410);
+	status_free(err);
+}
+
 struct heard {
 	struct informer informer;
 	char text[256];
@@ -613,6 +651,7 @@ int main(void)
 		TEST(test_selectors),
 		TEST(test_watch),
 		TEST(test_too_late),
+		TEST(test_history_ends_with_time),
 		TEST(test_informer),
 		TEST(test_service_addresses),
 	};
