@@ -196,6 +196,7 @@ struct value list_index(struct eval *e, const struct value *args, bool last);
 
 /* ---- eval.c */
 
+enum { NANO = 1000000000 };
 enum { EVAL_BYTES_MAX = 8 << 20, VALUE_DEPTH_MAX = 100 };
 
 struct eval {
@@ -210,7 +211,8 @@ bool eval_spend(struct eval *e, size_t n);
 /* ---- value.c */
 
 struct value value_error(struct eval *e, const char *format, ...) printf_like(2, 3);
-struct value value_overload(void); /* "no such overload" */
+struct value value_overload(void);	 /* "no such overload" */
+extern const struct value value_no_room; /* "out of memory" */
 struct value value_json(yyjson_mut_val *v);
 struct value value_text(struct eval *e, const char *s, size_t n); /* copied */
 const char *value_type_name(enum value_type t);
@@ -256,6 +258,8 @@ bool value_lookup(struct eval *e, struct value map, struct value key, struct val
 /* As string() writes it. */
 struct value value_written(struct eval *e, struct value v);
 
+/* A short text as a C string; false: it is none, too long for @buf, or has a NUL in it. */
+bool value_plain(struct value v, char *buf, size_t size);
 /* Code points. */
 size_t text_count(struct text t);
 /* Where the code point @i begins; t.n for what is behind the last. */

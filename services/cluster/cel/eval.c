@@ -87,20 +87,39 @@ static struct value no_key(struct eval *e, struct text name)
 	return value_error(e, "no such key: %.*s", (int)name.n, name.s);
 }
 
+/* The operand, and what is in it when it is an optional; false: it is one that holds nothing. */
+static bool operand(struct eval *e, const struct node *n, struct value *of, bool *optional)
+{
+	*of = eval(e, n->operand);
+	*optional = n->optional || of->type == VALUE_OPTIONAL;
+	if (of->type != VALUE_OPTIONAL)
+		return true;
+	if (!of->in)
+		return false;
+	*of = *of->in;
+	return true;
+}
+
+/* Can fields of it be selected? Otherwise *error says why not. */
+static bool has_fields(struct eval *e, struct value of, struct value *error)
+{
+	if (of.type == VALUE_MAP)
+		return true;
+	*error = is_error(of) ? of
+			      : value_error(e, "type '%s' does not support field selection",
+					value_type_name(of.type));
+	return false;
+}
+
 static struct value select_field(struct eval *e, const struct node *n)
 {
-	struct value of = eval(e, n->operand), found;
-	bool optional = n->optional || of.type == VALUE_OPTIONAL;
+	struct value of, found;
+	bool optional;
 
-	if (of.type == VALUE_OPTIONAL) {
-		if (!of.in)
-			return of;
-		of = *of.in;
-	}
-	if (is_error(of))
+	if (!operand(e, n, &of, &optional))
 		return of;
-	if (of.type != VALUE_MAP)
-		return value_error(e, "type '%s' does not support field selection", value_type_name(of.type));
+	if (!has_fields(e, of, &found))
+		return found;
 	if (!find_field(e, of, n->name, &found))
 		return optional ? value_optional(e, NULL) : no_key(e, n->name);
 	return optional ? value_optional(e, &found) : found;
@@ -108,18 +127,12 @@ static struct value select_field(struct eval *e, const struct node *n)
 
 static struct value has_field(struct eval *e, const struct node *n)
 {
-	struct value of = eval(e, n->operand), found;
+	struct value of, found;
+	bool optional;
 
-	if (of.type == VALUE_OPTIONAL) {
-		if (!of.in)
-			return value_bool(false);
-		of = *of.in;
-	}
-	if (is_error(of))
-		return of;
-	if (of.type != VALUE_MAP)
-		return value_error(e, "type '%s' does not support field selection", value_type_name(of.type));
-	return value_bool(find_field(e, of, n->name, &found));
+	if (!operand(e, n, &of, &optional))
+		return value_bool(false);
+	return has_fields(e, of, &found) ? value_bool(find_field(e, of, n->name, &found)) : found;
 }
 
 /* A whole number as an index; false: it is none. */
@@ -133,43 +146,46 @@ static bool index_of(struct value v, int64_t *i)
 	return v.type == VALUE_INT;
 }
 
-static bool find_at(struct eval *e, struct value of, struct value at, struct value *out, struct value *error)
+static bool find_at(struct eval *e, struct value of, struct value at, struct value *out)
 {
 	int64_t i;
 
-	if (of.type == VALUE_MAP) {
-		struct value written = value_written(e, at);
-
-		*error = is_error(written) ? written : no_key(e, written.text);
+	if (of.type == VALUE_MAP)
 		return value_lookup(e, of, at, out);
-	}
-	if (of.type != VALUE_LIST || !index_of(at, &i)) {
-		*error = value_overload();
-		return false;
-	}
-	*error = value_error(e, "index out of bounds: %lld", (long long)i);
-	if (i < 0 || (size_t)i >= value_size(of))
+	if (of.type != VALUE_LIST || !index_of(at, &i) || i < 0 || (size_t)i >= value_size(of))
 		return false;
 	*out = of.json ? value_json(yyjson_mut_arr_get(of.json, (size_t)i)) : of.list->items[i];
 	return eval_spend(e, of.json ? (size_t)i : 1);
 }
 
+static struct value nothing_at(struct eval *e, struct value of, struct value at)
+{
+	struct value written;
+	int64_t i;
+
+	if (of.type == VALUE_MAP) {
+		written = value_written(e, at);
+		return is_error(written) ? written : no_key(e, written.text);
+	}
+	if (of.type == VALUE_LIST && index_of(at, &i))
+		return value_error(e, "index out of bounds: %lld", (long long)i);
+	return value_overload();
+}
+
 static struct value index_into(struct eval *e, const struct node *n)
 {
-	struct value of = eval(e, n->operand), at, found, error;
-	bool optional = n->optional || of.type == VALUE_OPTIONAL;
+	struct value of, at, found;
+	bool optional;
 
-	if (of.type == VALUE_OPTIONAL) {
-		if (!of.in)
-			return of;
-		of = *of.in;
-	}
+	if (!operand(e, n, &of, &optional))
+		return of;
 	at = is_error(of) ? of : eval(e, n->args[0]);
 	if (is_error(at))
 		return at;
-	if (find_at(e, of, at, &found, &error))
+	if (find_at(e, of, at, &found))
 		return optional ? value_optional(e, &found) : found;
-	return optional && (of.type == VALUE_MAP || of.type == VALUE_LIST) ? value_optional(e, NULL) : error;
+	return optional && (of.type == VALUE_MAP || of.type == VALUE_LIST) ? value_optional(e, NULL)
+									   : nothing_at(e, of, at);
 }
 
 /* ---- calls, lists, maps */
@@ -182,7 +198,7 @@ static struct value call(struct eval *e, const struct node *n)
 	if (n->n > FEW_ARGS)
 		args = arena_get(&e->arena, n->n * sizeof(*args));
 	if (!args)
-		return value_error(e, "out of memory");
+		return value_no_room;
 	for (size_t i = 0; i < n->n; i++) {
 		args[i] = eval(e, n->args[i]);
 		if (is_error(args[i]))
@@ -232,7 +248,7 @@ static struct value make_map(struct eval *e, size_t room, struct map **out)
 	if (m)
 		m->pairs = arena_get(&e->arena, (room ? room : 1) * sizeof(*m->pairs));
 	if (!m || !m->pairs)
-		return value_error(e, "out of memory");
+		return value_no_room;
 	*out = m;
 	return (struct value){.type = VALUE_MAP, .map = m};
 }

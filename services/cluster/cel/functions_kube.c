@@ -8,15 +8,6 @@
 
 #include "cluster/cel/cel_int.h"
 
-static bool plain(struct value v, char *buf, size_t size)
-{
-	if (v.type != VALUE_STRING || v.text.n >= size || memchr(v.text.s, 0, v.text.n))
-		return false;
-	memcpy(buf, v.text.s, v.text.n);
-	buf[v.text.n] = 0;
-	return true;
-}
-
 /* ---- amounts */
 
 static struct value made_quantity(struct eval *e, const struct quantity *q)
@@ -24,7 +15,7 @@ static struct value made_quantity(struct eval *e, const struct quantity *q)
 	struct quantity *own = arena_get(&e->arena, sizeof(*own));
 
 	if (!own)
-		return value_error(e, "out of memory");
+		return value_no_room;
 	*own = *q;
 	return (struct value){.type = VALUE_QUANTITY, .quantity = own};
 }
@@ -58,8 +49,6 @@ static bool quantities(const struct value *args, size_t n)
 			return false;
 	return true;
 }
-
-enum { NANO = 1000000000 };
 
 static bool is_whole(const struct quantity *q)
 {
@@ -166,7 +155,7 @@ static struct value made_address(struct eval *e, enum value_type type, const str
 	struct address *own = arena_get(&e->arena, sizeof(*own));
 
 	if (!own)
-		return value_error(e, "out of memory");
+		return value_no_room;
 	*own = *a;
 	return (struct value){.type = type, .address = own};
 }
@@ -178,7 +167,7 @@ static struct value is_ip(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	return value_bool(plain(args[0], buf, sizeof(buf)) && read_ip(buf, &a));
+	return value_bool(value_plain(args[0], buf, sizeof(buf)) && read_ip(buf, &a));
 }
 
 static struct address masked(struct address a)
@@ -204,7 +193,7 @@ static struct value ip(struct eval *e, const struct value *args, size_t n)
 	}
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	if (!plain(args[0], buf, sizeof(buf)) || !read_ip(buf, &a))
+	if (!value_plain(args[0], buf, sizeof(buf)) || !read_ip(buf, &a))
 		return value_error(e, "IP Address \"%.*s\" parse error", (int)args[0].text.n, args[0].text.s);
 	return made_address(e, VALUE_IP, &a);
 }
@@ -216,7 +205,7 @@ static struct value is_canonical(struct eval *e, const struct value *args, size_
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	if (!plain(args[0], buf, sizeof(buf)) || !read_ip(buf, &a))
+	if (!value_plain(args[0], buf, sizeof(buf)) || !read_ip(buf, &a))
 		return value_error(e, "IP Address \"%.*s\" parse error", (int)args[0].text.n, args[0].text.s);
 	return value_bool(inet_ntop(a.family, a.b, again, sizeof(again)) && !strcmp(buf, again));
 }
@@ -228,7 +217,7 @@ static struct value is_cidr(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	return value_bool(plain(args[0], buf, sizeof(buf)) && read_cidr(buf, &a));
+	return value_bool(value_plain(args[0], buf, sizeof(buf)) && read_cidr(buf, &a));
 }
 
 static struct value cidr(struct eval *e, const struct value *args, size_t n)
@@ -238,7 +227,7 @@ static struct value cidr(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	if (!plain(args[0], buf, sizeof(buf)) || !read_cidr(buf, &a))
+	if (!value_plain(args[0], buf, sizeof(buf)) || !read_cidr(buf, &a))
 		return value_error(
 			e, "network address parse error: \"%.*s\"", (int)args[0].text.n, args[0].text.s);
 	return made_address(e, VALUE_CIDR, &a);

@@ -4,17 +4,12 @@
 
 #include "cluster/cel/cel_int.h"
 
-static struct value full(struct eval *e)
-{
-	return value_error(e, "out of memory");
-}
-
 /* Of a list; NULL: *error says why not. */
 static const struct list *list_of(struct eval *e, struct value v, struct value *error)
 {
 	const struct list *l = v.type == VALUE_LIST ? value_list(e, v) : NULL;
 
-	*error = v.type == VALUE_LIST ? full(e) : value_overload();
+	*error = v.type == VALUE_LIST ? value_no_room : value_overload();
 	return l && eval_spend(e, l->n) ? l : NULL;
 }
 
@@ -114,28 +109,37 @@ static bool has_all(struct eval *e, const struct list *l, const struct list *of)
 	return true;
 }
 
+/* Both lists of a question about sets; false: *error. */
+static bool two_lists(struct eval *e, const struct value *args, const struct list **a, const struct list **b,
+	struct value *error)
+{
+	*a = list_of(e, args[0], error);
+	*b = *a ? list_of(e, args[1], error) : NULL;
+	return *b;
+}
+
 static struct value sets_contains(struct eval *e, const struct value *args, size_t n)
 {
 	struct value error;
-	const struct list *a = list_of(e, args[0], &error), *b = a ? list_of(e, args[1], &error) : NULL;
+	const struct list *a, *b;
 
-	return b ? value_bool(has_all(e, a, b)) : error;
+	return two_lists(e, args, &a, &b, &error) ? value_bool(has_all(e, a, b)) : error;
 }
 
 static struct value sets_equivalent(struct eval *e, const struct value *args, size_t n)
 {
 	struct value error;
-	const struct list *a = list_of(e, args[0], &error), *b = a ? list_of(e, args[1], &error) : NULL;
+	const struct list *a, *b;
 
-	return b ? value_bool(has_all(e, a, b) && has_all(e, b, a)) : error;
+	return two_lists(e, args, &a, &b, &error) ? value_bool(has_all(e, a, b) && has_all(e, b, a)) : error;
 }
 
 static struct value sets_intersects(struct eval *e, const struct value *args, size_t n)
 {
 	struct value error;
-	const struct list *a = list_of(e, args[0], &error), *b = a ? list_of(e, args[1], &error) : NULL;
+	const struct list *a, *b;
 
-	if (!b)
+	if (!two_lists(e, args, &a, &b, &error))
 		return error;
 	for (size_t i = 0; i < b->n; i++)
 		if (has(e, a, b->items[i]))

@@ -33,52 +33,30 @@ static struct value whole(uint64_t u)
 	return (struct value){.type = VALUE_UINT, .u = u};
 }
 
-static struct value add_numbers(struct eval *e, struct value a, struct value b)
-{
-	int64_t i;
-	uint64_t u;
+/* Two numbers that are added, subtracted, multiplied: integers as far as they go. */
+#define ARITHMETIC(name, sign, overflows)                                                                    \
+	static struct value name(struct eval *e, struct value a, struct value b)                             \
+	{                                                                                                    \
+		int64_t i;                                                                                   \
+		uint64_t u;                                                                                  \
+                                                                                                             \
+		level(&a, &b);                                                                               \
+		if (a.type != b.type || !is_number(a))                                                       \
+			return value_overload();                                                             \
+		if (a.type == VALUE_DOUBLE)                                                                  \
+			return real(a.d sign b.d);                                                           \
+		if (a.type == VALUE_INT)                                                                     \
+			return overflows(a.i, b.i, &i) ? overflow(e) : value_int(i);                         \
+		return overflows(a.u, b.u, &u) ? overflow(e) : whole(u);                                     \
+	}
 
-	level(&a, &b);
-	if (a.type != b.type)
-		return value_overload();
-	if (a.type == VALUE_DOUBLE)
-		return real(a.d + b.d);
-	if (a.type == VALUE_INT)
-		return __builtin_add_overflow(a.i, b.i, &i) ? overflow(e) : value_int(i);
-	return __builtin_add_overflow(a.u, b.u, &u) ? overflow(e) : whole(u);
-}
-
-static struct value subtract_numbers(struct eval *e, struct value a, struct value b)
-{
-	int64_t i;
-	uint64_t u;
-
-	level(&a, &b);
-	if (a.type != b.type)
-		return value_overload();
-	if (a.type == VALUE_DOUBLE)
-		return real(a.d - b.d);
-	if (a.type == VALUE_INT)
-		return __builtin_sub_overflow(a.i, b.i, &i) ? overflow(e) : value_int(i);
-	return __builtin_sub_overflow(a.u, b.u, &u) ? overflow(e) : whole(u);
-}
+ARITHMETIC(add_numbers, +, __builtin_add_overflow)
+ARITHMETIC(subtract_numbers, -, __builtin_sub_overflow)
+ARITHMETIC(multiply_numbers, *, __builtin_mul_overflow)
 
 static struct value multiply(struct eval *e, const struct value *args, size_t n)
 {
-	struct value a = args[0], b = args[1];
-	int64_t i;
-	uint64_t u;
-
-	level(&a, &b);
-	if (a.type != b.type)
-		return value_overload();
-	if (a.type == VALUE_DOUBLE)
-		return real(a.d * b.d);
-	if (a.type == VALUE_INT)
-		return __builtin_mul_overflow(a.i, b.i, &i) ? overflow(e) : value_int(i);
-	if (a.type == VALUE_UINT)
-		return __builtin_mul_overflow(a.u, b.u, &u) ? overflow(e) : whole(u);
-	return value_overload();
+	return multiply_numbers(e, args[0], args[1]);
 }
 
 static struct value divide(struct eval *e, const struct value *args, size_t n)
@@ -123,8 +101,6 @@ static struct value negate(struct eval *e, const struct value *args, size_t n)
 
 /* ---- times */
 
-enum { NANO = 1000000000 };
-
 /* Seconds and nanoseconds, the latter of the sign of the former, or not below 0 for a moment. */
 static struct value moved(
 	struct eval *e, struct timespec a, struct timespec b, int sign, enum value_type type)
@@ -155,7 +131,7 @@ static struct value join_texts(struct eval *e, struct value a, struct value b)
 	char *s = arena_get(&e->arena, a.text.n + b.text.n + 1);
 
 	if (!s || !eval_spend(e, (a.text.n + b.text.n) / 16))
-		return value_error(e, "out of memory");
+		return value_no_room;
 	memcpy(s, a.text.s, a.text.n);
 	memcpy(s + a.text.n, b.text.s, b.text.n);
 	return (struct value){.type = a.type, .text = {s, a.text.n + b.text.n}};
@@ -167,7 +143,7 @@ static struct value join_lists(struct eval *e, struct value a, struct value b)
 	struct value *items, made;
 
 	if (!x || !y || !eval_spend(e, x->n + y->n))
-		return value_error(e, "out of memory");
+		return value_no_room;
 	made = value_make_list(e, x->n + y->n, &items);
 	if (is_error(made))
 		return made;
@@ -181,7 +157,7 @@ static struct value add(struct eval *e, const struct value *args, size_t n)
 	struct value a = args[0], b = args[1];
 
 	if (is_number(a))
-		return is_number(b) ? add_numbers(e, a, b) : value_overload();
+		return add_numbers(e, a, b);
 	if (a.type == VALUE_DURATION && b.type == VALUE_TIMESTAMP)
 		return moved(e, b.time, a.time, 1, VALUE_TIMESTAMP);
 	if ((a.type == VALUE_TIMESTAMP || a.type == VALUE_DURATION) && b.type == VALUE_DURATION)
@@ -198,7 +174,7 @@ static struct value subtract(struct eval *e, const struct value *args, size_t n)
 	struct value a = args[0], b = args[1];
 
 	if (is_number(a))
-		return is_number(b) ? subtract_numbers(e, a, b) : value_overload();
+		return subtract_numbers(e, a, b);
 	if ((a.type == VALUE_TIMESTAMP || a.type == VALUE_DURATION) && b.type == VALUE_DURATION)
 		return moved(e, a.time, b.time, -1, a.type);
 	return a.type == VALUE_TIMESTAMP && b.type == VALUE_TIMESTAMP
@@ -219,45 +195,20 @@ static struct value differs(struct eval *e, const struct value *args, size_t n)
 }
 
 /* What is no number is neither below nor above. */
-static bool ordered(const struct value *args, int *order, struct value *otherwise)
-{
-	if (value_order(args[0], args[1], order))
-		return true;
-	*otherwise = is_number(args[0]) && is_number(args[1]) ? value_bool(false) : value_overload();
-	return false;
-}
+#define RELATION(name, holds)                                                                                \
+	static struct value name(struct eval *e, const struct value *args, size_t n)                         \
+	{                                                                                                    \
+		int order;                                                                                   \
+                                                                                                             \
+		if (value_order(args[0], args[1], &order))                                                   \
+			return value_bool(order holds 0);                                                    \
+		return is_number(args[0]) && is_number(args[1]) ? value_bool(false) : value_overload();      \
+	}
 
-static struct value below(struct eval *e, const struct value *args, size_t n)
-{
-	struct value v;
-	int order;
-
-	return ordered(args, &order, &v) ? value_bool(order < 0) : v;
-}
-
-static struct value at_most(struct eval *e, const struct value *args, size_t n)
-{
-	struct value v;
-	int order;
-
-	return ordered(args, &order, &v) ? value_bool(order <= 0) : v;
-}
-
-static struct value above(struct eval *e, const struct value *args, size_t n)
-{
-	struct value v;
-	int order;
-
-	return ordered(args, &order, &v) ? value_bool(order > 0) : v;
-}
-
-static struct value at_least(struct eval *e, const struct value *args, size_t n)
-{
-	struct value v;
-	int order;
-
-	return ordered(args, &order, &v) ? value_bool(order >= 0) : v;
-}
+RELATION(below, <)
+RELATION(at_most, <=)
+RELATION(above, >)
+RELATION(at_least, >=)
 
 static struct value in(struct eval *e, const struct value *args, size_t n)
 {
@@ -272,7 +223,7 @@ static struct value in(struct eval *e, const struct value *args, size_t n)
 	for (size_t i = 0; l && i < l->n; i++)
 		if (value_equal(e, l->items[i], args[0]))
 			return value_bool(true);
-	return l ? value_bool(false) : value_error(e, "out of memory");
+	return l ? value_bool(false) : value_no_room;
 }
 
 static struct value negation(struct eval *e, const struct value *args, size_t n)

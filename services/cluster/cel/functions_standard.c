@@ -8,7 +8,6 @@
 
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/pattern.h"
 
 static struct value size(struct eval *e, const struct value *args, size_t n)
 {
@@ -40,7 +39,7 @@ static struct value contains(struct eval *e, const struct value *args, size_t n)
 	if (!texts(args, n))
 		return value_overload();
 	if (!eval_spend(e, args[0].text.n / 16))
-		return value_error(e, "out of memory");
+		return value_no_room;
 	return value_bool(!args[1].text.n ||
 			  memmem(args[0].text.s, args[0].text.n, args[1].text.s, args[1].text.n) != NULL);
 }
@@ -62,21 +61,6 @@ static struct value ends_with(struct eval *e, const struct value *args, size_t n
 	return value_bool(t.n >= end.n && !memcmp(t.s + t.n - end.n, end.s, end.n));
 }
 
-static struct value matches(struct eval *e, const struct value *args, size_t n)
-{
-	struct value text, pattern;
-
-	if (!texts(args, n))
-		return value_overload();
-	text = value_text(e, args[0].text.s, args[0].text.n);
-	pattern = value_text(e, args[1].text.s, args[1].text.n);
-	if (is_error(text) || is_error(pattern) || !eval_spend(e, pattern_cost(pattern.text, text.text.n)))
-		return value_error(e, "out of memory");
-	if (!pattern_valid(pattern.text.s))
-		return value_error(e, "the pattern '%.100s' is not one, or not supported", pattern.text.s);
-	return value_bool(pattern_matches(pattern.text.s, text.text.s));
-}
-
 /* ---- conversions */
 
 static struct value range(struct eval *e)
@@ -84,15 +68,10 @@ static struct value range(struct eval *e)
 	return value_error(e, "range error converting a number");
 }
 
-/* NUL-terminated, without anything that C's own conversions would skip; NULL: too long or odd. */
+/* Without anything that C's own conversions would skip; NULL: too long or odd. */
 static const char *digits_of(struct value v, char *buf, size_t size)
 {
-	if (v.type != VALUE_STRING || !v.text.n || v.text.n >= size || memchr(v.text.s, 0, v.text.n) ||
-		strchr(" \t\r\n\v\f+", v.text.s[0]))
-		return NULL;
-	memcpy(buf, v.text.s, v.text.n);
-	buf[v.text.n] = 0;
-	return buf;
+	return value_plain(v, buf, size) && *buf && !strchr(" \t\r\n\v\f+", *buf) ? buf : NULL;
 }
 
 static struct value to_int(struct eval *e, const struct value *args, size_t n)
@@ -290,8 +269,6 @@ const struct function cel_standard[] = {
 	{"contains", true, 2, 2, contains},
 	{"startsWith", true, 2, 2, starts_with},
 	{"endsWith", true, 2, 2, ends_with},
-	{"matches", true, 2, 2, matches},
-	{"matches", false, 2, 2, matches},
 	{"int", false, 1, 1, to_int},
 	{"uint", false, 1, 1, to_uint},
 	{"double", false, 1, 1, to_double},

@@ -8,11 +8,6 @@
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/pattern.h"
 
-static struct value full(struct eval *e)
-{
-	return value_error(e, "out of memory");
-}
-
 static bool is_text(struct value v)
 {
 	return v.type == VALUE_STRING;
@@ -74,7 +69,7 @@ static struct value index_of(struct eval *e, const struct value *args, size_t n)
 	if (n > 2 && !place(t, args[2], &from))
 		return out_of_range(e, args[2]);
 	if (!eval_spend(e, t.n / 16))
-		return full(e);
+		return value_no_room;
 	at = find(part(t, from, t.n), args[1].text);
 	return value_int(at ? (int64_t)text_count(part(t, 0, (size_t)(at - t.s))) : -1);
 }
@@ -93,7 +88,7 @@ static struct value last_index_of(struct eval *e, const struct value *args, size
 	if (what.n > t.n)
 		return value_int(-1);
 	if (!eval_spend(e, (t.n - what.n + 1) * (what.n / 16 + 1)))
-		return full(e);
+		return value_no_room;
 	for (size_t i = (from < t.n - what.n ? from : t.n - what.n) + 1; i-- > 0;)
 		if (!memcmp(t.s + i, what.s, what.n))
 			return value_int((int64_t)text_count(part(t, 0, i)));
@@ -161,7 +156,7 @@ static struct value reverse(struct eval *e, const struct value *args, size_t n)
 	if (!is_text(args[0]))
 		return value_overload();
 	if (!s)
-		return full(e);
+		return value_no_room;
 	for (size_t i = 0; i < t.n;) {
 		size_t width = text_offset(part(t, i, t.n), 1);
 
@@ -207,7 +202,7 @@ static struct value replace(struct eval *e, const struct value *args, size_t n)
 		total += to.n;
 	s = eval_spend(e, total / 16) ? arena_get(&e->arena, total + 1) : NULL;
 	if (!s)
-		return full(e);
+		return value_no_room;
 	limit = count;
 	count = 0;
 	for (bool more = next_of(t, from, 0, true, &at); more && count != limit;
@@ -255,7 +250,7 @@ static struct value split(struct eval *e, const struct value *args, size_t n)
 	if (!by.n && !t.n)
 		count = 0;
 	if (!eval_spend(e, count + t.n / 16))
-		return full(e);
+		return value_no_room;
 	list = value_make_list(e, count, &items);
 	if (is_error(list))
 		return list;
@@ -286,7 +281,7 @@ static struct value join(struct eval *e, const struct value *args, size_t n)
 	}
 	s = l && eval_spend(e, total / 16) ? arena_get(&e->arena, total + 1) : NULL;
 	if (!s)
-		return full(e);
+		return value_no_room;
 	for (size_t i = 0; i < l->n; i++) {
 		if (i) {
 			memcpy(s + len, by.s, by.n);
@@ -308,7 +303,7 @@ static struct value quote(struct eval *e, const struct value *args, size_t n)
 	if (!is_text(args[0]))
 		return value_overload();
 	if (!s)
-		return full(e);
+		return value_no_room;
 	s[len++] = '"';
 	for (size_t i = 0; i < t.n; i++) {
 		const char *special = t.s[i] ? strchr(from, t.s[i]) : NULL;
@@ -434,7 +429,7 @@ static struct value format(struct eval *e, const struct value *args, size_t n)
 		return value_overload();
 	w.s = l && eval_spend(e, 100) ? arena_get(&e->arena, FORMAT_MAX) : NULL;
 	if (!w.s)
-		return full(e);
+		return value_no_room;
 	for (size_t i = 0; i < t.n && !w.overflow; i++) {
 		int precision = -1;
 		struct value v;
@@ -461,7 +456,7 @@ static struct value format(struct eval *e, const struct value *args, size_t n)
 		if (is_error(v))
 			return v;
 	}
-	return w.overflow ? full(e) : value_string(w.s, w.n);
+	return w.overflow ? value_no_room : value_string(w.s, w.n);
 }
 
 /* ---- regular expressions */
@@ -477,12 +472,20 @@ static struct value text_and_pattern(
 	t = value_text(e, args[0].text.s, args[0].text.n);
 	p = value_text(e, args[1].text.s, args[1].text.n);
 	if (is_error(t) || is_error(p) || !eval_spend(e, pattern_cost(p.text, t.text.n)))
-		return full(e);
+		return value_no_room;
 	if (!pattern_valid(p.text.s))
 		return value_error(e, "the pattern '%.100s' is not one, or not supported", p.text.s);
 	*text = t.text.s;
 	*pattern = p.text.s;
 	return t;
+}
+
+static struct value matches(struct eval *e, const struct value *args, size_t n)
+{
+	const char *text = NULL, *pattern = NULL;
+	struct value v = text_and_pattern(e, args, &text, &pattern);
+
+	return is_error(v) ? v : value_bool(pattern_matches(pattern, text));
 }
 
 static struct value find_first(struct eval *e, const struct value *args, size_t n)
@@ -512,13 +515,13 @@ static struct value find_all(struct eval *e, const struct value *args, size_t n)
 	pattern_text = args[1].text;
 	room = limit >= 0 && (uint64_t)limit < v.text.n ? (size_t)limit : v.text.n + 1;
 	if (!eval_spend(e, room))
-		return full(e);
+		return value_no_room;
 	list = value_make_list(e, room, &items);
 	if (is_error(list))
 		return list;
 	while (count < room && pattern_find(pattern, text + at, at == 0, &start, &end)) {
 		if (!eval_spend(e, pattern_cost(pattern_text, v.text.n - at)))
-			return full(e);
+			return value_no_room;
 		items[count++] = value_string(text + at + start, end - start);
 		/* an empty match is stepped over */
 		at += end > start ? end : end + 1;
@@ -543,6 +546,8 @@ const struct function cel_strings[] = {
 	{"join", true, 1, 2, join},
 	{"strings.quote", false, 1, 1, quote},
 	{"format", true, 2, 2, format},
+	{"matches", true, 2, 2, matches},
+	{"matches", false, 2, 2, matches},
 	{"find", true, 2, 2, find_first},
 	{"findAll", true, 2, 3, find_all},
 	{NULL},

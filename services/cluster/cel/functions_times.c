@@ -10,17 +10,6 @@
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/meta.h"
 
-enum { NANO = 1000000000 };
-
-static bool plain(struct value v, char *buf, size_t size)
-{
-	if (v.type != VALUE_STRING || v.text.n >= size || memchr(v.text.s, 0, v.text.n))
-		return false;
-	memcpy(buf, v.text.s, v.text.n);
-	buf[v.text.n] = 0;
-	return true;
-}
-
 static struct value timestamp(struct eval *e, const struct value *args, size_t n)
 {
 	struct value made = {.type = VALUE_TIMESTAMP};
@@ -34,7 +23,7 @@ static struct value timestamp(struct eval *e, const struct value *args, size_t n
 	}
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	if (!plain(args[0], buf, sizeof(buf)) || meta_time_parse(&made.time, buf))
+	if (!value_plain(args[0], buf, sizeof(buf)) || meta_time_parse(&made.time, buf))
 		return value_error(e, "this text is not a time as RFC 3339 writes it");
 	return made;
 }
@@ -99,7 +88,7 @@ static struct value duration(struct eval *e, const struct value *args, size_t n)
 		return args[0];
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	if (!plain(args[0], buf, sizeof(buf)) || !parse_span(buf, &made.time))
+	if (!value_plain(args[0], buf, sizeof(buf)) || !parse_span(buf, &made.time))
 		return value_error(e, "this text is not a duration, such as 1h30m");
 	return made;
 }
@@ -114,7 +103,7 @@ static bool offset_of(struct value zone, long *seconds)
 	const char *s = buf;
 
 	*seconds = 0;
-	if (!plain(zone, buf, sizeof(buf)))
+	if (!value_plain(zone, buf, sizeof(buf)))
 		return false;
 	if (!strcmp(buf, "UTC") || !*buf)
 		return true;
@@ -161,38 +150,17 @@ PART(day_of_week, tm.tm_wday)
 PART(day_of_year, tm.tm_yday)
 
 /* Of a moment the part, of a span all of it in that unit. */
-static struct value hours(struct eval *e, const struct value *args, size_t n)
-{
-	struct tm tm = {0};
-	struct value v;
+#define PART_OR_WHOLE(name, expression, unit)                                                                \
+	PART(name##_of_moment, expression)                                                                   \
+	static struct value name(struct eval *e, const struct value *args, size_t n)                         \
+	{                                                                                                    \
+		return args[0].type == VALUE_DURATION ? value_int(args[0].time.tv_sec / (unit))              \
+						      : name##_of_moment(e, args, n);                        \
+	}
 
-	if (args[0].type == VALUE_DURATION)
-		return value_int(args[0].time.tv_sec / 3600);
-	v = parts(e, args, n, &tm);
-	return is_error(v) ? v : value_int(tm.tm_hour);
-}
-
-static struct value minutes(struct eval *e, const struct value *args, size_t n)
-{
-	struct tm tm = {0};
-	struct value v;
-
-	if (args[0].type == VALUE_DURATION)
-		return value_int(args[0].time.tv_sec / 60);
-	v = parts(e, args, n, &tm);
-	return is_error(v) ? v : value_int(tm.tm_min);
-}
-
-static struct value seconds(struct eval *e, const struct value *args, size_t n)
-{
-	struct tm tm = {0};
-	struct value v;
-
-	if (args[0].type == VALUE_DURATION)
-		return value_int(args[0].time.tv_sec);
-	v = parts(e, args, n, &tm);
-	return is_error(v) ? v : value_int(tm.tm_sec);
-}
+PART_OR_WHOLE(hours, tm.tm_hour, 3600)
+PART_OR_WHOLE(minutes, tm.tm_min, 60)
+PART_OR_WHOLE(seconds, tm.tm_sec, 1)
 
 static struct value milliseconds(struct eval *e, const struct value *args, size_t n)
 {

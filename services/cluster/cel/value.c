@@ -14,7 +14,7 @@
 
 /* ---- making */
 
-static const struct value no_room = {.type = VALUE_ERROR, .text = {"out of memory", 13}};
+const struct value value_no_room = {.type = VALUE_ERROR, .text = {"out of memory", 13}};
 
 struct value value_error(struct eval *e, const char *format, ...)
 {
@@ -40,7 +40,7 @@ struct value value_text(struct eval *e, const char *s, size_t n)
 	char *copy = arena_get(&e->arena, n + 1);
 
 	if (!copy)
-		return no_room;
+		return value_no_room;
 	if (n)
 		memcpy(copy, s, n);
 	return value_string(copy, n);
@@ -74,7 +74,7 @@ struct value value_make_list(struct eval *e, size_t n, struct value **items)
 
 	*items = n < EVAL_BYTES_MAX ? arena_get(&e->arena, (n ? n : 1) * sizeof(**items)) : NULL;
 	if (!l || !*items)
-		return no_room;
+		return value_no_room;
 	*l = (struct list){n, *items};
 	return (struct value){.type = VALUE_LIST, .list = l};
 }
@@ -84,7 +84,7 @@ struct value value_optional(struct eval *e, const struct value *in)
 	struct value *copy = in ? arena_get(&e->arena, sizeof(*copy)) : NULL;
 
 	if (in && !copy)
-		return no_room;
+		return value_no_room;
 	if (copy)
 		*copy = *in;
 	return (struct value){.type = VALUE_OPTIONAL, .in = copy};
@@ -232,10 +232,8 @@ static struct value as_time(struct value v, struct value beside)
 	char buf[64];
 	struct timespec t;
 
-	if (v.type != VALUE_STRING || beside.type != VALUE_TIMESTAMP || v.text.n >= sizeof(buf))
+	if (beside.type != VALUE_TIMESTAMP || !value_plain(v, buf, sizeof(buf)))
 		return v;
-	memcpy(buf, v.text.s, v.text.n);
-	buf[v.text.n] = 0;
 	return meta_time_parse(&t, buf) ? v : (struct value){.type = VALUE_TIMESTAMP, .time = t};
 }
 
@@ -433,6 +431,15 @@ struct value value_written(struct eval *e, struct value v)
 }
 
 /* ---- texts */
+
+bool value_plain(struct value v, char *buf, size_t size)
+{
+	if (v.type != VALUE_STRING || v.text.n >= size || memchr(v.text.s, 0, v.text.n))
+		return false;
+	memcpy(buf, v.text.s, v.text.n);
+	buf[v.text.n] = 0;
+	return true;
+}
 
 size_t text_count(struct text t)
 {
