@@ -461,9 +461,14 @@ static struct value format(struct eval *e, const struct value *args, size_t n)
 
 /* ---- regular expressions */
 
-/* Both as C strings; an error otherwise. */
-static struct value text_and_pattern(
-	struct eval *e, const struct value *args, const char **text, const char **pattern)
+struct search {
+	struct pattern *pattern; /* owned */
+	const char *text;
+	size_t len;
+};
+
+/* An error, or something else, and then @s is to be closed. */
+static struct value begin_search(struct eval *e, const struct value *args, struct search *s)
 {
 	struct value t, p;
 
@@ -473,63 +478,77 @@ static struct value text_and_pattern(
 	p = value_text(e, args[1].text.s, args[1].text.n);
 	if (is_error(t) || is_error(p) || !eval_spend(e, pattern_cost(p.text, t.text.n)))
 		return value_no_room;
-	if (!pattern_valid(p.text.s))
+	s->pattern = pattern_open(p.text.s);
+	if (!s->pattern)
 		return value_error(e, "the pattern '%.100s' is not one, or not supported", p.text.s);
-	*text = t.text.s;
-	*pattern = p.text.s;
+	s->text = t.text.s;
+	s->len = t.text.n;
 	return t;
 }
 
 static struct value matches(struct eval *e, const struct value *args, size_t n)
 {
-	const char *text = NULL, *pattern = NULL;
-	struct value v = text_and_pattern(e, args, &text, &pattern);
+	struct search s = {0};
+	struct value v = begin_search(e, args, &s);
+	size_t start, end;
 
-	return is_error(v) ? v : value_bool(pattern_matches(pattern, text));
+	if (!is_error(v))
+		v = value_bool(pattern_find(s.pattern, s.text, true, &start, &end));
+	pattern_close(s.pattern);
+	return v;
 }
 
 static struct value find_first(struct eval *e, const struct value *args, size_t n)
 {
-	const char *text = NULL, *pattern = NULL;
-	struct value v = text_and_pattern(e, args, &text, &pattern);
+	struct search s = {0};
+	struct value v = begin_search(e, args, &s);
 	size_t start = 0, end = 0;
 
-	if (is_error(v))
-		return v;
-	return pattern_find(pattern, text, true, &start, &end) ? value_string(text + start, end - start)
-							       : value_string("", 0);
+	if (!is_error(v))
+		v = pattern_find(s.pattern, s.text, true, &start, &end)
+			    ? value_string(s.text + start, end - start)
+			    : value_string("", 0);
+	pattern_close(s.pattern);
+	return v;
+}
+
+/* All matches, @limit at most, into @items, which has room for them. false: too much work. */
+static bool collect(struct eval *e, const struct search *s, struct text pattern, struct value *items,
+	size_t limit, size_t *count)
+{
+	size_t start = 0, end = 0, at = 0;
+
+	for (*count = 0; *count < limit && at <= s->len; (*count)++) {
+		if (!pattern_find(s->pattern, s->text + at, at == 0, &start, &end))
+			return true;
+		if (!eval_spend(e, pattern_cost(pattern, s->len - at)))
+			return false;
+		items[*count] = value_string(s->text + at + start, end - start);
+		/* an empty match is stepped over */
+		at += end > start ? end : end + 1;
+	}
+	return true;
 }
 
 static struct value find_all(struct eval *e, const struct value *args, size_t n)
 {
-	const char *text = NULL, *pattern = NULL;
-	struct value v = text_and_pattern(e, args, &text, &pattern), *items, list;
+	struct search s = {0};
+	struct value v = begin_search(e, args, &s), *items = NULL;
 	int64_t limit;
-	size_t start = 0, end = 0, count = 0, at = 0, room;
-	struct text pattern_text;
+	size_t room, count = 0;
 
-	if (is_error(v))
-		return v;
-	if (!limit_of(args, n, 2, &limit))
-		return value_overload();
-	pattern_text = args[1].text;
-	room = limit >= 0 && (uint64_t)limit < v.text.n ? (size_t)limit : v.text.n + 1;
-	if (!eval_spend(e, room))
-		return value_no_room;
-	list = value_make_list(e, room, &items);
-	if (is_error(list))
-		return list;
-	while (count < room && pattern_find(pattern, text + at, at == 0, &start, &end)) {
-		if (!eval_spend(e, pattern_cost(pattern_text, v.text.n - at)))
-			return value_no_room;
-		items[count++] = value_string(text + at + start, end - start);
-		/* an empty match is stepped over */
-		at += end > start ? end : end + 1;
-		if (at > v.text.n)
-			break;
+	if (!is_error(v) && !limit_of(args, n, 2, &limit))
+		v = value_overload();
+	if (!is_error(v)) {
+		room = limit >= 0 && (uint64_t)limit < s.len ? (size_t)limit : s.len + 1;
+		v = eval_spend(e, room) ? value_make_list(e, room, &items) : value_no_room;
+		if (!is_error(v) && !collect(e, &s, args[1].text, items, room, &count))
+			v = value_no_room;
 	}
-	((struct list *)(uintptr_t)list.list)->n = count;
-	return list;
+	pattern_close(s.pattern);
+	if (!is_error(v))
+		((struct list *)(uintptr_t)v.list)->n = count;
+	return v;
 }
 
 const struct function cel_strings[] = {

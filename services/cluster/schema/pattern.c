@@ -272,19 +272,34 @@ bool pattern_matches(const char *pattern, const char *text)
 	return ok;
 }
 
-bool pattern_find(const char *pattern, const char *text, bool begins, size_t *start, size_t *end)
+struct pattern {
+	regex_t re;
+};
+
+struct pattern *pattern_open(const char *pattern)
+{
+	struct pattern *p = calloc(1, sizeof(*p));
+
+	if (p && !compile(&p->re, pattern, 0))
+		free(take(p));
+	return p;
+}
+
+void pattern_close(struct pattern *p)
+{
+	if (!p)
+		return;
+	regfree(&p->re);
+	free(p);
+}
+
+bool pattern_find(const struct pattern *p, const char *text, bool begins, size_t *start, size_t *end)
 {
 	regmatch_t found;
-	regex_t re;
-	bool ok;
 
-	if (!compile(&re, pattern, 0))
+	if (regexec(&p->re, text, 1, &found, begins ? 0 : REG_NOTBOL))
 		return false;
-	ok = !regexec(&re, text, 1, &found, begins ? 0 : REG_NOTBOL);
-	regfree(&re);
-	if (ok) {
-		*start = (size_t)found.rm_so;
-		*end = (size_t)found.rm_eo;
-	}
-	return ok;
+	*start = (size_t)found.rm_so;
+	*end = (size_t)found.rm_eo;
+	return true;
 }
