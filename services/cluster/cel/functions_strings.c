@@ -542,7 +542,7 @@ static struct value find_all(struct eval *e, const struct value *args, size_t n)
 	if (!is_error(v)) {
 		room = limit >= 0 && (uint64_t)limit < s.len ? (size_t)limit : s.len + 1;
 		v = eval_spend(e, room) ? value_make_list(e, room, &items) : value_no_room;
-		if (!is_error(v) && !collect(e, &s, args[1].text, items, room, &count))
+		if (items && !is_error(v) && !collect(e, &s, args[1].text, items, room, &count))
 			v = value_no_room;
 	}
 	pattern_close(s.pattern);
