@@ -250,7 +250,7 @@ static yyjson_mut_val *merge_value(
 
 /*
  * Take the fields of @set out of @object. A container that others own a part of stays, without what nobody
- * wants. @others: the subset of what other managers own, at the same place; may be NULL.
+ * wants. @others: the subset of what other managers own and what is applied now, at the same place; may be NULL.
  */
 static void prune(yyjson_mut_doc *doc, const struct schema_type *t, const struct schema_field *item,
 	yyjson_mut_val *object, yyjson_mut_val *set, yyjson_mut_val *others);
@@ -450,6 +450,8 @@ static struct status *apply(yyjson_mut_doc *live, yyjson_mut_doc *config, const 
 	gone = yyjson_mut_val_mut_copy(live, mine->set);
 	fieldset_subtract(gone, wanted);
 	fieldset_subtract(gone, others);
+	/* who owns a map or a list as such, as one who came by an update does, need not go on to: its members keep it */
+	ok = ok && fieldset_add(live, others, wanted);
 	ok = ok && merge_members(live, k->type, NULL, root, yyjson_mut_doc_get_root(config));
 	if (ok)
 		prune(live, k->type, NULL, root, gone, others);

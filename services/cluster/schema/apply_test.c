@@ -111,6 +111,37 @@ static void assert_fields(yyjson_mut_doc *live, const char *manager, const char 
 
 #define HEAD "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
 
+/* kubectl makes what it applied by updates its own, maps and lists as such included, and then applies for the first time. */
+static void test_from_updates(void **state)
+{
+	static const char text[] = HEAD
+		"spec: {selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a, more: b}}, spec: {containers: "
+		"[{name: c, image: i, ports: [{containerPort: 80, protocol: TCP}]}]}}}";
+	yyjson_mut_doc *live = parse(text), *none = parse("{}");
+	struct apply_manager m = {.name = "kubectl", .subresource = "", .time = TIME};
+	yyjson_mut_val *entry;
+
+	assert_null(apply_update(live, none->root, deployment(), &m));
+	entry = yyjson_mut_arr_get_first(meta_mut_get(live->root, "metadata", "managedFields", NULL));
+	assert_non_null(
+		meta_mut_get(entry, "fieldsV1", "f:spec", "f:template", "f:metadata", "f:labels", ".", NULL));
+	yyjson_mut_obj_remove_key(entry, "operation");
+	yyjson_mut_obj_add_str(live, entry, "operation", "Apply");
+	applies(live, "kubectl", false, text);
+	assert_object(live, text);
+
+	/* and what is applied no more goes as ever */
+	applies(live, "kubectl", false,
+		HEAD
+		"spec: {selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: "
+		"[{name: c, image: i}]}}}");
+	assert_object(live, HEAD
+		"spec: {selector: {matchLabels: {app: a}}, template: {metadata: {labels: {app: a}}, spec: {containers: "
+		"[{name: c, image: i}]}}}");
+	yyjson_mut_doc_free(none);
+	yyjson_mut_doc_free(live);
+}
+
 static void test_create_and_shrink(void **state)
 {
 	yyjson_mut_doc *live = parse("{}");
@@ -449,6 +480,7 @@ static void test_openapi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_from_updates),
 		cmocka_unit_test(test_create_and_shrink),
 		cmocka_unit_test(test_conflict_and_force),
 		cmocka_unit_test(test_shared_item),
