@@ -316,25 +316,25 @@ static struct sched_node *make_node(struct sched_cache *c, const char *name)
 		node_free(n);
 		return NULL;
 	}
+	n->at = c->n_all;
 	c->nodes[c->n_all++] = n;
 	return n;
 }
 
-static size_t index_of(const struct sched_cache *c, const struct sched_node *n)
+static void put_at(struct sched_cache *c, struct sched_node *n, size_t at)
 {
-	size_t i = 0;
-
-	while (c->nodes[i] != n)
-		i++;
-	return i;
+	c->nodes[at] = n;
+	n->at = at;
+	verdicts_forget(&c->verdicts, at);
 }
 
-static void swap(struct sched_cache *c, size_t a, size_t b)
+/* The node and the one at @at change places. */
+static void move_to(struct sched_cache *c, struct sched_node *n, size_t at)
 {
-	struct sched_node *n = c->nodes[a];
+	size_t from = n->at;
 
-	c->nodes[a] = c->nodes[b];
-	c->nodes[b] = n;
+	put_at(c, c->nodes[at], from);
+	put_at(c, n, at);
 }
 
 static int read_taints(struct sched_node *n, yyjson_val *spec)
@@ -384,7 +384,8 @@ int cache_set_node(struct sched_cache *c, const struct object *o)
 	if (!doc)
 		return -ENOMEM;
 	if (!n->o)
-		swap(c, index_of(c, n), c->n_nodes++);
+		move_to(c, n, c->n_nodes++);
+	verdicts_forget(&c->verdicts, n->at);
 	yyjson_doc_free(n->doc);
 	object_unref(n->o);
 	n->o = object_ref(o);
@@ -406,7 +407,7 @@ void cache_drop_node(struct sched_cache *c, const char *name)
 
 	if (!n || !n->o)
 		return;
-	swap(c, index_of(c, n), --c->n_nodes);
+	move_to(c, n, --c->n_nodes);
 	if (n->n_pods) {
 		/* its pods are counted until they are gone, too */
 		yyjson_doc_free(n->doc);
@@ -415,7 +416,7 @@ void cache_drop_node(struct sched_cache *c, const char *name)
 		n->o = NULL;
 		return;
 	}
-	swap(c, c->n_nodes, --c->n_all);
+	move_to(c, n, --c->n_all);
 	tdelete(n, &c->by_name, by_name);
 	node_free(n);
 }
@@ -470,7 +471,7 @@ void cache_unplace(struct sched_cache *c, struct sched_pod *p)
 	c->n_affinity -= p->has_affinity;
 	p->node = NULL;
 	if (!n->o && !n->n_pods) {
-		swap(c, index_of(c, n), --c->n_all);
+		move_to(c, n, --c->n_all);
 		tdelete(n, &c->by_name, by_name);
 		node_free(n);
 	}
@@ -493,5 +494,6 @@ void cache_fini(struct sched_cache *c)
 		free(c->names[i]);
 	free(c->names);
 	free(c->nodes);
+	verdicts_fini(&c->verdicts);
 	*c = (struct sched_cache){0};
 }

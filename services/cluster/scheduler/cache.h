@@ -10,6 +10,7 @@
 #include <yyjson.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/scheduler/verdicts.h"
 #include "lib/loop.h"
 
 struct sched_node;
@@ -82,6 +83,7 @@ struct sched_node {
 	struct object *o; /* held; NULL: pods say they are on it, but there is no such Node */
 	yyjson_doc *doc;
 	char *name;
+	size_t at; /* in the cache's nodes */
 	bool unschedulable;
 	struct sched_resources has, used;
 	int64_t likely_cpu_milli, likely_memory_bytes; /* of its pods: sched_pod_cpu(), sched_pod_memory() */
@@ -103,8 +105,9 @@ struct sched_cache {
 	void *by_name, *by_uid; /* tsearch */
 	char **names;		/* interned resource names */
 	size_t n_names;
-	size_t n_anti;	   /* bound pods with a required anti-affinity */
-	size_t n_affinity; /* bound pods with any pod affinity */
+	size_t n_anti;		  /* bound pods with a required anti-affinity */
+	size_t n_affinity;	  /* bound pods with any pod affinity */
+	struct verdicts verdicts; /* by places in nodes */
 };
 
 /* A pod's numbers and what it wants. @doc is taken. 0 or -ENOMEM. */

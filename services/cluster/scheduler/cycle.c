@@ -220,6 +220,7 @@ void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registr
 	cycle_read_volumes(c);
 	if (*c->no_node)
 		return;
+	c->verdicts = verdicts_of(&cache->verdicts, p->spec, cache->n_all);
 	read_affinity(c);
 	count_affinity(c);
 	read_spreads(c);

@@ -73,6 +73,7 @@ struct cycle {
 	size_t n_spreads;
 	struct pod_volume *volumes; /* owned */
 	size_t n_volumes;
+	uint8_t *verdicts; /* borrowed, by places of nodes: verdicts.h; NULL: none are remembered */
 	char no_node[320]; /* why none can take it, whichever: then nodes need not be asked; "": some may */
 	bool failed;	   /* no memory */
 };
@@ -93,6 +94,9 @@ void cycle_volumes_fini(struct cycle *c);
  */
 const char *cycle_filter(
 	struct cycle *c, const struct sched_node *n, char *buf, size_t size, bool *resolvable);
+
+/* Can the node take it? The same answer, without words. */
+bool cycle_passes(struct cycle *c, const struct sched_node *n);
 
 /* ---- scores.c: 0 to 100 times the weights, for each of @n nodes that passed. */
 void cycle_score(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *scores);

@@ -10,6 +10,7 @@
 
 #define UNSCHEDULABLE_TAINT "node.kubernetes.io/unschedulable"
 
+/* @size 0: yes or no is enough, nobody reads the words. */
 typedef const char *filter(struct cycle *c, const struct sched_node *n, char *buf, size_t size);
 
 static const char *cordoned(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
@@ -45,6 +46,8 @@ static const char *fit(struct cycle *c, const struct sched_node *n, char *buf, s
 
 	if (resources_fit(a, n))
 		return NULL;
+	if (!size)
+		return buf;
 	buf[0] = 0;
 #define SAY(condition, ...)                                                                                  \
 	if ((condition) && len < size)                                                                       \
@@ -151,15 +154,16 @@ static const char *pod_affinity(struct cycle *c, const struct sched_node *n, cha
 static const struct rule {
 	filter *fn;
 	bool resolvable; /* fewer pods on the node may help */
+	bool lasts; /* reads only the Node and what verdicts.h makes a kind of: the answer stays until the Node changes */
 } rules[] = {
-	{cordoned, false},
-	{tainted, false},
-	{node_affinity, false},
-	{fit, true},
-	{ports, true},
-	{volumes, false},
-	{spread, true},
-	{pod_affinity, true},
+	{cordoned, .lasts = true},
+	{tainted, .lasts = true},
+	{node_affinity, .lasts = true},
+	{fit, .resolvable = true},
+	{ports, .resolvable = true},
+	{volumes},
+	{spread, .resolvable = true},
+	{pod_affinity, .resolvable = true},
 };
 
 const char *cycle_filter(
@@ -174,4 +178,23 @@ const char *cycle_filter(
 		}
 	}
 	return NULL;
+}
+
+static bool pass(struct cycle *c, const struct sched_node *n, bool lasts)
+{
+	char no_words[1];
+
+	for (size_t i = 0; i < array_len(rules); i++)
+		if (rules[i].lasts == lasts && rules[i].fn(c, n, no_words, 0))
+			return false;
+	return true;
+}
+
+bool cycle_passes(struct cycle *c, const struct sched_node *n)
+{
+	uint8_t unknown = VERDICT_UNKNOWN, *verdict = c->verdicts ? &c->verdicts[n->at] : &unknown;
+
+	if (*verdict == VERDICT_UNKNOWN)
+		*verdict = pass(c, n, true) ? VERDICT_YES : VERDICT_NO;
+	return *verdict == VERDICT_YES && pass(c, n, false);
 }

@@ -5,6 +5,7 @@
  * best node, counts it there at once, and writes the binding. A binding that is refused takes the pod off the node again.
  *
  * On large clusters not every node is looked at for each pod: a hundred that can take it, beginning where the last search ended.
+ * What a Node by itself says to pods of one kind is remembered (verdicts.h), and why it cannot only asked where none can.
  */
 
 #include <errno.h>
@@ -109,14 +110,39 @@ static void tell(struct scheduler *s, const struct object *about, bool warning, 
 
 /* ---- what became of it */
 
-/* A write about a pod, which may be gone from the cache when it is answered. */
+/* Writes about a pod, which may be gone from the cache when they are answered. */
 struct binding {
 	struct scheduler *s;
 	struct object *o; /* held */
-	char node[256];	  /* "" for a condition alone */
+	char node[];
+};
+
+struct refusal {
+	struct object *o; /* held */
 	char nominated[256];
 	char message[1024];
 };
+
+static struct binding *binding_new(struct scheduler *s, const struct sched_pod *p, const char *node)
+{
+	size_t len = strlen(node) + 1;
+	struct binding *b = malloc(sizeof(*b) + len);
+
+	if (b) {
+		b->s = s;
+		b->o = object_ref(p->o);
+		memcpy(b->node, node, len);
+	}
+	return b;
+}
+
+static void binding_free(struct binding *b)
+{
+	if (!b)
+		return;
+	object_unref(b->o);
+	free(b);
+}
 
 static enum modify bind(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
@@ -156,14 +182,13 @@ static void on_bound(const struct status *error, const struct object *object, vo
 				b->o->ns, b->o->name);
 		changed(s);
 	}
-	object_unref(b->o);
-	free(b);
+	binding_free(b);
 }
 
 static enum modify say_unschedulable(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
-	const struct binding *b = arg;
+	const struct refusal *b = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *list = conditions_of(*doc, root);
 	yyjson_mut_val *status = yyjson_mut_obj_get(root, "status");
 	bool different;
@@ -181,23 +206,12 @@ static enum modify say_unschedulable(
 
 static void on_said(const struct status *error, const struct object *object, void *arg)
 {
-	struct binding *b = arg;
+	struct refusal *b = arg;
 
 	if (error && error->code != 404)
 		log_warn("scheduler pod=%s/%s op=status error=\"%s\"", b->o->ns, b->o->name, error->message);
 	object_unref(b->o);
 	free(b);
-}
-
-static struct binding *binding_new(struct scheduler *s, const struct sched_pod *p)
-{
-	struct binding *b = calloc(1, sizeof(*b));
-
-	if (b) {
-		b->s = s;
-		b->o = object_ref(p->o);
-	}
-	return b;
 }
 
 /* ---- finding a node */
@@ -258,19 +272,14 @@ static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n
 	return s->feasible[best];
 }
 
-static struct sched_node *find_node(struct scheduler *s, struct cycle *c, struct reasons *why)
+static struct sched_node *find_node(struct scheduler *s, struct cycle *c)
 {
 	size_t found = 0, looked = 0;
-	char buf[REASON_BYTES];
-	bool resolvable;
 
 	for (; looked < s->cache.n_nodes && found < FEASIBLE_MAX; looked++) {
 		struct sched_node *n = s->cache.nodes[(s->next_node + looked) % s->cache.n_nodes];
-		const char *no = cycle_filter(c, n, buf, sizeof(buf), &resolvable);
 
-		if (no)
-			add_reason(why, no);
-		else
+		if (cycle_passes(c, n))
 			s->feasible[found++] = n;
 	}
 	/* one further when all were seen: nodes that are equally good have their turns */
@@ -279,17 +288,34 @@ static struct sched_node *find_node(struct scheduler *s, struct cycle *c, struct
 	return found ? best_of(s, c, found) : NULL;
 }
 
-static void no_node(struct scheduler *s, struct cycle *c, const struct reasons *why)
+/* Nodes are asked again for their words: where one is found nobody wants to hear them. */
+static void ask_why(struct scheduler *s, struct cycle *c, struct reasons *why)
+{
+	char buf[REASON_BYTES];
+	bool resolvable;
+
+	for (size_t i = 0; i < s->cache.n_nodes && !*c->no_node; i++) {
+		const char *no = cycle_filter(c, s->cache.nodes[i], buf, sizeof(buf), &resolvable);
+
+		if (no)
+			add_reason(why, no);
+	}
+}
+
+static void no_node(struct scheduler *s, struct cycle *c)
 {
 	struct sched_pod *p = c->pod;
-	struct binding *b = binding_new(s, p);
+	struct refusal *b = calloc(1, sizeof(*b));
+	struct reasons why = {.n = 0};
 
 	if (queue_put_off(&s->queue, p, loop_now_ms(s->loop)) < 0 || !b) {
 		log_error("scheduler pod=%s/%s msg=\"out of memory\"", p->o->ns, p->o->name);
 		free(b);
 		return;
 	}
-	reasons_text(s, c, why, b->message, sizeof(b->message));
+	b->o = object_ref(p->o);
+	ask_why(s, c, &why);
+	reasons_text(s, c, &why, b->message, sizeof(b->message));
 	preempt(s->r, &who, c, b->nominated, sizeof(b->nominated), b->message, sizeof(b->message));
 	tell(s, p->o, true, "FailedScheduling", "%s", b->message);
 	registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, say_unschedulable,
@@ -298,18 +324,22 @@ static void no_node(struct scheduler *s, struct cycle *c, const struct reasons *
 
 static void schedule(struct scheduler *s, struct sched_pod *p)
 {
-	struct reasons *why = calloc(1, sizeof(*why));
 	struct sched_node *n = NULL;
-	struct binding *b;
+	struct binding *b = NULL;
 	struct cycle c;
 
 	cycle_init(&c, &s->cache, s->r, p);
-	if (why && !c.failed && !*c.no_node)
-		n = find_node(s, &c, why);
-	if (!n && why) {
-		no_node(s, &c, why);
-	} else if (n && (b = binding_new(s, p)) && cache_place(&s->cache, p, n->name) == 0) {
-		snprintf(b->node, sizeof(b->node), "%s", n->name);
+	if (!c.failed && !*c.no_node)
+		n = find_node(s, &c);
+	if (n)
+		b = binding_new(s, p, n->name);
+	if (!n) {
+		no_node(s, &c);
+	} else if (!b || cache_place(&s->cache, p, n->name) < 0) {
+		log_error("scheduler pod=%s/%s msg=\"out of memory: forgotten until it changes\"", p->o->ns,
+			p->o->name);
+		binding_free(b);
+	} else {
 		p->place = SCHED_BINDING;
 		s->on_their_way++;
 		registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, bind,
@@ -317,7 +347,6 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 			b);
 	}
 	cycle_fini(&c);
-	free(why);
 }
 
 static void run(struct loop_task *t)
