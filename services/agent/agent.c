@@ -45,7 +45,7 @@ static const char help[] =
 	"      [--manifests DIR]\n"
 	"  --data DIR         volumes and termination messages of pods (/data/agent)\n"
 	"  --run DIR          what a boot forgets: volumes in memory (/run/agent)\n"
-	"  --credentials DIR  ca.crt, client.crt and client.key for the API (/run/cluster/node)\n"
+	"  --credentials DIR  ca.crt, server.crt, server.key; api.sock, or client.crt and client.key (/run/cluster/node)\n"
 	"  --host ADDRESS     where the API is (127.0.0.1)\n"
 	"  --port N           and its port (6443)\n"
 	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n"
@@ -110,7 +110,7 @@ static time_t made_at(const struct agent *a)
 	char path[300];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/client.crt", a->credentials);
+	snprintf(path, sizeof(path), "%s/server.crt", a->credentials);
 	return stat(path, &st) ? 0 : st.st_mtime;
 }
 

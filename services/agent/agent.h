@@ -33,7 +33,7 @@ struct agent {
 	char node_ip[46];	    /* "" unknown */
 	const char *data_dir;	    /* /data/agent */
 	const char *run_dir;	    /* /run/agent, mode 0700: what a boot forgets */
-	const char *credentials;    /* ca.crt, client.crt, client.key, server.crt, server.key */
+	const char *credentials;    /* as kube.h has it; and ca.crt, server.crt, server.key */
 	const char *cluster_dns;    /* address of the cluster's DNS service */
 	const char *cluster_domain; /* cluster.local */
 	int64_t memory_bytes;	    /* of the machine */

@@ -249,10 +249,37 @@ static int set_to_work(struct cluster *c)
 	return err ? err : scheduler_start(&c->scheduler, c->registry);
 }
 
+/* For the agent and the network service of this node; they come when they find their sockets. */
+static int listen_for_parts(const struct cluster *c)
+{
+	char user[sizeof("system:node:") + sizeof(c->hostname)];
+	const struct {
+		const char *folder, *user, *group;
+	} parts[] = {{"node", user, "system:nodes"}, {"network", "system:kube-proxy", "system:node-proxier"}};
+	int err = 0;
+
+	snprintf(user, sizeof(user), "system:node:%s", c->hostname);
+	for (size_t i = 0; !err && i < array_len(parts); i++) {
+		cleanup(freep) char *dir = NULL;
+		cleanup(freep) char *path = NULL;
+
+		if (asprintf(&dir, "%s/%s", c->run_dir, parts[i].folder) < 0 ||
+			asprintf(&path, "%s/api.sock", dir) < 0)
+			return -ENOMEM;
+		err = service_dir(dir);
+		if (!err)
+			err = api_listen_local(c->api, path, parts[i].user, parts[i].group);
+	}
+	return err;
+}
+
 static void on_bootstrapped(void *arg)
 {
 	struct cluster *c = arg;
 	int err = set_to_work(c);
+
+	if (!err)
+		err = listen_for_parts(c);
 
 	if (err) {
 		log_errno(-err, "cluster op=start msg=\"controllers and scheduler do not start\"");

@@ -3,28 +3,62 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/http_client.h"
 #include "lib/kube_int.h"
 #include "lib/rfc3339.h"
 #include "lib/tls.h"
 
+#define SOCKET "api.sock"
+
+enum { PATH_SIZE = 512 };
+
+static bool made_at(const char *folder, const char *name, struct timespec *made)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	if (stat(path, &st) < 0)
+		return false;
+	if (made)
+		*made = st.st_mtim;
+	return true;
+}
+
+bool kube_credentials(const char *folder, struct timespec *made)
+{
+	return made_at(folder, SOCKET, made) || made_at(folder, "client.crt", made);
+}
+
+static int make_tls(struct kube *k, const struct kube_options *o)
+{
+	char ca[PATH_SIZE], cert[PATH_SIZE], key[PATH_SIZE];
+	struct tls_files files = {.ca = ca, .cert = cert, .key = key};
+
+	snprintf(ca, sizeof(ca), "%s/ca.crt", o->credentials);
+	snprintf(cert, sizeof(cert), "%s/client.crt", o->credentials);
+	snprintf(key, sizeof(key), "%s/client.key", o->credentials);
+	return tls_client_new(&k->tls, &files, o->host);
+}
+
 int kube_new(struct kube **out, struct loop *l, const struct kube_options *o)
 {
 	struct kube *k = calloc(1, sizeof(*k));
-	char ca[512], cert[512], key[512], host[300];
-	struct tls_files files = {.ca = ca, .cert = cert, .key = key};
+	char local[PATH_SIZE], host[300];
 	struct http_peer peer = {.address = o->address, .port = o->port, .host = host};
-	int err;
+	int err = 0;
 
 	if (!k)
 		return -ENOMEM;
 	k->loop = l;
-	snprintf(ca, sizeof(ca), "%s/ca.crt", o->credentials);
-	snprintf(cert, sizeof(cert), "%s/client.crt", o->credentials);
-	snprintf(key, sizeof(key), "%s/client.key", o->credentials);
 	snprintf(host, sizeof(host), strchr(o->host, ':') ? "[%s]:%u" : "%s:%u", o->host, o->port);
-	err = tls_client_new(&k->tls, &files, o->host);
+	snprintf(local, sizeof(local), "%s/" SOCKET, o->credentials);
+	if (made_at(o->credentials, SOCKET, NULL))
+		peer.unix_path = local;
+	else
+		err = make_tls(k, o);
 	peer.tls = k->tls;
 	if (!err)
 		err = http_client_new(&k->http, l, &peer);

@@ -7,6 +7,7 @@
  * has it, through lost connections, restarts and histories that were too short.
  */
 
+#include <time.h>
 #include <yyjson.h>
 
 #include "rfc3339.h"
@@ -21,9 +22,16 @@ struct kube_options {
 	const char *address; /* numeric */
 	uint16_t port;
 	const char *host;	 /* what its certificate is for */
-	const char *credentials; /* a folder with ca.crt, client.crt and client.key */
+	const char *credentials; /* a folder: see kube_credentials() */
 	const char *user_agent;
 };
+
+/*
+ * What a client has, to be who it is: in a folder either api.sock, where a server on this machine knows who comes and is
+ * spoken to without TLS, or ca.crt, client.crt and client.key. false: neither is there yet. @made: NULL, or gets the time of
+ * it, which is another one when there is something new.
+ */
+bool kube_credentials(const char *folder, struct timespec *made);
 
 /* 0 or -errno; certificates that cannot be read are logged. */
 must_check int kube_new(struct kube **out, struct loop *l, const struct kube_options *o);

@@ -48,7 +48,7 @@ struct cluster_network {
 	/* While there is a cluster: */
 	struct kube *kube;
 	struct node_watch *node_watch;
-	struct timespec made; /* of the certificate in use */
+	struct timespec made; /* of the socket or certificate in use */
 	struct loop_io look;  /* inotify, on the credentials */
 };
 
@@ -93,19 +93,17 @@ static int join(struct cluster_network *c)
 	return r;
 }
 
-/* The certificate is there once the cluster comes up, and another one when it was renewed. */
+/* Something is there once the cluster comes up, and something new when it was started or renewed. */
 static void look(struct cluster_network *c)
 {
-	char path[512];
-	struct stat st;
+	struct timespec made;
 
-	snprintf(path, sizeof(path), "%s/client.crt", c->credentials);
-	if (stat(path, &st) < 0 ||
-		(st.st_mtim.tv_sec == c->made.tv_sec && st.st_mtim.tv_nsec == c->made.tv_nsec))
+	if (!kube_credentials(c->credentials, &made) ||
+		(made.tv_sec == c->made.tv_sec && made.tv_nsec == c->made.tv_nsec))
 		return;
 	leave(c);
 	if (join(c) == 0) {
-		c->made = st.st_mtim;
+		c->made = made;
 		log_info("event=joined node=%s api=%s:%d", c->node, c->api_address, c->api_port);
 	}
 }
@@ -156,7 +154,7 @@ static const char help[] =
 	"cluster_network [--node NAME] [--socket PATH] [--credentials DIR] [--api ADDRESS] [--port N] [--config FILE]\n"
 	"  --node NAME        whose pods these are (the host name)\n"
 	"  --socket PATH      where the agent asks (/run/network/pods.sock)\n"
-	"  --credentials DIR  ca.crt, client.crt, client.key (/run/cluster/network)\n"
+	"  --credentials DIR  api.sock, or ca.crt, client.crt, client.key (/run/cluster/network)\n"
 	"  --api ADDRESS      of the Kubernetes API (127.0.0.1)\n"
 	"  --port N           its port (6443)\n"
 	"  --config FILE      the rendered machine configuration (/run/config/config.json)\n";

@@ -7,8 +7,7 @@
  *   RUN/pki/ca.crt, ca.key       those in use
  *   RUN/pki/server.*, kubelet-client.*
  *   RUN/kubeconfig               the administrator's
- *   RUN/node/, RUN/network/      ca.crt, client.crt, client.key for this node's agent and network service; for the agent
- *                                server.crt and server.key, too
+ *   RUN/node/                    ca.crt, server.crt and server.key for this node's agent
  */
 
 #include <arpa/inet.h>
@@ -271,18 +270,7 @@ static int server_certificate(struct authority *a, struct names *n)
 	return 0;
 }
 
-/* For one part of this node: its client certificate and the authority's, in a folder. */
-static int part(struct authority *a, const char *folder, const char *user, const char *group)
-{
-	struct pki_request req = {.use = PKI_CLIENT, .common_name = user, .organisation = group};
-	cleanup(closep) int dir = -1;
-	int err = make_dir(a->run, folder, 0700, &dir);
-
-	if (!err)
-		err = put(dir, "ca.crt", a->ca_pem, 0644);
-	return err ? err : issue_to(a, &req, NULL, dir, "client");
-}
-
+/* What this node's agent shows to the API server, and the authority by which it knows that one. */
 static int node_part(struct authority *a)
 {
 	struct pki_request req = {.use = PKI_SERVER, .organisation = "system:nodes"};
@@ -292,15 +280,15 @@ static int node_part(struct authority *a)
 	int err;
 
 	snprintf(user, sizeof(user), "system:node:%s", a->o.hostname);
-	err = part(a, "node", user, "system:nodes");
 	names_add(&n, a->o.hostname);
 	names_add(&n, "127.0.0.1");
 	names_of_interfaces(&n);
 	req.common_name = user;
 	req.names = (const char *const *)n.text;
 	req.n_names = n.n;
+	err = make_dir(a->run, "node", 0700, &dir);
 	if (!err)
-		err = make_dir(a->run, "node", 0700, &dir);
+		err = put(dir, "ca.crt", a->ca_pem, 0644);
 	if (!err)
 		err = issue_to(a, &req, NULL, dir, "server");
 	names_fini(&n);
@@ -344,8 +332,6 @@ static int everything(struct authority *a)
 		err = issue_to(a, &kubelet, NULL, a->pki, "kubelet-client");
 	if (!err)
 		err = node_part(a);
-	if (!err)
-		err = part(a, "network", "system:kube-proxy", "system:node-proxier");
 	return err ? err : kubeconfig(a);
 }
 

@@ -3,8 +3,8 @@
 #define CLUSTER_AUTHORITY_H
 
 /*
- * The cluster's certificate authority and what it signs: the API server's own certificate, those of the parts of this node,
- * the administrator's. The authority is given by the machine configuration or made at first boot; the rest is made anew at
+ * The cluster's certificate authority and what it signs: the API server's own certificate, what this node's agent
+ * serves with, the administrator's. The authority is given by the machine configuration or made at first boot; the rest is made anew at
  * each start and lives in memory.
  */
 

@@ -29,6 +29,14 @@ void api_close(struct api *a); /* accepts NULL */
 
 /* @fd: a listening socket, taken. @tls: borrowed; NULL: plain, where only tokens tell who it is. */
 must_check int api_listen(struct api *a, int fd, struct tls_config *tls);
+/**
+ * api_listen_local() - a socket for one part of this node
+ * @path:	in a folder that only that part can enter; appears when it is listening, in the place of an earlier one
+ * @user:	who comes by it without a token, of @group; copied
+ *
+ * Return: 0 or -errno; why it cannot listen is logged.
+ */
+must_check int api_listen_local(struct api *a, const char *path, const char *user, const char *group);
 /* New connections get this one from now on. */
 void api_set_tls(struct api *a, struct tls_config *tls);
 

@@ -33,6 +33,7 @@ struct api {
 	struct registry *registry;
 	struct access *access;
 	struct http_server *http;
+	struct local *locals;
 	struct api_options opts;
 	struct request *requests;
 	unsigned reads, writes, watches;
@@ -79,6 +80,9 @@ struct request {
 };
 
 /* server.c */
+struct local;
+/* @from: the socket of this node it came by, or NULL */
+void request_begin(struct api *a, struct http_req *r, const struct local *from);
 struct request *request_ref(struct request *q);
 void request_unref(struct request *q);
 /* Reads the whole body, then calls; 413 otherwise. */
@@ -91,6 +95,10 @@ bool request_allowed(struct request *q);
 /* For the registry: warnings go to the answer's headers. */
 void request_warn(const char *text, void *request);
 struct write_options request_write_options(struct request *q);
+
+/* local.c */
+struct caller *local_caller(const struct local *l); /* NULL: no memory */
+void locals_close(struct api *a);
 
 /* reply.c; each of them answers, and takes @err or @doc */
 void reply_status(struct request *q, struct status *err);

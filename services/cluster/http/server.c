@@ -532,12 +532,13 @@ static bool impersonate(struct request *q)
 	return true;
 }
 
-static bool authenticate(struct request *q, bool open)
+static bool authenticate(struct request *q, const struct local *from, bool open)
 {
 	static const char *const nobody[] = {"system:unauthenticated"};
+	const char *shown = http_header(q->http, "Authorization");
 
-	q->who = access_authenticate(
-		q->api->access, http_stream(q->http), http_header(q->http, "Authorization"));
+	q->who = from && !shown ? local_caller(from)
+				: access_authenticate(q->api->access, http_stream(q->http), shown);
 	if (!q->who && open)
 		q->who = access_caller("system:anonymous", "", nobody, 1);
 	if (q->who)
@@ -546,9 +547,8 @@ static bool authenticate(struct request *q, bool open)
 	return false;
 }
 
-static void on_request(struct http_req *r, void *arg)
+void request_begin(struct api *a, struct http_req *r, const struct local *from)
 {
-	struct api *a = arg;
 	struct request *q = request_new(a, r);
 	struct status *err;
 	bool about;
@@ -564,7 +564,7 @@ static void on_request(struct http_req *r, void *arg)
 					       : status_errno(bad, "request"));
 		return;
 	}
-	if (!authenticate(q, path_is_open(http_path(r))) || !impersonate(q))
+	if (!authenticate(q, from, path_is_open(http_path(r))) || !impersonate(q))
 		return;
 	find_resource(q, &about);
 	q->verb = verb_of(q);
@@ -582,6 +582,11 @@ static void on_request(struct http_req *r, void *arg)
 		if (about || !handle_path(q))
 			reply_status(q, status_unknown_path());
 	}
+}
+
+static void on_request(struct http_req *r, void *arg)
+{
+	request_begin(arg, r, NULL);
 }
 
 /* ---- opening and closing */
@@ -616,6 +621,7 @@ void api_close(struct api *a)
 	if (!a)
 		return;
 	http_server_free(a->http);
+	locals_close(a);
 	openapi_cache_free(a->openapi);
 	free(a);
 }
