@@ -189,7 +189,11 @@ static void test_times(void **state)
 		"duration('-1.5s') + duration('1500ms') == duration('0')",
 		"string(duration('90m')) == '5400s'", "string(duration('-1.5s')) == '-1.5s'",
 		"duration('1m') < duration('1h')", "string(timestamp(self.at)) == '2026-01-02T03:04:05Z'",
-		"int(timestamp('1970-01-01T00:01:00Z')) == 60", "duration('250ms').getMilliseconds() == 250");
+		"int(timestamp('1970-01-01T00:01:00Z')) == 60", "duration('250ms').getMilliseconds() == 250",
+		"'2026-01-02T03:04:05.25Z'.getMilliseconds() == 250",
+		"duration('1.5s').getMilliseconds() == 1500", "'1.5s'.getMilliseconds() == 1500",
+		"duration('-1.5s').getMilliseconds() == -1500", "'90m'.getHours() == 1",
+		"'1m1s'.getSeconds() == 61", "timestamp('2026-01-02T03:04:05.25Z').getMilliseconds() == 250");
 }
 
 static void test_kube(void **state)

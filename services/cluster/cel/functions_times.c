@@ -149,13 +149,27 @@ PART(day_of_month, tm.tm_mday - 1)
 PART(day_of_week, tm.tm_wday)
 PART(day_of_year, tm.tm_yday)
 
+/* A span, or the text of one. */
+static bool is_span(struct value v, struct timespec *out)
+{
+	char buf[64];
+
+	if (v.type == VALUE_DURATION) {
+		*out = v.time;
+		return true;
+	}
+	return v.type == VALUE_STRING && value_plain(v, buf, sizeof(buf)) && parse_span(buf, out);
+}
+
 /* Of a moment the part, of a span all of it in that unit. */
 #define PART_OR_WHOLE(name, expression, unit)                                                                \
 	PART(name##_of_moment, expression)                                                                   \
 	static struct value name(struct eval *e, const struct value *args, size_t n)                         \
 	{                                                                                                    \
-		return args[0].type == VALUE_DURATION ? value_int(args[0].time.tv_sec / (unit))              \
-						      : name##_of_moment(e, args, n);                        \
+		struct timespec span;                                                                        \
+                                                                                                             \
+		return is_span(args[0], &span) ? value_int(span.tv_sec / (unit))                             \
+					       : name##_of_moment(e, args, n);                               \
 	}
 
 PART_OR_WHOLE(hours, tm.tm_hour, 3600)
@@ -164,13 +178,17 @@ PART_OR_WHOLE(seconds, tm.tm_sec, 1)
 
 static struct value milliseconds(struct eval *e, const struct value *args, size_t n)
 {
+	struct timespec span;
 	struct tm tm = {0};
 	struct value v;
 
-	if (args[0].type == VALUE_DURATION || args[0].type == VALUE_TIMESTAMP)
-		return value_int(args[0].time.tv_nsec / 1000000);
+	if (is_span(args[0], &span))
+		return value_int((int64_t)span.tv_sec * 1000 + span.tv_nsec / 1000000);
+	/* what a moment has after the point is not among the parts */
 	v = parts(e, args, n, &tm);
-	return is_error(v) ? v : value_int(0);
+	if (!is_error(v))
+		v = timestamp(e, args, 1);
+	return is_error(v) ? v : value_int(v.time.tv_nsec / 1000000);
 }
 
 const struct function cel_times[] = {
