@@ -132,6 +132,7 @@ void connect_ask(struct request *q, void (*then)(struct request *q))
 			.who = q->who,
 			.kind = q->kind,
 			.verb = ADMIT_CONNECT,
+			.foreign = true,
 			.ns = q->ns,
 			.name = q->name,
 			.subresource = q->subresource,

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cluster/http/http_int.h"
+#include "cluster/http/subresources.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/selector.h"
 #include "lib/json.h"
@@ -45,14 +45,31 @@ static struct status *propagation_of(const char *text, enum propagation *out)
 		text);
 }
 
+struct status *delete_options_read(struct delete_options *o, yyjson_mut_val *said)
+{
+	yyjson_mut_val *v = yyjson_mut_obj_get(said, "gracePeriodSeconds");
+
+	if (v)
+		o->grace_seconds = yyjson_mut_get_sint(v);
+	v = yyjson_mut_obj_get(said, "orphanDependents");
+	if (v)
+		o->propagation = yyjson_mut_get_bool(v) ? PROPAGATE_ORPHAN : PROPAGATE_BACKGROUND;
+	if (yyjson_mut_arr_size(yyjson_mut_obj_get(said, "dryRun")))
+		o->dry_run = true;
+	o->uid = yyjson_mut_get_str(meta_mut_get(said, "preconditions", "uid", NULL));
+	v = meta_mut_get(said, "preconditions", "resourceVersion", NULL);
+	if (v)
+		o->revision = strtoll(yyjson_mut_get_str(v), NULL, 10);
+	v = yyjson_mut_obj_get(said, "propagationPolicy");
+	return v ? propagation_of(yyjson_mut_get_str(v), &o->propagation) : NULL;
+}
+
 static struct status *options_of_body(struct deleting *d)
 {
 	struct request *q = d->q;
 	const char *type = http_header(q->http, "Content-Type");
 	int format = decode_format_of(type ? type : "");
 	const struct schema_type *t = schema_named_type("DeleteOptions");
-	struct delete_options *o = &d->o;
-	yyjson_mut_val *root, *v;
 	struct status *err;
 
 	if (!q->body_len)
@@ -61,23 +78,7 @@ static struct status *options_of_body(struct deleting *d)
 		return status_unsupported_media_type(false);
 	err = decode_named(&d->doc, q->body, q->body_len, (enum decode_format)format, "v1", "DeleteOptions",
 		t, DECODE_IGNORE, &q->warnings);
-	if (err)
-		return err;
-	root = yyjson_mut_doc_get_root(d->doc);
-	v = yyjson_mut_obj_get(root, "gracePeriodSeconds");
-	if (v)
-		o->grace_seconds = yyjson_mut_get_sint(v);
-	v = yyjson_mut_obj_get(root, "orphanDependents");
-	if (v)
-		o->propagation = yyjson_mut_get_bool(v) ? PROPAGATE_ORPHAN : PROPAGATE_BACKGROUND;
-	if (yyjson_mut_arr_size(yyjson_mut_obj_get(root, "dryRun")))
-		o->dry_run = true;
-	o->uid = yyjson_mut_get_str(meta_mut_get(root, "preconditions", "uid", NULL));
-	v = meta_mut_get(root, "preconditions", "resourceVersion", NULL);
-	if (v)
-		o->revision = strtoll(yyjson_mut_get_str(v), NULL, 10);
-	v = yyjson_mut_obj_get(root, "propagationPolicy");
-	return v ? propagation_of(yyjson_mut_get_str(v), &o->propagation) : NULL;
+	return err ?: delete_options_read(&d->o, yyjson_mut_doc_get_root(d->doc));
 }
 
 static struct status *options_of(struct deleting *d)

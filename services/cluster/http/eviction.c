@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Eviction: a deletion that asks the disruption budgets first. The budget's status says how many may go; taking one is a
+ * Eviction: a deletion that asks webhooks and the disruption budgets first. The budget's status says how many may go; taking one is a
  * write of the budget, so two evictions at once never share it.
  */
 
@@ -12,11 +12,14 @@
 #include "cluster/http/subresources.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/selector.h"
+#include "cluster/webhooks/webhooks.h"
 #include "lib/json.h"
 
 struct evicting {
 	struct request *q;
-	yyjson_mut_doc *doc; /* owned: the Eviction */
+	struct attempt attempt; /* the Eviction; its doc is owned */
+	struct webhook_run *run;
+	enum webhook_phase phase;
 	struct delete_options o;
 	char budget[256];
 	size_t n_budgets;
@@ -27,7 +30,8 @@ static void evicting_free(void *own)
 {
 	struct evicting *e = own;
 
-	yyjson_mut_doc_free(e->doc);
+	webhook_run_cancel(e->run);
+	yyjson_mut_doc_free(e->attempt.doc);
 	free(e);
 }
 
@@ -154,38 +158,27 @@ static bool needs_budget(const struct object *pod)
 	       strcmp(phase, "Pending") != 0;
 }
 
-static void read_options(struct evicting *e)
+static struct status *read_options(struct evicting *e)
 {
-	yyjson_mut_val *o = yyjson_mut_obj_get(yyjson_mut_doc_get_root(e->doc), "deleteOptions"), *v;
+	yyjson_mut_val *said = yyjson_mut_obj_get(e->attempt.root, "deleteOptions");
+	const char *name = yyjson_mut_get_str(meta_mut_get(e->attempt.root, "metadata", "name", NULL));
 
-	e->o = (struct delete_options){.grace_seconds = -1, .dry_run = e->q->dry_run};
-	v = yyjson_mut_obj_get(o, "gracePeriodSeconds");
-	if (v)
-		e->o.grace_seconds = yyjson_mut_get_sint(v);
-	e->o.uid = yyjson_mut_get_str(meta_mut_get(o, "preconditions", "uid", NULL));
-	e->o.dry_run |= yyjson_mut_arr_size(yyjson_mut_obj_get(o, "dryRun")) > 0;
+	e->o = (struct delete_options){
+		.grace_seconds = -1, .dry_run = e->q->dry_run, .warn = request_warn, .warn_arg = e->q};
+	if (name && *name && strcmp(name, e->q->name) != 0)
+		return status_bad_request("name in URL does not match name in Eviction object");
+	return delete_options_read(&e->o, said);
 }
 
-static void evict(struct request *q)
+static void evict(struct evicting *e)
 {
-	struct evicting *e = calloc(1, sizeof(*e));
+	struct request *q = e->q;
 	const struct schema_kind *budgets = schema_find("policy", "v1", "poddisruptionbudgets");
 	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
-	struct write_options w = {.subresource = "status", .field_manager = "kube-apiserver"};
+	struct write_options w = {
+		.subresource = "status", .field_manager = "kube-apiserver", .dry_run = e->o.dry_run};
 	struct search s = {pod, e};
 
-	if (!e) {
-		reply_status(q, status_errno(-ENOMEM, "eviction"));
-		return;
-	}
-	e->q = q;
-	q->own = e;
-	q->own_free = evicting_free;
-	e->doc = subresource_body(q, "policy/v1", "Eviction");
-	if (!e->doc)
-		return;
-	read_options(e);
-	w.dry_run = e->o.dry_run;
 	if (!pod) {
 		reply_status(q, status_not_found(q->kind, q->name));
 		return;
@@ -207,7 +200,67 @@ static void evict(struct request *q)
 		go(e);
 }
 
+/* ---- webhooks */
+
+static void ask(struct evicting *e);
+
+static void on_asked(struct status *error, void *arg)
+{
+	struct evicting *e = arg;
+
+	e->run = NULL;
+	if (error) {
+		reply_status(e->q, error);
+		return;
+	}
+	e->phase++;
+	ask(e);
+}
+
+static void ask(struct evicting *e)
+{
+	for (; e->phase < N_WEBHOOK_PHASES; e->phase++)
+		if (webhooks_ask(registry_webhooks(e->q->api->registry), e->phase, &e->attempt, &e->run,
+			    on_asked, e))
+			return;
+	evict(e);
+}
+
+static void begin(struct request *q)
+{
+	struct evicting *e = calloc(1, sizeof(*e));
+	struct status *err;
+
+	if (!e) {
+		reply_status(q, status_errno(-ENOMEM, "eviction"));
+		return;
+	}
+	e->q = q;
+	q->own = e;
+	q->own_free = evicting_free;
+	e->attempt = (struct attempt){.registry = q->api->registry,
+		.who = q->who,
+		.kind = q->kind,
+		.verb = ADMIT_CREATE,
+		.foreign = true,
+		.ns = q->ns,
+		.name = q->name,
+		.subresource = q->subresource,
+		.doc = subresource_body(q, "policy/v1", "Eviction"),
+		.warn = request_warn,
+		.warn_arg = q};
+	if (!e->attempt.doc)
+		return;
+	e->attempt.root = yyjson_mut_doc_get_root(e->attempt.doc);
+	err = read_options(e);
+	e->attempt.dry_run = e->o.dry_run;
+	if (err)
+		reply_status(q, err);
+	else
+		ask(e);
+}
+
 void subresource_eviction(struct request *q)
 {
-	request_read_body(q, evict);
+	request_read_body(q, begin);
 }

@@ -7,6 +7,9 @@
 /* The body as KIND, which is no resource of its own; NULL: answered. */
 yyjson_mut_doc *subresource_body(struct request *q, const char *api_version, const char *kind);
 
+/* delete.c: what DeleteOptions say, into @o, which borrows of @said; the rest stays. NULL, or why not. */
+struct status *delete_options_read(struct delete_options *o, yyjson_mut_val *said);
+
 void subresource_scale(struct request *q);
 void subresource_eviction(struct request *q);
 void subresource_kubelet(struct request *q); /* pods: log, exec, attach, portforward */

@@ -287,6 +287,7 @@ struct attempt {
 	const char *ns, *name;	 /* name "" while generateName has not been used */
 	const char *subresource; /* "" for the object itself */
 	bool dry_run;
+	bool foreign;		  /* doc is of no kind of the tables: what one connects with, an Eviction */
 	const struct object *old; /* NULL for a creation */
 	yyjson_mut_doc *doc;	  /* the object to be; NULL for a deletion; changed in place by `change` */
 	yyjson_mut_val *root;	  /* of doc */

@@ -58,6 +58,19 @@ static bool add_user(yyjson_mut_doc *doc, yyjson_mut_val *request, const struct 
 	return true;
 }
 
+/* {group, version, kind} of a foreign object, as it says itself. */
+static bool add_own_name(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, yyjson_mut_val *foreign)
+{
+	yyjson_mut_val *v = yyjson_mut_obj_add_obj(doc, o, key);
+	const char *api = yyjson_mut_get_str(yyjson_mut_obj_get(foreign, "apiVersion")) ?: "",
+		   *kind = yyjson_mut_get_str(yyjson_mut_obj_get(foreign, "kind")) ?: "",
+		   *slash = strchr(api, '/');
+	yyjson_mut_val *group = yyjson_mut_strncpy(doc, api, slash ? (size_t)(slash - api) : 0);
+
+	return v && group && yyjson_mut_obj_add_val(doc, v, "group", group) &&
+	       add_text(doc, v, "version", slash ? slash + 1 : api) && add_text(doc, v, "kind", kind);
+}
+
 /* An object in the version that the webhook knows; NULL is null. */
 static bool add_object(yyjson_mut_doc *doc, yyjson_mut_val *request, const char *key, yyjson_mut_doc *object,
 	const struct attempt *a, const struct schema_kind *as)
@@ -66,13 +79,11 @@ static bool add_object(yyjson_mut_doc *doc, yyjson_mut_val *request, const char 
 
 	if (!object)
 		return yyjson_mut_obj_add_null(doc, request, key);
-	/* what is connected with is of no kind of the table's */
-	if (a->verb != ADMIT_CONNECT &&
-		(!convert_object(object, a->kind, as) ||
-			!meta_put(object, yyjson_mut_doc_get_root(object), "apiVersion",
-				yyjson_mut_strcpy(object, as->api_version)) ||
-			!meta_put(object, yyjson_mut_doc_get_root(object), "kind",
-				yyjson_mut_strcpy(object, as->kind))))
+	if (!a->foreign && (!convert_object(object, a->kind, as) ||
+				   !meta_put(object, yyjson_mut_doc_get_root(object), "apiVersion",
+					   yyjson_mut_strcpy(object, as->api_version)) ||
+				   !meta_put(object, yyjson_mut_doc_get_root(object), "kind",
+					   yyjson_mut_strcpy(object, as->kind))))
 		return false;
 	copy = yyjson_mut_val_mut_copy(doc, yyjson_mut_doc_get_root(object));
 	return copy && yyjson_mut_obj_add_val(doc, request, key, copy);
@@ -114,15 +125,13 @@ static bool add_request(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
 		[ADMIT_CONNECT] = "CONNECT"};
 	yyjson_mut_val *request = yyjson_mut_obj_add_obj(doc, root, "request");
 	const struct schema_kind *asked = a->asked ? a->asked : a->kind;
-	const char *kind = a->verb == ADMIT_CONNECT
-				   ? yyjson_mut_get_str(yyjson_mut_obj_get(a->root, "kind")) ?: as->kind
-				   : as->kind;
 
 	return request && add_text(doc, request, "uid", uid) &&
-	       add_name(doc, request, "kind", as, "kind", kind) &&
+	       (a->foreign ? add_own_name(doc, request, "kind", a->root)
+			   : add_name(doc, request, "kind", as, "kind", as->kind)) &&
 	       add_name(doc, request, "resource", as, "resource", as->plural) &&
-	       add_name(doc, request, "requestKind", asked, "kind",
-		       a->verb == ADMIT_CONNECT ? kind : asked->kind) &&
+	       (a->foreign ? add_own_name(doc, request, "requestKind", a->root)
+			   : add_name(doc, request, "requestKind", asked, "kind", asked->kind)) &&
 	       add_name(doc, request, "requestResource", asked, "resource", asked->plural) &&
 	       (!*a->subresource || (add_text(doc, request, "subResource", a->subresource) &&
 					    add_text(doc, request, "requestSubResource", a->subresource))) &&

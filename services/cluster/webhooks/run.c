@@ -180,8 +180,7 @@ static struct status *judge(struct question *q, const char *why, const char *bod
 		err = failed(q->hook, wrong);
 	else if (!r.allowed)
 		err = refused(q->hook, &r);
-	else if (r.patch &&
-		 (q->run->phase != WEBHOOK_MUTATING || !q->run->a->doc || q->run->a->verb == ADMIT_CONNECT))
+	else if (r.patch && (q->run->phase != WEBHOOK_MUTATING || !q->run->a->doc || q->run->a->foreign))
 		err = failed(q->hook, "a patch is not allowed here");
 	else if (r.patch)
 		err = apply(q, &r, &changed);

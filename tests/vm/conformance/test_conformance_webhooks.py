@@ -118,6 +118,16 @@ def test_refusals(cluster, ns, webhook, register):
     assert "attaching to pod 'p' is not allowed" in cluster.ask("POST", at(ns, "pods", "p") + "/attach?stdin=true", expect=400)["message"]
     asked = [request for path, request in webhook.seen if path == "/attach"][-1]
     assert asked["operation"] == "CONNECT" and asked["subResource"] == "attach" and asked["object"]["kind"] == "PodAttachOptions"
+    webhook.says["/evict"] = lambda request: deny(f"{request['object']['metadata']['name']} is needed")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p", "namespace": ns}}
+    hook = register("validating", "/evict", rule("pods/eviction", "CREATE"), name="evict")
+    assert "p is needed" in cluster.ask("POST", at(ns, "pods", "p") + "/eviction", eviction, expect=400)["message"]
+    asked = [request for path, request in webhook.seen if path == "/evict"][-1]
+    assert asked["kind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+    assert asked["resource"] == {"group": "", "version": "v1", "resource": "pods"} and asked["subResource"] == "eviction"
+    cluster.ask("DELETE", hook)
+    cluster.ask("POST", at(ns, "pods", "p") + "/eviction", {**eviction, "metadata": {"name": "q"}}, expect=400)
+    cluster.ask("POST", at(ns, "pods", "p") + "/eviction", eviction, expect=201)
     other = at("default", "configmaps")  # where nobody is asked
     cluster.ask("POST", other, configmap(f"{ns[:40]}-bad", bad="yes"), expect=201)
     cluster.ask("DELETE", f"{other}/{ns[:40]}-bad")
