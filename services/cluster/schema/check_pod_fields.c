@@ -96,6 +96,26 @@ static void check_sysctls(struct check *c, yyjson_mut_val *spec)
 
 /* ---- the host's namespaces and ports */
 
+/* The whole of /proc is shown to none but those who are root nowhere else. */
+static void check_proc_mounts(struct check *c, yyjson_mut_val *spec)
+{
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+	yyjson_mut_val *each, *mount;
+	size_t i, n;
+
+	if (yyjson_mut_is_false(yyjson_mut_obj_get(spec, "hostUsers")))
+		return;
+	for (size_t l = 0; l < array_len(lists); l++)
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, each)
+		{
+			mount = meta_mut_get(each, "securityContext", "procMount", NULL);
+			if (yyjson_mut_equals_str(mount, "Unmasked"))
+				check_error(c, FIELD_INVALID, mount,
+					REL(".%s[%zu].securityContext.procMount", lists[l], i),
+					"`hostUsers` must be false to use `Unmasked`");
+		}
+}
+
 static void check_namespaces(struct check *c, yyjson_mut_val *spec)
 {
 	static const char *const of_host[] = {"hostNetwork", "hostPID", "hostIPC"};
@@ -104,6 +124,7 @@ static void check_namespaces(struct check *c, yyjson_mut_val *spec)
 		yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostPID")))
 		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(spec, "shareProcessNamespace"),
 			".shareProcessNamespace", "ShareProcessNamespace and HostPID cannot both be enabled");
+	check_proc_mounts(c, spec);
 	if (!yyjson_mut_is_false(yyjson_mut_obj_get(spec, "hostUsers")))
 		return;
 	for (size_t i = 0; i < array_len(of_host); i++)

@@ -187,6 +187,12 @@ static const struct {
 		POD("containers: [{name: c, image: i, env: [{name: A, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['x']\"}}}, "
 		    "{name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}]"),
 		"valid"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, securityContext: {procMount: Unmasked}}]"),
+		"Pod \"a\" is invalid: spec.containers[0].securityContext.procMount: Invalid value: \"Unmasked\": `hostUsers` must be "
+		"false to use `Unmasked`"},
+	{"v1", "Pod", NULL,
+		POD("hostUsers: false, containers: [{name: c, image: i, securityContext: {procMount: Unmasked}}]"),
+		"valid"},
 	{"v1", "Pod", NULL, POD(ONE ", nodeName: n, schedulingGates: [{name: x/y}]"),
 		"Pod \"a\" is invalid: spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"},
 	{"v1", "ConfigMap", NULL, META "data: {'a b': c}",
