@@ -22,6 +22,7 @@
 #include "agent/server.h"
 #include "agent/services.h"
 #include "agent/static_pods.h"
+#include "agent/storage_limit.h"
 #include "applets.h"
 #include "lib/http_client.h"
 #include "lib/initctl.h"
@@ -84,6 +85,8 @@ static int start(struct agent *a, const struct options *o, yyjson_val *cluster)
 		err = image_gc_start(&a->image_gc, a);
 	if (!err)
 		err = pressure_start(&a->pressure, a, json_obj(cluster, "eviction"));
+	if (!err)
+		err = storage_limit_start(a);
 	if (!err)
 		err = services_new(&a->services, a->kube);
 	if (!err)

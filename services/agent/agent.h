@@ -18,6 +18,7 @@ struct node;
 struct objects;
 struct pods;
 struct pressure;
+struct storage_limit;
 struct reclaim;
 struct server;
 struct services;
@@ -44,6 +45,7 @@ struct agent {
 	struct events *events;
 	struct image_gc *image_gc;
 	struct pressure *pressure;
+	struct storage_limit *storage_limit;
 	struct reclaim *reclaim;
 	struct services *services;
 	struct server *server;

@@ -420,9 +420,11 @@ static bool prepare(struct pod *p)
 	return false;
 }
 
-/* On a machine under pressure nothing begins that would be the first to leave again. */
+/* Nothing begins that was made for another system, nor, on a machine under pressure, what would be the first to leave again. */
 static bool admitted(struct pod *p)
 {
+	static const char other_os[] = "Failed to admit pod as the OS field doesn't match node OS";
+	const char *os;
 	char why[100];
 
 	if (p->sandbox != SANDBOX_NONE || p->attempt)
@@ -430,6 +432,12 @@ static bool admitted(struct pod *p)
 	for (size_t i = 0; i < p->n_containers; i++)
 		if (p->containers[i].seen || p->containers[i].restarts)
 			return true;
+	os = json_text(json_obj(p->spec, "os"), "name");
+	if (os && strcmp(os, "linux") != 0) {
+		agent_event(p->agent, p->root, true, "PodOSNotSupported", "%s", other_os);
+		pod_fail(p, "PodOSNotSupported", other_os);
+		return false;
+	}
 	if (pressure_admits(p->agent->pressure, p, why, sizeof(why)))
 		return true;
 	agent_event(p->agent, p->root, true, "Evicted", "%s", why);

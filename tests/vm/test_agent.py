@@ -296,9 +296,16 @@ def test_groups_and_limits(cluster, ns, cluster_node):
     assert cluster_node.ssh(f"cat /sys/fs/cgroup/pods/besteffort/{uid}/memory.max").strip() == "max"
 
 
-def test_a_deadline(cluster, ns):
+def test_pods_that_end_as_a_whole(cluster, ns):
+    """Out of time, made for another system, and with more on disk than they may."""
     apply(cluster, ns, pod("late", container("c", "sleep", "1000"), activeDeadlineSeconds=3, terminationGracePeriodSeconds=1))
+    apply(cluster, ns, pod("other", container("c", "sleep", "1000"), os={"name": "windows"}))
+    apply(cluster, ns, pod("full", container("c", "sh", "-c", "dd if=/dev/zero of=/f bs=1M count=8; exec sleep 1000",
+                                             resources={"limits": {"ephemeral-storage": "4Mi"}})))  # fmt: skip
     assert phase(cluster, ns, "late", "Failed")["reason"] == "DeadlineExceeded"
+    assert phase(cluster, ns, "other", "Failed")["reason"] == "PodOSNotSupported"
+    full = phase(cluster, ns, "full", "Failed")
+    assert full["reason"] == "Evicted" and full["message"] == 'Container c exceeded its local ephemeral storage limit "4Mi". '
 
 
 def test_an_ephemeral_container(cluster, ns):

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Which pods hold more than limits.ephemeral-storage lets them, and what is said of them. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/storage_limit.h"
+#include "lib/json.h"
+
+#define SIZES                                                                                                              \
+	"[{\"SizeRw\": 3000000, \"Labels\": {\"io.kubernetes.pod.uid\": \"u\", \"io.kubernetes.container.name\": \"a\"}}," \
+	" {\"SizeRw\": 1000000, \"Labels\": {\"io.kubernetes.pod.uid\": \"u\", \"io.kubernetes.container.name\": \"b\"}}," \
+	" {\"SizeRw\": 9000000, \"Labels\": {\"io.kubernetes.pod.uid\": \"v\", \"io.kubernetes.container.name\": \"a\"}}," \
+	" {\"SizeRw\": 9000000, \"Labels\": null}]"
+
+#define LIMITED(name, limit)                                                                                 \
+	"{\"name\": \"" name "\", \"resources\": {\"limits\": {\"ephemeral-storage\": \"" limit "\"}}}"
+
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *containers;
+		int64_t volumes;
+		const char *said; /* "": it may */
+	} rows[] = {
+		{"{\"name\": \"a\"}", 1 << 30, ""},
+		{LIMITED("a", "4M"), 0, ""},
+		{LIMITED("a", "2Mi"), 0, "Container a exceeded its local ephemeral storage limit \"2Mi\". "},
+		{LIMITED("a", "4M") "," LIMITED("b", "500k"), 0,
+			"Container b exceeded its local ephemeral storage limit \"500k\". "},
+		{LIMITED("a", "4Mi") "," LIMITED("b", "1Mi"), 1000000, ""},
+		{LIMITED("a", "4Mi") "," LIMITED("b", "1Mi"), 2000000,
+			"Pod ephemeral local storage usage exceeds the total limit of containers 5Mi. "},
+		{LIMITED("a", "3M") ", {\"name\": \"b\"}", 0,
+			"Pod ephemeral local storage usage exceeds the total limit of containers 3M. "},
+	};
+	cleanup(json_docp) yyjson_doc *sizes = yyjson_read(SIZES, strlen(SIZES), 0);
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		char text[1000], said[300];
+		yyjson_doc *spec;
+
+		snprintf(text, sizeof(text), "{\"containers\": [%s]}", rows[i].containers);
+		spec = yyjson_read(text, strlen(text), 0);
+		assert_non_null(spec);
+		assert_int_equal(storage_limit_exceeded(yyjson_doc_get_root(spec), "u",
+					 yyjson_doc_get_root(sizes), rows[i].volumes, said, sizeof(said)),
+			*rows[i].said != 0);
+		assert_string_equal(said, rows[i].said);
+		yyjson_doc_free(spec);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
