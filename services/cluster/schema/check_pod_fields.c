@@ -105,8 +105,10 @@ static void check_proc_mounts(struct check *c, yyjson_mut_val *spec)
 
 	if (yyjson_mut_is_false(yyjson_mut_obj_get(spec, "hostUsers")))
 		return;
-	for (size_t l = 0; l < array_len(lists); l++)
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, each)
+	for (size_t l = 0; l < array_len(lists); l++) {
+		yyjson_mut_val *list = yyjson_mut_obj_get(spec, lists[l]);
+
+		yyjson_mut_arr_foreach(list, i, n, each)
 		{
 			mount = meta_mut_get(each, "securityContext", "procMount", NULL);
 			if (yyjson_mut_equals_str(mount, "Unmasked"))
@@ -114,6 +116,7 @@ static void check_proc_mounts(struct check *c, yyjson_mut_val *spec)
 					REL(".%s[%zu].securityContext.procMount", lists[l], i),
 					"`hostUsers` must be false to use `Unmasked`");
 		}
+	}
 }
 
 static void check_namespaces(struct check *c, yyjson_mut_val *spec)
