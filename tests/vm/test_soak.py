@@ -116,25 +116,34 @@ class Client:
 
     def tidy(self):
         """What a failed thing may have left, by the names."""
+        said = []
+
+        def docker(*words):
+            began = time.monotonic()
+            done = self.node.docker(*words, check=False)
+            said.append(f"{time.monotonic() - began:.1f} s: docker {' '.join(words)}: {done.returncode} {done.stdout}{done.stderr}".strip())
+            return done.stdout.split()
+
         def look():
             self.soak.calm.wait()
+            said.clear()
             mine = f"name=^{self.letter}-"
             listed = [("rm", "-fv", ("ps", "-aq")), ("network rm", "-f", ("network", "ls", "-q")), ("volume rm", "-f", ("volume", "ls", "-q"))]
             left = False
             for remove, force, words in listed:
-                found = self.node.docker(*words, "--filter", mine, check=False).stdout.split()
+                found = docker(*words, "--filter", mine)
                 if found:
                     left = True
-                    self.node.docker(*remove.split(), force, *found, check=False)
-            found = self.node.docker("images", "-q", "--filter", f"reference={self.letter}-*", check=False).stdout.split()
-            found += self.node.docker("images", "-q", "--filter", f"reference={self.soak.registry.address}/soak/{self.letter}-*", check=False).stdout.split()
+                    docker(*remove.split(), force, *found)
+            found = docker("images", "-q", "--filter", f"reference={self.letter}-*")
+            found += docker("images", "-q", "--filter", f"reference={self.soak.registry.address}/soak/{self.letter}-*")
             if found:
                 left = True
-                self.node.docker("rmi", "-f", *found, check=False)
+                docker("rmi", "-f", *found)
             return not left
 
         if not eventually(look, 120, 1):
-            self.soak.failed(f"client {self.letter}: what it made does not go away")
+            self.soak.failed(f"client {self.letter}: what it made does not go away:\n" + "\n".join(said))
 
 
 def run_rm(c):
@@ -384,6 +393,7 @@ def test_an_hour(soak, tmp_path):
     for client in clients:
         client.thread.join()
     print(f"{dict(soak.done)} done, {soak.kills} kills cut {soak.forgiven} of them short", flush=True)
+    node.docker("image", "prune", "-f")  # the steps of builds that were cut short
 
     node.docker("rm", "-f", node.docker("create", soak.ref, "true").stdout.strip())  # the last event of all followers
     assert eventually(lambda: (tmp_path / "events0").read_bytes().count(b"\n") == (tmp_path / "events1").read_bytes().count(b"\n"), 60)

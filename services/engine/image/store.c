@@ -144,6 +144,12 @@ bool store_same_name(const struct image_ref *a, const struct image_ref *b)
 	       !strcmp(a->digest, b->digest);
 }
 
+/* A worker that removes is not waited for: what it took away since the folder was read is no fault. */
+static bool was_removed(int folder, const char *name)
+{
+	return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 static int read_images(struct image_store *s, struct list *l)
 {
 	DIR *d = open_list(s->disk.ids);
@@ -157,7 +163,8 @@ static int read_images(struct image_store *s, struct list *l)
 			continue;
 		r = load_image(s, e->d_name, &img);
 		if (r < 0 && r != -ENOMEM) {
-			log_errno(-r, "image=%.12s msg=\"incomplete, left out\"", e->d_name);
+			if (!was_removed(s->disk.ids, e->d_name))
+				log_errno(-r, "image=%.12s msg=\"incomplete, left out\"", e->d_name);
 			r = 0;
 			continue;
 		}
@@ -184,7 +191,8 @@ static int read_names(struct image_store *s, struct list *l)
 			continue;
 		r = image_name_read(&s->disk, e->d_name, &name.ref, name.id);
 		if (r < 0 && r != -ENOMEM) {
-			log_errno(-r, "image-name=%.12s msg=\"unreadable, left out\"", e->d_name);
+			if (!was_removed(s->disk.names, e->d_name))
+				log_errno(-r, "image-name=%.12s msg=\"unreadable, left out\"", e->d_name);
 			r = 0;
 			continue;
 		}
