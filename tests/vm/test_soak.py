@@ -135,11 +135,12 @@ class Client:
                 if found:
                     left = True
                     docker(*remove.split(), force, *found)
-            found = docker("images", "-q", "--filter", f"reference={self.letter}-*")
-            found += docker("images", "-q", "--filter", f"reference={self.soak.registry.address}/soak/{self.letter}-*")
-            if found:
-                left = True
-                docker("rmi", "-f", *found)
+            # by the names: what a push was to send is another name of an image that stays
+            for pattern in (f"{self.letter}-*", f"{self.soak.registry.address}/soak/{self.letter}-*"):
+                found = docker("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={pattern}")
+                if found:
+                    left = True
+                    docker("rmi", "-f", *found)
             return not left
 
         if not eventually(look, 120, 1):
