@@ -31,15 +31,12 @@ run: image ## boot a fresh node in this terminal
 
 # Scenarios run three at a time: most nodes have one processor, and now and then each waits.
 test: ## unit tests, fuzzers, and the VM tests, on both architectures
-	@$(MAKE) --no-print-directory image ARCH=x86_64
-ifeq ($(ONLY),)
-	@$(MAKE) --no-print-directory image ARCH=aarch64
-endif
+	@$(MAKE) --no-print-directory image ARCH="x86_64 $(if $(ONLY),,aarch64)"
 ifeq ($(filter tests/%,$(ONLY)),)
 	@$(MAKE) --no-print-directory check fuzz
 endif
 ifeq ($(ONLY),)
-	@/usr/bin/python3 -m pytest tests/host
+	@/usr/bin/python3 -m pytest -n 2 tests/host
 endif
 	@/usr/bin/python3 -m pytest -n 3 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
 

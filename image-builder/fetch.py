@@ -9,6 +9,7 @@ import os
 import subprocess
 
 import mirror
+from cache import exclusive
 from paths import CACHE, BuildError
 from progress import say
 
@@ -67,13 +68,10 @@ def _accept(entry):
     return True
 
 
-def fetch(entries):
-    """Have every entry in the cache; returns their paths in the same order."""
-    missing = [e for e in dict.fromkeys(entries) if not place(e).exists()]
-    if missing:
-        place(missing[0]).parent.mkdir(parents=True, exist_ok=True)
-        total = sum(e.size for e in missing) / 1e6
-        say(f"fetching {len(missing)} files, {total:.0f} MB")
+def _fetch(missing):
+    place(missing[0]).parent.mkdir(parents=True, exist_ok=True)
+    total = sum(e.size for e in missing) / 1e6
+    say(f"fetching {len(missing)} files, {total:.0f} MB")
     for i in range(0, len(missing), BATCH):
         # a second try, because mirrors stumble; what is then still absent has vanished
         error = ""
@@ -86,4 +84,14 @@ def fetch(entries):
             raise Vanished(batch[0])
         if batch:
             raise BuildError(f"{batch[0].path}: cannot fetch: {error or 'no reason given'}")
+
+
+def fetch(entries):
+    """Have every entry in the cache; returns their paths in the same order."""
+    if any(not place(e).exists() for e in entries):
+        # whoever waited here may find that another has fetched them
+        with exclusive("fetch"):
+            missing = [e for e in dict.fromkeys(entries) if not place(e).exists()]
+            if missing:
+                _fetch(missing)
     return [place(e) for e in entries]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From components and our own programs to what is booted: out/ARCH/{linux,initrd,cmdline,wherry.efi,wherry.img}."""
 
+import concurrent.futures
 import hashlib
 import os
 import shutil
-
+import threading
 
 import component
 import disk
@@ -20,6 +21,8 @@ from progress import say
 EFI_BUDGET = 16 << 20
 # linux-debug is the other choice
 KERNEL = os.environ.get("KERNEL") or "linux"
+# what is generated is the same for every architecture, so one compiles at a time
+COMPILING = threading.Lock()
 
 
 def components(arch):
@@ -51,8 +54,9 @@ def programs(arch, paths=None):
     sysroot = _sysroot(paths, arch)
     env = component.environment(arch)
     words = ["make", "-s", f"-j{env['JOBS']}", "-f", "image-builder/compile.mk", "programs", f"ARCH={arch}", "OUT=out"]
-    if enter.run(root.make("image"), words, binds=[(sysroot, "/sysroot")], env=env):
-        raise BuildError(f"our programs do not compile for {arch}")
+    with COMPILING:
+        if enter.run(root.make("image"), words, binds=[(sysroot, "/sysroot")], env=env):
+            raise BuildError(f"our programs do not compile for {arch}")
 
 
 def command_line(arch):
@@ -65,8 +69,6 @@ def command_line(arch):
 
 def image(arch):
     """Everything for one architecture."""
-    if arch not in ARCHES:
-        raise BuildError(f"ARCH={arch}: want one of {', '.join(ARCHES)}")
     out = OUT / arch
     out.mkdir(parents=True, exist_ok=True)
     paths = components(arch)
@@ -99,3 +101,11 @@ def image(arch):
     shutil.rmtree(work)
 
 
+def images(arches):
+    """Everything for each of these: while one is linked or compressed, which is one process, another compiles."""
+    for arch in arches:
+        if arch not in ARCHES:
+            raise BuildError(f"ARCH={arch}: want one of {', '.join(ARCHES)}")
+    with concurrent.futures.ThreadPoolExecutor(len(arches)) as pool:
+        for done in [pool.submit(image, arch) for arch in arches]:
+            done.result()
