@@ -207,6 +207,23 @@ static int read_ports(struct sched_pod *p)
 	return 0;
 }
 
+int sched_pod_open(struct sched_pod *p)
+{
+	if (!p->doc)
+		p->doc = object_doc(p->o);
+	p->spec = json_obj(yyjson_doc_get_root(p->doc), "spec");
+	return p->doc ? 0 : -ENOMEM;
+}
+
+void sched_pod_slim(struct sched_pod *p)
+{
+	if (p->has_affinity || p->n_ports)
+		return;
+	yyjson_doc_free(p->doc);
+	p->doc = NULL;
+	p->spec = NULL;
+}
+
 int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct object *o)
 {
 	struct sched_pod *p = calloc(1, sizeof(*p));
@@ -215,9 +232,7 @@ int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct ob
 	if (!p)
 		return -ENOMEM;
 	p->o = object_ref(o);
-	p->doc = object_doc(o);
-	p->spec = json_obj(yyjson_doc_get_root(p->doc), "spec");
-	if (!p->doc || read_ports(p) < 0) {
+	if (sched_pod_open(p) < 0 || read_ports(p) < 0) {
 		sched_pod_free(p);
 		return -ENOMEM;
 	}
@@ -284,11 +299,9 @@ static struct sched_node *find_node(struct sched_cache *c, const char *name)
 
 static void node_free(struct sched_node *n)
 {
-	free(n->taints);
-	free(n->images);
+	free(n->lists);
 	free(n->pods);
 	free(n->name);
-	yyjson_doc_free(n->doc);
 	object_unref(n->o);
 	free(n);
 }
@@ -337,48 +350,90 @@ static void move_to(struct sched_cache *c, struct sched_node *n, size_t at)
 	put_at(c, n, at);
 }
 
-static int read_taints(struct sched_node *n, yyjson_val *spec)
-{
-	yyjson_val *list = json_arr(spec, "taints"), *each;
-	size_t i, count;
+/*
+ * Taints and images of a Node, their arrays and texts in one block: a fraction of the document they are read from, which is not
+ * kept. Packed in two passes over the same code, the first of which only counts.
+ */
+struct pack {
+	char *base; /* NULL: counting */
+	size_t used;
+};
 
-	free(n->taints);
-	n->n_taints = 0;
-	n->taints = calloc(yyjson_arr_size(list) + 1, sizeof(*n->taints));
-	if (!n->taints)
-		return -ENOMEM;
-	yyjson_arr_foreach (list, i, count, each)
-		n->taints[n->n_taints++] = (struct sched_taint){json_str(each, "key") ?: "",
-			json_str(each, "value") ?: "", json_str(each, "effect") ?: ""};
-	return 0;
+static void *pack_array(struct pack *p, size_t n, size_t size)
+{
+	void *at = p->base ? p->base + p->used : NULL;
+
+	p->used += n * size;
+	return at;
 }
 
-static int read_images(struct sched_node *n, yyjson_val *status)
+static const char *pack_text(struct pack *p, const char *s)
 {
-	yyjson_val *list = json_arr(status, "images"), *each, *name;
-	size_t i, count, k, m, total = 0;
+	size_t len = strlen(s ?: "") + 1;
+	char *at = p->base ? p->base + p->used : NULL;
 
-	yyjson_arr_foreach (list, i, count, each)
+	p->used += len;
+	return at ? memcpy(at, s ?: "", len) : NULL;
+}
+
+static size_t count_names(yyjson_val *images)
+{
+	yyjson_val *each;
+	size_t i, n, total = 0;
+
+	yyjson_arr_foreach (images, i, n, each)
 		total += yyjson_arr_size(json_arr(each, "names"));
-	free(n->images);
-	n->n_images = 0;
-	n->images = calloc(total + 1, sizeof(*n->images));
-	if (!n->images)
-		return -ENOMEM;
-	yyjson_arr_foreach (list, i, count, each) {
+	return total;
+}
+
+static void pack_lists(struct pack *p, struct sched_node *to, yyjson_val *taints, yyjson_val *images)
+{
+	struct sched_taint *taint = pack_array(p, yyjson_arr_size(taints), sizeof(*taint));
+	struct sched_image *image = pack_array(p, count_names(images), sizeof(*image));
+	yyjson_val *each, *name;
+	size_t i, n, k, m;
+
+	to->taints = taint;
+	to->images = image;
+	to->n_taints = to->n_images = 0;
+	yyjson_arr_foreach (taints, i, n, each) {
+		struct sched_taint t = {pack_text(p, json_str(each, "key")),
+			pack_text(p, json_str(each, "value")), pack_text(p, json_str(each, "effect"))};
+
+		if (taint)
+			taint[to->n_taints++] = t;
+	}
+	yyjson_arr_foreach (images, i, n, each) {
 		yyjson_val *names = json_arr(each, "names");
 
-		yyjson_arr_foreach (names, k, m, name)
-			n->images[n->n_images++] = (struct sched_image){
-				yyjson_get_str(name) ?: "", json_int(each, "sizeBytes", 0)};
+		yyjson_arr_foreach (names, k, m, name) {
+			struct sched_image one = {
+				pack_text(p, yyjson_get_str(name)), json_int(each, "sizeBytes", 0)};
+
+			if (image)
+				image[to->n_images++] = one;
+		}
 	}
+}
+
+static int read_lists(struct sched_node *n, yyjson_val *taints, yyjson_val *images)
+{
+	struct pack p = {0};
+
+	free(n->lists);
+	pack_lists(&p, n, taints, images);
+	n->lists = p.base = malloc(p.used + 1);
+	p.used = 0;
+	if (!p.base)
+		return -ENOMEM;
+	pack_lists(&p, n, taints, images);
 	return 0;
 }
 
 int cache_set_node(struct sched_cache *c, const struct object *o)
 {
 	struct sched_node *n = make_node(c, o->name);
-	yyjson_doc *doc = n ? object_doc(o) : NULL;
+	cleanup(json_docp) yyjson_doc *doc = n ? object_doc(o) : NULL;
 	yyjson_val *spec, *status, *allocatable;
 
 	if (!doc)
@@ -386,19 +441,15 @@ int cache_set_node(struct sched_cache *c, const struct object *o)
 	if (!n->o)
 		move_to(c, n, c->n_nodes++);
 	verdicts_forget(&c->verdicts, n->at);
-	yyjson_doc_free(n->doc);
 	object_unref(n->o);
 	n->o = object_ref(o);
-	n->doc = doc;
 	spec = json_obj(yyjson_doc_get_root(doc), "spec");
 	status = json_obj(yyjson_doc_get_root(doc), "status");
 	n->unschedulable = json_bool(spec, "unschedulable");
 	n->has = (struct sched_resources){0};
 	allocatable = json_obj(status, "allocatable");
 	read_resources(c, &n->has, allocatable ? allocatable : json_obj(status, "capacity"));
-	if (read_taints(n, spec) < 0 || read_images(n, status) < 0)
-		return -ENOMEM;
-	return 0;
+	return read_lists(n, json_arr(spec, "taints"), json_arr(status, "images"));
 }
 
 void cache_drop_node(struct sched_cache *c, const char *name)
@@ -410,9 +461,7 @@ void cache_drop_node(struct sched_cache *c, const char *name)
 	move_to(c, n, --c->n_nodes);
 	if (n->n_pods) {
 		/* its pods are counted until they are gone, too */
-		yyjson_doc_free(n->doc);
 		object_unref(n->o);
-		n->doc = NULL;
 		n->o = NULL;
 		return;
 	}

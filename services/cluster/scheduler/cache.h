@@ -44,8 +44,7 @@ enum sched_place {
 
 struct sched_pod {
 	struct object *o; /* held */
-	yyjson_doc *
-		doc; /* owned: of o; NULL for a bound pod without affinity, whose numbers are all that counts */
+	yyjson_doc *doc;  /* owned: of o; NULL while numbers are all that counts: sched_pod_slim() */
 	yyjson_val *spec;
 	struct sched_resources asks;
 	struct sched_port *ports; /* owned */
@@ -81,13 +80,13 @@ struct sched_taint {
 
 struct sched_node {
 	struct object *o; /* held; NULL: pods say they are on it, but there is no such Node */
-	yyjson_doc *doc;
 	char *name;
 	size_t at; /* in the cache's nodes */
 	bool unschedulable;
 	struct sched_resources has, used;
 	int64_t likely_cpu_milli, likely_memory_bytes; /* of its pods: sched_pod_cpu(), sched_pod_memory() */
-	struct sched_taint *taints;		       /* owned; texts in doc */
+	void *lists;				       /* owned: what taints and images are in */
+	struct sched_taint *taints;
 	size_t n_taints;
 	struct sched_pod **pods;
 	size_t n_pods, cap_pods;
@@ -113,6 +112,9 @@ struct sched_cache {
 /* A pod's numbers and what it wants. @doc is taken. 0 or -ENOMEM. */
 must_check int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct object *o);
 void sched_pod_free(struct sched_pod *p);
+/* The document is several times the object. A pod that waits or is bound has none, unless others ask for its terms or ports. */
+must_check int sched_pod_open(struct sched_pod *p); /* it is there again: 0 or -ENOMEM */
+void sched_pod_slim(struct sched_pod *p);
 
 struct sched_pod *cache_pod(struct sched_cache *c, const char *uid);
 must_check int cache_add_pod(struct sched_cache *c, struct sched_pod *p); /* by uid; counts nowhere yet */

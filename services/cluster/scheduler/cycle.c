@@ -216,6 +216,7 @@ static void read_spreads(struct cycle *c)
 void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registry *r, struct sched_pod *p)
 {
 	*c = (struct cycle){.cache = cache, .registry = r, .pod = p};
+	c->failed = sched_pod_open(p) < 0;
 	c->tolerations = json_arr(p->spec, "tolerations");
 	cycle_read_volumes(c);
 	if (*c->no_node)
@@ -228,6 +229,8 @@ void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registr
 
 void cycle_fini(struct cycle *c)
 {
+	/* whether it found a node or waits for one: what it asks for is in numbers, and the next cycle reads it again */
+	sched_pod_slim(c->pod);
 	cycle_volumes_fini(c);
 	terms_fini(&c->affinity);
 	terms_fini(&c->anti);

@@ -122,6 +122,7 @@ static void test_remembered_as_if_asked(void **state)
 	for (unsigned i = 0; i < STEPS; i++) {
 		unsigned number = next(&seed) % NODES;
 		struct sched_pod *p;
+		struct cycle cycle;
 		char name[16];
 
 		snprintf(name, sizeof(name), "n%u", number);
@@ -134,6 +135,10 @@ static void test_remembered_as_if_asked(void **state)
 			break;
 		default:
 			p = make_pod(&c, &seed);
+			cycle_init(&cycle, &c, NULL, p);
+			cycle_fini(&cycle);
+			/* it waits without its document, and is the same when it has its turn again */
+			assert_null(p->doc);
 			if (compare(&c, p))
 				placed++;
 			else
@@ -141,6 +146,37 @@ static void test_remembered_as_if_asked(void **state)
 		}
 	}
 	assert_true(placed > NODES);
+	cache_fini(&c);
+}
+
+/* What is kept of a Node is its own, not the document's; another state of it takes its place. */
+static void test_what_is_kept_of_a_node(void **state)
+{
+	static const char one[] = HEAD(
+		"Node") "\"name\":\"n\"},\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\"}]},"
+			"\"status\":{\"images\":[{\"names\":[\"a:1\",\"a@x\"],\"sizeBytes\":7},{\"sizeBytes\":8},"
+			"{\"names\":[\"b:1\"],\"sizeBytes\":9}]}}",
+			  other[] = HEAD("Node") "\"name\":\"n\"}}";
+	struct sched_cache c = {0};
+	struct object *o = make("Node", one);
+	const struct sched_node *n;
+
+	assert_int_equal(cache_set_node(&c, o), 0);
+	object_unref(o);
+	n = c.nodes[0];
+	assert_int_equal(n->n_taints, 1);
+	assert_string_equal(n->taints[0].key, "k");
+	assert_string_equal(n->taints[0].value, "");
+	assert_string_equal(n->taints[0].effect, "NoSchedule");
+	assert_int_equal(n->n_images, 3);
+	assert_string_equal(n->images[1].name, "a@x");
+	assert_int_equal(n->images[1].size_bytes, 7);
+	assert_string_equal(n->images[2].name, "b:1");
+	assert_int_equal(n->images[2].size_bytes, 9);
+	o = make("Node", other);
+	assert_int_equal(cache_set_node(&c, o), 0);
+	object_unref(o);
+	assert_int_equal(n->n_taints + n->n_images, 0);
 	cache_fini(&c);
 }
 
@@ -195,6 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remembered_as_if_asked),
 		cmocka_unit_test(test_what_is_a_kind),
+		cmocka_unit_test(test_what_is_kept_of_a_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,16 +405,6 @@ static void forget(struct scheduler *s, struct sched_pod *p)
 		changed(s);
 }
 
-/* Of a pod that looks for no node only its numbers matter, unless its terms or ports do. */
-static void slim(struct sched_pod *p)
-{
-	if (p->has_affinity || p->n_ports)
-		return;
-	yyjson_doc_free(p->doc);
-	p->doc = NULL;
-	p->spec = NULL;
-}
-
 static void set_pod(struct scheduler *s, const struct object *o)
 {
 	struct sched_pod *old = cache_pod(&s->cache, o->uid), *p;
@@ -432,10 +422,8 @@ static void set_pod(struct scheduler *s, const struct object *o)
 	if (old && as_expected(old, o)) {
 		object_unref(old->o);
 		old->o = object_ref(o);
-		if (old->place == SCHED_BINDING) {
+		if (old->place == SCHED_BINDING)
 			old->place = SCHED_BOUND;
-			slim(old);
-		}
 		return;
 	}
 	if (sched_pod_new(&p, &s->cache, o) < 0) {
@@ -457,7 +445,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		p->place = SCHED_BOUND;
 		if (cache_place(&s->cache, p, node) < 0)
 			log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
-		slim(p);
+		sched_pod_slim(p);
 	} else if (!o->deleted && scheduler && !strcmp(scheduler, NAME) &&
 		   !yyjson_arr_size(json_arr(p->spec, "schedulingGates"))) {
 		if (queue_add(&s->queue, p) < 0)
@@ -465,7 +453,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		wake(s);
 	} else {
 		/* gated, another's, or on its way out: when that changes it is read again */
-		slim(p);
+		sched_pod_slim(p);
 	}
 }
 
