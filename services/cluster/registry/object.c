@@ -201,11 +201,19 @@ static void pack_object(struct pack *p, const struct source *s)
 /* What stored bytes begin with, up to where the revision goes. */
 static size_t head_of(const struct schema_kind *kind, char *buf, size_t size)
 {
-	int n = snprintf(buf, size,
-		"{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"", kind->kind,
-		kind->api_version);
+	const char *const pieces[] = {"{\"kind\":\"", kind->kind, "\",\"apiVersion\":\"", kind->api_version,
+		"\",\"metadata\":{\"resourceVersion\":\""};
+	size_t at = 0;
 
-	return n > 0 && (size_t)n < size ? (size_t)n : 0;
+	for (size_t i = 0; i < array_len(pieces); i++) {
+		size_t n = strlen(pieces[i]);
+
+		if (n > size - at)
+			return 0;
+		memcpy(buf + at, pieces[i], n);
+		at += n;
+	}
+	return at;
 }
 
 enum { HEAD_MAX = 1024, SCRATCH_BYTES = 128 << 10 };

@@ -137,7 +137,11 @@ static void test_create(void **state)
 	assert_int_equal(a.code, 0);
 	assert_string_equal(a.object->name, "a");
 	assert_string_equal(a.object->ns, "default");
-	assert_int_equal(strlen(a.object->uid), 36);
+	assert_int_equal(strspn(a.object->uid, "0123456789abcdef-"), 36);
+	assert_int_equal(a.object->uid[36], '\0');
+	for (size_t i = 0; i < 36; i++)
+		assert_int_equal(a.object->uid[i] == '-', i == 8 || i == 13 || i == 18 || i == 23);
+	assert_int_equal(a.object->uid[14], '4'); /* random, RFC 9562 */
 	assert_non_null(a.object->created);
 	assert_string_equal(object_label(a.object, "x"), "y");
 	assert_true(a.object->revision > 0);

@@ -248,18 +248,22 @@ static int random_bytes(void *buf, size_t len)
 
 int meta_uid(char buf[static META_UID_MAX])
 {
+	static const char digits[] = "0123456789abcdef";
 	unsigned char b[16];
+	char *at = buf;
 	int err = random_bytes(b, sizeof(b));
 
 	if (err)
 		return err;
 	b[6] = (b[6] & 0x0f) | 0x40;
 	b[8] = (b[8] & 0x3f) | 0x80;
-	for (size_t i = 0, at = 0; i < sizeof(b); i++) {
+	for (size_t i = 0; i < sizeof(b); i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
-			buf[at++] = '-';
-		at += (size_t)snprintf(buf + at, META_UID_MAX - at, "%02x", b[i]);
+			*at++ = '-';
+		*at++ = digits[b[i] >> 4];
+		*at++ = digits[b[i] & 15];
 	}
+	*at = '\0';
 	return 0;
 }
 
