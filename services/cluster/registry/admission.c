@@ -17,6 +17,7 @@ const struct admission *const admissions[] = {
 	&admission_service,
 	&admission_escalation,
 	&admission_node,
+	&admission_taints,
 	&admission_signing,
 	&admission_security,
 	&admission_quota,

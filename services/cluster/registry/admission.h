@@ -10,6 +10,8 @@
 extern const struct admission admission_namespace;
 /* Pods run as a service account that exists, and have its token at hand; tolerations, quality of service. */
 extern const struct admission admission_pod;
+/* Taints that evict say since when. */
+extern const struct admission admission_taints;
 /* Pods have the priority of their class. */
 extern const struct admission admission_priority;
 /* Pods of a runtime class: it is there, and they get what it says. */

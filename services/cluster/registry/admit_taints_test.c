@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Since when a node has its taints, whoever writes them. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/registry/registry.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "lib/loop.h"
+
+#define THEN			 "2020-01-02T03:04:05Z"
+#define TAINT(key, effect, more) "{\"key\":\"" key "\",\"value\":\"v\",\"effect\":\"" effect "\"" more "}"
+
+static struct loop *l;
+static struct registry *r;
+static char written[8000];
+
+static void on_done(const struct status *error, const struct object *object, void *arg)
+{
+	snprintf(written, sizeof(written), "%s", error ? error->message : object->json);
+	loop_quit(l, 0);
+}
+
+static void write_node(bool again, const char *taints)
+{
+	char json[1000];
+	yyjson_doc *d;
+
+	snprintf(json, sizeof(json),
+		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"taints\":[%s]}}",
+		taints);
+	d = yyjson_read(json, strlen(json), 0);
+	assert_non_null(d);
+	if (again)
+		registry_update(r, &caller_self, schema_find_kind("v1", "Node"), "", "n",
+			yyjson_doc_mut_copy(d, NULL), NULL, on_done, NULL);
+	else
+		registry_create(r, &caller_self, schema_find_kind("v1", "Node"), "",
+			yyjson_doc_mut_copy(d, NULL), NULL, on_done, NULL);
+	yyjson_doc_free(d);
+	assert_int_equal(loop_run(l), 0);
+}
+
+static void has(const char *text, bool yes)
+{
+	if (!strstr(written, text) == yes)
+		fail_msg("%s is %s in %s", text, yes ? "not" : "there", written);
+}
+
+static void test_since_when(void **state)
+{
+	struct registry_options o = {0};
+	char *why;
+
+	assert_int_equal(loop_new(&l), 0);
+	o.loop = l;
+	assert_int_equal(registry_open(&r, &o, &why), 0);
+	write_node(false,
+		TAINT("a", "NoExecute", ",\"timeAdded\":\"" THEN "\"") "," TAINT("b", "NoSchedule", ""));
+	has(TAINT("a", "NoExecute", ",\"timeAdded\":\"" THEN "\""), true);
+	has(TAINT("b", "NoSchedule", ""), true);
+	/* the old one keeps its time, a new one gets one, and so does one of another value */
+	write_node(true, TAINT("a", "NoExecute", "") "," TAINT("c", "NoExecute", ""));
+	has(TAINT("a", "NoExecute", ",\"timeAdded\":\"" THEN "\""), true);
+	has("{\"key\":\"c\",\"value\":\"v\",\"effect\":\"NoExecute\",\"timeAdded\":\"2", true);
+	write_node(true, "{\"key\":\"a\",\"value\":\"w\",\"effect\":\"NoExecute\"}");
+	has("\"timeAdded\":\"2", true);
+	has(THEN, false);
+	registry_close(r);
+	loop_free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_since_when)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
