@@ -323,6 +323,55 @@ def test_a_pods_status_and_generation(cluster, ns):
     assert eventually(lambda: pod(cluster, ns)["status"].get("observedGeneration") == 2, timeout=30)
 
 
+GENERATION = SIG + "Pods Extended (pod generation) Pod Generation "
+
+
+@pytest.mark.conformance(GENERATION + "custom-set generation on new pods and graceful delete")
+@pytest.mark.conformance(GENERATION + "issue 500 podspec updates and verify generation and observedGeneration eventually converge [MinimumKubeletVersion:1.34]")
+def test_generations(cluster, ns):
+    """A generation of one's own is not taken; 500 changes and a graceful end are counted, by the API and by the node."""
+    path = f"/api/v1/namespaces/{ns}/pods/p"
+    body = {"metadata": {"name": "p", "generation": 100}, "spec": {"activeDeadlineSeconds": 9000, "containers": [
+        {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", **sh("trap '' TERM; while :; do sleep 1; done")}]}}  # fmt: skip
+    assert cluster.ask("POST", path[:-2], body, expect=201)["metadata"]["generation"] == 1
+    phase(cluster, ns, "Running")
+    conn = cluster.connect()
+    for i in range(1, 501):
+        change = json.dumps({"spec": {"activeDeadlineSeconds": 9000 - i}})
+        conn.request("PATCH", path, change, {"Content-Type": "application/merge-patch+json"})
+        reply = conn.getresponse()
+        assert json.loads(reply.read())["metadata"]["generation"] == 1 + i and reply.status == 200
+    conn.close()
+    observed = lambda: pod(cluster, ns)["status"].get("observedGeneration")  # noqa: E731
+    assert eventually(lambda: observed() == 501, timeout=60), observed()
+    cluster.ask("DELETE", path, {"gracePeriodSeconds": 30})
+    assert pod(cluster, ns)["metadata"]["generation"] == 502
+    assert eventually(lambda: observed() == 502, timeout=25), observed()
+    cluster.ask("DELETE", path, {"gracePeriodSeconds": 1})
+
+
+@pytest.mark.conformance(SIG + "Variable Expansion should succeed in writing subpaths in container")
+@pytest.mark.conformance(SIG + "Variable Expansion should verify that a failing subpath expansion can be modified during the lifecycle of a container [Slow]")
+def test_subpaths_of_annotations(cluster, ns):
+    """What a container writes below its subpath is in the volume there; an annotation that is missing is waited for."""
+    mounts = [{"name": "v", "mountPath": "/subpath_mount", "subPathExpr": "$(ANNOTATION)/$(POD_NAME)"}, {"name": "v", "mountPath": "/volume_mount"}]
+    more = {"volumes": [{"name": "v", "emptyDir": {}}],
+            "containers": [sh("sleep 1000", **env(("POD_NAME", "foo"), ("ANNOTATION", field("metadata.annotations['mysubpath']")), volumeMounts=mounts))]}  # fmt: skip
+    note = lambda value: cluster.ask("PATCH", f"/api/v1/namespaces/{ns}/pods/p", {"metadata": {"annotations": {"mysubpath": value}}},  # noqa: E731
+                                     kind="application/merge-patch+json")  # fmt: skip
+    create(cluster, ns, **more)
+    waits = lambda: pod(cluster, ns)["status"].get("containerStatuses", [{}])[0].get("state", {}).get("waiting", {})  # noqa: E731
+    assert eventually(lambda: waits().get("reason") == "CreateContainerConfigError", timeout=60), waits()
+    note("mypath")
+    phase(cluster, ns, "Running")
+    inside = lambda script: cluster.kubectl("-n", ns, "exec", "p", "--", "sh", "-c", script)  # noqa: E731
+    inside("touch /volume_mount/mypath/foo/test.log")
+    inside("test -f /subpath_mount/test.log")
+    note("mynewpath")
+    inside("test -f /subpath_mount/test.log && test ! -e /volume_mount/mynewpath")  # a container keeps what it began with
+    assert phase(cluster, ns, "Running")["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
 @pytest.mark.conformance(SIG + "Ephemeral Containers [NodeConformance] will start an ephemeral container in an existing pod")
 @pytest.mark.conformance(SIG + "Ephemeral Containers [NodeConformance] should update the ephemeral containers in an existing pod")
 def test_an_ephemeral_container(cluster, ns):
