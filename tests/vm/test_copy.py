@@ -80,6 +80,19 @@ def test_volumes_are_seen_and_written_running_or_not(node, box, tmp_path):
     assert sh(node, box, "cat /vol/g") == "two\n"
 
 
+def test_a_copy_mounts_nothing_where_the_engine_is(node, box, tmp_path):
+    """The view of a copy is a copy's own: a mount of it in the engine's tree would hold the container's name files, and more."""
+    mounts = "cut -d' ' -f5 /proc/$(pidof -s engine)/mountinfo | sort"
+    before = node.ssh(mounts)
+    node.docker("cp", f"{box}:/etc/hosts", tmp_path / "hosts")
+    node.docker("cp", tmp_path / "hosts", f"{box}:/vol/hosts")
+    assert node.ssh(mounts) == before
+    node.docker("network", "create", "copynet")
+    node.docker("network", "connect", "copynet", box)
+    node.docker("network", "disconnect", "copynet", box)
+    node.docker("network", "rm", "copynet")
+
+
 def test_errors_name_the_thing(node, box, tmp_path):
     (tmp_path / "f").write_text("x")
     done = node.docker("cp", f"{box}:/no/such", tmp_path, check=False)

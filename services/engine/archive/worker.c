@@ -23,6 +23,9 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 /* <sys/mount.h> and <linux/mount.h> contradict each other */
 enum { ROOT_FD = 3, FIRST_MOUNT_FD = 4 };
 #define MS_REC_PRIVATE (16384UL | (1UL << 18))
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
 
 /* Where the view is put together; in the namespace of this process alone. */
 #define SCAFFOLD "/mnt"
@@ -121,18 +124,35 @@ static int put_mount(int root, int fd, const char *dest)
 		       : 0;
 }
 
+/* A copy of a mount that is shared is its peer: what is mounted on it would be mounted on the original, too,
+ * which is the engine's, or the node's. */
+static int leave_peers(int fd)
+{
+	struct mount_attr attr = {.propagation = MS_PRIVATE};
+
+	return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* Return: the root of the view as one tree, a new descriptor, or -errno. */
 static int assemble(char *const *where, size_t n)
 {
+	int err = 0;
+
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC_PRIVATE, NULL) < 0)
 		return -errno;
+	for (size_t i = 0; i <= n && !err; i++)
+		err = leave_peers(ROOT_FD + (int)i);
+	if (err)
+		return err;
 	if (syscall(SYS_move_mount, ROOT_FD, "", AT_FDCWD, SCAFFOLD, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -errno;
 
 	int root = open(SCAFFOLD, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	for (size_t i = 0; root >= 0 && i < n; i++) {
-		int err = put_mount(root, FIRST_MOUNT_FD + (int)i, where[i] + 3);
+		err = put_mount(root, FIRST_MOUNT_FD + (int)i, where[i] + 3);
 
 		/* A place that cannot be had hides nothing: a read-only root without the directory. */
 		if (err && err != -EROFS) {
