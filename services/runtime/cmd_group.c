@@ -35,6 +35,13 @@ int rt_cmd_plain(struct rt_args *a, const char *usage)
 	return r ? r : rt_operands(a, 1, 1, usage);
 }
 
+static int open_group(const struct rt_state *s)
+{
+	int fd = rt_cgroup_open(s->cgroup);
+
+	return fd == -ENOENT ? rt_refuse("the container's cgroup is gone") : fd;
+}
+
 static int freeze(const struct rt_global *g, struct rt_args *a, bool on, const char *usage)
 {
 	cleanup(closep) int group = -1;
@@ -52,9 +59,7 @@ static int freeze(const struct rt_global *g, struct rt_args *a, bool on, const c
 	else if (r == 0 && !on && status != RT_PAUSED)
 		r = rt_refuse("container not paused");
 	if (r == 0)
-		r = group = rt_cgroup_open(s.cgroup);
-	if (r == -ENOENT)
-		r = rt_refuse("the container's cgroup is gone");
+		r = group = open_group(&s);
 	if (r >= 0)
 		r = rt_cgroup_freeze(group, on);
 	rt_state_fini(&s);
@@ -268,9 +273,7 @@ int rt_cmd_update(const struct rt_global *g, struct rt_args *a)
 	if (r == 0 && status == RT_STOPPED)
 		r = rt_refuse("container not running");
 	if (r == 0)
-		r = group = rt_cgroup_open(s.cgroup);
-	if (r == -ENOENT)
-		r = rt_refuse("the container's cgroup is gone");
+		r = group = open_group(&s);
 	if (r >= 0)
 		r = rt_cgroup_apply(group, &src.r, src.r.has_devices, true);
 	rt_state_fini(&s);

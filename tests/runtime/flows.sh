@@ -60,9 +60,11 @@ cat /run/log >>/run/out
 try runtime --root /run/lock-test delete --force c3
 try runtime --systemd-cgroup list
 try runtime checkpoint c3
+try runtime pause absent
+try runtime update --resources - absent
 try runtime run --bundle /t-flow/sleep '../x'
 is errors /run/out '"level":"error","msg":"container does not exist: nope"' 'there is no systemd' 'does not checkpoint' \
-	'invalid container ID'
+	'invalid container ID' 'pause failed: container does not exist: absent' 'update failed: container does not exist: absent'
 rm -rf /run/lock-test
 
 flow
