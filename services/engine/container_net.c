@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* See container_net.h: the namespace, the files, and what is asked at create. */
+/* See container_net.h: the namespace, and what is asked at create. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,35 @@ const char *container_net_mode(const struct container *c)
 	return mode_of(c->host);
 }
 
+/* What another container's network brings with it cannot be said once more. */
+static int check_shared(yyjson_val *config, yyjson_val *host, char **msg)
+{
+	const struct {
+		yyjson_val *value;
+		const char *what;
+	} theirs[] = {
+		{yyjson_obj_get(host, "PortBindings"), "port publishing and the container type network mode"},
+		{yyjson_obj_get(host, "PublishAllPorts"),
+			"port publishing and the container type network mode"},
+		{yyjson_obj_get(config, "ExposedPorts"), "port exposing and the container type network mode"},
+		{yyjson_obj_get(config, "Hostname"), "hostname and the network mode"},
+		{yyjson_obj_get(config, "MacAddress"), "mac-address and the network mode"},
+		{yyjson_obj_get(host, "Links"), "container type network can't be used with links"},
+		{yyjson_obj_get(host, "Dns"), "dns and the network mode"},
+		{yyjson_obj_get(host, "DnsSearch"), "dns-search and the network mode"},
+		{yyjson_obj_get(host, "DnsOptions"), "dns-option and the network mode"},
+		{yyjson_obj_get(host, "ExtraHosts"), "custom host-to-IP mapping and the network mode"},
+	};
+
+	for (size_t i = 0; i < array_len(theirs); i++) {
+		if (json_blank(theirs[i].value))
+			continue;
+		*msg = text_make("conflicting options: %s", theirs[i].what);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int container_net_check(
 	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
 {
@@ -49,21 +78,7 @@ int container_net_check(
 			*msg = text_make("No such container: %s", mode + 10);
 			return -ENOENT;
 		}
-		if (n_ports) {
-			*msg = text_make(
-				"conflicting options: port publishing and the container type network mode");
-			return -EINVAL;
-		}
-		if (json_text(config, "Hostname")) {
-			*msg = text_make("conflicting options: hostname and the network mode");
-			return -EINVAL;
-		}
-		if (yyjson_arr_size(json_arr(host, "Links"))) {
-			*msg = text_make(
-				"conflicting options: container type network can't be used with links");
-			return -EINVAL;
-		}
-		return 0;
+		return check_shared(config, host, msg);
 	}
 
 	int found = networks_find(e->networks, mode, &n, &err);
@@ -93,84 +108,6 @@ int container_net_check(
 			return found;
 	}
 	return 0;
-}
-
-static int copy_file(const char *from_dir, const char *to_dir, const char *name)
-{
-	cleanup(freep) char *path = text_make("%s/%s", from_dir, name), *text = NULL;
-	size_t len;
-	int err = path ? disk_read(path, 1 << 20, &text, &len) : -ENOMEM;
-
-	return err ? err : disk_replace(to_dir, name, text, len, 0644, 0);
-}
-
-/* Where a container's name files lie. */
-static const char *files_dir(const struct container *c)
-{
-	const struct pod *p = pod_of(c);
-
-	return p ? p->dir : c->dir;
-}
-
-int container_net_files(struct container *c, char **msg)
-{
-	const char *dns[CONTAINER_NET_LIST_MAX], *search[CONTAINER_NET_LIST_MAX],
-		*options[CONTAINER_NET_LIST_MAX], *hosts[CONTAINER_NET_LIST_MAX];
-	const char *mode = container_net_mode(c), *hostname = json_text(c->config, "Hostname");
-	cleanup(freep) char *resolv = NULL, *hosts_text = NULL, *line = NULL;
-	struct network_error nerr = {0};
-	struct container *other;
-	char short_id[13];
-
-	if (!strncmp(mode, "container:", 10)) {
-		int err = container_find(c->e, mode + 10, &other);
-
-		if (!err)
-			err = copy_file(files_dir(other), c->dir, "hostname");
-		if (!err)
-			err = copy_file(files_dir(other), c->dir, "hosts");
-		if (!err)
-			err = copy_file(files_dir(other), c->dir, "resolv.conf");
-		if (err)
-			*msg = text_make(
-				"cannot share the name files of container %s: %s", mode + 10, strerror(-err));
-		return err;
-	}
-	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
-
-	struct network_names names = {
-		.hostname = hostname ? hostname : short_id,
-		.domainname = json_text(c->config, "Domainname"),
-		.dns = dns,
-		.n_dns = container_net_strings(json_arr(c->host, "Dns"), dns, array_len(dns)),
-		.search = search,
-		.n_search = container_net_strings(json_arr(c->host, "DnsSearch"), search, array_len(search)),
-		.options = options,
-		.n_options =
-			container_net_strings(json_arr(c->host, "DnsOptions"), options, array_len(options)),
-		.extra_hosts = hosts,
-		.n_extra_hosts =
-			container_net_strings(json_arr(c->host, "ExtraHosts"), hosts, array_len(hosts)),
-	};
-	int err = network_resolv_conf(c->e->networks, c->id, &names, &resolv);
-
-	if (!err)
-		err = network_hosts(c->e->networks, c->id, &names, &hosts_text, &nerr);
-	if (!err) {
-		line = text_make("%s\n", names.hostname);
-		err = line ? 0 : -ENOMEM;
-	}
-	if (!err)
-		err = disk_replace(c->dir, "resolv.conf", resolv, strlen(resolv), 0644, 0);
-	if (!err)
-		err = disk_replace(c->dir, "hosts", hosts_text, strlen(hosts_text), 0644, 0);
-	if (!err)
-		err = disk_replace(c->dir, "hostname", line, strlen(line), 0644, 0);
-	if (err && !*msg)
-		*msg = nerr.text[0]
-			       ? container_net_said(&nerr)
-			       : text_make("cannot write the container's name files: %s", strerror(-err));
-	return err;
 }
 
 int container_net_ns(struct container *c)

@@ -33,8 +33,10 @@ must_check int container_net_republish(struct container *c, yyjson_val *host, ch
 /* Its network namespace as a new descriptor, or -1. */
 int container_net_ns(struct container *c);
 
-/* hostname, hosts, resolv.conf anew; after connect and disconnect, too. */
+/* hostname, hosts, resolv.conf anew, for a start. */
 must_check int container_net_files(struct container *c, char **msg);
+/* hosts and resolv.conf of one that runs, and of those that share its network, after connect and disconnect. */
+must_check int container_net_files_renew(struct container *c, char **msg);
 
 /* docker network connect, disconnect. The wish is kept in the container's configuration. 0 or -errno with
  * *msg. */

@@ -307,7 +307,7 @@ int container_net_connect(struct container *c, struct network *n, yyjson_val *en
 		if (!err)
 			err = container_net_republish(c, c->host, msg);
 		if (!err)
-			err = container_net_files(c, msg);
+			err = container_net_files_renew(c, msg);
 		if (err) {
 			leave(c, n);
 			return err;
@@ -341,7 +341,7 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 		int err = container_net_republish(c, c->host, msg);
 
 		if (!err)
-			err = container_net_files(c, msg);
+			err = container_net_files_renew(c, msg);
 		if (err)
 			return err;
 	}

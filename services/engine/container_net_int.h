@@ -21,5 +21,8 @@ must_check int container_net_attach(struct container *c, int netns, char **msg);
 char *container_net_said(struct network_error *err);
 /* The strings of @arr, borrowed; at most @max. How many. */
 size_t container_net_strings(yyjson_val *arr, const char **out, size_t max);
+/* /etc/hosts with @fresh's lines in place of what the engine wrote before (lines with @hostname), and others of
+ * @now kept. malloc'ed, or NULL without memory. */
+char *container_net_merge_hosts(const char *now, const char *fresh, const char *hostname);
 
 #endif

@@ -92,6 +92,28 @@ def test_names_and_isolation(net_node):
     assert "back" not in docker("network", "ls", "--format", "{{.Name}}").stdout.split()
 
 
+def test_a_running_container_learns_the_names_of_a_network_it_joins(net_node):
+    """Its name files are mounted into it, so what it reads is changed in place; what somebody wrote into /etc/hosts stays."""
+    node = net_node
+    node.docker("network", "create", "later")
+    node.docker("run", "-d", "--name", "peer", "--network", "later", "wherry/hello", "sleep", "1000")
+    node.docker("run", "-d", "--name", "joiner", "wherry/hello", "sleep", "1000")
+    node.docker("run", "-d", "--name", "sharer", "--network", "container:joiner", "wherry/hello", "sleep", "1000")
+    node.docker("exec", "joiner", "sh", "-c", "echo 1.2.3.4 written >>/etc/hosts")
+    node.docker("network", "connect", "later", "joiner")
+    address = node.docker("inspect", "-f", "{{.NetworkSettings.Networks.later.IPAddress}}", "joiner").stdout.strip()
+    for name in ("joiner", "sharer"):
+        node.docker("exec", name, "ping", "-c1", "-W5", "peer")
+        assert address in node.docker("exec", name, "cat", "/etc/hosts").stdout
+    assert "1.2.3.4 written" in node.docker("exec", "joiner", "cat", "/etc/hosts").stdout
+    node.docker("network", "disconnect", "later", "joiner")
+    hosts = node.docker("exec", "joiner", "cat", "/etc/hosts").stdout
+    assert address not in hosts and "1.2.3.4 written" in hosts, hosts
+    assert "127.0.0.11" not in node.docker("exec", "joiner", "cat", "/etc/resolv.conf").stdout
+    node.docker("rm", "-f", "peer", "joiner", "sharer")
+    node.docker("network", "rm", "later")
+
+
 def test_dual_stack(net_node):
     """IPv6 beside IPv4: addresses, names, a published port over both, and the network as the API shows it."""
     docker = net_node.docker
