@@ -201,7 +201,7 @@ static void restart(struct engine *e, struct http_req *r, const char *name)
 		return;
 	l = api_later_new(r);
 	if (l)
-		lifecycle_restart(c, timeout_s, later_done, l);
+		lifecycle_restart(c, signal, timeout_s, later_done, l);
 }
 
 static void kill_now(struct engine *e, struct http_req *r, const char *name)
@@ -397,6 +397,7 @@ static void prune_counted(struct engine *e, struct http_req *r, const struct siz
 	filters_free(p.f);
 	yyjson_mut_obj_add_val(doc, o, "ContainersDeleted", gone);
 	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", freed);
+	events_prune(e, "container", freed);
 	api_json(r, 200, doc);
 }
 

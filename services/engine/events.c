@@ -50,6 +50,27 @@ void events_close(struct engine *e)
 	e->events = NULL;
 }
 
+/* By id or by name, with the tag or without. */
+static bool of_image(const struct filters *f, const char *id, const char *name)
+{
+	const char *tag = name ? strrchr(name, ':') : NULL;
+	cleanup(freep) char *bare = tag && !strchr(tag, '/') ? strndup(name, (size_t)(tag - name)) : NULL;
+
+	return filters_match_exact(f, "image", id) || filters_match_exact(f, "image", name) ||
+	       filters_match_exact(f, "image", bare);
+}
+
+/* Of these there is nothing here that an event could be about. */
+static bool of_nothing(const struct filters *f)
+{
+	static const char *const others[] = {"daemon", "plugin", "service", "node", "secret", "config"};
+
+	for (size_t i = 0; i < array_len(others); i++)
+		if (filters_has(f, others[i]))
+			return true;
+	return false;
+}
+
 static bool wanted(const struct subscriber *s, yyjson_val *o)
 {
 	yyjson_val *actor = json_obj(o, "Actor");
@@ -57,7 +78,8 @@ static bool wanted(const struct subscriber *s, yyjson_val *o)
 	const char *type = json_str(o, "Type"), *action = json_str(o, "Action"), *id = json_str(actor, "ID");
 	const char *name = json_str(attributes, "name"), *image = json_str(attributes, "image");
 
-	if (!type || !action || !id || !filters_match_exact(s->filters, "type", type) ||
+	if (!type || !action || !id || of_nothing(s->filters) ||
+		!filters_match_exact(s->filters, "type", type) ||
 		!filters_match_prefix_colon(s->filters, "event", action) ||
 		!filters_match_labels(s->filters, "label", attributes))
 		return false;
@@ -67,7 +89,7 @@ static bool wanted(const struct subscriber *s, yyjson_val *o)
 				!filters_match_start(s->filters, "container", id))))
 		return false;
 	if (filters_has(s->filters, "image") &&
-		!filters_match_exact(s->filters, "image", !strcmp(type, "image") ? id : image))
+		!of_image(s->filters, id, strcmp(type, "image") ? image : name))
 		return false;
 	if (filters_has(s->filters, "volume") &&
 		(strcmp(type, "volume") != 0 || !filters_match_exact(s->filters, "volume", id)))
@@ -164,17 +186,21 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 void events_container_more(
 	struct container *c, const char *action, const struct event_attribute *more, size_t n_more)
 {
-	struct event_attribute at[EVENT_ATTRIBUTES_MAX];
+	yyjson_val *labels = json_obj(c->config, "Labels"), *k, *v;
+	cleanup(freep) struct event_attribute *at = calloc(2 + n_more + yyjson_obj_size(labels), sizeof(*at));
 	size_t n = 0, i, max;
-	yyjson_val *k, *v;
+
+	if (!at) {
+		log_errno(ENOMEM, "op=event container=%.12s action=%s", c->id, action);
+		return;
+	}
 
 	at[n++] = (struct event_attribute){"image", c->image_name};
 	at[n++] = (struct event_attribute){"name", c->name};
-	for (i = 0; i < n_more && n < array_len(at); i++)
+	for (i = 0; i < n_more; i++)
 		at[n++] = more[i];
-	json_obj_foreach (json_obj(c->config, "Labels"), i, max, k, v)
-		if (n < array_len(at))
-			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
+	json_obj_foreach (labels, i, max, k, v)
+		at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
 	events_emit(c->e, "container", action, c->id, at, n);
 }
 
@@ -190,6 +216,15 @@ void events_container_with(struct container *c, const char *action, const char *
 	struct event_attribute one = {key, value};
 
 	events_container_more(c, action, &one, 1);
+}
+
+void events_prune(struct engine *e, const char *type, uint64_t freed_bytes)
+{
+	char text[24];
+	struct event_attribute at[] = {{"reclaimed", text}};
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)freed_bytes);
+	events_emit(e, type, "prune", "", at, 1);
 }
 
 static void on_until(struct loop_timer *t)

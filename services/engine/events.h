@@ -12,8 +12,6 @@ struct container;
 struct engine;
 struct http_req;
 
-enum { EVENT_ATTRIBUTES_MAX = 24 };
-
 struct event_attribute {
 	const char *key, *value;
 };
@@ -32,5 +30,8 @@ void events_container_more(
 	struct container *c, const char *action, const struct event_attribute *more, size_t n_more);
 
 void events_handle(struct engine *e, struct http_req *r, const char *arg);
+
+/* The end of a prune; @type: container, image, volume, network or builder. */
+void events_prune(struct engine *e, const char *type, uint64_t freed_bytes);
 
 #endif

@@ -155,7 +155,8 @@ static void changed(struct health *h)
 		yyjson_equals_str(
 			yyjson_obj_get(json_obj(c->config, "Labels"), HEALTH_RESTART_LABEL), "true")) {
 		log_info("container=%.12s op=restart-unhealthy", c->id);
-		lifecycle_restart(c, container_stop_timeout_s(c), restart_done, NULL);
+		lifecycle_restart(
+			c, container_stop_signal(c), container_stop_timeout_s(c), restart_done, NULL);
 	}
 }
 

@@ -303,6 +303,8 @@ void life_do_remove(struct container *c)
 
 		log_errno(-err, "container=%.12s op=remove", c->id);
 		container_set_error(c, "the container could not be removed: %s", strerror(-err));
+		if (c->life)
+			c->life->remove_wanted = false; /* it may be asked for again */
 		life_enter(c, CONTAINER_DEAD, 0);
 		life_tell(c, ON_REMOVED, err, c->error);
 		return;

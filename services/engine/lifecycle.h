@@ -31,12 +31,13 @@ typedef void life_done(struct container *c, int err, const char *msg, void *arg)
 void lifecycle_start(struct container *c, life_done *done, void *arg); /* -EALREADY: it runs */
 /* @timeout_s: then SIGKILL; < 0: never. -EALREADY: it does not run. */
 void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
-void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, void *arg);
+void lifecycle_restart(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
 /* The machine goes down: as `docker stop`, but nobody has stopped it, so its policy brings it back. Then SIGKILL, after
  * @limit_s (0: now) or its own timeout, whichever is less. Asked once. */
 void lifecycle_down(struct container *c, int64_t limit_s);
 /* While it is being started or ends: when that is over, whatever came of it. */
 void lifecycle_when_settled(struct container *c, life_done *done, void *arg);
+/* @done may be NULL. */
 void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *done, void *arg);
 
 /* These answer at once; *msg is malloc'ed on failure. */

@@ -140,7 +140,7 @@ void lifecycle_when_settled(struct container *c, life_done *done, void *arg)
 	(void)life_when(c, c->state == CONTAINER_STARTING ? ON_STARTED : ON_STOPPED, done, arg);
 }
 
-void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, void *arg)
+void lifecycle_restart(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg)
 {
 	if (!container_is_up(c)) {
 		lifecycle_start(c, done, arg);
@@ -150,7 +150,7 @@ void lifecycle_restart(struct container *c, int64_t timeout_s, life_done *done, 
 		return;
 	c->life->restart_wanted = c->life->restart_asked = true;
 	c->restarts = 0;
-	send_stop(c, container_stop_signal(c), timeout_s);
+	send_stop(c, signal, timeout_s);
 }
 
 void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *done, void *arg)
@@ -159,7 +159,8 @@ void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *
 
 	if (c->state == CONTAINER_REMOVING || (c->life && c->life->remove_wanted)) {
 		msg = text_make("removal of container %s is already in progress", c->name);
-		done(c, -EBUSY, msg ? msg : "already in progress", arg);
+		if (done)
+			done(c, -EBUSY, msg ? msg : "already in progress", arg);
 		return;
 	}
 	if (!force && (container_is_up(c) || c->state == CONTAINER_RESTARTING)) {
@@ -167,7 +168,8 @@ void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *
 			"cannot remove container \"/%s\": container is %s: stop the container before removing or force "
 			"remove",
 			c->name, container_state_name(c->state));
-		done(c, -EBUSY, msg ? msg : "the container is running", arg);
+		if (done)
+			done(c, -EBUSY, msg ? msg : "the container is running", arg);
 		return;
 	}
 	if (!life_when(c, ON_REMOVED, done, arg))

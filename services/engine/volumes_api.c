@@ -9,6 +9,7 @@
 #include "engine/api.h"
 #include "engine/archive/sizes.h"
 #include "engine/engine.h"
+#include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "lib/json.h"
@@ -222,6 +223,7 @@ static void prune_counted(struct engine *e, struct http_req *r, const struct siz
 	filters_free(p.f);
 	yyjson_mut_obj_add_val(doc, o, "VolumesDeleted", arr);
 	yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", freed);
+	events_prune(e, "volume", freed);
 	api_json(r, 200, doc);
 }
 

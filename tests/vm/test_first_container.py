@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from support import clients
+from support.node import eventually
 
 
 def test_hello(node):
@@ -100,6 +101,15 @@ def test_background_logs_exec_stop(node):
         assert node.docker("logs", "bg").stdout == "first\n"
     finally:
         node.docker("rm", "-f", "bg")
+
+
+def test_restart_by_another_signal(node):
+    script = "trap 'echo one; exit' USR1; trap 'echo end; exit' TERM; echo up; while :; do sleep 0.1; done"
+    node.docker("run", "-d", "--name", "again", "wherry/hello", "sh", "-c", script)
+    assert eventually(lambda: node.docker("logs", "again").stdout == "up\n")
+    node.docker("restart", "--signal", "USR1", "again")
+    assert eventually(lambda: node.docker("logs", "again").stdout == "up\none\nup\n"), node.docker("logs", "again").stdout
+    node.docker("rm", "-f", "again")
 
 
 def test_limits_reach_the_cgroup(node):
