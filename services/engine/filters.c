@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
+#include <regex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,9 +27,58 @@ static bool is_known(const char *key, const char *const *known)
 
 #define YES_OR_NO " true false t f 1 0 "
 
+enum { PATTERN_MAX = 256 };
+
+/* Without what makes a small text large or slow: counts, and references to what was found. */
+static int pattern_compile(regex_t *re, const char *text)
+{
+	if (strlen(text) > PATTERN_MAX || strpbrk(text, "{}\\"))
+		return -EINVAL;
+	return regcomp(re, text, REG_EXTENDED | REG_NOSUB) ? -EINVAL : 0;
+}
+
+static bool pattern_valid(const char *text)
+{
+	regex_t re;
+
+	if (!*text)
+		return true;
+	if (pattern_compile(&re, text))
+		return false;
+	regfree(&re);
+	return true;
+}
+
+struct port_range {
+	unsigned long first, last;
+	const char *proto; /* within the text */
+};
+
+static int port_range_parse(const char *text, struct port_range *out)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	out->first = out->last = strtoul(text, &end, 10);
+	if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+		out->last = strtoul(end + 1, &end, 10);
+	out->proto = *end == '/' ? end + 1 : "tcp";
+	return (*end && *end != '/') || !*out->proto || out->first > out->last || out->last > 65535 ? -EINVAL
+												    : 0;
+}
+
+static bool port_range_valid(const char *text)
+{
+	struct port_range r;
+
+	return !port_range_parse(text, &r);
+}
+
 /* Filters of which the values are known. Another one would be read as "no", which from `dangling` of a prune means all. */
 static const struct {
-	const char *key, *values; /* between blanks; NULL: whole numbers */
+	const char *key, *values; /* between blanks; NULL: whole numbers, or what `valid` says */
+	bool (*valid)(const char *value);
 } worded[] = {
 	{"dangling", YES_OR_NO},
 	{"all", YES_OR_NO},
@@ -36,6 +87,9 @@ static const struct {
 	{"health", " none starting healthy unhealthy "},
 	{"scope", " local swarm global "},
 	{"exited", NULL},
+	{"name", NULL, pattern_valid},
+	{"publish", NULL, port_range_valid},
+	{"expose", NULL, port_range_valid},
 };
 
 static bool value_known(const char *key, const char *value)
@@ -46,6 +100,8 @@ static bool value_known(const char *key, const char *value)
 
 		if (strcmp(worded[i].key, key) != 0)
 			continue;
+		if (worded[i].valid)
+			return worded[i].valid(value);
 		if (!worded[i].values)
 			return *value && strlen(value) < 9 && !value[strspn(value, "0123456789")];
 		return n < (int)sizeof(word) && !strchr(value, ' ') && strcasestr(worded[i].values, word);
@@ -190,8 +246,8 @@ static bool start(const char *value, const char *want)
 	return *want && !strncmp(value, want, strlen(want));
 }
 
-/* Docker takes a regular expression; what people use of it is ^, $ and a part of the name. */
-static bool name(const char *value, const char *want)
+/* Most are a part of the name, with ^ and $ at its ends at most, and need no expression made. */
+static bool plain_name(const char *value, const char *want)
 {
 	bool from_start = *want == '^';
 	const char *p = want + from_start;
@@ -203,6 +259,22 @@ static bool name(const char *value, const char *want)
 		if (!strncmp(value + at, p, n) && (!from_start || !at) && (!to_end || at + n == len))
 			return true;
 	return false;
+}
+
+static bool name(const char *value, const char *want)
+{
+	size_t plain = strcspn(want + (*want == '^'), ".*+?()[]|^$") + (*want == '^');
+	regex_t re;
+
+	if (!want[plain] || (want[plain] == '$' && !want[plain + 1]))
+		return plain_name(value, want);
+	if (pattern_compile(&re, want))
+		return false;
+
+	bool good = !regexec(&re, value, 0, NULL, 0);
+
+	regfree(&re);
+	return good;
 }
 
 static bool before_colon(const char *value, const char *want)
@@ -250,6 +322,21 @@ bool filters_match_labels(const struct filters *f, const char *key, yyjson_val *
 		if (label_fits(labels, want) == negated)
 			return false;
 	return true;
+}
+
+bool filters_port_fits(const char *want, yyjson_val *ports)
+{
+	struct port_range range, port;
+	size_t i, n;
+	yyjson_val *k, *v;
+
+	if (port_range_parse(want, &range))
+		return false;
+	json_obj_foreach (ports, i, n, k, v)
+		if (!port_range_parse(yyjson_get_str(k), &port) && !strcmp(port.proto, range.proto) &&
+			port.first >= range.first && port.last <= range.last)
+			return true;
+	return false;
 }
 
 bool filters_bool(const struct filters *f, const char *key, bool absent)

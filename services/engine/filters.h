@@ -27,12 +27,16 @@ const char *filters_value(const struct filters *f, const char *key, size_t i);
 bool filters_match_exact(const struct filters *f, const char *key, const char *value);
 bool filters_match_start(
 	const struct filters *f, const char *key, const char *value); /* value begins with one */
-/* The value contains one; ^ stands for its beginning, $ for its end. */
+/* A part of the value fits one, which is a regular expression (POSIX's extended ones, without {} and
+ * backslashes; filters_parse() has looked at those of the key `name`). */
 bool filters_match_name(const struct filters *f, const char *key, const char *value);
 bool filters_match_prefix_colon(
 	const struct filters *f, const char *key, const char *value); /* exec_create: sh */
 /* "name", "name=value"; the key may be "label" or "label!". */
 bool filters_match_labels(const struct filters *f, const char *key, yyjson_val *labels);
+/* "80", "80/udp", "8000-9000/tcp": does one of the names of @ports, as "80/tcp", lie within? filters_parse()
+ * has looked at those of the keys `publish` and `expose`. */
+bool filters_port_fits(const char *want, yyjson_val *ports);
 /* A key with one boolean value. 0, 1; absent: @absent. */
 bool filters_bool(const struct filters *f, const char *key, bool absent);
 

@@ -3,6 +3,7 @@
 /* The endpoints under /images, and the build cache, which is images: JSON on one side, the image store (image.h) on the other. */
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,39 +119,30 @@ static const struct image *image_or_error(struct engine *e, struct http_req *r, 
 	return err ? NULL : img;
 }
 
-/* "name", "name:tag", with `*` for any run of characters without a slash. */
-static bool glob(const char *p, const char *s)
+/* Does the filter `reference` let this name of an image through? @mark: what its tag or digest begins with. */
+static bool fits_reference(const struct filters *f, const char *text, char mark)
 {
-	for (; *p; p++, s++) {
-		if (*p == '*') {
-			for (; *s && *s != '/'; s++)
-				if (glob(p + 1, s))
-					return true;
-			return glob(p + 1, s);
-		}
-		if (*p != *s)
-			return false;
-	}
-	return !*s;
-}
-
-static bool fits_reference(const struct image *img, const struct filters *f)
-{
-	const char *want;
+	const char *want, *end = strrchr(text, mark);
+	cleanup(freep) char *name = strndup(text, end ? (size_t)(end - text) : strlen(text));
 
 	if (!filters_has(f, "reference"))
 		return true;
-	for (size_t i = 0; (want = filters_value(f, "reference", i)); i++) {
-		for (size_t k = 0; k < img->n_repo_tags; k++) {
-			const char *colon = strrchr(img->repo_tags[k], ':');
-			cleanup(freep) char *name = strndup(img->repo_tags[k],
-				colon ? (size_t)(colon - img->repo_tags[k]) : strlen(img->repo_tags[k]));
-
-			if (glob(want, img->repo_tags[k]) || (name && glob(want, name)))
-				return true;
-		}
-	}
+	/* No `*` or `?` stands for a slash. */
+	for (size_t i = 0; (want = filters_value(f, "reference", i)); i++)
+		if (!fnmatch(want, text, FNM_PATHNAME) || (name && !fnmatch(want, name, FNM_PATHNAME)))
+			return true;
 	return false;
+}
+
+/* Of an image's names those that the filter lets through, in place of all. Return: how many that are. */
+static size_t keep_names(yyjson_mut_val *o, const char *key, const struct filters *f, char mark)
+{
+	yyjson_mut_val *arr = yyjson_mut_obj_get(o, key);
+
+	for (size_t i = yyjson_mut_arr_size(arr); i-- > 0;)
+		if (!fits_reference(f, yyjson_mut_get_str(yyjson_mut_arr_get(arr, i)), mark))
+			yyjson_mut_arr_remove(arr, i);
+	return yyjson_mut_arr_size(arr);
 }
 
 static bool fits_labels(const struct image *img, const struct filters *f)
@@ -173,8 +165,7 @@ static bool fits(const struct image *img, const struct filters *f, int64_t befor
 {
 	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
 		return false;
-	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s) ||
-		!fits_reference(img, f))
+	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s))
 		return false;
 	return fits_labels(img, f);
 }
@@ -220,6 +211,9 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 				(until && images[i]->created_s > until / 1000000000))
 				continue;
 			o = image_summary(e, images[i], shared ? images : NULL, (size_t)n, doc);
+			if (filters_has(f, "reference") &&
+				!(keep_names(o, "RepoTags", f, ':') + keep_names(o, "RepoDigests", f, '@')))
+				continue;
 			if (api_query_bool(r, "manifests", false))
 				yyjson_mut_obj_add_val(doc, o, "Manifests", manifests(e, images[i], doc));
 			yyjson_mut_arr_append(arr, o);
@@ -370,6 +364,7 @@ static void send_removal(struct engine *e, struct http_req *r, struct image_remo
 	if (prune) {
 		yyjson_mut_obj_add_val(doc, o, "ImagesDeleted", arr);
 		yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", gone->freed_bytes);
+		events_prune(e, "image", gone->freed_bytes);
 	}
 	api_json(r, 200, doc);
 }
@@ -494,6 +489,7 @@ static void prune_cache(struct engine *e, struct http_req *r, const char *arg)
 			if (gone.items[i].deleted)
 				yyjson_mut_arr_add_strcpy(doc, arr, gone.items[i].name);
 		yyjson_mut_obj_add_uint(doc, o, "SpaceReclaimed", gone.freed_bytes);
+		events_prune(e, "builder", gone.freed_bytes);
 		api_json(r, 200, doc);
 	}
 	image_removal_fini(&gone);

@@ -13,10 +13,13 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/health.h"
+#include "engine/image.h"
 #include "engine/inspect.h"
 #include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/network.h"
+
+enum { ANCESTORS_MAX = 256 };
 
 /* "3 minutes", "About an hour": how Docker rounds. */
 static void duration_text(int64_t s, char *out, size_t size)
@@ -106,6 +109,19 @@ static char *command_text(struct container *c)
 	return text;
 }
 
+/* The name it was made with, as long as that is the same image's; then the id. */
+static const char *image_text(struct container *c)
+{
+	const struct image *img = NULL;
+	bool same;
+
+	if (!c->image_name || image_store_find(c->e->images, c->image_name, &img))
+		return c->image_id;
+	same = !strcmp(img->id, c->image_id);
+	image_unref(img);
+	return same ? c->image_name : c->image_id;
+}
+
 yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc), *host = yyjson_mut_obj(doc);
@@ -116,7 +132,7 @@ yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_strcpy(doc, o, "Id", c->id);
 	yyjson_mut_arr_add_strcpy(doc, names, name ? name : "");
 	yyjson_mut_obj_add_val(doc, o, "Names", names);
-	yyjson_mut_obj_add_str(doc, o, "Image", c->image_name ? c->image_name : c->image_id);
+	yyjson_mut_obj_add_str(doc, o, "Image", image_text(c));
 	yyjson_mut_obj_add_str(doc, o, "ImageID", c->image_id);
 	yyjson_mut_obj_add_strcpy(doc, o, "Command", command ? command : "");
 	yyjson_mut_obj_add_int(doc, o, "Created", c->created_ns / 1000000000);
@@ -160,16 +176,25 @@ static bool fits_exited(struct container *c, const char *v)
 	return c->has_run && !container_is_up(c) && atoi(v) == c->exit_code;
 }
 
+/* Is it made from that image, or from one that was made from it here? */
 static bool fits_ancestor(struct container *c, const char *v)
 {
-	size_t n = strlen(v);
-	const char *name = c->image_name ? c->image_name : "";
-	const char *hex = !strncmp(v, "sha256:", 7) ? v : NULL;
+	const struct image *wanted = NULL, *img = NULL;
+	char id[IMAGE_DIGEST_LEN + 1];
+	bool found = false;
 
-	return !strcmp(name, v) || (!strncmp(name, v, n) && name[n] == ':') ||
-	       (!strncmp(name, v, strlen(name)) && !strcmp(v + strlen(name), ":latest")) ||
-	       !strncmp(c->image_id, hex ? hex : "-", hex ? n : 1) ||
-	       (n >= 4 && !strncmp(c->image_id + 7, v, n));
+	if (image_store_find(c->e->images, v, &wanted))
+		return false;
+	snprintf(id, sizeof(id), "%s", c->image_id);
+	for (int depth = 0; *id && depth < ANCESTORS_MAX; depth++) {
+		found = !strcmp(id, wanted->id);
+		if (found || image_store_find(c->e->images, id, &img))
+			break;
+		snprintf(id, sizeof(id), "%s", img->parent);
+		image_unref(take(img));
+	}
+	image_unref(wanted);
+	return found;
 }
 
 static bool fits_network(struct container *c, const char *v)
@@ -195,18 +220,12 @@ static bool fits_volume(struct container *c, const char *v)
 
 static bool fits_port(struct container *c, const char *v)
 {
-	yyjson_val *ports = json_obj(c->config, "ExposedPorts");
-	cleanup(freep) char *tcp = text_make("%s/tcp", v);
-
-	return yyjson_obj_get(ports, v) || (tcp && yyjson_obj_get(ports, tcp));
+	return filters_port_fits(v, json_obj(c->config, "ExposedPorts"));
 }
 
 static bool fits_publish(struct container *c, const char *v)
 {
-	yyjson_val *ports = json_obj(c->host, "PortBindings");
-	cleanup(freep) char *tcp = text_make("%s/tcp", v);
-
-	return yyjson_obj_get(ports, v) || (tcp && yyjson_obj_get(ports, tcp));
+	return filters_port_fits(v, json_obj(c->host, "PortBindings"));
 }
 
 static bool fits_health(struct container *c, const char *v)
@@ -248,7 +267,7 @@ static bool reference(
 
 static void send_list(struct engine *e, struct http_req *r, const struct filters *f, const struct sizes *s)
 {
-	bool all = api_query_bool(r, "all", false) || filters_has(f, "status") || filters_has(f, "exited");
+	bool all = api_query_bool(r, "all", false) || filters_has(f, "status");
 	int64_t limit = 0, before, since;
 
 	if (api_query_int(r, "limit", &limit)) {

@@ -174,6 +174,16 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 		return;
 	}
 
+	for (size_t i = 0; filters_value(f, "type", i); i++) {
+		const char *type = filters_value(f, "type", i);
+
+		if (!strcmp(type, "builtin") || !strcmp(type, "custom"))
+			continue;
+		api_error(r, 400, "invalid filter 'type=%.64s'", type);
+		filters_free(f);
+		return;
+	}
+
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
 
@@ -422,6 +432,7 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 	}
 	filters_free(f);
 	yyjson_mut_obj_add_val(doc, o, "NetworksDeleted", gone);
+	events_prune(e, "network", 0);
 	api_json(r, 200, doc);
 }
 

@@ -15,6 +15,7 @@
 
 #include "engine/api.h"
 #include "engine/container.h"
+#include "engine/container_net_int.h"
 #include "engine/create.h"
 #include "engine/files.h"
 #include "engine/filters.h"
@@ -64,6 +65,15 @@ static void filter_forms(void **state)
 	assert_int_equal(filters_parse(&f, "{\"name\":[\"\"]}", known, &msg), 0);
 	assert_true(filters_match_name(f, "name", "any"));
 	filters_free(f);
+	assert_int_equal(filters_parse(&f, "{\"name\":[\"^/?web[0-9]+$\",\"a.c|b\"]}", known, &msg), 0);
+	static const char *const like[] = {"web1", "/web22", "abc", "xb"};
+	static const char *const unlike[] = {"wes", "wes1x", "a-we1", "ac"};
+
+	for (size_t i = 0; i < array_len(like); i++)
+		assert_true(filters_match_name(f, "name", like[i]));
+	for (size_t i = 0; i < array_len(unlike); i++)
+		assert_false(filters_match_name(f, "name", unlike[i]));
+	filters_free(f);
 	assert_int_equal(filters_parse(&f, "{\"nope\":[\"a\"]}", known, &msg), -EINVAL);
 	assert_non_null(strstr(msg, "nope"));
 	free(msg);
@@ -75,8 +85,8 @@ static void filter_forms(void **state)
 /* `dangling=nonsense` read as "no" would prune every image that nothing uses. */
 static void filter_values(void **state)
 {
-	static const char *const known[] = {
-		"dangling", "status", "health", "exited", "scope", "all", "is-task", "name", NULL};
+	static const char *const known[] = {"dangling", "status", "health", "exited", "scope", "all",
+		"is-task", "name", "publish", "expose", NULL};
 	static const struct {
 		const char *text;
 		bool good;
@@ -95,6 +105,14 @@ static void filter_values(void **state)
 		{"{\"exited\":[\"x\"]}", false},
 		{"{\"scope\":[\"local\"]}", true},
 		{"{\"is-task\":[\"maybe\"]}", false},
+		{"{\"name\":[\"(a\"]}", false},
+		{"{\"name\":[\"a{9}\"]}", false},
+		{"{\"name\":[\"a.*\"]}", true},
+		{"{\"publish\":[\"80\"],\"expose\":[\"80-90/udp\"]}", true},
+		{"{\"publish\":[\"127.0.0.1:80\"]}", false},
+		{"{\"publish\":[\"90-80\"]}", false},
+		{"{\"expose\":[\"80/\"]}", false},
+		{"{\"expose\":[\"65536\"]}", false},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
@@ -106,6 +124,21 @@ static void filter_values(void **state)
 		if (err != (cases[i].good ? 0 : -EINVAL) || (err && !strstr(msg, "invalid filter '")))
 			fail_msg("%s: %d %s", cases[i].text, err, msg ? msg : "");
 	}
+}
+
+static void filter_ports(void **state)
+{
+	const char *text = "{\"80/tcp\":{},\"53/udp\":{}}";
+	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+	yyjson_val *ports = yyjson_doc_get_root(doc);
+
+	assert_true(filters_port_fits("80", ports));
+	assert_true(filters_port_fits("80/tcp", ports));
+	assert_true(filters_port_fits("70-90", ports));
+	assert_true(filters_port_fits("50-60/udp", ports));
+	assert_false(filters_port_fits("80/udp", ports));
+	assert_false(filters_port_fits("81-90", ports));
+	yyjson_doc_free(doc);
 }
 
 static void detach_keys(void **state)
@@ -287,12 +320,24 @@ static void times(void **state)
 	assert_string_equal(time_text(buf, 1250000000), "1970-01-01T00:00:01.250000000Z");
 }
 
+static void hosts_that_were_written_to(void **state)
+{
+	char *text = container_net_merge_hosts(
+		"127.0.0.1\tlocalhost\n10.0.0.2\tbox.lan box\n1.2.3.4 mine\n5.6.7.8\tboxes",
+		"127.0.0.1\tlocalhost\n10.1.0.2\tbox.lan box\n", "box");
+
+	assert_string_equal(
+		text, "127.0.0.1\tlocalhost\n10.1.0.2\tbox.lan box\n1.2.3.4 mine\n5.6.7.8\tboxes\n");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes),
 		cmocka_unit_test(filter_forms),
 		cmocka_unit_test(filter_values),
+		cmocka_unit_test(filter_ports),
 		cmocka_unit_test(detach_keys),
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(clean_paths),
@@ -301,6 +346,7 @@ int main(void)
 		cmocka_unit_test(uses_what_is_anothers),
 		cmocka_unit_test(logs),
 		cmocka_unit_test(times),
+		cmocka_unit_test(hosts_that_were_written_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ def test_events_of_long_ago(node):
 
 
 def test_prunes_say_what_they_free(node):
+    since = node.ssh("date +%s").strip()
     node.docker("run", "--name", "fat", HELLO, "dd", "if=/dev/zero", "of=/fat", "bs=1M", "count=7")
     node.docker("run", "--rm", "-v", "fat:/v", HELLO, "dd", "if=/dev/zero", "of=/v/fat", "bs=1M", "count=5")
     df = {line["Type"]: line for line in map(json.loads, node.docker("system", "df", "--format", "json").stdout.splitlines())}
@@ -41,6 +42,7 @@ def test_prunes_say_what_they_free(node):
     assert "Total reclaimed space: 0B" in node.docker("volume", "prune", "-f").stdout, "a named volume is kept"
     done = node.docker("volume", "prune", "-af").stdout
     assert "fat" in done and "Total reclaimed space: 5.243MB" in done, done
+    assert node.events(since, "event=prune", "type=volume") == ["prune", "prune"]
 
 
 def test_build_cache_is_pruned(node, tmp_path):
@@ -58,6 +60,30 @@ def test_build_cache_is_pruned(node, tmp_path):
     assert status == 400 and "keep-storage" in done["message"]
     node.docker("rmi", "cached")
     node.docker("image", "prune", "-f")
+
+
+def test_filters_of_lists_and_events(node):
+    """The names that a reference asks for and no others; containers of an image by whatever name; ports in ranges; events of an
+    image without its tag, and none of what is not there."""
+    since = node.ssh("date +%s").strip()
+    node.docker("tag", HELLO, "afloat/one:1")
+    node.docker("tag", HELLO, "ashore:1")
+    names = lambda *words: node.docker("images", "--format", "{{.Repository}}:{{.Tag}}", *words).stdout.split()
+    assert names("afloat/one") == names("--filter", "reference=afl*/o?e:[0-9]") == ["afloat/one:1"]
+    assert names("afloat*") == []
+    labels = [w for i in range(40) for w in ("--label", f"l{i}=1")]
+    node.docker("create", "--name", "web7", "-p", "8080:80", *labels, "ashore:1")
+    listed = lambda *words: node.docker("ps", "-a", "--format", "{{.Names}} {{.Image}}", *(w for f in words for w in ("-f", f))).stdout.split()
+    for one in ("name=^/web[0-9]+$", "ancestor=afloat/one:1", "ancestor=" + HELLO, "publish=70-90/tcp"):
+        assert listed("name=web", one) == ["web7", "ashore:1"], one
+    assert listed("publish=81-90") == listed("name=^web$") == listed("name=web7", "ancestor=none") == []
+    node.docker("tag", node.docker("commit", "web7").stdout.strip(), "ashore:1")
+    assert listed("name=web7")[1] != "ashore:1", "another image has the name now"
+    assert node.docker("network", "ls", "-f", "type=odd", check=False).returncode == 1
+    assert "tag" in node.events(since, "image=ashore", "type=image") and "create" in node.events(since, "image=ashore", "type=container")
+    assert node.events(since, "daemon=x") == [] and "create" in node.events(since, "label=l39=1")
+    node.docker("rm", "web7")
+    node.docker("rmi", "afloat/one:1", "ashore:1")
 
 
 def test_images_say_their_platform(node, tmp_path):
