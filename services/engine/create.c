@@ -147,6 +147,7 @@ struct creation {
 	yyjson_doc *img_config;	 /* owned */
 	yyjson_mut_doc *doc;	 /* owned */
 	yyjson_mut_val *warnings;
+	bool image_missing;
 	int err;
 	char *msg; /* owned */
 };
@@ -167,6 +168,7 @@ static bool find_image(struct creation *k, const char *platform)
 	if (!name)
 		return fail(k, -EINVAL, text_make("no image was named"));
 	err = image_store_find(k->e->images, name, &k->img);
+	k->image_missing = err == -ENOENT;
 	if (err)
 		return fail(k, err == -ENOENT ? -ENOENT : -EINVAL,
 			err == -ENOENT ? text_make("No such image: %s", name)
@@ -177,8 +179,10 @@ static bool find_image(struct creation *k, const char *platform)
 
 		/* "linux/arm64" fits an image for linux/arm64/v8, and "arm64" alone is taken for the
 		 * architecture. */
-		if (ours && strncmp(platform, ours, n) != 0 && strcmp(platform, k->img->architecture) != 0 &&
-			strcmp(platform, k->img->os) != 0)
+		k->image_missing = ours && strncmp(platform, ours, n) != 0 &&
+				   strcmp(platform, k->img->architecture) != 0 &&
+				   strcmp(platform, k->img->os) != 0;
+		if (k->image_missing)
 			return fail(k, -ENOENT,
 				text_make(
 					"image with reference %s was found but its platform (%s) does not match the "
@@ -254,7 +258,7 @@ static bool assemble(struct creation *k)
 	yyjson_val *img = json_obj(yyjson_doc_get_root(k->img_config), "config");
 	yyjson_mut_doc *d = k->doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = d ? yyjson_mut_obj(d) : NULL, *config, *host, *mounts;
-	const char *signal;
+	const char *signal, *workdir;
 	char short_id[13];
 	int n;
 
@@ -270,6 +274,12 @@ static bool assemble(struct creation *k)
 	signal = yyjson_mut_get_str(yyjson_mut_obj_get(config, "StopSignal"));
 	if (signal && *signal && signal_parse(signal, &n))
 		return fail(k, -EINVAL, text_make("Invalid signal: %.64s", signal));
+	workdir = yyjson_mut_get_str(yyjson_mut_obj_get(config, "WorkingDir"));
+	if (workdir && *workdir && *workdir != '/')
+		return fail(k, -EINVAL,
+			text_make(
+				"the working directory '%.256s' is invalid, it needs to be an absolute path",
+				workdir));
 	snprintf(short_id, sizeof(short_id), "%.12s", k->id);
 	if (!json_text(k->host, "NetworkMode") ||
 		strncmp(json_text(k->host, "NetworkMode"), "container:", 10) != 0)
@@ -285,6 +295,10 @@ static bool assemble(struct creation *k)
 	pin_mode(k, host, "NetworkMode");
 	pin_mode(k, host, "IpcMode");
 	pin_mode(k, host, "PidMode");
+	if (yyjson_mut_equals_str(yyjson_mut_obj_get(host, "NetworkMode"), "host") &&
+		yyjson_mut_obj_size(yyjson_mut_obj_get(host, "PortBindings")))
+		yyjson_mut_arr_add_str(
+			d, k->warnings, "Published ports are discarded when using host network mode");
 	mounts = mounts_resolve(
 		k->e, d, k->host, yyjson_mut_obj_get(config, "Volumes"), true, &k->err, &k->msg);
 	if (!mounts)
@@ -422,7 +436,9 @@ static void on_body(struct engine *e, struct http_req *r, const char *arg, yyjso
 		events_container(c, "create", NULL);
 		api_json(r, 201, doc);
 	} else {
-		api_error(r, api_status_of(k.err), "%s", k.msg ? k.msg : "out of memory");
+		/* To a 404 clients answer with a pull and a second try: that helps only where an image is missing. */
+		api_error(r, k.err == -ENOENT && !k.image_missing ? 400 : api_status_of(k.err), "%s",
+			k.msg ? k.msg : "out of memory");
 	}
 	image_unref(k.img);
 	yyjson_doc_free(k.img_config);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/cgroup.h"
 #include "engine/container_net.h"
@@ -390,6 +393,41 @@ static bool has_nul(yyjson_val *v)
 	return false;
 }
 
+/* "0-2,5": within what the node has online. @n_cpus: how many that are. */
+static bool cpus_fit(const char *s, long n_cpus)
+{
+	while (*s) {
+		char *end;
+		unsigned long first = *s >= '0' && *s <= '9' ? strtoul(s, &end, 10) : ULONG_MAX, last = first;
+
+		if (first == ULONG_MAX)
+			return false;
+		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
+			last = strtoul(end + 1, &end, 10);
+		if (first > last || last >= (unsigned long)n_cpus || (*end && *end != ',') ||
+			(*end && !end[1]))
+			return false;
+		s = *end ? end + 1 : end;
+	}
+	return true;
+}
+
+static int check_cpus(yyjson_val *host, char **msg)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	const char *cpus = json_text(host, "CpusetCpus"), *mems = json_text(host, "CpusetMems");
+
+	if (json_int(host, "NanoCpus", 0) > n_cpus * 1000000000LL)
+		*msg = text_make("range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs available",
+			n_cpus, n_cpus);
+	else if (cpus && !cpus_fit(cpus, n_cpus))
+		*msg = text_make("Requested CPUs are not available - requested %.64s, available: 0-%ld", cpus,
+			n_cpus - 1);
+	else if (mems && mems[strspn(mems, "0123456789,-")])
+		*msg = text_make("Invalid value %.64s for cpuset mems", mems);
+	return *msg ? -EINVAL : 0;
+}
+
 int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
 {
 	struct spec_security sec;
@@ -411,6 +449,8 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 		err = check_modes(host, msg);
 	if (!err)
 		err = check_numbers(host, msg);
+	if (!err)
+		err = check_cpus(host, msg);
 	if (!err)
 		err = check_restart(json_obj(host, "RestartPolicy"), json_bool(host, "AutoRemove"), msg);
 	if (!err)
@@ -454,6 +494,8 @@ int options_check_update(yyjson_val *update, char **msg)
 				"it cannot be changed on an existing container");
 	}
 	err = check_numbers(update, msg);
+	if (!err)
+		err = check_cpus(update, msg);
 	if (!err)
 		err = spec_block_io_check(update, msg);
 	return err ? err : check_restart(json_obj(update, "RestartPolicy"), false, msg);

@@ -170,6 +170,13 @@ static void values_are_checked(void **state)
 		{"{\"MemorySwappiness\":-1}", NULL},
 		{"{\"MemorySwappiness\":0}", NULL},
 		{"{\"MemorySwappiness\":10}", "MemorySwappiness is an option of cgroup v1"},
+		{"{\"NanoCpus\":500000000,\"CpusetCpus\":\"0\",\"CpusetMems\":\"0\"}", NULL},
+		{"{\"NanoCpus\":900000000000000}", "CPUs available"},
+		{"{\"CpusetCpus\":\"0,99999\"}", "requested 0,99999, available: 0-"},
+		{"{\"CpusetCpus\":\"one\"}", "requested one"},
+		{"{\"CpusetCpus\":\"0,\"}", "requested 0,"},
+		{"{\"CpusetCpus\":\"1-0\"}", "requested 1-0"},
+		{"{\"CpusetMems\":\"x\"}", "cpuset mems"},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {

@@ -100,20 +100,61 @@ static yyjson_mut_val *texts(yyjson_mut_doc *doc, const char *const *list, size_
 	return arr;
 }
 
+#define HUB "docker.io"
+
+static yyjson_mut_val *list_of(yyjson_mut_doc *doc, yyjson_val *list)
+{
+	return yyjson_is_arr(list) ? yyjson_val_mut_copy(doc, list) : yyjson_mut_arr(doc);
+}
+
+static void add_registry(yyjson_mut_doc *doc, yyjson_mut_val *index, const char *host, yyjson_val *conf)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
+
+	yyjson_mut_obj_add_strcpy(doc, o, "Name", host);
+	yyjson_mut_obj_add_val(doc, o, "Mirrors", list_of(doc, json_arr(conf, "mirrors")));
+	yyjson_mut_obj_add_bool(doc, o, "Secure", !json_bool(conf, "insecure"));
+	yyjson_mut_obj_add_bool(doc, o, "Official", !strcmp(host, HUB));
+	yyjson_mut_obj_put(index, yyjson_mut_strcpy(doc, host), o);
+}
+
+/* engine.registries and engine.proxy of the machine configuration. */
 static void add_registries(struct engine *e, yyjson_mut_doc *doc, yyjson_mut_val *o)
 {
-	yyjson_mut_val *conf = yyjson_mut_obj(doc), *index = yyjson_mut_obj(doc), *hub = yyjson_mut_obj(doc);
+	yyjson_val *engine = json_obj(yyjson_doc_get_root(e->config), "engine"), *v,
+		   *proxy = json_obj(engine, "proxy"), *hub_mirrors = NULL;
+	yyjson_mut_val *conf = yyjson_mut_obj(doc), *index = yyjson_mut_obj(doc);
+	cleanup(freep) char *except = strdup("");
+	size_t i, n;
 
-	yyjson_mut_obj_add_str(doc, hub, "Name", "docker.io");
-	yyjson_mut_obj_add_val(doc, hub, "Mirrors", yyjson_mut_arr(doc));
-	yyjson_mut_obj_add_bool(doc, hub, "Secure", true);
-	yyjson_mut_obj_add_bool(doc, hub, "Official", true);
-	yyjson_mut_obj_add_val(doc, index, "docker.io", hub);
+	add_registry(doc, index, HUB, NULL);
+	yyjson_arr_foreach (json_arr(engine, "registries"), i, n, v) {
+		const char *host = json_text(v, "host");
+
+		if (host)
+			add_registry(doc, index, host, v);
+		if (host && !strcmp(host, HUB))
+			hub_mirrors = json_arr(v, "mirrors");
+	}
 	yyjson_mut_obj_add_val(doc, conf, "InsecureRegistryCIDRs", yyjson_mut_arr(doc));
 	yyjson_mut_obj_add_val(doc, conf, "IndexConfigs", index);
-	yyjson_mut_obj_add_val(doc, conf, "Mirrors", yyjson_mut_arr(doc));
+	yyjson_mut_obj_add_val(doc, conf, "Mirrors", list_of(doc, hub_mirrors));
 	yyjson_mut_obj_add_val(doc, o, "RegistryConfig", conf);
 	yyjson_mut_obj_add_str(doc, o, "IndexServerAddress", "https://index.docker.io/v1/");
+
+	yyjson_arr_foreach (json_arr(proxy, "except"), i, n, v) {
+		char *more = except && yyjson_is_str(v)
+				     ? text_make("%s%s%s", except, *except ? "," : "", yyjson_get_str(v))
+				     : NULL;
+
+		free(except);
+		except = more;
+	}
+	yyjson_mut_obj_add_strcpy(
+		doc, o, "HttpProxy", json_text(proxy, "http") ? json_text(proxy, "http") : "");
+	yyjson_mut_obj_add_strcpy(
+		doc, o, "HttpsProxy", json_text(proxy, "https") ? json_text(proxy, "https") : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "NoProxy", except ? except : "");
 }
 
 static void info(struct engine *e, struct http_req *r, const char *arg)
@@ -182,9 +223,6 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	yyjson_mut_obj_add_int(doc, o, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
 	yyjson_mut_obj_add_uint(doc, o, "MemTotal", (uint64_t)si.totalram * si.mem_unit);
 	add_registries(e, doc, o);
-	yyjson_mut_obj_add_str(doc, o, "HttpProxy", "");
-	yyjson_mut_obj_add_str(doc, o, "HttpsProxy", "");
-	yyjson_mut_obj_add_str(doc, o, "NoProxy", "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Name", u.nodename);
 	yyjson_mut_obj_add_val(doc, o, "Labels", yyjson_mut_arr(doc));
 	yyjson_mut_obj_add_str(doc, o, "ServerVersion", ENGINE_VERSION);

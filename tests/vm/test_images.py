@@ -54,6 +54,12 @@ def small(text=b"hi\n", how="gzip"):
     return oci.Image([oci.Layer(oci.tar([oci.Member("base", b"b" * 3000)]), how), oci.Layer(oci.tar([oci.Member("hello", text)]), how)])
 
 
+def test_info_names_the_configured_registries(node, registry):
+    known = json.loads(node.docker("info", "-f", "{{json .RegistryConfig.IndexConfigs}}").stdout)
+    host = registry.machine_config()["host"]
+    assert known[host] == {"Name": host, "Mirrors": [], "Secure": True, "Official": False} and known["docker.io"]["Official"], known
+
+
 def test_commit_push_pull_run(node, registry):
     """A container's changes become an image, go to a registry, come back, and are there."""
     node.docker("run", "--name", "made", HELLO, "sh", "-c", "echo new > /new; mkdir /d; ln -s /new /d/link; rm -f /bin/nothing")

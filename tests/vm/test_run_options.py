@@ -77,6 +77,11 @@ def test_option(node, options, command, expected):
         (["--log-driver", "syslog"], "log driver"),
         (["--log-opt", "compress=true"], "log option"),
         (["--sysctl", "kernel.panic=1"], "sysctl"),
+        (["--cpus", "999"], "CPUs available"),
+        (["--cpuset-cpus", "99"], "Requested CPUs are not available"),
+        (["--workdir", "here"], "absolute path"),
+        (["--network", "nowhere"], "network nowhere not found"),
+        (["--network", "container:nobody"], "No such container: nobody"),
         (["--device", "/dev/nonexistent"], "/dev/nonexistent"),
         (["--pid", "container:nobody"], "nobody"),
         (["--restart", "always", "--rm"], "restart"),
@@ -86,6 +91,7 @@ def test_option(node, options, command, expected):
 def test_refused_by_name(node, options, words):
     done = node.docker("run", *([] if "--rm" in options else ["--rm"]), *options, "wherry/hello", "true", check=False)
     assert done.returncode in (125, 127) and words in done.stderr, done.stderr
+    assert "Unable to find image" not in done.stderr, "the client looked for what is there"
 
 
 def test_an_unknown_member_is_refused(node):
