@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "engine/api.h"
 #include "engine/cgroup.h"
@@ -258,8 +260,9 @@ static bool assemble(struct creation *k)
 	yyjson_val *img = json_obj(yyjson_doc_get_root(k->img_config), "config");
 	yyjson_mut_doc *d = k->doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = d ? yyjson_mut_obj(d) : NULL, *config, *host, *mounts;
-	const char *signal, *workdir;
-	char short_id[13];
+	const char *mode = json_text(k->host, "NetworkMode"), *signal, *workdir;
+	char short_id[13], node_name[HOST_NAME_MAX + 1] = "";
+	struct container *other;
 	int n;
 
 	if (!o)
@@ -281,9 +284,16 @@ static bool assemble(struct creation *k)
 				"the working directory '%.256s' is invalid, it needs to be an absolute path",
 				workdir));
 	snprintf(short_id, sizeof(short_id), "%.12s", k->id);
-	if (!json_text(k->host, "NetworkMode") ||
-		strncmp(json_text(k->host, "NetworkMode"), "container:", 10) != 0)
+	/* As in Docker, who is in another's network has the other's name, too: the node's, or a container's. */
+	if (mode && !strcmp(mode, "host") && !gethostname(node_name, sizeof(node_name) - 1))
+		default_member(k, config, "Hostname", yyjson_mut_strcpy(d, node_name));
+	if (mode && !strncmp(mode, "container:", 10)) {
+		if (!container_find(k->e, mode + 10, &other) && json_text(other->config, "Hostname"))
+			default_member(k, config, "Hostname",
+				yyjson_mut_strcpy(d, json_text(other->config, "Hostname")));
+	} else {
 		default_member(k, config, "Hostname", yyjson_mut_strcpy(d, short_id));
+	}
 	host_defaults(k, host);
 	if (json_text(k->host, "CgroupParent")) {
 		char path[CGROUP_PARENT_MAX + 2];

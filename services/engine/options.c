@@ -447,6 +447,11 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 		err = check_lists(host, msg);
 	if (!err)
 		err = check_modes(host, msg);
+	if (!err && json_text(config, "Hostname") &&
+		yyjson_equals_str(yyjson_obj_get(host, "UTSMode"), "host")) {
+		*msg = text_make("conflicting options: hostname and the UTS mode");
+		err = -EINVAL;
+	}
 	if (!err)
 		err = check_numbers(host, msg);
 	if (!err)

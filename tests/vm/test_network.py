@@ -99,9 +99,12 @@ def test_a_running_container_learns_the_names_of_a_network_it_joins(net_node):
     node.docker("run", "-d", "--name", "peer", "--network", "later", "wherry/hello", "sleep", "1000")
     node.docker("run", "-d", "--name", "joiner", "wherry/hello", "sleep", "1000")
     node.docker("run", "-d", "--name", "sharer", "--network", "container:joiner", "wherry/hello", "sleep", "1000")
+    done = node.docker("create", "--network", "container:joiner", "--dns", "1.1.1.1", "wherry/hello", check=False)
+    assert done.returncode == 1 and "dns and the network mode" in done.stderr, done
     node.docker("exec", "joiner", "sh", "-c", "echo 1.2.3.4 written >>/etc/hosts")
     node.docker("network", "connect", "later", "joiner")
     address = node.docker("inspect", "-f", "{{.NetworkSettings.Networks.later.IPAddress}}", "joiner").stdout.strip()
+    assert node.docker("exec", "sharer", "hostname").stdout == node.docker("exec", "joiner", "hostname").stdout
     for name in ("joiner", "sharer"):
         node.docker("exec", name, "ping", "-c1", "-W5", "peer")
         assert address in node.docker("exec", name, "cat", "/etc/hosts").stdout
