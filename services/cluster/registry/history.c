@@ -6,6 +6,9 @@
  *
  * The ring is bounded in number, in bytes of replaced objects, and in time, as upstream's history is: Leases alone would fill it in
  * a few hours. A kind whose event fell out can be watched only from after it: its floor.
+ *
+ * A watcher that demands a value of a field hears only of events with that value, before or after (watch_index.h). One that has
+ * seen everything stays so until it hears of one: what it was not told of did not concern it, and cannot make it late.
  */
 
 #include <errno.h>
@@ -19,7 +22,8 @@ enum { HISTORY_EVENTS = 16384, HISTORY_BYTES = 8 << 20, HISTORY_MS = 5 * 60 * 10
 struct watcher {
 	struct registry *r;
 	struct view *view;
-	struct watcher *next, **prev; /* in view->watchers */
+	struct watcher *next, **prev; /* in view->watchers; prev NULL: in view->by_field */
+	struct watch_link link;
 	struct watcher *next_dirty, **prev_dirty;
 	bool is_dirty;
 	char *ns;			  /* owned; NULL: all */
@@ -30,6 +34,7 @@ struct watcher {
 	struct object **initial; /* held, still to be shown */
 	size_t n_initial, at;
 	bool owes_sync, expired;
+	bool caught_up; /* nothing that concerns it has happened since it was last asked; then seen and revision are old */
 	uint64_t seen;	  /* number of the last event looked at; what is chained behind it is next */
 	int64_t revision; /* what it has been told of */
 };
@@ -109,6 +114,42 @@ static void mark(struct registry *r, struct watcher *w)
 	r->dirty = w;
 }
 
+/* @before: number of the event before the one it is to look at. */
+static void wake(struct registry *r, struct watcher *w, uint64_t before)
+{
+	if (w->caught_up)
+		w->seen = before;
+	w->caught_up = false;
+	mark(r, w);
+}
+
+static void wake_by_field(
+	struct registry *r, const struct view *v, const char *field, const struct event *e, uint64_t before)
+{
+	const char *now = object_field(e->now, field), *old = e->old ? object_field(e->old, field) : now;
+	uint64_t hash = watch_hash(field, now);
+	struct watch_link *l;
+
+	for (l = watch_index_first(&v->by_field, hash); l; l = watch_index_next(l))
+		wake(r, container_of(l, struct watcher, link), before);
+	if (!strcmp(old, now))
+		return;
+	hash = watch_hash(field, old);
+	for (l = watch_index_first(&v->by_field, hash); l; l = watch_index_next(l))
+		wake(r, container_of(l, struct watcher, link), before);
+}
+
+static void wake_watchers(struct registry *r, const struct view *v, const struct event *e, uint64_t before)
+{
+	for (struct watcher *w = v->watchers; w; w = w->next)
+		wake(r, w, before);
+	if (!v->by_field.n)
+		return;
+	wake_by_field(r, v, "metadata.name", e, before);
+	for (size_t i = 0; v->kind->selectable[i]; i++)
+		wake_by_field(r, v, v->kind->selectable[i], e, before);
+}
+
 static void unmark(struct watcher *w)
 {
 	if (!w->is_dirty)
@@ -149,6 +190,7 @@ void history_add(
 	struct registry *r, struct view *v, enum event_type type, struct object *old, struct object *now)
 {
 	int64_t now_ms = loop_now_ms(r->loop);
+	uint64_t before;
 	struct event e = {
 		.revision = r->revision, .at_ms = now_ms, .view = v, .old = old, .now = now, .type = type};
 
@@ -156,6 +198,7 @@ void history_add(
 		drop_oldest(r);
 	*history_at(r, r->next) = e;
 	r->ring_bytes += weight(&e);
+	before = v->last ? v->last : v->dropped;
 	if (v->last)
 		history_at(r, v->last)->next = r->next;
 	else
@@ -168,8 +211,7 @@ void history_add(
 	while (r->oldest < r->next && (r->ring_bytes > r->opts.history_bytes ||
 					      history_at(r, r->oldest)->at_ms < now_ms - r->opts.history_ms))
 		drop_oldest(r);
-	for (struct watcher *w = v->watchers; w; w = w->next)
-		mark(r, w);
+	wake_watchers(r, v, &shown, before);
 	if (r->dirty)
 		loop_defer(r->loop, &r->tell, tell_watchers);
 	tell_informers(r, &v->informers, &shown);
@@ -259,6 +301,48 @@ static struct status *take_initial(struct watcher *w)
 	return NULL;
 }
 
+/* The field of which it demands a value, in *value; NULL: of none. Those of a definition may change: only names count there. */
+static const char *demanded(const struct watcher *w, const char **value)
+{
+	const char *const *field = w->view->kind->selectable;
+
+	*value = w->fields ? selector_demands(w->fields, "metadata.name") : NULL;
+	if (*value)
+		return "metadata.name";
+	for (; w->fields && !(w->view->kind->flags & SCHEMA_CUSTOM) && *field; field++) {
+		*value = selector_demands(w->fields, *field);
+		if (*value)
+			return *field;
+	}
+	return NULL;
+}
+
+static void enlist(struct watcher *w)
+{
+	const char *value, *field = demanded(w, &value);
+
+	if (field) {
+		w->link.hash = watch_hash(field, value);
+		if (!watch_index_add(&w->view->by_field, &w->link))
+			return;
+	}
+	w->next = w->view->watchers;
+	w->prev = &w->view->watchers;
+	if (w->next)
+		w->next->prev = &w->next;
+	w->view->watchers = w;
+}
+
+static void strike(struct watcher *w)
+{
+	watch_index_remove(&w->view->by_field, &w->link);
+	if (!w->prev)
+		return;
+	*w->prev = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+}
+
 /* The number after which events are newer than @revision: that of an event before, or 0 for the first there is. */
 static uint64_t number_at(const struct registry *r, const struct view *v, int64_t revision)
 {
@@ -318,11 +402,7 @@ struct status *registry_watch(struct watcher **out, struct registry *r, const st
 		w->revision = o->revision;
 	}
 	w->owes_sync = o->initial == WATCH_INITIAL_YES;
-	w->next = w->view->watchers;
-	w->prev = &w->view->watchers;
-	if (w->next)
-		w->next->prev = &w->next;
-	w->view->watchers = w;
+	enlist(w);
 	if (err) {
 		watcher_free(w);
 		return err;
@@ -367,6 +447,10 @@ enum watch_type watcher_next(struct watcher *w, struct object **object, int64_t 
 	*revision = w->revision;
 	if (w->expired)
 		return WATCH_EXPIRED;
+	if (w->caught_up) {
+		*revision = w->revision = r->revision;
+		return WATCH_NOTHING;
+	}
 	if (w->at < w->n_initial) {
 		*object = w->initial[w->at++];
 		return WATCH_ADDED;
@@ -401,7 +485,8 @@ enum watch_type watcher_next(struct watcher *w, struct object **object, int64_t 
 		w->expired = true;
 		return WATCH_EXPIRED;
 	}
-	/* Caught up: nothing of this kind happened up to where the view is. */
+	/* Nothing that concerns it happened up to where the view is. */
+	w->caught_up = true;
 	w->revision = *revision = r->revision;
 	return WATCH_NOTHING;
 }
@@ -411,9 +496,7 @@ void watcher_free(struct watcher *w)
 	if (!w)
 		return;
 	unmark(w);
-	*w->prev = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
+	strike(w);
 	for (; w->at < w->n_initial; w->at++)
 		object_unref(w->initial[w->at]);
 	free(w->initial);

@@ -9,6 +9,7 @@
 
 #include "cluster/registry/index.h"
 #include "cluster/registry/registry.h"
+#include "cluster/registry/watch_index.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
 #include "cluster/schema/status.h"
@@ -32,10 +33,11 @@ struct event {
 struct view {
 	const struct schema_kind *kind;
 	struct index objects;
-	uint64_t first, last; /* numbers of its oldest and newest event in the history; 0: none */
-	uint64_t dropped;     /* number of its newest event that fell out */
-	int64_t floor;	      /* the oldest revision a watch can go on from */
-	struct watcher *watchers;
+	uint64_t first, last;	     /* numbers of its oldest and newest event in the history; 0: none */
+	uint64_t dropped;	     /* number of its newest event that fell out */
+	int64_t floor;		     /* the oldest revision a watch can go on from */
+	struct watcher *watchers;    /* those that may care for every event */
+	struct watch_index by_field; /* those that demand a value of a field */
 	struct informer *informers;
 	size_t prefix_len;
 	char prefix[]; /* "deployments.apps/" */
