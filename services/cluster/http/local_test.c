@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Who comes by a socket of this node is who it is for; by a client as the node's parts have it. */
+/*
+ * A client as the node's parts have it. Who comes by a socket of this node is who the socket is for; a part of another node is who
+ * its certificate says.
+ */
+
+#include <arpa/inet.h>
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -9,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -20,10 +26,14 @@
 #include "lib/json_call.h"
 #include "lib/kube.h"
 #include "lib/loop.h"
+#include "lib/pki.h"
+#include "lib/tls.h"
 #include "lib/tree.h"
 
 static char dir[] = "/tmp/local-XXXXXX";
 static char path[64];
+static char elsewhere[64];
+static uint16_t port = 1; /* nobody is there */
 static struct loop *loop;
 static struct registry *r;
 static struct access *a;
@@ -36,6 +46,8 @@ static int setup(void **state)
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/api.sock", dir);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
 	assert_int_equal(loop_new(&loop), 0);
 	o.loop = loop;
 	assert_int_equal(registry_open(&r, &o, &why), 0);
@@ -68,12 +80,12 @@ static void on_answer(int status, const char *why, yyjson_val *root, void *arg)
 }
 
 /* GET of all nodes, by a new client. */
-static struct answer ask(const char *authorization)
+static struct answer ask(const char *credentials, const char *authorization)
 {
 	const struct kube_options o = {.address = "127.0.0.1",
-		.port = 1, /* nobody is there */
+		.port = port,
 		.host = "127.0.0.1",
-		.credentials = dir,
+		.credentials = credentials,
 		.user_agent = "test"};
 	struct json_request rq = {.method = "GET", .target = "/api/v1/nodes"};
 	struct answer to = {.status = -1};
@@ -98,21 +110,106 @@ static void test_who_comes(void **state)
 	assert_true(kube_credentials(dir, NULL));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFSOCK | 0600);
-	to = ask(NULL);
+	to = ask(dir, NULL);
 	assert_int_equal(to.status, 403);
 	assert_non_null(strstr(to.why, "\"somebody\""));
 
 	/* another one in its place, whose group may do all */
 	assert_int_equal(api_listen_local(api, path, "operator", "system:masters"), 0);
-	assert_int_equal(ask(NULL).status, 200);
+	assert_int_equal(ask(dir, NULL).status, 200);
 	/* a token says who is meant, and this one is nobody's */
-	assert_int_equal(ask("Bearer nobody").status, 401);
+	assert_int_equal(ask(dir, "Bearer nobody").status, 401);
+}
+
+static void save(const char *name, char *pem)
+{
+	char to[100];
+	FILE *f;
+
+	snprintf(to, sizeof(to), "%s/%s", elsewhere, name);
+	f = fopen(to, "w");
+	assert_non_null(f);
+	assert_true(fputs(pem, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	free(pem);
+}
+
+static void issue(const struct pki_request *req, const char *name, const struct pki_key *ca)
+{
+	struct pki_key *key;
+	char file[32], *pem;
+
+	assert_int_equal(pki_key_new(&key), 0);
+	assert_int_equal(pki_certify(&pem, req, key, ca, "ca"), 0);
+	snprintf(file, sizeof(file), "%s.crt", name);
+	save(file, pem);
+	assert_int_equal(pki_key_pem(key, &pem), 0);
+	snprintf(file, sizeof(file), "%s.key", name);
+	save(file, pem);
+	pki_key_free(key);
+}
+
+static void make_certificates(void)
+{
+	static const char *const names[] = {"127.0.0.1"};
+	struct pki_key *ca;
+	char *pem;
+
+	assert_int_equal(pki_key_new(&ca), 0);
+	assert_int_equal(
+		pki_certify(&pem, &(struct pki_request){.use = PKI_CA, .common_name = "ca"}, ca, ca, "ca"),
+		0);
+	save("ca.crt", pem);
+	issue(&(struct pki_request){.use = PKI_SERVER, .common_name = "api", .names = names, .n_names = 1},
+		"server", ca);
+	assert_false(kube_credentials(elsewhere, NULL));
+	issue(
+		&(struct pki_request){
+			.use = PKI_CLIENT, .common_name = "system:node:b", .organisation = "system:nodes"},
+		"client", ca);
+	assert_true(kube_credentials(elsewhere, NULL));
+	pki_key_free(ca);
+}
+
+static struct tls_config *serve_tls(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	char ca[100], cert[100], key[100];
+	struct tls_files files = {.ca = ca, .cert = cert, .key = key, .ca_optional = true};
+	struct tls_config *tls;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(ca, sizeof(ca), "%s/ca.crt", elsewhere);
+	snprintf(cert, sizeof(cert), "%s/server.crt", elsewhere);
+	snprintf(key, sizeof(key), "%s/server.key", elsewhere);
+	assert_int_equal(tls_server_new(&tls, &files, NULL), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	port = ntohs(at.sin_port);
+	assert_int_equal(api_listen(api, fd, tls), 0);
+	return tls;
+}
+
+static void test_from_another_node(void **state)
+{
+	struct tls_config *tls;
+	struct answer to;
+
+	make_certificates();
+	tls = serve_tls();
+	to = ask(elsewhere, NULL);
+	assert_int_equal(to.status, 403);
+	assert_non_null(strstr(to.why, "\"system:node:b\""));
+	tls_config_free(tls);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_comes),
+		cmocka_unit_test(test_from_another_node),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
