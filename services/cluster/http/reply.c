@@ -163,7 +163,11 @@ struct status *reply_negotiate(struct request *q)
 		p += n;
 		p += strspn(p, ", ");
 	}
-	return status_not_acceptable(accept);
+	return status_not_acceptable(
+		q->kind->flags & SCHEMA_REVIEW
+			? "application/json"
+			: "application/json, application/json;as=Table;g=meta.k8s.io;v=v1, "
+			  "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 }
 
 /* ---- sending */
