@@ -111,6 +111,34 @@ def test_server_side_apply_conflicts(cluster, ns):
     assert cluster.get("-n", ns, "configmap", "c")["data"]["k"] == "two"
 
 
+def test_from_one_apply_to_the_other(cluster, ns, tmp_path):
+    """What was applied on the client's side goes on on the server's, and kustomize builds another."""
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=WEB)
+    for _ in range(2):
+        done = cluster.kubectl("-n", ns, "apply", "--server-side", "-f", "-", input=WEB)
+        assert "serverside-applied" in done.stdout and "Warning" not in done.stderr, done.stderr
+    assert cluster.get("-n", ns, "deployment", "web")["spec"]["template"]["metadata"]["labels"] == {"app": "web"}
+    (tmp_path / "web.yaml").write_text(WEB)
+    (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\nnamePrefix: my-\nreplicas: [{name: web, count: 1}]\n")
+    cluster.kubectl("-n", ns, "apply", "-k", tmp_path)
+    assert cluster.get("-n", ns, "deployment", "my-web")["spec"]["replicas"] == 1
+
+
+def test_drain(cluster, ns):
+    """A node is cordoned, what may go is evicted, and the node is there again for who comes."""
+    node = cluster.get("nodes")["items"][0]["metadata"]["name"]
+    cluster.kubectl("-n", ns, "run", "p", "--image=wherry/hello", "--labels=drain=me", "--overrides", json.dumps({"spec": {
+        "nodeName": node, "containers": [{"name": "p", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "1000"]}],
+        "terminationGracePeriodSeconds": 1}}))  # fmt: skip
+    try:
+        cluster.kubectl("drain", node, "--force", "--ignore-daemonsets", "--delete-emptydir-data", "--pod-selector=drain=me", "--timeout=90s")
+        assert cluster.get("node", node)["spec"]["unschedulable"] is True
+        assert cluster.kubectl("-n", ns, "get", "pod", "p", check=False).returncode != 0
+    finally:
+        cluster.kubectl("uncordon", node)
+    assert "unschedulable" not in cluster.get("node", node)["spec"]
+
+
 def test_a_wrong_field_is_named(cluster, ns):
     bad = cluster.kubectl("-n", ns, "apply", "-f", "-", input=WEB.replace("replicas: 2", "replica: 2"), check=False)
     assert bad.returncode != 0 and "spec.replica" in bad.stderr
