@@ -53,6 +53,7 @@ struct scheduler {
 	struct other others[4]; /* kinds whose changes may help a pod that waits */
 	const struct schema_kind *pod_kind;
 	size_t next_node;    /* where the next search begins */
+	size_t turn;	     /* of nodes that are equally good */
 	size_t on_their_way; /* bindings that are not answered yet */
 	struct sched_node *feasible[FEASIBLE_MAX];
 	int64_t scores[FEASIBLE_MAX];
@@ -259,17 +260,22 @@ static void reasons_text(
 		snprintf(out + len, size - len, ".");
 }
 
+/* Nodes that are equally good have their turns. */
 static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n)
 {
-	size_t best = 0;
+	int64_t best = INT64_MIN;
+	size_t equal = 0, i = 0;
 
 	if (n == 1)
 		return s->feasible[0];
 	cycle_score(c, s->feasible, n, s->scores);
-	for (size_t i = 1; i < n; i++)
-		if (s->scores[i] > s->scores[best])
-			best = i;
-	return s->feasible[best];
+	for (size_t k = 0; k < n; k++) {
+		equal = s->scores[k] > best ? 1 : equal + (s->scores[k] == best);
+		best = s->scores[k] > best ? s->scores[k] : best;
+	}
+	for (size_t before = s->turn++ % equal; s->scores[i] != best || before; i++)
+		before -= s->scores[i] == best;
+	return s->feasible[i];
 }
 
 static struct sched_node *find_node(struct scheduler *s, struct cycle *c)
@@ -282,9 +288,8 @@ static struct sched_node *find_node(struct scheduler *s, struct cycle *c)
 		if (cycle_passes(c, n))
 			s->feasible[found++] = n;
 	}
-	/* one further when all were seen: nodes that are equally good have their turns */
 	if (s->cache.n_nodes)
-		s->next_node = (s->next_node + looked + (looked == s->cache.n_nodes)) % s->cache.n_nodes;
+		s->next_node = (s->next_node + looked) % s->cache.n_nodes;
 	return found ? best_of(s, c, found) : NULL;
 }
 

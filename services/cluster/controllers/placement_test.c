@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Where pods go that may go anywhere: everywhere, however many nodes there are. */
+
+#include "cluster/controllers/stories.h"
+
+enum { MANY = 150, NAME_BYTES = 24 };
+
+struct places {
+	size_t n_pods, n_nodes;
+	char nodes[MANY][NAME_BYTES];
+};
+
+static bool note(const struct object *o, void *arg)
+{
+	struct places *p = arg;
+	yyjson_doc *doc = object_doc(o);
+	const char *node = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "nodeName");
+	size_t i = 0;
+
+	assert_non_null(doc);
+	if (node) {
+		p->n_pods++;
+		while (i < p->n_nodes && strcmp(p->nodes[i], node) != 0)
+			i++;
+		if (i == p->n_nodes)
+			snprintf(p->nodes[p->n_nodes++], NAME_BYTES, "%s", node);
+	}
+	yyjson_doc_free(doc);
+	return true;
+}
+
+static struct places places(void)
+{
+	struct places p = {0};
+
+	registry_each(r, kind("v1", "Pod"), "default", note, &p);
+	return p;
+}
+
+static bool all_placed(const void *n)
+{
+	return places().n_pods == *(const size_t *)n;
+}
+
+/* So small that no node is fuller for it: all nodes stay equally good. */
+static void everywhere(size_t n)
+{
+	char name[NAME_BYTES], json[200];
+	size_t n_pods = 2 * n;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "n%zu", i);
+		add_node(name, "1000");
+	}
+	for (size_t i = 0; i < n_pods; i++) {
+		snprintf(json, sizeof(json),
+			"{\"metadata\":{\"name\":\"p%zu\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]}}",
+			i);
+		create("v1", "Pod", "default", json);
+	}
+	until("all pods have a node", all_placed, &n_pods);
+	/* the turns are not the same as the pods': a node may be met twice before another is met once */
+	assert_true(places().n_nodes > n * 4 / 5);
+}
+
+static void test_two_nodes(void **state)
+{
+	everywhere(2);
+}
+
+static void test_more_nodes_than_are_looked_at(void **state)
+{
+	everywhere(MANY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(test_two_nodes),
+		STORY(test_more_nodes_than_are_looked_at),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
