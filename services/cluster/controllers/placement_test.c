@@ -46,7 +46,7 @@ static bool all_placed(const void *n)
 /* So small that no node is fuller for it: all nodes stay equally good. */
 static void everywhere(size_t n)
 {
-	char name[NAME_BYTES], json[200];
+	char name[NAME_BYTES], json[300];
 	size_t n_pods = 2 * n;
 
 	for (size_t i = 0; i < n; i++) {
@@ -55,7 +55,8 @@ static void everywhere(size_t n)
 	}
 	for (size_t i = 0; i < n_pods; i++) {
 		snprintf(json, sizeof(json),
-			"{\"metadata\":{\"name\":\"p%zu\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]}}",
+			"{\"metadata\":{\"name\":\"p%zu\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\","
+			"\"resources\":{\"requests\":{\"cpu\":\"1m\",\"memory\":\"1Mi\"}}}]}}",
 			i);
 		create("v1", "Pod", "default", json);
 	}
