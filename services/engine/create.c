@@ -149,7 +149,7 @@ struct creation {
 	yyjson_doc *img_config;	 /* owned */
 	yyjson_mut_doc *doc;	 /* owned */
 	yyjson_mut_val *warnings;
-	bool image_missing;
+	bool absent; /* the image, or the pod it is to belong to */
 	int err;
 	char *msg; /* owned */
 };
@@ -170,7 +170,7 @@ static bool find_image(struct creation *k, const char *platform)
 	if (!name)
 		return fail(k, -EINVAL, text_make("no image was named"));
 	err = image_store_find(k->e->images, name, &k->img);
-	k->image_missing = err == -ENOENT;
+	k->absent = err == -ENOENT;
 	if (err)
 		return fail(k, err == -ENOENT ? -ENOENT : -EINVAL,
 			err == -ENOENT ? text_make("No such image: %s", name)
@@ -181,10 +181,9 @@ static bool find_image(struct creation *k, const char *platform)
 
 		/* "linux/arm64" fits an image for linux/arm64/v8, and "arm64" alone is taken for the
 		 * architecture. */
-		k->image_missing = ours && strncmp(platform, ours, n) != 0 &&
-				   strcmp(platform, k->img->architecture) != 0 &&
-				   strcmp(platform, k->img->os) != 0;
-		if (k->image_missing)
+		k->absent = ours && strncmp(platform, ours, n) != 0 &&
+			    strcmp(platform, k->img->architecture) != 0 && strcmp(platform, k->img->os) != 0;
+		if (k->absent)
 			return fail(k, -ENOENT,
 				text_make(
 					"image with reference %s was found but its platform (%s) does not match the "
@@ -402,8 +401,10 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 		k->err = err;
 		return false;
 	}
-	if (!pod_create_check(k->e, r, k->root, &k->pod, &k->err, &k->msg))
+	if (!pod_create_check(k->e, r, k->root, &k->pod, &k->err, &k->msg)) {
+		k->absent = k->err == -ENOENT;
 		return false;
+	}
 	if (random_id(k->id))
 		return fail(k, -EIO, text_make("no randomness for an id"));
 	if (!choose_name(k, http_query(r, "name")) || !find_image(k, http_query(r, "platform")))
@@ -446,8 +447,8 @@ static void on_body(struct engine *e, struct http_req *r, const char *arg, yyjso
 		events_container(c, "create", NULL);
 		api_json(r, 201, doc);
 	} else {
-		/* To a 404 clients answer with a pull and a second try: that helps only where an image is missing. */
-		api_error(r, k.err == -ENOENT && !k.image_missing ? 400 : api_status_of(k.err), "%s",
+		/* To a 404 clients answer with a pull and a second try: of a network or volume that helps nobody. */
+		api_error(r, k.err == -ENOENT && !k.absent ? 400 : api_status_of(k.err), "%s",
 			k.msg ? k.msg : "out of memory");
 	}
 	image_unref(k.img);
