@@ -53,7 +53,7 @@ struct scheduler {
 	struct other others[4]; /* kinds whose changes may help a pod that waits */
 	const struct schema_kind *pod_kind;
 	size_t next_node;    /* where the next search begins */
-	size_t turn;	     /* of nodes that are equally good */
+	size_t round;	     /* how often all nodes were looked at */
 	size_t on_their_way; /* bindings that are not answered yet */
 	struct sched_node *feasible[FEASIBLE_MAX];
 	int64_t scores[FEASIBLE_MAX];
@@ -260,7 +260,7 @@ static void reasons_text(
 		snprintf(out + len, size - len, ".");
 }
 
-/* Nodes that are equally good have their turns. */
+/* Nodes that are equally good have their turns: another one of each window in each round. */
 static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n)
 {
 	int64_t best = INT64_MIN;
@@ -273,7 +273,7 @@ static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n
 		equal = s->scores[k] > best ? 1 : equal + (s->scores[k] == best);
 		best = s->scores[k] > best ? s->scores[k] : best;
 	}
-	for (size_t before = s->turn++ % equal; s->scores[i] != best || before; i++)
+	for (size_t before = s->round % equal; s->scores[i] != best || before; i++)
 		before -= s->scores[i] == best;
 	return s->feasible[i];
 }
@@ -281,6 +281,7 @@ static struct sched_node *best_of(struct scheduler *s, struct cycle *c, size_t n
 static struct sched_node *find_node(struct scheduler *s, struct cycle *c)
 {
 	size_t found = 0, looked = 0;
+	struct sched_node *best;
 
 	for (; looked < s->cache.n_nodes && found < FEASIBLE_MAX; looked++) {
 		struct sched_node *n = s->cache.nodes[(s->next_node + looked) % s->cache.n_nodes];
@@ -288,9 +289,13 @@ static struct sched_node *find_node(struct scheduler *s, struct cycle *c)
 		if (cycle_passes(c, n))
 			s->feasible[found++] = n;
 	}
-	if (s->cache.n_nodes)
-		s->next_node = (s->next_node + looked) % s->cache.n_nodes;
-	return found ? best_of(s, c, found) : NULL;
+	best = found ? best_of(s, c, found) : NULL;
+	s->next_node += looked;
+	if (s->next_node >= s->cache.n_nodes) {
+		s->next_node -= s->cache.n_nodes;
+		s->round++;
+	}
+	return best;
 }
 
 /* Nodes are asked again for their words: where one is found nobody wants to hear them. */
