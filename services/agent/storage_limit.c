@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "agent/agent.h"
-#include "agent/node.h"
 #include "agent/pod.h"
 #include "agent/pods.h"
 #include "agent/volumes.h"

@@ -9,16 +9,12 @@
 #include <string.h>
 
 #include "cluster/http/subresources.h"
-#include "cluster/webhooks/webhooks.h"
 #include "lib/json.h"
 
 enum { WORDS_MAX = 128 };
 
 struct connecting {
-	struct request *q;
-	struct attempt attempt; /* its doc is owned */
-	struct webhook_run *run;
-	enum webhook_phase phase;
+	struct question asked;
 	void (*then)(struct request *q);
 };
 
@@ -26,8 +22,7 @@ static void connecting_free(void *own)
 {
 	struct connecting *c = own;
 
-	webhook_run_cancel(c->run);
-	yyjson_mut_doc_free(c->attempt.doc);
+	question_fini(&c->asked);
 	free(c);
 }
 
@@ -88,9 +83,9 @@ static yyjson_mut_doc *options_of(const struct request *q)
 	return NULL;
 }
 
-static void go_on(struct connecting *c)
+static void on_asked(struct request *q)
 {
-	struct request *q = c->q;
+	struct connecting *c = q->own;
 	void (*then)(struct request *q) = c->then;
 
 	q->own = NULL;
@@ -99,55 +94,19 @@ static void go_on(struct connecting *c)
 	then(q);
 }
 
-static void ask(struct connecting *c);
-
-static void on_asked(struct status *error, void *arg)
-{
-	struct connecting *c = arg;
-
-	c->run = NULL;
-	if (error) {
-		reply_status(c->q, error);
-		return;
-	}
-	c->phase++;
-	ask(c);
-}
-
-static void ask(struct connecting *c)
-{
-	for (; c->phase < N_WEBHOOK_PHASES; c->phase++)
-		if (webhooks_ask(registry_webhooks(c->q->api->registry), c->phase, &c->attempt, &c->run,
-			    on_asked, c))
-			return;
-	go_on(c);
-}
-
 void connect_ask(struct request *q, void (*then)(struct request *q))
 {
 	struct connecting *c = calloc(1, sizeof(*c));
+	yyjson_mut_doc *doc = c ? options_of(q) : NULL;
 
-	if (c)
-		c->attempt = (struct attempt){.registry = q->api->registry,
-			.who = q->who,
-			.kind = q->kind,
-			.verb = ADMIT_CONNECT,
-			.foreign = true,
-			.ns = q->ns,
-			.name = q->name,
-			.subresource = q->subresource,
-			.doc = options_of(q),
-			.warn = request_warn,
-			.warn_arg = q};
-	if (!c || !c->attempt.doc) {
+	if (!doc) {
 		free(c);
 		reply_status(q, status_errno(-ENOMEM, "connect"));
 		return;
 	}
-	c->attempt.root = yyjson_mut_doc_get_root(c->attempt.doc);
-	c->q = q;
+	question_init(&c->asked, q, ADMIT_CONNECT, doc);
 	c->then = then;
 	q->own = c;
 	q->own_free = connecting_free;
-	ask(c);
+	question_ask(&c->asked, on_asked);
 }

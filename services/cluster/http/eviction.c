@@ -12,14 +12,11 @@
 #include "cluster/http/subresources.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/selector.h"
-#include "cluster/webhooks/webhooks.h"
 #include "lib/json.h"
 
 struct evicting {
 	struct request *q;
-	struct attempt attempt; /* the Eviction; its doc is owned */
-	struct webhook_run *run;
-	enum webhook_phase phase;
+	struct question asked; /* its doc is the Eviction */
 	struct delete_options o;
 	char budget[256];
 	size_t n_budgets;
@@ -30,8 +27,7 @@ static void evicting_free(void *own)
 {
 	struct evicting *e = own;
 
-	webhook_run_cancel(e->run);
-	yyjson_mut_doc_free(e->attempt.doc);
+	question_fini(&e->asked);
 	free(e);
 }
 
@@ -160,8 +156,8 @@ static bool needs_budget(const struct object *pod)
 
 static struct status *read_options(struct evicting *e)
 {
-	yyjson_mut_val *said = yyjson_mut_obj_get(e->attempt.root, "deleteOptions");
-	const char *name = yyjson_mut_get_str(meta_mut_get(e->attempt.root, "metadata", "name", NULL));
+	yyjson_mut_val *said = yyjson_mut_obj_get(e->asked.attempt.root, "deleteOptions");
+	const char *name = yyjson_mut_get_str(meta_mut_get(e->asked.attempt.root, "metadata", "name", NULL));
 
 	e->o = (struct delete_options){
 		.grace_seconds = -1, .dry_run = e->q->dry_run, .warn = request_warn, .warn_arg = e->q};
@@ -170,9 +166,9 @@ static struct status *read_options(struct evicting *e)
 	return delete_options_read(&e->o, said);
 }
 
-static void evict(struct evicting *e)
+static void evict(struct request *q)
 {
-	struct request *q = e->q;
+	struct evicting *e = q->own;
 	const struct schema_kind *budgets = schema_find("policy", "v1", "poddisruptionbudgets");
 	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
 	struct write_options w = {
@@ -200,35 +196,10 @@ static void evict(struct evicting *e)
 		go(e);
 }
 
-/* ---- webhooks */
-
-static void ask(struct evicting *e);
-
-static void on_asked(struct status *error, void *arg)
-{
-	struct evicting *e = arg;
-
-	e->run = NULL;
-	if (error) {
-		reply_status(e->q, error);
-		return;
-	}
-	e->phase++;
-	ask(e);
-}
-
-static void ask(struct evicting *e)
-{
-	for (; e->phase < N_WEBHOOK_PHASES; e->phase++)
-		if (webhooks_ask(registry_webhooks(e->q->api->registry), e->phase, &e->attempt, &e->run,
-			    on_asked, e))
-			return;
-	evict(e);
-}
-
 static void begin(struct request *q)
 {
 	struct evicting *e = calloc(1, sizeof(*e));
+	yyjson_mut_doc *doc;
 	struct status *err;
 
 	if (!e) {
@@ -238,26 +209,16 @@ static void begin(struct request *q)
 	e->q = q;
 	q->own = e;
 	q->own_free = evicting_free;
-	e->attempt = (struct attempt){.registry = q->api->registry,
-		.who = q->who,
-		.kind = q->kind,
-		.verb = ADMIT_CREATE,
-		.foreign = true,
-		.ns = q->ns,
-		.name = q->name,
-		.subresource = q->subresource,
-		.doc = subresource_body(q, "policy/v1", "Eviction"),
-		.warn = request_warn,
-		.warn_arg = q};
-	if (!e->attempt.doc)
+	doc = subresource_body(q, "policy/v1", "Eviction");
+	if (!doc)
 		return;
-	e->attempt.root = yyjson_mut_doc_get_root(e->attempt.doc);
+	question_init(&e->asked, q, ADMIT_CREATE, doc);
 	err = read_options(e);
-	e->attempt.dry_run = e->o.dry_run;
+	e->asked.attempt.dry_run = e->o.dry_run;
 	if (err)
 		reply_status(q, err);
 	else
-		ask(e);
+		question_ask(&e->asked, evict);
 }
 
 void subresource_eviction(struct request *q)
