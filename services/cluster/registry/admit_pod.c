@@ -13,6 +13,7 @@
 #include "cluster/registry/admission.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/qos.h"
 #include "lib/quantity.h"
 #include "lib/json.h"
 
@@ -209,46 +210,13 @@ static struct status *tolerations(struct attempt *a)
 
 /* ---- quality of service */
 
-/* cpu and memory with limits, and requests equal to them: guaranteed. Any of either: burstable. */
-static void look_at(yyjson_mut_val *containers, bool *any, bool *guaranteed)
-{
-	static const char *const names[] = {"cpu", "memory"};
-	size_t i, max;
-	yyjson_mut_val *c;
-
-	yyjson_mut_arr_foreach(containers, i, max, c)
-	{
-		yyjson_mut_val *limits = meta_mut_get(c, "resources", "limits", NULL);
-		yyjson_mut_val *requests = meta_mut_get(c, "resources", "requests", NULL);
-
-		for (size_t n = 0; n < array_len(names); n++) {
-			yyjson_mut_val *l = yyjson_mut_obj_get(limits, names[n]);
-			yyjson_mut_val *r = yyjson_mut_obj_get(requests, names[n]);
-			struct quantity ql = {0}, qr = {0};
-
-			if (l && quantity_parse(&ql, yyjson_mut_get_str(l), yyjson_mut_get_len(l)))
-				l = NULL;
-			if (r && quantity_parse(&qr, yyjson_mut_get_str(r), yyjson_mut_get_len(r)))
-				r = NULL;
-			*any |= (l && ql.nano > 0) || (r && qr.nano > 0);
-			*guaranteed &= l && ql.nano > 0 && (!r || quantity_compare(&ql, &qr) == 0);
-		}
-	}
-}
-
 static struct status *begin(struct attempt *a)
 {
 	yyjson_mut_val *spec = yyjson_mut_obj_get(a->root, "spec");
 	yyjson_mut_val *status = meta_make(a->doc, a->root, "status", NULL);
-	bool any = false, guaranteed = true;
 
-	look_at(yyjson_mut_obj_get(spec, "containers"), &any, &guaranteed);
-	look_at(yyjson_mut_obj_get(spec, "initContainers"), &any, &guaranteed);
 	if (!status || !meta_put(a->doc, status, "phase", yyjson_mut_str(a->doc, "Pending")) ||
-		!meta_put(a->doc, status, "qosClass",
-			yyjson_mut_str(a->doc, !any	    ? "BestEffort"
-					       : guaranteed ? "Guaranteed"
-							    : "Burstable")))
+		!meta_put(a->doc, status, "qosClass", yyjson_mut_str(a->doc, pod_qos(spec))))
 		return no_memory();
 	return NULL;
 }

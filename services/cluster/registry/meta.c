@@ -186,6 +186,10 @@ static const struct part {
 
 struct status *meta_restrict(struct attempt *a, yyjson_mut_val *old)
 {
+	struct status *err = strcmp(a->subresource, "resize") ? NULL : resize_restrict(a, old);
+
+	if (err)
+		return err;
 	for (size_t i = 0; i < array_len(parts); i++)
 		if (!strcmp(a->subresource, parts[i].subresource))
 			return only(a, old, parts[i].paths);

@@ -106,6 +106,11 @@ struct status *meta_for_create(struct attempt *a);
 struct status *meta_for_update(struct attempt *a, yyjson_mut_val *old, int64_t expect, bool *conditional);
 /* Only what the subresource is about changes; the rest is as before. */
 struct status *meta_restrict(struct attempt *a, yyjson_mut_val *old);
+/*
+ * resize.c: of what a pod's containers are, a resize says their resources and resizePolicy only; containers that are others than
+ * before are left for validation to refuse.
+ */
+struct status *resize_restrict(struct attempt *a, yyjson_mut_val *old);
 /* metadata.generation: one more when what it counts differs. */
 struct status *meta_generation(struct attempt *a, yyjson_mut_val *old);
 /* Nothing but times of managed fields differs. */

@@ -27,14 +27,20 @@ static struct status *no_memory(void)
 
 static struct status *validate(struct attempt *a, yyjson_mut_val *old)
 {
+	static const struct {
+		const char *subresource;
+		enum validate_scope scope;
+	} scopes[] = {{"", VALIDATE_MAIN}, {"status", VALIDATE_STATUS}, {"resize", VALIDATE_RESIZE}};
 	struct field_errors errors = {0};
 	struct status *err;
-	bool status = !strcmp(a->subresource, "status");
+	size_t i = 0;
 
+	while (i < array_len(scopes) && strcmp(a->subresource, scopes[i].subresource) != 0)
+		i++;
 	/* Binding, approving and finalizing change what a PUT of the object may not. */
-	if (*a->subresource && !status)
+	if (i == array_len(scopes))
 		return NULL;
-	validate_object(a->kind, a->root, old, status ? VALIDATE_STATUS : VALIDATE_MAIN, &errors);
+	validate_object(a->kind, a->root, old, scopes[i].scope, &errors);
 	err = field_errors_status(&errors, a->kind, a->name);
 	field_errors_fini(&errors);
 	return err;

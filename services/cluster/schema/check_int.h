@@ -54,6 +54,9 @@ bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
 
 /* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
 void check_pod_fields(struct check *c, yyjson_mut_val *spec);
+/* check_resize.c: resizePolicy of each container; what a write of pods/resize may change. */
+void check_resize_policies(struct check *c, yyjson_mut_val *spec);
+void check_resize(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old);
 
 /* A custom resource against its definition's schema (validate_custom.c), and, when that holds, against its rules. */
 void check_custom(

@@ -246,6 +246,8 @@ void check_pod(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
 			"cannot be set until all schedulingGates have been cleared");
 	if (!old && yyjson_mut_obj_get(spec, "ephemeralContainers"))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.ephemeralContainers", "cannot be set on create");
+	if (old && c->scope == VALIDATE_RESIZE)
+		check_resize(c, pod, old);
 	if (!old || c->scope != VALIDATE_MAIN)
 		return;
 	yyjson_mut_obj_foreach(spec, i, n, key, v)

@@ -227,6 +227,7 @@ void check_pod_fields(struct check *c, yyjson_mut_val *spec)
 	check_namespaces(c, spec);
 	check_host_ports(c, spec);
 	check_containers(c, spec);
+	check_resize_policies(c, spec);
 	if (override && yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostNetwork")))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".hostnameOverride",
 			"may not be set when `hostNetwork` is true");

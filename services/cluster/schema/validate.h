@@ -18,7 +18,8 @@ struct warnings;
 enum validate_scope {
 	VALIDATE_MAIN,	 /* everything; on update, status is not compared */
 	VALIDATE_STATUS, /* a write of the status subresource */
-	/* binding, resize, ephemeralcontainers...: whoever offers them knows what they may change */
+	VALIDATE_RESIZE, /* of a pod's: everything, but what is compared are resources of containers */
+	/* binding, ephemeralcontainers...: whoever offers them knows what they may change */
 	VALIDATE_OTHER,
 };
 
