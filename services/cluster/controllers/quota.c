@@ -69,6 +69,8 @@ static void on_any(
 	bool same = old && type == EVENT_MODIFIED && old->generation == now->generation && now->generation &&
 		    !strcmp(phase_of(old), phase_of(now));
 
+	/* of a pod that was changed once, status may say that it was resized and what it takes still */
+	same = same && (now->generation == 1 || strcmp(now->kind->kind, "Pod") != 0);
 	if (!*now->ns || same || now->kind->flags & SCHEMA_LAZY || !strcmp(now->kind->kind, "ResourceQuota"))
 		return;
 	controller_queue_where(c, now->ns, every, NULL);

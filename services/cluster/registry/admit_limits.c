@@ -21,6 +21,12 @@ static bool is_new_pod(const struct attempt *a)
 	return a->verb == ADMIT_CREATE && !*a->subresource && attempt_is(a, "", "Pod");
 }
 
+/* Defaults are given once, at creation; what a pod is resized to is held to the limits as well. */
+static bool is_resized_pod(const struct attempt *a)
+{
+	return a->verb == ADMIT_UPDATE && !strcmp(a->subresource, "resize") && attempt_is(a, "", "Pod");
+}
+
 /* ---- each item of each range in the namespace */
 
 struct walk {
@@ -271,7 +277,7 @@ static struct status *check(const struct attempt *a)
 	bool claim =
 		attempt_is(a, "", "PersistentVolumeClaim") && !*a->subresource && a->verb != ADMIT_DELETE;
 
-	if (!is_new_pod(a) && !claim)
+	if (!is_new_pod(a) && !is_resized_pod(a) && !claim)
 		return NULL;
 	walk(&w);
 	if (w.failed)

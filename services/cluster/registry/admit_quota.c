@@ -186,8 +186,9 @@ static struct status *check(const struct attempt *a)
 	struct asking q = {.a = a};
 	bool there = false;
 
-	if (a->verb == ADMIT_DELETE || *a->subresource || !*a->ns || a->kind->flags & SCHEMA_REVIEW ||
-		attempt_is(a, "", "Event") || attempt_is(a, "events.k8s.io", "Event"))
+	if (a->verb == ADMIT_DELETE || (*a->subresource && strcmp(a->subresource, "resize") != 0) ||
+		!*a->ns || a->kind->flags & SCHEMA_REVIEW || attempt_is(a, "", "Event") ||
+		attempt_is(a, "events.k8s.io", "Event"))
 		return NULL;
 	registry_each(a->registry, quotas, a->ns, any, &there);
 	if (!there)

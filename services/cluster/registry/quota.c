@@ -7,6 +7,7 @@
 #include "cluster/registry/quota.h"
 #include "cluster/schema/custom.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/resized.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
 #include "lib/quantity.h"
@@ -35,6 +36,21 @@ static bool has_ended(yyjson_val *pod)
 	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
 }
 
+static __int128 container_takes(
+	yyjson_val *pod, yyjson_val *container, bool init, const char *list, const char *name)
+{
+	yyjson_val *lists[RESIZED_LISTS_MAX];
+	size_t n = resized_lists(pod, container, init, list, lists);
+	__int128 most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		__int128 here = amount(yyjson_obj_get(lists[i], name));
+
+		most = here > most ? here : most;
+	}
+	return most;
+}
+
 /* Containers together, or the init container that takes more, with the sidecars that run beside it. */
 static __int128 pod_takes(yyjson_val *pod, const char *list, const char *name)
 {
@@ -43,9 +59,9 @@ static __int128 pod_takes(yyjson_val *pod, const char *list, const char *name)
 	size_t i, n;
 
 	yyjson_arr_foreach (json_arr(spec, "containers"), i, n, c)
-		sum += amount(yyjson_obj_get(json_obj(json_obj(c, "resources"), list), name));
+		sum += container_takes(pod, c, false, list, name);
 	yyjson_arr_foreach (json_arr(spec, "initContainers"), i, n, c) {
-		__int128 own = amount(yyjson_obj_get(json_obj(json_obj(c, "resources"), list), name));
+		__int128 own = container_takes(pod, c, true, list, name);
 
 		if (yyjson_equals_str(yyjson_obj_get(c, "restartPolicy"), "Always"))
 			beside += own;

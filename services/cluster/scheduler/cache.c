@@ -6,6 +6,7 @@
 
 #include "cluster/scheduler/cache.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/resized.h"
 #include "lib/quantity.h"
 #include "lib/json.h"
 
@@ -137,12 +138,30 @@ static void raise_to(struct sched_resources *r, const struct sched_resources *le
 	}
 }
 
-static struct sched_resources asks_of(struct sched_cache *c, yyjson_val *container)
+static bool same_resources(const struct sched_resources *a, const struct sched_resources *b)
 {
-	struct sched_resources r = {0};
+	return a->cpu_milli == b->cpu_milli && a->memory_bytes == b->memory_bytes;
+}
 
+/* The most of what it asks for, what is set aside for it and what it has: they differ while it is resized. */
+static struct sched_resources asks_of(
+	struct sched_cache *c, struct sched_pod *p, yyjson_val *pod, yyjson_val *container, bool init)
+{
+	yyjson_val *lists[RESIZED_LISTS_MAX];
+	size_t n = resized_lists(pod, container, init, "requests", lists);
+	struct sched_resources asks = {0}, r;
+
+	for (size_t i = 0; i < n; i++) {
+		r = (struct sched_resources){0};
+		read_resources(c, &r, lists[i]);
+		p->resizing |= i && !same_resources(&r, &asks);
+		raise_to(&asks, &r);
+	}
+	/* what the node refuses for good is not among them */
+	r = (struct sched_resources){0};
 	read_resources(c, &r, meta_get(container, "resources", "requests", NULL));
-	return r;
+	p->resizing |= !same_resources(&r, &asks);
+	return asks;
 }
 
 /*
@@ -152,17 +171,17 @@ static struct sched_resources asks_of(struct sched_cache *c, yyjson_val *contain
 static void read_asks(struct sched_cache *c, struct sched_pod *p)
 {
 	yyjson_val *list = json_arr(p->spec, "containers"), *init = json_arr(p->spec, "initContainers"),
-		   *each;
+		   *pod = yyjson_doc_get_root(p->doc), *each;
 	struct sched_resources sidecars = {0}, peak = {0}, overhead = {0};
 	size_t i, n;
 
 	yyjson_arr_foreach (list, i, n, each) {
-		struct sched_resources r = asks_of(c, each);
+		struct sched_resources r = asks_of(c, p, pod, each, false);
 
 		resources_add(&p->asks, &r, 1);
 	}
 	yyjson_arr_foreach (init, i, n, each) {
-		struct sched_resources r = asks_of(c, each);
+		struct sched_resources r = asks_of(c, p, pod, each, true);
 
 		if (yyjson_equals_str(yyjson_obj_get(each, "restartPolicy"), "Always")) {
 			resources_add(&sidecars, &r, 1);

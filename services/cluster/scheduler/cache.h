@@ -52,6 +52,7 @@ struct sched_pod {
 	int64_t priority;
 	bool has_affinity;	 /* spec.affinity.podAffinity or podAntiAffinity */
 	bool has_anti;		 /* a required podAntiAffinity */
+	bool resizing;		 /* asks is not what its spec asks for, or not what its node has given */
 	struct sched_node *node; /* where it counts; NULL: nowhere */
 	size_t slot;		 /* in node->pods */
 

@@ -398,7 +398,9 @@ static bool as_expected(const struct sched_pod *p, const struct object *o)
 {
 	const char *node = object_field(o, "spec.nodeName");
 
-	if (p->place == SCHED_NOWHERE || o->generation != p->o->generation || !same_labels(o, p->o))
+	/* until a resize is over its status says what it takes */
+	if (p->resizing || p->place == SCHED_NOWHERE || o->generation != p->o->generation ||
+		!same_labels(o, p->o))
 		return false;
 	if (p->place == SCHED_BINDING || p->place == SCHED_BOUND)
 		return !strcmp(node, p->node->name);
@@ -420,6 +422,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 	struct sched_pod *old = cache_pod(&s->cache, o->uid), *p;
 	const char *node = object_field(o, "spec.nodeName"), *scheduler;
 	unsigned tries = 0;
+	bool resized = false;
 
 	if (ended(o)) {
 		if (old)
@@ -427,7 +430,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		return;
 	}
 	if (old && old->place == SCHED_BINDING && !*node)
-		/* some other change while its binding is under way; what it asks for cannot change any more */
+		/* some other change while its binding is under way; a resize is seen when that is there */
 		return;
 	if (old && as_expected(old, o)) {
 		object_unref(old->o);
@@ -443,6 +446,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 	scheduler = json_text(p->spec, "schedulerName");
 	if (old) {
 		tries = old->tries;
+		resized = old->node && old->resizing;
 		queue_remove(&s->queue, old);
 		cache_forget_pod(&s->cache, old);
 	}
@@ -456,6 +460,8 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		if (cache_place(&s->cache, p, node) < 0)
 			log_error("scheduler pod=%s/%s msg=\"out of memory\"", o->ns, o->name);
 		sched_pod_slim(p);
+		if (resized)
+			changed(s); /* it may take less */
 	} else if (!o->deleted && scheduler && !strcmp(scheduler, NAME) &&
 		   !yyjson_arr_size(json_arr(p->spec, "schedulingGates"))) {
 		if (queue_add(&s->queue, p) < 0)
