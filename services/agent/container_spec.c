@@ -87,12 +87,18 @@ static int add_program(struct body *b)
 static int add_labels(struct body *b)
 {
 	yyjson_mut_val *labels = yyjson_mut_obj_add_obj(b->doc, b->root, "Labels");
-	char restarts[16], attempt[16];
+	struct resources r = resources_of_container(b->c->spec);
+	char restarts[16], attempt[16], made[96];
 
 	snprintf(restarts, sizeof(restarts), "%d", b->c->restarts);
 	snprintf(attempt, sizeof(attempt), "%u", b->p->attempt);
+	snprintf(made, sizeof(made), LABEL_MADE_FORMAT, r.cpu_request_milli, r.cpu_limit_milli,
+		r.memory_request_bytes, r.memory_limit_bytes);
 	return ok(labels && yyjson_mut_obj_add_str(b->doc, labels, LABEL_CONTAINER, b->c->name) &&
 		  yyjson_mut_obj_add_strcpy(b->doc, labels, LABEL_RESTARTS, restarts) &&
+		  /* only who has such a policy is asked later what it was made with */
+		  (!json_arr(b->c->spec, "resizePolicy") ||
+			  yyjson_mut_obj_add_strcpy(b->doc, labels, LABEL_MADE, made)) &&
 		  yyjson_mut_obj_add_strcpy(b->doc, labels, LABEL_ATTEMPT, attempt));
 }
 

@@ -10,11 +10,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/allocation.h"
 #include "agent/images.h"
 #include "agent/network.h"
 #include "agent/pod.h"
 #include "agent/pressure.h"
 #include "agent/probes.h"
+#include "agent/resize.h"
 #include "agent/services.h"
 #include "agent/sources.h"
 #include "agent/volumes.h"
@@ -108,15 +110,20 @@ static bool is_final(yyjson_val *root)
 
 int pod_set(struct pod *p, yyjson_val *object)
 {
-	yyjson_doc *doc = kube_copy(object);
+	bool differs;
+	yyjson_doc *doc = allocation_lay_over(object, p->allocated, &differs);
+	yyjson_doc *asked = doc && differs ? kube_copy(object) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
-	if (!doc || read_containers(p, json_obj(root, "spec")) < 0) {
+	if (!doc || (differs && !asked) || read_containers(p, json_obj(root, "spec")) < 0) {
 		yyjson_doc_free(doc);
+		yyjson_doc_free(asked);
 		return -ENOMEM;
 	}
-	yyjson_doc_free(p->doc); /* only now: names were compared */
+	yyjson_doc_free(p->doc); /* only now: names were compared, and @object may be one of these */
+	yyjson_doc_free(p->asked);
 	p->doc = doc;
+	p->asked = asked;
 	p->root = root;
 	p->spec = json_obj(root, "spec");
 	if (json_str(json_obj(root, "metadata"), "deletionTimestamp"))
@@ -175,6 +182,18 @@ static void set_started(struct pod *p)
 		kube_time(p->started, time(NULL));
 }
 
+/* A resize that an agent before this one has begun. */
+static bool was_resized(const struct pod *p)
+{
+	yyjson_val *list = json_arr(json_obj(p->root, "status"), "conditions"), *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (list, i, n, each)
+		if (yyjson_equals_str(yyjson_obj_get(each, "type"), "PodResizeInProgress"))
+			return true;
+	return false;
+}
+
 /* How often each was restarted is known to the API, too, when the engine has lost its containers. */
 static void count_from_status(struct pod *p, const char *list)
 {
@@ -207,6 +226,7 @@ struct pod *agent_pod_new(struct agent *a, yyjson_val *object)
 	}
 	set_started(p);
 	take_addresses(p);
+	p->resize.under_way = was_resized(p);
 	count_from_status(p, "initContainerStatuses");
 	count_from_status(p, "containerStatuses");
 	count_from_status(p, "ephemeralContainerStatuses");
@@ -226,6 +246,9 @@ void agent_pod_free(struct pod *p)
 	volumes_free(p->volumes);
 	sources_free(p->sources);
 	yyjson_doc_free(p->doc);
+	yyjson_doc_free(p->asked);
+	yyjson_doc_free(p->allocated);
+	yyjson_doc_free(p->allocating);
 	yyjson_doc_free(p->mirror);
 	free(p->ns);
 	free(p->name);
@@ -255,6 +278,7 @@ void pod_fail(struct pod *p, const char *reason, const char *message)
 	snprintf(p->end_reason, sizeof(p->end_reason), "%s", reason);
 	snprintf(p->end_message, sizeof(p->end_message), "%s", message);
 	p->finished = true;
+	resize_room_changed(p->agent);
 	pod_wake(p);
 }
 
@@ -455,8 +479,18 @@ static void bring_up(struct pod *p)
 		p->busy = true;
 		pod_network_attach(p, on_network);
 	} else if (p->is_static || services_known(p->agent->services)) {
-		pod_run_containers(p);
+		if (!resize_act(p))
+			pod_run_containers(p);
 	}
+}
+
+/* What was set aside for it is free. */
+static void finish(struct pod *p)
+{
+	if (p->finished || !pod_is_over(p))
+		return;
+	p->finished = true;
+	resize_room_changed(p->agent);
 }
 
 static void turn(struct loop_task *t)
@@ -486,8 +520,8 @@ static void turn(struct loop_task *t)
 		return;
 	}
 	check_deadline(p);
-	p->finished |= pod_is_over(p);
-	if (pod_tell(p))
+	finish(p);
+	if (resize_consider(p) || pod_tell(p))
 		return;
 	if (p->finished)
 		pod_wind_down(p);

@@ -11,9 +11,11 @@
  * before it has been answered.
  */
 
+#include <inttypes.h>
 #include <yyjson.h>
 
 #include "agent/agent.h"
+#include "agent/resources.h"
 #include "lib/loop.h"
 
 struct image_pull;
@@ -35,6 +37,9 @@ enum {
 #define LABEL_CONTAINER "io.kubernetes.container.name"
 #define LABEL_RESTARTS	"io.kubernetes.container.restartCount"
 #define LABEL_ATTEMPT	"io.wherry.pod.attempt" /* the sandbox it was made for */
+/* What it was made with: thousandths of processors requested and limited, bytes requested and limited. */
+#define LABEL_MADE	  "io.wherry.made-with"
+#define LABEL_MADE_FORMAT "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
 /* And a pod's sandbox, to know its own again. */
 #define ANNOTATION_AGENT "io.wherry.agent"
 
@@ -47,8 +52,11 @@ struct container_run {
 	char started[40], finished[40]; /* RFC 3339; "" */
 	int64_t exit_code;
 	bool oom_killed;
-	int restarts;	  /* how many there were before it */
-	unsigned attempt; /* the sandbox it ran in */
+	int restarts;	       /* how many there were before it */
+	unsigned attempt;      /* the sandbox it ran in */
+	struct limits limits;  /* that the engine holds it to */
+	struct resources made; /* with which it was made */
+	bool made_known;
 	bool message_known;
 	char *message; /* owned: the termination message; NULL none */
 };
@@ -70,10 +78,11 @@ struct pod_container {
 	char waiting[40], waiting_message[600];
 	int64_t not_before_ms; /* back-off: of restarts, of pulls */
 	int64_t backoff_ms;
-	bool user_known;	 /* image_user has been asked for */
-	char image_user[64];	 /* the image's, where that matters */
-	bool planned;		 /* when it is started again is decided */
-	bool stale;		 /* what it is made of is looked at again before it is made */
+	bool user_known;     /* image_user has been asked for */
+	char image_user[64]; /* the image's, where that matters */
+	bool planned;	     /* when it is started again is decided */
+	bool at_once; /* it ends for a resize: it is started again, whatever its policy, without back-off */
+	bool stale;   /* what it is made of is looked at again before it is made */
 	bool image_checked;	 /* by the pull policy, for this start */
 	struct image_pull *pull; /* under way */
 
@@ -89,16 +98,36 @@ struct pod_container {
 
 enum pod_sandbox { SANDBOX_UNKNOWN, SANDBOX_NONE, SANDBOX_READY, SANDBOX_NOT_READY };
 
+/* How far a change of resources has come (resize.h). */
+struct pod_resize {
+	char pending[12]; /* why it has not been set aside: "Deferred", "Infeasible"; "" nothing waits */
+	char why[300];
+	int64_t generation; /* that waits */
+	int64_t since_ms;   /* it waits */
+	bool woken;	    /* to be considered again */
+
+	bool under_way;	       /* the engine's containers do not have yet what is set aside */
+	char error[400];       /* why the next step was not taken; "" */
+	int64_t not_before_ms; /* the next step */
+	struct limits last;    /* what was asked for last, and of which container, "" the pod */
+	char last_id[65];
+};
+
 struct pod {
 	struct agent *agent;
 	char *ns, *name, *uid; /* owned */
-	yyjson_doc *doc;       /* owned: the API's object */
+	yyjson_doc *doc;       /* owned: the API's object, with the resources that are set aside */
 	yyjson_val *root, *spec;
+	yyjson_doc *asked;	/* owned: the API's object, when it asks for other resources; NULL */
+	yyjson_doc *allocated;	/* owned: what is set aside (allocation.h); NULL: not known yet */
+	yyjson_doc *allocating; /* owned: of which the engine is being told */
+	struct pod_resize resize;
 	bool is_static;	    /* the object is a file's */
 	yyjson_doc *mirror; /* owned: what the API has in its place; NULL none yet */
 
 	enum pod_sandbox sandbox;
 	unsigned attempt;		  /* of the sandbox */
+	struct limits limits;		  /* of the pod's group; no shares: not known */
 	char ip[46], ip2[46];		  /* "" none yet */
 	bool networked;			  /* in this sandbox */
 	bool network_given_back;	  /* on its way down */
@@ -224,6 +253,8 @@ must_check yyjson_mut_doc *container_spec(
 
 /* ---- sandbox_spec.c: the body of POST /wherry/v1/pods. NULL: no memory. */
 must_check yyjson_mut_doc *sandbox_spec(const struct pod *p);
+/* The body of POST /wherry/v1/pods/UID/update that keeps what is set aside with the sandbox. NULL: no memory. */
+must_check yyjson_mut_doc *sandbox_annotations(const struct pod *p, yyjson_doc *allocated);
 /* The text of its /etc/hosts, malloc'ed; NULL: no memory. */
 must_check char *pod_hosts(const struct pod *p);
 

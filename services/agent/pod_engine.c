@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/allocation.h"
 #include "agent/pod.h"
 #include "agent/probes.h"
+#include "agent/resize.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -107,6 +109,10 @@ static void read_run(struct container_run *r, yyjson_val *root)
 	r->oom_killed = json_bool(state, "OOMKilled");
 	r->restarts = atoi(text(labels, LABEL_RESTARTS));
 	r->attempt = (unsigned)atoi(text(labels, LABEL_ATTEMPT));
+	r->limits = limits_read(json_obj(root, "HostConfig"));
+	r->made_known = sscanf(text(labels, LABEL_MADE), "%" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
+				&r->made.cpu_request_milli, &r->made.cpu_limit_milli,
+				&r->made.memory_request_bytes, &r->made.memory_limit_bytes) == 4;
 }
 
 /* A message that is known stays with its container. */
@@ -188,7 +194,7 @@ static void settle(struct pod *p, struct pod_container *c, struct looked_at *at)
 	bool ran = c->running;
 
 	if (strcmp(c->now.id, f->run.id) != 0)
-		c->planned = false;
+		c->planned = c->at_once = false;
 	keep_message(&at->now.run, c);
 	keep_message(&at->last.run, c);
 	replace(&c->now, &at->now.run);
@@ -268,6 +274,9 @@ static void read_sandbox(struct pod *p, int status, yyjson_val *root)
 		     : !strcmp(text(root, "State"), "ready") ? SANDBOX_READY
 							     : SANDBOX_NOT_READY;
 	p->attempt = (unsigned)json_int(root, "Attempt", 0);
+	p->limits = limits_read(json_obj(root, "Resources"));
+	if (!p->allocated)
+		resize_take(p, json_text(json_obj(root, "Annotations"), ANNOTATION_ALLOCATED));
 	if (p->sandbox == SANDBOX_READY)
 		return;
 	p->networked = false;

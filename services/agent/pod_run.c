@@ -95,6 +95,8 @@ static void plan_restart(struct pod *p, struct pod_container *c)
 	char text[400], delay[32];
 
 	c->planned = c->stale = true;
+	if (c->at_once)
+		return;
 	if (ran_ms >= POD_BACKOFF_RESET_MS)
 		c->backoff_ms = 0;
 	ms = raise_backoff(c);
@@ -251,6 +253,8 @@ bool pod_wants_restart(const struct pod *p, const struct pod_container *c)
 {
 	const char *policy = json_text(p->spec, "restartPolicy") ?: "Always";
 
+	if (c->at_once)
+		return true;
 	switch (c->class) {
 	case CONTAINER_SIDECAR:
 		return true;

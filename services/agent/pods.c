@@ -13,6 +13,7 @@
 #include "agent/pod.h"
 #include "agent/pods.h"
 #include "agent/reclaim.h"
+#include "agent/resize.h"
 #include "agent/static_pods.h"
 #include "agent/volumes.h"
 #include "lib/http_client.h"
@@ -76,11 +77,12 @@ void pods_forget(struct pod *p)
 		*at = p->next;
 		break;
 	}
-	struct reclaim *reclaim = p->agent->reclaim;
+	struct agent *a = p->agent;
 
 	log_info("pod=%s/%s uid=%s msg=gone", p->ns, p->name, p->uid);
 	agent_pod_free(p);
-	reclaim_look(reclaim); /* its claims' volumes may have waited for it */
+	reclaim_look(a->reclaim); /* its claims' volumes may have waited for it */
+	resize_room_changed(a);
 }
 
 static struct pod *add(struct pods *s, yyjson_val *object)

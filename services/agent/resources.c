@@ -126,3 +126,53 @@ int64_t oom_score_adj(const char *qos, int64_t memory_request_bytes, int64_t nod
 	score = 1000 - 1000 * memory_request_bytes / node_memory_bytes;
 	return score < 3 ? 3 : score > 999 ? 999 : score;
 }
+
+static bool restarts(yyjson_val *container, const char *resource)
+{
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(container, "resizePolicy"), i, n, each)
+		if (yyjson_equals_str(yyjson_obj_get(each, "resourceName"), resource))
+			return yyjson_equals_str(yyjson_obj_get(each, "restartPolicy"), "RestartContainer");
+	return false;
+}
+
+bool resources_restart_for(yyjson_val *container, const struct resources *made, enum resource which)
+{
+	static const char *const names[] = {[RESOURCE_CPU] = "cpu", [RESOURCE_MEMORY] = "memory"};
+	struct resources r = resources_of_container(container);
+	bool same = which == RESOURCE_CPU ? made->cpu_request_milli == r.cpu_request_milli &&
+						    made->cpu_limit_milli == r.cpu_limit_milli
+					  : made->memory_request_bytes == r.memory_request_bytes &&
+						    made->memory_limit_bytes == r.memory_limit_bytes;
+
+	return !same && restarts(container, names[which]);
+}
+
+struct limits limits_of(const struct resources *r)
+{
+	return (struct limits){
+		cpu_shares(r->cpu_request_milli), cpu_quota_us(r->cpu_limit_milli), r->memory_limit_bytes};
+}
+
+static int64_t positive(int64_t n)
+{
+	return n > 0 ? n : 0;
+}
+
+struct limits limits_read(yyjson_val *o)
+{
+	return (struct limits){positive(json_int(o, "CpuShares", 0)), positive(json_int(o, "CpuQuota", 0)),
+		positive(json_int(o, "Memory", 0))};
+}
+
+bool limits_add(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const struct limits *l)
+{
+	yyjson_mut_val *r = yyjson_mut_obj_add_obj(doc, o, key);
+
+	return r && yyjson_mut_obj_add_int(doc, r, "CpuShares", l->cpu_shares) &&
+	       (!l->cpu_quota_us || (yyjson_mut_obj_add_int(doc, r, "CpuQuota", l->cpu_quota_us) &&
+					    yyjson_mut_obj_add_int(doc, r, "CpuPeriod", CPU_PERIOD_US))) &&
+	       (!l->memory_bytes || yyjson_mut_obj_add_int(doc, r, "Memory", l->memory_bytes));
+}

@@ -20,6 +20,23 @@ struct resources resources_of_pod(yyjson_val *spec);
 /* "guaranteed", "burstable", "besteffort": the names of the groups. */
 const char *resources_qos(yyjson_val *spec);
 
+enum resource { RESOURCE_CPU, RESOURCE_MEMORY };
+/* Is @made not what the container asks for, of a resource whose change it wants to be restarted for (resizePolicy)? */
+bool resources_restart_for(yyjson_val *container, const struct resources *made, enum resource which);
+
+/* What groups of the kernel are told, of a container or of a pod. */
+struct limits {
+	int64_t cpu_shares;   /* 2 to 262144; 0: not known */
+	int64_t cpu_quota_us; /* in each CPU_PERIOD_US; 0: none */
+	int64_t memory_bytes; /* 0: none */
+};
+
+struct limits limits_of(const struct resources *r);
+/* As the engine shows them: HostConfig of a container, Resources of a pod. */
+struct limits limits_read(yyjson_val *o);
+/* The engine's Resources of a pod, under @key of @o. false: no memory. */
+bool limits_add(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const struct limits *l);
+
 enum { CPU_PERIOD_US = 100000 };
 int64_t cpu_shares(int64_t milli);   /* 2 to 262144 */
 int64_t cpu_quota_us(int64_t milli); /* in each CPU_PERIOD_US; 0: none */

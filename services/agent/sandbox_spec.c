@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/allocation.h"
 #include "agent/pod.h"
 #include "agent/resources.h"
 #include "lib/file.h"
@@ -138,13 +139,32 @@ char *pod_hosts(const struct pod *p)
 static bool add_resources(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
 {
 	struct resources r = resources_of_pod(p->spec);
-	yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, root, "Resources");
+	struct limits l = limits_of(&r);
 
-	return o && yyjson_mut_obj_add_int(doc, o, "CpuShares", cpu_shares(r.cpu_request_milli)) &&
-	       (!r.cpu_limit_milli ||
-		       (yyjson_mut_obj_add_int(doc, o, "CpuQuota", cpu_quota_us(r.cpu_limit_milli)) &&
-			       yyjson_mut_obj_add_int(doc, o, "CpuPeriod", CPU_PERIOD_US))) &&
-	       (!r.memory_limit_bytes || yyjson_mut_obj_add_int(doc, o, "Memory", r.memory_limit_bytes));
+	return limits_add(doc, root, "Resources", &l);
+}
+
+static bool add_annotations(
+	yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p, yyjson_doc *allocated)
+{
+	cleanup(freep) char *text = allocated ? allocation_text(allocated) : NULL;
+	yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, root, "Annotations");
+
+	return o && add_text(doc, o, ANNOTATION_AGENT, p->agent->node_name) &&
+	       (!allocated || (text && add_text(doc, o, ANNOTATION_ALLOCATED, text)));
+}
+
+yyjson_mut_doc *sandbox_annotations(const struct pod *p, yyjson_doc *allocated)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+
+	if (root && add_annotations(doc, root, p, allocated)) {
+		yyjson_mut_doc_set_root(doc, root);
+		return doc;
+	}
+	yyjson_mut_doc_free(doc);
+	return NULL;
 }
 
 static bool add_sysctls(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *spec)
@@ -185,12 +205,10 @@ static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
 	cleanup(freep) char *resolv = resolv_conf(p), *hosts = pod_hosts(p);
 	bool host = json_bool(p->spec, "hostNetwork");
 	char hostname[300];
-	yyjson_mut_val *annotations = yyjson_mut_obj_add_obj(doc, root, "Annotations");
 
 	host_name(p, hostname, sizeof(hostname));
-	return hosts && annotations && add_text(doc, annotations, ANNOTATION_AGENT, p->agent->node_name) &&
-	       add_text(doc, root, "UID", p->uid) && add_text(doc, root, "Name", p->name) &&
-	       add_text(doc, root, "Namespace", p->ns) &&
+	return hosts && add_annotations(doc, root, p, p->allocated) && add_text(doc, root, "UID", p->uid) &&
+	       add_text(doc, root, "Name", p->name) && add_text(doc, root, "Namespace", p->ns) &&
 	       add_text(doc, root, "QOS", resources_qos(p->spec)) &&
 	       (!labels || yyjson_mut_obj_add_val(doc, root, "Labels", yyjson_val_mut_copy(doc, labels))) &&
 	       (host || add_text(doc, root, "Hostname", hostname)) &&

@@ -113,7 +113,8 @@ static void pods(struct server *s, struct http_req *r, const char *rest)
 	yyjson_mut_obj_add_obj(doc, root, "metadata");
 	items = yyjson_mut_obj_add_arr(doc, root, "items");
 	for (const struct pod *p = pods_first(s->a); p; p = p->next)
-		yyjson_mut_arr_add_val(items, yyjson_val_mut_copy(doc, p->root));
+		yyjson_mut_arr_add_val(
+			items, yyjson_val_mut_copy(doc, p->asked ? yyjson_doc_get_root(p->asked) : p->root));
 	reply_json(r, 200, doc);
 }
 

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/allocation.h"
 #include "agent/pod.h"
+#include "agent/resize.h"
 #include "agent/status_int.h"
 #include "lib/json.h"
 #include "lib/kube.h"
@@ -44,9 +46,11 @@ static struct counts count(const struct pod *p)
 		if (c->class == CONTAINER_INIT || c->class == CONTAINER_SIDECAR) {
 			count_init(&n, p, c);
 		} else if (c->class == CONTAINER_APP) {
-			n.running += c->running;
-			n.ended += c->exited;
-			n.succeeded += c->exited && !c->now.exit_code;
+			bool again = c->exited && c->at_once && !p->deleting && !p->finished;
+
+			n.running += c->running || again;
+			n.ended += c->exited && !again;
+			n.succeeded += c->exited && !again && !c->now.exit_code;
 			n.waiting += !c->running && !c->exited && !*c->last.id;
 			/* made again, not started yet */
 			n.ended += !c->running && !c->exited && *c->last.id;
@@ -172,6 +176,34 @@ static const char *gate_missing(const struct pod *p)
 	return NULL;
 }
 
+/* Of what is there only while it is so, and for which version of the pod. */
+static void put_while(struct writer *w, const char *type, bool so, const char *reason, const char *message,
+	int64_t generation)
+{
+	yyjson_mut_val *o;
+
+	if (so) {
+		put(w, type, true, reason, message);
+		o = yyjson_mut_arr_get_last(w->list);
+		w->failed |=
+			generation && !yyjson_mut_obj_add_int(w->doc, o, "observedGeneration", generation);
+	} else if (condition_there(w->p, type)) {
+		o = yyjson_mut_arr_add_obj(w->doc, w->list);
+		w->failed |= !o || !yyjson_mut_obj_add_str(w->doc, o, "type", type) ||
+			     !yyjson_mut_obj_add_str(w->doc, o, "$patch", "delete");
+	}
+}
+
+static void put_resize(struct writer *w, bool over)
+{
+	const struct pod_resize *r = &w->p->resize;
+	bool error = *r->error;
+
+	put_while(w, "PodResizePending", !over && *r->pending, r->pending, r->why, r->generation);
+	put_while(w, "PodResizeInProgress", !over && resize_next(w->p).what != RESIZE_NOTHING,
+		error ? "Error" : NULL, error ? r->error : NULL, allocation_generation(w->p->allocated));
+}
+
 static void put_conditions(struct writer *w, const char *phase)
 {
 	const struct pod *p = w->p;
@@ -209,6 +241,7 @@ static void put_conditions(struct writer *w, const char *phase)
 	put(w, "PodScheduled", true, NULL, NULL);
 	if (!strcmp(p->end_reason, "Evicted"))
 		put(w, "DisruptionTarget", true, "TerminationByKubelet", p->end_message);
+	put_resize(w, over);
 }
 
 /* ---- the whole */

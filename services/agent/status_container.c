@@ -176,7 +176,9 @@ static bool add_container(yyjson_mut_doc *doc, yyjson_mut_val *list, const struc
 	       yyjson_mut_obj_add_int(doc, o, "restartCount", restarts) &&
 	       yyjson_mut_obj_add_strcpy(doc, o, "image", *c->image ? c->image : json_str(c->spec, "image") ?: "") &&
 	       yyjson_mut_obj_add_str(doc, o, "imageID", c->image_id) && add_id(doc, o, c->now.id) &&
-	       (c->class == CONTAINER_EPHEMERAL || yyjson_mut_obj_add_bool(doc, o, "started", pod_container_started(c)));
+	       (c->class == CONTAINER_EPHEMERAL ||
+		       (yyjson_mut_obj_add_bool(doc, o, "started", pod_container_started(c)) &&
+			       status_resources(doc, o, c)));
 }
 
 bool status_containers(yyjson_mut_doc *doc, yyjson_mut_val *status, const struct pod *p, yyjson_val *before)
@@ -250,7 +252,7 @@ static bool same(yyjson_mut_val *a, yyjson_val *b)
 	return yyjson_mut_is_int(a) && yyjson_is_int(b) && yyjson_mut_get_sint(a) == yyjson_get_sint(b);
 }
 
-/* Each element of @a is, as far as it goes, the one of @b that has the same @key. */
+/* Each element of @a is, as far as it goes, the one of @b that has the same @key; one to be deleted is none. */
 static bool merged(yyjson_mut_val *a, yyjson_val *b, const char *key)
 {
 	yyjson_mut_val *each;
@@ -264,7 +266,8 @@ static bool merged(yyjson_mut_val *a, yyjson_val *b, const char *key)
 			if (yyjson_equals_str(yyjson_obj_get(there, key),
 				    yyjson_mut_get_str(yyjson_mut_obj_get(each, key))))
 				found = there;
-		if (!found || !same_object(each, found, false))
+		if (yyjson_mut_obj_get(each, "$patch") ? found != NULL
+						       : !found || !same_object(each, found, false))
 			return false;
 	}
 	return true;

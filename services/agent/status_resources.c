@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Resources of a container as the API is told of them. What runs has what the engine holds it to, said in the words of what is set
+ * aside where that is the same: the kernel counts in other units. What does not run has what is set aside.
+ */
+
+#include <string.h>
+
+#include "agent/pod.h"
+#include "agent/status_int.h"
+#include "lib/json.h"
+#include "lib/quantity.h"
+
+/* In thousandths of cpu, in bytes of memory; 0: none. */
+static bool set(yyjson_mut_doc *doc, yyjson_mut_val *r, const char *kind, const char *name, int64_t amount)
+{
+	bool cpu = !strcmp(name, "cpu");
+	struct quantity q = {.nano = (__int128)amount * (cpu ? 1000000 : 1000000000),
+		.format = cpu ? QUANTITY_DECIMAL : QUANTITY_BINARY};
+	yyjson_mut_val *list = yyjson_mut_obj_get(r, kind);
+	char text[QUANTITY_TEXT_MAX];
+
+	if (list)
+		yyjson_mut_obj_remove_key(list, name);
+	if (!amount)
+		return true;
+	list = list ? list : yyjson_mut_obj_add_obj(doc, r, kind);
+	return list && yyjson_mut_obj_add(list, yyjson_mut_str(doc, name),
+			       yyjson_mut_strcpy(doc, quantity_text(&q, text)));
+}
+
+/* What changes only by a restart is what it was made with. */
+static bool as_made(yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod_container *c)
+{
+	const struct resources *made = &c->now.made;
+
+	if (!c->now.made_known)
+		return true;
+	if (resources_restart_for(c->spec, made, RESOURCE_CPU) &&
+		(!set(doc, r, "requests", "cpu", made->cpu_request_milli) ||
+			!set(doc, r, "limits", "cpu", made->cpu_limit_milli)))
+		return false;
+	return !resources_restart_for(c->spec, made, RESOURCE_MEMORY) ||
+	       (set(doc, r, "requests", "memory", made->memory_request_bytes) &&
+		       set(doc, r, "limits", "memory", made->memory_limit_bytes));
+}
+
+static bool as_held(yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod_container *c)
+{
+	struct resources aside = resources_of_container(c->spec);
+	struct limits want = limits_of(&aside);
+	const struct limits *have = &c->now.limits;
+
+	return (have->cpu_shares == want.cpu_shares ||
+		       set(doc, r, "requests", "cpu", (have->cpu_shares * 1000 + 1023) / 1024)) &&
+	       (have->cpu_quota_us == want.cpu_quota_us ||
+		       set(doc, r, "limits", "cpu", have->cpu_quota_us * 1000 / CPU_PERIOD_US)) &&
+	       (have->memory_bytes == want.memory_bytes ||
+		       set(doc, r, "limits", "memory", have->memory_bytes));
+}
+
+static yyjson_mut_val *copy_of(yyjson_mut_doc *doc, yyjson_val *v)
+{
+	return v ? yyjson_val_mut_copy(doc, v) : yyjson_mut_obj(doc);
+}
+
+/* Lists in which nothing is left are not said. */
+static void tidy(yyjson_mut_val *r)
+{
+	static const char *const kinds[] = {"requests", "limits"};
+
+	for (size_t k = 0; k < array_len(kinds); k++)
+		if (!yyjson_mut_obj_size(yyjson_mut_obj_get(r, kinds[k])))
+			yyjson_mut_obj_remove_key(r, kinds[k]);
+}
+
+bool status_resources(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod_container *c)
+{
+	yyjson_val *aside = json_obj(c->spec, "resources"), *requests = json_obj(aside, "requests");
+	yyjson_mut_val *r = copy_of(doc, aside);
+	bool known = c->running && c->now.limits.cpu_shares;
+
+	if (!r || (known && (!as_held(doc, r, c) || !as_made(doc, r, c))))
+		return false;
+	tidy(r);
+	return yyjson_mut_obj_add_val(doc, o, "resources", r) &&
+	       (!yyjson_obj_size(requests) ||
+		       yyjson_mut_obj_add_val(doc, o, "allocatedResources", copy_of(doc, requests)));
+}
