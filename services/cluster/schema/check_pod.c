@@ -331,6 +331,9 @@ void check_resources(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	struct quantity want, limit;
 	size_t i, n;
 
+	/* While a container is resized, its status has what is set aside for it beside the limits it still has. */
+	if (c->scope == VALIDATE_STATUS)
+		return;
 	yyjson_mut_obj_foreach(yyjson_mut_obj_get(o, "requests"), i, n, key, v)
 	{
 		const char *name = yyjson_mut_get_str(key);

@@ -32,7 +32,7 @@ static yyjson_mut_doc *make(const char *body)
 	return doc;
 }
 
-static char *verdict(const char *before, const char *body)
+static char *verdict(const char *before, const char *body, enum validate_scope scope)
 {
 	const struct schema_kind *k = schema_find_kind("v1", "Pod");
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = make(body), *old = before ? make(before) : NULL;
@@ -40,7 +40,7 @@ static char *verdict(const char *before, const char *body)
 	struct status *s;
 	char *text;
 
-	validate_object(k, doc->root, old ? old->root : NULL, old ? VALIDATE_RESIZE : VALIDATE_MAIN, &e);
+	validate_object(k, doc->root, old ? old->root : NULL, scope, &e);
 	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
 	text = strdup(s ? s->message : "valid");
 	status_free(s);
@@ -122,7 +122,8 @@ static const struct {
 static void test_verdicts(void **state)
 {
 	for (size_t i = 0; i < array_len(cases); i++) {
-		cleanup(freep) char *got = verdict(cases[i].before, cases[i].body);
+		cleanup(freep) char *got = verdict(
+			cases[i].before, cases[i].body, cases[i].before ? VALIDATE_RESIZE : VALIDATE_MAIN);
 
 		if (strcmp(got, cases[i].verdict) != 0)
 			fail_msg("case %zu:\n%s\nnot\n%s", i, got, cases[i].verdict);
@@ -194,12 +195,27 @@ static void test_what_counts(void **state)
 		true, "requests", "3 1 2");
 }
 
+/* What a node says of a container that is getting more memory, for which its limit has not been raised yet. */
+static void test_under_way(void **state)
+{
+#define UNDER_WAY(amount)                                                                                    \
+	ONE("memory: 40Mi", "memory: 40Mi")                                                                  \
+	"\nstatus: {containerStatuses: [{name: c, image: i, imageID: i, ready: true, restartCount: 0, "      \
+	"resources: {requests: {memory: " amount "}, limits: {memory: 35Mi}}}]}"
+	cleanup(freep) char *said = verdict(UNDER_WAY("35Mi"), UNDER_WAY("40Mi"), VALIDATE_STATUS),
+			    *wrong = verdict(UNDER_WAY("35Mi"), UNDER_WAY("\"-1\""), VALIDATE_STATUS);
+
+	assert_string_equal(said, "valid");
+	assert_non_null(strstr(wrong, "must be greater than or equal to 0"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_what_counts),
+		cmocka_unit_test(test_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
