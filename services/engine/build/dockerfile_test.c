@@ -216,6 +216,30 @@ static void bad_changes(void **state)
 	}
 }
 
+/* The instruction is named once, by whoever shows the reason. */
+static void reasons(void **state)
+{
+	static const struct {
+		const char *change, *why;
+	} cases[] = {
+		{"HEALTHCHECK --interval=x CMD a", "HEALTHCHECK: --interval=x is no duration of at least 1ms"},
+		{"HEALTHCHECK --retries=-1 CMD a", "HEALTHCHECK: --retries=-1 is no number up to 1000"},
+		{"HEALTHCHECK RUN x", "HEALTHCHECK: Unknown type \"RUN\" in HEALTHCHECK (try CMD)"},
+		{"CMD --x=y a", "CMD: unknown flag: --x"},
+		{"RUN x", "RUN is not a valid change command"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		char *msg = NULL;
+
+		assert_null(settings_changes(doc, NULL, &cases[i].change, 1, &msg));
+		assert_string_equal(msg, cases[i].why);
+		free(msg);
+		yyjson_mut_doc_free(doc);
+	}
+}
+
 /* ---- patterns */
 
 static void components(void **state)
@@ -262,6 +286,7 @@ int main(void)
 		cmocka_unit_test(expansions),
 		cmocka_unit_test(changes),
 		cmocka_unit_test(bad_changes),
+		cmocka_unit_test(reasons),
 		cmocka_unit_test(components),
 		cmocka_unit_test(ignored),
 	};

@@ -431,7 +431,7 @@ static int onbuild(struct apply *a)
 	enum dockerfile_op op;
 
 	if (dockerfile_parse_line(&inner, a->step->rest, a->escape, &e) < 0)
-		return fail(a->err, -EINVAL, "ONBUILD: %s", e.text);
+		return fail(a->err, -EINVAL, "%s", e.text);
 	op = inner->steps[0].op;
 	dockerfile_free(inner);
 	if (op == DF_ONBUILD)
@@ -509,7 +509,7 @@ static int healthcheck(struct apply *a)
 	if (asprintf(&line, "CMD %s", rest) < 0)
 		return fail(a->err, -ENOMEM, "out of memory");
 	if (dockerfile_parse_line(&inner, line, a->escape, &e) < 0)
-		return fail(a->err, -EINVAL, "HEALTHCHECK: %s", e.text);
+		return fail(a->err, -EINVAL, "%s", e.text);
 	if (inner->steps[0].json) {
 		yyjson_mut_arr_add_str(d, test, "CMD");
 		for (size_t i = 0; i < inner->steps[0].n_words; i++)
@@ -524,7 +524,7 @@ static int healthcheck(struct apply *a)
 		if (!v)
 			continue;
 		if (duration(v, &ns) < 0)
-			return fail(a->err, -EINVAL, "HEALTHCHECK: --%s=%.64s is no duration of at least 1ms",
+			return fail(a->err, -EINVAL, "--%s=%.64s is no duration of at least 1ms",
 				times[i].flag, v);
 		yyjson_mut_obj_add_int(d, o, times[i].key, ns);
 	}
@@ -535,7 +535,7 @@ static int healthcheck(struct apply *a)
 
 		if (end == v || *end || *v == '-' || n > 1000)
 			return fail(
-				a->err, -EINVAL, "HEALTHCHECK: --retries=%.64s is no number up to 1000", v);
+				a->err, -EINVAL, "--retries=%.64s is no number up to 1000", v);
 		if (n)
 			yyjson_mut_obj_add_uint(d, o, "Retries", n);
 	}
@@ -593,33 +593,31 @@ yyjson_mut_val *settings_changes(
 	struct settings s = {
 		.doc = doc, .config = config ? yyjson_val_mut_copy(doc, config) : yyjson_mut_obj(doc)};
 
+	*msg = NULL;
 	for (size_t i = 0; i < n; i++) {
 		struct dockerfile_error e;
 		struct settings_error why = {""};
 		struct dockerfile *d;
-		bool bad;
+		bool bad = false;
 
 		if (dockerfile_parse(&d, changes[i], strlen(changes[i]), &e) < 0) {
 			if (asprintf(msg, "%s", e.text) < 0)
 				*msg = NULL;
 			return NULL;
 		}
-		bad = false;
 		for (size_t k = 0; k < d->n_steps && !bad; k++) {
 			const char *word = dockerfile_keyword(d->steps[k].op);
 
-			if (!settings_op(d->steps[k].op))
-				snprintf(
-					why.text, sizeof(why.text), "%s is not a valid change command", word);
 			bad = !settings_op(d->steps[k].op) ||
 			      settings_apply(&s, &d->steps[k], d->escape, &why) < 0;
+			if (bad && (settings_op(d->steps[k].op)
+						   ? asprintf(msg, "%s: %s", word, why.text)
+						   : asprintf(msg, "%s is not a valid change command", word)) < 0)
+				*msg = NULL;
 		}
 		dockerfile_free(d);
-		if (bad) {
-			if (asprintf(msg, "%s", why.text) < 0)
-				*msg = NULL;
+		if (bad)
 			return NULL;
-		}
 	}
 	return s.config;
 }
