@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* docker diff: the overlay's upper directory against the image. And how much there is in a directory. */
+/*
+ * docker diff: the overlay's upper directory against the image. As in Docker, a directory that is in the upper directory has
+ * not changed by that: it is shown when its mode or owner differ, or for what is shown below it; so a container that only runs
+ * shows nothing. And how much there is in a directory.
+ */
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,18 +13,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <yyjson.h>
 
 #include "engine/archive/worker.h"
 #include "engine/files.h"
 
 enum { CHANGE_MODIFIED, CHANGE_ADDED, CHANGE_DELETED };
-enum { DEPTH_MAX = 256, CHANGES_MAX = 1 << 20, PATHS_MAX = 1 << 20 };
+enum { DEPTH_MAX = 256, CHANGES_MAX = 1 << 20, CAPABILITY_MAX = 64 };
 
 struct diff {
 	int lower;
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *list;
+	size_t n_made; /* also of those taken back */
 };
 
 static bool whiteout(const struct stat *st)
@@ -48,14 +54,58 @@ static int report(struct diff *f, const char *path, int kind)
 {
 	yyjson_mut_val *o = yyjson_mut_arr_add_obj(f->doc, f->list);
 
-	return yyjson_mut_arr_size(f->list) <= CHANGES_MAX && o &&
-			       yyjson_mut_obj_add_strcpy(f->doc, o, "Path", path) &&
+	return ++f->n_made <= CHANGES_MAX && o && yyjson_mut_obj_add_strcpy(f->doc, o, "Path", path) &&
 			       yyjson_mut_obj_add_int(f->doc, o, "Kind", kind)
 		       ? 0
 		       : -ENOMEM;
 }
 
-static int walk(struct diff *f, int dir, const char *path, int depth)
+static ssize_t capability(int dir, const char *name, char value[CAPABILITY_MAX])
+{
+	cleanup(closep) int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fgetxattr(fd, "security.capability", value, CAPABILITY_MAX);
+}
+
+/* A program's rights change without its time. @name, in @dir, is the file in the upper directory, @path that of the image. */
+static bool same_capability(struct diff *f, int dir, const char *name, const char *path)
+{
+	char now[CAPABILITY_MAX], was[CAPABILITY_MAX];
+	cleanup(closep) int fd = worker_open(f->lower, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+	ssize_t n = capability(dir, name, now),
+		m = fd < 0 ? -1 : fgetxattr(fd, "security.capability", was, sizeof(was));
+
+	return n == m && (n <= 0 || !memcmp(now, was, (size_t)n));
+}
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+	if (a->st_mode != b->st_mode || a->st_uid != b->st_uid || a->st_gid != b->st_gid ||
+		a->st_rdev != b->st_rdev)
+		return false;
+	return S_ISDIR(a->st_mode) || (a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+					      a->st_mtim.tv_nsec == b->st_mtim.tv_nsec);
+}
+
+struct names {
+	char **list; /* owned, and each */
+	size_t n;
+};
+
+static void names_fini(struct names *names)
+{
+	while (names->n)
+		free(names->list[--names->n]);
+	free(names->list);
+	names->list = NULL;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int names_read(struct names *out, int dir)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -65,39 +115,78 @@ static int walk(struct diff *f, int dir, const char *path, int depth)
 		closep(&copy);
 		return err;
 	}
-	if (depth > DEPTH_MAX)
-		err = -ELOOP;
 	for (struct dirent *ent; !err && (ent = readdir(d));) {
-		cleanup(freep) char *child = NULL;
-		struct stat st, below;
-		bool was;
-
 		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, ".."))
 			continue;
-		child = text_make("%s/%s", path, ent->d_name);
-		if (!child)
-			err = -ENOMEM;
-		else if (fstatat(dir, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue; /* gone meanwhile */
-		if (err || ours(child, &st))
-			continue;
-		/* The path below the upper directory has no links in it; below the image it may. */
-		cleanup(closep) int fd = worker_open(f->lower, child, O_PATH | O_NOFOLLOW);
+		if (!(out->n & (out->n - 1))) {
+			char **more = realloc(out->list, (out->n ? out->n * 2 : 1) * sizeof(*more));
 
-		was = fd >= 0 && !fstat(fd, &below);
-		if (whiteout(&st))
-			err = was ? report(f, child, CHANGE_DELETED) : 0;
-		else
-			err = report(f, child, was ? CHANGE_MODIFIED : CHANGE_ADDED);
-		if (!err && S_ISDIR(st.st_mode)) {
-			cleanup(closep) int sub =
-				openat(dir, ent->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-			if (sub >= 0)
-				err = walk(f, sub, child, depth + 1);
+			err = more ? 0 : -ENOMEM;
+			out->list = more ? more : out->list;
 		}
+		if (!err && !(out->list[out->n] = strdup(ent->d_name)))
+			err = -ENOMEM;
+		if (!err && ++out->n > CHANGES_MAX)
+			err = -E2BIG;
 	}
 	closedir(d);
+	if (!err && out->n)
+		qsort(out->list, out->n, sizeof(*out->list), by_bytes);
+	return err;
+}
+
+static int walk(struct diff *f, int dir, const char *path, bool *held, int depth);
+
+/* A directory is shown before what is below it, and taken back when that was no reason. */
+static int directory(
+	struct diff *f, int dir, const char *name, const char *path, int kind, bool differs, int depth)
+{
+	cleanup(closep) int sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool held = false; /* something of ours: then it was not made for its own sake */
+	size_t n;
+	int err = report(f, path, kind);
+
+	n = yyjson_mut_arr_size(f->list);
+	if (!err && sub >= 0)
+		err = walk(f, sub, path, &held, depth + 1);
+	if (!err && yyjson_mut_arr_size(f->list) == n && (kind == CHANGE_ADDED ? held : !differs))
+		yyjson_mut_arr_remove_last(f->list);
+	return err;
+}
+
+static int entry(struct diff *f, int dir, const char *name, const char *path, bool *held, int depth)
+{
+	struct stat st, below;
+	bool was, differs;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0; /* gone meanwhile */
+	if (ours(path, &st)) {
+		*held = true;
+		return 0;
+	}
+	/* The path below the upper directory has no links in it; below the image it may. */
+	cleanup(closep) int fd = worker_open(f->lower, path, O_PATH | O_NOFOLLOW);
+
+	was = fd >= 0 && !fstat(fd, &below);
+	if (whiteout(&st))
+		return was ? report(f, path, CHANGE_DELETED) : 0;
+	differs = !was || !same(&st, &below) || (S_ISREG(st.st_mode) && !same_capability(f, dir, name, path));
+	if (S_ISDIR(st.st_mode))
+		return directory(f, dir, name, path, was ? CHANGE_MODIFIED : CHANGE_ADDED, differs, depth);
+	return differs ? report(f, path, was ? CHANGE_MODIFIED : CHANGE_ADDED) : 0;
+}
+
+static int walk(struct diff *f, int dir, const char *path, bool *held, int depth)
+{
+	cleanup(names_fini) struct names names = {0};
+	int err = depth > DEPTH_MAX ? -ELOOP : names_read(&names, dir);
+
+	for (size_t i = 0; !err && i < names.n; i++) {
+		cleanup(freep) char *child = text_make("%s/%s", path, names.list[i]);
+
+		err = child ? entry(f, dir, names.list[i], child, held, depth) : -ENOMEM;
+	}
 	return err;
 }
 
@@ -105,13 +194,14 @@ int worker_changes(int upper, int lower)
 {
 	struct diff f = {.lower = lower, .doc = yyjson_mut_doc_new(NULL)};
 	cleanup(freep) char *text = NULL;
+	bool held = false;
 	size_t len = 0;
 	int err = f.doc ? 0 : -ENOMEM;
 
 	if (!err) {
 		f.list = yyjson_mut_arr(f.doc);
 		yyjson_mut_doc_set_root(f.doc, f.list);
-		err = walk(&f, upper, "", 0);
+		err = walk(&f, upper, "", &held, 0);
 	}
 	if (!err) {
 		text = yyjson_mut_write(f.doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len);

@@ -222,7 +222,8 @@ static void reasons(void **state)
 	static const struct {
 		const char *change, *why;
 	} cases[] = {
-		{"HEALTHCHECK --interval=x CMD a", "HEALTHCHECK: --interval=x is no duration of at least 1ms"},
+		{"HEALTHCHECK --interval=x CMD a",
+			"HEALTHCHECK: --interval=x is no duration of at least 1ms"},
 		{"HEALTHCHECK --retries=-1 CMD a", "HEALTHCHECK: --retries=-1 is no number up to 1000"},
 		{"HEALTHCHECK RUN x", "HEALTHCHECK: Unknown type \"RUN\" in HEALTHCHECK (try CMD)"},
 		{"CMD --x=y a", "CMD: unknown flag: --x"},

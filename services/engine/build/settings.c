@@ -534,8 +534,7 @@ static int healthcheck(struct apply *a)
 		unsigned long n = strtoul(v, &end, 10);
 
 		if (end == v || *end || *v == '-' || n > 1000)
-			return fail(
-				a->err, -EINVAL, "--retries=%.64s is no number up to 1000", v);
+			return fail(a->err, -EINVAL, "--retries=%.64s is no number up to 1000", v);
 		if (n)
 			yyjson_mut_obj_add_uint(d, o, "Retries", n);
 	}
@@ -612,7 +611,8 @@ yyjson_mut_val *settings_changes(
 			      settings_apply(&s, &d->steps[k], d->escape, &why) < 0;
 			if (bad && (settings_op(d->steps[k].op)
 						   ? asprintf(msg, "%s: %s", word, why.text)
-						   : asprintf(msg, "%s is not a valid change command", word)) < 0)
+						   : asprintf(msg, "%s is not a valid change command",
+							     word)) < 0)
 				*msg = NULL;
 		}
 		dockerfile_free(d);
