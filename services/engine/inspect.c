@@ -14,6 +14,7 @@
 #include "engine/image.h"
 #include "engine/inspect.h"
 #include "engine/mounts.h"
+#include "engine/spec.h"
 #include "lib/json.h"
 
 const char *container_public_state(const struct container *c)
@@ -119,6 +120,7 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_str(doc, o, "AppArmorProfile", "");
 	yyjson_mut_obj_add_val(doc, o, "ExecIDs", exec_ids(c, doc));
 	json_copy(doc, o, "HostConfig", c->host);
+	spec_paths_fill(doc, yyjson_mut_obj_get(o, "HostConfig"));
 	add_driver(c, doc, o);
 	yyjson_mut_obj_add_val(doc, o, "Mounts", mounts_json(c, doc));
 	json_copy(doc, o, "Config", c->config);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -37,6 +38,64 @@ static void routes(void **state)
 	assert_string_equal(arg, "host:5000/a/b");
 	assert_false(api_match("images/**/json", "images/json", arg, sizeof(arg)));
 	assert_false(api_match("images/**", "images/too-long", arg, 4));
+}
+
+/* What inspect shows of hidden paths, and what the runtime is told: the same. */
+static void hidden_paths(void **state)
+{
+	static const struct {
+		const char *host, *first; /* NULL: null, "": none */
+	} cases[] = {{"{}", "/proc/asound"}, {"{\"MaskedPaths\":null}", "/proc/asound"}, {"{\"MaskedPaths\":[]}", ""},
+		{"{\"MaskedPaths\":[\"/proc/x\"]}", "/proc/x"}, {"{\"Privileged\":true}", NULL}};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		yyjson_doc *host = yyjson_read(cases[i].host, strlen(cases[i].host), 0);
+		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *o = yyjson_val_mut_copy(doc, yyjson_doc_get_root(host)), *told = yyjson_mut_obj(doc);
+		yyjson_mut_val *shown, *read_only;
+
+		spec_paths_fill(doc, o);
+		spec_paths(yyjson_doc_get_root(host), doc, told);
+		shown = yyjson_mut_obj_get(o, "MaskedPaths");
+		read_only = yyjson_mut_obj_get(o, "ReadonlyPaths");
+		if (!cases[i].first) {
+			assert_true(yyjson_mut_is_null(shown) && yyjson_mut_is_null(read_only));
+			assert_int_equal(yyjson_mut_obj_size(told), 0);
+		} else {
+			const char *first = yyjson_mut_get_str(yyjson_mut_arr_get_first(shown));
+
+			assert_string_equal(first ? first : "", cases[i].first);
+			assert_true(yyjson_mut_equals(shown, yyjson_mut_obj_get(told, "maskedPaths")));
+			assert_int_equal(yyjson_mut_arr_size(read_only), 5);
+			assert_true(yyjson_mut_equals(read_only, yyjson_mut_obj_get(told, "readonlyPaths")));
+		}
+		yyjson_doc_free(host);
+		yyjson_mut_doc_free(doc);
+	}
+}
+
+static void thermal_paths(void **state)
+{
+	static const char *const made[] = {
+		"/cpu0", "/cpu0/thermal_throttle", "/cpu12", "/cpu12/thermal_throttle", "/cpu3", "/cpufreq"};
+	char place[] = "/tmp/cpus-XXXXXX";
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *list = yyjson_mut_arr(doc), *v;
+	size_t i, n;
+
+	assert_non_null(mkdtemp(place));
+	for (i = 0; i < array_len(made); i++) {
+		cleanup(freep) char *path = text_make("%s%s", place, made[i]);
+
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	spec_paths_thermal(place, doc, list);
+	assert_int_equal(yyjson_mut_arr_size(list), 2);
+	yyjson_mut_arr_foreach(list, i, n, v)
+		assert_true(yyjson_mut_equals_str(v, SPEC_CPUS "/cpu0/thermal_throttle") ||
+			    yyjson_mut_equals_str(v, SPEC_CPUS "/cpu12/thermal_throttle"));
+	yyjson_mut_doc_free(doc);
+	assert_int_equal(dir_remove(place), 0);
 }
 
 static void filter_forms(void **state)
@@ -335,6 +394,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes),
+		cmocka_unit_test(hidden_paths),
+		cmocka_unit_test(thermal_paths),
 		cmocka_unit_test(filter_forms),
 		cmocka_unit_test(filter_values),
 		cmocka_unit_test(filter_ports),

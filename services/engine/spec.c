@@ -18,28 +18,6 @@
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static const char *const masked[] = {
-	"/proc/acpi",
-	"/proc/asound",
-	"/proc/interrupts",
-	"/proc/kcore",
-	"/proc/keys",
-	"/proc/latency_stats",
-	"/proc/sched_debug",
-	"/proc/scsi",
-	"/proc/timer_list",
-	"/proc/timer_stats",
-	"/sys/devices/virtual/powercap",
-	"/sys/firmware",
-};
-static const char *const read_only[] = {
-	"/proc/bus",
-	"/proc/fs",
-	"/proc/irq",
-	"/proc/sys",
-	"/proc/sysrq-trigger",
-};
-
 /* ---- process */
 
 static bool has_variable(yyjson_mut_val *env, const char *name)
@@ -316,20 +294,6 @@ yyjson_mut_val *spec_resources(yyjson_val *host, yyjson_mut_doc *doc)
 	return r;
 }
 
-static void paths(yyjson_mut_doc *doc, yyjson_mut_val *linux_, const char *key, yyjson_val *given,
-	const char *const *ours, size_t n_ours)
-{
-	yyjson_mut_val *arr = yyjson_mut_arr(doc);
-	size_t i, n;
-	yyjson_val *v;
-
-	yyjson_arr_foreach (given, i, n, v)
-		yyjson_mut_arr_add_str(doc, arr, yyjson_get_str(v));
-	for (i = 0; !given && i < n_ours; i++)
-		yyjson_mut_arr_add_str(doc, arr, ours[i]);
-	yyjson_mut_obj_add(linux_, yyjson_mut_str(doc, key), arr);
-}
-
 static void sysctls(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_, bool own_net)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -407,12 +371,7 @@ int spec_write(struct container *c, int netns_fd, int userns_fd, char **msg)
 		sysctls(c, doc, linux_, own_net);
 	if (json_obj(c->host, "Annotations"))
 		json_copy(doc, spec, "annotations", json_obj(c->host, "Annotations"));
-	if (!privileged) {
-		paths(doc, linux_, "maskedPaths", json_arr(c->host, "MaskedPaths"), masked,
-			array_len(masked));
-		paths(doc, linux_, "readonlyPaths", json_arr(c->host, "ReadonlyPaths"), read_only,
-			array_len(read_only));
-	}
+	spec_paths(c->host, doc, linux_);
 	if (sec.profile) {
 		yyjson_mut_val *filter = NULL;
 

@@ -86,6 +86,15 @@ must_check int spec_security_opts(yyjson_val *opts, struct spec_security *out, c
 #define SPEC_INIT_PATH "/sbin/docker-init"
 
 yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_net);
+
+/* For inspect: MaskedPaths and ReadonlyPaths of HostConfig where the record has none, Docker's; null with Privileged. */
+void spec_paths_fill(yyjson_mut_doc *doc, yyjson_mut_val *host);
+/* linux.maskedPaths and linux.readonlyPaths. */
+void spec_paths(yyjson_val *host, yyjson_mut_doc *doc, yyjson_mut_val *linux_);
+#define SPEC_CPUS "/sys/devices/system/cpu"
+/* What is masked of the processors; @cpus: SPEC_CPUS, but for tests. */
+void spec_paths_thermal(const char *cpus, yyjson_mut_doc *doc, yyjson_mut_val *list);
+
 /* linux.devices and linux.resources.devices; 0 or -errno with *msg. */
 must_check int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *linux_,
 	yyjson_mut_val *resources, char **msg);
