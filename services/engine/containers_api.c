@@ -204,6 +204,37 @@ static void restart(struct engine *e, struct http_req *r, const char *name)
 		lifecycle_restart(c, signal, timeout_s, later_done, l);
 }
 
+/* A signal for a container that is being started: sent when it is, as in Docker. */
+struct late_kill {
+	struct api_later *later;
+	int signal;
+};
+
+static void kill_settled(struct container *c, int unused, const char *why, void *arg)
+{
+	struct late_kill late = *(struct late_kill *)arg;
+	cleanup(freep) char *msg = NULL;
+	int err = lifecycle_kill(c, late.signal, &msg);
+
+	free(arg);
+	api_later_answer(late.later, err, status_of(err), msg);
+}
+
+static void kill_later(struct container *c, struct http_req *r, int signal)
+{
+	struct late_kill *late = malloc(sizeof(*late));
+	struct api_later *l = late ? api_later_new(r) : NULL;
+
+	if (!late)
+		api_error(r, 500, "out of memory");
+	if (!l) {
+		free(late);
+		return;
+	}
+	*late = (struct late_kill){.later = l, .signal = signal};
+	lifecycle_when_settled(c, kill_settled, late);
+}
+
 static void kill_now(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
@@ -215,6 +246,10 @@ static void kill_now(struct engine *e, struct http_req *r, const char *name)
 		return;
 	if (s && *s && signal_parse(s, &signal)) {
 		api_error(r, 400, "Invalid signal: %s", s);
+		return;
+	}
+	if (c->state == CONTAINER_STARTING) {
+		kill_later(c, r, signal);
 		return;
 	}
 

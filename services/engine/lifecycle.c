@@ -130,6 +130,8 @@ void life_enter(struct container *c, enum container_state state, unsigned flags)
 
 const char life_node_goes_down[] = "the node is going down: nothing is started any more";
 
+const char life_removed[] = "container is marked for removal and cannot be started";
+
 /* ---- starting */
 
 void life_on_start_step(struct container *c, int err, const char *msg)
@@ -321,6 +323,8 @@ void life_do_remove(struct container *c)
 	/* Clients may still be reading its log: the files go with the last of them. */
 	if (!c->output || output_trash(c->output, trash, trash_remove, e))
 		trash_remove(trash, e);
+	/* Whoever still waits for a start: it had ended, and was to be removed before it could begin again. */
+	life_tell(c, ON_STARTED, -EBUSY, life_removed);
 	life_tell(c, ON_REMOVED, 0, NULL);
 	container_free(c);
 }
@@ -335,7 +339,7 @@ static void remove_later(struct container *c)
 
 typedef void action(struct container *c);
 
-/* An empty cell: the event means nothing there. lifecycle_test lists them. */
+/* An empty cell: the event means nothing there. lifecycle_test.c lists them. */
 static action *const step[CONTAINER_STATES][LIFE_EVENTS] = {
 	[CONTAINER_CREATED] = {[LIFE_START] = begin_start, [LIFE_REMOVE] = life_do_remove},
 	[CONTAINER_STARTING] = {[LIFE_STARTED] = life_now_running,

@@ -29,7 +29,7 @@ enum life_event {
 typedef void life_done(struct container *c, int err, const char *msg, void *arg);
 
 void lifecycle_start(struct container *c, life_done *done, void *arg); /* -EALREADY: it runs */
-/* @timeout_s: then SIGKILL; < 0: never. -EALREADY: it does not run. */
+/* @timeout_s: then SIGKILL; < 0: never. While it is being started: after that. -EALREADY: it does not run. */
 void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
 void lifecycle_restart(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
 /* The machine goes down: as `docker stop`, but nobody has stopped it, so its policy brings it back. Then SIGKILL, after

@@ -49,7 +49,7 @@ void lifecycle_start(struct container *c, life_done *done, void *arg)
 		done(c, -EALREADY, "the container is running already", arg);
 		return;
 	default:
-		done(c, -EBUSY, "container is marked for removal and cannot be started", arg);
+		done(c, -EBUSY, life_removed, arg);
 	}
 }
 
@@ -90,6 +90,37 @@ static void mark_stopped(struct container *c)
 	(void)!container_save_state(c, restart_policy_set(c) ? FILE_DURABLE : 0);
 }
 
+/* Asked for while it is being started: that comes to its end first, as in Docker, and what it came to is stopped. */
+struct late_stop {
+	int signal;
+	int64_t timeout_s;
+	life_done *done;
+	void *arg;
+};
+
+static void stop_settled(struct container *c, int err, const char *msg, void *arg)
+{
+	struct late_stop late = *(struct late_stop *)arg;
+
+	free(arg);
+	if (c->state == CONTAINER_STARTING)
+		late.done(c, err, msg, late.arg); /* without memory to wait */
+	else
+		lifecycle_stop(c, late.signal, late.timeout_s, late.done, late.arg);
+}
+
+static void stop_later(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg)
+{
+	struct late_stop *late = malloc(sizeof(*late));
+
+	if (!late) {
+		done(c, -ENOMEM, "out of memory", arg);
+		return;
+	}
+	*late = (struct late_stop){.signal = signal, .timeout_s = timeout_s, .done = done, .arg = arg};
+	lifecycle_when_settled(c, stop_settled, late);
+}
+
 void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg)
 {
 	switch (c->state) {
@@ -112,7 +143,7 @@ void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_don
 		(void)life_when(c, ON_STOPPED, done, arg);
 		return;
 	case CONTAINER_STARTING:
-		done(c, -EBUSY, "the container is just being started", arg);
+		stop_later(c, signal, timeout_s, done, arg);
 		return;
 	default:
 		done(c, -EALREADY, "the container does not run", arg);

@@ -48,6 +48,6 @@ void life_on_start_step(struct container *c, int err, const char *msg);
 void life_now_running(struct container *c);
 void life_do_remove(struct container *c);
 
-extern const char life_node_goes_down[];
+extern const char life_node_goes_down[], life_removed[];
 
 #endif

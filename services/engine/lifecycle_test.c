@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A container's life without a runtime: what waits for the end of a start, and which events mean nothing. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine/lifecycle.c" /* for its table */
+#include "engine/events.h"
+#include "lib/json.h"
+#include "lib/tree.h"
+
+static const char config[] = "{\"Name\":\"one\",\"Image\":\"x\",\"HostConfig\":{},\"Config\":{}}";
+static char place[] = "/tmp/life-XXXXXX";
+
+struct fixture {
+	struct engine e;
+	struct container *c;
+	pid_t pid; /* what runs in it */
+};
+
+static void make(const char *name)
+{
+	cleanup(freep) char *path = text_make("%s/%s", place, name);
+
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static int begin(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	memcpy(place, "/tmp/life-XXXXXX", sizeof(place));
+	assert_non_null(f);
+	assert_non_null(mkdtemp(place));
+	make("containers");
+	make("containers/one");
+	make("one");
+	f->e = (struct engine){
+		.data_dir = place, .run_dir = place, .runtime = "/bin/false", .runtime_root = place};
+	assert_int_equal(loop_new(&f->e.loop), 0);
+	assert_int_equal(events_open(&f->e), 0);
+	assert_int_equal(execs_open(&f->e), 0);
+	assert_int_equal(container_new(&f->c, &f->e, "one", yyjson_read(config, strlen(config), 0)), 0);
+	assert_non_null(life_of(f->c));
+	f->pid = fork();
+	if (!f->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	f->c->pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+	f->c->state = CONTAINER_STARTING;
+	*state = f;
+	return f->c->pidfd < 0;
+}
+
+static int end(void **state)
+{
+	struct fixture *f = *state;
+
+	kill(f->pid, SIGKILL);
+	waitpid(f->pid, NULL, 0);
+	container_free(f->c);
+	execs_close(&f->e);
+	events_close(&f->e);
+	loop_free(f->e.loop);
+	free(f);
+	return tree_remove(AT_FDCWD, place);
+}
+
+/* What somebody who asked has heard. */
+struct heard {
+	int times, err;
+};
+
+static void hear(struct container *c, int err, const char *msg, void *arg)
+{
+	struct heard *h = arg;
+
+	h->times++;
+	h->err = err;
+}
+
+static int ended_by(pid_t pid)
+{
+	siginfo_t info;
+
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	return info.si_status;
+}
+
+static void stop_waits_for_the_start(void **state)
+{
+	struct fixture *f = *state;
+	struct heard start = {0}, stop = {0}, again = {0};
+
+	lifecycle_start(f->c, hear, &start);
+	lifecycle_stop(f->c, SIGUSR1, 10, hear, &stop);
+	lifecycle_stop(f->c, SIGUSR2, 10, hear, &again);
+	assert_int_equal(start.times + stop.times + again.times, 0);
+	life_event(f->c, LIFE_STARTED);
+	assert_int_equal(start.times, 1);
+	assert_int_equal(start.err, 0);
+	/* Sent, and now it waits for the end. */
+	assert_int_equal(ended_by(f->pid), SIGUSR1);
+	assert_true(f->c->stopped_by_user);
+	assert_int_equal(stop.times + again.times, 0);
+	life_tell(f->c, ON_STOPPED, 0, NULL);
+	assert_int_equal(stop.times, 1);
+	assert_int_equal(stop.err, 0);
+	assert_int_equal(again.times, 1);
+	assert_int_equal(again.err, 0);
+}
+
+static void stop_of_a_start_that_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct heard start = {0}, stop = {0};
+
+	lifecycle_start(f->c, hear, &start);
+	lifecycle_stop(f->c, SIGTERM, 10, hear, &stop);
+	f->c->state = CONTAINER_EXITING; /* what start_failed() made is being released */
+	f->c->life->start_failed = true;
+	life_event(f->c, LIFE_RELEASED);
+	assert_int_equal(f->c->state, CONTAINER_CREATED);
+	assert_int_equal(start.times, 1);
+	assert_true(start.err < 0);
+	assert_int_equal(stop.times, 1);
+	assert_int_equal(stop.err, -EALREADY);
+}
+
+/* A start that waits for the end of an exit, and a removal that comes first: both hear. */
+static void removed_before_it_begins_again(void **state)
+{
+	struct fixture *f = *state;
+	struct heard start = {0}, removal = {0};
+
+	make("trash");
+	f->c->state = CONTAINER_EXITING;
+	lifecycle_start(f->c, hear, &start);
+	lifecycle_remove(f->c, true, false, hear, &removal);
+	assert_int_equal(start.times + removal.times, 0);
+	assert_int_equal(container_list_add(&f->e, f->c), 0);
+	f->e.worker = "/nowhere"; /* the files stay in the trash */
+	life_event(f->c, LIFE_RELEASED);
+	f->c = NULL;
+	assert_int_equal(start.times, 1);
+	assert_int_equal(start.err, -EBUSY);
+	assert_int_equal(removal.times, 1);
+	assert_int_equal(removal.err, 0);
+	free(f->e.containers);
+}
+
+/* Every other event has an action in every state. */
+static void events_without_a_meaning(void **state)
+{
+	static const bool none[CONTAINER_STATES][LIFE_EVENTS] = {
+		[CONTAINER_CREATED] = {[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_STARTING] = {[LIFE_START] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_RUNNING] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_PAUSED] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_EXITING] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1},
+		[CONTAINER_EXITED] = {[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_RESTARTING] = {[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_REMOVING] = {1, 1, 1, 1, 1, 1},
+		[CONTAINER_DEAD] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1,
+			[LIFE_RELEASED] = 1},
+	};
+
+	for (int s = 0; s < CONTAINER_STATES; s++)
+		for (int ev = 0; ev < LIFE_EVENTS; ev++)
+			if (none[s][ev] != !step[s][ev])
+				fail_msg("state %s, event %d", container_state_name((enum container_state)s), ev);
+}
+
+int main(void)
+{
+	const struct CMUnitTest t[] = {
+		cmocka_unit_test_setup_teardown(stop_waits_for_the_start, begin, end),
+		cmocka_unit_test_setup_teardown(stop_of_a_start_that_fails, begin, end),
+		cmocka_unit_test_setup_teardown(removed_before_it_begins_again, begin, end),
+		cmocka_unit_test(events_without_a_meaning),
+	};
+
+	return cmocka_run_group_tests(t, NULL, NULL);
+}
