@@ -22,6 +22,7 @@
 	X(engine_volumes, engine_volumes_main)                                                               \
 	X(engine_archive, engine_archive_main)                                                               \
 	X(time, time_main)                                                                                   \
+	X(engine_let_go, engine_let_go_main)                                                                 \
 	X(engine_remove, engine_remove_main)                                                                 \
 	X(cluster_network, cluster_network_main)                                                             \
 	X(cluster, cluster_main)                                                                             \

@@ -170,22 +170,32 @@ static void removed_before_it_begins_again(void **state)
 static void events_without_a_meaning(void **state)
 {
 	static const bool none[CONTAINER_STATES][LIFE_EVENTS] = {
-		[CONTAINER_CREATED] = {[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_CREATED] =
+			{[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
 		[CONTAINER_STARTING] = {[LIFE_START] = 1, [LIFE_RELEASED] = 1},
-		[CONTAINER_RUNNING] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_RELEASED] = 1},
-		[CONTAINER_PAUSED] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_RELEASED] = 1},
-		[CONTAINER_EXITING] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1},
-		[CONTAINER_EXITED] = {[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
-		[CONTAINER_RESTARTING] = {[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_RUNNING] =
+			{[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_PAUSED] =
+			{[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_EXITING] =
+			{[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1},
+		[CONTAINER_EXITED] =
+			{[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
+		[CONTAINER_RESTARTING] =
+			{[LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1, [LIFE_RELEASED] = 1},
 		[CONTAINER_REMOVING] = {1, 1, 1, 1, 1, 1},
-		[CONTAINER_DEAD] = {[LIFE_START] = 1, [LIFE_STARTED] = 1, [LIFE_FAILED] = 1, [LIFE_EXIT] = 1,
+		[CONTAINER_DEAD] = {[LIFE_START] = 1,
+			[LIFE_STARTED] = 1,
+			[LIFE_FAILED] = 1,
+			[LIFE_EXIT] = 1,
 			[LIFE_RELEASED] = 1},
 	};
 
 	for (int s = 0; s < CONTAINER_STATES; s++)
 		for (int ev = 0; ev < LIFE_EVENTS; ev++)
 			if (none[s][ev] != !step[s][ev])
-				fail_msg("state %s, event %d", container_state_name((enum container_state)s), ev);
+				fail_msg("state %s, event %d", container_state_name((enum container_state)s),
+					ev);
 }
 
 int main(void)

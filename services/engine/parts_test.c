@@ -45,13 +45,15 @@ static void hidden_paths(void **state)
 {
 	static const struct {
 		const char *host, *first; /* NULL: null, "": none */
-	} cases[] = {{"{}", "/proc/asound"}, {"{\"MaskedPaths\":null}", "/proc/asound"}, {"{\"MaskedPaths\":[]}", ""},
-		{"{\"MaskedPaths\":[\"/proc/x\"]}", "/proc/x"}, {"{\"Privileged\":true}", NULL}};
+	} cases[] = {{"{}", "/proc/asound"}, {"{\"MaskedPaths\":null}", "/proc/asound"},
+		{"{\"MaskedPaths\":[]}", ""}, {"{\"MaskedPaths\":[\"/proc/x\"]}", "/proc/x"},
+		{"{\"Privileged\":true}", NULL}};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
 		yyjson_doc *host = yyjson_read(cases[i].host, strlen(cases[i].host), 0);
 		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-		yyjson_mut_val *o = yyjson_val_mut_copy(doc, yyjson_doc_get_root(host)), *told = yyjson_mut_obj(doc);
+		yyjson_mut_val *o = yyjson_val_mut_copy(doc, yyjson_doc_get_root(host)),
+			       *told = yyjson_mut_obj(doc);
 		yyjson_mut_val *shown, *read_only;
 
 		spec_paths_fill(doc, o);

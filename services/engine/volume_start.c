@@ -200,7 +200,7 @@ static void unmount_volume(struct container *c, const struct volume *v)
 		if (c->e->containers[i] != c && holds(c->e->containers[i], v->name))
 			return;
 	if (data && volume_is_mounted(data) == 1)
-		volume_unmount(data);
+		volume_unmount(c->e, data, volume_is_slow(v));
 }
 
 void volumes_unmount(struct container *c)
@@ -215,7 +215,7 @@ void volumes_unmount(struct container *c)
 
 		/* An image, and over it a part of it. */
 		for (int layers = 0; place && layers < 2 && volume_is_mounted(place) == 1; layers++)
-			volume_unmount(place);
+			volume_unmount(c->e, place, false);
 		if (v && v->source.mounted)
 			unmount_volume(c, v);
 	}

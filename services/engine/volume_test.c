@@ -12,13 +12,17 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "engine/engine.h"
+#include "engine/files.h"
 #include "engine/mounts.h"
 #include "engine/volume_copy.h"
 #include "engine/volume_options.h"
+#include "engine/volumes.h"
 
 /* ---- options */
 
@@ -287,6 +291,51 @@ static int teardown(void **state)
 	return system(cmd);
 }
 
+struct look {
+	struct loop *loop;
+	struct loop_timer timer;
+};
+
+static void look_for_children(struct loop_timer *t)
+{
+	struct loop *l = container_of(t, struct look, timer)->loop;
+	siginfo_t info;
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
+		loop_quit(l, 0);
+	else
+		assert_int_equal(loop_timer_set(l, t, loop_now_ms(l) + 50, look_for_children), 0);
+}
+
+/* Out of sight at once, and let go by the worker when the engine has let go: what is mounted there may wait for a server. */
+static void test_unmount(void **state)
+{
+	char place[] = "/tmp/unmount-XXXXXX";
+	struct engine e = {.worker = "/bin/cat"};
+	cleanup(freep) char *file = NULL;
+
+	assert_non_null(mkdtemp(place));
+	assert_int_equal(loop_new(&e.loop), 0);
+	for (int slow = 0; slow < 2; slow++) {
+		file = text_make("%s/in", place);
+		assert_int_equal(mount("none", place, "tmpfs", 0, NULL), 0);
+		assert_int_equal(mkdir(file, 0755), 0);
+		assert_int_equal(volume_is_mounted(place), 1);
+		volume_unmount(&e, place, slow);
+		assert_int_equal(volume_is_mounted(place), 0);
+		assert_int_equal(access(file, F_OK), -1);
+		free(take(file));
+	}
+
+	/* Its end is heard of, and nothing stays open. */
+	struct look look = {.loop = e.loop};
+
+	look_for_children(&look.timer);
+	assert_int_equal(loop_run(e.loop), 0);
+	loop_free(e.loop);
+	assert_int_equal(rmdir(place), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_fill_cut),
 		cmocka_unit_test(test_propagation),
 		cmocka_unit_test(test_tmpfs_options),
+		cmocka_unit_test(test_unmount),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

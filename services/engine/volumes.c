@@ -7,11 +7,14 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "applets.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
+#include "engine/job.h"
 #include "lib/json.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
@@ -44,6 +47,11 @@ bool volume_is_foreign(struct engine *e, const char *name)
 
 	return v && v->source.mounted &&
 	       (!strncmp(v->source.type, "nfs", 3) || !strcmp(v->source.type, "cifs"));
+}
+
+bool volume_is_slow(const struct volume *v)
+{
+	return v->source.mounted && !(v->source.flags & MS_BIND);
 }
 
 struct volume *volume_find(struct engine *e, const char *name)
@@ -273,10 +281,48 @@ int volume_is_mounted(const char *path)
 	return (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
-void volume_unmount(const char *path)
+static void on_let_go(void *arg, int status, const char *output) {}
+
+/* The worker's copy of @fd becomes the last: it ends, and lets go, only after ours is closed. Adopts @fd. */
+static void let_go(struct engine *e, int fd)
 {
+	char *argv[] = {(char *)(uintptr_t)e->worker, (char *)(uintptr_t)"engine_let_go", NULL};
+	cleanup(closep) int held = fd;
+	int until[2] = {-1, -1};
+	struct job *job; /* frees itself */
+
+	if (pipe2(until, O_CLOEXEC) < 0) {
+		log_errno(errno, "op=unmount msg=\"no worker for it\"");
+		return;
+	}
+
+	int fds[] = {until[0], -1, -1, held};
+	struct job_opts o = {.path = e->worker, .argv = argv, .fds = fds, .n_fds = array_len(fds)};
+
+	(void)!job_start(&job, e->loop, &o, on_let_go,
+		NULL); /* a failure is logged there, and the last copy is ours */
+	closep(&held);
+	closep(&until[0]);
+	closep(&until[1]);
+}
+
+int engine_let_go_main(int argc, char **argv)
+{
+	char c;
+
+	while (read(0, &c, 1) > 0)
+		;
+	return 0;
+}
+
+void volume_unmount(struct engine *e, const char *path, bool slow)
+{
+	cleanup(closep) int held = slow ? open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		log_errno(errno, "op=unmount path=%s", path);
+	if (held >= 0)
+		let_go(e, take_fd(held));
 }
 
 bool volume_in_use(struct engine *e, const char *name)
@@ -312,7 +358,7 @@ int volume_remove(struct engine *e, struct volume *v)
 		return err ? err : -ENOMEM;
 	/* What is mounted is not the engine's to delete. */
 	if (v->source.mounted && volume_is_mounted(data) == 1)
-		volume_unmount(data);
+		volume_unmount(e, data, volume_is_slow(v));
 	if (v->source.mounted && volume_is_mounted(data))
 		return -EBUSY;
 	if (v->project)

@@ -41,7 +41,12 @@ bool volume_name_valid(const char *name);
 
 /* Whether something is mounted at that very path: 1, 0 or -errno. */
 must_check int volume_is_mounted(const char *path);
-void volume_unmount(const char *path); /* lazily; a failure is logged */
+/*
+ * Lazily; a failure is logged. @slow: a file system of its own, whose end may wait for a disk or a server: it is out of sight
+ * at once, and what is left to do of it is done by a worker, so that nobody waits.
+ */
+void volume_unmount(struct engine *e, const char *path, bool slow);
+bool volume_is_slow(const struct volume *v);
 
 /* A container is gone: with @remove its anonymous volumes go, too. */
 void volumes_release(struct container *c, bool remove);

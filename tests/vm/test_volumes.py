@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from support import leaks, oci, stack
+from support import leaks, nfs, oci, stack
 from support.node import eventually
 
 DIR, LINK, HARD = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
@@ -17,7 +17,9 @@ def host(session_dir, tmp_path_factory):
     from conftest import _Nodes
 
     nodes = _Nodes(session_dir)
-    node, registry = stack.boot(nodes, tmp_path_factory.mktemp("volumes"))
+    server = nfs.Server(tmp_path_factory.mktemp("nfs"))
+    node, registry = stack.boot(nodes, tmp_path_factory.mktemp("volumes"), extra=["--guest-forward", server.forward])
+    node.nfs = server
     image = stack.busybox(
         oci.Member("data", type=DIR, mode=0o750, uid=999, gid=999),
         oci.Member("data/file", b"from the image\n", mode=0o640, uid=999, gid=999),
@@ -29,8 +31,9 @@ def host(session_dir, tmp_path_factory):
     node.ref = registry.push("vol", "1", image)
     node.docker("pull", node.ref)
     yield node
-    registry.stop()
     nodes.end()
+    registry.stop()
+    server.stop()
 
 
 @pytest.fixture
@@ -119,6 +122,82 @@ def test_nfs_server_that_is_not_there(node):
         assert failed.returncode == 125 and "failed to mount local volume" in failed.stderr and ":/x" in failed.stderr
     finally:
         node.docker("volume", "rm", "nfs")
+
+
+NFS = f"addr={nfs.GUEST_ADDRESS},nfsvers=4"
+
+
+@pytest.fixture
+def remote(node):
+    """A volume on a server; whatever the test did to that, it answers again afterwards."""
+    node.docker("volume", "create", "-o", "type=nfs", "-o", f"device=:{nfs.EXPORT}", "-o", f"o={NFS}", "remote")
+    yield "remote:/mnt"
+    node.nfs.thaw()
+    node.docker("rm", "-f", "far", check=False)
+    node.docker("volume", "rm", "-f", "remote")
+    # The last of it is let go by a worker, once the server answers.
+    assert eventually(lambda: "engine_let_go" not in node.ssh("ps -o args"), 60)
+
+
+def remote_mounts(node):
+    """Where the server's files are mounted on the node."""
+    lines = [line.split() for line in node.ssh("cat /proc/mounts").splitlines()]
+    return [words[1] for words in lines if words[2].startswith("nfs")]
+
+
+def test_nfs(node, remote):
+    """Written by one, read by another; mounted while somebody uses it; there again after a restart, of it or of the engine."""
+    run(node, "-v", remote, node.ref, "sh", "-c", "echo far away >/mnt/note; mkdir -p /mnt/dir")
+    assert run(node, "-v", remote, node.ref, "cat", "/mnt/note").stdout == "far away\n"
+    assert eventually(lambda: not remote_mounts(node))
+    node.docker("run", "-d", "--init", "--name", "far", "-v", remote, node.ref, "sleep", "1000")
+    node.docker("run", "-d", "--init", "--name", "near", "-v", remote, node.ref, "sleep", "1000")
+    try:
+        assert remote_mounts(node) == ["/data/engine/volumes/remote/_data"]
+        assert node.docker("volume", "rm", "remote", check=False).returncode != 0
+        node.docker("restart", "-t", "5", "far")
+        assert node.docker("exec", "far", "cat", "/mnt/note").stdout == "far away\n"
+        node.kill_engine()
+        assert node.docker("exec", "near", "sh", "-c", "cat /mnt/note; echo again >/mnt/dir/more").stdout == "far away\n"
+        assert node.docker("exec", "far", "cat", "/mnt/dir/more").stdout == "again\n"
+        # The other one still uses it.
+        node.docker("rm", "-f", "far")
+        assert remote_mounts(node) == ["/data/engine/volumes/remote/_data"]
+    finally:
+        node.docker("rm", "-f", "near")
+    assert eventually(lambda: not remote_mounts(node))
+    node.docker("volume", "rm", "remote")
+    assert "remote" not in node.ssh("ls /data/engine/volumes").split()
+
+
+def test_nfs_server_that_goes_away(node, remote):
+    """Who uses it waits for it; the engine does not, and neither does the end of who used it."""
+    node.docker("run", "-d", "--init", "--name", "far", "-v", remote, node.ref, "sleep", "1000")
+    node.docker("exec", "far", "sh", "-c", "echo x >/mnt/x")
+    node.nfs.freeze()
+    assert node.docker("ps", "-q", timeout=30).stdout
+    # Its end takes the mount along, and with it the session at the server, which nobody takes down now.
+    node.docker("stop", "-t", "1", "far", timeout=60)
+    assert node.docker("ps", "-aq", "--filter", "status=exited", timeout=30).stdout
+    assert not remote_mounts(node)
+    node.docker("rm", "far", timeout=30)
+    node.docker("volume", "rm", "remote", timeout=30)
+    assert "remote" not in node.docker("volume", "ls", "-q", timeout=30).stdout
+
+
+def test_nfs_server_that_comes_back(node, remote):
+    """A start waits for it, and a stop for that start; then both come to their end."""
+    node.docker("create", "--init", "--name", "far", "-v", remote, node.ref, "sleep", "1000")
+    node.nfs.freeze()
+    start = node.docker_popen("start", "far")
+    assert eventually(lambda: "engine_volumes" in node.ssh("ps -o args"), 30)
+    stop = node.docker_popen("stop", "-t", "5", "far")
+    assert json.loads(node.docker("inspect", "far", timeout=30).stdout)[0]["State"]["Status"] == "created"
+    assert start.poll() is None and stop.poll() is None
+    node.nfs.thaw()
+    assert start.wait(120) == 0 and stop.wait(120) == 0
+    state = json.loads(node.docker("inspect", "far").stdout)[0]["State"]
+    assert (state["Status"], state["ExitCode"]) == ("exited", 143)
 
 
 def test_size(node):
