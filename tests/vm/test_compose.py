@@ -2,6 +2,7 @@
 """docker compose v2, Debian's, unmodified: an application from its file, through the life of it."""
 
 import json
+import time
 import urllib.request
 
 import pytest
@@ -156,6 +157,62 @@ def test_profiles(compose):
 def test_up_attached_shows_output_and_ends_with_its_container(compose):
     done = compose("--profile", "tools", "up", "--abort-on-container-exit", "--exit-code-from", "tool", "tool")
     assert "tool ran" in done.stdout
+
+
+BUILT = """
+name: hull
+services:
+  hull: {{build: ., image: "{ref}", command: cat /built}}
+"""
+
+
+def test_push_and_pull(host, tmp_path):
+    """What compose has built goes to the registry, and comes back from there."""
+    ref = host.ref.replace("app/base", "app/hull")
+    (tmp_path / "compose.yaml").write_text(BUILT.format(ref=ref))
+    (tmp_path / "Dockerfile").write_text(f"FROM {host.ref}\nRUN echo by compose >/built\n")
+    hull = Compose(host, tmp_path)
+    try:
+        hull("build")
+        made = host.docker("inspect", "-f", "{{.Id}}", ref).stdout
+        hull("push")
+        host.docker("rmi", "-f", ref)
+        hull("pull")
+        assert host.docker("inspect", "-f", "{{.Id}}", ref).stdout == made
+        assert hull("run", "--rm", "-T", "--no-deps", "hull").stdout == "by compose\n"
+    finally:
+        hull("down", "-t", "1", check=False)
+        host.docker("rmi", "-f", ref, check=False)
+
+
+def test_cp(compose, tmp_path):
+    (tmp_path / "given").write_text("from here\n")
+    compose("up", "-d", "worker")
+    compose("cp", "given", "worker:/tmp/given")
+    assert compose("exec", "-T", "worker", "cat", "/tmp/given").stdout == "from here\n"
+    compose("exec", "-T", "worker", "sh", "-c", "mkdir /tmp/dir; echo from there >/tmp/dir/made")
+    compose("cp", "worker:/tmp/dir", "taken")
+    assert (tmp_path / "taken" / "made").read_text() == "from there\n"
+    missing = compose("cp", "worker:/tmp/nothing", "nothing", check=False)
+    assert missing.returncode != 0 and not (tmp_path / "nothing").exists()
+
+
+def sockets(node):
+    return node.ssh("ls -l /proc/$(pidof -s engine)/fd").count("socket:")
+
+
+def test_wait(compose, host):
+    """It ends when the service does, with its code."""
+    compose("up", "-d", "worker")
+    before = sockets(host)
+    waiting = compose.start("wait", "worker")
+    # Its connection stands, and the question follows within it: then the service may end.
+    assert eventually(lambda: sockets(host) > before, 60)
+    time.sleep(2)
+    assert waiting.poll() is None
+    compose("kill", "worker")
+    out, err = waiting.communicate(timeout=120)
+    assert waiting.returncode == 137 and "137" in out + err, (out, err)
 
 
 def test_a_dependency_that_never_gets_well(compose, host):
