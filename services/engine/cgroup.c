@@ -76,6 +76,7 @@ int container_cgroup_kill(const struct container *c)
 {
 	int err = container_cgroup_write(c, "cgroup.kill", "1");
 
+	fault_point("cgroup-killed");
 	if (err && err != -ENOENT)
 		log_errno(-err, "container=%.12s op=cgroup-kill", c->id);
 	return err;
@@ -83,7 +84,10 @@ int container_cgroup_kill(const struct container *c)
 
 int container_cgroup_freeze(const struct container *c, bool frozen)
 {
-	return container_cgroup_write(c, "cgroup.freeze", frozen ? "1" : "0");
+	int err = container_cgroup_write(c, "cgroup.freeze", frozen ? "1" : "0");
+
+	fault_point(frozen ? "cgroup-frozen" : "cgroup-thawed");
+	return err;
 }
 
 char *container_cgroup_read(const struct container *c, const char *file)

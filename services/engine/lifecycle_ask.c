@@ -77,6 +77,7 @@ static void send_stop(struct container *c, int signal, int64_t timeout_s)
 		return;
 	}
 	syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0);
+	fault_point("signalled");
 	if (timeout_s > 0 && loop_timer_set(c->e->loop, &l->kill_timer,
 				     loop_now_ms(c->e->loop) + timeout_s * 1000, on_kill_timer))
 		(void)!container_cgroup_kill(c);

@@ -69,6 +69,9 @@ static void recover_running(struct container *c)
 		if (c->state == CONTAINER_RUNNING)
 			(void)!container_cgroup_freeze(c, false);
 	}
+	/* An unpause that was cut short before it was on record: what is on record holds. */
+	if (got > 0 && c->state == CONTAINER_PAUSED && container_cgroup_freeze(c, true))
+		log_warn("container=%.12s op=recover msg=\"cannot be frozen\"", c->id);
 	/* A commit pauses without saying so; one that was cut short leaves that to be undone. */
 	if (got > 0 && c->state == CONTAINER_RUNNING && container_cgroup_freeze(c, false))
 		log_warn("container=%.12s op=recover msg=\"cannot be thawed\"", c->id);

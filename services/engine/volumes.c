@@ -188,6 +188,7 @@ static int make_dirs(
 		err = disk_replace_json(tmp, "volume.json", doc, FILE_DURABLE);
 	if (!err && rename(tmp, dir) < 0)
 		err = -errno;
+	fault_point("volume-made");
 	return err;
 }
 
@@ -299,8 +300,8 @@ static void let_go(struct engine *e, int fd)
 	int fds[] = {until[0], -1, -1, held};
 	struct job_opts o = {.path = e->worker, .argv = argv, .fds = fds, .n_fds = array_len(fds)};
 
-	(void)!job_start(&job, e->loop, &o, on_let_go,
-		NULL); /* a failure is logged there, and the last copy is ours */
+	/* A failure is logged there, and the last copy is ours. */
+	(void)!job_start(&job, e->loop, &o, on_let_go, NULL);
 	closep(&held);
 	closep(&until[0]);
 	closep(&until[1]);
@@ -338,14 +339,6 @@ bool volume_in_use(struct engine *e, const char *name)
 	return false;
 }
 
-static void unlimit(const char *data, uint32_t project)
-{
-	cleanup(closep) int dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir >= 0)
-		quota_clear(dir, project);
-}
-
 int volume_remove(struct engine *e, struct volume *v)
 {
 	char id[65];
@@ -361,10 +354,16 @@ int volume_remove(struct engine *e, struct volume *v)
 		volume_unmount(e, data, volume_is_slow(v));
 	if (v->source.mounted && volume_is_mounted(data))
 		return -EBUSY;
-	if (v->project)
-		unlimit(data, v->project);
+
+	/* Its limit goes after it: a volume that a cut leaves has it still. */
+	cleanup(closep) int root = v->project ? open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
 	if (rename(dir, trash) < 0)
 		return log_errno(errno, "volume=%s op=remove", v->name);
+	fault_point("volume-removed");
+	if (root >= 0)
+		quota_clear(root, v->project);
+	fault_point("volume-unlimited");
 	trash_remove(trash, e);
 
 	struct event_attribute at[] = {{"driver", "local"}};

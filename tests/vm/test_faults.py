@@ -142,6 +142,297 @@ def ports_after(node):
     assert node.docker("port", "fault", "80/tcp").stdout.strip() == "0.0.0.0:8098"
 
 
+def settled(node):
+    """Its status, when whatever the last engine had begun has come to an end."""
+    return eventually(lambda: (now := state(node, "fault")["State"]["Status"]) in ("running", "exited", "paused") and now, 60)
+
+
+def in_it(node):
+    assert node.docker("exec", "fault", "echo", "in").stdout == "in\n"
+
+
+def restart(node):
+    node.docker("restart", "-t", "20", "fault", check=False)
+
+
+def restart_after(node):
+    assert settled(node) in ("running", "exited")
+    node.docker("restart", "-t", "20", "fault")
+    assert state(node, "fault")["State"]["Running"]
+    in_it(node)
+
+
+def kill_(node):
+    node.docker("kill", "fault", check=False)
+
+
+def kill_after(node):
+    if settled(node) == "running":
+        node.docker("kill", "fault", check=False)  # it may just be ending
+    assert eventually(lambda: state(node, "fault")["State"]["Status"] == "exited", 60)
+    assert state(node, "fault")["State"]["ExitCode"] == 137
+
+
+def frozen(node):
+    cid = node.docker("inspect", "-f", "{{.Id}}", "fault").stdout.strip()
+    return node.ssh(f"cat /sys/fs/cgroup/docker/{cid}/cgroup.freeze", kept=True).strip() == "1"
+
+
+def pause(node):
+    node.docker("pause", "fault", check=False)
+
+
+def unpause_before(node):
+    run_before(node)
+    node.docker("pause", "fault")
+
+
+def unpause(node):
+    node.docker("unpause", "fault", check=False)
+
+
+def pause_after(node):
+    """What is said of it is what it is."""
+    paused = settled(node) == "paused"
+    assert frozen(node) == paused
+    if paused:
+        node.docker("unpause", "fault")
+    assert not frozen(node)
+    in_it(node)
+
+
+def prune_before(node):
+    node.docker("create", "--name", "fault", *SLEEP)
+    node.docker("create", "--name", "fault2", "--entrypoint", "true", "wherry/hello")
+
+
+def prune(node):
+    node.docker("container", "prune", "-f", check=False)
+
+
+def prune_after(node):
+    left = node.docker("ps", "-a", "--format", "{{.Names}}").stdout.split()
+    assert set(left) <= {"fault", "fault2"}
+    if "fault" in left:
+        node.docker("start", "fault")
+        in_it(node)
+        node.docker("stop", "fault")
+    node.docker("container", "prune", "-f")
+    assert node.docker("ps", "-aq").stdout == ""
+
+
+def exec_detached(node):
+    node.docker("exec", "-d", "fault", "sleep", "10000", check=False)
+
+
+def copy_in(node):
+    node.docker("cp", payload(node), "fault:/payload", check=False)
+
+
+def payload(node):
+    path = node.state / "payload"
+    path.write_bytes(bytes(range(256)) * 4096)
+    return path
+
+
+def copy_after(node):
+    assert settled(node) == "running" and not frozen(node)
+    node.docker("cp", payload(node), "fault:/payload")
+    assert node.docker("exec", "fault", "sh", "-c", "cksum </payload | cut -d' ' -f2").stdout.strip() == str(256 * 4096)
+
+
+# ---- networks
+
+def networks(node):
+    return [name for name in node.docker("network", "ls", "--format", "{{.Name}}").stdout.split() if name == "faultnet"]
+
+
+def network_create(node):
+    node.docker("network", "create", "--subnet", "10.97.0.0/24", "faultnet", check=False)
+
+
+def network_rm(node):
+    node.docker("network", "rm", "faultnet", check=False)
+
+
+def network_after(node):
+    if not networks(node):
+        node.docker("network", "create", "--subnet", "10.97.0.0/24", "faultnet")
+    assert "10.97.0." in node.docker("run", "--rm", "--network", "faultnet", "wherry/hello", "ip", "addr").stdout
+    node.docker("network", "rm", "faultnet")
+    assert not networks(node) and "10.97.0." not in node.ssh("ip addr", kept=True)
+
+
+def connect_before(node):
+    network_create(node)
+    run_before(node)
+
+
+def connect(node):
+    node.docker("network", "connect", "faultnet", "fault", check=False)
+
+
+def disconnect_before(node):
+    connect_before(node)
+    node.docker("network", "connect", "faultnet", "fault")
+
+
+def disconnect(node):
+    node.docker("network", "disconnect", "faultnet", "fault", check=False)
+
+
+def connect_after(node):
+    """As many devices as it is said to have networks, and either can be changed."""
+    there = "faultnet" in state(node, "fault")["NetworkSettings"]["Networks"]
+    assert ("10.97.0." in node.docker("exec", "fault", "ip", "addr").stdout) == there
+    if there:
+        node.docker("network", "disconnect", "faultnet", "fault")
+        assert "10.97.0." not in node.docker("exec", "fault", "ip", "addr").stdout
+    node.docker("network", "connect", "faultnet", "fault")
+    assert "10.97.0." in node.docker("exec", "fault", "ip", "addr").stdout
+
+
+# ---- volumes
+
+def volume_create(node):
+    node.docker("volume", "create", "-o", "size=2m", "faultvol", check=False)
+
+
+def volume_rm_before(node):
+    volume_create(node)
+    node.docker("run", "--rm", "-v", "faultvol:/mnt", "wherry/hello", "sh", "-c", "echo kept >/mnt/file")
+
+
+def volume_rm(node):
+    node.docker("volume", "rm", "faultvol", check=False)
+
+
+def volume_prune(node):
+    node.docker("volume", "prune", "-af", check=False)
+
+
+def volume_there(node):
+    """With its limit, or not there at all."""
+    there = "faultvol" in node.docker("volume", "ls", "-q").stdout.split()
+    if there:
+        blocks, size = node.docker("run", "--rm", "-v", "faultvol:/mnt", "wherry/hello", "stat", "-f", "-c", "%b %S", "/mnt").stdout.split()
+        assert int(blocks) * int(size) == 2 << 20
+    return there
+
+
+def volume_after(node):
+    if not volume_there(node):
+        node.docker("volume", "create", "-o", "size=2m", "faultvol")
+        assert volume_there(node)
+
+
+def volume_gone(node):
+    if volume_there(node):
+        assert node.docker("run", "--rm", "-v", "faultvol:/mnt", "wherry/hello", "cat", "/mnt/file").stdout == "kept\n"
+        node.docker("volume", "rm", "faultvol")
+    assert "faultvol" not in node.ssh("ls /data/engine/volumes", kept=True).split()
+
+
+# ---- images. A pull has its own registry, and its kills, in test_image_faults.py.
+
+def works(node, name="faultimg"):
+    """Whether the image is there; if so it is whole."""
+    there = node.docker("image", "ls", "-q", name).stdout != ""
+    if there:
+        assert node.docker("run", "--rm", name, "echo", "whole").stdout == "whole\n"
+    return there
+
+
+def again(act):
+    """What follows a request that makes the image: it is there whole or not, and the same request makes it."""
+    def after(node):
+        works(node)
+        act(node)
+        assert works(node)
+    return after
+
+
+def gone_after(act):
+    def after(node):
+        works(node)
+        act(node)
+        assert node.docker("image", "ls", "-q", "faultimg").stdout == ""
+    return after
+
+
+def tag(node):
+    node.docker("tag", "wherry/hello", "faultimg", check=False)
+
+
+def commit_before(node):
+    run_before(node)
+    node.docker("exec", "fault", "sh", "-c", "echo x >/added")
+
+
+def commit(node):
+    node.docker("commit", "fault", "faultimg", check=False)
+
+
+def commit_after(node):
+    assert settled(node) == "running" and not frozen(node)
+    again(commit)(node)
+    assert node.docker("run", "--rm", "faultimg", "cat", "/added").stdout == "x\n"
+
+
+def committed(node):
+    commit_before(node)
+    node.docker("commit", "fault", "faultimg")
+    node.docker("rm", "-f", "fault")
+
+
+def image_rm(node):
+    node.docker("rmi", "faultimg", check=False)
+
+
+def image_prune(node):
+    node.docker("image", "prune", "-af", check=False)
+
+
+def saved(node):
+    committed(node)
+    node.docker("save", "-o", node.state / "image.tar", "faultimg")
+    node.docker("rmi", "faultimg")
+
+
+def load(node):
+    node.docker("load", "-i", node.state / "image.tar", check=False)
+
+
+def exported(node):
+    node.docker("create", "--name", "fault", *SLEEP)
+    node.docker("export", "-o", node.state / "root.tar", "fault")
+    node.docker("rm", "fault")
+
+
+def import_(node):
+    node.docker("import", node.state / "root.tar", "faultimg", check=False)
+
+
+def context(node):
+    folder = node.state / "context"
+    folder.mkdir(exist_ok=True)
+    (folder / "Dockerfile").write_text("FROM wherry/hello\nRUN echo 1 >/one\nCOPY Dockerfile /two\nLABEL three=3\n")
+    return folder
+
+
+def build(node):
+    node.docker("build", "-t", "faultimg", context(node), check=False, env={"DOCKER_BUILDKIT": "0"})
+
+
+def built(node):
+    build(node)
+    node.docker("rmi", "faultimg")  # the steps stay, as the cache
+
+
+def builder_prune(node):
+    node.docker("builder", "prune", "-af", check=False)
+
+
 UID = "f0f0f0f0-0000-4000-8000-000000000001"
 POD = f"/wherry/v1/pods/{UID}"
 
@@ -258,6 +549,28 @@ REQUESTS = {
     "rename": (run_before, rename, rename_after),
     "update": (run_before, update, update_after),
     "ports": (ports_before, ports, ports_after),
+    "restart": (run_before, restart, restart_after),
+    "kill": (run_before, kill_, kill_after),
+    "pause": (run_before, pause, pause_after),
+    "unpause": (unpause_before, unpause, pause_after),
+    "prune": (prune_before, prune, prune_after),
+    "exec detached": (run_before, exec_detached, exec_after),
+    "cp": (run_before, copy_in, copy_after),
+    "network create": (create_before, network_create, network_after),
+    "network rm": (network_create, network_rm, network_after),
+    "network connect": (connect_before, connect, connect_after),
+    "network disconnect": (disconnect_before, disconnect, connect_after),
+    "volume create": (create_before, volume_create, volume_after),
+    "volume rm": (volume_rm_before, volume_rm, volume_gone),
+    "volume prune": (volume_rm_before, volume_prune, volume_gone),
+    "image tag": (create_before, tag, again(tag)),
+    "image commit": (commit_before, commit, commit_after),
+    "image rm": (committed, image_rm, gone_after(image_rm)),
+    "image prune": (committed, image_prune, gone_after(image_prune)),
+    "image load": (saved, load, again(load)),
+    "image import": (exported, import_, again(import_)),
+    "image build": (create_before, build, again(build)),
+    "image builder prune": (built, builder_prune, again(build)),
     "pod make": (create_before, pod_make, pod_after),
     "pod run": (pod_make, pod_run, pod_after),
     "pod stop": (pod_running, pod_stop, pod_after),
@@ -270,11 +583,21 @@ REQUESTS = {
 }
 
 
+# What the requests of a kind leave, beside containers.
+LEFT = {
+    "network": [["network", "rm", "faultnet"]],
+    "volume": [["volume", "rm", "-f", "faultvol"]],
+    "image": [["rmi", "-f", "faultimg"], ["builder", "prune", "-af"], ["image", "prune", "-af"]],
+}
+
+
 def clean_up(node, request):
     if "pod" in request:
         pod_remove(node)
     if not request.startswith("pod"):
         node.docker("rm", "-f", "fault", "fault2", check=False)
+    for words in LEFT.get(request.split()[0], []):
+        node.docker(*words, check=False)
 
 
 def kill_at_points(node, request, choose):

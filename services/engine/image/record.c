@@ -16,6 +16,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/manifest.h"
 #include "engine/image/record.h"
+#include "lib/fault.h"
 #include "lib/file.h"
 
 int image_disk_open(struct image_disk *out, const char *dir)
@@ -208,6 +209,7 @@ int image_name_remove(const struct image_disk *d, const char *name)
 	name_file(name, file);
 	if (unlinkat(d->names, file + 7, 0) < 0 && errno != ENOENT)
 		return -errno;
+	fault_point("name-removed");
 	return fsync(d->names) < 0 ? -errno : 0;
 }
 
@@ -268,8 +270,10 @@ int image_disk_discard(const struct image_disk *d, int dirfd, const char *name)
 
 	for (int tries = 0; tries < 1000; tries++) {
 		snprintf(to, sizeof(to), "%d-%u", (int)getpid(), serial++);
-		if (renameat2(dirfd, name, d->gone, to, 1 /* RENAME_NOREPLACE */) == 0)
+		if (renameat2(dirfd, name, d->gone, to, 1 /* RENAME_NOREPLACE */) == 0) {
+			fault_point("discarded");
 			return 0;
+		}
 		if (errno == ENOENT)
 			return 0;
 		if (errno != EEXIST)

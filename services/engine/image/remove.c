@@ -23,6 +23,7 @@
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/store_int.h"
+#include "lib/fault.h"
 #include "lib/log.h"
 
 void image_removal_fini(struct image_removal *r)
@@ -338,6 +339,7 @@ static int delete_image(struct image_store *s, struct img *img, struct image_rem
 	}
 	if (unlinkat(s->disk.ids, img->pub.id + 7, 0) < 0 && errno != ENOENT)
 		return refuse(out, -errno, "cannot remove image %.12s: %s", img->pub.id + 7, strerror(errno));
+	fault_point("record-removed");
 	if (fsync(s->disk.ids) < 0)
 		return -errno;
 	img->gone = true;
