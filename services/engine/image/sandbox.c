@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,15 +19,14 @@
 
 enum { NOBODY = 65534 };
 
-/* memory, time, signals, the end */
+/* memory, time, signals, the end; mmap and mprotect are load_filter()'s */
 #define CALLS_COMMON                                                                                         \
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64),              \
 		SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),    \
-		SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),          \
-		SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex),                       \
-		SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),                     \
-		SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),             \
-		SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),                    \
+		SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),       \
+		SCMP_SYS(brk), SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),          \
+		SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(getpid),          \
+		SCMP_SYS(gettid), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),  \
 		SCMP_SYS(sigaltstack), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall),   \
 		SCMP_SYS(exit), SCMP_SYS(exit_group)
 
@@ -138,7 +138,20 @@ static const int downloader_calls[] = {
 	SCMP_SYS(pread64),
 };
 
-static int load_filter(const int *calls, size_t n, bool open_for_reading)
+/* @no_code: no memory becomes a program's text, so that nothing that is read is run either, be it by a library's loader. */
+static int allow_memory(scmp_filter_ctx ctx, bool no_code)
+{
+	static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+	int r = 0;
+
+	for (size_t i = 0; i < array_len(calls) && r == 0; i++)
+		r = no_code ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 1,
+				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0))
+			    : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+	return r;
+}
+
+static int load_filter(const int *calls, size_t n, bool downloader)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r = ctx ? 0 : -ENOMEM;
@@ -148,7 +161,10 @@ static int load_filter(const int *calls, size_t n, bool open_for_reading)
 		if (r == -EDOM || r == -EINVAL)
 			r = 0; /* a call that this architecture does not have */
 	}
-	if (r == 0 && open_for_reading) {
+	/* The resolver of some C libraries loads others. */
+	if (r == 0)
+		r = allow_memory(ctx, !downloader);
+	if (r == 0 && downloader) {
 		const uint64_t bits = O_ACCMODE | O_CREAT | O_TRUNC;
 
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
