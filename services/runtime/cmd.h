@@ -2,6 +2,9 @@
 #ifndef RUNTIME_CMD_H
 #define RUNTIME_CMD_H
 
+#include <stdio.h>
+#include <sys/types.h>
+
 #include "lib/util.h"
 
 /* What stands before the command's name. */
@@ -72,6 +75,9 @@ must_check int rt_cmd_plain(struct rt_args *a, const char *usage);
 
 /* "1000" or "1000:100"; @gid is left alone without one. 0 or -EINVAL. */
 must_check int rt_user_parse(const char *text, uint32_t *uid, uint32_t *gid);
+
+/* Of what ps printed the heading, and the lines whose column PID is one of @pids. @text is cut up. 0 or -EINVAL. */
+must_check int rt_ps_filter(char *text, const pid_t *pids, ssize_t n, FILE *out);
 
 must_check int rt_signal_number(const char *text); /* "KILL", "SIGKILL", "9"; -EINVAL */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Commands about a container's cgroup: pause, resume, ps, update. */
+/* Commands that change a container's cgroup: pause, resume, update. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,75 +74,6 @@ int rt_cmd_pause(const struct rt_global *g, struct rt_args *a)
 int rt_cmd_resume(const struct rt_global *g, struct rt_args *a)
 {
 	return freeze(g, a, false, "resume ID");
-}
-
-static void print_pids(const pid_t *pids, ssize_t n)
-{
-	fputs("[", stdout);
-	for (ssize_t i = 0; i < n; i++)
-		printf("%s%ld", i ? "," : "", (long)pids[i]);
-	puts("]");
-}
-
-static void print_process(pid_t pid)
-{
-	char path[40], text[1024], name[64] = "?";
-	cleanup(closep) int fd = -1;
-	unsigned uid = 0, ppid = 0;
-
-	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return; /* gone meanwhile */
-	text[n] = '\0';
-	sscanf(text, "Name:\t%63[^\n]", name);
-	char *p = strstr(text, "\nPPid:\t");
-
-	if (p)
-		sscanf(p, "\nPPid:\t%u", &ppid);
-	p = strstr(text, "\nUid:\t");
-	if (p)
-		sscanf(p, "\nUid:\t%u", &uid);
-	printf("%-10u %-10ld %-10u %s\n", uid, (long)pid, ppid, name);
-}
-
-int rt_cmd_ps(const struct rt_global *g, struct rt_args *a)
-{
-	static const char usage[] = "ps [--format table|json] ID";
-	const char *format = "table";
-	const struct rt_opt opts[] = {{"format", "f", OPT_STRING, &format, "table or json"}};
-	cleanup(closep) int group = -1;
-	cleanup(freep) pid_t *pids = NULL;
-	struct rt_state s;
-	ssize_t n = 0;
-	int r = rt_options(a, opts, array_len(opts), usage);
-
-	if (r == 0)
-		r = rt_operands(a, 1, 1, usage);
-	if (r == 0 && strcmp(format, "table") && strcmp(format, "json"))
-		r = rt_refuse("--format is table or json, not %s", format);
-	if (r != 0)
-		return r == RT_HELP ? 0 : r;
-	r = rt_cmd_load(&s, g, a->argv[0], 0);
-	if (r == 0)
-		r = group = rt_cgroup_open(s.cgroup);
-	if (r >= 0)
-		n = rt_cgroup_procs(group, &pids);
-	if (r == -ENOENT && s.cgroup)
-		r = 0; /* it has ended and its group is gone: no processes */
-	rt_state_fini(&s);
-	if (r < 0 || n < 0)
-		return r < 0 ? r : (int)n;
-	if (!strcmp(format, "json")) {
-		print_pids(pids, n);
-		return 0;
-	}
-	printf("%-10s %-10s %-10s %s\n", "UID", "PID", "PPID", "CMD");
-	for (ssize_t i = 0; i < n; i++)
-		print_process(pids[i]);
-	return 0;
 }
 
 /* Flags as a resources object, so that they take the same road as --resources. */

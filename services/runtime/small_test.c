@@ -35,6 +35,32 @@ static void signals(void **state)
 	assert_int_equal(rt_signal_number("RTMIN+31"), -EINVAL);
 }
 
+static void ps_lines(void **state)
+{
+	static const struct {
+		const char *from, *to; /* NULL: refused */
+	} cases[] = {
+		{"  PID CMD\n    1 init\n   12 PID\n  123 sleep 12\n", "  PID CMD\n   12 PID\n"},
+		{"USER  PID COMMAND\nroot  12  sh\nroot  7   12\n12\n",
+			"USER  PID COMMAND\nroot  12  sh\nroot  7   12\n"},
+		{"PID\n120\n12\n", "PID\n12\n"},
+		{"PPID PIDS\n12 12\n", NULL},
+		{"", NULL},
+	};
+	const pid_t pids[] = {12, 7};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *text = strdup(cases[i].from), *seen = NULL;
+		size_t len;
+		FILE *f = open_memstream(&seen, &len);
+		int r = rt_ps_filter(text, pids, 2, f);
+
+		fclose(f);
+		assert_int_equal(r, cases[i].to ? 0 : -EINVAL);
+		assert_string_equal(seen, cases[i].to ? cases[i].to : "");
+	}
+}
+
 /* CVE-2026-30892: what is no plain number is refused, never read as 0. */
 static void users(void **state)
 {
@@ -170,10 +196,10 @@ static void reasons(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(signals), cmocka_unit_test(users),
-		cmocka_unit_test(homes), cmocka_unit_test(cgroup_paths), cmocka_unit_test(ids),
-		cmocka_unit_test(sysctls), cmocka_unit_test(mount_options), cmocka_unit_test(options),
-		cmocka_unit_test(reasons)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(signals), cmocka_unit_test(ps_lines),
+		cmocka_unit_test(users), cmocka_unit_test(homes), cmocka_unit_test(cgroup_paths),
+		cmocka_unit_test(ids), cmocka_unit_test(sysctls), cmocka_unit_test(mount_options),
+		cmocka_unit_test(options), cmocka_unit_test(reasons)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

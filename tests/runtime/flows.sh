@@ -13,6 +13,8 @@ try runtime start c1
 try runtime create --bundle /t-flow/sleep c1
 try runtime delete c1
 try runtime ps --format json c1
+try runtime ps c1 -o pid,args
+try runtime ps c1 -o args
 try runtime list
 try runtime pause c1
 try runtime state c1
@@ -37,7 +39,7 @@ try runtime delete c1
 try runtime delete --force c1
 is lifecycle /run/out '"status": "created"' '"status": "running"' '"status": "paused"' '"status": "stopped"' \
 	'cannot start a container in the running state' 'container with given ID already exists' \
-	'cannot delete container c1 that is not stopped: running' '^\[[0-9]+\]$' '^c1 .*running' 'cannot exec in a paused' \
+	'cannot delete container c1 that is not stopped: running' '^ *PID ' 'leave the column PID out' '^\[[0-9]+\]$' '^c1 .*running' 'cannot exec in a paused' \
 	'^in sh box 0$' '^= 5$' '^uid=1000' '^A=B$' '^/tmp$' '^CapEff:.0000000000000000' \
 	'exec: "nosuch": executable file not found in \$PATH' '/missing/cwd: No such file' '!^made' 'UID or UID:GID, in digits' '^process json 42$' \
 	'^67108864$' '^50$' '"type":"stats"' 'container not running' 'container does not exist: c1'
