@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Compiles our own programs, unit tests and fuzzers. The top Makefile runs this file inside the build root;
-# nothing here knows where that root is. Three ways to compile the same sources, and one to look at them:
+# nothing here knows where that root is. Two ways to compile the same sources, and one to look at them:
 #
-#   target   static, for the image: musl and the components' libraries under SYSROOT
-#   check    the build root's own C library and libraries, with ASan and UBSan: unit tests
-#   fuzz     clang with libFuzzer, ASan and UBSan
+#   target   gcc, static, for the image: musl and the components' libraries under SYSROOT
+#   check    clang, the build root's own C library and libraries, with ASan, UBSan and the counters of libFuzzer: unit
+#            tests and fuzzers, which are linked with what was compiled once
 #   tidy     clang-tidy
 #
 # A file's name says what it is: *_test.c is a cmocka program, *_fuzz.c a fuzzer, main.c and *_main.c hold a
@@ -77,8 +77,9 @@ $(foreach p,$(HAVE),$(eval $(call program,$(p))))
 # ---- check
 
 C        := $(OUT)/check
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-C_CFLAGS := $(CFLAGS) -Og -g $(SANITIZE)
+SANITIZE := address,undefined
+C_CFLAGS := $(CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	    -Wno-gnu -Wno-unknown-warning-option
 C_LIBS   := -lm -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
 	    -lzstd -lz
 # make check ONLY=services/lib  limits the run to one folder; fuzz and tidy heed it, too
@@ -87,11 +88,11 @@ RUN_TESTS := $(filter $(ONLY)%,$(TESTS))
 
 $(C)/%.o: %.c
 	@mkdir -p $(@D)
-	gcc $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
+	clang $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(C)/gen/kinds.o: $(GENERATED)
 	@mkdir -p $(@D)
-	gcc $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
+	clang $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A linker takes the first of two that have one name, and says nothing.
 $(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o
@@ -101,12 +102,12 @@ $(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o
 	[ -z "$$twice" ] || { rm $@; echo "$@: defined in more than one file:" $$twice >&2; exit 1; }
 
 $(C)/%_test: $(C)/%_test.o $(C)/parts.a
-	gcc $(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
+	clang -fsanitize=$(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
 
 # The multi-call program, for tests that drive it on the build machine: `make OUT=out out/check/bin/wherry`
 $(C)/bin/wherry: $(C)/services/wherry.o $(C)/parts.a
 	@mkdir -p $(@D)
-	gcc $(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
+	clang -fsanitize=$(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
 
 # As many at a time as make has jobs: most of them wait, for a child or for a moment of time. One that fails shows what it
 # said and does not stop the others; a test that was skipped is named, and counted.
@@ -122,24 +123,11 @@ check: $(RUN_TESTS:%_test.c=$(C)/%.ran)
 # ---- fuzz
 
 F        := $(OUT)/fuzz
-F_CFLAGS := $(CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined \
-	    -Wno-gnu -Wno-unknown-warning-option
 FUZZ_SECONDS ?= 30
 
-$(F)/%.o: %.c
+$(F)/%_fuzz: $(C)/%_fuzz.o $(C)/parts.a
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) $(F_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(F)/gen/kinds.o: $(GENERATED)
-	@mkdir -p $(@D)
-	clang $(CPPFLAGS) $(F_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(F)/parts.a: $(PARTS:%.c=$(F)/%.o) $(F)/gen/kinds.o
-	@rm -f $@
-	ar rcsD $@ $^
-
-$(F)/%_fuzz: $(F)/%_fuzz.o $(F)/parts.a
-	clang -fsanitize=fuzzer,address,undefined -o $@ $^ -Wl,--as-needed $(C_LIBS)
+	clang -fsanitize=fuzzer,$(SANITIZE) -o $@ $^ -Wl,--as-needed $(C_LIBS)
 
 # The seeds are tests/corpus/NAME; what a run finds is kept beside the program, not in the tree. They run as many at a
 # time as make has jobs; one that fails shows the end of its log and does not stop the others.

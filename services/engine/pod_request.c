@@ -79,7 +79,7 @@ static int check_resources(yyjson_val *o, char **msg)
 
 	if (!yyjson_is_obj(o))
 		return refuse(msg, "Resources", "must be an object");
-	yyjson_obj_foreach (o, i, n, k, v) {
+	json_obj_foreach (o, i, n, k, v) {
 		const char *name = yyjson_get_str(k);
 		bool known = false;
 
@@ -113,7 +113,7 @@ static int check_map(const char *name, yyjson_val *o, char **msg)
 
 	if (!yyjson_is_obj(o) || yyjson_obj_size(o) > 512)
 		return refuse(msg, name, "must be an object of at most 512 strings");
-	yyjson_obj_foreach (o, i, n, k, v)
+	json_obj_foreach (o, i, n, k, v)
 		if (!yyjson_is_str(v) || strlen(yyjson_get_str(v)) != yyjson_get_len(v) ||
 			strlen(yyjson_get_str(k)) != yyjson_get_len(k))
 			return refuse(msg, name, "must hold strings without NUL bytes");
@@ -236,7 +236,7 @@ static int check_whole(yyjson_val *o, char **msg)
 			msg, "HostUsers", "false cannot be combined with HostNetwork, HostIPC or HostPID");
 	if (host_net && (json_text(o, "Hostname") || json_text(o, "Domainname")))
 		return refuse(msg, "Hostname", "and Domainname are the node's with HostNetwork");
-	yyjson_obj_foreach (json_members(json_obj(o, "Sysctls")), i, n, k, v) {
+	json_obj_foreach (json_obj(o, "Sysctls"), i, n, k, v) {
 		if (sysctl_ours(yyjson_get_str(k), !host_net, !host_ipc))
 			continue;
 		*msg = text_make(
@@ -257,7 +257,7 @@ int pod_request_check(yyjson_val *body, const struct pod *old, yyjson_doc **out,
 		return -ENOMEM;
 	if (!yyjson_is_obj(body))
 		return refuse(msg, "the request body", "must be an object");
-	yyjson_obj_foreach (body, i, n, k, v) {
+	json_obj_foreach (body, i, n, k, v) {
 		const struct member *m = find(yyjson_get_str(k));
 
 		if (!m) {

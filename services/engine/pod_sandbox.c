@@ -124,7 +124,7 @@ static void set_up(const struct pod *p, int out)
 		set_sysctl(out, "net.ipv4.ip_unprivileged_port_start", "0");
 		set_sysctl(out, "net.ipv4.ping_group_range", p->id_base ? "0 65535" : "0 2147483647");
 	}
-	yyjson_obj_foreach (json_members(sysctls), i, n, k, v)
+	json_obj_foreach (sysctls, i, n, k, v)
 		set_sysctl(out, yyjson_get_str(k), yyjson_get_str(v));
 }
 

@@ -380,11 +380,10 @@ static void test_says_what_it_lacks(void **state)
 	until("a pod is ready", has_ready_pods, &one);
 	load(100);
 	for (size_t i = 0; i < array_len(table); i++) {
+		static const char start[] = "{\"metadata\":{\"name\":\"", plain[] = HPA("", "");
 		char json[900];
 
-		snprintf(json, sizeof(json), "%.*s%s%s", (int)strlen("{\"metadata\":{\"name\":\""),
-			"{\"metadata\":{\"name\":\"", table[i].name,
-			HPA("", "") + strlen("{\"metadata\":{\"name\":\""));
+		snprintf(json, sizeof(json), "%s%s%s", start, table[i].name, &plain[strlen(start)]);
 		/* "...,"maxReplicas":6" MORE "}}" */
 		snprintf(json + strlen(json) - 2, 600, "%s}}", table[i].more);
 		create("autoscaling/v2", "HorizontalPodAutoscaler", "default", json);

@@ -113,8 +113,8 @@ static void test_deletion_takes_everything(void **state)
 	create("apps/v1", "Deployment", "default", web);
 	until("again", deployment_is, &four);
 	delete ("apps/v1", "Deployment", "default", "web", PROPAGATE_FOREGROUND);
-	until("nothing is left, in the foreground", no_pods, NULL);
-	assert_null(get("apps/v1", "Deployment", "default", "web"));
+	until("it goes last, in the foreground", is_gone, (const char *[]){"apps/v1", "Deployment", "web"});
+	assert_true(no_pods(NULL));
 }
 
 static bool set_is_orphan(const struct object *o, void *arg)

@@ -238,7 +238,7 @@ static bool copy_annotations(yyjson_mut_doc *doc, yyjson_mut_val *into, yyjson_v
 	yyjson_val *from = meta_get(deployment, "metadata", "annotations", NULL), *key, *value;
 	size_t i, n;
 
-	yyjson_obj_foreach (from, i, n, key, value) {
+	json_obj_foreach (from, i, n, key, value) {
 		bool skip = false;
 
 		for (size_t k = 0; k < array_len(own); k++)

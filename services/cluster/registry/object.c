@@ -62,7 +62,7 @@ static void pack_labels(struct pack *p, struct object *o, yyjson_val *labels)
 	yyjson_val *key, *val;
 	struct object_pair *at = pack_array(p, struct object_pair, yyjson_obj_size(labels));
 
-	yyjson_obj_foreach (labels, i, max, key, val) {
+	json_obj_foreach (labels, i, max, key, val) {
 		struct object_pair pair = {pack_val(p, key), yyjson_is_str(val) ? pack_val(p, val) : ""};
 
 		if (at)

@@ -96,7 +96,7 @@ static void read_resources(struct sched_cache *c, struct sched_resources *r, yyj
 	yyjson_val *key, *value;
 	size_t i, n;
 
-	yyjson_obj_foreach (list, i, n, key, value) {
+	json_obj_foreach (list, i, n, key, value) {
 		const char *name = yyjson_get_str(key), *text = yyjson_get_str(value);
 		struct quantity q;
 

@@ -79,7 +79,7 @@ bool node_matches_pod(const struct cycle *c, const struct sched_node *n)
 	yyjson_val *selector = json_obj(c->pod->spec, "nodeSelector"), *key, *value;
 	size_t i, count;
 
-	yyjson_obj_foreach (selector, i, count, key, value) {
+	json_obj_foreach (selector, i, count, key, value) {
 		const char *label = node_label(n, yyjson_get_str(key));
 
 		if (!label || !yyjson_equals_str(value, label))

@@ -311,7 +311,7 @@ static int add_labels(struct build *b)
 		o = yyjson_mut_obj(b->st.doc);
 		yyjson_mut_obj_put(b->st.config, yyjson_mut_str(b->st.doc, "Labels"), o);
 	}
-	yyjson_obj_foreach (labels, i, n, k, v)
+	json_obj_foreach (labels, i, n, k, v)
 		yyjson_mut_obj_put(o, yyjson_val_mut_copy(b->st.doc, k), yyjson_val_mut_copy(b->st.doc, v));
 	config = yyjson_mut_val_write(b->st.config, 0, NULL);
 	if (!config)
@@ -390,7 +390,7 @@ static int read_arguments(struct build *b)
 	size_t i, n;
 	int r = platform_args(b);
 
-	yyjson_obj_foreach (args, i, n, k, v)
+	json_obj_foreach (args, i, n, k, v)
 		if (r == 0)
 			r = build_arg_set(&b->given, yyjson_get_str(k), yyjson_get_str(v));
 	b->given_used = calloc(b->given.n + 1, sizeof(bool));
