@@ -53,6 +53,7 @@ docker-init_MAIN := services/engine/container_init_main.c
 HAVE     := $(foreach p,$(PROGRAMS),$(if $(wildcard $($(p)_MAIN)),$(p)))
 
 .PHONY: programs check fuzz FORCE
+.SECONDARY: # what is made on the way stays, programs of tests above all
 programs: $(HAVE:%=$(T)/bin/%)
 
 $(T)/obj/%.o: %.c
@@ -78,7 +79,8 @@ $(foreach p,$(HAVE),$(eval $(call program,$(p))))
 
 C        := $(OUT)/check
 SANITIZE := address,undefined
-C_CFLAGS := $(CFLAGS) -O1 -g -fsanitize=fuzzer-no-link,$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
+# the name by which gcc, and clang from 20 on, say that ASan is there
+C_CFLAGS := $(CFLAGS) -D__SANITIZE_ADDRESS__=1 -O1 -g -fsanitize=fuzzer-no-link,$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	    -Wno-gnu -Wno-unknown-warning-option
 C_LIBS   := -lm -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
 	    -lzstd -lz
