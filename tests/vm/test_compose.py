@@ -4,6 +4,7 @@
 import json
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -201,14 +202,21 @@ def sockets(node):
     return node.ssh("ls -l /proc/$(pidof -s engine)/fd").count("socket:")
 
 
+def silent(process):
+    """Reads and writes nothing."""
+    counts = Path(f"/proc/{process.pid}/io")
+    before = counts.read_text()
+    time.sleep(2)
+    return counts.read_text() == before
+
+
 def test_wait(compose, host):
     """It ends when the service does, with its code."""
     compose("up", "-d", "worker")
     before = sockets(host)
     waiting = compose.start("wait", "worker")
-    # Its connection stands, and the question follows within it: then the service may end.
-    assert eventually(lambda: sockets(host) > before, 60)
-    time.sleep(2)
+    # Its connection stands, and all that it asks there but for the end has been answered: then the service may end.
+    assert eventually(lambda: sockets(host) > before and silent(waiting), 60)
     assert waiting.poll() is None
     compose("kill", "worker")
     out, err = waiting.communicate(timeout=120)
