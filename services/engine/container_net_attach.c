@@ -336,14 +336,12 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 			c->name);
 		return -EINVAL;
 	}
-	if (ep) {
-		network_detach(c->e->networks, ep);
-		int err = container_net_republish(c, c->host, msg);
+	/* The wish goes first: an end between the two leaves what still is connected, not what only says so. */
+	int err = keep_wish(c, n->name, NULL, true);
 
-		if (!err)
-			err = container_net_files_renew(c, msg);
-		if (err)
-			return err;
-	}
-	return keep_wish(c, n->name, NULL, true);
+	if (err || !ep)
+		return err;
+	network_detach(c->e->networks, ep);
+	err = container_net_republish(c, c->host, msg);
+	return err ? err : container_net_files_renew(c, msg);
 }
