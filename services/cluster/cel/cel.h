@@ -4,7 +4,7 @@
 
 /*
  * The Common Expression Language (github.com/google/cel-spec) with the libraries that the Kubernetes API adds: rules of
- * custom resources, conditions of webhooks. An expression is read once and asked many times; it has no effects and no loops
+ * custom resources, conditions of webhooks, policies of admission. An expression is read once and asked many times; it has no effects and no loops
  * but those over what it is given, and both its time and its memory are bounded.
  */
 
@@ -30,6 +30,24 @@ struct cel;
 struct cel *cel_compile(const char *text, size_t len, const char *const *names, char why[static CEL_WHY_MAX]);
 void cel_free(struct cel *c); /* accepts NULL */
 
+/*
+ * Values with names that expressions refer to as NAME.MEMBER, each an expression itself. One that is compiled with the first n of
+ * a family may refer to those; so members, which are compiled one after the other, refer to those before them.
+ */
+struct cel_family {
+	const char *name; /* "variables" */
+	size_t n;
+	const char *const *members;
+	struct cel *const *programs;
+};
+
+/* The same as cel_compile(); @family is borrowed for the call and may be NULL. */
+struct cel *cel_compile_in(const char *text, size_t len, const char *const *names,
+	const struct cel_family *family, char why[static CEL_WHY_MAX]);
+
+/* Can it be the name of a variable? */
+bool cel_is_name(const char *text, size_t len);
+
 /* Does it speak of this variable (one of @names)? */
 bool cel_uses(const struct cel *c, const char *name);
 
@@ -46,5 +64,20 @@ int cel_test(
 /* The same for an expression that makes a text. Return: malloc'ed, or NULL. */
 char *cel_text(
 	const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX]);
+
+/*
+ * Questions about one thing, by expressions with the same names. A member of the family is worked out when it is first referred to,
+ * once; one that has no answer leaves without one only what refers to it.
+ */
+struct cel_round;
+
+/* All is borrowed until cel_round_free(); @family, as it was compiled with or NULL. NULL: no memory. */
+must_check struct cel_round *cel_round_new(const char *const *names, yyjson_mut_val *const *values,
+	const struct cel_family *family, size_t *budget);
+void cel_round_free(struct cel_round *r); /* accepts NULL */
+/* As cel_test(). */
+int cel_round_test(struct cel_round *r, const struct cel *c, char why[static CEL_WHY_MAX]);
+/* 1: *text is malloc'ed; 0: it is null; -1: no answer, @why. */
+int cel_round_text(struct cel_round *r, const struct cel *c, char **text, char why[static CEL_WHY_MAX]);
 
 #endif

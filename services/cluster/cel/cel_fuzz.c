@@ -8,26 +8,56 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char *const names[] = {"self", "oldSelf", NULL};
+
+/* The same text as one that refers to others, and as what it refers to. */
+static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const *values)
+{
+	static const char *const members[] = {"m", "itself"};
+	struct cel *programs[2] = {NULL};
+	struct cel_family family = {.name = "variables", .members = members, .programs = programs};
+	size_t budget = CEL_BUDGET;
+	char why[CEL_WHY_MAX], *made;
+	struct cel_round *r;
+
+	programs[family.n++] = cel_compile("self.m", 6, names, why);
+	programs[1] = cel_compile_in(text, len, names, &family, why);
+	if (programs[1]) {
+		struct cel *c;
+
+		family.n = 2;
+		c = cel_compile_in("variables.itself", 16, names, &family, why);
+		r = c ? cel_round_new(names, values, &family, &budget) : NULL;
+		if (r) {
+			(void)cel_round_test(r, c, why);
+			(void)cel_round_text(r, programs[1], &made, why);
+			free(made);
+		}
+		cel_round_free(r);
+		cel_free(c);
+	}
+	cel_free(programs[0]);
+	cel_free(programs[1]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char json[] =
 		"{\"n\":3,\"s\":\"text\",\"l\":[1,2.5,\"x\",null,[true]],\"m\":{\"a\":{\"b\":[1]},\"at\":\"2026-01-02T03:04:05Z\"}}";
-	static const char *const names[] = {"self", "oldSelf", NULL};
 	char why[CEL_WHY_MAX];
 	size_t budget = CEL_BUDGET;
 	struct cel *c = cel_compile((const char *)data, size, names, why);
-	yyjson_doc *d;
-	yyjson_mut_doc *doc;
+	yyjson_doc *d = yyjson_read(json, sizeof(json) - 1, 0);
+	yyjson_mut_doc *doc = yyjson_doc_mut_copy(d, NULL);
 
-	if (!c)
-		return 0;
-	d = yyjson_read(json, sizeof(json) - 1, 0);
-	doc = yyjson_doc_mut_copy(d, NULL);
 	if (doc) {
 		yyjson_mut_val *values[2] = {yyjson_mut_doc_get_root(doc), NULL};
 
-		(void)cel_test(c, values, &budget, why);
-		free(cel_text(c, values, &budget, why));
+		ask_with_family((const char *)data, size, values);
+		if (c) {
+			(void)cel_test(c, values, &budget, why);
+			free(cel_text(c, values, &budget, why));
+		}
 	}
 	yyjson_mut_doc_free(doc);
 	yyjson_doc_free(d);

@@ -3,7 +3,7 @@
 #define CLUSTER_CEL_INT_H
 
 /*
- * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, eval.c walks it; value.c knows what
+ * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, eval.c walks it for cel.c; value.c knows what
  * values are, functions_*.c are tables of what can be called. Everything of one program, and everything of one evaluation, lives in
  * an arena and goes with it.
  */
@@ -106,6 +106,7 @@ enum { SLOTS_MAX = 48, ARGS_MAX = 64 };
 enum node_type {
 	NODE_LITERAL,
 	NODE_NAME,   /* slot */
+	NODE_MEMBER, /* of the family; slot is its number */
 	NODE_SELECT, /* operand.name */
 	NODE_HAS,    /* has(operand.name) */
 	NODE_INDEX,  /* operand[args[0]] */
@@ -179,7 +180,8 @@ struct token lex(struct lexer *l);
 /* ---- parse.c */
 
 /* The tree, or NULL: @why. */
-const struct node *cel_parse(struct cel *c, const char *text, size_t len, char why[static CEL_WHY_MAX]);
+const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_family *family,
+	char why[static CEL_WHY_MAX]);
 
 /* ---- functions_*.c: each ends with an empty name */
 
@@ -197,16 +199,27 @@ struct value list_index(struct eval *e, const struct value *args, bool last);
 /* ---- eval.c */
 
 enum { NANO = 1000000000 };
-enum { EVAL_BYTES_MAX = 8 << 20, VALUE_DEPTH_MAX = 100 };
+/* How deep an expression goes is bounded when it is read; with those it refers to it goes deeper. */
+enum { EVAL_BYTES_MAX = 8 << 20, VALUE_DEPTH_MAX = 100, EVAL_DEPTH_MAX = 3000 };
+
+struct member {
+	bool known;
+	struct value value;
+};
 
 struct eval {
 	struct arena arena;
-	size_t steps;
+	size_t steps, depth;
 	struct value slots[SLOTS_MAX];
+	const struct cel_family *family; /* NULL: none */
+	struct member *members;		 /* as many */
 };
 
 /* @n more steps of work; false: too many, and whatever is made of it, the evaluation has no answer. */
 bool eval_spend(struct eval *e, size_t n);
+
+/* What the tree comes to. */
+struct value eval_tree(struct eval *e, const struct node *root);
 
 /* ---- value.c */
 

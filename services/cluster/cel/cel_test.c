@@ -375,6 +375,137 @@ static void test_text(void **state)
 	yyjson_mut_doc_free(doc);
 }
 
+/* ---- members of a family, and rounds */
+
+static const char *const members[] = {"n", "bad", "twice", "shadowed", "costly"};
+static struct cel *programs[5];
+static const struct cel_family family = {
+	.name = "variables", .n = 5, .members = members, .programs = programs};
+
+static struct cel *one(const char *text, size_t known)
+{
+	struct cel_family before = family;
+	char why[CEL_WHY_MAX];
+	struct cel *c;
+
+	before.n = known;
+	c = cel_compile_in(text, strlen(text), names, &before, why);
+	if (!c)
+		fail_msg("%s: %s", text, why);
+	return c;
+}
+
+static void test_family(void **state)
+{
+	static const struct {
+		const char *text, *why; /* NULL: it is true */
+	} asked[] = {{"variables.n == 3", NULL}, {"variables.twice == 6", NULL},
+		{"[1, 2].map(x, x + variables.shadowed) == [7, 8]", NULL},
+		{"false && variables.bad", "is false"}, {"self.n == 3 || variables.bad == 1", NULL},
+		{"variables.bad == 1", "no such key: none"}, {"variables.bad == 1 || true", NULL},
+		{"[{'variables': {'n': 4}}].all(variables, variables.variables.n == 4)", NULL}};
+	static const char *const texts[] = {"self.n", "self.none", "2 * variables.n",
+		"self.list.map(y, y).map(x, variables.n - x)[0] + self.list.size() + 1", "self.s + 'x'"};
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *values[2] = {self(&doc), NULL};
+	size_t budget = CEL_BUDGET, before;
+	char why[CEL_WHY_MAX], *text;
+	struct cel_round *r;
+	struct cel *c;
+
+	for (size_t i = 0; i < family.n; i++)
+		programs[i] = one(texts[i], i);
+	r = cel_round_new(names, values, &family, &budget);
+	assert_non_null(r);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		int answer;
+
+		c = one(asked[i].text, family.n);
+		answer = cel_round_test(r, c, why);
+		if (answer != (asked[i].why ? strcmp(asked[i].why, "is false") ? -1 : 0 : 1))
+			fail_msg("%s: %d %s", asked[i].text, answer, answer < 0 ? why : "");
+		if (answer < 0)
+			assert_string_equal(why, asked[i].why);
+		cel_free(c);
+	}
+	/* worked out once: the second time costs a step */
+	c = one("variables.costly", family.n);
+	before = budget;
+	assert_int_equal(cel_round_text(r, c, &text, why), 1);
+	free(text);
+	assert_true(before - budget > 2);
+	before = budget;
+	assert_int_equal(cel_round_text(r, c, &text, why), 1);
+	assert_int_equal(before - budget, 1);
+	free(text);
+	cel_free(c);
+	c = one("oldSelf", 0);
+	assert_int_equal(cel_round_text(r, c, &text, why), 0);
+	assert_null(text);
+	cel_free(c);
+	c = one("1", 0);
+	assert_int_equal(cel_round_text(r, c, &text, why), -1);
+	cel_free(c);
+	cel_round_free(r);
+	yyjson_mut_doc_free(doc);
+	for (size_t i = 0; i < family.n; i++)
+		cel_free(programs[i]);
+}
+
+static void test_what_is_no_member(void **state)
+{
+	static const char *const bad[][2] = {{"variables.twice", "1:11: undefined field 'twice'"},
+		{"variables == 1", "1:1: 'variables' is followed by a dot and a name"},
+		{"has(variables.n)", "invalid argument to has() macro"},
+		{"variables['n']", "followed by a dot"}};
+	struct cel_family before = {.name = "variables", .n = 1, .members = members};
+	char why[CEL_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_null(cel_compile_in(bad[i][0], strlen(bad[i][0]), names, &before, why));
+		if (!strstr(why, bad[i][1]))
+			fail_msg("%s: %s", bad[i][0], why);
+	}
+	assert_null(cel_compile("variables.n", 11, names, why));
+	assert_non_null(strstr(why, "undeclared reference to 'variables'"));
+	assert_true(cel_is_name("a_1", 3) && cel_is_name("_", 1));
+	assert_false(
+		cel_is_name("1a", 2) || cel_is_name("", 0) || cel_is_name("a-b", 3) || cel_is_name("in", 2));
+}
+
+/* Each refers to the one before: the last would go deeper than there is room for, and has no answer. */
+static void test_how_deep_members_go(void **state)
+{
+	enum { N = 400 };
+	static char texts[N][32];
+	static const char *chain[N];
+	static struct cel *made[N];
+	struct cel_family all = {.name = "variables", .members = chain, .programs = made};
+	yyjson_mut_val *values[2] = {NULL, NULL};
+	size_t budget = CEL_BUDGET;
+	char why[CEL_WHY_MAX], text[64];
+	struct cel_round *r;
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "v%zu", i);
+		snprintf(text, sizeof(text), i ? "variables.v%zu + 1" : "1", i - 1);
+		made[i] = cel_compile_in(text, strlen(text), names, &all, why);
+		assert_non_null(made[i]);
+		chain[i] = texts[i];
+		all.n++;
+	}
+	r = cel_round_new(names, values, &all, &budget);
+	assert_int_equal(cel_round_test(r, made[N - 1], why), -1);
+	assert_string_equal(why, "nested too deeply");
+	cel_round_free(r);
+	r = cel_round_new(names, values, &all, &budget);
+	assert_int_equal(cel_round_test(r, made[50], why), -1);
+	assert_non_null(strstr(why, "type int, not bool"));
+	cel_round_free(r);
+	for (size_t i = 0; i < N; i++)
+		cel_free(made[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +523,9 @@ int main(void)
 		cmocka_unit_test(test_large_lists),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_family),
+		cmocka_unit_test(test_what_is_no_member),
+		cmocka_unit_test(test_how_deep_members_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

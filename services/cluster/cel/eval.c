@@ -20,6 +20,14 @@ static const struct value too_much = {
 
 static struct value eval(struct eval *e, const struct node *n);
 
+struct value eval_tree(struct eval *e, const struct node *root)
+{
+	struct value v = eval(e, root);
+
+	/* what was compared or looked for only in part has no answer */
+	return e->arena.full ? too_much : v;
+}
+
 bool eval_spend(struct eval *e, size_t n)
 {
 	if (n > e->steps || e->arena.full) {
@@ -453,15 +461,34 @@ static struct value each(struct eval *e, const struct node *n)
 	}
 }
 
-static struct value eval(struct eval *e, const struct node *n)
+/* ---- members of the family */
+
+/* Its loops have the same places as those of whoever refers to it, who is in the middle of them. */
+static struct value member(struct eval *e, const struct node *n)
 {
-	if (!eval_spend(e, 1))
-		return too_much;
+	struct member *m = &e->members[n->slot];
+	struct value kept[SLOTS_MAX];
+
+	if (m->known)
+		return m->value;
+	memcpy(kept, e->slots, sizeof(kept));
+	e->depth += sizeof(kept) / 128;
+	m->value = eval(e, e->family->programs[n->slot]->root);
+	m->known = true;
+	e->depth -= sizeof(kept) / 128;
+	memcpy(e->slots, kept, sizeof(kept));
+	return m->value;
+}
+
+static struct value eval_node(struct eval *e, const struct node *n)
+{
 	switch (n->type) {
 	case NODE_LITERAL:
 		return n->literal;
 	case NODE_NAME:
 		return e->slots[n->slot];
+	case NODE_MEMBER:
+		return member(e, n);
 	case NODE_SELECT:
 		return select_field(e, n);
 	case NODE_HAS:
@@ -487,7 +514,19 @@ static struct value eval(struct eval *e, const struct node *n)
 	}
 }
 
-/* ---- from the outside */
+static struct value eval(struct eval *e, const struct node *n)
+{
+	struct value v;
+
+	if (!eval_spend(e, 1))
+		return too_much;
+	if (e->depth >= EVAL_DEPTH_MAX)
+		return value_error(e, "nested too deeply");
+	e->depth++;
+	v = eval_node(e, n);
+	e->depth--;
+	return v;
+}
 
 const struct function *function_find(struct text name, bool member)
 {
@@ -500,95 +539,4 @@ const struct function *function_find(struct text name, bool member)
 				!memcmp(f->name, name.s, name.n))
 				return f;
 	return NULL;
-}
-
-struct cel *cel_compile(const char *text, size_t len, const char *const *names, char why[static CEL_WHY_MAX])
-{
-	struct cel *c = calloc(1, sizeof(*c));
-	char *own;
-
-	if (!c || len > CEL_TEXT_MAX) {
-		snprintf(why, CEL_WHY_MAX, c ? "longer than %d bytes" : "out of memory", CEL_TEXT_MAX);
-		free(c);
-		return NULL;
-	}
-	/* literals copy what they unescape, and names are borrowed from a copy that the program keeps */
-	c->arena.left = 256 * len + 65536;
-	c->names = names;
-	own = arena_get(&c->arena, len + 1);
-	if (own)
-		memcpy(own, text, len);
-	else
-		snprintf(why, CEL_WHY_MAX, "out of memory");
-	c->root = own ? cel_parse(c, own, len, why) : NULL;
-	if (!c->root) {
-		cel_free(c);
-		return NULL;
-	}
-	return c;
-}
-
-void cel_free(struct cel *c)
-{
-	if (!c)
-		return;
-	arena_free(&c->arena);
-	free(c);
-}
-
-bool cel_uses(const struct cel *c, const char *name)
-{
-	for (size_t i = 0; c->names[i]; i++)
-		if (!strcmp(c->names[i], name))
-			return c->used >> i & 1;
-	return false;
-}
-
-static struct value run(struct eval *e, const struct cel *c, yyjson_mut_val *const *values, size_t *budget)
-{
-	struct value v;
-
-	*e = (struct eval){.arena.left = EVAL_BYTES_MAX, .steps = *budget};
-	for (size_t i = 0; c->names[i]; i++)
-		e->slots[i] = value_json(values[i]);
-	v = eval(e, c->root);
-	*budget = e->steps;
-	/* what was compared or looked for only in part has no answer */
-	return e->arena.full ? too_much : v;
-}
-
-static void say(char why[static CEL_WHY_MAX], struct value v, const char *wanted)
-{
-	if (is_error(v))
-		snprintf(why, CEL_WHY_MAX, "%.*s", (int)v.text.n, v.text.s);
-	else
-		snprintf(why, CEL_WHY_MAX, "the expression makes a value of type %s, not %s",
-			value_type_name(v.type), wanted);
-}
-
-int cel_test(const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX])
-{
-	struct eval e;
-	struct value v = run(&e, c, values, budget);
-	int answer = v.type == VALUE_BOOL ? v.b : -1;
-
-	if (answer < 0)
-		say(why, v, "bool");
-	arena_free(&e.arena);
-	return answer;
-}
-
-char *cel_text(
-	const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX])
-{
-	struct eval e;
-	struct value v = run(&e, c, values, budget);
-	char *text = v.type == VALUE_STRING ? strndup(v.text.s, v.text.n) : NULL;
-
-	if (v.type != VALUE_STRING)
-		say(why, v, "string");
-	else if (!text)
-		snprintf(why, CEL_WHY_MAX, "out of memory");
-	arena_free(&e.arena);
-	return text;
 }

@@ -16,6 +16,7 @@ enum { DEPTH_MAX = 100, OPERATORS_MAX = 2000 };
 
 struct parser {
 	struct cel *cel;
+	const struct cel_family *family; /* or NULL */
 	struct lexer lexer;
 	struct token now;
 	const char *text;
@@ -270,6 +271,30 @@ static const struct node *name_of(struct parser *p, size_t at, struct text name)
 	return type;
 }
 
+/* The family's name is behind. */
+static const struct node *member_of_family(struct parser *p, size_t at)
+{
+	struct text name;
+	struct node *n;
+
+	if (!got(p, ".") || p->now.type != TOKEN_NAME) {
+		refuse(p, at, "'%s' is followed by a dot and a name", p->family->name);
+		return NULL;
+	}
+	name = p->now.text;
+	for (size_t i = 0; i < p->family->n; i++) {
+		if (!same(name, p->family->members[i]))
+			continue;
+		step(p);
+		n = node(p, NODE_MEMBER);
+		if (n)
+			n->slot = i;
+		return n;
+	}
+	refuse(p, p->now.at, "undefined field '%.*s'", (int)name.n, name.s);
+	return NULL;
+}
+
 /* ---- calls */
 
 static void arguments(struct parser *p, struct args *a, const char *end)
@@ -428,6 +453,8 @@ static const struct node *named(struct parser *p)
 	}
 	if (is_op(p, ".") && is_package(name) && !find_slot(p, name, &slot))
 		return packaged(p, at, name);
+	if (p->family && same(name, p->family->name) && !find_slot(p, name, &slot))
+		return member_of_family(p, at);
 	return name_of(p, at, name);
 }
 
@@ -689,9 +716,11 @@ static const struct node *expression(struct parser *p)
 	return p->failed ? NULL : n;
 }
 
-const struct node *cel_parse(struct cel *c, const char *text, size_t len, char why[static CEL_WHY_MAX])
+const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_family *family,
+	char why[static CEL_WHY_MAX])
 {
 	struct parser p = {.cel = c,
+		.family = family,
 		.lexer = {.text = text, .len = len, .arena = &c->arena},
 		.text = text,
 		.len = len,
@@ -705,4 +734,15 @@ const struct node *cel_parse(struct cel *c, const char *text, size_t len, char w
 	if (!p.failed && p.now.type != TOKEN_END)
 		unexpected(&p, "the end");
 	return p.failed ? NULL : n;
+}
+
+bool cel_is_name(const char *text, size_t len)
+{
+	struct text name = {text, len};
+	bool ok = len && (text[0] < '0' || text[0] > '9');
+
+	for (size_t i = 0; i < len; i++)
+		ok = ok && (text[i] == '_' || (text[i] >= '0' && text[i] <= '9') ||
+				   ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z'));
+	return ok && !is_reserved(name) && !same(name, "true") && !same(name, "false") && !same(name, "null");
 }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is called from outside: an expression is read once, and asked by itself or in a round of questions. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cluster/cel/cel_int.h"
+
+struct cel *cel_compile(const char *text, size_t len, const char *const *names, char why[static CEL_WHY_MAX])
+{
+	return cel_compile_in(text, len, names, NULL, why);
+}
+
+struct cel *cel_compile_in(const char *text, size_t len, const char *const *names,
+	const struct cel_family *family, char why[static CEL_WHY_MAX])
+{
+	struct cel *c = calloc(1, sizeof(*c));
+	char *own;
+
+	if (!c || len > CEL_TEXT_MAX) {
+		snprintf(why, CEL_WHY_MAX, c ? "longer than %d bytes" : "out of memory", CEL_TEXT_MAX);
+		free(c);
+		return NULL;
+	}
+	/* literals copy what they unescape, and names are borrowed from a copy that the program keeps */
+	c->arena.left = 256 * len + 65536;
+	c->names = names;
+	own = arena_get(&c->arena, len + 1);
+	if (own)
+		memcpy(own, text, len);
+	else
+		snprintf(why, CEL_WHY_MAX, "out of memory");
+	c->root = own ? cel_parse(c, own, len, family, why) : NULL;
+	if (!c->root) {
+		cel_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void cel_free(struct cel *c)
+{
+	if (!c)
+		return;
+	arena_free(&c->arena);
+	free(c);
+}
+
+bool cel_uses(const struct cel *c, const char *name)
+{
+	for (size_t i = 0; c->names[i]; i++)
+		if (!strcmp(c->names[i], name))
+			return c->used >> i & 1;
+	return false;
+}
+
+static void begin(struct eval *e, const char *const *names, yyjson_mut_val *const *values, size_t budget)
+{
+	*e = (struct eval){.arena.left = EVAL_BYTES_MAX, .steps = budget};
+	for (size_t i = 0; names[i]; i++)
+		e->slots[i] = value_json(values[i]);
+}
+
+static void say(char why[static CEL_WHY_MAX], struct value v, const char *wanted)
+{
+	if (is_error(v))
+		snprintf(why, CEL_WHY_MAX, "%.*s", (int)v.text.n, v.text.s);
+	else
+		snprintf(why, CEL_WHY_MAX, "the expression makes a value of type %s, not %s",
+			value_type_name(v.type), wanted);
+}
+
+static int test(struct eval *e, const struct cel *c, char why[static CEL_WHY_MAX])
+{
+	struct value v = eval_tree(e, c->root);
+
+	if (v.type == VALUE_BOOL)
+		return v.b;
+	say(why, v, "bool");
+	return -1;
+}
+
+static char *text(struct value v, char why[static CEL_WHY_MAX])
+{
+	char *made = v.type == VALUE_STRING ? strndup(v.text.s, v.text.n) : NULL;
+
+	if (v.type != VALUE_STRING)
+		say(why, v, "string");
+	else if (!made)
+		snprintf(why, CEL_WHY_MAX, "out of memory");
+	return made;
+}
+
+int cel_test(const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX])
+{
+	struct eval e;
+	int answer;
+
+	begin(&e, c->names, values, *budget);
+	answer = test(&e, c, why);
+	*budget = e.steps;
+	arena_free(&e.arena);
+	return answer;
+}
+
+char *cel_text(
+	const struct cel *c, yyjson_mut_val *const *values, size_t *budget, char why[static CEL_WHY_MAX])
+{
+	struct eval e;
+	char *made;
+
+	begin(&e, c->names, values, *budget);
+	made = text(eval_tree(&e, c->root), why);
+	*budget = e.steps;
+	arena_free(&e.arena);
+	return made;
+}
+
+/* ---- rounds */
+
+struct cel_round {
+	struct eval e;
+	size_t *budget;
+	struct member members[];
+};
+
+struct cel_round *cel_round_new(const char *const *names, yyjson_mut_val *const *values,
+	const struct cel_family *family, size_t *budget)
+{
+	size_t n = family ? family->n : 0;
+	struct cel_round *r = calloc(1, sizeof(*r) + n * sizeof(r->members[0]));
+
+	if (!r)
+		return NULL;
+	begin(&r->e, names, values, *budget);
+	r->e.family = family;
+	r->e.members = r->members;
+	r->budget = budget;
+	return r;
+}
+
+void cel_round_free(struct cel_round *r)
+{
+	if (r)
+		arena_free(&r->e.arena);
+	free(r);
+}
+
+int cel_round_test(struct cel_round *r, const struct cel *c, char why[static CEL_WHY_MAX])
+{
+	int answer = test(&r->e, c, why);
+
+	*r->budget = r->e.steps;
+	return answer;
+}
+
+int cel_round_text(struct cel_round *r, const struct cel *c, char **out, char why[static CEL_WHY_MAX])
+{
+	struct value v = eval_tree(&r->e, c->root);
+
+	*r->budget = r->e.steps;
+	*out = NULL;
+	if (v.type == VALUE_NULL)
+		return 0;
+	*out = text(v, why);
+	return *out ? 1 : -1;
+}
