@@ -46,11 +46,17 @@ static inline int64_t int_of(yyjson_mut_val *o, const char *key)
 	return yyjson_mut_get_sint(yyjson_mut_obj_get(o, key));
 }
 
+/* Has one of the first @end items this text as member @key? */
+bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const char *text);
+
 /* A LabelSelector against labels, as controllers will read it. */
 bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
 
 /* Two ports of containers that would be the same port of the node. */
 bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
+
+/* matchConditions of a webhook or a policy (check_webhook.c), whose expressions may use @names. */
+void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *names);
 
 /* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
 void check_pod_fields(struct check *c, yyjson_mut_val *spec);

@@ -5,13 +5,11 @@
 #include <string.h>
 
 #include "cluster/cel/cel.h"
+#include "cluster/match/conditions.h"
 #include "cluster/schema/check_int.h"
-#include "cluster/webhooks/conditions.h"
 #include "cluster/webhooks/hook_url.h"
 
 schema_check check_webhook, check_webhook_rule, check_webhook_client;
-
-enum { CONDITIONS_MAX = 64 };
 
 static bool has(yyjson_mut_val *list, const char *text)
 {
@@ -22,7 +20,15 @@ static bool has(yyjson_mut_val *list, const char *text)
 	return false;
 }
 
-static void check_conditions(struct check *c, yyjson_mut_val *list)
+bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const char *text)
+{
+	for (size_t i = 0; i < end; i++)
+		if (!strcmp(text_of(yyjson_mut_arr_get(list, i), key), text))
+			return true;
+	return false;
+}
+
+void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *names)
 {
 	size_t i, n;
 	yyjson_mut_val *v;
@@ -39,9 +45,11 @@ static void check_conditions(struct check *c, yyjson_mut_val *list)
 
 		if (yyjson_mut_get_len(name))
 			check_format(c, name, REL(".matchConditions[%zu].name", i), SCHEMA_LABEL_KEY);
+		if (check_has_before(list, i, "name", text_of(v, "name")))
+			check_error(c, FIELD_DUPLICATE, name, REL(".matchConditions[%zu].name", i), "%s", "");
 		if (!yyjson_mut_get_len(text))
 			continue; /* that it is required is said elsewhere */
-		read = cel_compile(yyjson_mut_get_str(text), yyjson_mut_get_len(text), condition_names, why);
+		read = cel_compile(yyjson_mut_get_str(text), yyjson_mut_get_len(text), names, why);
 		if (!read)
 			check_error(c, FIELD_INVALID, text, REL(".matchConditions[%zu].expression", i),
 				"compilation failed: ERROR: <input>:%s", why);
@@ -65,7 +73,7 @@ void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	if (yyjson_mut_arr_size(versions) && !has(versions, "v1"))
 		check_error(c, FIELD_INVALID, versions, ".admissionReviewVersions",
 			"must include v1, the only version that is asked in");
-	check_conditions(c, conditions);
+	check_conditions(c, conditions, condition_names);
 }
 
 static void check_stars(struct check *c, yyjson_mut_val *o, const char *key)

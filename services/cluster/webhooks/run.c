@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/cel/cel.h"
 #include "cluster/schema/convert.h"
 #include "cluster/schema/decode.h"
 #include "cluster/schema/meta.h"
@@ -210,6 +211,16 @@ static enum asked without_answer(struct question *q, const char *why)
 	return CANNOT_ASK;
 }
 
+/* As conditions_hold(). */
+static int is_asked(const struct hook *h, yyjson_mut_val *request, char **why)
+{
+	yyjson_mut_val *const values[] = {
+		yyjson_mut_obj_get(request, "object"), yyjson_mut_obj_get(request, "oldObject"), request};
+	size_t budget = CEL_BUDGET;
+
+	return conditions_hold(&h->conditions, values, &budget, why);
+}
+
 static enum asked ask(struct question *q)
 {
 	struct webhook_run *run = q->run;
@@ -222,8 +233,7 @@ static enum asked ask(struct question *q)
 	if (!meta_uid(q->uid))
 		doc = review_question(run->a, q->as, q->uid);
 	if (doc)
-		holds = conditions_hold(
-			q->hook, yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "request"), &why);
+		holds = is_asked(q->hook, yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "request"), &why);
 	if (!holds)
 		return PASSED_OVER;
 	if (holds < 0)
@@ -250,7 +260,7 @@ static bool ask_next(struct webhook_run *run)
 
 			if (run->second && !q->again)
 				continue;
-			q->as = hook_match(run->w, q->hook, run->a);
+			q->as = match_write(&q->hook->match, run->a);
 			how = q->as ? ask(q) : PASSED_OVER;
 			if (how != PASSED_OVER)
 				return how == ASKED;
@@ -286,7 +296,7 @@ static bool begin(struct webhook_run *run)
 	for (size_t i = 0; i < run->n; i++) {
 		struct question *q = &run->questions[i];
 
-		q->as = hook_match(run->w, q->hook, run->a);
+		q->as = match_write(&q->hook->match, run->a);
 		if (q->as && ask(q) == CANNOT_ASK)
 			break;
 	}
@@ -302,7 +312,7 @@ bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *
 
 	for (struct configuration *c = w->first[phase]; c; c = c->next) {
 		for (size_t i = 0; i < c->n && !any; i++)
-			any = hook_match(w, &c->hooks[i], a);
+			any = match_write(&c->hooks[i].match, a);
 		n += c->n;
 	}
 	if (!any)

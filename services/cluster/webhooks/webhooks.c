@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cluster/schema/schema.h"
-#include "cluster/schema/selector.h"
 #include "cluster/webhooks/webhooks_int.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -19,9 +18,8 @@ void configuration_unref(struct configuration *c)
 	if (!c || --c->refs)
 		return;
 	for (size_t i = 0; i < c->n; i++) {
-		selector_free(c->hooks[i].spaces);
-		selector_free(c->hooks[i].objects);
-		conditions_free(&c->hooks[i]);
+		match_fini(&c->hooks[i].match);
+		conditions_fini(&c->hooks[i].conditions);
 	}
 	free(c->hooks);
 	yyjson_doc_free(c->doc);
@@ -39,13 +37,11 @@ static bool read_hook(struct hook *h, struct configuration *of, yyjson_val *v)
 	*h = (struct hook){.of = of,
 		.name = json_str(v, "name") ?: "",
 		.root = v,
-		.spaces = selector_of(json_obj(v, "namespaceSelector")),
-		.objects = selector_of(json_obj(v, "objectSelector")),
 		.ignore = is(v, "failurePolicy", "Ignore"),
-		.exact = is(v, "matchPolicy", "Exact"),
 		.again = is(v, "reinvocationPolicy", "IfNeeded"),
 		.timeout_ms = 1000 * json_int(v, "timeoutSeconds", TIMEOUT_S)};
-	return h->spaces && h->objects && conditions_read(h);
+	return match_read(&h->match, v, "rules", false) &&
+	       conditions_read(&h->conditions, v, condition_names);
 }
 
 static struct configuration *read_configuration(const struct object *o)

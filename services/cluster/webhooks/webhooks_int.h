@@ -3,28 +3,26 @@
 #define CLUSTER_WEBHOOKS_INT_H
 
 /*
- * The inside: webhooks.c keeps the configurations, match.c says whom a write concerns, conditions.c what it must be like, review.c is the
- * question and the answer as JSON, call.c the way there, run.c the order of it all.
+ * The inside: webhooks.c keeps the configurations, review.c is the question and the answer as JSON, call.c the way there, run.c the
+ * order of it all. Whom a write concerns is match/'s to say.
  */
 
 #include <yyjson.h>
 
+#include "cluster/match/conditions.h"
+#include "cluster/match/match.h"
 #include "cluster/registry/registry.h"
 #include "cluster/webhooks/webhooks.h"
-
-struct cel;
-struct selector;
 
 /* One webhook, of a configuration. */
 struct hook {
 	struct configuration *of;
-	const char *name;		   /* of the document */
-	yyjson_val *root;		   /* of the document */
-	struct selector *spaces, *objects; /* owned */
-	bool ignore, exact, again;	   /* failurePolicy, matchPolicy, reinvocationPolicy */
+	const char *name; /* of the document */
+	yyjson_val *root; /* of the document */
+	struct match match;
+	struct conditions conditions;
+	bool ignore, again; /* failurePolicy, reinvocationPolicy */
 	int64_t timeout_ms;
-	struct cel **conditions; /* owned; in the order of matchConditions; NULL: not an expression */
-	size_t n_conditions;
 };
 
 /* Counted: a run goes on with those it began with. */
@@ -44,19 +42,6 @@ struct webhooks {
 };
 
 void configuration_unref(struct configuration *c);
-
-/*
- * Does the webhook want to hear of it? The kind as which it is shown, a version of the attempt's, or NULL: it does not.
- */
-const struct schema_kind *hook_match(const struct webhooks *w, const struct hook *h, const struct attempt *a);
-
-/* ---- conditions.c: matchConditions, in CEL */
-
-/* false: no memory. */
-bool conditions_read(struct hook *h);
-void conditions_free(struct hook *h);
-/* 1: all of them hold; 0: one does not; -1: none fails, but one has no answer, and *why (malloc'ed) says which. */
-int conditions_hold(const struct hook *h, yyjson_mut_val *request, char **why);
 
 /* ---- review.c: AdmissionReview, admission.k8s.io/v1 */
 
