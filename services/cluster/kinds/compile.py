@@ -174,13 +174,18 @@ class Reader:
         return c
 
     @staticmethod
+    def tag(text):
+        """In the low byte the field's own, in the high one where it is: 2 of 2.1, and 2 and 2 in four bits each of 2.2.1."""
+        *outer, inner = map(int, text.split("."))
+        if len(outer) > 2 or any(not 0 < n < 16 for n in outer) or not 0 <= inner < 256:
+            raise Mistake(f"'{text}' is not a tag")
+        return sum(n << 4 * i for i, n in enumerate(reversed(outer))) << 8 | inner
+
+    @staticmethod
     def field(where, words, doc):
         name, tag, typ, *more = words
-        outer, _, inner = tag.rpartition(".")
-        f = {"where": where, "name": name, "doc": doc, "tag": int(outer or 0) << 8 | int(inner), "shape": "ONE",
+        f = {"where": where, "name": name, "doc": doc, "tag": Reader.tag(tag), "shape": "ONE",
              "flags": set(), "list": "ATOMIC", "rules": {}, "default": None}
-        if not 0 <= f["tag"] < 1 << 16:
-            raise Mistake(f"'{tag}' is not a tag")
         if typ.endswith("?"):
             f["flags"].add("POINTER")
             typ = typ[:-1]

@@ -397,6 +397,12 @@ static bool put(struct decode *d, const struct item *it, const struct schema_typ
 	return v && yyjson_mut_arr_append(c, v);
 }
 
+/* The embedded struct with this tag in the embedded struct @outer (0: none), as the high bytes of tags have them. */
+static unsigned inside(unsigned outer, uint32_t tag)
+{
+	return tag < 16 && outer < 16 ? outer << 4 | tag : 0;
+}
+
 /*
  * The field of a tag inside of the embedded struct @outer (0: none), or whether @tag itself is such a
  * struct.
@@ -404,13 +410,17 @@ static bool put(struct decode *d, const struct item *it, const struct schema_typ
 static const struct schema_field *by_tag(
 	const struct schema_type *t, unsigned outer, uint32_t tag, bool *embedded)
 {
+	unsigned in = inside(outer, tag);
+
 	*embedded = false;
 	if (tag > 0xff)
 		return NULL;
 	for (size_t i = 0; i < t->n_fields; i++) {
+		unsigned at = t->fields[i].tag >> 8;
+
 		if (t->fields[i].tag == (outer << 8 | tag))
 			return &t->fields[i];
-		if (!outer && t->fields[i].tag >> 8 == tag)
+		if (in && (at == in || at >> 4 == in))
 			*embedded = true;
 	}
 	return NULL;
@@ -427,7 +437,7 @@ static bool fields(
 		const struct schema_field *f = by_tag(t, outer, it.tag, &embedded);
 
 		if (embedded && it.type == BYTES) {
-			if (!fields(d, it.bytes, t, it.tag, out))
+			if (!fields(d, it.bytes, t, inside(outer, it.tag), out))
 				return false;
 		} else if (f && !put(d, &it, t, f, out)) {
 			return false;
