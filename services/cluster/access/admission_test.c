@@ -433,6 +433,60 @@ static void test_node_changes(void **state)
 
 #define OVER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* ---- parameters of policies */
+
+#define GROUP "admissionregistration.k8s.io/v1"
+
+static struct answer policy(const struct caller *who, const char *name, const char *kind)
+{
+	char json[1000];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"%s\"},\"validations\":[{"
+		"\"expression\":\"true\"}],\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"*\"],\"apiGroups\":[\"*\"],"
+		"\"apiVersions\":[\"*\"],\"resources\":[\"pods\"]}]}}}",
+		name, kind);
+	return create(who, GROUP, "ValidatingAdmissionPolicy", "", json);
+}
+
+static void test_parameters_of_policies(void **state)
+{
+	static const struct {
+		const struct caller *who;
+		const char *policy, *ref;
+		int code;
+	} bindings[] = {
+		{&named, "secrets", "\"name\":\"a\"", 0},
+		{&named, "secrets", "\"name\":\"c\"", 403},
+		{&named, "secrets", "\"selector\":{}", 403},
+		{&reader, "secrets", "\"name\":\"a\"", 403},
+		{&reader, "pods", "\"selector\":{}", 0},
+		{&local, "pods", "\"name\":\"a\",\"namespace\":\"default\"", 0},
+		{&local, "pods", "\"name\":\"a\"", 403},
+		{&king, "none", "\"name\":\"a\"", 0},
+		{&reader, "none", "\"name\":\"a\"", 403},
+	};
+
+	people();
+	assert_int_equal(policy(&reader, "p", "Secret").code, 403);
+	assert_int_equal(policy(&named, "p", "Secret").code, 403);
+	assert_int_equal(policy(&reader, "p", "Unknown").code, 403);
+	assert_int_equal(policy(&reader, "pods", "Pod").code, 0);
+	assert_int_equal(policy(&king, "secrets", "Secret").code, 0);
+	for (size_t i = 0; i < array_len(bindings); i++) {
+		char json[400];
+		struct answer to;
+
+		snprintf(json, sizeof(json),
+			"{\"metadata\":{\"name\":\"b%zu\"},\"spec\":{\"policyName\":\"%s\",\"validationActions\":[\"Deny\"],\"paramRef\":{%s,"
+			"\"parameterNotFoundAction\":\"Allow\"}}}",
+			i, bindings[i].policy, bindings[i].ref);
+		to = create(bindings[i].who, GROUP, "ValidatingAdmissionPolicyBinding", "", json);
+		if (to.code != bindings[i].code)
+			fail_msg("row %zu: %d %s", i, to.code, to.message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +496,7 @@ int main(void)
 		OVER(test_endless_rule),
 		OVER(test_node_creates),
 		OVER(test_node_changes),
+		OVER(test_parameters_of_policies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

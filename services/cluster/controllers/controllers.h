@@ -22,6 +22,7 @@
 	X(horizontal_pod_autoscaler)                                                                         \
 	X(aggregation_controller)                                                                            \
 	X(definition_controller)                                                                             \
+	X(policy_status_controller)                                                                          \
 	X(quota_controller)                                                                                  \
 	X(certificate_controller)                                                                            \
 	X(namespace_controller)                                                                              \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Webhooks of both phases, one after the other, about what is asked of an object and is none itself. */
+/* Webhooks of both phases, one after the other, and between them policies, about what is asked of an object and is none itself. */
 
 #include "cluster/http/subresources.h"
+#include "cluster/policies/policies.h"
 
 void question_init(struct question *w, struct request *q, enum admit_verb verb, yyjson_mut_doc *doc)
 {
@@ -38,10 +39,19 @@ static void on_asked(struct status *error, void *arg)
 
 static void go_on(struct question *w)
 {
-	for (; w->phase < N_WEBHOOK_PHASES; w->phase++)
-		if (webhooks_ask(registry_webhooks(w->q->api->registry), w->phase, &w->attempt, &w->run,
-			    on_asked, w))
+	struct registry *r = w->q->api->registry;
+	struct status *error;
+
+	for (; w->phase < N_WEBHOOK_PHASES; w->phase++) {
+		error = w->phase == WEBHOOK_VALIDATING ? policies_judge(registry_policies(r), &w->attempt)
+						       : NULL;
+		if (error) {
+			reply_status(w->q, error);
 			return;
+		}
+		if (webhooks_ask(registry_webhooks(r), w->phase, &w->attempt, &w->run, on_asked, w))
+			return;
+	}
 	w->then(w->q);
 }
 

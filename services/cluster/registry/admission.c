@@ -16,6 +16,7 @@ const struct admission *const admissions[] = {
 	&admission_volume,
 	&admission_service,
 	&admission_escalation,
+	&admission_policy_params,
 	&admission_node,
 	&admission_taints,
 	&admission_signing,

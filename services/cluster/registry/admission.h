@@ -28,6 +28,8 @@ extern const struct admission admission_limits, admission_security, admission_qu
 extern const struct admission admission_service;
 /* Nobody gives what he does not have: roles and bindings (access/escalation.c). */
 extern const struct admission admission_escalation;
+/* Nobody shows what he may not read: parameters of policies of admission (access/policy_params.c). */
+extern const struct admission admission_policy_params;
 /* Who asks for certificates, and who grants them (access/signing_requests.c). */
 extern const struct admission admission_signing;
 /* A node changes only what is its own (access/node_restriction.c). */

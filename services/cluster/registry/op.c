@@ -150,7 +150,7 @@ void op_start(struct op *op)
 		try_now(op);
 }
 
-/* ---- webhooks */
+/* ---- policies and webhooks */
 
 static void on_webhooks(struct status *error, void *arg)
 {
@@ -166,6 +166,13 @@ static void on_webhooks(struct status *error, void *arg)
 
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op))
 {
+	struct status *err =
+		phase == WEBHOOK_VALIDATING ? policies_judge(op->r->policies, &op->attempt) : NULL;
+
+	if (err) {
+		op_answer(op, err, NULL, false);
+		return;
+	}
 	op->step = step;
 	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, on_webhooks, op))
 		step(op);

@@ -418,6 +418,8 @@ int registry_open(struct registry **out, const struct registry_options *opts, ch
 		err = services_open(&r->services, r);
 	if (!err)
 		err = webhooks_open(&r->webhooks, r);
+	if (!err)
+		err = policies_open(&r->policies, r);
 	if (err) {
 		registry_close(r);
 		return err;
@@ -437,6 +439,7 @@ void registry_close(struct registry *r)
 	ops_close(r);
 	services_close(r->services);
 	webhooks_close(r->webhooks);
+	policies_close(r->policies);
 	custom_close(r->custom);
 	drop_pending(r, false);
 	history_close(r);
@@ -474,6 +477,11 @@ bool registry_idle(const struct registry *r)
 void registry_set_access(struct registry *r, struct access *a)
 {
 	r->access = a;
+}
+
+struct policies *registry_policies(const struct registry *r)
+{
+	return r->policies;
 }
 
 struct webhooks *registry_webhooks(const struct registry *r)

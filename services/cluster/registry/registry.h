@@ -80,6 +80,8 @@ void registry_set_access(struct registry *r, struct access *a);
 struct access *registry_access(const struct registry *r);
 /* Who is asked about writes (webhooks/webhooks.h). */
 struct webhooks *registry_webhooks(const struct registry *r);
+/* What rules they have to keep (policies/policies.h). */
+struct policies *registry_policies(const struct registry *r);
 
 /* ---- reading */
 
@@ -300,7 +302,7 @@ void attempt_warn(const struct attempt *a, const char *text);
 
 /*
  * A rule of admission. In order of the table first every `change`, then webhooks that change, defaults and validation of the
- * kind, webhooks that judge, then every `check`; an attempt that is tried again begins again, and one that came early has
+ * kind, policies, webhooks that judge, then every `check`; an attempt that is tried again begins again, and one that came early has
  * its changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt
  * whose `check` was called, when it was written or has failed, so that what it reserved can be given back.
  */

@@ -7,6 +7,7 @@
  * makes pages, write.c and delete.c change, meta.c knows what a write may do to metadata, admission.c lists the rules.
  */
 
+#include "cluster/policies/policies.h"
 #include "cluster/registry/index.h"
 #include "cluster/registry/registry.h"
 #include "cluster/registry/watch_index.h"
@@ -66,6 +67,7 @@ struct registry {
 
 	struct services *services; /* services.h */
 	struct webhooks *webhooks; /* webhooks/webhooks.h */
+	struct policies *policies; /* policies/policies.h */
 	struct custom *custom;	   /* custom.c */
 	struct pending *pending;   /* read from the store, of a kind that is not known yet */
 	struct access *access;	   /* borrowed; NULL: nobody is asked */
@@ -176,7 +178,10 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 void op_start(struct op *op); /* op NULL, or incomplete for lack of memory: it is answered all the same */
 /* The try has led to this: @error or @answer, both taken. From inside a try only. */
 void op_answer(struct op *op, struct status *error, struct object *answer, bool gone);
-/* Asks the webhooks that are concerned; unless they refuse, @step follows, at once when there are none. */
+/*
+ * Asks the webhooks that are concerned, and before those that judge the policies; unless they refuse, @step follows, at once when
+ * there is nobody to wait for.
+ */
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op));
 /* @step once more in a moment; false when that moment has come often enough, or for lack of memory. */
 bool op_wait(struct op *op, void (*step)(struct op *op));

@@ -75,7 +75,7 @@ static struct status *encode(struct op *op)
 }
 
 /*
- * A try once its metadata is right: the rules that change and the webhooks that do, validation, the webhooks that
+ * A try once its metadata is right: the rules that change and the webhooks that do, validation, the policies and the webhooks that
  * judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an answer.
  */
 static void try_create(struct op *op);

@@ -8,6 +8,7 @@
 
 #include "cluster/schema/cells_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/selector.h"
 #include "cluster/schema/table.h"
 #include "lib/json.h"
 
@@ -194,6 +195,37 @@ static void webhooks(struct cell *c)
 	cell_number(c, (int64_t)yyjson_arr_size(yyjson_obj_get(c->object, "webhooks")));
 }
 
+/* ---- policies of admission */
+
+static void vap_validations(struct cell *c)
+{
+	cell_number(c, (int64_t)yyjson_arr_size(yyjson_obj_get(c->spec, "validations")));
+}
+
+static void vap_param(struct cell *c)
+{
+	yyjson_val *kind = yyjson_obj_get(c->spec, "paramKind");
+
+	if (kind)
+		cell_print(c, "%s/%s", json_str(kind, "apiVersion") ?: "", json_str(kind, "kind") ?: "");
+	else
+		cell_print(c, "<unset>");
+}
+
+static void vap_binding_param(struct cell *c)
+{
+	yyjson_val *ref = yyjson_obj_get(c->spec, "paramRef");
+	struct selector *s = selector_of(yyjson_obj_get(ref, "selector"));
+	cleanup(freep) char *text = s ? selector_text(s) : NULL;
+
+	selector_free(s);
+	if (ref)
+		cell_print(c, "%s/%s", json_text(ref, "namespace") ?: "*",
+			json_text(ref, "name") ?: text ?: "");
+	else
+		cell_print(c, "<unset>");
+}
+
 /* ---- quotas */
 
 static int by_text(const void *a, const void *b)
@@ -335,6 +367,9 @@ cell_fn *const cells_other[N_CELLS] = {
 	[CELL_ATTACHED] = attached,
 	[CELL_CSI_DRIVERS] = csi_drivers,
 	[CELL_WEBHOOKS] = webhooks,
+	[CELL_VAP_VALIDATIONS] = vap_validations,
+	[CELL_VAP_PARAM] = vap_param,
+	[CELL_VAP_BINDING_PARAM] = vap_binding_param,
 	[CELL_QUOTA_REQUEST] = quota_request,
 	[CELL_QUOTA_LIMIT] = quota_limit,
 	[CELL_PRIORITY_VALUE] = priority_value,

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_POLICIES_H
+#define CLUSTER_POLICIES_H
+
+/*
+ * Admission by policies: ValidatingAdmissionPolicy and ValidatingAdmissionPolicyBinding (admissionregistration.k8s.io/v1), rules in
+ * CEL that a write has to keep, looked at once it has taken its last form, before webhooks judge it.
+ *
+ *	attempt --match--> policy --match--> binding --params--> conditions, variables, validations --> refusal, warning
+ *
+ * Policies and the bindings of each are asked in order of their names, and the first that refuses says why. Nothing waits.
+ */
+
+#include "cluster/registry/registry.h"
+
+struct policies;
+
+/* Knows the policies and bindings there are from here on. 0 or -ENOMEM. */
+must_check int policies_open(struct policies **out, struct registry *r);
+void policies_close(struct policies *p); /* accepts NULL */
+
+/* NULL: nothing is against it; else the refusal, the caller's. Warnings go the attempt's way. */
+must_check struct status *policies_judge(struct policies *p, const struct attempt *a);
+
+#endif

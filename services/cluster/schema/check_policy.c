@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Policies of admission and their bindings: expressions are read when they are written, and refused with their place and the reason. */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/cel/cel.h"
+#include "cluster/match/conditions.h"
+#include "cluster/schema/check_int.h"
+#include "cluster/schema/meta.h"
+
+schema_check check_policy, check_policy_binding, check_policy_param;
+
+enum { NOTES_MAX = 20, NOTE_TEXT_MAX = 5 * 1024 };
+
+static bool is_blank(const char *text)
+{
+	while (isspace((unsigned char)*text))
+		text++;
+	return !*text;
+}
+
+/* The expression, if it is one. NULL: it is none, which is said. */
+static struct cel *check_expression(struct check *c, yyjson_mut_val *text, const char *const *names,
+	const struct cel_family *family, const char *where)
+{
+	char why[CEL_WHY_MAX];
+	struct cel *read;
+
+	if (!yyjson_mut_get_len(text))
+		return NULL; /* that it is required is said elsewhere */
+	if (is_blank(yyjson_mut_get_str(text))) {
+		check_error(c, FIELD_REQUIRED, NULL, where, "the expression is not specified");
+		return NULL;
+	}
+	read = cel_compile_in(yyjson_mut_get_str(text), yyjson_mut_get_len(text), names, family, why);
+	if (!read)
+		check_error(c, FIELD_INVALID, text, where, "compilation failed: ERROR: <input>:%s", why);
+	return read;
+}
+
+/* Those that are read are the family's, who frees them. */
+static void check_variables(
+	struct check *c, yyjson_mut_val *list, const char *const *names, struct cel_family *family)
+{
+	const char **members = (const char **)(uintptr_t)family->members;
+	struct cel **programs = (struct cel **)(uintptr_t)family->programs;
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		yyjson_mut_val *name = yyjson_mut_obj_get(v, "name");
+
+		if (yyjson_mut_get_len(name) &&
+			!cel_is_name(yyjson_mut_get_str(name), yyjson_mut_get_len(name)))
+			check_error(c, FIELD_INVALID, name, REL(".variables[%zu].name", i),
+				"name is not a valid CEL identifier");
+		else if (check_has_before(list, i, "name", text_of(v, "name")))
+			check_error(c, FIELD_DUPLICATE, name, REL(".variables[%zu].name", i), "%s", "");
+		programs[i] = check_expression(c, yyjson_mut_obj_get(v, "expression"), names, family,
+			REL(".variables[%zu].expression", i));
+		members[i] = text_of(v, "name");
+		family->n++;
+	}
+}
+
+static void check_message(struct check *c, yyjson_mut_val *v, size_t i)
+{
+	yyjson_mut_val *message = yyjson_mut_obj_get(v, "message");
+	const char *text = yyjson_mut_get_str(message) ?: "";
+	size_t end = strlen(text);
+
+	if (*text && is_blank(text))
+		check_error(c, FIELD_INVALID, message, REL(".validations[%zu].message", i),
+			"message must be non-empty if specified");
+	while (end && isspace((unsigned char)text[end - 1]))
+		end--;
+	if (memchr(text, '\n', end) || memchr(text, '\r', end))
+		check_error(c, FIELD_INVALID, message, REL(".validations[%zu].message", i),
+			"message must not contain line breaks");
+}
+
+static void check_validations(
+	struct check *c, yyjson_mut_val *list, const char *const *names, const struct cel_family *family)
+{
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		cel_free(check_expression(c, yyjson_mut_obj_get(v, "expression"), names, family,
+			REL(".validations[%zu].expression", i)));
+		cel_free(check_expression(c, yyjson_mut_obj_get(v, "messageExpression"), names, family,
+			REL(".validations[%zu].messageExpression", i)));
+		check_message(c, v, i);
+	}
+}
+
+static void check_notes(
+	struct check *c, yyjson_mut_val *list, const char *const *names, const struct cel_family *family)
+{
+	const char *policy = yyjson_mut_get_str(meta_mut_get(c->object, "metadata", "name", NULL)) ?: "";
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	if (yyjson_mut_arr_size(list) > NOTES_MAX)
+		check_error(c, FIELD_INVALID, list, ".auditAnnotations",
+			"must not have more than %d auditAnnotations", NOTES_MAX);
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		yyjson_mut_val *key = yyjson_mut_obj_get(v, "key"),
+			       *text = yyjson_mut_obj_get(v, "valueExpression");
+		char whole[512];
+		const char *why;
+
+		snprintf(whole, sizeof(whole), "%s/%s", policy, yyjson_mut_get_str(key) ?: "");
+		why = yyjson_mut_get_len(key) ? validate_format(SCHEMA_LABEL_KEY, whole, strlen(whole))
+					      : NULL;
+		if (why)
+			check_error(c, FIELD_INVALID, key, REL(".auditAnnotations[%zu].key", i), "%s", why);
+		else if (check_has_before(list, i, "key", yyjson_mut_get_str(key) ?: ""))
+			check_error(c, FIELD_DUPLICATE, key, REL(".auditAnnotations[%zu].key", i), "%s", "");
+		if (yyjson_mut_get_len(text) > NOTE_TEXT_MAX)
+			check_error(c, FIELD_REQUIRED, NULL, REL(".auditAnnotations[%zu].valueExpression", i),
+				"must not exceed %d bytes in length", NOTE_TEXT_MAX);
+		else
+			cel_free(check_expression(
+				c, text, names, family, REL(".auditAnnotations[%zu].valueExpression", i)));
+	}
+}
+
+static void check_param_kind(struct check *c, yyjson_mut_val *kind)
+{
+	yyjson_mut_val *api = yyjson_mut_obj_get(kind, "apiVersion");
+	const char *text = yyjson_mut_get_str(api) ?: "", *slash = strchr(text, '/'),
+		   *version = slash ? slash + 1 : text, *why = NULL;
+
+	if (!*text)
+		return; /* required, as the table says */
+	if (slash && slash != text)
+		why = validate_format(SCHEMA_DNS_SUBDOMAIN, text, (size_t)(slash - text));
+	if (!why)
+		why = validate_format(SCHEMA_DNS_LABEL_1035, version, strlen(version));
+	if (why)
+		check_error(c, FIELD_INVALID, api, ".paramKind.apiVersion", "%s", why);
+}
+
+void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *kind = yyjson_mut_obj_get(o, "paramKind"),
+		       *constraints = yyjson_mut_obj_get(o, "matchConstraints"),
+		       *variables = yyjson_mut_obj_get(o, "variables"),
+		       *validations = yyjson_mut_obj_get(o, "validations"),
+		       *notes = yyjson_mut_obj_get(o, "auditAnnotations");
+	const char *const *names = kind ? policy_names_params : policy_names;
+	size_t n = yyjson_mut_arr_size(variables);
+	struct cel_family family = {.name = "variables",
+		.members = calloc(n + 1, sizeof(*family.members)),
+		.programs = calloc(n + 1, sizeof(*family.programs))};
+
+	if (family.members && family.programs) {
+		check_param_kind(c, kind);
+		if (constraints && !yyjson_mut_arr_size(yyjson_mut_obj_get(constraints, "resourceRules")))
+			check_error(c, FIELD_REQUIRED, NULL, ".matchConstraints.resourceRules", "%s", "");
+		check_conditions(c, yyjson_mut_obj_get(o, "matchConditions"), names);
+		check_variables(c, variables, names, &family);
+		if (!yyjson_mut_arr_size(validations) && !yyjson_mut_arr_size(notes))
+			for (size_t i = 0; i < 2; i++)
+				check_error(c, FIELD_REQUIRED, NULL, i ? ".auditAnnotations" : ".validations",
+					"validations or auditAnnotations must contain at least one item");
+		check_validations(c, validations, names, &family);
+		check_notes(c, notes, names, &family);
+	} else {
+		check_error(c, FIELD_INTERNAL, NULL, "", "out of memory");
+	}
+	for (size_t i = 0; i < family.n; i++)
+		cel_free(family.programs[i]);
+	free((void *)(uintptr_t)family.programs);
+	free((void *)(uintptr_t)family.members);
+}
+
+void check_policy_param(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *name = yyjson_mut_obj_get(o, "name"), *selector = yyjson_mut_obj_get(o, "selector");
+
+	if (yyjson_mut_get_len(name) && selector)
+		check_error(c, FIELD_FORBIDDEN, NULL, ".name", "name and selector are mutually exclusive");
+	if (!yyjson_mut_get_len(name) && !selector)
+		check_error(c, FIELD_REQUIRED, NULL, "", "one of name or selector must be specified");
+	if (strpbrk(text_of(o, "name"), "/%"))
+		check_error(c, FIELD_INVALID, name, ".name", "may not contain '/' or '%%'");
+}
+
+void check_policy_binding(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *actions = yyjson_mut_obj_get(o, "validationActions"), *v;
+	bool deny = false, warn = false;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(actions, i, n, v)
+	{
+		deny = deny || yyjson_mut_equals_str(v, "Deny");
+		warn = warn || yyjson_mut_equals_str(v, "Warn");
+	}
+	if (!yyjson_mut_arr_size(actions))
+		check_error(c, FIELD_REQUIRED, NULL, ".validationActions",
+			"at least one validation action is required");
+	if (deny && warn)
+		check_error(c, FIELD_INVALID, actions, ".validationActions",
+			"must not contain both Deny and Warn (the client would be told the same twice)");
+}
