@@ -21,6 +21,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/store_int.h"
 #include "engine/image/task_int.h"
+#include "lib/fault.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/spawn.h"
@@ -155,6 +156,7 @@ static void on_exited(struct loop_io *io, uint32_t events)
 	read_output(p, true);
 	if (waitid(P_PIDFD, (id_t)p->pidfd, &si, WEXITED) == 0 && si.si_code != CLD_EXITED && p->err == 0)
 		p->err = -EPIPE;
+	fault_point("worker-ended");
 	store_clear_stages(p->store, p->pid);
 	store_pull_end(p->store);
 	p->in_done = true;
@@ -219,6 +221,7 @@ int image_task_start(struct image_task **out, struct image_store *s, struct loop
 		task_release(p);
 		return r;
 	}
+	fault_point("worker-started");
 	*out = p;
 	return 0;
 }
