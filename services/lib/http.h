@@ -96,6 +96,23 @@ void http_end(struct http_req *r);
 /* An answer that has begun and cannot be completed: the connection is cut, so that the client knows. */
 void http_abort(struct http_req *r);
 
+/* Does it ask for a WebSocket? */
+bool http_is_websocket(const struct http_req *r);
+
+/* What a write becomes: a message of its bytes, of its UTF-8 text, or of its base64. */
+enum http_message_kind { HTTP_MESSAGES_BINARY, HTTP_MESSAGES_TEXT, HTTP_MESSAGES_BASE64 };
+
+/**
+ * http_reply_messages() - a streamed response as messages of a WebSocket, in the place of http_reply_start()
+ * @protocol:	agreed to, one of those the client offers; NULL: none
+ *
+ * http_write() is one message from here on, even an empty one, and http_end() closes with 1000. The client's own messages are
+ * dropped; when it closes, the request ends as not ok.
+ * Return: 0; -EINVAL: this is no handshake of version 13 (RFC 6455), or -ENOMEM, and nothing was sent, so it can be answered;
+ * -EPIPE: the client is gone, which `closed` says.
+ */
+must_check int http_reply_messages(struct http_req *r, const char *protocol, enum http_message_kind kind);
+
 /**
  * http_hijack() - take the connection over
  * @status:	101 or 200

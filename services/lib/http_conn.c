@@ -27,6 +27,7 @@ static void req_free(struct http_req *r)
 	free(r->query);
 	free(r->body);
 	free(r->extra);
+	free(r->messages);
 	free(r);
 }
 
@@ -235,7 +236,7 @@ static void settle(struct conn *c, bool in_backlog)
 	if (c->rest_len)
 		on = false;
 	else if (r && r->announced && r->complete)
-		on = !r->upgrade;
+		on = !r->upgrade || r->messages;
 	else if (!may_parse(c))
 		on = false;
 	stream_read_enable(c->stream, on);
@@ -292,6 +293,11 @@ static void on_data(struct stream *s, const void *buf, size_t len, void *arg)
 	if (c->closing)
 		return;
 	enter(c);
+	if (c->req && c->req->messages) {
+		http_messages_feed(c->req, buf, len);
+		leave(c);
+		return;
+	}
 	if (in_backlog) {
 		char *p = malloc(c->rest_len + len);
 

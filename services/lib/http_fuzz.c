@@ -2,7 +2,7 @@
 
 /*
  * A connection of the server is fed the input in pieces; the first byte says how large they are. The handler
- * does what the path asks for, so that bodies, pauses, early answers and hijacks are reached. Nothing may be
+ * does what the path asks for, so that bodies, pauses, early answers, hijacks and messages are reached. Nothing may be
  * left behind: `closed` comes exactly once for each request.
  */
 
@@ -72,6 +72,12 @@ static void handler(struct http_req *r, void *arg)
 	case 'h':
 		s = http_hijack(r, 101, NULL);
 		stream_free(s);
+		break;
+	case 'm':
+		if (http_reply_messages(r, NULL, HTTP_MESSAGES_BASE64) < 0)
+			http_reply(r, 400, NULL, NULL, 0);
+		else if (http_write(r, "x", 1) == 0 && value)
+			http_end(r);
 		break;
 	case 'p':
 		break; /* never answered: the end of input closes it */

@@ -3,8 +3,8 @@
 #define LIB_HTTP_INT_H
 
 /*
- * The inside of the HTTP server, in four files: http_server.c accepts, http_parse.c and http_conn.c turn
- * bytes into requests, http_reply.c turns answers into bytes.
+ * The inside of the HTTP server, in five files: http_server.c accepts, http_parse.c and http_conn.c turn
+ * bytes into requests, http_reply.c turns answers into bytes, http_messages.c into those of a WebSocket.
  *
  * A connection has at most one request at a time, `req`. Bytes of later ones wait in `backlog`, and reading
  * stops while there are any. A request that has ended stays in memory until the next turn of the loop, so
@@ -69,6 +69,7 @@ struct http_req {
 	char *extra; /* header lines */
 	size_t extra_len;
 	bool started, chunked, no_body;
+	struct http_messages *messages; /* owned; NULL: the answer is HTTP */
 	void (*drain)(struct http_req *r, void *arg);
 	void *drain_arg;
 	void (*closed)(struct http_req *r, bool ok, void *arg);
@@ -133,7 +134,13 @@ bool http_conn_reusable(const struct http_req *r);
 /* Nothing more is read; what is queued goes out, then the connection goes. */
 void http_conn_close(struct conn *c);
 
+/* http_messages.c; of a request that has messages */
+void http_messages_feed(struct http_req *r, const void *buf, size_t len);
+must_check int http_messages_write(struct http_req *r, const void *buf, size_t len);
+must_check int http_messages_end(struct http_req *r);
+
 /* http_reply.c */
+must_check int http_send_upgrade(struct http_req *r, int status, const char *content_type);
 void http_refuse(struct conn *c, int status, const char *why);
 
 #endif

@@ -363,6 +363,8 @@ int http_write(struct http_req *r, const void *buf, size_t len)
 	if (!r->conn)
 		return -EPIPE;
 	assert(r->started);
+	if (r->messages)
+		return http_messages_write(r, buf, len);
 	if (!len || r->no_body)
 		return 0;
 	if (!r->chunked)
@@ -393,6 +395,8 @@ void http_end(struct http_req *r)
 	if (!r->conn)
 		return;
 	assert(r->started);
+	if (r->messages && http_messages_end(r) < 0)
+		return;
 	if (r->chunked && !r->no_body && stream_write(r->conn->stream, "0\r\n\r\n", 5) < 0)
 		return;
 	http_conn_answered(r);
@@ -406,21 +410,28 @@ void http_abort(struct http_req *r)
 
 /* ---- taking the connection over */
 
-struct stream *http_hijack(struct http_req *r, int status, const char *content_type)
+int http_send_upgrade(struct http_req *r, int status, const char *content_type)
 {
-	struct conn *c = r->conn;
 	const char *protocol = http_header(r, "upgrade");
-	struct stream *s;
 	struct head h;
 
-	if (!c)
-		return NULL;
 	assert(!r->started);
 	head_begin(&h, status, content_type);
 	if (status == 101)
 		head_add(&h, "Connection: Upgrade\r\nUpgrade: %.64s\r\n", protocol ? protocol : "tcp");
 	r->started = true;
-	if (send_head(r, &h, NULL, 0) < 0 || stream_unread(c->stream, c->rest, c->rest_len) < 0)
+	return send_head(r, &h, NULL, 0);
+}
+
+struct stream *http_hijack(struct http_req *r, int status, const char *content_type)
+{
+	struct conn *c = r->conn;
+	struct stream *s;
+
+	if (!c)
+		return NULL;
+	if (http_send_upgrade(r, status, content_type) < 0 ||
+		stream_unread(c->stream, c->rest, c->rest_len) < 0)
 		return NULL;
 	s = take(c->stream);
 	stream_read_enable(s, true);

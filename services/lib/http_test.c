@@ -115,6 +115,30 @@ static void take_over(struct http_req *r, char *body, size_t len, void *arg)
 	assert_int_equal(stream_write(hijacked, body, len), 0);
 }
 
+/* What is asked for says which kind, and whether it ends. */
+static void send_messages(struct http_req *r)
+{
+	const char *kind = http_query(r, "kind"), *protocol = http_query(r, "protocol");
+	int err = http_reply_messages(r, protocol,
+		!kind			? HTTP_MESSAGES_BINARY
+		: !strcmp(kind, "text") ? HTTP_MESSAGES_TEXT
+					: HTTP_MESSAGES_BASE64);
+
+	if (err == -EINVAL) {
+		http_reply(r, 400, NULL, "no handshake", 12);
+		return;
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(http_write(r, "one", 3), 0);
+	if (http_query(r, "park")) {
+		parked = r;
+		return;
+	}
+	assert_int_equal(http_write(r, "twotwotwotwotwotwo", 18), 0);
+	http_end(r);
+	assert_int_equal(http_write(r, "x", 1), -EPIPE);
+}
+
 static bool is(struct http_req *r, const char *path)
 {
 	return !strcmp(http_path(r), path);
@@ -165,6 +189,8 @@ static void handler(struct http_req *r, void *arg)
 		http_end(r);
 		assert_null(http_stream(r));
 		http_on_closed(r, NULL, NULL);
+	} else if (is(r, "/messages")) {
+		send_messages(r);
 	} else if (is(r, "/big")) {
 		http_reply_start(r, 200, NULL);
 		http_on_drain(r, more, NULL);
@@ -630,6 +656,52 @@ static void an_upgrade_may_be_ignored(void **state)
 		HELLO HELLO);
 }
 
+#define WEBSOCKET(target)                                                                                    \
+	"GET " target " HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"       \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+#define AGREED(more)                                                                                         \
+	"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"                               \
+	"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" more "\r\n"
+
+static void a_streamed_answer_may_be_messages(void **state)
+{
+	talk(WEBSOCKET("/messages"), AGREED("") "\x82\x03one\x82\x12twotwotwotwotwotwo\x88\x02\x03\xe8");
+	talk(WEBSOCKET("/messages?kind=text&protocol=p.q"),
+		AGREED("Sec-WebSocket-Protocol: p.q\r\n") "\x81\x03one\x81\x12twotwotwotwotwotwo\x88\x02\x03\xe8");
+	talk(WEBSOCKET("/messages?kind=base64"),
+		AGREED("") "\x81\x04"
+			   "b25l\x81\x18"
+			   "dHdvdHdvdHdvdHdvdHdvdHdv\x88\x02\x03\xe8");
+	assert_int_equal(n_ok, 6);
+	/* without a key, and of an older version */
+	talk("GET /messages HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+	     "Sec-WebSocket-Version: 13\r\n\r\n",
+		"HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nno handshake");
+	talk("GET /messages HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+	     "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+		"HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nno handshake");
+	talk(GET("/messages"), "HTTP/1.1 400 Bad Request\r\nContent-Length: 12\r\n\r\nno handshake");
+}
+
+static void who_gets_messages_may_ping_and_close(void **state)
+{
+	/* a ping with "hi", a text that nobody wants, a close with 1000, and what is too late */
+	talk(WEBSOCKET("/messages?park") "\x89\x82\x01\x01\x01\x01\x69\x68"
+					 "\x81\x81\x01\x01\x01\x01x"
+					 "\x88\x82\x01\x01\x01\x01\x02\xe9"
+					 "\x81\x81\x01\x01\x01\x01x",
+		AGREED("") "\x82\x03one\x8a\x02hi\x88\x02\x03\xe8");
+	assert_int_equal(n_closed, 2);
+	assert_int_equal(n_ok, 0);
+	assert_null(parked);
+	/* a frame without a mask breaks the protocol, and with it the connection */
+	connect_client();
+	say(WEBSOCKET("/messages?park") "\x81\x01x", 1 << 20);
+	wait_for(NULL);
+	assert_int_equal(n_closed, 3);
+	assert_int_equal(n_ok, 0);
+}
+
 static void a_client_that_leaves_is_noticed(void **state)
 {
 	connect_client();
@@ -745,6 +817,8 @@ int main(void)
 		T(a_connection_is_handed_over),
 		T(an_upgrade_survives_an_early_end),
 		T(an_upgrade_may_be_ignored),
+		T(a_streamed_answer_may_be_messages),
+		T(who_gets_messages_may_ping_and_close),
 		T(a_client_that_leaves_is_noticed),
 		T(connections_over_the_limit_wait),
 		T(a_head_that_does_not_come_is_408),
