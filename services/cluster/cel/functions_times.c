@@ -3,12 +3,12 @@
 /* Moments and spans of time. Zones are UTC or offsets: the image has no tables of others. */
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/meta.h"
+#include "lib/duration.h"
 
 static struct value timestamp(struct eval *e, const struct value *args, size_t n)
 {
@@ -28,57 +28,6 @@ static struct value timestamp(struct eval *e, const struct value *args, size_t n
 	return made;
 }
 
-/* "1h30m5.5s", as Go writes spans; false: it is none, or too long. */
-static bool parse_span(const char *s, struct timespec *out)
-{
-	static const struct {
-		const char *name;
-		long double nano;
-	} units[] = {{"ns", 1}, {"us", 1e3L}, {"\xc2\xb5s", 1e3L}, {"ms", 1e6L}, {"s", 1e9L}, {"m", 60e9L},
-		{"h", 3600e9L}};
-	long double total = 0;
-	bool minus = *s == '-';
-
-	s += *s == '-' || *s == '+';
-	if (!strcmp(s, "0")) {
-		*out = (struct timespec){0};
-		return true;
-	}
-	if (!*s)
-		return false;
-	while (*s) {
-		char *end;
-		long double v, unit = 0;
-		size_t longest = 0;
-
-		/* digits and a point, and nothing else that C takes for a number */
-		v = strtold(s, &end);
-		if (end == s || end != s + strspn(s, "0123456789."))
-			return false;
-		for (size_t i = 0; i < array_len(units); i++) {
-			size_t len = strlen(units[i].name);
-
-			if (len > longest && !strncmp(end, units[i].name, len)) {
-				longest = len;
-				unit = units[i].nano;
-			}
-		}
-		if (!longest)
-			return false;
-		total += v * unit;
-		s = end + longest;
-	}
-	if (total >= 9223372036854775807.0L)
-		return false;
-	out->tv_sec = (time_t)(total / NANO);
-	out->tv_nsec = (long)(total - (long double)out->tv_sec * NANO);
-	if (minus) {
-		out->tv_sec = -out->tv_sec;
-		out->tv_nsec = -out->tv_nsec;
-	}
-	return true;
-}
-
 static struct value duration(struct eval *e, const struct value *args, size_t n)
 {
 	struct value made = {.type = VALUE_DURATION};
@@ -88,7 +37,7 @@ static struct value duration(struct eval *e, const struct value *args, size_t n)
 		return args[0];
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	if (!value_plain(args[0], buf, sizeof(buf)) || !parse_span(buf, &made.time))
+	if (!value_plain(args[0], buf, sizeof(buf)) || duration_parse(buf, &made.time) < 0)
 		return value_error(e, "this text is not a duration, such as 1h30m");
 	return made;
 }
@@ -158,7 +107,7 @@ static bool is_span(struct value v, struct timespec *out)
 		*out = v.time;
 		return true;
 	}
-	return v.type == VALUE_STRING && value_plain(v, buf, sizeof(buf)) && parse_span(buf, out);
+	return v.type == VALUE_STRING && value_plain(v, buf, sizeof(buf)) && !duration_parse(buf, out);
 }
 
 /* Of a moment the part, of a span all of it in that unit. */
