@@ -657,10 +657,10 @@ static void an_upgrade_may_be_ignored(void **state)
 }
 
 #define WEBSOCKET(target)                                                                                    \
-	"GET " target " HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"       \
+	"GET " target " HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"    \
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 #define AGREED(more)                                                                                         \
-	"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"                               \
+	"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"                             \
 	"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" more "\r\n"
 
 static void a_streamed_answer_may_be_messages(void **state)
@@ -668,10 +668,9 @@ static void a_streamed_answer_may_be_messages(void **state)
 	talk(WEBSOCKET("/messages"), AGREED("") "\x82\x03one\x82\x12twotwotwotwotwotwo\x88\x02\x03\xe8");
 	talk(WEBSOCKET("/messages?kind=text&protocol=p.q"),
 		AGREED("Sec-WebSocket-Protocol: p.q\r\n") "\x81\x03one\x81\x12twotwotwotwotwotwo\x88\x02\x03\xe8");
-	talk(WEBSOCKET("/messages?kind=base64"),
-		AGREED("") "\x81\x04"
-			   "b25l\x81\x18"
-			   "dHdvdHdvdHdvdHdvdHdvdHdv\x88\x02\x03\xe8");
+	talk(WEBSOCKET("/messages?kind=base64"), AGREED("") "\x81\x04"
+							    "b25l\x81\x18"
+							    "dHdvdHdvdHdvdHdvdHdvdHdv\x88\x02\x03\xe8");
 	assert_int_equal(n_ok, 6);
 	/* without a key, and of an older version */
 	talk("GET /messages HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

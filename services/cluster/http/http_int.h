@@ -62,6 +62,7 @@ struct request {
 	const char *ns, *name, *subresource; /* "" for none */
 	const char *rest;		     /* what follows proxy/, raw; "" */
 	const char *verb;		     /* of authorization */
+	char *protocols; /* that a WebSocket's client offers, but for tokens; owned; NULL: none */
 	bool long_running, counted_read, counted_write;
 
 	enum form form;

@@ -12,6 +12,7 @@
 #include "cluster/http/node_summary.h"
 #include "cluster/http/relay.h"
 #include "cluster/http/subresources.h"
+#include "cluster/http/websocket.h"
 #include "cluster/registry/endpoint.h"
 #include "lib/json.h"
 #include "lib/uri.h"
@@ -136,11 +137,16 @@ static const struct {
 	{"portforward", "portForward", false},
 };
 
-static void go(struct request *q, const struct place *p, struct text *target)
+static void go(
+	struct request *q, const struct place *p, struct text *target, const struct websocket_plan *messages)
 {
 	char host[96];
-	struct relay_target to = {
-		.address = p->address, .port = p->port, .tls = true, .target = target->bytes, .host = host};
+	struct relay_target to = {.address = p->address,
+		.port = p->port,
+		.tls = true,
+		.target = target->bytes,
+		.host = host,
+		.messages = messages};
 
 	snprintf(host, sizeof(host), strchr(p->address, ':') ? "[%s]:%d" : "%s:%d", p->address, p->port);
 	if (target->failed)
@@ -158,6 +164,8 @@ static void to_kubelet(struct request *q)
 	struct text target = {0};
 	struct place p;
 	struct status *err = NULL;
+	bool messages = !strcmp(q->subresource, "log") && http_is_websocket(q->http);
+	struct websocket_plan plan;
 	size_t i = 0;
 
 	while (strcmp(verbs[i].subresource, q->subresource) != 0)
@@ -170,6 +178,8 @@ static void to_kubelet(struct request *q)
 		err = status_bad_request("pod %s does not have a host assigned", q->name);
 	if (!err)
 		err = place_of(q, node, &p);
+	if (!err && messages)
+		err = websocket_plan_logs(q, &plan);
 	if (err) {
 		reply_status(q, err);
 		return;
@@ -177,7 +187,7 @@ static void to_kubelet(struct request *q)
 	text_printf(&target, "/%s/%s/%s%s", verbs[i].path, q->ns, q->name, *container ? "/" : "");
 	text_puts(&target, container);
 	add_query(q, &target);
-	go(q, &p, &target);
+	go(q, &p, &target, messages ? &plan : NULL);
 	text_fini(&target);
 }
 
@@ -298,7 +308,7 @@ static void to_proxied(struct request *q)
 	}
 	add_rest(q, &target);
 	if (node) {
-		go(q, &to, &target);
+		go(q, &to, &target, NULL);
 	} else {
 		char host[96];
 		struct relay_target t = {

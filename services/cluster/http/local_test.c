@@ -79,15 +79,15 @@ static void on_answer(int status, const char *why, yyjson_val *root, void *arg)
 	loop_quit(loop, 0);
 }
 
-/* GET of all nodes, by a new client. */
-static struct answer ask(const char *credentials, const char *authorization)
+/* GET by a new client. */
+static struct answer get(const char *target, const char *credentials, const char *authorization)
 {
 	const struct kube_options o = {.address = "127.0.0.1",
 		.port = port,
 		.host = "127.0.0.1",
 		.credentials = credentials,
 		.user_agent = "test"};
-	struct json_request rq = {.method = "GET", .target = "/api/v1/nodes"};
+	struct json_request rq = {.method = "GET", .target = target};
 	struct answer to = {.status = -1};
 	struct kube *k;
 
@@ -98,6 +98,11 @@ static struct answer ask(const char *credentials, const char *authorization)
 	loop_run(loop);
 	kube_free(k);
 	return to;
+}
+
+static struct answer ask(const char *credentials, const char *authorization)
+{
+	return get("/api/v1/nodes", credentials, authorization);
 }
 
 static void test_who_comes(void **state)
@@ -119,6 +124,27 @@ static void test_who_comes(void **state)
 	assert_int_equal(ask(dir, NULL).status, 200);
 	/* a token says who is meant, and this one is nobody's */
 	assert_int_equal(ask(dir, "Bearer nobody").status, 401);
+}
+
+/* How long one may be asked to wait is a span as Go writes it, or none. */
+static void test_timeouts(void **state)
+{
+	static const char *const good[] = {"", "0", "30s", "1h2m", "500ms", "-1s"}, *const bad[] = {
+											    "zz", "30", "1d"};
+	char target[80];
+
+	for (size_t i = 0; i < array_len(good); i++) {
+		snprintf(target, sizeof(target), "/api/v1/nodes?timeout=%s", good[i]);
+		assert_int_equal(get(target, dir, NULL).status, 200);
+	}
+	for (size_t i = 0; i < array_len(bad); i++) {
+		struct answer to;
+
+		snprintf(target, sizeof(target), "/api/v1/nodes?timeout=%s", bad[i]);
+		to = get(target, dir, NULL);
+		assert_int_equal(to.status, 400);
+		assert_non_null(strstr(to.why, "invalid timeout - time: invalid duration \""));
+	}
 }
 
 static void save(const char *name, char *pem)
@@ -209,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_comes),
+		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_from_another_node),
 	};
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cluster/http/relay.h"
+#include "cluster/http/websocket.h"
 #include "lib/http_client.h"
 #include "lib/log.h"
 #include "lib/stream.h"
@@ -25,7 +26,8 @@ struct relay {
 	struct tls_config *tls;
 	struct stream *up, *down; /* after an upgrade */
 	struct loop_task bury;
-	bool started, paused;
+	bool started, paused, messages;
+	struct websocket_plan plan; /* of messages */
 	char where[80];
 	char *target; /* owned */
 };
@@ -86,6 +88,20 @@ static void pass_headers(struct relay *r, const struct http_call *call)
 	}
 }
 
+static void begin_messages(struct relay *r)
+{
+	struct status *err = websocket_start(r->q, &r->plan);
+
+	/* What the other side has to say comes to nobody then: the request is gone, and this with it. */
+	if (err) {
+		reply_status(r->q, err);
+		return;
+	}
+	r->started = true;
+	/* An empty message, as upstream: it has begun. The request says itself when its peer has gone. */
+	(void)!http_write(r->q->http, "", 0);
+}
+
 static void on_head(struct http_call *call, int status, void *arg)
 {
 	struct relay *r = arg;
@@ -93,6 +109,10 @@ static void on_head(struct http_call *call, int status, void *arg)
 
 	if (!q || !q->http)
 		return;
+	if (r->messages && status == 200) {
+		begin_messages(r);
+		return;
+	}
 	pass_headers(r, call);
 	r->started = true;
 	q->api->served[status / 100 < 6 ? status / 100 : 5]++;
@@ -224,13 +244,19 @@ static void ask(struct request *q)
 		.body = q->body_len ? q->body : NULL,
 		.len = q->body_len,
 		.headers = headers,
-		.upgrade = http_header(q->http, "Upgrade"),
+		.upgrade = r->messages ? NULL : http_header(q->http, "Upgrade"),
 		.timeout_ms = CONNECT_MS};
 	int err;
 
 	for (size_t i = 0; i < array_len(passed); i++) {
 		const char *value = http_header(q->http, passed[i]);
+		bool of_websocket = !strncmp(passed[i], "Sec-WebSocket-", 14);
 
+		if (of_websocket && r->messages)
+			continue;
+		/* A token is for us. */
+		if (value && http_is_websocket(q->http) && !strcmp(passed[i], "Sec-WebSocket-Protocol"))
+			value = q->protocols;
 		if (value)
 			headers[rq.n_headers++] = (struct http_header_field){passed[i], value};
 	}
@@ -256,6 +282,9 @@ void relay_start(struct request *q, const struct relay_target *to)
 	}
 	r->q = q;
 	r->api = a;
+	r->messages = to->messages;
+	if (to->messages)
+		r->plan = *to->messages;
 	r->target = strdup(to->target);
 	snprintf(r->where, sizeof(r->where), "%s", to->host);
 	q->own = r;

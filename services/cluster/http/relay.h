@@ -9,12 +9,16 @@
 
 #include "cluster/http/http_int.h"
 
+struct websocket_plan;
+
 struct relay_target {
 	const char *address; /* of IP */
 	int port;
 	bool tls;	    /* with the API server's client certificate, the address verified */
 	const char *target; /* path and query, encoded */
 	const char *host;   /* of the Host header */
+	const struct websocket_plan
+		*messages; /* an answer of 200 becomes a WebSocket's; NULL: it stays as it is */
 };
 
 /* Answers, sooner or later. */

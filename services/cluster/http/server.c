@@ -12,8 +12,10 @@
 #include <strings.h>
 
 #include "cluster/http/http_int.h"
+#include "cluster/http/websocket.h"
 #include "cluster/registry/caller.h"
 #include "cluster/schema/apply.h"
+#include "lib/duration.h"
 #include "lib/log.h"
 #include "lib/uri.h"
 
@@ -38,6 +40,7 @@ void request_unref(struct request *q)
 	warnings_fini(&q->warnings);
 	free(q->manager);
 	free(q->path);
+	free(q->protocols);
 	free(q->who);
 	free(q);
 }
@@ -352,31 +355,36 @@ static void on_timeout(struct loop_timer *t)
 	reply_status(q, status_timeout("request did not complete within the allotted timeout"));
 }
 
+/* What is left of our own time when the client has less: *ms. A span of nothing, or a negative one, says nothing. */
+static struct status *read_timeout(struct request *q, int64_t *ms)
+{
+	const char *v = http_query(q->http, "timeout");
+	struct timespec said;
+	int64_t least;
+
+	if (!v || !*v)
+		return NULL;
+	if (duration_parse(v, &said) < 0)
+		return status_bad_request("invalid timeout - time: invalid duration \"%.64s\"", v);
+	least = said.tv_sec * 1000 + said.tv_nsec / 1000000;
+	if (said.tv_sec < *ms / 1000 && (least > 0 || said.tv_nsec > 0))
+		*ms = least > 0 ? least : 1;
+	return NULL;
+}
+
 static bool start_clock(struct request *q)
 {
-	int64_t seconds = API_TIMEOUT_S;
-	const char *v = http_query(q->http, "timeout");
+	int64_t ms = API_TIMEOUT_S * 1000;
+	struct status *err;
 
 	if (q->long_running)
 		return true;
-	/* "30s", as clients write durations; a longer one than ours is ours. */
-	if (v && *v) {
-		char *end;
-		long n = strtol(v, &end, 10);
-
-		if (!strcmp(end, "m"))
-			n *= 60;
-		else if (*end && strcmp(end, "s") != 0)
-			n = 0;
-		if (n > 0 && n < seconds)
-			seconds = n;
-	}
-	if (loop_timer_set(q->api->loop, &q->timer, loop_now_ms(q->api->loop) + seconds * 1000, on_timeout) <
-		0) {
-		reply_status(q, status_errno(-ENOMEM, "request"));
-		return false;
-	}
-	return true;
+	err = read_timeout(q, &ms);
+	if (!err && loop_timer_set(q->api->loop, &q->timer, loop_now_ms(q->api->loop) + ms, on_timeout) < 0)
+		err = status_errno(-ENOMEM, "request");
+	if (err)
+		reply_status(q, err);
+	return !err;
 }
 
 static struct status *read_manager(struct request *q)
@@ -536,7 +544,15 @@ static bool authenticate(struct request *q, const struct local *from, bool open)
 {
 	static const char *const nobody[] = {"system:unauthenticated"};
 	const char *shown = http_header(q->http, "Authorization");
+	cleanup(freep) char *offered = NULL;
+	struct status *err = websocket_offered(q, &offered);
 
+	if (err) {
+		reply_status(q, err);
+		return false;
+	}
+	if (!shown)
+		shown = offered;
 	q->who = from && !shown ? local_caller(from)
 				: access_authenticate(q->api->access, http_stream(q->http), shown);
 	if (!q->who && open)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Watches: a line of JSON an event, for as long as the client stays or asked for. The cursor is the registry's; here events
+ * Watches: a line of JSON an event, or a WebSocket's message, for as long as the client stays or asked for. The cursor is the registry's; here events
  * are written while the client takes them, and the next ones are fetched when it has. So a slow client holds nothing but
  * its place, and loses it (410) when it is too slow for the history.
  */
@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "cluster/http/http_int.h"
+#include "cluster/http/websocket.h"
 #include "cluster/schema/selector.h"
 #include "lib/log.h"
 
@@ -21,8 +22,9 @@ struct watch {
 	struct watcher *watcher;
 	struct loop_timer end, bookmark;
 	bool bookmarks, columns_sent;
-	bool idle;  /* everything that happened was sent */
-	int64_t at; /* revision up to which that is so */
+	size_t piece; /* events are written together, up to so many bytes */
+	bool idle;    /* everything that happened was sent */
+	int64_t at;   /* revision up to which that is so */
 };
 
 static void watch_free(void *own)
@@ -83,7 +85,7 @@ static const char *const names[] = {
 /* Fills @t with what there is, up to a piece. false: nothing follows for now. *end: nothing ever. */
 static bool collect(struct watch *w, struct text *t, bool *end)
 {
-	while (t->len < PIECE) {
+	while (t->len < w->piece) {
 		struct object *o;
 		int64_t revision;
 		enum watch_type type = watcher_next(w->watcher, &o, &revision);
@@ -209,14 +211,29 @@ static int64_t seconds_of(struct request *q, struct status **err)
 	return API_WATCH_MIN_S + dice % API_WATCH_MIN_S;
 }
 
+static struct status *begin_answer(struct request *q, struct watch *w)
+{
+	struct websocket_plan plan = websocket_plan_watch(q);
+
+	if (http_is_websocket(q->http)) {
+		w->piece = 1; /* each event is a message */
+		return websocket_start(q, &plan);
+	}
+	w->piece = PIECE;
+	http_reply_start(q->http, 200, "application/json");
+	q->api->served[2]++;
+	return NULL;
+}
+
 static void start(struct request *q, struct watch *w, int64_t seconds)
 {
 	struct loop *l = q->api->loop;
+	struct status *err = begin_answer(q, w);
 
-	http_reply_start(q->http, 200, "application/json");
-	if (!q->http)
+	if (err) {
+		reply_status(q, err);
 		return;
-	q->api->served[2]++;
+	}
 	http_on_drain(q->http, on_drain, w);
 	if (loop_timer_set(l, &w->end, loop_now_ms(l) + seconds * 1000, on_end) < 0 ||
 		(w->bookmarks && loop_timer_set(l, &w->bookmark, loop_now_ms(l) + BOOKMARK_S * 1000,
