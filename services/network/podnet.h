@@ -62,7 +62,7 @@ void podnet_delete(struct podnet *p, const char *uid); /* there or not */
 
 /* A port of the node that leads to a pod. */
 struct host_port {
-	struct in_addr ip; /* of the node; 0: all of them but loopback */
+	struct in_addr ip; /* of the node; 0: all of them */
 	uint8_t proto;	   /* IPPROTO_TCP, IPPROTO_UDP */
 	uint16_t host, container;
 };

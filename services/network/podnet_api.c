@@ -138,17 +138,9 @@ static int set_ports(struct podnet *p, const struct pod *pod, yyjson_val *list, 
 		PORTS_MAX);
 	if (!r && yyjson_arr_size(list) > PORTS_MAX)
 		r = -EINVAL;
-	yyjson_arr_foreach (list, i, n, each) {
+	yyjson_arr_foreach (list, i, n, each)
 		if (!r && !read_port(&ports[i], each))
 			r = -EINVAL;
-		if (!r && ntohl(ports[i].ip.s_addr) >> 24 == IN_LOOPBACKNET) {
-			snprintf(err->text, sizeof(err->text),
-				"host port %u: hostIP %s is not supported, a loopback address of the node leads to no pod: "
-				"leave hostIP out, or use hostNetwork",
-				ports[i].host, json_text(each, "HostIP"));
-			r = -EINVAL;
-		}
-	}
 	if (!r)
 		r = podnet_host_ports(p, pod, ports, yyjson_arr_size(list), err);
 	free(ports);

@@ -7,7 +7,7 @@
  *
  *	PUT /v1/pods/UID	{"Name", "Namespace", "NetworkNamespace": PATH, "HostPorts": [{"HostIP": "192.0.2.1", "HostPort": 8080,
  *				"ContainerPort": 80, "Protocol": "TCP"}]} -> 200 {"IPs": ["10.244.0.2"]}; HostPorts may be absent,
- *				HostIP too: then the port is every address's of the node but loopback; TCP or UDP
+ *				HostIP too: then the port is every address's of the node; TCP or UDP
  *	DELETE /v1/pods/UID	204, whether it had an address or not
  *	GET /v1/pods		200 [{"UID", "Name", "Namespace", "IPs"}]
  *	GET /v1/range		200 {"Range": "10.244.0.0/24"}, once this node has one, and a line more when it gets another. The

@@ -145,6 +145,8 @@ static int set_outside(struct podnet *p, const struct pod *pod, const struct lin
 	/* Who pretends to another address is not heard. */
 	outside_sysctl(pod->ifname, "ipv4", "rp_filter", "1");
 	outside_sysctl(pod->ifname, "ipv6", "disable_ipv6", "1");
+	/* A host port of a loopback address leads here; podnet_ports.c keeps the pod from such addresses. */
+	outside_sysctl(pod->ifname, "ipv4", "route_localnet", "1");
 	r = neigh_set(&p->route, outside->index, &pod->ip, eth0->mac);
 	return r < 0 ? r : route_set(&p->route, &to);
 }

@@ -2,8 +2,11 @@
 
 /*
  * Ports of the node that lead to pods (hostPort): one map, from address, protocol and port of the node to address and port of the
- * pod; the address 0.0.0.0 stands for every one of the node but loopback. What the kernel has is the truth: whose an element
+ * pod; the address 0.0.0.0 stands for every one of the node. What the kernel has is the truth: whose an element
  * is says the address that it leads to, and a new table takes over what leads to pods that are there.
+ *
+ * Ports of a loopback address are for the node itself: pods' devices route such addresses (podnet_link.c), so what comes in by a
+ * device for one of them is dropped first of all.
  */
 
 #include <arpa/inet.h>
@@ -45,6 +48,21 @@ static void go(struct nft *b)
 	nft_nat(b, NFT_NAT_DNAT, NFT_WORD(3), NFT_WORD(4));
 }
 
+/* Only pods' devices are looked at: no other routes loopback addresses for our sake. */
+static void put_guard(struct nft *b)
+{
+	static const struct nft_hook hook = {"filter", NF_INET_PRE_ROUTING, NFT_PRIO_RAW, NF_ACCEPT};
+	const uint8_t loopback = 127;
+
+	nft_chain_add(b, "guard", &hook, NULL);
+	nft_rule_begin(b, "guard");
+	nft_match_ifname_prefix(b, NFT_META_IIFNAME, true, POD_LINK_PREFIX);
+	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, 1, NFT_REG_1);
+	nft_cmp(b, NFT_REG_1, NFT_CMP_EQ, &loopback, sizeof(loopback));
+	nft_verdict(b, NF_DROP, NULL);
+	nft_rule_end(b, "loopback addresses of the node are not for pods");
+}
+
 static void put_table(struct nft *b)
 {
 	static const struct nft_hook prerouting = {"nat", NF_INET_PRE_ROUTING, NFT_PRIO_DSTNAT, NF_ACCEPT};
@@ -58,9 +76,9 @@ static void put_table(struct nft *b)
 		.comment = "ports of the node that lead to pods"};
 	static const char *const hooked[] = {"prerouting", "output"};
 	const struct in_addr every = {0};
-	const uint8_t loopback = 127;
 
 	nft_set_add(b, &map);
+	put_guard(b);
 	nft_chain_add(b, "to-pods", NULL, NULL);
 	nft_chain_add(b, "prerouting", &prerouting, NULL);
 	nft_chain_add(b, "output", &output, NULL);
@@ -74,8 +92,6 @@ static void put_table(struct nft *b)
 	go(b);
 	nft_rule_end(b, "a port of one address of the node");
 	nft_rule_begin(b, "to-pods");
-	nft_payload(b, NFT_PAYLOAD_NETWORK_HEADER, DESTINATION, 1, NFT_REG_1);
-	nft_cmp(b, NFT_REG_1, NFT_CMP_NEQ, &loopback, sizeof(loopback));
 	nft_match_local_destination(b);
 	nft_immediate(b, NFT_WORD(0), &every, sizeof(every));
 	go(b);

@@ -68,6 +68,7 @@ int podnet_rules_install(struct podnet *p)
 		.key_type = NFT_CONCAT(NFT_TYPE_IPV4_ADDR, NFT_TYPE_IPV4_ADDR),
 		.key_len = 2 * ADDRESS,
 		.comment = "a pod's address, twice"};
+	const uint8_t loopback = 127;
 	struct nft b = {};
 	int r;
 
@@ -95,6 +96,12 @@ int podnet_rules_install(struct podnet *p)
 	nft_masquerade(&b);
 	nft_rule_end(&b,
 		"from outside to a service whose pod is on another node: the answer must come back this way");
+	nft_rule_begin(&b, "postrouting");
+	nft_payload(&b, NFT_PAYLOAD_NETWORK_HEADER, SOURCE, 1, NFT_REG_1);
+	nft_cmp(&b, NFT_REG_1, NFT_CMP_EQ, &loopback, sizeof(loopback));
+	nft_match_ifname_prefix(&b, NFT_META_OIFNAME, true, POD_LINK_PREFIX);
+	nft_masquerade(&b);
+	nft_rule_end(&b, "the node's own connections to a pod over loopback");
 	for (const struct pod *pod = p->list; pod; pod = pod->next)
 		put_pod(&b, pod, true);
 	r = podnet_ports_keep(p, &b);

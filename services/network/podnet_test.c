@@ -245,6 +245,57 @@ static void test_host_ports(void **state)
 	close(at_b);
 }
 
+/* Ports of the loopback device: for the node, and for nobody else. */
+static void test_loopback_ports(void **state)
+{
+	struct host_port ports[] = {{.proto = IPPROTO_TCP, .host = 8090, .container = 8100},
+		{.proto = IPPROTO_TCP, .host = 8091, .container = 8100},
+		{.proto = IPPROTO_TCP, .host = 8091, .container = 8100}};
+	struct netlink nl = NETLINK_CLOSED;
+	struct route all = {.dst = {.family = AF_INET, .prefix = 8, .bytes = {127}}};
+	struct podnet *p;
+	struct link l;
+	int at_a, at_b, at_node;
+
+	NEED_NETNS();
+	p = open_pods("10.244.5.0/24");
+	put_is(p, UID_A, a, "10.244.5.2");
+	put_is(p, UID_B, b, "10.244.5.3");
+	at_a = server(a, SOCK_STREAM, 8100);
+	at_b = server(b, SOCK_STREAM, 8100);
+	at_node = server(-1, SOCK_STREAM, 8092);
+	assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &ports[1].ip), 1);
+	assert_int_equal(inet_pton(AF_INET, "192.0.2.1", &ports[2].ip), 1);
+	ports_are(p, UID_A, ports, 2, 0);
+	/* the same port, of another address, is another's */
+	ports_are(p, UID_B, &ports[2], 1, 0);
+	assert_true(sees_port(-1, "127.0.0.1", 8091, at_a, "192.0.2.1"));
+	assert_true(sees_port(-1, "127.0.0.1", 8090, at_a, "192.0.2.1"));
+	assert_true(sees_port(-1, "192.0.2.1", 8091, at_b, "192.0.2.1"));
+	assert_true(sees_port(outside, "192.0.2.1", 8091, at_b, "192.0.2.2"));
+	assert_false(reaches(-1, "127.0.0.2", 8091, at_a, NULL));
+
+	/* a pod that sends what it has for 127.0.0.1 to the node is not heard there */
+	assert_true(reaches(-1, "127.0.0.1", 8092, at_node, NULL));
+	assert_int_equal(netns_sysctl(b, "/proc/sys/net/ipv4/conf/all/route_localnet", "1"), 0);
+	assert_int_equal(netlink_open(&nl, NETLINK_ROUTE, b), 0);
+	assert_int_equal(link_get(&nl, "eth0", &l), 0);
+	assert_int_equal(ipaddr_parse("169.254.1.1", &all.gateway), 0);
+	all.index = l.index;
+	all.onlink = true;
+	assert_int_equal(route_set(&nl, &all), 0);
+	netlink_close(&nl);
+	assert_false(reaches(b, "127.0.0.1", 8092, at_node, NULL));
+	assert_false(reaches(b, "127.0.0.1", 8091, at_a, NULL));
+
+	podnet_delete(p, UID_A);
+	podnet_delete(p, UID_B);
+	podnet_close(p);
+	close(at_a);
+	close(at_b);
+	close(at_node);
+}
+
 static void test_half_made(void **state)
 {
 	struct link_new pair = {
@@ -347,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_host_ports),
+		cmocka_unit_test(test_loopback_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,15 +158,9 @@ def test_a_deployment_with_its_network(cluster, ns):
     assert eventually(lambda: not cluster.get("-n", ns, "pods")["items"], timeout=WAIT, every=1), "pods are left"
 
 
-def test_a_host_port_of_the_loopback_device_is_refused(cluster, ns):
-    ports = [{"containerPort": 8080, "hostPort": 31807, "hostIP": "127.0.0.1"}]
-    apply(cluster, ns, pod("inside", container("c", "sleep", "1234", ports=ports), hostNetwork=False))
-    said = eventually(lambda: "hostIP 127.0.0.1 is not supported" in cluster.kubectl("-n", ns, "describe", "pod", "inside").stdout, timeout=WAIT, every=1)
-    assert said, cluster.kubectl("-n", ns, "describe", "pod", "inside").stdout
-
-
 def test_host_ports(cluster, ns, cluster_node):
-    ports = [{"containerPort": 8080, "hostPort": 31808}, {"containerPort": 8080, "hostPort": 31809, "hostIP": "10.0.2.15"}]
+    ports = [{"containerPort": 8080, "hostPort": 31808}, {"containerPort": 8080, "hostPort": 31809, "hostIP": "10.0.2.15"},
+             {"containerPort": 8080, "hostPort": 31807, "hostIP": "127.0.0.1"}]  # fmt: skip
     serves = container("c", "sh", "-c", "mkdir /w; echo by its host port >/w/index.html; httpd -f -p 8080 -h /w", ports=ports)
     made = pod("served", serves, hostNetwork=False)
     made["metadata"]["annotations"] = {"kubernetes.io/egress-bandwidth": "1M"}
@@ -175,9 +169,10 @@ def test_host_ports(cluster, ns, cluster_node):
     events = lambda: cluster.kubectl("-n", ns, "get", "events").stdout  # noqa: E731
     assert eventually(lambda: "BandwidthNotLimited" in events(), timeout=60)
     node = status(cluster, ns, "served")["hostIP"]
-    page = lambda port: cluster_node.ssh(f"wget -T 5 -qO- http://{node}:{port}/", check=False).stdout  # noqa: E731
+    page = lambda port, host=node: cluster_node.ssh(f"wget -T 5 -qO- http://{host}:{port}/", check=False).stdout  # noqa: E731
     assert eventually(lambda: page(31808) == "by its host port\n", timeout=60)
     assert node != "10.0.2.15" or page(31809) == "by its host port\n"
+    assert page(31807, "127.0.0.1") == page(31808, "127.0.0.1") == "by its host port\n" and page(31807) == ""
     cluster.kubectl("-n", ns, "delete", "pod", "served")
     assert eventually(lambda: page(31808) == "", timeout=60)
 
