@@ -2,7 +2,8 @@
 
 /*
  * Eviction: a deletion that asks webhooks and the disruption budgets first. The budget's status says how many may go; taking one is a
- * write of the budget, so two evictions at once never share it.
+ * write of the budget, so two evictions at once never share it. Webhooks that want to hear of deletions are not asked: this was
+ * their question, as the creation of pods/eviction.
  */
 
 #include <errno.h>
@@ -159,8 +160,11 @@ static struct status *read_options(struct evicting *e)
 	yyjson_mut_val *said = yyjson_mut_obj_get(e->asked.attempt.root, "deleteOptions");
 	const char *name = yyjson_mut_get_str(meta_mut_get(e->asked.attempt.root, "metadata", "name", NULL));
 
-	e->o = (struct delete_options){
-		.grace_seconds = -1, .dry_run = e->q->dry_run, .warn = request_warn, .warn_arg = e->q};
+	e->o = (struct delete_options){.grace_seconds = -1,
+		.dry_run = e->q->dry_run,
+		.asked = true,
+		.warn = request_warn,
+		.warn_arg = e->q};
 	if (name && *name && strcmp(name, e->q->name) != 0)
 		return status_bad_request("name in URL does not match name in Eviction object");
 	return delete_options_read(&e->o, said);
@@ -171,14 +175,18 @@ static void evict(struct request *q)
 	struct evicting *e = q->own;
 	const struct schema_kind *budgets = schema_find("policy", "v1", "poddisruptionbudgets");
 	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
-	struct write_options w = {
-		.subresource = "status", .field_manager = "kube-apiserver", .dry_run = e->o.dry_run};
+	struct write_options w = {.subresource = "status", .field_manager = "kube-apiserver"};
 	struct search s = {pod, e};
+	/* A webhook may have changed what was asked for. */
+	struct status *err = read_options(e);
 
-	if (!pod) {
-		reply_status(q, status_not_found(q->kind, q->name));
+	if (!err && !pod)
+		err = status_not_found(q->kind, q->name);
+	if (err) {
+		reply_status(q, err);
 		return;
 	}
+	w.dry_run = e->o.dry_run;
 	if (budgets && needs_budget(pod))
 		registry_each(q->api->registry, budgets, q->ns, match, &s);
 	if (e->n_budgets > 1) {

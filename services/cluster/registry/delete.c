@@ -236,6 +236,8 @@ static void try_delete(struct op *op)
 	err = preconditions(op);
 	if (err)
 		op_answer(op, err, NULL, false);
+	else if (op->deletion.asked)
+		conclude(op);
 	else
 		op_ask(op, WEBHOOK_MUTATING, judge);
 }

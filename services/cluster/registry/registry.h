@@ -258,6 +258,7 @@ struct delete_options {
 	int64_t revision;      /* 0: none */
 	enum propagation propagation;
 	bool dry_run;
+	bool asked; /* webhooks were, about the eviction that this is; nobody is asked again */
 	void (*warn)(const char *text, void *arg);
 	void *warn_arg;
 };
@@ -289,7 +290,7 @@ struct attempt {
 	const char *ns, *name;	 /* name "" while generateName has not been used */
 	const char *subresource; /* "" for the object itself */
 	bool dry_run;
-	bool foreign;		  /* doc is of no kind of the tables: what one connects with, an Eviction */
+	bool foreign; /* doc is no resource: what one connects with, or (ADMIT_CREATE) an Eviction */
 	const struct object *old; /* NULL for a creation */
 	yyjson_mut_doc *doc;	  /* the object to be; NULL for a deletion; changed in place by `change` */
 	yyjson_mut_val *root;	  /* of doc */

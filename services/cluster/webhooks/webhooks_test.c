@@ -49,23 +49,25 @@ static const struct caller ann = {.user = "ann", .uid = ""};
 static char asked[QUESTIONS_MAX][2048]; /* "PATH QUESTION" */
 static size_t n_asked;
 
+static void change(char *out, size_t size, const char *uid, const char *patch)
+{
+	char *coded = base64_make(patch, strlen(patch));
+
+	assert_non_null(coded);
+	snprintf(out, size, "{\"uid\":\"%s\",\"allowed\":true,\"patchType\":\"JSONPatch\",\"patch\":\"%s\"}",
+		uid, coded);
+	free(coded);
+}
+
 /* /add/KEY puts a key into data, unless it is there. */
 static void add(char *out, size_t size, const char *uid, const char *key, const char *question)
 {
 	char patch[200], there[80];
-	char *coded;
 
 	snprintf(there, sizeof(there), "\"%s\":\"added\"", key);
 	snprintf(patch, sizeof(patch), "[{\"op\":\"add\",\"path\":\"/data/%s\",\"value\":\"added\"}]", key);
-	coded = base64_make(patch, strlen(patch));
-	assert_non_null(coded);
-	if (strstr(question, there))
-		snprintf(out, size, "{\"uid\":\"%s\",\"allowed\":true}", uid);
-	else
-		snprintf(out, size,
-			"{\"uid\":\"%s\",\"allowed\":true,\"patchType\":\"JSONPatch\",\"patch\":\"%s\"}", uid,
-			coded);
-	free(coded);
+	if (!strstr(question, there))
+		change(out, size, uid, patch);
 }
 
 static void answer(struct http_req *rq, char *body, size_t len, void *arg)
@@ -82,6 +84,15 @@ static void answer(struct http_req *rq, char *body, size_t len, void *arg)
 	snprintf(response, sizeof(response), "{\"uid\":\"%s\",\"allowed\":true}", uid);
 	if (!strncmp(path, "/add/", 5))
 		add(response, sizeof(response), uid, path + 5, body);
+	else if (!strcmp(path, "/hurry"))
+		change(response, sizeof(response), uid,
+			"[{\"op\":\"add\",\"path\":\"/deleteOptions\",\"value\":{\"gracePeriodSeconds\":7,\"odd\":1}}]");
+	else if (!strcmp(path, "/wrong"))
+		change(response, sizeof(response), uid,
+			"[{\"op\":\"add\",\"path\":\"/deleteOptions\",\"value\":{\"gracePeriodSeconds\":\"x\"}}]");
+	else if (!strcmp(path, "/another"))
+		change(response, sizeof(response), uid,
+			"[{\"op\":\"replace\",\"path\":\"/kind\",\"value\":\"Binding\"}]");
 	else if (!strcmp(path, "/deny"))
 		snprintf(response, sizeof(response),
 			"{\"uid\":\"%s\",\"allowed\":false,\"warnings\":[\"careful\"],\"status\":{\"code\":403,\"message\":\"not today\"}}",
@@ -415,6 +426,95 @@ static void test_failures(void **state)
 	}
 }
 
+/* ---- evictions: an object that is no resource */
+
+static int hook_evictions(const char *path)
+{
+	char json[4000];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"e\"},\"webhooks\":[{\"name\":\"e.example.com\",\"admissionReviewVersions\":[\"v1\"],"
+		"\"sideEffects\":\"None\",\"clientConfig\":{\"url\":\"https://127.0.0.1:%d%s\",\"caBundle\":\"%s\"},\"rules\":[{"
+		"\"operations\":[\"CREATE\",\"CONNECT\"],\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],"
+		"\"resources\":[\"pods/eviction\",\"pods/exec\"]}]}]}",
+		port, path, bundle);
+	return create("admissionregistration.k8s.io/v1", MUTATING, "", json)->code;
+}
+
+static void on_asked(struct status *error, void *arg)
+{
+	on_done(error, NULL, arg);
+	status_free(error);
+}
+
+/* Asks about @json of pod "p", as if it were about to be carried out; what has become of it, or NULL: see outcome. */
+static char *ask_about(const char *json, enum admit_verb verb, const char *subresource)
+{
+	struct attempt a = {.registry = r,
+		.who = &ann,
+		.kind = schema_find("", "v1", "pods"),
+		.verb = verb,
+		.foreign = true,
+		.ns = "default",
+		.name = "p",
+		.subresource = subresource,
+		.doc = doc_of(json)};
+	struct webhook_run *run;
+	char *text = NULL;
+
+	a.root = yyjson_mut_doc_get_root(a.doc);
+	outcome = (struct outcome){.code = -1};
+	assert_true(webhooks_ask(registry_webhooks(r), WEBHOOK_MUTATING, &a, &run, on_asked, &outcome));
+	if (!finish()->code)
+		text = yyjson_mut_write(a.doc, YYJSON_WRITE_NOFLAG, NULL);
+	yyjson_mut_doc_free(a.doc);
+	return text;
+}
+
+static void test_evictions(void **state)
+{
+	static const char eviction[] =
+		"{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}";
+	char *said;
+
+	assert_int_equal(hook_evictions("/hurry"), 0);
+	said = ask_about(eviction, ADMIT_CREATE, "eviction");
+	assert_non_null(said);
+	assert_true(says(said, "\"kind\":\"Eviction\""));
+	assert_true(says(said, "\"deleteOptions\":{\"gracePeriodSeconds\":7"));
+	assert_null(strstr(said, "odd"));
+	free(said);
+	/* what one connects with stays as it is */
+	assert_null(ask_about("{\"apiVersion\":\"v1\",\"kind\":\"PodExecOptions\"}", ADMIT_CONNECT, "exec"));
+	assert_true(says(outcome.message, "a patch is not allowed here"));
+
+	delete ("admissionregistration.k8s.io/v1", MUTATING, "", "e");
+	assert_int_equal(hook_evictions("/wrong"), 0);
+	assert_null(ask_about(eviction, ADMIT_CREATE, "eviction"));
+	assert_int_equal(outcome.code, 500);
+	assert_true(says(outcome.message, "failed calling webhook \"e.example.com\": "));
+	delete ("admissionregistration.k8s.io/v1", MUTATING, "", "e");
+	assert_int_equal(hook_evictions("/another"), 0);
+	assert_null(ask_about(eviction, ADMIT_CREATE, "eviction"));
+	assert_int_equal(outcome.code, 500);
+}
+
+/* Who has been asked about an eviction is not asked about the deletion that it is. */
+static void test_asked_once(void **state)
+{
+	assert_int_equal(map("m")->code, 0);
+	hook(VALIDATING, "v", "/deny", "");
+	hook(MUTATING, "a", "/allow", "");
+	assert_int_equal(delete ("v1", "ConfigMap", "default", "m")->code, 403);
+	n_asked = 0;
+	outcome = (struct outcome){.code = -1};
+	registry_delete(r, &ann, schema_find_kind("v1", "ConfigMap"), "default", "m",
+		&(struct delete_options){.grace_seconds = -1, .asked = true}, on_deleted, &outcome);
+	assert_int_equal(finish()->code, 0);
+	assert_int_equal(n_asked, 0);
+	assert_null(registry_get(r, schema_find("", "v1", "configmaps"), "default", "m"));
+}
+
 /* The certificate is not one of the bundle's. */
 static void test_a_stranger(void **state)
 {
@@ -589,6 +689,8 @@ int main(void)
 		CASE(test_refusals),
 		CASE(test_who_is_concerned),
 		CASE(test_failures),
+		CASE(test_evictions),
+		CASE(test_asked_once),
 		CASE(test_a_stranger),
 		CASE(test_a_service),
 		CASE(test_writes_that_meet),

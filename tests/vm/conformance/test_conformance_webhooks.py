@@ -127,6 +127,16 @@ def test_refusals(cluster, ns, webhook, register):
     assert asked["resource"] == {"group": "", "version": "v1", "resource": "pods"} and asked["subResource"] == "eviction"
     cluster.ask("DELETE", hook)
     cluster.ask("POST", at(ns, "pods", "p") + "/eviction", {**eviction, "metadata": {"name": "q"}}, expect=400)
+    # who judges deletions is not asked about an eviction; who changes evictions is, and another name is nobody's to give
+    webhook.says["/delete"] = lambda request: deny("nobody is deleted")
+    register("validating", "/delete", rule("pods", "DELETE"), name="delete")
+    webhook.says["/hurry"] = lambda request: patch(("replace", "/metadata/name", "q"))
+    hurry = register("mutating", "/hurry", rule("pods/eviction", "CREATE"), name="hurry")
+    cluster.ask("POST", at(ns, "pods", "p") + "/eviction", eviction, expect=400)
+    webhook.says["/hurry"] = lambda request: patch(("add", "/deleteOptions", {"preconditions": {"uid": "another"}}))
+    cluster.ask("POST", at(ns, "pods", "p") + "/eviction", eviction, expect=409)
+    cluster.ask("DELETE", hurry)
+    assert "nobody is deleted" in cluster.ask("DELETE", at(ns, "pods", "p"), expect=400)["message"]
     cluster.ask("POST", at(ns, "pods", "p") + "/eviction", eviction, expect=201)
     other = at("default", "configmaps")  # where nobody is asked
     cluster.ask("POST", other, configmap(f"{ns[:40]}-bad", bad="yes"), expect=201)
