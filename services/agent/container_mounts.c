@@ -9,7 +9,7 @@
 #include "agent/container_env.h"
 #include "agent/container_int.h"
 #include "agent/pod.h"
-#include "agent/volumes.h"
+#include "agent/volumes_int.h"
 #include "lib/json.h"
 
 enum { PATH_BYTES = 4096 };
@@ -48,12 +48,33 @@ static bool add_options(struct body *b, yyjson_mut_val *o, yyjson_val *mount, bo
 		!strcmp(recursive, "Enabled") ? "ReadOnlyForceRecursive" : "ReadOnlyNonRecursive", true);
 }
 
+/* The engine has images; what it mounts of one is read-only. */
+static int add_image(
+	struct body *b, yyjson_mut_val *list, const char *image, const char *sub_path, const char *target)
+{
+	yyjson_mut_val *o, *opts;
+
+	if (!volume_sub_path_ok(sub_path, b->why, b->why_size))
+		return -EINVAL;
+	o = yyjson_mut_arr_add_obj(b->doc, list);
+	if (!o || !yyjson_mut_obj_add_str(b->doc, o, "Type", "image") ||
+		!yyjson_mut_obj_add_strcpy(b->doc, o, "Source", image) ||
+		!yyjson_mut_obj_add_strcpy(b->doc, o, "Target", target) ||
+		!yyjson_mut_obj_add_bool(b->doc, o, "ReadOnly", true))
+		return -ENOMEM;
+	if (!*sub_path)
+		return 0;
+	opts = yyjson_mut_obj_add_obj(b->doc, o, "ImageOptions");
+	return opts && yyjson_mut_obj_add_strcpy(b->doc, opts, "Subpath", sub_path) ? 0 : -ENOMEM;
+}
+
 static int add_mount(struct body *b, yyjson_mut_val *list, yyjson_val *mount)
 {
 	const char *volume = json_str(mount, "name") ?: "", *target = json_str(mount, "mountPath") ?: "";
 	const char *plain = json_text(mount, "subPath"), *expression = json_text(mount, "subPathExpr");
 	cleanup(freep) char *expanded = expression ? env_expand(b->env, expression) : NULL;
 	bool read_only = json_bool(mount, "readOnly") || volumes_read_only(b->p, volume);
+	const char *image = volumes_image(b->p, volume), *sub_path;
 	char path[PATH_BYTES], absolute[PATH_BYTES];
 	yyjson_mut_val *o;
 	int err;
@@ -62,14 +83,13 @@ static int add_mount(struct body *b, yyjson_mut_val *list, yyjson_val *mount)
 		return -ENOMEM;
 	if (expanded && strstr(expanded, "$("))
 		return body_wrong(b, "subPathExpr %s names a variable that is not there", expression);
-	err = volumes_path(b->p, volume,
-		expanded ? expanded
-		: plain	 ? plain
-			 : "",
-		path, sizeof(path), b->why, b->why_size);
+	sub_path = expanded ? expanded : plain ? plain : "";
+	snprintf(absolute, sizeof(absolute), "%s%s", *target == '/' ? "" : "/", target);
+	if (image)
+		return add_image(b, list, image, sub_path, absolute);
+	err = volumes_path(b->p, volume, sub_path, path, sizeof(path), b->why, b->why_size);
 	if (err)
 		return err;
-	snprintf(absolute, sizeof(absolute), "%s%s", *target == '/' ? "" : "/", target);
 	o = add_bind(b, list, path, absolute, read_only);
 	return o && add_options(b, o, mount, read_only) ? 0 : -ENOMEM;
 }

@@ -208,6 +208,31 @@ static void test_body(void **state)
 	agent_pod_free(p);
 }
 
+static void test_images_as_volumes(void **state)
+{
+	struct pod *p = testing_pod(
+		"\"volumes\":[{\"name\":\"v\",\"image\":{\"reference\":\"r/x:1\",\"pullPolicy\":\"Always\"}}],"
+		"\"containers\":[{\"name\":\"a\",\"image\":\"img\",\"env\":[{\"name\":\"D\",\"value\":\"e/f\"}],"
+		"\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\"},{\"name\":\"v\",\"mountPath\":\"w\",\"subPathExpr\":\"d/$(D)\"}]},"
+		"{\"name\":\"b\",\"image\":\"img\",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\",\"subPath\":\"../x\"}]}]",
+		"");
+	yyjson_mut_doc *doc = body_of(p);
+	char why[400] = "";
+
+	assert_string_equal(text_at(doc, "/HostConfig/Mounts/0/Type"), "image");
+	assert_string_equal(text_at(doc, "/HostConfig/Mounts/0/Source"), "r/x:1");
+	assert_string_equal(text_at(doc, "/HostConfig/Mounts/0/Target"), "/v");
+	assert_true(yyjson_mut_get_bool(yyjson_mut_doc_ptr_get(doc, "/HostConfig/Mounts/0/ReadOnly")));
+	assert_null(yyjson_mut_doc_ptr_get(doc, "/HostConfig/Mounts/0/ImageOptions"));
+	assert_null(yyjson_mut_doc_ptr_get(doc, "/HostConfig/Mounts/0/BindOptions"));
+	assert_string_equal(text_at(doc, "/HostConfig/Mounts/1/Target"), "/w");
+	assert_string_equal(text_at(doc, "/HostConfig/Mounts/1/ImageOptions/Subpath"), "d/e/f");
+	yyjson_mut_doc_free(doc);
+	assert_null(container_spec(p, &p->containers[1], why, sizeof(why)));
+	assert_non_null(strstr(why, "must not contain '..'"));
+	agent_pod_free(p);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -278,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_downward),
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_images_as_volumes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sandbox),
 	};

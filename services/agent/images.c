@@ -21,10 +21,13 @@ enum { LINE_BYTES = 16 * 1024, SECRETS_MAX = 16 };
 
 struct image_pull {
 	struct pod *p;
-	char container[256];
 	char *image; /* owned */
 	bool never, always;
+	/* who wants it: a container, which may be gone when it has come, or a volume */
+	char container[256];
 	images_done *done;
+	image_pulled *of_volume;
+	void *volume;
 	struct http_call *call;
 	bool cancelled;
 	/* whom to be */
@@ -48,10 +51,12 @@ static void pull_free(struct image_pull *e)
 static void finish(struct image_pull *e, const char *reason, const char *why)
 {
 	struct pod *p = e->p;
-	struct pod_container *c = pod_find_container(p, e->container);
+	struct pod_container *c = e->done ? pod_find_container(p, e->container) : NULL;
 
 	p->pending--;
-	if (c && c->pull == e) {
+	if (e->of_volume) {
+		e->of_volume(e->volume, reason, why);
+	} else if (c && c->pull == e) {
 		c->pull = NULL;
 		e->done(p, c, reason, why);
 	}
@@ -220,27 +225,56 @@ static bool look(struct image_pull *e)
 	return !http_call_whole(&e->call, e->p->agent->engine, &rq, JSON_ANSWER_MAX, on_looked, NULL, e);
 }
 
-bool images_ensure(struct pod *p, struct pod_container *c, images_done *done)
+static struct image_pull *pull_new(struct pod *p, const char *image, const char *policy)
 {
-	const char *policy = json_text(c->spec, "imagePullPolicy"), *image = json_str(c->spec, "image") ?: "";
 	struct image_pull *e = calloc(1, sizeof(*e));
 
 	if (!e)
-		return false;
+		return NULL;
 	e->p = p;
-	e->done = done;
 	e->never = policy && !strcmp(policy, "Never");
 	e->always = policy ? !strcmp(policy, "Always") : is_latest(image);
 	e->image = strdup(image);
 	e->line = malloc(LINE_BYTES);
-	snprintf(e->container, sizeof(e->container), "%s", c->name);
-	if (!e->image || !e->line || (!e->always && !look(e))) {
+	if (e->image && e->line)
+		return e;
+	pull_free(e);
+	return NULL;
+}
+
+static bool start(struct image_pull *e, struct image_pull **out)
+{
+	if (!e->always && !look(e)) {
 		pull_free(e);
 		return false;
 	}
-	p->pending++;
-	c->pull = e;
+	e->p->pending++;
+	*out = e;
 	if (e->always)
 		begin_pull(e);
 	return true;
+}
+
+bool images_ensure(struct pod *p, struct pod_container *c, images_done *done)
+{
+	struct image_pull *e =
+		pull_new(p, json_str(c->spec, "image") ?: "", json_text(c->spec, "imagePullPolicy"));
+
+	if (!e)
+		return false;
+	e->done = done;
+	snprintf(e->container, sizeof(e->container), "%s", c->name);
+	return start(e, &c->pull);
+}
+
+bool images_fetch(struct image_pull **out, struct pod *p, const char *image, const char *policy,
+	image_pulled *done, void *arg)
+{
+	struct image_pull *e = pull_new(p, image, policy);
+
+	if (!e)
+		return false;
+	e->of_volume = done;
+	e->volume = arg;
+	return start(e, out);
 }

@@ -2,7 +2,7 @@
 #ifndef AGENT_IMAGES_H
 #define AGENT_IMAGES_H
 
-/* Images for containers, as their pull policy and the pod's registry secrets say. */
+/* Images for containers and volumes, as their pull policy and the pod's registry secrets say. */
 
 #include <yyjson.h>
 
@@ -20,6 +20,16 @@ typedef void images_done(struct pod *p, struct pod_container *c, const char *rea
  * cancelled. false: no memory.
  */
 bool images_ensure(struct pod *p, struct pod_container *c, images_done *done);
+
+/* As images_done, of no container. */
+typedef void image_pulled(void *arg, const char *reason, const char *why);
+/**
+ * images_fetch() - likewise, for a volume
+ * @out:	receives the pull, set before @done can be called; gone with it
+ * @policy:	Always, IfNotPresent, Never; NULL: what the API makes of the image's tag
+ */
+bool images_fetch(struct image_pull **out, struct pod *p, const char *image, const char *policy,
+	image_pulled *done, void *arg);
 void image_pull_cancel(struct image_pull *pull); /* accepts NULL */
 
 /* ---- images_secret.c */

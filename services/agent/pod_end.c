@@ -193,6 +193,7 @@ static void cancel_pulls(struct pod *p)
 {
 	for (size_t i = 0; i < p->n_containers; i++)
 		image_pull_cancel(take(p->containers[i].pull));
+	volumes_cancel_pulls(p);
 }
 
 static void on_removed(struct pod *p, struct pod_container *c, int status, const char *why, yyjson_val *root)

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "agent/images.h"
 #include "agent/pod.h"
 #include "agent/resources.h"
 #include "agent/volumes_int.h"
@@ -178,6 +179,7 @@ static const struct kind {
 	{"downwardAPI", volume_files, .files = true},
 	{"persistentVolumeClaim", volume_claim},
 	{"ephemeral", volume_claim},
+	{"image", volume_image},
 };
 
 static const char *unknown_kind(yyjson_val *spec)
@@ -319,6 +321,7 @@ void volumes_free(struct volumes *vs)
 	for (size_t i = 0; vs->list && i < vs->n; i++) {
 		struct volume *v = &vs->list[i];
 
+		image_pull_cancel(v->pull);
 		http_call_cancel(v->call);
 		volume_work_cancel(v->work);
 		free(v->name);

@@ -38,6 +38,11 @@ must_check int volumes_path(const struct pod *p, const char *volume, const char 
 /* Is it such that every mount of it is read-only (configMap, secret, projected, downwardAPI, ROX claims)? */
 bool volumes_read_only(const struct pod *p, const char *volume);
 
+/* The image that it is; NULL: it is something with a path. */
+const char *volumes_image(const struct pod *p, const char *volume);
+/* Images that are on their way are not waited for any more. */
+void volumes_cancel_pulls(struct pod *p);
+
 /* What its emptyDirs hold on disk, as far as that is counted. */
 struct quota_usage volumes_usage(const struct pod *p);
 /* Unmounts and removes. 0, -EAGAIN: under way, the pod is woken; or another -errno: try again later. */

@@ -12,6 +12,7 @@
 #include "lib/util.h"
 
 struct http_call;
+struct image_pull;
 struct loop;
 struct pod;
 struct volume_work;
@@ -25,6 +26,10 @@ struct volume {
 	bool made;
 	bool files;	  /* its content is a payload */
 	uint32_t project; /* an emptyDir on disk: what counts it; 0: nothing does */
+
+	/* of images */
+	struct image_pull *pull;
+	bool image_here;
 
 	/* of claims */
 	struct http_call *call;
@@ -60,6 +65,7 @@ must_check int volume_make_dirs(const char *path, mode_t last);
  */
 must_check int volume_claim(struct volume *v, yyjson_val *source);		  /* volume_claim.c */
 must_check int volume_host(struct volume *v, const char *path, const char *type); /* volume_host.c */
+must_check int volume_image(struct volume *v, yyjson_val *source);		  /* volume_image.c */
 must_check int volume_files(
 	struct volume *v, yyjson_val *source); /* volume_files.c: also to make them anew */
 must_check int volume_limit(struct volume *v, int64_t size_bytes); /* volume_limit.c */

@@ -113,9 +113,13 @@ static void user_mount(const struct build *b, yyjson_val *m, size_t number)
 	}
 	if (mount_is_placed(m))
 		place = mount_place(b->c, number);
-	/* what is placed is mounted later: an image's layers cannot be mapped, and volumes are where they always are */
-	options = text_make("%s,%s,%s%s", json_bool(mount_own(m), "NonRecursive") ? "bind" : "rbind",
+	/*
+	 * What is placed is mounted later: an image's layers cannot be mapped, and volumes are where they always are. Kubernetes'
+	 * image volumes are data; Docker's may be executed.
+	 */
+	options = text_make("%s,%s,%s%s%s", json_bool(mount_own(m), "NonRecursive") ? "bind" : "rbind",
 		prop ? prop : "rprivate", access_of(m),
+		!strcmp(type, "image") && pod_of(b->c) ? ",noexec" : "",
 		strcmp(type, "image") != 0 && !volume_is_foreign(b->c->e, json_text(m, "Name")) &&
 				mapped(b, json_str(m, "Source"))
 			? ",idmap"

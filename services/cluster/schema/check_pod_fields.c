@@ -5,6 +5,7 @@
  * and wishes that exclude each other.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/schema/check_int.h"
@@ -119,6 +120,33 @@ static void check_proc_mounts(struct check *c, yyjson_mut_val *spec)
 	}
 }
 
+static void check_no_windows(struct check *c, yyjson_mut_val *o, const char *at)
+{
+	if (meta_mut_get(o, "securityContext", "windowsOptions", NULL))
+		check_error(c, FIELD_FORBIDDEN, NULL, REL("%s.securityContext.windowsOptions", at),
+			"windows options cannot be set for a linux pod");
+}
+
+/* Who says that it is for Linux; of others nobody looks at them. */
+static void check_linux(struct check *c, yyjson_mut_val *spec)
+{
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+	yyjson_mut_val *each;
+	size_t i, n;
+
+	if (!yyjson_mut_equals_str(meta_mut_get(spec, "os", "name", NULL), "linux"))
+		return;
+	check_no_windows(c, spec, "");
+	for (size_t l = 0; l < array_len(lists); l++)
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, each)
+		{
+			char at[64];
+
+			snprintf(at, sizeof(at), ".%s[%zu]", lists[l], i);
+			check_no_windows(c, each, at);
+		}
+}
+
 static void check_namespaces(struct check *c, yyjson_mut_val *spec)
 {
 	static const char *const of_host[] = {"hostNetwork", "hostPID", "hostIPC"};
@@ -224,6 +252,7 @@ void check_pod_fields(struct check *c, yyjson_mut_val *spec)
 	if (yyjson_mut_obj_size(yyjson_mut_obj_get(spec, "resources")))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".resources",
 			"is not supported by this cluster: containers have resources");
+	check_linux(c, spec);
 	check_namespaces(c, spec);
 	check_host_ports(c, spec);
 	check_containers(c, spec);

@@ -5,7 +5,7 @@
 #include "cluster/schema/default_int.h"
 #include "cluster/schema/meta.h"
 
-schema_default default_pod, default_pod_spec, default_container, default_volume;
+schema_default default_pod, default_pod_spec, default_container, default_volume, default_image_volume;
 
 /* What is limited and not requested is requested as much as it is limited. */
 static bool requests_from_limits(yyjson_mut_doc *doc, yyjson_mut_val *containers)
@@ -63,9 +63,8 @@ bool default_pod_spec(yyjson_mut_doc *doc, yyjson_mut_val *o)
 }
 
 /* "latest", said or not, is asked for again every time. */
-bool default_container(yyjson_mut_doc *doc, yyjson_mut_val *o)
+static const char *policy_for(const char *image)
 {
-	const char *image = yyjson_mut_get_str(yyjson_mut_obj_get(o, "image"));
 	const char *tag, *slash, *policy = "IfNotPresent";
 
 	if (!image)
@@ -74,7 +73,19 @@ bool default_container(yyjson_mut_doc *doc, yyjson_mut_val *o)
 	tag = strrchr(slash ? slash : image, ':');
 	if (!strchr(image, '@') && (!tag || !strcmp(tag, ":latest")))
 		policy = "Always";
-	return default_text(doc, o, "imagePullPolicy", policy);
+	return policy;
+}
+
+bool default_container(yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	return default_text(
+		doc, o, "imagePullPolicy", policy_for(yyjson_mut_get_str(yyjson_mut_obj_get(o, "image"))));
+}
+
+bool default_image_volume(yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	return default_text(
+		doc, o, "pullPolicy", policy_for(yyjson_mut_get_str(yyjson_mut_obj_get(o, "reference"))));
 }
 
 bool default_volume(yyjson_mut_doc *doc, yyjson_mut_val *o)

@@ -195,6 +195,15 @@ static const struct {
 	{"v1", "Pod", NULL,
 		POD("hostUsers: false, containers: [{name: c, image: i, securityContext: {procMount: Unmasked}}]"),
 		"valid"},
+	{"v1", "Pod", NULL,
+		POD("os: {name: linux}, securityContext: {windowsOptions: {}}, containers: [{name: c, image: i, securityContext: "
+		    "{windowsOptions: {hostProcess: false}}}]"),
+		"Pod \"a\" is invalid: [spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux "
+		"pod, spec.containers[0].securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod]"},
+	{"v1", "Pod", NULL, POD(ONE ", securityContext: {windowsOptions: {hostProcess: false}}"), "valid"},
+	{"v1", "Pod", NULL, POD(ONE ", volumes: [{name: v, image: {reference: i, pullPolicy: Sometimes}}]"),
+		"Pod \"a\" is invalid: spec.volumes[0].image.pullPolicy: Unsupported value: \"Sometimes\": supported values: "
+		"\"Always\", \"IfNotPresent\", \"Never\""},
 	{"v1", "Pod", NULL, POD(ONE ", nodeName: n, schedulingGates: [{name: x/y}]"),
 		"Pod \"a\" is invalid: spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"},
 	{"v1", "ConfigMap", NULL, META "data: {'a b': c}",
@@ -359,6 +368,15 @@ static void test_defaults(void **state)
 		"\"ClusterFirst\",\"restartPolicy\":\"Always\",\"schedulerName\":\"default-scheduler\",\"securityContext\":{},"
 		"\"terminationGracePeriodSeconds\":30}},\"replicas\":1,\"revisionHistoryLimit\":10,\"progressDeadlineSeconds\":600,"
 		"\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":\"25%\",\"maxUnavailable\":\"25%\"}}},\"status\":{}}");
+	completes("v1", "PodTemplate",
+		META
+		"template: {spec: {containers: [], volumes: [{name: a, image: {reference: 'i:1'}}, {name: b, image: {reference: "
+		"i}}, {name: c, image: {reference: i, pullPolicy: Never}}]}}",
+		"{\"kind\":\"PodTemplate\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"template\":{\"spec\":{"
+		"\"containers\":[],\"volumes\":[{\"name\":\"a\",\"image\":{\"reference\":\"i:1\",\"pullPolicy\":\"IfNotPresent\"}},{\"name\":\"b\","
+		"\"image\":{\"reference\":\"i\",\"pullPolicy\":\"Always\"}},{\"name\":\"c\",\"image\":{\"reference\":\"i\",\"pullPolicy\":\"Never\"}}],"
+		"\"dnsPolicy\":\"ClusterFirst\",\"restartPolicy\":\"Always\",\"schedulerName\":\"default-scheduler\",\"securityContext\":{},"
+		"\"terminationGracePeriodSeconds\":30}}}");
 	completes("v1", "Service", META "spec: {type: NodePort, ports: [{port: 80}]}",
 		"{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\"},\"spec\":{\"type\":"
 		"\"NodePort\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\",\"targetPort\":80}],\"sessionAffinity\":\"None\","
