@@ -186,6 +186,40 @@ static void test_on_delete(void **state)
 	assert_true(pod_has("db-1", "\"image\":\"two\""));
 }
 
+static enum modify be_evicted(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	put(*doc, yyjson_mut_doc_get_root(*doc), "status",
+		"{\"phase\":\"Failed\",\"reason\":\"Evicted\",\"podIP\":\"10.0.0.1\"}");
+	return MODIFY_WRITE;
+}
+
+static bool is_another(const void *uid)
+{
+	const struct object *o = get("v1", "Pod", "default", "db-1");
+
+	return o && !o->deleted && strcmp(o->uid, uid) != 0;
+}
+
+/* A pod that its node has given up comes again under its name; the others stay as they are. */
+static void test_an_evicted_pod_comes_again(void **state)
+{
+	char gone[META_UID_MAX], stays[META_UID_MAX];
+	bool done = false;
+
+	add_node("a", "4");
+	statefulset("");
+	until("three are ready", set_is, &(int){3});
+	snprintf(gone, sizeof(gone), "%s", get("v1", "Pod", "default", "db-1")->uid);
+	snprintf(stays, sizeof(stays), "%s", get("v1", "Pod", "default", "db-2")->uid);
+	registry_modify(r, &caller_self, kind("v1", "Pod"), "default", "db-1", false, be_evicted,
+		&(struct write_options){.subresource = "status"}, on_written, &done);
+	wait_for_write(&done);
+	until("it is another", is_another, gone);
+	until("three are ready", set_is, &(int){3});
+	assert_string_equal(get("v1", "Pod", "default", "db-2")->uid, stays);
+}
+
 /* ---- DaemonSets */
 
 static void daemonset(const char *spec, const char *pod)
@@ -299,6 +333,76 @@ static void update_daemons(const char *spec, size_t ready, size_t there)
 	assert_int_equal(count_of("apps/v1", "ControllerRevision", NULL, NULL), 2);
 }
 
+struct finding {
+	const char *text; /* in its JSON */
+	size_t n;
+};
+
+static bool find_one(const struct object *o, void *arg)
+{
+	struct finding *f = arg;
+
+	f->n += !o->deleted && strstr(o->json, f->text);
+	return true;
+}
+
+static size_t pods_with(const char *text)
+{
+	struct finding f = {text, 0};
+
+	registry_each(r, kind("v1", "Pod"), "default", find_one, &f);
+	return f.n;
+}
+
+static bool one_is_broken(const void *arg)
+{
+	return pods_with("\"image\":\"broken\"") == 1 && pods_with("\"image\":\"one\"") == 2 &&
+	       number("apps/v1", "DaemonSet", "log", "updatedNumberScheduled") == 1;
+}
+
+struct uids {
+	char of[3][META_UID_MAX];
+	size_t n;
+};
+
+/* Of the pods that are as at first. */
+static bool note_uid(const struct object *o, void *arg)
+{
+	struct uids *u = arg;
+
+	if (!o->deleted && strstr(o->json, "\"image\":\"one\"") && u->n < array_len(u->of))
+		snprintf(u->of[u->n++], META_UID_MAX, "%s", o->uid);
+	return true;
+}
+
+/* An update that does not get on is taken back: who was not reached by it is not touched by that either. */
+static void test_daemons_go_back(void **state)
+{
+	struct uids before = {.n = 0}, after = {.n = 0};
+
+	add_node("a", "4");
+	add_node("b", "4");
+	add_node("c", "4");
+	daemonset("", "");
+	until("three", daemons_are, &(int){3});
+	edit("apps/v1", "DaemonSet", "default", "log", set_image, "broken");
+	until("one is of the new kind", one_is_broken, NULL);
+	registry_each(r, kind("v1", "Pod"), "default", note_uid, &before);
+	assert_int_equal(before.n, 2);
+	edit("apps/v1", "DaemonSet", "default", "log", set_image, "one");
+	until("three again", daemons_are, &(int){3});
+	registry_each(r, kind("v1", "Pod"), "default", note_uid, &after);
+	assert_int_equal(after.n, 3);
+	for (size_t i = 0; i < before.n; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < after.n; k++)
+			there |= !strcmp(before.of[i], after.of[k]);
+		assert_true(there);
+	}
+	assert_int_equal(count_of("apps/v1", "ControllerRevision", NULL, NULL), 2);
+}
+
 static void test_daemons_are_replaced(void **state)
 {
 	update_daemons("", 2, 3);
@@ -318,9 +422,11 @@ int main(void)
 		STORY(test_in_parallel),
 		STORY(test_partition),
 		STORY(test_on_delete),
+		STORY(test_an_evicted_pod_comes_again),
 		STORY(test_one_on_each_node),
 		STORY(test_chosen_nodes),
 		STORY(test_a_daemon_is_adopted),
+		STORY(test_daemons_go_back),
 		STORY(test_daemons_are_replaced),
 		STORY(test_daemons_surge),
 	};

@@ -2,12 +2,16 @@
 
 /* The registry over the memory store: what clients and controllers rely on, verb by verb. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -18,6 +22,7 @@
 #include "cluster/schema/status.h"
 #include "lib/json.h"
 #include "lib/loop.h"
+#include "lib/tree.h"
 
 static struct loop *loop;
 static struct registry *r;
@@ -396,6 +401,95 @@ static void test_pages(void **state)
 	status_free(err);
 }
 
+/* The history that a token needs has ended: what comes with the refusal goes on after the same name, with what there is now. */
+static void test_pages_after_compaction(void **state)
+{
+	struct registry_options small = {.loop = loop, .history_events = 256, .history_bytes = 4096};
+	struct list_options o = {.ns = "default", .limit = 2, .revision = -1};
+	struct status *err;
+	struct list l;
+	char names[64], *why;
+
+	registry_close(r);
+	assert_int_equal(registry_open(&r, &small, &why), 0);
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	for (int i = 0; i < 5; i++)
+		configmap((char[]){'p', (char)('0' + i), 0});
+	assert_null(registry_list(r, kind("configmaps"), &o, &l));
+	cleanup(freep) char *token = strdup(l.continue_token);
+
+	list_fini(&l);
+	for (int i = 0; i < 40; i++) {
+		configmap("p25");
+		done_with(delete ("configmaps", "default", "p25", NO_OPTIONS));
+	}
+	configmap("p35");
+	o.continue_token = token;
+	err = registry_list(r, kind("configmaps"), &o, &l);
+	assert_non_null(err);
+	assert_int_equal(err->code, 410);
+	assert_string_equal(err->reason, "Expired");
+	status_free(err);
+	assert_non_null(l.continue_token);
+	cleanup(freep) char *again = strdup(l.continue_token);
+
+	list_fini(&l);
+	o.continue_token = again;
+	assert_null(registry_list(r, kind("configmaps"), &o, &l));
+	names_of(&l, names, sizeof(names));
+	assert_string_equal(names, "p2 p3");
+	assert_int_equal(l.revision, registry_revision(r));
+	cleanup(freep) char *last = strdup(l.continue_token);
+
+	list_fini(&l);
+	o.continue_token = last;
+	assert_null(registry_list(r, kind("configmaps"), &o, &l));
+	names_of(&l, names, sizeof(names));
+	assert_string_equal(names, "p35 p4");
+	assert_null(l.continue_token);
+	list_fini(&l);
+}
+
+/* Nothing more can be written: that is said, what is there can be read, and with room again it goes on. */
+static void test_full_disk(void **state)
+{
+	char dir[] = "/tmp/registry-XXXXXX", *why, big[20200];
+	struct registry_options on_disk = {.loop = loop, .data_dir = dir};
+	struct rlimit limit;
+	struct answer a;
+	struct status *full = status_errno(-ENOSPC, "write");
+
+	assert_int_equal(full->code, 507);
+	assert_non_null(strstr(full->message, "the store's disk is full"));
+	status_free(full);
+	registry_close(r);
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(registry_open(&r, &on_disk, &why), 0);
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	configmap("before");
+	snprintf(big, sizeof(big), "{\"metadata\":{\"name\":\"big\"},\"data\":{\"a\":\"%020000d\"}}", 1);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){16384, limit.rlim_max}), 0);
+	a = create("configmaps", "default", big);
+	assert_true(a.code >= 500);
+	assert_string_equal(a.reason, "InternalError");
+	done_with(a);
+	assert_null(registry_get(r, kind("configmaps"), "default", "big"));
+	assert_non_null(registry_get(r, kind("configmaps"), "default", "before"));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	a = create("configmaps", "default", big);
+	assert_int_equal(a.code, 0);
+	done_with(a);
+	registry_close(r);
+	r = NULL;
+	assert_int_equal(registry_open(&r, &on_disk, &why), 0);
+	assert_non_null(registry_get(r, kind("configmaps"), "default", "big"));
+	registry_close(r);
+	r = NULL;
+	assert_int_equal(tree_remove(AT_FDCWD, dir), 0);
+}
+
 /* A token goes on after whatever name: those of roles may hold nearly anything. */
 static void test_pages_of_odd_names(void **state)
 {
@@ -651,6 +745,8 @@ int main(void)
 		TEST(test_a_pod_goes_in_two_steps),
 		TEST(test_owned),
 		TEST(test_pages),
+		TEST(test_pages_after_compaction),
+		TEST(test_full_disk),
 		TEST(test_pages_of_odd_names),
 		TEST(test_selectors),
 		TEST(test_watch),
