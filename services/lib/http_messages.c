@@ -36,9 +36,7 @@ static int put_frame(struct http_req *r, enum websocket_op op, const void *buf, 
 	return stream_writev(r->conn->stream, iov, len ? 2 : 1);
 }
 
-static void on_payload(struct websocket *ws, void *buf, size_t len)
-{
-}
+static void on_payload(struct websocket *ws, void *buf, size_t len) {}
 
 static void on_control(struct websocket *ws, enum websocket_op op, const void *buf, size_t len)
 {

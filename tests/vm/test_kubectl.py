@@ -139,6 +139,69 @@ def test_drain(cluster, ns):
     assert "unschedulable" not in cluster.get("node", node)["spec"]
 
 
+def test_edit_and_set(cluster, ns, tmp_path, monkeypatch):
+    """What changes an object in place: an editor, and the words after `set`."""
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nexec sed -i 's/one/two/' \"$1\"\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("KUBE_EDITOR", str(editor))
+    cluster.kubectl("-n", ns, "create", "configmap", "a", "--from-literal=k=one")
+    assert "edited" in cluster.kubectl("-n", ns, "edit", "configmap", "a").stdout
+    assert cluster.get("-n", ns, "configmap", "a")["data"] == {"k": "two"}
+    done = cluster.kubectl("-n", ns, "edit", "configmap", "a")  # the editor changes nothing
+    assert "no changes made" in done.stdout + done.stderr
+    cluster.kubectl("-n", ns, "create", "serviceaccount", "robot")
+    cluster.kubectl("-n", ns, "create", "rolebinding", "b", "--clusterrole=view", "--user=ann")
+    cluster.kubectl("-n", ns, "set", "subject", "rolebinding", "b", f"--serviceaccount={ns}:robot", "--group=staff")
+    subjects = cluster.get("-n", ns, "rolebinding", "b")["subjects"]
+    assert sorted((s["kind"], s["name"]) for s in subjects) == [("Group", "staff"), ("ServiceAccount", "robot"), ("User", "ann")]
+    cluster.kubectl("-n", ns, "create", "service", "clusterip", "s", "--tcp=80:80")
+    cluster.kubectl("-n", ns, "set", "selector", "service", "s", "app=other,tier=front")
+    assert cluster.get("-n", ns, "service", "s")["spec"]["selector"] == {"app": "other", "tier": "front"}
+    cluster.kubectl("-n", ns, "create", "deployment", "d", "--image=wherry/hello", "--replicas=0")
+    cluster.kubectl("-n", ns, "set", "image", "deployment/d", "hello=wherry/hello:2")
+    cluster.kubectl("-n", ns, "set", "env", "deployment/d", "A=b")
+    cluster.kubectl("-n", ns, "set", "resources", "deployment/d", "--limits=cpu=100m")
+    cluster.kubectl("-n", ns, "set", "serviceaccount", "deployment/d", "robot")
+    spec = cluster.get("-n", ns, "deployment", "d")["spec"]["template"]["spec"]
+    made = spec["containers"][0]
+    assert made["image"] == "wherry/hello:2" and made["env"] == [{"name": "A", "value": "b"}] and spec["serviceAccountName"] == "robot"
+    assert made["resources"]["limits"] == {"cpu": "100m"}
+
+
+def test_apply_prunes(cluster, ns):
+    """What was applied before and is in no file any more goes; what somebody else made stays."""
+    made = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n, "labels": {"set": "mine"}}} for n in ("one", "two")]
+    apply = lambda items: cluster.kubectl("-n", ns, "apply", "--prune", "-l", "set=mine", "--prune-allowlist=core/v1/ConfigMap", "-f", "-",  # noqa: E731
+                                          input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items})).stdout  # fmt: skip
+    apply(made)
+    cluster.kubectl("-n", ns, "create", "configmap", "other")
+    cluster.kubectl("-n", ns, "label", "configmap", "other", "set=mine")
+    assert "configmap/two pruned" in apply(made[:1])
+    names = {o["metadata"]["name"] for o in cluster.get("-n", ns, "configmap")["items"]}
+    assert {"one", "other"} <= names and "two" not in names
+
+
+def test_debug(cluster, ns):
+    """A copy of a pod with another program beside it, and a pod that sees the node."""
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [
+        {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "1000"]}]}}  # fmt: skip
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=json.dumps(body))
+    image = ("--image=wherry/hello", "--image-pull-policy=IfNotPresent")
+    cluster.kubectl("-n", ns, "debug", "p", "--copy-to=copy", "--container=look", "--share-processes", *image, "--", "sh", "-c",
+                    "until pidof sleep; do sleep 1; done; exec sleep 1000")  # fmt: skip
+    cluster.kubectl("-n", ns, "wait", "--for=condition=Ready", "pod/copy", "--timeout=120s", timeout=150)
+    found = lambda: cluster.kubectl("-n", ns, "logs", "copy", "-c", "look").stdout  # noqa: E731
+    assert eventually(lambda: found().strip().isdigit(), timeout=60), found()
+    assert cluster.get("-n", ns, "pod", "copy")["spec"]["shareProcessNamespace"] is True
+    node = cluster.get("nodes")["items"][0]["metadata"]["name"]
+    cluster.kubectl("-n", ns, "debug", f"node/{node}", *image, "--", "sh", "-c", "cat /proc/1/comm; [ -d /host/run/cluster ] && echo it sees the node")
+    debugger = lambda: [p for p in cluster.get("-n", ns, "pods")["items"] if p["metadata"]["name"].startswith("node-debugger-")]  # noqa: E731
+    assert eventually(lambda: [p["status"]["phase"] for p in debugger()] == ["Succeeded"], timeout=120), debugger()
+    said = cluster.kubectl("-n", ns, "logs", debugger()[0]["metadata"]["name"]).stdout
+    assert said == "init\nit sees the node\n"
+
+
 def test_a_wrong_field_is_named(cluster, ns):
     bad = cluster.kubectl("-n", ns, "apply", "-f", "-", input=WEB.replace("replicas: 2", "replica: 2"), check=False)
     assert bad.returncode != 0 and "spec.replica" in bad.stderr
@@ -196,6 +259,12 @@ def test_bad_bodies(cluster, ns):
         assert code == 400 and status["kind"] == "Status", (body[:20], code, status)
     assert cluster.raw("POST", path, "{}", kind="text/plain")[0] == 415
     assert cluster.raw("POST", path, "x" * (3 << 20) + "x")[0] == 413
+    # of keys that are there twice the last counts, which is said
+    code, made, headers = cluster.raw("POST", path, '{"metadata":{"name":"twice"},"data":{"a":"1","a":"2"}}')
+    assert code == 201 and made["data"] == {"a": "2"} and "duplicate field" in headers["Warning"]
+    code, status, _ = cluster.raw("GET", path + "?timeout=zz")
+    assert code == 400 and status["message"] == 'invalid timeout - time: invalid duration "zz"'
+    assert cluster.raw("GET", path + "?timeout=1m30s")[0] == 200
     assert cluster.raw("GET", "/api/v1/nonsense")[0] == 404
     assert cluster.raw("GET", "/apis/no.such/v1/things")[0] == 404
 

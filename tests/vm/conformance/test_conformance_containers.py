@@ -8,6 +8,7 @@ import time
 import pytest
 from support.casepods import Answers, Case
 from support.node import eventually
+from support.websocket import PING, PONG, WebSocket
 
 NODE = " [NodeConformance]"
 LINUX = " [LinuxOnly] [NodeConformance]"
@@ -419,11 +420,36 @@ def test_invalid_sysctls(cluster, ns):
 WEB = "mkdir -p /w; echo ok >/w/healthz; {} httpd -f -p 8080 -h /w"
 
 
+def grpc_health(serving):
+    """What a gRPC health service says to the first question on a connection, as HTTP/2 (RFC 9113) with HPACK's plain forms."""
+    frame = lambda kind, flags, stream, payload=b"": len(payload).to_bytes(3, "big") + bytes([kind, flags, 0, 0, 0, stream]) + payload  # noqa: E731
+    kind, status = b"application/grpc", b"grpc-status"
+    return (frame(4, 0, 0) + frame(4, 1, 0) + frame(1, 4, 1, b"\x88\x0f\x10" + bytes([len(kind)]) + kind)
+            + frame(0, 0, 1, b"\0\0\0\0\x02\x08" + bytes([1 if serving else 2]))
+            + frame(1, 5, 1, b"\0" + bytes([len(status)]) + status + b"\x010"))  # fmt: skip
+
+
+def grpc_server(later=""):
+    """A health service on port 5000; /tmp/says is what it says."""
+    octal = lambda data: "".join(f"\\{b:03o}" for b in data)  # noqa: E731
+    return f"""printf '{octal(grpc_health(True))}' >/tmp/says; printf '{octal(grpc_health(False))}' >/tmp/no
+cat >/tmp/answer <<'END'
+#!/bin/sh
+read -r first
+case "$first" in 'PRI * HTTP/2.0'*) cat /tmp/says;; esac
+exec cat >/dev/null
+END
+chmod +x /tmp/answer; {later}
+while :; do nc -l -p 5000 -e /tmp/answer; done"""
+
+
 @pytest.mark.conformance(SIG + 'Probing container should be restarted with a exec "cat /tmp/health" liveness probe' + NODE)
 @pytest.mark.conformance(SIG + 'Probing container should *not* be restarted with a exec "cat /tmp/health" liveness probe' + NODE)
 @pytest.mark.conformance(SIG + "Probing container should be restarted with a /healthz http liveness probe" + NODE)
 @pytest.mark.conformance(SIG + "Probing container should *not* be restarted with a /healthz http liveness probe" + NODE)
 @pytest.mark.conformance(SIG + "Probing container should *not* be restarted with a tcp:8080 liveness probe" + NODE)
+@pytest.mark.conformance(SIG + "Probing container should be restarted with a GRPC liveness probe" + NODE)
+@pytest.mark.conformance(SIG + "Probing container should *not* be restarted with a GRPC liveness probe" + NODE)
 @pytest.mark.conformance(SIG + "Probing container with readiness probe that fails should never be ready and never restart" + NODE)
 @pytest.mark.conformance(SIG + "Probing container with readiness probe should not be ready before initial delay and never restart" + NODE)
 def test_probes(cluster, ns):
@@ -436,6 +462,9 @@ def test_probes(cluster, ns):
     run("http-bad", sh(WEB.format("(sleep 8; rm /w/healthz) &"), livenessProbe={**page, **often, "initialDelaySeconds": 3}))
     run("http-good", sh(WEB.format(""), livenessProbe={**page, **often, "initialDelaySeconds": 3}))
     run("tcp-good", sh(WEB.format(""), livenessProbe={"tcpSocket": {"port": 8080}, **often, "initialDelaySeconds": 3}))
+    grpc = {"grpc": {"port": 5000}, **often, "failureThreshold": 3, "initialDelaySeconds": 3}
+    run("grpc-bad", sh(grpc_server("(sleep 8; cp /tmp/no /tmp/says) &"), livenessProbe=grpc))
+    run("grpc-good", sh(grpc_server(), livenessProbe=grpc, readinessProbe=grpc))
     run("never", sh("sleep 1000", readinessProbe={"exec": {"command": ["false"]}, **often}))
     run("late", sh("sleep 1000", readinessProbe={"exec": {"command": ["true"]}, "periodSeconds": 1, "initialDelaySeconds": 8}))
     ready = lambda name: {c["type"]: c["status"] for c in pod(cluster, ns, name)["status"].get("conditions", [])}.get("Ready")  # noqa: E731
@@ -446,13 +475,73 @@ def test_probes(cluster, ns):
     became = next(c for c in late["conditions"] if c["type"] == "Ready")["lastTransitionTime"]
     seconds = lambda t: time.mktime(time.strptime(t, "%Y-%m-%dT%H:%M:%SZ"))  # noqa: E731
     assert seconds(became) - seconds(began) >= 8
-    for name in ("exec-bad", "http-bad"):
+    assert eventually(lambda: ready("grpc-good") == "True", timeout=90)
+    for name in ("exec-bad", "http-bad", "grpc-bad"):
         assert eventually(lambda name=name: restarts(cluster, ns, name) >= 1, timeout=120), name
-    for name in ("exec-good", "http-good", "tcp-good", "never", "late"):
+    for name in ("exec-good", "http-good", "tcp-good", "grpc-good", "never", "late"):
         assert restarts(cluster, ns, name) == 0, name
     assert ready("never") == "False" and pod(cluster, ns, "never")["status"]["phase"] == "Running"
     events = cluster.ask("GET", f"/api/v1/namespaces/{ns}/events")["items"]
     assert any(e["reason"] == "Unhealthy" and e["involvedObject"]["name"] == "exec-bad" for e in events)
+
+
+# ---- streams for browsers
+
+
+@pytest.mark.conformance(SIG + "Pods should support retrieving logs from the container over websockets" + NODE)
+def test_logs_and_watches_over_websockets(cluster, ns):
+    path = f"/api/v1/namespaces/{ns}/pods"
+    with WebSocket(cluster, f"{path}?watch=true&fieldSelector=metadata.name%3Dtalks") as watch:
+        assert watch.status == 101, watch.said
+        watch.send(PING, b"there?")
+        assert watch.frame() == (PONG, b"there?")
+        create(cluster, ns, "talks", containers=[sh("echo container is alive; sleep 1000")])
+        event = json.loads(watch.message())
+        assert event["type"] == "ADDED" and event["object"]["metadata"]["name"] == "talks"
+        while event["object"]["status"]["phase"] != "Running":  # each message is one event, and none is awaited for longer than a minute
+            event = json.loads(watch.message())
+            assert event["type"] == "MODIFIED"
+
+    def logs(*protocols, more=""):
+        with WebSocket(cluster, f"{path}/talks/log?{more}", *protocols) as log:
+            assert log.status == 101 and log.protocol == (protocols[0] if protocols else None), log.said
+            return log.messages()
+
+    assert eventually(lambda: b"".join(logs("binary.k8s.io")) == b"container is alive\n", timeout=60), logs()
+    assert logs()[0] == b"" and b"".join(logs()) == b"container is alive\n"
+    assert b"".join(map(base64.b64decode, logs("base64.binary.k8s.io"))) == b"container is alive\n"
+    assert b"".join(logs("binary.k8s.io", more="limitBytes=9")) == b"container"
+    with WebSocket(cluster, f"{path}/talks/log?follow=true", "binary.k8s.io") as log:
+        said = b""
+        while said != b"container is alive\n":
+            said += log.message()
+    for query, protocol, status in (("", "other", 403), ("container=none", "binary.k8s.io", 400)):
+        with WebSocket(cluster, f"{path}/talks/log?{query}", protocol) as refused:
+            assert refused.status == status, refused.said
+    # a browser has no other place for its token than this
+    token = cluster.kubectl("-n", ns, "create", "token", "default").stdout.strip()
+    coded = "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    with WebSocket(cluster, f"{path}?watch=true", coded, "binary.k8s.io", client=False) as refused:
+        assert refused.status == 403 and f"system:serviceaccount:{ns}:default" in refused.said
+    cluster.kubectl("-n", ns, "create", "rolebinding", "all", "--clusterrole=view", f"--serviceaccount={ns}:default")
+    with WebSocket(cluster, f"{path}/talks/log", coded, "binary.k8s.io", client=False) as log:
+        assert log.protocol == "binary.k8s.io" and b"".join(log.messages()) == b"container is alive\n"
+
+
+def test_an_image_as_a_volume(cluster, ns):
+    """Its files can be read, by a part of it, too, and neither written nor executed."""
+    script = """/v/bin/busybox true 2>/dev/null && echo executed
+touch /v/x 2>/dev/null && echo written
+[ -s /v/bin/busybox ] && [ -s /b/busybox ] && cmp /v/bin/busybox /bin/busybox && echo the same"""
+    volume = {"name": "v", "image": {"reference": "wherry/hello", "pullPolicy": "IfNotPresent"}}
+    mounts = [{"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/b", "subPath": "bin"}]
+    create(cluster, ns, restartPolicy="Never", volumes=[volume], containers=[sh(script, volumeMounts=mounts)])
+    phase(cluster, ns, "Succeeded")
+    assert cluster.kubectl("-n", ns, "logs", "p").stdout == "the same\n"
+    missing = {"name": "v", "image": {"reference": "registry.invalid/none:1", "pullPolicy": "Never"}}
+    create(cluster, ns, "waits", volumes=[missing], containers=[sh("sleep 1000", volumeMounts=mounts[:1])])
+    said = lambda: cluster.kubectl("-n", ns, "describe", "pod", "waits").stdout  # noqa: E731
+    assert eventually(lambda: "registry.invalid/none:1" in said() and "FailedMount" in said(), timeout=60), said()
 
 
 @pytest.mark.conformance(SIG + "Container Lifecycle Hook when create a pod with lifecycle hook should execute poststart exec hook properly" + NODE)

@@ -232,6 +232,25 @@ def test_pods_are_reached(world):
         assert eventually(lambda: asked() == name, timeout=60)  # noqa: B023
 
 
+@named(NET, "HostPort validates that there is no conflict between pods with same hostPort but different hostIP and protocol [LinuxOnly]")
+def test_one_host_port_of_several_addresses(world):
+    """Each of three pods has port 54323 of the node: on loopback, on the node's address, and there for datagrams."""
+    outside, node = world.cluster.ask("GET", world.path("pods", "a"))["status"]["hostIP"], world.cluster.node
+    port = lambda ip, inside, protocol="TCP": {"containerPort": inside, "hostPort": 54323, "hostIP": ip, "protocol": protocol}  # noqa: E731
+    world.pod("hp1", ports=[port("127.0.0.1", 8080)])
+    world.pod("hp2", ports=[port(outside, 8080)])
+    world.pod("hp3", ports=[port(outside, 8082, "UDP")])
+    world.up("hp1", "hp2", "hp3")
+    page = lambda ip: node.ssh(f"wget -q -T 10 -O - http://{ip}:54323", check=False).stdout.strip()  # noqa: E731
+    datagram = lambda: node.ssh(f"echo x | nc -u -w 2 {outside} 54323; true").stdout.strip()  # noqa: E731
+    assert eventually(lambda: page("127.0.0.1") == "hp1", timeout=60), page("127.0.0.1")
+    assert eventually(lambda: page(outside) == "hp2", timeout=60), page(outside)
+    assert eventually(lambda: datagram() == "hp3", timeout=60), datagram()
+    assert world.inside(f"wget -q -T 10 -O - http://{outside}:54323").strip() == "hp2"
+    for name in ("hp1", "hp2", "hp3"):
+        world.cluster.ask("DELETE", world.path("pods", name))
+
+
 @named(NET, "EndpointSlice should support a Service with multiple endpoint IPs specified in multiple EndpointSlices",
              "EndpointSlice should support a Service with multiple ports specified in multiple EndpointSlices")  # fmt: skip
 def test_slices_of_ones_own(world):
