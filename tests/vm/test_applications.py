@@ -149,12 +149,17 @@ class Shoppers:
             t.join()
 
 
-@contextlib.contextmanager
-def applied(host, folder, name, images):
-    """An application in a namespace of its own: its YAML as it is, with this node's names for the images; kubectl for it."""
+def ready_cluster(host):
     cluster = Cluster(host)
     ready = lambda: cluster.kubectl("get", "nodes", check=False).stdout.count(" Ready ") == 1  # noqa: E731
     assert eventually(ready, WAIT, 1), "the node is not ready"
+    return cluster
+
+
+@contextlib.contextmanager
+def applied(host, folder, name, images):
+    """An application in a namespace of its own: its YAML as it is, with this node's names for the images; kubectl for it."""
+    cluster = ready_cluster(host)
     shutil.copy(APPLICATIONS / name / f"{name}.yaml", folder)
     lines = "".join("  - {name: %s, newName: \"%s\", newTag: \"%s\"}\n" % (image, *ref.rsplit(":", 1)) for image, ref in images.items())
     (folder / "kustomization.yaml").write_text(f"resources: [{name}.yaml]\nnamespace: {name}\nimages:\n{lines}")
@@ -254,3 +259,24 @@ def test_a_queue(queue):
     assert "New size: 3; reason: cpu resource utilization (percentage of request) above target" in told, told
     assert "New size: 1; reason: All metrics below target" in told, told
     assert set(ask("HVALS", "done")) == {"1"} and ask("KEYS", "*") == ["done"]
+
+
+@pytest.mark.conformance("[sig-node] ImageVolume should succeed with pod and pull policy of Always [LinuxOnly] [MinimumKubeletVersion:1.35]")
+def test_an_image_as_a_volume(host):
+    """The registry is asked, and a container of one image reads what is in another."""
+    cluster = ready_cluster(host)
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reads"}, "spec": {
+        "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
+        "volumes": [{"name": "v", "image": {"reference": host.refs["guestbook"], "pullPolicy": "Always"}}],
+        "containers": [{"name": "c", "image": host.refs["valkey"], "command": ["sleep", "1000"], "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}}  # fmt: skip
+    cluster.kubectl("create", "namespace", "reads")
+    try:
+        account = "/api/v1/namespaces/reads/serviceaccounts/default"
+        assert eventually(lambda: cluster.raw("GET", account)[0] == 200, 60, 1), "the namespace has no account"
+        cluster.kubectl("-n", "reads", "apply", "-f", "-", input=json.dumps(body))
+        cluster.kubectl("-n", "reads", "wait", "--for=condition=Ready", "pod/reads", f"--timeout={WAIT}s", timeout=WAIT + 30)
+        inside = lambda *words: cluster.kubectl("-n", "reads", "exec", "reads", "--", "busybox", *words, check=False).stdout  # noqa: E731
+        assert inside("cat", "/v/etc/passwd").startswith("root:") and "python3" in inside("ls", "/v/usr/bin")
+        assert "python3" not in inside("ls", "/usr/bin")
+    finally:
+        cluster.kubectl("delete", "namespace", "reads", timeout=WAIT)
