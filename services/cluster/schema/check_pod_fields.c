@@ -137,14 +137,17 @@ static void check_linux(struct check *c, yyjson_mut_val *spec)
 	if (!yyjson_mut_equals_str(meta_mut_get(spec, "os", "name", NULL), "linux"))
 		return;
 	check_no_windows(c, spec, "");
-	for (size_t l = 0; l < array_len(lists); l++)
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, lists[l]), i, n, each)
+	for (size_t l = 0; l < array_len(lists); l++) {
+		yyjson_mut_val *list = yyjson_mut_obj_get(spec, lists[l]);
+
+		yyjson_mut_arr_foreach(list, i, n, each)
 		{
 			char at[64];
 
 			snprintf(at, sizeof(at), ".%s[%zu]", lists[l], i);
 			check_no_windows(c, each, at);
 		}
+	}
 }
 
 static void check_namespaces(struct check *c, yyjson_mut_val *spec)
