@@ -262,6 +262,10 @@ def test_bad_bodies(cluster, ns):
     # of keys that are there twice the last counts, which is said
     code, made, headers = cluster.raw("POST", path, '{"metadata":{"name":"twice"},"data":{"a":"1","a":"2"}}')
     assert code == 201 and made["data"] == {"a": "2"} and "duplicate field" in headers["Warning"]
+    again, apply = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"twice"},"data":{"a":"1","a":"3"}}', {"kind": "application/apply-patch+yaml"}
+    code, made, headers = cluster.raw("PATCH", path + "/twice?fieldManager=m&force=true", again, **apply)
+    assert code == 200 and made["data"] == {"a": "3"} and "duplicate field" in headers["Warning"]
+    assert cluster.raw("PATCH", path + "/twice?fieldManager=m&force=true&fieldValidation=Strict", again, **apply)[0] == 400
     code, status, _ = cluster.raw("GET", path + "?timeout=zz")
     assert code == 400 and status["message"] == 'invalid timeout - time: invalid duration "zz"'
     assert cluster.raw("GET", path + "?timeout=1m30s")[0] == 200

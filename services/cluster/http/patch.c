@@ -22,6 +22,7 @@ struct patching {
 	char *body; /* owned: the request's goes with it */
 	size_t len;
 	yyjson_mut_doc *config; /* of apply; owned */
+	struct warnings twice;	/* likewise: what is in its text twice */
 	bool force, created;
 };
 
@@ -30,6 +31,7 @@ static void patching_free(void *own)
 	struct patching *p = own;
 
 	yyjson_mut_doc_free(p->config);
+	warnings_fini(&p->twice);
 	free(p->body);
 	free(p);
 }
@@ -79,6 +81,7 @@ static struct status *change(struct patching *p, const struct object *old, yyjso
 {
 	struct request *q = p->q;
 	struct warnings duplicates = {0};
+	const struct warnings *twice = p->type == PATCH_APPLY ? &p->twice : &duplicates;
 	struct status *err;
 
 	if (old && q->kind != old->kind && !convert_object(doc, old->kind, q->kind))
@@ -87,10 +90,10 @@ static struct status *change(struct patching *p, const struct object *old, yyjso
 		err = apply(p, old, doc);
 	else
 		err = patch_object(doc, q->kind, p->type, p->body, p->len, &duplicates);
-	if (!err && duplicates.n && q->validation == DECODE_STRICT)
-		err = status_bad_request("strict decoding error: %s", duplicates.items[0]);
-	for (size_t i = 0; !err && i < duplicates.n && q->validation == DECODE_WARN; i++)
-		warnings_add(&q->warnings, "%s", duplicates.items[i]);
+	if (!err && twice->n && q->validation == DECODE_STRICT)
+		err = status_bad_request("strict decoding error: %s", twice->items[0]);
+	for (size_t i = 0; !err && i < twice->n && q->validation == DECODE_WARN; i++)
+		warnings_add(&q->warnings, "%s", twice->items[i]);
 	warnings_fini(&duplicates);
 	if (!err)
 		err = decode_check(doc, q->kind, q->validation, &q->warnings);
@@ -142,6 +145,7 @@ static struct status *read_patch(struct request *q, struct patching *p)
 			return status_new(422, "Invalid",
 				"PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply "
 				"patch");
+		patch_duplicates(q->body, q->body_len, &p->twice);
 		return decode_yaml(&p->config, q->body, q->body_len);
 	}
 	p->body = malloc(q->body_len + 1);

@@ -222,8 +222,7 @@ bool patch_put(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_mut_val *key,
 	return k && yyjson_mut_obj_put(object, k, v);
 }
 
-/* Members that the patch's text has twice: the document has lost them already. */
-static void find_duplicates(const void *body, size_t len, struct warnings *out)
+void patch_duplicates(const void *body, size_t len, struct warnings *out)
 {
 	yyjson_doc *doc = yyjson_read(body, len, 0);
 	struct decode d = {.validation = DECODE_WARN};
@@ -251,7 +250,7 @@ struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, en
 		return s;
 	patch = yyjson_mut_doc_get_root(parsed);
 	if (duplicates && type != PATCH_JSON)
-		find_duplicates(body, len, duplicates);
+		patch_duplicates(body, len, duplicates);
 	if (type == PATCH_JSON)
 		root = patch_json(doc, root, patch, &s);
 	else if (!yyjson_mut_is_obj(patch))

@@ -36,6 +36,9 @@ int patch_type_of(const char *content_type);
 must_check struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, enum patch_type type,
 	const void *body, size_t len, struct warnings *duplicates);
 
+/* Members that the text of a patch has twice, if it is JSON; a document that was read has lost them already. */
+void patch_duplicates(const void *body, size_t len, struct warnings *out);
+
 /* The three, on values of the same document. They return the new target; NULL: no memory, or *err. */
 yyjson_mut_val *patch_json(
 	yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch, struct status **err);
