@@ -48,10 +48,14 @@ static int set(int fs, const char *key, const char *value)
 	return log_errno(-r, "op=mount fs=overlay option=%s value=%s", key, value ? value : "");
 }
 
-/* Overlay wants two layers when nothing can be written; one alone is mounted as it is. */
+/*
+ * Overlay wants two layers when nothing can be written; one alone is mounted as it is, but private: what is mounted over it must not
+ * come to lie over the layer, which the mount it is a part of would share.
+ */
 static int mount_single(const struct image *img)
 {
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY};
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
 	cleanup(closep) int fd = (int)syscall(
 		SYS_open_tree, AT_FDCWD, img->layers[0].dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 

@@ -127,6 +127,28 @@ static void read_only(void **state)
 	}
 }
 
+/* On a node every mount is shared; a part of an image may be mounted over the whole, and must not be seen elsewhere. */
+static void covered(void **state)
+{
+	const struct image img = {.id = "sha256:x", .layers = layers, .n_layers = 1};
+	int fd, part;
+
+	if (!able)
+		skip();
+	assert_int_equal(mount(NULL, TOP, NULL, MS_SHARED, NULL), 0);
+	fd = mount_or_skip(&img, NULL, NULL);
+	attach(fd);
+	part = (int)syscall(SYS_open_tree, AT_FDCWD, TOP "/at/a", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	assert_true(part >= 0);
+	attach(part);
+	expect(TOP "/at/shown", "low");
+	expect(TOP "/low/shown", NULL);
+	expect(TOP "/low/both", "low");
+	assert_int_equal(umount(TOP "/at"), 0);
+	assert_int_equal(umount(TOP "/at"), 0);
+	assert_int_equal(mount(NULL, TOP, NULL, MS_PRIVATE, NULL), 0);
+}
+
 static void failure_is_told(void **state)
 {
 	const struct image_layer lost[] = {{.dir = TOP "/never"}, {.dir = TOP "/low"}};
@@ -142,6 +164,7 @@ int main(void)
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(writable),
 		cmocka_unit_test(read_only),
+		cmocka_unit_test(covered),
 		cmocka_unit_test(failure_is_told),
 	};
 
