@@ -140,13 +140,14 @@ static struct status *read_patch(struct request *q, struct patching *p)
 			"PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch");
 	if (p->type == PATCH_APPLY) {
 		const char *manager = http_query(q->http, "fieldManager");
+		struct status *err;
 
 		if (!manager || !*manager)
 			return status_new(422, "Invalid",
 				"PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply "
 				"patch");
-		patch_duplicates(q->body, q->body_len, &p->twice);
-		return decode_yaml(&p->config, q->body, q->body_len);
+		err = decode_yaml(&p->config, q->body, q->body_len);
+		return err ? err : patch_last_counts(p->config, &p->twice);
 	}
 	p->body = malloc(q->body_len + 1);
 	if (!p->body)

@@ -32,8 +32,8 @@ void decode_strict(struct decode *d, const char *what, const struct path *p);
 
 /* An object of @type. NULL: d->error or d->no_memory is set. @root: apiVersion and kind may be there. */
 yyjson_mut_val *decode_json_value(struct decode *d, yyjson_val *v, const struct schema_type *type, bool root);
-/* The duplicate fields of any JSON, as deep as documents may be. */
-void decode_duplicates(struct decode *d, yyjson_val *v, const struct path *p);
+/* A copy of any JSON, of whose duplicate fields the last stay. NULL: d->error or d->no_memory is set. */
+yyjson_mut_val *decode_last(struct decode *d, yyjson_val *v, const struct path *p);
 yyjson_mut_val *decode_protobuf_value(
 	struct decode *d, const unsigned char *p, size_t len, const struct schema_type *type);
 /*

@@ -416,29 +416,41 @@ static yyjson_mut_val *object(
 	return out;
 }
 
-void decode_duplicates(struct decode *d, yyjson_val *v, const struct path *p)
+yyjson_mut_val *decode_last(struct decode *d, yyjson_val *v, const struct path *p)
 {
-	bool twice = yyjson_is_obj(v) && has_duplicates(d, v);
+	bool list = yyjson_is_arr(v), twice = !list && yyjson_is_obj(v) && has_duplicates(d, v);
+	yyjson_mut_val *out, *item;
 	yyjson_val *key, *child;
 	size_t i, n;
 
+	if (!yyjson_is_ctn(v))
+		return yyjson_val_mut_copy(d->doc, v) ?: decode_no_memory(d);
 	if (++d->depth > DECODE_DEPTH_MAX)
-		return;
-	if (yyjson_is_arr(v)) {
-		yyjson_arr_foreach (v, i, n, child) {
-			struct path step = {.up = p, .index = i, .step = PATH_INDEX};
+		return decode_fail(d, "json: exceeded max depth");
+	out = list ? yyjson_mut_arr(d->doc) : yyjson_mut_obj(d->doc);
+	if (!out)
+		return decode_no_memory(d);
+	yyjson_arr_foreach (v, i, n, child) {
+		struct path step = {.up = p, .index = i, .step = PATH_INDEX};
 
-			decode_duplicates(d, child, &step);
-		}
-	} else {
-		json_obj_foreach (v, i, n, key, child) {
-			struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
+		item = decode_last(d, child, &step);
+		if (!item)
+			return NULL;
+		yyjson_mut_arr_append(out, item);
+	}
+	json_obj_foreach (v, i, n, key, child) {
+		struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
 
-			if (!twice || !skip_duplicate(d, v, key, &step))
-				decode_duplicates(d, child, &step);
-		}
+		if (twice && skip_duplicate(d, v, key, &step))
+			continue;
+		item = decode_last(d, child, &step);
+		if (!item)
+			return NULL;
+		if (!yyjson_mut_obj_add(out, string_copy(d, key), item))
+			return decode_no_memory(d);
 	}
 	d->depth--;
+	return out;
 }
 
 yyjson_mut_val *decode_json_value(struct decode *d, yyjson_val *v, const struct schema_type *type, bool root)

@@ -222,17 +222,22 @@ bool patch_put(yyjson_mut_doc *doc, yyjson_mut_val *object, yyjson_mut_val *key,
 	return k && yyjson_mut_obj_put(object, k, v);
 }
 
-void patch_duplicates(const void *body, size_t len, struct warnings *out)
+struct status *patch_last_counts(yyjson_mut_doc *doc, struct warnings *twice)
 {
-	yyjson_doc *doc = yyjson_read(body, len, 0);
-	struct decode d = {.validation = DECODE_WARN};
+	yyjson_doc *text = yyjson_mut_doc_imut_copy(doc, NULL);
+	struct decode d = {.doc = doc, .validation = DECODE_WARN};
+	yyjson_mut_val *root = text ? decode_last(&d, yyjson_doc_get_root(text), NULL) : NULL;
+	struct status *s = root	     ? NULL
+			   : d.error ? status_bad_request("%s", d.error)
+				     : status_internal("out of memory");
 
-	if (doc)
-		decode_duplicates(&d, yyjson_doc_get_root(doc), NULL);
+	if (root)
+		yyjson_mut_doc_set_root(doc, root);
 	for (size_t i = 0; i < d.strict.n; i++)
-		warnings_add(out, "%s", d.strict.items[i]);
+		warnings_add(twice, "%s", d.strict.items[i]);
 	decode_fini(&d);
-	yyjson_doc_free(doc);
+	yyjson_doc_free(text);
+	return s;
 }
 
 struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, enum patch_type type,
@@ -246,11 +251,13 @@ struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, en
 		(type == PATCH_STRATEGIC && k->flags & SCHEMA_CUSTOM))
 		return status_unsupported_media_type(true);
 	s = decode_json(&parsed, body, len);
-	if (s)
+	if (!s && duplicates && type != PATCH_JSON)
+		s = patch_last_counts(parsed, duplicates);
+	if (s) {
+		yyjson_mut_doc_free(parsed);
 		return s;
+	}
 	patch = yyjson_mut_doc_get_root(parsed);
-	if (duplicates && type != PATCH_JSON)
-		patch_duplicates(body, len, duplicates);
 	if (type == PATCH_JSON)
 		root = patch_json(doc, root, patch, &s);
 	else if (!yyjson_mut_is_obj(patch))

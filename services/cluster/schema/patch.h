@@ -36,8 +36,8 @@ int patch_type_of(const char *content_type);
 must_check struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, enum patch_type type,
 	const void *body, size_t len, struct warnings *duplicates);
 
-/* Members that the text of a patch has twice, if it is JSON; a document that was read has lost them already. */
-void patch_duplicates(const void *body, size_t len, struct warnings *out);
+/* Of members that @doc has twice the last stays, and @twice says so: `duplicate field "a.b"`. NULL, or why not. */
+must_check struct status *patch_last_counts(yyjson_mut_doc *doc, struct warnings *twice);
 
 /* The three, on values of the same document. They return the new target; NULL: no memory, or *err. */
 yyjson_mut_val *patch_json(

@@ -242,6 +242,21 @@ static void test_duplicates_are_named(void **state)
 	yyjson_mut_doc_free(doc);
 }
 
+static void test_the_last_counts(void **state)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc =
+		parse("{\"a\":[{\"b\":1,\"c\":{},\"b\":2}],\"d\":3,\"d\":4}");
+	cleanup(freep) char *text = NULL;
+	struct warnings w = {0};
+
+	assert_null(patch_last_counts(doc, &w));
+	text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, NULL);
+	assert_string_equal(text, "{\"a\":[{\"c\":{},\"b\":2}],\"d\":4}");
+	assert_int_equal(w.n, 2);
+	assert_string_equal(w.items[0], "duplicate field \"a[0].b\"");
+	warnings_fini(&w);
+}
+
 /* Copies of copies would double the document each time. */
 static void test_copies_are_bounded(void **state)
 {
@@ -268,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_lists_against_model),
 		cmocka_unit_test(test_duplicates_are_named),
+		cmocka_unit_test(test_the_last_counts),
 		cmocka_unit_test(test_copies_are_bounded),
 	};
 
