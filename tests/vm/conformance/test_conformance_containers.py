@@ -456,13 +456,14 @@ def test_probes(cluster, ns):
     file = {"exec": {"command": ["cat", "/tmp/health"]}}
     page = {"httpGet": {"path": "/healthz", "port": 8080}}
     often = {"periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 5}
+    good = {"periodSeconds": 1, "failureThreshold": 5, "timeoutSeconds": 20, "initialDelaySeconds": 3}  # on a busy machine, too
     run = lambda name, container: create(cluster, ns, name, containers=[container])  # noqa: E731
     run("exec-bad", sh("echo ok >/tmp/health; sleep 5; rm /tmp/health; sleep 1000", livenessProbe={**file, **often}))
-    run("exec-good", sh("echo ok >/tmp/health; sleep 1000", livenessProbe={**file, **often, "initialDelaySeconds": 3}))
+    run("exec-good", sh("echo ok >/tmp/health; sleep 1000", livenessProbe={**file, **good}))
     run("http-bad", sh(WEB.format("(sleep 8; rm /w/healthz) &"), livenessProbe={**page, **often, "initialDelaySeconds": 3}))
-    run("http-good", sh(WEB.format(""), livenessProbe={**page, **often, "initialDelaySeconds": 3}))
-    run("tcp-good", sh(WEB.format(""), livenessProbe={"tcpSocket": {"port": 8080}, **often, "initialDelaySeconds": 3}))
-    grpc = {"grpc": {"port": 5000}, **often, "failureThreshold": 3, "initialDelaySeconds": 3}
+    run("http-good", sh(WEB.format(""), livenessProbe={**page, **good}))
+    run("tcp-good", sh(WEB.format(""), livenessProbe={"tcpSocket": {"port": 8080}, **good}))
+    grpc = {"grpc": {"port": 5000}, **good}
     run("grpc-bad", sh(grpc_server("(sleep 8; cp /tmp/no /tmp/says) &"), livenessProbe=grpc))
     run("grpc-good", sh(grpc_server(), livenessProbe=grpc, readinessProbe=grpc))
     run("never", sh("sleep 1000", readinessProbe={"exec": {"command": ["false"]}, **often}))
