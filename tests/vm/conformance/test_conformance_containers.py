@@ -467,7 +467,7 @@ def test_probes(cluster, ns):
     run("grpc-bad", sh(grpc_server("(sleep 8; cp /tmp/no /tmp/says) &"), livenessProbe=grpc))
     run("grpc-good", sh(grpc_server(), livenessProbe=grpc, readinessProbe=grpc))
     run("never", sh("sleep 1000", readinessProbe={"exec": {"command": ["false"]}, **often}))
-    run("late", sh("sleep 1000", readinessProbe={"exec": {"command": ["true"]}, "periodSeconds": 1, "initialDelaySeconds": 8}))
+    run("late", sh("sleep 1000", readinessProbe={"exec": {"command": ["true"]}, **good, "initialDelaySeconds": 8}))
     ready = lambda name: {c["type"]: c["status"] for c in pod(cluster, ns, name)["status"].get("conditions", [])}.get("Ready")  # noqa: E731
     phase(cluster, ns, "Running", "late")
     assert eventually(lambda: ready("late") == "True", timeout=90)

@@ -242,7 +242,7 @@ def test_one_host_port_of_several_addresses(world):
     world.pod("hp3", ports=[port(outside, 8082, "UDP")])
     world.up("hp1", "hp2", "hp3")
     page = lambda ip: node.ssh(f"wget -q -T 10 -O - http://{ip}:54323", check=False).stdout.strip()  # noqa: E731
-    datagram = lambda: node.ssh(f"echo x | nc -u -w 2 {outside} 54323; true").stdout.strip()  # noqa: E731
+    datagram = lambda: node.ssh(f"echo x | nc -u -w 2 {outside} 54323; true").strip()  # noqa: E731
     assert eventually(lambda: page("127.0.0.1") == "hp1", timeout=60), page("127.0.0.1")
     assert eventually(lambda: page(outside) == "hp2", timeout=60), page(outside)
     assert eventually(lambda: datagram() == "hp3", timeout=60), datagram()
