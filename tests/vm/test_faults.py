@@ -426,7 +426,7 @@ def build(node):
 
 def built(node):
     build(node)
-    node.docker("rmi", "faultimg")  # the steps stay, as the cache
+    node.docker("rmi", "--no-prune", "faultimg")  # the steps stay, as the cache
 
 
 def builder_prune(node):
