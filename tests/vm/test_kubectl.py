@@ -214,6 +214,7 @@ def test_dry_run_writes_nothing(cluster, ns):
 
 def test_explain(cluster):
     assert "replicas" in cluster.kubectl("explain", "deployment.spec").stdout
+    assert "in OpenAPI v3 only" in " ".join(cluster.kubectl("explain", "pod", "--output=plaintext-openapiv2").stdout.split())
 
 
 def test_services_get_addresses_of_their_own(cluster, ns):

@@ -2,7 +2,8 @@
 
 /*
  * OpenAPI v2, in outline: the kinds by group, version and name, and nothing of what is in them. kubectl looks a List's items up in
- * it before it sends them; what they hold is judged here, by the fields of each request, as v3 describes them.
+ * it before it sends them; what they hold is judged here, by the fields of each request, as v3 describes them. Whoever asks for more
+ * (kubectl explain --output=plaintext-openapiv2) reads in each kind's description where that is.
  */
 
 #include <errno.h>
@@ -23,12 +24,15 @@ enum {
 	INFO_TITLE = 1,
 	INFO_VERSION = 2,
 	DEFINITIONS_SCHEMA = 1,
+	SCHEMA_DESCRIPTION = 4,
 	NAMED_NAME = 1,
 	NAMED_VALUE = 2,
 	SCHEMA_EXTENSION = 31,
 	ANY_YAML = 2
 };
 
+static const char elsewhere[] =
+	"The fields are described in OpenAPI v3 only, which kubectl explain reads by default.";
 static const char title[] = "Kubernetes", version[] = "v1.36.0";
 
 static void varint(struct text *t, size_t n)
@@ -70,6 +74,7 @@ static void add_definition(struct text *definitions, const struct schema_kind *k
 
 	name_of(name, k);
 	text_printf(&yaml, "- group: \"%s\"\n  kind: %s\n  version: %s\n", k->group, k->kind, k->version);
+	field(&schema, SCHEMA_DESCRIPTION, elsewhere, sizeof(elsewhere) - 1);
 	message(&any, ANY_YAML, &yaml);
 	field(&named, NAMED_NAME, extension, sizeof(extension) - 1);
 	message(&named, NAMED_VALUE, &any);
@@ -103,8 +108,8 @@ static void in_json(struct text *t, const struct schema_kind *const *kinds, size
 
 		name_of(name, kinds[i]);
 		text_printf(t,
-			"%s\"%s\":{\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]}",
-			i ? "," : "", name, kinds[i]->group, kinds[i]->kind, kinds[i]->version);
+			"%s\"%s\":{\"description\":\"%s\",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]}",
+			i ? "," : "", name, elsewhere, kinds[i]->group, kinds[i]->kind, kinds[i]->version);
 	}
 	text_puts(t, "}}");
 }

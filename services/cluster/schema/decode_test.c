@@ -256,6 +256,36 @@ static void test_refusals(void **state)
 	}
 }
 
+/* More keys than are compared with each other: each twice, here and there, and the second counts. */
+static void test_many_keys_twice(void **state)
+{
+	enum { KEYS = 5000 };
+	const struct schema_kind *k = schema_find("", "v1", "configmaps");
+	cleanup(freep) char *body = NULL;
+	size_t len;
+	FILE *f = open_memstream(&body, &len);
+	yyjson_mut_doc *doc = NULL;
+	struct warnings w = {0};
+
+	fputs("{\"data\":{\"once\":\"1\"", f);
+	for (int i = 0; i < 2 * KEYS; i++)
+		fprintf(f, ",\"k%d\":\"%d\"", i % KEYS, i);
+	fputs("}}", f);
+	fclose(f);
+	assert_null(decode_object(&doc, body, len, DECODE_JSON, k, DECODE_WARN, &w));
+	assert_in_range(w.n, 1, 100);
+	assert_string_equal(w.items[0], "duplicate field \"data.k0\"");
+
+	yyjson_mut_val *data = yyjson_mut_obj_get(doc->root, "data");
+
+	assert_int_equal(yyjson_mut_obj_size(data), KEYS + 1);
+	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(data, "once")), "1");
+	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(data, "k0")), "5000");
+	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(data, "k4999")), "9999");
+	yyjson_mut_doc_free(doc);
+	warnings_fini(&w);
+}
+
 static void test_warn_and_ignore(void **state)
 {
 	static const char body[] = "{\"spec\":{\"foo\":1,\"foo\":2,\"paused\":true}}";
@@ -376,6 +406,7 @@ int main(void)
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_many_keys_twice),
 		cmocka_unit_test(test_warn_and_ignore),
 		cmocka_unit_test(test_normal_form),
 		cmocka_unit_test(test_yaml),

@@ -7,6 +7,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/json.h"
@@ -29,54 +30,75 @@ static int by_key(const void *a, const void *b)
 	size_t n = yyjson_get_len(x) < yyjson_get_len(y) ? yyjson_get_len(x) : yyjson_get_len(y);
 	int c = memcmp(yyjson_get_str(x), yyjson_get_str(y), n);
 
-	return c ? c : (yyjson_get_len(x) > yyjson_get_len(y)) - (yyjson_get_len(x) < yyjson_get_len(y));
+	if (!c)
+		c = (yyjson_get_len(x) > yyjson_get_len(y)) - (yyjson_get_len(x) < yyjson_get_len(y));
+	return c ? c : (x > y) - (x < y);
 }
 
-static bool has_duplicates(struct decode *d, yyjson_val *obj)
+static int by_place(const void *a, const void *b)
 {
-	enum { SMALL = 32 };
-	size_t i, n, count = yyjson_obj_size(obj), got = 0;
-	yyjson_val *key, *v, *few[SMALL], **keys = few;
-	bool found = false;
+	yyjson_val *x = *(yyjson_val *const *)a, *y = *(yyjson_val *const *)b;
 
-	if (count > SMALL && !(keys = calloc(count, sizeof(*keys)))) {
-		d->no_memory = true;
-		return false;
-	}
+	return (x > y) - (x < y);
+}
+
+/* Of members with one name the last counts. The keys of the others, in their order; nearly no object has any. */
+struct repeated {
+	yyjson_val **keys; /* owned */
+	size_t n, at;	   /* those before at have been met */
+};
+
+static void repeated_fini(struct repeated *r)
+{
+	free(r->keys);
+}
+
+enum { FEW = 32 };
+
+static bool few_repeat(yyjson_val *obj)
+{
+	yyjson_val *keys[FEW], *key, *v;
+	size_t i, n;
+
 	json_obj_foreach (obj, i, n, key, v) {
-		for (size_t j = 0; count <= SMALL && j < got && !found; j++)
-			found = same_key(keys[j], key);
-		keys[got++] = key;
-	}
-	if (count > SMALL) {
-		qsort(keys, got, sizeof(*keys), by_key);
-		for (size_t j = 1; j < got && !found; j++)
-			found = same_key(keys[j - 1], keys[j]);
-		free(keys);
-	}
-	return found;
-}
-
-/* Of members with one name the last counts. Is there one behind this? */
-static bool comes_again(yyjson_val *obj, yyjson_val *key)
-{
-	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
-	bool behind = false;
-
-	for (yyjson_val *k; (k = yyjson_obj_iter_next(&it));) {
-		if (behind && same_key(k, key))
-			return true;
-		if (k == key)
-			behind = true;
+		for (size_t j = 0; j < i; j++)
+			if (same_key(keys[j], key))
+				return true;
+		keys[i] = key;
 	}
 	return false;
 }
 
-/* Skip a member that comes again. Says so, once, when @path's step is this member. */
-static bool skip_duplicate(struct decode *d, yyjson_val *obj, yyjson_val *key, const struct path *p)
+static struct repeated find_repeated(struct decode *d, yyjson_val *obj)
 {
-	if (!comes_again(obj, key))
+	size_t i, n, count = yyjson_obj_size(obj), got = 0;
+	struct repeated r = {0};
+	yyjson_val *key, *v;
+
+	if (count <= FEW && !few_repeat(obj))
+		return r;
+	r.keys = calloc(count, sizeof(*r.keys));
+	if (!r.keys) {
+		d->no_memory = true;
+		return r;
+	}
+	json_obj_foreach (obj, i, n, key, v)
+		r.keys[i] = key;
+	qsort(r.keys, count, sizeof(*r.keys), by_key);
+	for (i = 1; i < count; i++)
+		if (same_key(r.keys[i - 1], r.keys[i]))
+			r.keys[got++] = r.keys[i - 1];
+	qsort(r.keys, got, sizeof(*r.keys), by_place);
+	r.n = got;
+	return r;
+}
+
+/* Is this member, the next of its object, to be skipped? Says so then. */
+static bool skip_repeated(struct decode *d, struct repeated *r, yyjson_val *key, const struct path *p)
+{
+	if (r->at == r->n || r->keys[r->at] != key)
 		return false;
+	r->at++;
 	decode_strict(d, "duplicate field", p);
 	return true;
 }
@@ -307,7 +329,7 @@ static yyjson_mut_val *map(struct decode *d, yyjson_val *v, const struct schema_
 {
 	yyjson_mut_val *out = yyjson_mut_obj(d->doc), *item, *k;
 	yyjson_val *key, *child;
-	bool twice = has_duplicates(d, v);
+	cleanup(repeated_fini) struct repeated again = find_repeated(d, v);
 	size_t i, n;
 
 	if (!out)
@@ -316,7 +338,7 @@ static yyjson_mut_val *map(struct decode *d, yyjson_val *v, const struct schema_
 		struct path step = {
 			.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key), .step = PATH_ENTRY};
 
-		if (twice && skip_duplicate(d, v, key, &step))
+		if (skip_repeated(d, &again, key, &step))
 			continue;
 		item = one(d, child, f, true, in, &step);
 		k = string_copy(d, key);
@@ -388,7 +410,8 @@ static yyjson_mut_val *object(
 	struct decode *d, yyjson_val *v, const struct schema_type *t, const struct path *p, bool root)
 {
 	yyjson_mut_val *out = yyjson_mut_obj(d->doc);
-	bool twice = has_duplicates(d, v), ok = true;
+	cleanup(repeated_fini) struct repeated again = find_repeated(d, v);
+	bool ok = true;
 	yyjson_val *key, *child;
 	size_t i, n;
 
@@ -399,7 +422,7 @@ static yyjson_mut_val *object(
 	json_obj_foreach (v, i, n, key, child) {
 		struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
 
-		if (twice && skip_duplicate(d, v, key, &step))
+		if (skip_repeated(d, &again, key, &step))
 			continue;
 		/* whoever asked has read these two already */
 		if ((root || t->flags & SCHEMA_EMBEDDED) && is_identity(key) &&
@@ -418,7 +441,8 @@ static yyjson_mut_val *object(
 
 yyjson_mut_val *decode_last(struct decode *d, yyjson_val *v, const struct path *p)
 {
-	bool list = yyjson_is_arr(v), twice = !list && yyjson_is_obj(v) && has_duplicates(d, v);
+	cleanup(repeated_fini) struct repeated again = find_repeated(d, yyjson_is_obj(v) ? v : NULL);
+	bool list = yyjson_is_arr(v);
 	yyjson_mut_val *out, *item;
 	yyjson_val *key, *child;
 	size_t i, n;
@@ -441,7 +465,7 @@ yyjson_mut_val *decode_last(struct decode *d, yyjson_val *v, const struct path *
 	json_obj_foreach (v, i, n, key, child) {
 		struct path step = {.up = p, .name = yyjson_get_str(key), .len = yyjson_get_len(key)};
 
-		if (twice && skip_duplicate(d, v, key, &step))
+		if (skip_repeated(d, &again, key, &step))
 			continue;
 		item = decode_last(d, child, &step);
 		if (!item)

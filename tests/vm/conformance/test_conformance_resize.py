@@ -126,10 +126,12 @@ def test_guaranteed(cluster, ns, to):
 @pytest.mark.conformance(SIG + "burstable pods - extended 6 containers - various operations performed (including adding limits and requests)" + SINCE)
 def test_burstable(cluster, ns):
     pod = Pod(cluster, ns, {
-        "c1": resources(CPU), "c2": resources(None, MEM), "c3": resources(CPU, MEM), "c4": resources(CPU), "c5": resources(None, MEM)})  # fmt: skip
+        "c1": resources(CPU), "c2": resources(None, MEM), "c3": resources(CPU, MEM), "c4": resources(CPU), "c5": resources(None, MEM),
+        "c6": resources(None, MEM)})  # fmt: skip
     pod.becomes({
         "c1": resources(MORE_CPU, None, 35), "c2": resources(None, LESS_MEM, None, 50), "c3": resources(CPU, LESS_MEM),
-        "c4": resources(LESS_CPU, MEM), "c5": resources(CPU, MORE_MEM)})  # fmt: skip
+        "c4": resources(LESS_CPU, MEM), "c5": resources(CPU, MORE_MEM),
+        "c6": resources(None, MORE_MEM)})  # fmt: skip
 
 
 @pytest.mark.conformance(SIG + "burstable pods - extended resize with equivalents" + SINCE)
