@@ -71,7 +71,7 @@ def test_no_network(make_node, tmp_path, text, said):
     boot = threading.Thread(target=node.boot, kwargs={"check": False})
     boot.start()
     assert eventually(lambda: (node.state / "console.log").exists() and re.search(r"^engine: up", node.console(), re.M), 120, 1)
-    assert said in node.console()
+    assert eventually(lambda: said in node.console(), 60, 1), node.console()
     port = int(node.env["DOCKER_HOST"].rpartition(":")[2])
     assert qemu_node.engine_answers(node.state, port) is not None  # nobody can reach it
     node.cut_power()
