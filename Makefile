@@ -29,7 +29,7 @@ run: image ## boot a fresh node in this terminal
 	@[ $(ARCH) = x86_64 ] || $(BUILD) programs x86_64
 	@qemu/run --arch $(ARCH)
 
-# Scenarios run four at a time: most nodes have one processor, and each waits often.
+# Scenarios run three at a time: most nodes have one processor, and now and then each waits.
 test: ## unit tests, fuzzers, and the VM tests, on both architectures
 	@$(MAKE) --no-print-directory image ARCH="x86_64 $(if $(ONLY),,aarch64)"
 ifeq ($(filter tests/%,$(ONLY)),)
@@ -38,7 +38,7 @@ endif
 ifeq ($(ONLY),)
 	@/usr/bin/python3 -m pytest -n 2 tests/host
 endif
-	@/usr/bin/python3 -m pytest -n 4 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
+	@/usr/bin/python3 -m pytest -n 3 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
 
 check: ## unit tests under ASan and UBSan
 	@$(BUILD) check
