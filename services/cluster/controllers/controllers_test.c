@@ -76,6 +76,46 @@ static void test_rolling_update(void **state)
 	assert_int_equal(registry_count(r, kind("apps/v1", "ReplicaSet")), 2);
 }
 
+static void set_note(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *text)
+{
+	yyjson_mut_val *notes = meta_make(doc, root, "metadata", "annotations", NULL);
+
+	assert_true(meta_put(doc, notes, "note", yyjson_mut_strcpy(doc, text)));
+	assert_true(
+		meta_put(doc, yyjson_mut_obj_get(root, "spec"), "minReadySeconds", yyjson_mut_int(doc, 1)));
+}
+
+static bool count_noted(const struct object *o, void *arg)
+{
+	yyjson_doc *doc = object_doc(o);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+
+	*(size_t *)arg +=
+		yyjson_equals_str(meta_get(root, "metadata", "annotations", "note", NULL), "second") &&
+		json_int(json_obj(root, "spec"), "minReadySeconds", 0) == 1;
+	yyjson_doc_free(doc);
+	return true;
+}
+
+static bool one_is_noted(const void *arg)
+{
+	size_t n = 0;
+
+	registry_each(r, kind("apps/v1", "ReplicaSet"), "default", count_noted, &n);
+	return n == 1;
+}
+
+/* What is said of the Deployment (kubernetes.io/change-cause) is said of its current set, also when nothing else changes. */
+static void test_annotations_follow(void **state)
+{
+	make_web();
+	edit("apps/v1", "Deployment", "default", "web", set_note, "first");
+	edit("apps/v1", "Deployment", "default", "web", set_image, "two");
+	until("the update is complete", deployment_is, &four);
+	edit("apps/v1", "Deployment", "default", "web", set_note, "second");
+	until("the current set has the second note", one_is_noted, NULL);
+}
+
 static void test_scaling(void **state)
 {
 	static const struct want seven = {7, ""}, one = {1, ""}, none = {0, ""};
@@ -486,6 +526,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(test_deployment_runs),
 		STORY(test_rolling_update),
+		STORY(test_annotations_follow),
 		STORY(test_scaling),
 		STORY(test_bad_update_stops),
 		STORY(test_deletion_takes_everything),

@@ -229,25 +229,47 @@ static bool put_number(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *
 	return meta_put(doc, object, key, yyjson_mut_strcpy(doc, text));
 }
 
-/* The Deployment's annotations, without those that are about itself. */
-static bool copy_annotations(yyjson_mut_doc *doc, yyjson_mut_val *into, yyjson_val *deployment)
+/* An annotation that is about the Deployment, or the set, itself. */
+static bool is_own(yyjson_val *key)
 {
 	static const char *const own[] = {"kubectl.kubernetes.io/last-applied-configuration",
 		REVISION_ANNOTATION, "deployment.kubernetes.io/revision-history", DESIRED_ANNOTATION,
 		MAX_ANNOTATION, "deprecated.deployment.rollback.to"};
-	yyjson_val *from = meta_get(deployment, "metadata", "annotations", NULL), *key, *value;
+
+	for (size_t i = 0; i < array_len(own); i++)
+		if (yyjson_equals_str(key, own[i]))
+			return true;
+	return false;
+}
+
+/* The Deployment's annotations, without those that are about itself. */
+static bool copy_annotations(yyjson_mut_doc *doc, yyjson_mut_val *into, yyjson_val *deployment)
+{
+	yyjson_val *key, *value;
 	size_t i, n;
 
-	json_obj_foreach (from, i, n, key, value) {
-		bool skip = false;
-
-		for (size_t k = 0; k < array_len(own); k++)
-			skip |= yyjson_equals_str(key, own[k]);
-		if (!skip && !meta_put(doc, into, yyjson_mut_get_str(yyjson_val_mut_copy(doc, key)),
-				     yyjson_val_mut_copy(doc, value)))
+	json_obj_foreach (meta_get(deployment, "metadata", "annotations", NULL), i, n, key, value) {
+		if (!is_own(key) && !meta_put(doc, into, yyjson_mut_get_str(yyjson_val_mut_copy(doc, key)),
+					    yyjson_val_mut_copy(doc, value)))
 			return false;
 	}
 	return true;
+}
+
+/* Has the set what copy_annotations() would give it, and the same minReadySeconds? */
+static bool follows(yyjson_val *set, yyjson_val *deployment)
+{
+	yyjson_val *have = meta_get(set, "metadata", "annotations", NULL), *key, *value;
+	size_t i, n;
+
+	json_obj_foreach (meta_get(deployment, "metadata", "annotations", NULL), i, n, key, value) {
+		if (!is_own(key) &&
+			!yyjson_equals(
+				yyjson_obj_getn(have, yyjson_get_str(key), yyjson_get_len(key)), value))
+			return false;
+	}
+	return json_int(json_obj(set, "spec"), "minReadySeconds", 0) ==
+	       json_int(json_obj(deployment, "spec"), "minReadySeconds", 0);
 }
 
 static bool add_hash(yyjson_mut_doc *doc, yyjson_mut_val *labels, const char *hash)
@@ -372,7 +394,7 @@ static bool write_set(struct deployment *d, size_t i)
 	if (revision && revision < have->revision)
 		revision = have->revision;
 	if (!scaled && (!set->replicas || (set->desired == d->rollout.replicas && set->max == max)) &&
-		(!current || have->revision == revision))
+		(!current || (have->revision == revision && follows(have->root, d->t->root))))
 		return false;
 	s = malloc(sizeof(*s));
 	if (!s) {
