@@ -92,11 +92,9 @@ static bool is_critical(const struct pod *pod)
 
 static int64_t storage_request(yyjson_val *container)
 {
-	const char *text =
-		json_text(json_obj(json_obj(container, "resources"), "requests"), "ephemeral-storage");
-	struct quantity q;
+	yyjson_val *requests = json_obj(json_obj(container, "resources"), "requests");
 
-	return text && !quantity_parse(&q, text, strlen(text)) ? quantity_value(&q) : 0;
+	return resources_amount(requests, "ephemeral-storage", quantity_value);
 }
 
 static int64_t request_of(const struct pod *pod, enum eviction_signal s)

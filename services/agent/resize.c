@@ -16,20 +16,13 @@
 
 /* ---- what there is */
 
-static int64_t overhead(yyjson_val *spec, const char *name, int64_t (*unit)(const struct quantity *q))
-{
-	const char *text = json_text(json_obj(spec, "overhead"), name);
-	struct quantity q;
-
-	return text && !quantity_parse(&q, text, strlen(text)) ? unit(&q) : 0;
-}
-
 static struct resources requests(yyjson_val *spec)
 {
 	struct resources r = resources_of_pod(spec);
+	yyjson_val *overhead = json_obj(spec, "overhead");
 
-	r.cpu_request_milli += overhead(spec, "cpu", quantity_milli);
-	r.memory_request_bytes += overhead(spec, "memory", quantity_value);
+	r.cpu_request_milli += resources_amount(overhead, "cpu", quantity_milli);
+	r.memory_request_bytes += resources_amount(overhead, "memory", quantity_value);
 	return r;
 }
 

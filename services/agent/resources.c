@@ -6,7 +6,7 @@
 #include "lib/json.h"
 #include "lib/quantity.h"
 
-static int64_t quantity(yyjson_val *list, const char *name, int64_t (*unit)(const struct quantity *q))
+int64_t resources_amount(yyjson_val *list, const char *name, int64_t (*unit)(const struct quantity *q))
 {
 	const char *text = json_str(list, name);
 	struct quantity q;
@@ -19,10 +19,10 @@ struct resources resources_of_container(yyjson_val *container)
 	yyjson_val *r = json_obj(container, "resources"), *requests = json_obj(r, "requests"),
 		   *limits = json_obj(r, "limits");
 	struct resources out = {
-		quantity(requests, "cpu", quantity_milli),
-		quantity(limits, "cpu", quantity_milli),
-		quantity(requests, "memory", quantity_value),
-		quantity(limits, "memory", quantity_value),
+		resources_amount(requests, "cpu", quantity_milli),
+		resources_amount(limits, "cpu", quantity_milli),
+		resources_amount(requests, "memory", quantity_value),
+		resources_amount(limits, "memory", quantity_value),
 	};
 
 	return out;

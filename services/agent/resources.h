@@ -13,6 +13,10 @@ struct resources {
 	int64_t memory_request_bytes, memory_limit_bytes; /* 0: none */
 };
 
+struct quantity;
+
+/* One amount of a list (requests, limits, overhead) in @unit: quantity_milli() or quantity_value(); 0: none. */
+int64_t resources_amount(yyjson_val *list, const char *name, int64_t (*unit)(const struct quantity *q));
 struct resources resources_of_container(yyjson_val *container);
 /* Sums, with init containers and sidecars counted as the scheduler counts them; a limit only if every container has one. */
 struct resources resources_of_pod(yyjson_val *spec);
