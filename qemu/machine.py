@@ -24,8 +24,7 @@ ARCHES = {
             ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
             ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
         ],
-        # "Fast" string instructions are emulated a byte at a time: clearing a page through them takes six times as long.
-        "cpu": {"kvm": "host", "tcg": "max,erms=off,fsrm=off"},
+        "cpu": {"kvm": "host", "tcg": "max"},
     },
     "aarch64": {
         "binary": "qemu-system-aarch64",
