@@ -30,7 +30,8 @@ class Sources:
     def __init__(self, arch, components):
         self.arch = arch
         self.components = components
-        self.release = {"os-release": release.os_release().encode(), "issue": release.issue(arch).encode()}
+        self.release = {"os-release": release.os_release().encode(), "issue": release.issue(arch).encode(),
+                        "localtime": release.localtime()}
 
     def read(self, word):
         kind, colon, rest = word.partition(":")

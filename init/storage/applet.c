@@ -25,6 +25,7 @@
 #include "lib/console.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/places.h"
 
 #define CONFIG "/run/config/config.json"
 #define RUN    "/run/storage"
@@ -338,6 +339,13 @@ int storage_main(int argc, char **argv)
 	if (!rc)
 		rc = mount_one(
 			&s, "DATA", "/data", s.made.data, DATA_FLAGS, "prjquota", "size=50%,mode=0755");
+	if (!rc) {
+		int err = places_make("/data");
+
+		/* Without them the node works; who binds one is told. */
+		if (err)
+			log_errno(-err, "path=/data/" PLACES_DIR " op=make");
+	}
 	if (s.open)
 		bdev_close(&s.disk);
 	if (write_status(&s) < 0)

@@ -22,6 +22,9 @@ def test_no_disk(make_node):
     assert hello(node)
     assert re.search(r"no disk", node.console(), re.I)
     assert re.search(r"no disk", node.ssh("wherryctl status", check=False).stdout, re.I)
+    # What users keep on the disk elsewhere is in memory, too.
+    node.docker("run", "--rm", "-v", "/srv/app:/x", "wherry/hello", "sh", "-c", "echo here >/x/file")
+    assert node.ssh("cat /srv/app/file; df /srv/ | tail -1").split()[:2] == ["here", "tmpfs"]
 
 
 def test_foreign_disk_is_not_formatted(make_node, tmp_path):

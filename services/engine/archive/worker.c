@@ -27,8 +27,9 @@ enum { ROOT_FD = 3, FIRST_MOUNT_FD = 4 };
 #define AT_RECURSIVE 0x8000
 #endif
 
-/* Where the view is put together; in the namespace of this process alone. */
-#define SCAFFOLD "/mnt"
+/* Where the view is put together, in the namespace of this process alone: any folder of the root's own that nothing is
+ * read from any more. */
+#define SCAFFOLD "/tmp"
 
 int worker_fail(enum worker_end end, const char *fmt, ...)
 {
