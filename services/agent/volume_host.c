@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "agent/volumes_int.h"
+#include "lib/places.h"
 
 static const struct type {
 	const char *name;
@@ -73,8 +74,11 @@ int volume_host(struct volume *v, const char *path, const char *type)
 		if (!r && stat(path, &st) < 0)
 			r = -errno;
 	}
-	if (r)
-		return volume_fail(v, r, "hostPath %s: %s", path, strerror(-r));
+	if (r) {
+		cleanup(freep) char *advice = r == -EROFS ? places_advice() : NULL;
+
+		return volume_fail(v, r, "hostPath %s: %s", path, advice ? advice : strerror(-r));
+	}
 	if (t->is && (st.st_mode & S_IFMT) != t->is)
 		return volume_fail(v, -EINVAL, "hostPath type check failed: %s is not %s", path, t->words);
 	free(v->path);

@@ -17,6 +17,7 @@
 #include "engine/mounts.h"
 #include "engine/volumes.h"
 #include "lib/json.h"
+#include "lib/places.h"
 
 struct resolve {
 	struct engine *e;
@@ -118,6 +119,18 @@ static yyjson_mut_val *find_dest(struct resolve *s, const char *dest)
 	return NULL;
 }
 
+int mount_source_make(const char *path, char **msg)
+{
+	int err = dir_make(path, 0755);
+	cleanup(freep) char *advice = err == -EROFS ? places_advice() : NULL;
+
+	if (!err)
+		return 0;
+	*msg = text_make(
+		"error while creating mount source path '%s': %s", path, advice ? advice : strerror(-err));
+	return advice ? -EINVAL : err;
+}
+
 static bool source_ready(struct resolve *s, const struct wish *w)
 {
 	struct stat st;
@@ -129,11 +142,9 @@ static bool source_ready(struct resolve *s, const struct wish *w)
 			text_make(
 				"invalid mount config for type \"bind\": bind source path does not exist: %s",
 				w->source));
-	if (s->make && dir_make(w->source, 0755))
-		return fail(s, -EIO,
-			text_make("error while creating mount source path '%s': %s", w->source,
-				strerror(errno)));
-	return true;
+	if (s->make)
+		s->err = mount_source_make(w->source, s->msg);
+	return !s->err;
 }
 
 /* What the API does not show. */
@@ -151,6 +162,8 @@ static void put_own(struct resolve *s, yyjson_mut_val *m, const struct wish *w)
 		yyjson_mut_obj_add_bool(s->doc, o, "NoCopy", true);
 	if (w->non_recursive)
 		yyjson_mut_obj_add_bool(s->doc, o, "NonRecursive", true);
+	if (w->make_source)
+		yyjson_mut_obj_add_bool(s->doc, o, "MakeSource", true);
 	if (yyjson_mut_obj_size(o))
 		yyjson_mut_obj_add_val(s->doc, m, "Own", o);
 }
@@ -266,7 +279,7 @@ static bool bind(struct resolve *s, const char *spec)
 {
 	cleanup(freep) char *copy = strdup(spec);
 	char propagation[16];
-	struct wish w = {.rw = true, .make_source = true};
+	struct wish w = {.rw = true};
 
 	if (!copy)
 		return fail(s, -ENOMEM, NULL);
@@ -288,6 +301,7 @@ static bool bind(struct resolve *s, const char *spec)
 	if (*copy == '/') {
 		path_clean(copy);
 		w.source = copy;
+		w.make_source = true;
 	} else {
 		w.name = copy;
 	}
@@ -517,6 +531,7 @@ static bool volumes_from(struct resolve *s, const char *spec)
 			.read_only = json_text(mount_own(m), "ReadOnly"),
 			.no_copy = json_bool(mount_own(m), "NoCopy"),
 			.non_recursive = json_bool(mount_own(m), "NonRecursive"),
+			.make_source = json_bool(mount_own(m), "MakeSource"),
 		};
 
 		if (!find_dest(s, w.dest) && !put(s, &w))

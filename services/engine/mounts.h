@@ -4,7 +4,7 @@
 
 /*
  * The mounts of a container as config.json keeps them: Docker's MountPoint, and beside its members an object
- * "Own" with what the API does not show: Subpath, NoCopy, NonRecursive, ReadOnly ("plain", "force"), Image.
+ * "Own" with what the API does not show: Subpath, NoCopy, NonRecursive, MakeSource, ReadOnly ("plain", "force"), Image.
  */
 
 #include <yyjson.h>
@@ -22,6 +22,9 @@ char *mount_place(const struct container *c, size_t number);
 
 /* Whether a container has this image as a volume. */
 bool mounts_use_image(const struct container *c, const char *image_id);
+
+/* The absent source of a bind mount that may be made, as -v asks for: a directory. 0 or -errno with *msg. */
+must_check int mount_source_make(const char *path, char **msg);
 
 /* "Mounts" as the API shows them. */
 yyjson_mut_val *mounts_json(const struct container *c, yyjson_mut_doc *doc);

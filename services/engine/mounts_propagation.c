@@ -55,13 +55,14 @@ int mount_propagation_check(const char *mountinfo, const char *source, const cha
 
 int mount_propagation_possible(const char *source, const char *wanted, char **msg)
 {
-	cleanup(freep) char *mountinfo = NULL;
+	cleanup(freep) char *mountinfo = NULL, *real = NULL;
 	int r;
 
 	if (!wanted || (!strstr(wanted, "shared") && !strstr(wanted, "slave")))
 		return 0;
 	r = disk_read("/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo, NULL);
-	return r ? r : mount_propagation_check(mountinfo, source, wanted, msg);
+	real = realpath(source, NULL); /* mounts are listed without links */
+	return r ? r : mount_propagation_check(mountinfo, real ? real : source, wanted, msg);
 }
 
 const char *mounts_root_propagation(const struct container *c)

@@ -147,6 +147,17 @@ static int mount_image(struct plan *p, yyjson_val *m, size_t number)
 	return r || !subpath ? r : plan_subpath(p, place, subpath, number);
 }
 
+/* As with Docker a source that has gone since is made anew: with what was in memory, at the next boot. */
+static int plan_bind(struct plan *p, yyjson_val *m)
+{
+	const char *source = json_str(m, "Source");
+	struct stat st;
+
+	if (!json_bool(mount_own(m), "MakeSource") || !stat(source, &st) || errno != ENOENT)
+		return 0;
+	return mount_source_make(source, p->msg);
+}
+
 int volumes_plan(struct container *c, char **plan, char **msg)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -163,6 +174,8 @@ int volumes_plan(struct container *c, char **plan, char **msg)
 
 		if (!r && placed)
 			r = dir_make(places, 0700);
+		if (!r && type && !strcmp(type, "bind"))
+			r = plan_bind(&p, m);
 		if (!r && type && !strcmp(type, "volume"))
 			r = plan_volume(&p, m, i);
 		if (!r && type && !strcmp(type, "image"))

@@ -51,6 +51,22 @@ secrets:
   token: {{file: /data/boat/token}}
 """
 
+# A folder of the client's; what it mounts is of the same path on the node.
+AT_HOME = """
+name: home
+services:
+  web:
+    image: {ref}
+    command: sh -c 'cat /page /run/secrets/token /html/index.html; busybox date +%Z'
+    volumes: ["./html:/html", "/etc/localtime:/etc/localtime:ro"]
+    configs: [{{source: page, target: /page}}]
+    secrets: [token]
+configs:
+  page: {{file: ./page.html}}
+secrets:
+  token: {{file: ./token}}
+"""
+
 
 @pytest.fixture(scope="module")
 def host(session_dir, tmp_path_factory):
@@ -238,3 +254,29 @@ def test_it_survives_the_engine(compose, host):
     host.wait_engine()
     assert sorted(host.docker("ps", "-q").stdout.split()) == ids
     assert "10.77.0." in compose("exec", "-T", "web", "nslookup", "database").stdout
+
+
+def test_files_of_the_clients_folder(host, tmp_path):
+    """Configs, secrets and binds from ./ of a folder that was copied to its path on the node; without the copy a sentence."""
+    folder = "/home/sailor/app"
+    (tmp_path / "compose.yaml").write_text(AT_HOME.format(ref=host.ref))
+    compose = Compose(host, tmp_path)
+    words = ("-f", str(tmp_path / "compose.yaml"), "--project-directory", folder)
+    with leaks.checked(host):
+        try:
+            alone = compose(*words, "up", check=False)
+            assert alone.returncode != 0 and f"bind source path does not exist: {folder}/" in alone.stdout + alone.stderr
+            compose(*words, "down", "-t", "1")
+            for name, text in (("page.html", "a page\n"), ("token", "s3cret\n"), ("index.html", "<p>hello\n")):
+                (tmp_path / name).write_text(text)
+            (tmp_path / "html").mkdir()
+            (tmp_path / "index.html").rename(tmp_path / "html" / "index.html")
+            host.docker("create", "--name", "porter", "-v", f"{folder}:/x", host.ref, "true")
+            host.docker("cp", f"{tmp_path}/.", "porter:/x")
+            host.docker("rm", "porter")
+            said = compose(*words, "up", "--no-log-prefix").stdout
+            assert "a page\ns3cret\n<p>hello\nUTC\n" in said, said
+        finally:
+            compose(*words, "down", "-t", "1", check=False)
+            host.docker("rm", "-f", "porter", check=False)
+            host.ssh("rm -rf /home/sailor")

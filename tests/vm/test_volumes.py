@@ -276,6 +276,43 @@ def test_tmpfs_and_read_only(node):
         node.ssh("umount /data/outer/inner; rm -rf /data/outer")
 
 
+def test_binds_of_what_people_have(node):
+    """The absolute paths that clients make of `-v ./html:/x`, those of servers, and what is of every Linux. What is not there
+    is made, as with Docker, also when it has gone by the next start; --mount wants it to be there."""
+    paths = ["/home/me/app/html", "/media/stick", "/mnt/big/one", "/opt/app/conf", "/root/app", "/srv/app/www", "/Users/me/app",
+             "/usr/local/app/etc", "/var/lib/app", "/var/www/html"]  # fmt: skip
+    try:
+        for path in paths:
+            run(node, "-v", f"{path}:/x", node.ref, "sh", "-c", f"echo {path} >/x/name")
+            assert node.ssh(f"cat {path}/name /data/host{path}/name") == f"{path}\n" * 2
+        # They are where they are for who has all of the node, too, and a file can be bound.
+        assert run(node, "-v", "/:/host:ro", node.ref, "cat", "/host/srv/app/www/name").stdout == "/srv/app/www\n"
+        assert run(node, "-v", "/srv/app/www/name:/one:ro", node.ref, "cat", "/one").stdout == "/srv/app/www\n"
+        zone = run(node, "-v", "/etc/localtime:/etc/localtime:ro", "-v", "/etc/timezone:/etc/timezone:ro", node.ref,
+                   "sh", "-c", "cat /etc/timezone; exec cat /etc/localtime").stdout  # fmt: skip
+        assert zone.startswith("Etc/UTC\nTZif2") and zone.endswith("\nUTC0\n")
+
+        node.docker("run", "--name", "again", "-v", "/srv/gone/deep:/x", node.ref, "ls", "/x")
+        node.ssh("rm -rf /srv/gone")
+        node.docker("start", "-a", "again")
+        assert node.ssh("ls -d /srv/gone/deep") == "/srv/gone/deep\n"
+
+        absent = run(node, "--mount", "type=bind,source=/srv/none,target=/x", node.ref, "true", check=False)
+        assert absent.returncode == 125 and "bind source path does not exist: /srv/none" in absent.stderr
+        for path in ("/builds/app", "/etc/app"):
+            refused = run(node, "-v", f"{path}:/x", node.ref, "true", check=False)
+            assert refused.returncode == 125 and path in refused.stderr and "root is read-only" in refused.stderr, refused.stderr
+            assert "/data, /home" in refused.stderr and "/srv" in refused.stderr
+        # Mounts below such a path are found by where they really are.
+        node.ssh("mkdir -p /mnt/alone && mount -t tmpfs none /mnt/alone && mount --make-private /mnt/alone")
+        lonely = run(node, "-v", "/mnt/alone:/x:rshared", node.ref, "true", check=False)
+        assert lonely.returncode == 125 and "/data/host/mnt/alone but it is not a shared mount" in lonely.stderr
+    finally:
+        node.docker("rm", "-f", "again", check=False)
+        node.ssh("umount /mnt/alone; rm -rf /data/host/*/me /data/host/*/app /data/host/*/*/app /data/host/media/stick /data/host/mnt/* "
+                 "/data/host/var/www/html /data/host/srv/*", check=False)  # fmt: skip
+
+
 def test_propagation(node):
     node.ssh("mkdir -p /data/prop && mount --bind /data/prop /data/prop && mount --make-rshared /data/prop && mkdir -p /data/prop/late")
     node.ssh("mkdir -p /data/alone && mount -t tmpfs none /data/alone && mount --make-private /data/alone")
