@@ -132,15 +132,22 @@ yyjson_mut_val *container_net_settings(struct container *c, yyjson_mut_doc *doc,
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
 	struct network_endpoint *ep = network_endpoint_of(c->e->networks, c->id, NULL);
-	char mac[18];
+	char mac[18], key[40];
 
 	if (!brief) {
 		bool bridge = ep && !strcmp(ep->network->name, "bridge");
 
 		yyjson_mut_obj_add_strcpy(doc, o, "Bridge", "");
 		yyjson_mut_obj_add_strcpy(doc, o, "SandboxID", container_is_up(c) ? c->id : "");
-		yyjson_mut_obj_add_str(doc, o, "SandboxKey", "");
+		snprintf(key, sizeof(key), "/proc/%d/ns/net", c->pid);
+		yyjson_mut_obj_add_strcpy(doc, o, "SandboxKey", container_is_up(c) && c->pid ? key : "");
 		yyjson_mut_obj_add_val(doc, o, "Ports", ports_object(c, doc));
+		/* Members of Docker's old single network, which is never more than this. */
+		yyjson_mut_obj_add_bool(doc, o, "HairpinMode", false);
+		yyjson_mut_obj_add_str(doc, o, "LinkLocalIPv6Address", "");
+		yyjson_mut_obj_add_int(doc, o, "LinkLocalIPv6PrefixLen", 0);
+		yyjson_mut_obj_add_null(doc, o, "SecondaryIPAddresses");
+		yyjson_mut_obj_add_null(doc, o, "SecondaryIPv6Addresses");
 		yyjson_mut_obj_add_strcpy(doc, o, "EndpointID", bridge ? ep->id : "");
 		put_place(doc, o, bridge ? ep : NULL);
 		yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", bridge ? mac_text(ep->mac, mac) : "");

@@ -270,6 +270,7 @@ static bool assemble(struct creation *k)
 	config = yyjson_mut_obj(d);
 	host = k->host ? yyjson_val_mut_copy(d, k->host) : yyjson_mut_obj(d);
 	k->warnings = yyjson_mut_arr(d);
+	options_discard(d, host, k->warnings);
 	create_merge(d, config, k->root, img);
 	if (!has_arguments(config))
 		return fail(k, -EINVAL, text_make("no command specified"));

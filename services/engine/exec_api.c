@@ -207,7 +207,8 @@ static void inspect(struct engine *e, struct http_req *r, const char *id)
 	yyjson_mut_obj_add_bool(doc, o, "OpenStderr", json_bool(x->config, "AttachStderr"));
 	yyjson_mut_obj_add_bool(doc, o, "CanRemove", x->state == EXEC_ENDED);
 	yyjson_mut_obj_add_strcpy(doc, o, "ContainerID", x->container);
-	yyjson_mut_obj_add_strcpy(doc, o, "DetachKeys", "");
+	yyjson_mut_obj_add_strcpy(doc, o, "DetachKeys",
+		json_text(x->config, "DetachKeys") ? json_text(x->config, "DetachKeys") : "");
 	yyjson_mut_obj_add_int(doc, o, "Pid", x->pid);
 	api_json(r, 200, doc);
 }

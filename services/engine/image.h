@@ -146,6 +146,9 @@ void image_list_free(const struct image **list, size_t n);
  */
 must_check int image_store_tag(struct image_store *s, const struct image *img, const struct image_ref *name);
 
+/* When it was given a name here last, also by a pull; 0 without one. */
+int64_t image_store_tagged_ns(struct image_store *s, const struct image *img);
+
 /* Is a container made from this image? */
 enum image_use { IMAGE_UNUSED, IMAGE_USED_STOPPED, IMAGE_USED_RUNNING };
 struct image_users {

@@ -70,6 +70,20 @@ yyjson_mut_val *image_summary(struct engine *e, const struct image *img, const s
 	return o;
 }
 
+void image_add_dirs(
+	const struct image *img, yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, size_t n)
+{
+	cleanup(freep) char *text = strdup("");
+
+	while (n && text) {
+		char *more = text_make("%s%s%s", text, *text ? ":" : "", img->layers[--n].dir);
+
+		free(text);
+		text = more;
+	}
+	yyjson_mut_obj_add(o, yyjson_mut_str(doc, key), yyjson_mut_strcpy(doc, text ? text : ""));
+}
+
 /* API 1.47's ImageManifestSummary of the one manifest an image came with; an image that was made here has none. */
 static yyjson_mut_val *manifests(struct engine *e, const struct image *img, yyjson_mut_doc *doc)
 {
@@ -251,7 +265,9 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *fs = yyjson_mut_obj(doc), *layers = yyjson_mut_arr(doc);
-	yyjson_mut_val *driver = yyjson_mut_obj(doc), *meta = yyjson_mut_obj(doc);
+	yyjson_mut_val *driver = yyjson_mut_obj(doc), *data = yyjson_mut_obj(doc),
+		       *meta = yyjson_mut_obj(doc);
+	char tagged[36];
 	yyjson_val *root = yyjson_doc_get_root(config);
 	const char *comment = json_text(root, "comment");
 
@@ -275,14 +291,19 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 	if (api_minor(r) < 44)
 		yyjson_mut_obj_add_uint(doc, o, "VirtualSize", img->size_bytes);
 	yyjson_mut_obj_add_str(doc, driver, "Name", "overlay2");
-	yyjson_mut_obj_add_val(doc, driver, "Data", yyjson_mut_obj(doc));
+	if (img->n_layers > 1)
+		image_add_dirs(img, doc, data, "LowerDir", img->n_layers - 1);
+	if (img->n_layers)
+		yyjson_mut_obj_add_strcpy(doc, data, "UpperDir", img->layers[img->n_layers - 1].dir);
+	yyjson_mut_obj_add_val(doc, driver, "Data", data);
 	yyjson_mut_obj_add_val(doc, o, "GraphDriver", driver);
 	for (size_t i = 0; i < img->n_layers; i++)
 		yyjson_mut_arr_add_strcpy(doc, layers, img->layers[i].diff_id);
 	yyjson_mut_obj_add_str(doc, fs, "Type", "layers");
 	yyjson_mut_obj_add_val(doc, fs, "Layers", layers);
 	yyjson_mut_obj_add_val(doc, o, "RootFS", fs);
-	yyjson_mut_obj_add_str(doc, meta, "LastTagTime", "0001-01-01T00:00:00Z");
+	yyjson_mut_obj_add_strcpy(
+		doc, meta, "LastTagTime", time_text(tagged, image_store_tagged_ns(e->images, img)));
 	yyjson_mut_obj_add_val(doc, o, "Metadata", meta);
 	api_json(r, 200, doc);
 	yyjson_doc_free(config);
@@ -328,7 +349,7 @@ static void history(struct engine *e, struct http_req *r, const char *name)
 
 /* ---- who uses it */
 
-static enum image_use use_of(const char *image_id, char container[65], void *arg)
+enum image_use image_use_of(const char *image_id, char container[65], void *arg)
 {
 	struct engine *e = arg;
 	enum image_use use = IMAGE_UNUSED;
@@ -371,7 +392,7 @@ static void send_removal(struct engine *e, struct http_req *r, struct image_remo
 
 static void delete(struct engine *e, struct http_req *r, const char *name)
 {
-	struct image_users users = {.use = use_of, .arg = e};
+	struct image_users users = {.use = image_use_of, .arg = e};
 	struct image_removal gone = {0};
 	unsigned how = (api_query_bool(r, "force", false) ? IMAGE_REMOVE_FORCE : 0) |
 		       (api_query_bool(r, "noprune", false) ? IMAGE_REMOVE_KEEP_PARENTS : 0);
@@ -431,7 +452,7 @@ static bool prune_filters(struct http_req *r, const char *const *known, struct f
 static void prune(struct engine *e, struct http_req *r, const char *arg)
 {
 	static const char *const known[] = {"dangling", "until", "label", "label!", NULL};
-	struct image_users users = {.use = use_of, .arg = e};
+	struct image_users users = {.use = image_use_of, .arg = e};
 	struct image_removal gone = {0};
 	struct filters *f = NULL;
 	struct keep keep = {0};
@@ -456,7 +477,7 @@ static void prune_cache(struct engine *e, struct http_req *r, const char *arg)
 	static const char *const known[] = {"until", "label", "label!", NULL};
 	static const char *const bounds[] = {
 		"keep-storage", "reserved-space", "max-used-space", "min-free-space"};
-	struct image_users users = {.use = use_of, .arg = e};
+	struct image_users users = {.use = image_use_of, .arg = e};
 	struct image_removal gone = {0};
 	struct filters *f = NULL;
 	struct keep keep = {.only_steps = true};

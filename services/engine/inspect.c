@@ -14,7 +14,9 @@
 #include "engine/image.h"
 #include "engine/inspect.h"
 #include "engine/mounts.h"
+#include "engine/options.h"
 #include "engine/spec.h"
+#include "engine/system.h"
 #include "lib/json.h"
 
 const char *container_public_state(const struct container *c)
@@ -88,7 +90,13 @@ static void add_driver(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val 
 	yyjson_mut_val *g = yyjson_mut_obj(doc), *data = yyjson_mut_obj(doc);
 	cleanup(freep) char *merged = text_make("%s/rootfs", c->run);
 
+	const struct image *img = NULL;
+
 	yyjson_mut_obj_add_str(doc, g, "Name", "overlay2");
+	if (!image_store_find(c->e->images, c->image_id, &img)) {
+		image_add_dirs(img, doc, data, "LowerDir", img->n_layers);
+		image_unref(img);
+	}
 	add_file(doc, data, "UpperDir", c, "upper");
 	add_file(doc, data, "WorkDir", c, "work");
 	yyjson_mut_obj_add_strcpy(doc, data, "MergedDir", merged ? merged : "");
@@ -121,9 +129,11 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_val(doc, o, "ExecIDs", exec_ids(c, doc));
 	json_copy(doc, o, "HostConfig", c->host);
 	spec_paths_fill(doc, yyjson_mut_obj_get(o, "HostConfig"));
+	options_fill(doc, yyjson_mut_obj_get(o, "HostConfig"), true);
 	add_driver(c, doc, o);
 	yyjson_mut_obj_add_val(doc, o, "Mounts", mounts_json(c, doc));
 	json_copy(doc, o, "Config", c->config);
+	options_fill(doc, yyjson_mut_obj_get(o, "Config"), false);
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, false));
 	return o;
 }

@@ -17,6 +17,12 @@ must_check int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *n
 /* The table itself: the i-th member of Config or of HostConfig, NULL after the last; *refusal as the client hears it,
  * NULL when it is supported. */
 const char *options_member(bool host, size_t i, const char **refusal);
+/* The sentence with which a container is made without what this member of HostConfig asks for; NULL: it is not one of these. */
+const char *options_discarded(const char *name);
+/* Takes such members away; @warnings gets a sentence for each that asked for something. */
+void options_discard(yyjson_mut_doc *doc, yyjson_mut_val *host, yyjson_mut_val *warnings);
+/* Adds what nobody said, as inspect shows it, so that clients find every member. @o: HostConfig, or Config. */
+void options_fill(yyjson_mut_doc *doc, yyjson_mut_val *o, bool host);
 /* What POST /containers/ID/update may change. */
 must_check int options_check_update(yyjson_val *update, char **msg);
 

@@ -93,9 +93,11 @@ static void the_page_says_the_same(void **state)
 	assert_int_equal(file_read(AT_FDCWD, "services/engine/OPTIONS.md", 1 << 20, &page, &len), 0);
 	for (int host = 0; host < 2; host++)
 		for (size_t i = 0; (member = options_member(host, i, &refusal)); i++) {
-			cleanup(freep) char *line =
-				text_make(refusal ? "| `%s` | refused: %s |" : "| `%s` | supported%s", member,
-					refusal ? refusal : "");
+			bool gone = host && options_discarded(member);
+			cleanup(freep) char *line = text_make(refusal ? "| `%s` | refused: %s |"
+							      : gone  ? "| `%s` | discarded with a warning%s"
+								      : "| `%s` | supported%s",
+				member, refusal ? refusal : "");
 
 			if (!strstr(page, line))
 				fail_msg("OPTIONS.md has no line %s", line);
@@ -167,9 +169,10 @@ static void values_are_checked(void **state)
 		{"{\"Devices\":[{\"PathOnHost\":\"/dev/null\",\"Mode\":\"r\"}]}",
 			"Devices.Mode is no option"},
 		{"{\"LogConfig\":{\"Driver\":\"none\"}}", "LogConfig.Driver is no option"},
-		{"{\"MemorySwappiness\":-1}", NULL},
-		{"{\"MemorySwappiness\":0}", NULL},
-		{"{\"MemorySwappiness\":10}", "MemorySwappiness is an option of cgroup v1"},
+		{"{\"MemorySwappiness\":10,\"OomKillDisable\":true,\"KernelMemory\":7,\"KernelMemoryTCP\":7}",
+			NULL},
+		{"{\"MemorySwappiness\":\"10\"}", "MemorySwappiness must be a whole number"},
+		{"{\"CpuRealtimePeriod\":1000}", "CpuRealtimePeriod is an option of cgroup v1"},
 		{"{\"NanoCpus\":500000000,\"CpusetCpus\":\"0\",\"CpusetMems\":\"0\"}", NULL},
 		{"{\"NanoCpus\":900000000000000}", "CPUs available"},
 		{"{\"CpusetCpus\":\"0,99999\"}", "requested 0,99999, available: 0-"},
@@ -257,8 +260,69 @@ int main(void)
 		cmocka_unit_test(the_page_says_the_same),
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(members_inside_are_known),
+static void what_is_discarded_is_said(void **state)
+{
+	static const struct {
+		const char *host;
+		size_t warnings;
+	} cases[] = {
+		{"{}", 0},
+		{"{\"OomKillDisable\":false,\"MemorySwappiness\":-1,\"KernelMemory\":0,\"KernelMemoryTCP\":0}",
+			0},
+		{"{\"OomKillDisable\":null,\"MemorySwappiness\":null}", 0},
+		{"{\"OomKillDisable\":true}", 1},
+		{"{\"MemorySwappiness\":0}", 1},
+		{"{\"OomKillDisable\":true,\"MemorySwappiness\":60,\"KernelMemory\":1,\"KernelMemoryTCP\":1}",
+			4},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(json_docp) yyjson_doc *doc = yyjson_read(cases[i].host, strlen(cases[i].host), 0);
+		cleanup(json_mut_docp) yyjson_mut_doc *copy = yyjson_doc_mut_copy(doc, NULL);
+		yyjson_mut_val *host = yyjson_mut_doc_get_root(copy), *warnings = yyjson_mut_arr(copy);
+
+		options_discard(copy, host, warnings);
+		assert_int_equal(yyjson_mut_arr_size(warnings), cases[i].warnings);
+		assert_int_equal(yyjson_mut_obj_size(host), 0);
+	}
+}
+
+/* What the client did not say is shown as Docker shows it; what it did say stays. */
+static void every_member_is_shown(void **state)
+{
+	static const char given[] =
+		"{\"Binds\":[\"/a:/b\"],\"Memory\":7,\"Privileged\":true,\"CpuShares\":null}";
+	static const char *const absent[] = {"Annotations", "StorageOpt", "Tmpfs", "Sysctls", "Mounts",
+		"Init", "KernelMemory", "KernelMemoryTCP", "Pod"};
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(given, sizeof(given) - 1, 0);
+	cleanup(json_mut_docp) yyjson_mut_doc *copy = yyjson_doc_mut_copy(doc, NULL);
+	yyjson_mut_val *host = yyjson_mut_doc_get_root(copy);
+	const char *member, *refusal;
+
+	options_fill(copy, host, true);
+	for (size_t i = 0; (member = options_member(true, i, &refusal)); i++) {
+		bool left_out = false;
+
+		for (size_t k = 0; k < array_len(absent); k++)
+			left_out = left_out || !strcmp(absent[k], member);
+		if (!yyjson_mut_obj_get(host, member) != left_out)
+			fail_msg("%s is %sthere", member, left_out ? "" : "not ");
+	}
+	assert_int_equal(yyjson_mut_arr_size(yyjson_mut_obj_get(host, "Binds")), 1);
+	assert_int_equal(yyjson_mut_get_sint(yyjson_mut_obj_get(host, "Memory")), 7);
+	assert_true(yyjson_mut_is_true(yyjson_mut_obj_get(host, "Privileged")));
+	assert_true(yyjson_mut_is_int(yyjson_mut_obj_get(host, "CpuShares")));
+	assert_true(yyjson_mut_is_null(yyjson_mut_obj_get(host, "PidsLimit")));
+	assert_true(yyjson_mut_is_arr(yyjson_mut_obj_get(host, "Dns")));
+	assert_true(yyjson_mut_is_obj(yyjson_mut_obj_get(host, "PortBindings")));
+	assert_true(yyjson_mut_equals_str(yyjson_mut_obj_get(host, "UTSMode"), ""));
+	assert_int_equal(yyjson_mut_arr_size(yyjson_mut_obj_get(host, "ConsoleSize")), 2);
+}
+
 		cmocka_unit_test(endpoints_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		cmocka_unit_test(what_is_discarded_is_said),
+		cmocka_unit_test(every_member_is_shown),

@@ -148,3 +148,32 @@ def test_images_networks_volumes(node):
         client.containers.prune()
         client.images.prune(filters={"dangling": True})
     """)  # fmt: skip
+
+
+def test_inspect_has_every_member(node):
+    """Of a container that was made with a word or two: what programs look for is there, as Docker has it."""
+    sdk(node, """
+        c = client.containers.create(HELLO, ["true"])
+        try:
+            shown = client.api.inspect_container(c.id)
+            host, config, net = shown["HostConfig"], shown["Config"], shown["NetworkSettings"]
+            assert host["Privileged"] is False and host["Memory"] == 0 and host["CapAdd"] is None and host["Dns"] == []
+            assert host["PidsLimit"] is None and host["OomKillDisable"] is None and host["Binds"] is None and host["UTSMode"] == ""
+            assert config["Domainname"] == "" and config["User"] == "" and config["Tty"] is False and config["Labels"] == {}
+            assert net["HairpinMode"] is False and net["SecondaryIPAddresses"] is None and net["SandboxKey"] == ""
+            lower = shown["GraphDriver"]["Data"]["LowerDir"]
+            assert lower.startswith("/"), lower
+        finally:
+            c.remove()
+        image = client.api.inspect_image(HELLO)
+        assert image["Metadata"]["LastTagTime"] == "0001-01-01T00:00:00Z", "its name came with the system"
+        client.images.get(HELLO).tag("tagged-now", "1")
+        when = client.api.inspect_image("tagged-now:1")["Metadata"]["LastTagTime"]
+        assert when[:4] >= "2024", when
+        assert client.api.inspect_image("tagged-now:1")["GraphDriver"]["Data"]["UpperDir"] == lower.split(":")[0]
+        client.images.remove("tagged-now:1")
+        made = client.api._result(client.api._post_json(client.api._url("/containers/create"), data={"Image": HELLO, "HostConfig": {
+            "OomKillDisable": True, "MemorySwappiness": 10, "KernelMemoryTCP": 1 << 20}}), True)
+        assert [w for w in made["Warnings"] if "OomKillDisable discarded" in w] and len(made["Warnings"]) == 3, made
+        client.api.remove_container(made["Id"])
+    """)  # fmt: skip

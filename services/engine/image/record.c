@@ -202,6 +202,17 @@ int image_name_write(const struct image_disk *d, const char *name, const char *i
 	return disk_write(d->names, file + 7, text, (size_t)n);
 }
 
+int64_t image_name_written_ns(const struct image_disk *d, const char *name)
+{
+	char file[IMAGE_DIGEST_LEN + 1];
+	struct stat st;
+
+	name_file(name, file);
+	if (fstatat(d->names, file + 7, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}
+
 int image_name_remove(const struct image_disk *d, const char *name)
 {
 	char file[IMAGE_DIGEST_LEN + 1];

@@ -67,6 +67,8 @@ void image_record_fini(struct image_record *r);
 
 /* @name in canonical form. */
 must_check int image_name_write(const struct image_disk *d, const char *name, const char *id);
+/* When it was written; 0 when it is not there. */
+int64_t image_name_written_ns(const struct image_disk *d, const char *name);
 must_check int image_name_remove(const struct image_disk *d, const char *name);
 must_check int image_name_read(
 	const struct image_disk *d, const char *file, struct image_ref *ref, char id[IMAGE_DIGEST_LEN + 1]);

@@ -560,6 +560,24 @@ void image_list_free(const struct image **list, size_t n)
 	free(list);
 }
 
+int64_t image_store_tagged_ns(struct image_store *s, const struct image *img)
+{
+	int64_t last = 0;
+
+	for (size_t i = 0; i < s->n_names; i++) {
+		char text[IMAGE_NAME_MAX + 1];
+		int64_t ns;
+
+		if (strcmp(s->names[i].id, img->id) != 0 || s->names[i].builtin)
+			continue;
+		image_ref_canonical(&s->names[i].ref, text);
+		ns = image_name_written_ns(&s->disk, text);
+		if (ns > last)
+			last = ns;
+	}
+	return last;
+}
+
 int image_store_tag(struct image_store *s, const struct image *img, const struct image_ref *name)
 {
 	struct image_ref ref = *name;
