@@ -11,6 +11,7 @@
 
 #include "engine/api.h"
 #include "engine/archive/sizes.h"
+#include "engine/build_cache.h"
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
@@ -268,14 +269,14 @@ static bool asked(const struct http_req *r, const char *type)
 	return !n;
 }
 
-static yyjson_mut_val *df_images(struct engine *e, yyjson_mut_doc *doc, uint64_t *layers)
+/* The images that are somebody's; what only the build cache has is counted there. */
+static yyjson_mut_val *df_images(
+	struct engine *e, yyjson_mut_doc *doc, const struct image *const *images, size_t n, uint64_t *layers)
 {
 	yyjson_mut_val *arr = yyjson_mut_arr(doc);
-	const struct image **images = NULL;
-	ssize_t n = image_store_list(e->images, &images);
 
-	for (ssize_t i = 0; i < n; i++) {
-		yyjson_mut_val *im = image_summary(e, images[i], images, (size_t)n, doc);
+	for (size_t i = 0; i < n; i++) {
+		yyjson_mut_val *im = image_summary(e, images[i], images, n, doc);
 		int64_t users = 0;
 
 		for (size_t k = 0; k < e->n_containers; k++)
@@ -283,11 +284,36 @@ static yyjson_mut_val *df_images(struct engine *e, yyjson_mut_doc *doc, uint64_t
 		yyjson_mut_obj_put(im, yyjson_mut_str(doc, "Containers"), yyjson_mut_int(doc, users));
 		yyjson_mut_arr_append(arr, im);
 		/* a layer is counted with the first of its images */
-		*layers += images[i]->size_bytes - image_shared_bytes(images[i], images, (size_t)i);
+		*layers += images[i]->size_bytes - image_shared_bytes(images[i], images, i);
 	}
-	if (n >= 0)
-		image_list_free(images, (size_t)n);
 	return arr;
+}
+
+/* What images there are, and what of them is for the next build alone. */
+static void df_images_and_cache(struct engine *e, struct http_req *r, yyjson_mut_doc *doc, yyjson_mut_val *o)
+{
+	const struct image **all = NULL;
+	ssize_t n = image_store_list(e->images, &all);
+	size_t count = n > 0 ? (size_t)n : 0, n_own = 0;
+	bool *only = build_cache_only(e, all, count);
+	const struct image **own = malloc((count + 1) * sizeof(*own));
+	yyjson_mut_val *images = yyjson_mut_null(doc), *cache = yyjson_mut_null(doc);
+	uint64_t layers = 0;
+
+	for (size_t i = 0; own && only && i < count; i++)
+		if (!only[i])
+			own[n_own++] = all[i];
+	if (own && only && asked(r, "image"))
+		images = df_images(e, doc, own, n_own, &layers);
+	if (own && only && asked(r, "build-cache"))
+		cache = build_cache_json(all, count, only, doc);
+	yyjson_mut_obj_add_uint(doc, o, "LayersSize", layers);
+	yyjson_mut_obj_add_val(doc, o, "Images", images);
+	yyjson_mut_obj_add_val(doc, o, "BuildCache", cache);
+	free(own);
+	free(only);
+	if (n >= 0)
+		image_list_free(all, count);
 }
 
 static yyjson_mut_val *df_containers(struct engine *e, yyjson_mut_doc *doc, const struct sizes *s)
@@ -322,20 +348,14 @@ static yyjson_mut_val *df_volumes(struct engine *e, yyjson_mut_doc *doc, const s
 static void df_counted(struct engine *e, struct http_req *r, const struct sizes *s)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *o = yyjson_mut_obj(doc), *none = yyjson_mut_null(doc), *images = none;
-	uint64_t layers = 0;
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
 
 	yyjson_mut_doc_set_root(doc, o);
-	if (asked(r, "image"))
-		images = df_images(e, doc, &layers);
-	yyjson_mut_obj_add_uint(doc, o, "LayersSize", layers);
-	yyjson_mut_obj_add_val(doc, o, "Images", images);
+	df_images_and_cache(e, r, doc, o);
 	yyjson_mut_obj_add_val(doc, o, "Containers",
 		asked(r, "container") ? df_containers(e, doc, s) : yyjson_mut_null(doc));
 	yyjson_mut_obj_add_val(
 		doc, o, "Volumes", asked(r, "volume") ? df_volumes(e, doc, s) : yyjson_mut_null(doc));
-	yyjson_mut_obj_add_val(
-		doc, o, "BuildCache", asked(r, "build-cache") ? yyjson_mut_arr(doc) : yyjson_mut_null(doc));
 	api_json(r, 200, doc);
 }
 

@@ -52,9 +52,20 @@ def test_build_cache_is_pruned(node, tmp_path):
     assert "Using cache" in node.docker("build", "-t", "cached", tmp_path, env=env).stdout
     status, done = node.api("POST", "/build/prune")
     assert status == 200 and done["SpaceReclaimed"] == 0, "what an image with a name is made of stays"
+    df = lambda: node.api("GET", "/system/df")[1]  # noqa: E731
+    kept = df()["BuildCache"]
+    assert len(kept) == 2 and all(one["InUse"] and one["Shared"] for one in kept) and max(one["Size"] for one in kept) >= 3 * MIB, kept
     node.docker("tag", HELLO, "cached")
+    freed = df()
+    assert not any(one["InUse"] for one in freed["BuildCache"]) and len(freed["BuildCache"]) == 2
+    assert [one["Description"] for one in freed["BuildCache"] if "dd if=/dev/zero" in one["Description"]], freed["BuildCache"]
+    assert not {one["ID"] for one in freed["BuildCache"]} & {one["Id"] for one in freed["Images"]}, "counted once"
+    shown = {line["Type"]: line for line in map(json.loads, node.docker("system", "df", "--format", "json").stdout.splitlines())}
+    assert shown["Build Cache"]["TotalCount"] == "2" and shown["Build Cache"]["Size"] == shown["Build Cache"]["Reclaimable"] != "0B", shown
     status, done = node.api("POST", "/build/prune")
     assert status == 200 and len(done["CachesDeleted"]) == 2 and done["SpaceReclaimed"] >= 3 * MIB, done
+    assert done["SpaceReclaimed"] == sum(one["Size"] for one in freed["BuildCache"])
+    assert df()["BuildCache"] == []
     assert "Using cache" not in node.docker("build", "-t", "cached", tmp_path, env=env).stdout
     status, done = node.api("POST", "/build/prune?keep-storage=1000")
     assert status == 400 and "keep-storage" in done["message"]

@@ -159,7 +159,7 @@ def test_inspect_has_every_member(node):
             host, config, net = shown["HostConfig"], shown["Config"], shown["NetworkSettings"]
             assert host["Privileged"] is False and host["Memory"] == 0 and host["CapAdd"] is None and host["Dns"] == []
             assert host["PidsLimit"] is None and host["OomKillDisable"] is None and host["Binds"] is None and host["UTSMode"] == ""
-            assert config["Domainname"] == "" and config["User"] == "" and config["Tty"] is False and config["Labels"] == {}
+            assert config["Domainname"] == "" and config["User"] == "" and config["Tty"] is False and config["OnBuild"] is None and config["AttachStdin"] is False
             assert net["HairpinMode"] is False and net["SecondaryIPAddresses"] is None and net["SandboxKey"] == ""
             lower = shown["GraphDriver"]["Data"]["LowerDir"]
             assert lower.startswith("/"), lower
