@@ -24,6 +24,8 @@
 	X(time, time_main)                                                                                   \
 	X(engine_let_go, engine_let_go_main)                                                                 \
 	X(engine_remove, engine_remove_main)                                                                 \
+	X(engine_log_pack, engine_log_pack_main)                                                             \
+	X(engine_spill, engine_spill_main)                                                                   \
 	X(cluster_network, cluster_network_main)                                                             \
 	X(cluster, cluster_main)                                                                             \
 	X(agent, agent_main)                                                                                 \

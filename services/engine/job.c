@@ -108,6 +108,16 @@ static void on_exit_event(struct loop_io *io, uint32_t events)
 	done(arg, status, text ? text : "");
 }
 
+bool job_wait(struct job *p, int timeout_ms)
+{
+	struct pollfd f = {.fd = p->pidfd, .events = POLLIN};
+
+	if (poll(&f, 1, timeout_ms) <= 0)
+		return false;
+	on_exit_event(&p->exit_io, EPOLLIN);
+	return true;
+}
+
 int job_start(struct job **out, struct loop *l, const struct job_opts *o, job_done *done, void *arg)
 {
 	int fds[JOB_FDS_MAX], pipefd[2] = {-1, -1}, err = 0;

@@ -33,6 +33,8 @@ typedef void job_done(void *arg, int status, const char *output);
 must_check int job_start(
 	struct job **out, struct loop *l, const struct job_opts *o, job_done *done, void *arg);
 void job_kill(struct job *p); /* done() still follows */
+/* Waits for its end, a moment that is known to be short; if that comes, done() has been called and @p is gone. */
+bool job_wait(struct job *p, int timeout_ms);
 void job_free(struct job *p); /* kills and forgets: done() is not called. Accepts NULL. */
 
 #endif

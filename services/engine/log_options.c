@@ -9,26 +9,72 @@
 #include "engine/container.h"
 #include "engine/files.h"
 #include "engine/log_options.h"
+#include "engine/output.h"
 #include "engine/spec.h"
 #include "lib/json.h"
 
+#define BUFFER_DEFAULT (INT64_C(1) << 20)
+#define BUFFER_MIN     (INT64_C(4) << 10)
+#define BUFFER_MAX     (INT64_C(64) << 20)
+
+#define NON_BLOCKING "non-blocking"
+
+static bool is_any(const char *s)
+{
+	return true;
+}
+
+static bool is_nothing(const char *s)
+{
+	return !*s;
+}
+
+static bool is_mode(const char *s)
+{
+	return !strcmp(s, "blocking") || !strcmp(s, NON_BLOCKING);
+}
+
+static bool is_buffer(const char *s)
+{
+	int64_t bytes;
+
+	return !spec_size_parse(s, &bytes) && bytes >= BUFFER_MIN && bytes <= BUFFER_MAX;
+}
+
+/* As Go's strconv.ParseBool takes them: what Docker's drivers parse theirs with. 1, 0, or -EINVAL. */
+static int parse_bool(const char *s)
+{
+	static const char *const words[2][6] = {
+		{"0", "f", "F", "false", "False", "FALSE"}, {"1", "t", "T", "true", "True", "TRUE"}};
+
+	for (int value = 0; value < 2; value++)
+		for (size_t i = 0; i < array_len(words[value]); i++)
+			if (!strcmp(words[value][i], s))
+				return value;
+	return -EINVAL;
+}
+
+static bool is_bool(const char *s)
+{
+	return parse_bool(s) >= 0;
+}
+
 static const struct option {
 	const char *name;
-	const char *only; /* the one value it may have; NULL: any */
+	bool (*good)(const char *value);
 	const char *refusal;
 } options[] = {
-	{"max-size"},
-	{"max-file"},
-	{"labels"},
-	{"env"},
-	{"tag"},
-	{"mode", "blocking", "only blocking: a container waits for its log rather than lose a line"},
-	{"max-buffer-size", "", "it belongs to mode non-blocking, which this engine does not have"},
-	{"compress", "false",
-		"only false: segments stay as they are written, so that they are read in place"},
-	{"labels-regex", "",
+	{"max-size", is_any},
+	{"max-file", is_any},
+	{"labels", is_any},
+	{"env", is_any},
+	{"tag", is_any},
+	{"mode", is_mode, "blocking or " NON_BLOCKING},
+	{"max-buffer-size", is_buffer, "from 4k to 64m"},
+	{"compress", is_bool, "true or false"},
+	{"labels-regex", is_nothing,
 		"patterns are not supported by this engine: name the labels with the option labels"},
-	{"env-regex", "",
+	{"env-regex", is_nothing,
 		"patterns are not supported by this engine: name the variables with the option env"},
 };
 
@@ -140,21 +186,28 @@ static int check_one(const char *name, yyjson_val *v, char **msg)
 	for (size_t i = 0; i < array_len(options); i++) {
 		if (strcmp(options[i].name, name) != 0)
 			continue;
-		if (text && (!options[i].only || !strcmp(options[i].only, text)))
+		if (text && options[i].good(text))
 			return 0;
 		what = text_make("log option %s", name);
 		return refuse(msg, what ? what : name, text ? text : "",
 			options[i].refusal ? options[i].refusal : "it must be a string");
 	}
 	return refuse(msg, "log option", name,
-		"max-size, max-file, labels, env, tag, mode=blocking and compress=false are known");
+		"max-size, max-file, labels, env, tag, mode, max-buffer-size and compress are known");
+}
+
+static bool is_non_blocking(yyjson_val *config)
+{
+	const char *mode = json_text(config, "mode");
+
+	return mode && !strcmp(mode, NON_BLOCKING);
 }
 
 int log_options_check(yyjson_val *log, char **msg)
 {
 	const char *type = json_text(log, "Type"), *tag;
 	yyjson_val *config = json_obj(log, "Config");
-	int64_t size, files;
+	int64_t size, files = OUTPUT_DEFAULT_FILES;
 	size_t i, n;
 	yyjson_val *k, *v;
 
@@ -180,7 +233,40 @@ int log_options_check(yyjson_val *log, char **msg)
 		*msg = text_make("invalid log options: max-size is at least 4k (10m), max-file 1 to 1000");
 		return -EINVAL;
 	}
+	if (json_text(config, "max-buffer-size") && !is_non_blocking(config))
+		return refuse(msg, "log option max-buffer-size", json_text(config, "max-buffer-size"),
+			"it needs mode=" NON_BLOCKING);
+	if (files < 2 && json_text(config, "compress") && parse_bool(json_text(config, "compress")) > 0)
+		return refuse(msg, "log option compress", json_text(config, "compress"),
+			"it needs a max-file of 2 at least, for what is still written is not compressed");
 	return 0;
+}
+
+/* ---- as the container has them */
+
+static yyjson_val *config_of(const struct container *c)
+{
+	return json_obj(json_obj(c->host, "LogConfig"), "Config");
+}
+
+bool log_options_pack(const struct container *c)
+{
+	const char *asked = json_text(config_of(c), "compress"),
+		   *type = json_text(json_obj(c->host, "LogConfig"), "Type");
+
+	return asked ? parse_bool(asked) > 0 : type && !strcmp(type, "local");
+}
+
+int64_t log_options_buffer(const struct container *c)
+{
+	const char *size = json_text(config_of(c), "max-buffer-size");
+	int64_t bytes = BUFFER_DEFAULT;
+
+	if (!is_non_blocking(config_of(c)))
+		return 0;
+	if (size)
+		(void)!spec_size_parse(size, &bytes); /* checked at create */
+	return bytes;
 }
 
 /* ---- details */
@@ -238,7 +324,7 @@ static void put_list(FILE *f, const struct container *c, const char *list,
 
 char *log_options_details(const struct container *c)
 {
-	yyjson_val *conf = json_obj(json_obj(c->host, "LogConfig"), "Config");
+	yyjson_val *conf = config_of(c);
 	const char *tag = json_text(conf, "tag");
 	cleanup(freep) char *tagged = tag ? tag_text(c, tag) : NULL;
 	char *text = NULL;

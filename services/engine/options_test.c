@@ -136,10 +136,19 @@ static void values_are_checked(void **state)
 			NULL},
 		{"{\"LogConfig\":{\"Config\":{\"tag\":\"{{.Name\"}}}", "log option tag"},
 		{"{\"LogConfig\":{\"Config\":{\"tag\":\"{{Name}}\"}}}", "log option tag"},
-		{"{\"LogConfig\":{\"Config\":{\"compress\":\"true\"}}}", "only false"},
+		{"{\"LogConfig\":{\"Config\":{\"compress\":\"true\"}}}", NULL},
+		{"{\"LogConfig\":{\"Config\":{\"compress\":\"yes\"}}}", "true or false"},
+		{"{\"LogConfig\":{\"Config\":{\"compress\":\"T\",\"max-file\":\"1\"}}}", "max-file of 2"},
+		{"{\"LogConfig\":{\"Type\":\"local\",\"Config\":{\"max-file\":\"1\"}}}", NULL},
 		{"{\"LogConfig\":{\"Config\":{\"labels-regex\":\"x\"}}}", "the option labels"},
 		{"{\"LogConfig\":{\"Config\":{\"max-size\":7}}}", "log option max-size"},
-		{"{\"LogConfig\":{\"Config\":{\"mode\":\"non-blocking\"}}}", "only blocking"},
+		{"{\"LogConfig\":{\"Config\":{\"mode\":\"non-blocking\"}}}", NULL},
+		{"{\"LogConfig\":{\"Config\":{\"mode\":\"non-blocking\",\"max-buffer-size\":\"4m\"}}}", NULL},
+		{"{\"LogConfig\":{\"Config\":{\"mode\":\"blocking\",\"max-buffer-size\":\"4m\"}}}",
+			"needs mode=non-blocking"},
+		{"{\"LogConfig\":{\"Config\":{\"mode\":\"non-blocking\",\"max-buffer-size\":\"1g\"}}}",
+			"from 4k to 64m"},
+		{"{\"LogConfig\":{\"Config\":{\"mode\":\"sometimes\"}}}", "blocking or non-blocking"},
 		{"{\"SecurityOpt\":[\"apparmor=docker-default\"]}", "AppArmor"},
 		{"{\"SecurityOpt\":[\"label=type:x\"]}", "SELinux"},
 		{"{\"SecurityOpt\":[\"seccomp={\\\"defaultAction\\\":\\\"SCMP_ACT_ALLOW\\\"}\"]}", NULL},
@@ -251,15 +260,6 @@ static void endpoints_are_checked(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_member_has_a_verdict),
-		cmocka_unit_test(refused_members_fail_by_name),
-		cmocka_unit_test(unknown_members_are_refused),
-		cmocka_unit_test(the_page_says_the_same),
-		cmocka_unit_test(values_are_checked),
-		cmocka_unit_test(members_inside_are_known),
 static void what_is_discarded_is_said(void **state)
 {
 	static const struct {
@@ -319,10 +319,19 @@ static void every_member_is_shown(void **state)
 	assert_int_equal(yyjson_mut_arr_size(yyjson_mut_obj_get(host, "ConsoleSize")), 2);
 }
 
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_member_has_a_verdict),
+		cmocka_unit_test(refused_members_fail_by_name),
+		cmocka_unit_test(unknown_members_are_refused),
+		cmocka_unit_test(the_page_says_the_same),
+		cmocka_unit_test(values_are_checked),
+		cmocka_unit_test(members_inside_are_known),
 		cmocka_unit_test(endpoints_are_checked),
+		cmocka_unit_test(what_is_discarded_is_said),
+		cmocka_unit_test(every_member_is_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		cmocka_unit_test(what_is_discarded_is_said),
-		cmocka_unit_test(every_member_is_shown),

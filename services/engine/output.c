@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The writing side of a container's log: segments, splice, index, repair. See output.h; output_read.c reads.
+ * The writing side of a container's log: segments, splice, index, repair. See output.h; output_read.c reads, output_part.c has the
+ * files of a segment.
  */
 
 #include <dirent.h>
@@ -14,29 +15,6 @@
 #include "engine/files.h"
 #include "engine/output_int.h"
 #include "lib/log.h"
-
-int output_segment_open(const struct output *l, unsigned seg, int kind, int flags)
-{
-	static const char *const suffix[] = {"out", "err", "idx"};
-	char name[32];
-
-	snprintf(name, sizeof(name), "%u.%s", seg, suffix[kind]);
-
-	int fd = openat(l->dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static void segment_unlink(const struct output *l, unsigned seg)
-{
-	static const char *const suffix[] = {"out", "err", "idx"};
-	char name[32];
-
-	for (size_t i = 0; i < array_len(suffix); i++) {
-		snprintf(name, sizeof(name), "%u.%s", seg, suffix[i]);
-		unlinkat(l->dirfd, name, 0);
-	}
-}
 
 static void segment_close(struct output *l)
 {
@@ -62,7 +40,9 @@ static int scan(struct output *l)
 		char *end;
 		unsigned long n = strtoul(ent->d_name, &end, 10);
 
-		if (end == ent->d_name || strcmp(end, ".idx") != 0 || !n || n > 0x7fffffff)
+		if (end == ent->d_name ||
+			(strcmp(end, ".idx") != 0 && strcmp(end, ".idx" OUTPUT_PACKED) != 0) || !n ||
+			n > 0x7fffffff)
 			continue;
 		if (n < l->first)
 			l->first = (unsigned)n;
@@ -129,10 +109,10 @@ cut:
 
 static int segment_begin(struct output *l, unsigned seg)
 {
-	int fds[3] = {-1, -1, -1};
+	int fds[OUTPUT_KINDS] = {-1, -1, -1};
 
-	for (int i = 0; i < 3; i++) {
-		fds[i] = output_segment_open(l, seg, i, O_RDWR | O_CREAT);
+	for (int i = 0; i < OUTPUT_KINDS; i++) {
+		fds[i] = output_part_fd(l->dirfd, seg, i, "", O_RDWR | O_CREAT);
 		if (fds[i] < 0) {
 			int err = fds[i];
 
@@ -234,7 +214,8 @@ static int rotate(struct output *l)
 	if (err)
 		return err;
 	while (l->seg - l->first + 1 > l->max_files)
-		segment_unlink(l, l->first++);
+		output_segment_unlink(l, l->first++);
+	output_pack_next(l);
 	return 0;
 }
 
@@ -247,7 +228,7 @@ void output_clear(struct output *l)
 		return;
 	}
 	while (l->first < l->seg)
-		segment_unlink(l, l->first++);
+		output_segment_unlink(l, l->first++);
 }
 
 /* The disk is full: the container goes on, its output is lost and counted. */

@@ -11,6 +11,8 @@
  *   log/N.out log/N.err   raw bytes of segment N
  *   log/N.idx             struct output_record, native byte order
  *
+ *   log/N.*.gz          the same of an older segment, when it is to be packed (output_pack.h)
+ *
  * A segment that has reached its size is followed by N+1; the oldest goes when there are more than max_files.
  * A line may cross a segment's end: readers carry on.
  */
@@ -34,6 +36,7 @@ struct output_record {
 };
 
 struct output;
+struct output_part;
 
 /* @dir is made when missing. Repairs the index. 0 or -errno, logged. */
 must_check int output_open(struct output **out, const char *dir, int64_t max_size, unsigned max_files);
@@ -58,6 +61,18 @@ bool output_ended(const struct output *l);
 must_check int output_trash(
 	struct output *l, const char *path, void (*fn)(const char *path, void *arg), void *arg);
 
+/**
+ * output_pack_with() - segments that are full are to be packed
+ * @pack:	called with the number of one that is; calls output_packed() in the end, maybe from inside. One at a time
+ *
+ * output_pack_segment() is the work, for whoever does it beside the engine: each file is there as it was or packed, at
+ * any moment. One that is gone, also meanwhile, is done. Return: 0 or -errno.
+ */
+void output_pack_with(struct output *l, void (*pack)(struct output *l, unsigned seg, void *arg), void *arg);
+void output_packed(struct output *l, unsigned seg);
+must_check int output_pack_segment(int dir, unsigned seg);
+int output_dir(const struct output *l); /* a descriptor of its directory; borrowed */
+
 /* Drops all that is there; readers that are at it see no more of it. */
 void output_clear(struct output *l);
 
@@ -72,7 +87,7 @@ struct output_pos {
 struct output_reader {
 	struct output *output; /* owned reference */
 	struct output_pos pos;
-	int fds[3]; /* out, err, idx of pos.seg; owned; -1 */
+	struct output_part *parts; /* out, err, idx of fd_seg; owned; NULL until first needed */
 	unsigned fd_seg;
 	void (*wake)(
 		struct output_reader *r); /* something was added, or the log has ended; NULL: not following */

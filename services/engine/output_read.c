@@ -12,13 +12,13 @@
 
 void output_reader_init(struct output_reader *r, struct output *l)
 {
-	*r = (struct output_reader){.output = output_ref(l), .pos.seg = l->first, .fds = {-1, -1, -1}};
+	*r = (struct output_reader){.output = output_ref(l), .pos.seg = l->first};
 }
 
 static void close_segment(struct output_reader *r)
 {
-	for (int i = 0; i < 3; i++)
-		closep(&r->fds[i]);
+	for (int i = 0; r->parts && i < OUTPUT_KINDS; i++)
+		output_part_close(&r->parts[i]);
 	r->fd_seg = 0;
 }
 
@@ -31,6 +31,7 @@ void output_reader_fini(struct output_reader *r)
 		r->link = NULL;
 	}
 	close_segment(r);
+	free(take(r->parts));
 	output_unref(r->output);
 	r->output = NULL;
 }
@@ -59,11 +60,17 @@ static int open_segment(struct output_reader *r)
 	if (r->fd_seg == r->pos.seg)
 		return 1;
 	close_segment(r);
-	for (int i = 0; i < 3; i++) {
-		r->fds[i] = output_segment_open(r->output, r->pos.seg, i, O_RDONLY);
-		if (r->fds[i] < 0) {
-			int err = r->fds[i];
+	if (!r->parts) {
+		r->parts = calloc(OUTPUT_KINDS, sizeof(*r->parts));
+		for (int i = 0; r->parts && i < OUTPUT_KINDS; i++)
+			r->parts[i].fd = -1;
+	}
+	if (!r->parts)
+		return -ENOMEM;
+	for (int i = 0; i < OUTPUT_KINDS; i++) {
+		int err = output_part_open(&r->parts[i], r->output, r->pos.seg, i);
 
+		if (err) {
 			close_segment(r);
 			return err == -ENOENT ? 0 : err;
 		}
@@ -84,10 +91,10 @@ static int current(struct output_reader *r, struct output_record *rec)
 		if (got < 0)
 			return got;
 		if (got) {
-			ssize_t n = pread(r->fds[2], rec, sizeof(*rec), r->pos.idx);
+			ssize_t n = output_part_read(&r->parts[OUTPUT_IDX], rec, sizeof(*rec), r->pos.idx);
 
 			if (n < 0)
-				return -errno;
+				return (int)n;
 			if (n == (ssize_t)sizeof(*rec))
 				return rec->stream == OUTPUT_STDOUT || rec->stream == OUTPUT_STDERR
 					       ? 1
@@ -151,10 +158,12 @@ int output_read(struct output_reader *r, struct output_chunk *chunk, void *buf, 
 	if (want > size)
 		want = (uint32_t)size;
 
-	ssize_t n = want ? pread(r->fds[rec.stream - 1], buf, want, *offset_of(&r->pos, rec.stream)) : 0;
+	ssize_t n =
+		want ? output_part_read(&r->parts[rec.stream - 1], buf, want, *offset_of(&r->pos, rec.stream))
+		     : 0;
 
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	if (!n && want)
 		return -EBADMSG; /* the index says more than the file has */
 	*chunk = (struct output_chunk){.time_ns = rec.time_ns, .stream = rec.stream, .len = (size_t)n};
@@ -172,7 +181,8 @@ static int tail_segment(struct output_reader *r, struct output_pos end, uint64_t
 		struct output_record rec;
 
 		p.idx -= (int64_t)sizeof(rec);
-		if (pread(r->fds[2], &rec, sizeof(rec), p.idx) != sizeof(rec) || rec.stream - 1 > 1)
+		if (output_part_read(&r->parts[OUTPUT_IDX], &rec, sizeof(rec), p.idx) != sizeof(rec) ||
+			rec.stream - 1 > 1)
 			return -EBADMSG;
 
 		int64_t *off = offset_of(&p, rec.stream);
@@ -183,7 +193,8 @@ static int tail_segment(struct output_reader *r, struct output_pos end, uint64_t
 			char buf[16384];
 			uint32_t n = left > sizeof(buf) ? sizeof(buf) : left;
 
-			if (pread(r->fds[rec.stream - 1], buf, n, *off + left - n) != (ssize_t)n)
+			if (output_part_read(&r->parts[rec.stream - 1], buf, n, *off + left - n) !=
+				(ssize_t)n)
 				return -EBADMSG;
 			for (uint32_t i = n; i-- > 0;) {
 				if (buf[i] != '\n') {
@@ -234,10 +245,10 @@ int output_reader_tail(struct output_reader *r, uint64_t lines)
 			return 0;
 		}
 		if (end.seg != l->seg) {
-			end.idx = lseek(r->fds[2], 0, SEEK_END);
+			end.idx = output_part_size(&r->parts[OUTPUT_IDX]);
 			end.idx -= end.idx % (int64_t)sizeof(struct output_record);
-			end.out = lseek(r->fds[0], 0, SEEK_END);
-			end.err = lseek(r->fds[1], 0, SEEK_END);
+			end.out = output_part_size(&r->parts[0]);
+			end.err = output_part_size(&r->parts[1]);
 		}
 		got = tail_segment(r, end, &lines, &last);
 		if (got)

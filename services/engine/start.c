@@ -19,6 +19,8 @@
 #include "engine/job.h"
 #include "lib/json.h"
 #include "engine/lifecycle.h"
+#include "engine/log_options.h"
+#include "engine/log_pack.h"
 #include "engine/output.h"
 #include "engine/spec.h"
 #include "engine/start.h"
@@ -106,7 +108,11 @@ int start_open_output(struct container *c)
 
 	cleanup(freep) char *dir = text_make("%s/log", c->dir);
 
-	return dir ? output_open(&c->output, dir, size, (unsigned)files) : -ENOMEM;
+	int err = dir ? output_open(&c->output, dir, size, (unsigned)files) : -ENOMEM;
+
+	if (!err && log_options_pack(c))
+		log_pack(c->e, c->output);
+	return err;
 }
 
 int start_error_code(const char *msg)

@@ -14,7 +14,9 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/log_options.h"
 #include "engine/output.h"
+#include "engine/spill.h"
 #include "engine/stdio.h"
 #include "engine/userns.h"
 #include "engine/supervisor.h"
@@ -22,10 +24,13 @@
 
 struct stdio {
 	struct container *c;
-	int child[3];	  /* the container's ends, until it has them; owned */
-	int in;		  /* write end of stdin, or -1; owned */
-	int out[2];	  /* read ends of stdout and stderr; with a terminal out[0] is its pipe; owned */
-	int master, feed; /* the terminal, and the write end of its pipe; owned; -1 */
+	int child[3];	     /* the container's ends, until it has them; owned */
+	int in;		     /* write end of stdin, or -1; owned */
+	int out[2];	     /* read ends of stdout and stderr; with a terminal out[0] is its pipe; owned */
+	int master;	     /* the terminal; owned; -1 */
+	int tap[2];	     /* what the container writes, where a spill is between it and out[]; owned; -1 */
+	int feed[2];	     /* write ends of what out[] reads, fed by the terminal or a spill; owned; -1 */
+	struct spill *spill; /* owned; NULL unless the log is non-blocking */
 	struct console *console; /* owned; until the terminal has arrived */
 	struct loop_io io_in, io_out[2], io_master;
 	char *queue; /* owned */
@@ -39,8 +44,10 @@ static struct stdio *alloc(struct container *c)
 
 	if (s) {
 		s->c = c;
-		s->in = s->master = s->feed = s->out[0] = s->out[1] = -1;
+		s->in = s->master = -1;
 		s->child[0] = s->child[1] = s->child[2] = -1;
+		for (int i = 0; i < 2; i++)
+			s->out[i] = s->tap[i] = s->feed[i] = -1;
 	}
 	return s;
 }
@@ -67,6 +74,27 @@ static int make_pipe(int *ours, int *theirs, bool we_read, uint32_t owner)
 	return owner && fchown(*theirs, owner, owner) < 0 ? -errno : 0;
 }
 
+/* A pipe from one of our hands to the other, out[@i] at its end. */
+static int make_feed(struct stdio *s, int i)
+{
+	int64_t buffer = log_options_buffer(s->c);
+	int err = make_pipe(&s->out[i], &s->feed[i], true, 0);
+
+	if (err)
+		return err;
+	nonblock(s->feed[i]);
+	if (buffer)
+		spill_size(s->feed[i], buffer);
+	return 0;
+}
+
+/* What the container writes goes through a second pipe. */
+static int tap(struct stdio *s, int i)
+{
+	s->tap[i] = take_fd(s->out[i]);
+	return make_feed(s, i);
+}
+
 int stdio_new(struct stdio **out, struct container *c)
 {
 	struct stdio *s = alloc(c);
@@ -82,6 +110,8 @@ int stdio_new(struct stdio **out, struct container *c)
 			err = make_pipe(&s->out[0], &s->child[1], true, owner);
 		if (!err)
 			err = make_pipe(&s->out[1], &s->child[2], true, owner);
+		for (int i = 0; !err && i < 2 && log_options_buffer(c); i++)
+			err = tap(s, i);
 	}
 	if (err) {
 		stdio_free(s);
@@ -119,19 +149,35 @@ int stdio_store(struct stdio *s)
 		if (s->master < 0)
 			return log_errno(-s->master, "container=%.12s op=console", c->id);
 		nonblock(s->master);
-		err = make_pipe(&s->out[0], &s->feed, true, 0);
+		err = make_feed(s, 0);
 		if (err)
 			return log_errno(-err, "container=%.12s op=stdio", c->id);
-		nonblock(s->feed);
 
-		int three[3] = {s->master, s->out[0], s->feed};
+		int three[3] = {s->master, s->out[0], s->feed[0]};
 
 		return supervisor_put(c->e, "container", c->id, "tty", three, 3);
 	}
-	err = supervisor_put(c->e, "container", c->id, "out", s->out, 2);
+	if (s->tap[0] >= 0) {
+		int four[4] = {s->tap[0], s->tap[1], s->feed[0], s->feed[1]};
+
+		err = supervisor_put(c->e, "container", c->id, "tap", four, 4);
+	}
+	if (!err)
+		err = supervisor_put(c->e, "container", c->id, "out", s->out, 2);
 	if (!err && s->in >= 0)
 		err = supervisor_put(c->e, "container", c->id, "in", &s->in, 1);
 	return err;
+}
+
+static bool restore_taps(struct stdio *s)
+{
+	int four[4];
+
+	if (supervisor_get(s->c->e, "container", s->c->id, "tap", four, 4) != 4)
+		return false;
+	memcpy(s->tap, four, sizeof(s->tap));
+	memcpy(s->feed, four + 2, sizeof(s->feed));
+	return true;
 }
 
 int stdio_restore(struct stdio **out, struct container *c)
@@ -148,12 +194,14 @@ int stdio_restore(struct stdio **out, struct container *c)
 		if (n == 3) {
 			s->master = three[0];
 			s->out[0] = three[1];
-			s->feed = three[2];
+			s->feed[0] = three[2];
 		}
 	} else {
 		n = supervisor_get(c->e, "container", c->id, "out", s->out, 2);
 		if (n == 2 && c->open_stdin && supervisor_get(c->e, "container", c->id, "in", &s->in, 1) != 1)
 			s->in = -1; /* it was closed already */
+		if (n == 2 && log_options_buffer(c) && !restore_taps(s))
+			n = -EIO;
 	}
 	if (n < 2) {
 		stdio_free(s);
@@ -171,21 +219,27 @@ static void end_of(struct stdio *s, int i)
 	closep(&s->out[i]);
 }
 
-/* Moves what is in one pipe; bounded a turn, so that one loud container does not starve the others. */
-static void pump(struct stdio *s, int i, int turns)
+/* Moves what is in a pipe to stream @i, at most @turns times. False: it is at its end. */
+static bool splice_some(struct stdio *s, int i, int pipe, int turns)
 {
-	while (turns-- && s->out[i] >= 0) {
-		ssize_t n = output_splice(s->c->output, i ? OUTPUT_STDERR : OUTPUT_STDOUT, s->out[i]);
+	while (turns--) {
+		ssize_t n = output_splice(s->c->output, i ? OUTPUT_STDERR : OUTPUT_STDOUT, pipe);
 
 		if (n == -EAGAIN)
-			return;
+			return true;
 		if (n < 0)
 			log_errno((int)-n, "container=%.12s op=splice", s->c->id);
-		if (n <= 0) {
-			end_of(s, i);
-			return;
-		}
+		if (n <= 0)
+			return false;
 	}
+	return true;
+}
+
+/* Bounded a turn, so that one loud container does not starve the others. */
+static void pump(struct stdio *s, int i, int turns)
+{
+	if (s->out[i] >= 0 && !splice_some(s, i, s->out[i], turns))
+		end_of(s, i);
 }
 
 static void on_out(struct loop_io *io, uint32_t events)
@@ -201,7 +255,7 @@ static void on_err(struct loop_io *io, uint32_t events)
 /* Terminal to pipe. A terminal whose last user has gone answers EIO. 1: moved something. */
 static int feed(struct stdio *s)
 {
-	ssize_t n = splice(s->master, NULL, s->feed, NULL, 64 << 10, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	ssize_t n = splice(s->master, NULL, s->feed[0], NULL, 64 << 10, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
@@ -215,8 +269,31 @@ static void on_master(struct loop_io *io, uint32_t events)
 {
 	struct stdio *s = container_of(io, struct stdio, io_master);
 
+	/* A spill reads it; here only its end arrives. */
+	if (s->spill) {
+		loop_io_del(&s->io_master);
+		return;
+	}
 	for (int turns = 0; turns < 4 && feed(s) > 0; turns++)
 		pump(s, 0, 1);
+}
+
+/* What the terminal is watched for, beside room for input. */
+static uint32_t master_events(const struct stdio *s)
+{
+	return s->spill ? 0 : EPOLLIN;
+}
+
+static int run_spill(struct stdio *s)
+{
+	struct spill_way ways[SPILL_WAYS];
+	size_t n = 0;
+
+	if (s->master >= 0)
+		ways[n++] = (struct spill_way){s->master, s->feed[0]};
+	for (int i = 0; i < 2 && s->tap[i] >= 0; i++)
+		ways[n++] = (struct spill_way){s->tap[i], s->feed[i]};
+	return spill_start(&s->spill, s->c, ways, n);
 }
 
 static void on_stdin(struct loop_io *io, uint32_t events);
@@ -224,14 +301,16 @@ static void on_stdin(struct loop_io *io, uint32_t events);
 int stdio_run(struct stdio *s)
 {
 	struct loop *l = s->c->e->loop;
-	int err = 0;
+	int err = log_options_buffer(s->c) ? run_spill(s) : 0;
 
+	if (err)
+		return err;
 	if (s->master >= 0) {
 		pump(s, 0, 64); /* what a killed engine had left in the pipe */
 		if (s->out[0] >= 0)
 			err = loop_io_add(l, &s->io_out[0], s->out[0], EPOLLIN, on_out);
 		if (!err)
-			err = loop_io_add(l, &s->io_master, s->master, EPOLLIN, on_master);
+			err = loop_io_add(l, &s->io_master, s->master, master_events(s), on_master);
 	} else {
 		if (s->out[0] >= 0)
 			err = loop_io_add(l, &s->io_out[0], s->out[0], EPOLLIN, on_out);
@@ -241,18 +320,32 @@ int stdio_run(struct stdio *s)
 	return err ? log_errno(-err, "container=%.12s op=stdio", s->c->id) : 0;
 }
 
+static void drain_pipes(void *arg)
+{
+	pump(arg, 0, 1 << 20);
+	pump(arg, 1, 1 << 20);
+}
+
 void stdio_drain(struct stdio *s)
 {
+	if (s->spill)
+		spill_finish(s->spill, drain_pipes, s);
+	spill_free(take(s->spill));
 	if (s->master >= 0)
 		while (feed(s) > 0)
 			pump(s, 0, 1);
-	pump(s, 0, 1 << 20);
-	pump(s, 1, 1 << 20);
+	drain_pipes(s);
+	/* What no spill came to take. */
+	for (int i = 0; i < 2; i++)
+		if (s->tap[i] >= 0)
+			(void)!splice_some(s, i, s->tap[i], 1 << 20);
 }
 
 void stdio_forget(struct container *c)
 {
 	supervisor_drop(c->e, "container", c->id, c->tty ? "tty" : "out");
+	if (!c->tty && log_options_buffer(c))
+		supervisor_drop(c->e, "container", c->id, "tap");
 	if (c->open_stdin && !c->tty)
 		supervisor_drop(c->e, "container", c->id, "in");
 }
@@ -265,14 +358,17 @@ void stdio_free(struct stdio *s)
 	loop_io_del(&s->io_out[0]);
 	loop_io_del(&s->io_out[1]);
 	loop_io_del(&s->io_master);
+	spill_free(s->spill);
 	console_free(s->console);
 	for (int i = 0; i < 3; i++)
 		closep(&s->child[i]);
 	closep(&s->in);
-	closep(&s->out[0]);
-	closep(&s->out[1]);
+	for (int i = 0; i < 2; i++) {
+		closep(&s->out[i]);
+		closep(&s->tap[i]);
+		closep(&s->feed[i]);
+	}
 	closep(&s->master);
-	closep(&s->feed);
 	free(s->queue);
 	free(s);
 }
@@ -316,7 +412,7 @@ static void flush(struct stdio *s)
 	if (s->master < 0)
 		loop_io_del(&s->io_in);
 	else if (s->io_master.loop)
-		(void)!loop_io_set(&s->io_master, EPOLLIN);
+		(void)!loop_io_set(&s->io_master, master_events(s));
 	if (s->closing)
 		stdin_gone(s);
 }
@@ -371,7 +467,7 @@ int stdio_write(struct stdio *s, const void *buf, size_t len)
 		if (!s->io_master.loop)
 			return -EPIPE;
 		s->io_master.fn = on_master_both;
-		return loop_io_set(&s->io_master, EPOLLIN | EPOLLOUT);
+		return loop_io_set(&s->io_master, master_events(s) | EPOLLOUT);
 	}
 	if (s->io_in.loop)
 		return 0;

@@ -9,7 +9,8 @@
  *	stdin pipe <- attached clients		stdout, stderr pipes -> splice -> log files
  *
  * With one: master <- clients; master -> splice -> a pipe that lies in the store too -> splice -> log file.
- * Nothing that has left the terminal is ever only in the engine's memory.
+ * Nothing that has left the terminal is ever only in the engine's memory. Where the log must not hold up the container
+ * a process of its own is in the place of the first splice, and before the one there is without a terminal (spill.h).
  */
 
 #include <sys/types.h>

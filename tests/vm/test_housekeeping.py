@@ -3,7 +3,11 @@
 disk use, ports of a container that is there, options of logs."""
 
 import json
+import re
+import time
 from urllib.parse import quote
+
+import pytest
 
 from support.node import eventually
 
@@ -125,12 +129,87 @@ def test_options_of_logs(node):
     try:
         assert node.docker("logs", "--details", "tagged").stdout == "a=1%202,E=f,tag=tagged%2Fwherry%2Fhello said\n"
         assert node.docker("logs", "tagged").stdout == "said\n"
-        for option, word in (("compress=true", "compress"), ("tag={{.Nonsense}}", "{{.FullID}}"), ("labels-regex=a.*", "labels-regex"),
+        for option, word in (("compress=maybe", "compress"), ("tag={{.Nonsense}}", "{{.FullID}}"), ("labels-regex=a.*", "labels-regex"),
                              ("env-regex=a.*", "env-regex"), ("gelf-address=x", "gelf-address")):  # fmt: skip
             refused = node.docker("create", "--log-opt", option, HELLO, check=False)
             assert refused.returncode != 0 and word in refused.stderr, refused
     finally:
         node.docker("rm", "-f", "tagged")
+
+
+def test_logs_are_compressed(node):
+    """What is full is packed beside the engine, reads as before from any place, also by zcat, and outlives a killed engine."""
+    node.docker("run", "-d", "--name", "packed", "--log-opt", "compress=true", "--log-opt", "max-size=64k", "--log-opt", "max-file=5",
+                HELLO, "seq", "100000", "200000")  # fmt: skip
+    node.docker("wait", "packed")
+    cid = node.docker("inspect", "-f", "{{.Id}}", "packed").stdout.strip()
+    files = lambda: node.ssh(f"ls /data/engine/containers/{cid}/log").split()  # noqa: E731
+    whole = lambda: len([f for f in files() if f.endswith(".out")]) == 1  # noqa: E731
+    try:
+        assert eventually(whole), files()
+        assert len([f for f in files() if f.endswith(".out.gz")]) == 4 and not [f for f in files() if f.endswith(".new")], files()
+        read = node.docker("logs", "packed").stdout.splitlines()[1:]  # the oldest segment may begin within a line
+        assert read == [str(i) for i in range(200001 - len(read), 200001)] and len(read) > 30000
+        assert node.docker("logs", "--tail", "9000", "packed").stdout.splitlines() == read[-9000:]
+        stamps = node.docker("logs", "-t", "packed").stdout.splitlines()
+        when = stamps[20000].split()[0]
+        since, want = node.docker("logs", "-t", "--since", when, "packed").stdout.splitlines(), [s for s in stamps if s.split()[0] >= when]
+        assert since[-len(want):] == want and len(since) - len(want) <= 1, "it begins with the rest of a line at most"
+        oldest = min(int(f.split(".")[0]) for f in files())
+        assert node.ssh(f"zcat /data/engine/containers/{cid}/log/{oldest}.out.gz | sed -n 2p").strip() == read[0]
+        node.kill_engine()
+        assert node.docker("logs", "packed").stdout.splitlines()[1:] == read
+        node.docker("start", "packed")
+        node.docker("wait", "packed")
+        assert eventually(whole), files()
+        assert node.docker("logs", "--tail", "30000", "packed").stdout.splitlines() == read[-30000:]
+    finally:
+        node.docker("rm", "-f", "packed")
+
+
+# The disk stands still while it writes; whoever waits for that is ended, and says so once the disk goes on. Until then the shell has
+# nothing to say, for it would wait as well.
+FROZEN = "exec 2>/dev/null; echo begin; fsfreeze --freeze /d; timeout 10 seq 100000 300000; rc=$?; fsfreeze --unfreeze /d; sleep 2; echo; echo rc=$rc"
+
+
+@pytest.mark.parametrize("options", [[], ["-t"]], ids=["pipes", "terminal"])
+def test_a_log_that_holds_nobody_up(node, options):
+    run = lambda name, *more: node.docker("run", "-d", "--name", name, "--privileged", "-v", "/data:/d", *options, *more, HELLO,
+                                          "sh", "-c", FROZEN, timeout=60)  # fmt: skip
+    try:
+        run("waits")
+        node.docker("wait", "waits", timeout=90)
+        assert "rc=143" in node.docker("logs", "waits").stdout.split()
+        run("goes-on", "--log-opt", "mode=non-blocking", "--log-opt", "max-buffer-size=128k")
+        node.docker("wait", "goes-on", timeout=90)
+        said = node.docker("logs", "goes-on").stdout.replace("\r", "").split("\n")
+        assert said[0] == "begin" and said[-2:] == ["rc=0", ""], said[-3:]
+        numbers = [int(s) for s in said[1:-2] if s]
+        # Whole lines in order; some were dropped, the first of them not, and that was counted.
+        assert numbers == sorted(numbers) and len(numbers) < 200001 and set(numbers) <= set(range(100000, 300001))
+        assert numbers[:8000] == list(range(100000, 108000))
+        cid = node.docker("inspect", "-f", "{{.Id}}", "goes-on").stdout[:12]
+        lost = re.findall(rf"container={cid} op=log lost_bytes=(\d+)", node.ssh("wherryctl logs engine"))
+        assert sum(map(int, lost)) >= (200001 - len(numbers)) * 7, lost
+    finally:
+        node.docker("rm", "-f", "waits", "goes-on", check=False)
+
+
+def test_a_non_blocking_log_outlives_its_engine(node):
+    """Each line comes once, over kills of the engine and of the process in between."""
+    node.docker("run", "-d", "--name", "flow", "--log-opt", "mode=non-blocking", HELLO, "sh", "-c",
+                "i=0; while [ $i -lt 300 ]; do echo $i; echo e$i >&2; i=$((i+1)); sleep 0.05; done")  # fmt: skip
+    try:
+        time.sleep(2)
+        node.kill_engine()
+        time.sleep(1)
+        node.ssh("kill -9 $(ps -o pid,args | awk '/engine_spil[l]/ {print $1}')")
+        node.docker("wait", "flow")
+        done = node.docker("logs", "flow")
+        assert done.stdout.split() == [str(i) for i in range(300)] and done.stderr.split() == [f"e{i}" for i in range(300)]
+        assert "engine_spill" not in node.ssh("ps -o args | grep -v grep")
+    finally:
+        node.docker("rm", "-f", "flow")
 
 
 def served(node, port):
