@@ -5,7 +5,8 @@
  * watchers can be late. The events of one kind are chained, so a watcher of a quiet kind steps over nothing.
  *
  * The ring is bounded in number, in bytes of replaced objects, and in time, as upstream's history is: Leases alone would fill it in
- * a few hours. A kind whose event fell out can be watched only from after it: its floor.
+ * a few hours. A kind whose event fell out can be watched only from after it: its floor. A list of the past ends with its time,
+ * too, whether anything of its kind has happened or not: that is what clients that hold a page for long know from upstream.
  *
  * A watcher that demands a value of a field hears only of events with that value, before or after (watch_index.h). One that has
  * seen everything stays so until it hears of one: what it was not told of did not concern it, and cannot make it late.
@@ -66,6 +67,11 @@ int history_open(struct registry *r)
 		r->opts.history_ms = HISTORY_MS;
 	r->oldest = r->next = 1;
 	return grow(r);
+}
+
+static bool is_old(const struct registry *r, const struct event *e, int64_t now_ms)
+{
+	return e->at_ms < now_ms - r->opts.history_ms;
 }
 
 static size_t weight(const struct event *e)
@@ -208,8 +214,11 @@ void history_add(
 	/* Informers may do anything: what they are shown must not go meanwhile. */
 	struct event shown = {.old = old ? object_ref(old) : NULL, .now = object_ref(now), .type = type};
 
-	while (r->oldest < r->next && (r->ring_bytes > r->opts.history_bytes ||
-					      history_at(r, r->oldest)->at_ms < now_ms - r->opts.history_ms))
+	while (r->oldest < r->next && is_old(r, history_at(r, r->oldest), now_ms)) {
+		r->aged = history_at(r, r->oldest)->revision;
+		drop_oldest(r);
+	}
+	while (r->oldest < r->next && r->ring_bytes > r->opts.history_bytes)
 		drop_oldest(r);
 	wake_watchers(r, v, &shown, before);
 	if (r->dirty)

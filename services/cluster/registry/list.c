@@ -208,7 +208,7 @@ static struct status *page_revision(const struct registry *r, const struct view 
 			at = r->revision;
 		if (at > r->revision)
 			return status_bad_request("continue key is not valid: its revision has not happened");
-		if (at < v->floor)
+		if (!history_reaches(r, v, at))
 			return expired_page(out, *start);
 	} else if (o->revision > 0) {
 		bool exact = o->match == MATCH_EXACT || (o->match == MATCH_UNSET && o->limit);
@@ -220,7 +220,7 @@ static struct status *page_revision(const struct registry *r, const struct view 
 			status_add_cause(err, "ResourceVersionTooLarge", "Too large resource version", NULL);
 			return err;
 		}
-		if (exact && o->revision < v->floor)
+		if (exact && !history_reaches(r, v, o->revision))
 			return status_expired("The resourceVersion for the provided list is too old.");
 		if (exact)
 			at = o->revision;

@@ -60,6 +60,7 @@ struct registry {
 	struct event *ring; /* room is a power of two */
 	uint64_t oldest, next;
 	size_t ring_room, ring_bytes;
+	int64_t aged; /* revision of the newest event that fell out for its age */
 	struct informer *informers; /* of all kinds */
 	struct informer **telling;  /* where the walk over informers is */
 	struct watcher *dirty;
@@ -94,6 +95,11 @@ void history_close(struct registry *r);
 /* Takes @old and @now. */
 void history_add(
 	struct registry *r, struct view *v, enum event_type type, struct object *old, struct object *now);
+/* Does the history, of this kind and in time, go back to @revision? */
+static inline bool history_reaches(const struct registry *r, const struct view *v, int64_t revision)
+{
+	return revision >= v->floor && revision >= r->aged;
+}
 static inline struct event *history_at(const struct registry *r, uint64_t number)
 {
 	return &r->ring[number & (r->ring_room - 1)];

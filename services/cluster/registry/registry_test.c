@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -450,6 +451,39 @@ static void test_pages_after_compaction(void **state)
 	list_fini(&l);
 }
 
+/* A page's time is over although nothing of its kind has happened since, as long as anything has. */
+static void test_pages_end_with_time(void **state)
+{
+	struct registry_options brief = {.loop = loop, .history_ms = 50};
+	struct list_options o = {.ns = "default", .limit = 1, .revision = -1};
+	struct status *err;
+	struct list l;
+	char *why;
+
+	registry_close(r);
+	assert_int_equal(registry_open(&r, &brief, &why), 0);
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	configmap("a");
+	configmap("b");
+	assert_null(registry_list(r, kind("configmaps"), &o, &l));
+	cleanup(freep) char *token = strdup(l.continue_token);
+
+	list_fini(&l);
+	o.continue_token = token;
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"n1\"}}"));
+	assert_null(registry_list(r, kind("configmaps"), &o, &l));
+	list_fini(&l);
+	usleep(120 * 1000);
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"n2\"}}"));
+	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"n3\"}}"));
+	err = registry_list(r, kind("configmaps"), &o, &l);
+	assert_non_null(err);
+	assert_int_equal(err->code, 410);
+	assert_non_null(l.continue_token);
+	status_free(err);
+	list_fini(&l);
+}
+
 /* Nothing more can be written: that is said, what is there can be read, and with room again it goes on. */
 static void test_full_disk(void **state)
 {
@@ -746,6 +780,7 @@ int main(void)
 		TEST(test_owned),
 		TEST(test_pages),
 		TEST(test_pages_after_compaction),
+		TEST(test_pages_end_with_time),
 		TEST(test_full_disk),
 		TEST(test_pages_of_odd_names),
 		TEST(test_selectors),

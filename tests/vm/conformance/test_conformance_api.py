@@ -251,6 +251,38 @@ def test_lists_in_parts(cluster, ns):
     assert [x["metadata"]["name"] for x in cluster.ask("GET", path)["items"]] == names
 
 
+@named("", MACHINERY + "Servers with support for API chunking should support continue listing from the last key if the original version has been "
+       "compacted away, though the list is inconsistent [Slow]")  # fmt: skip
+def test_lists_in_parts_for_too_long(cluster, ns):
+    """History ends in time, or when much is written, as here: a token of before gives way to one that goes on with what there is."""
+    path, total, limit = base("v1", "podtemplates", ns), 40, 4
+    spec = {"template": {"metadata": {}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}
+    for i in range(total):
+        cluster.ask("POST", path, {"metadata": {"name": f"template-{i:04}"}, **spec}, expect=201)
+    page = lambda more: cluster.raw("GET", f"{path}?limit={limit}&continue={more}")  # noqa: E731
+    first = cluster.ask("GET", f"{path}?limit={limit}")["metadata"]
+    assert first["remainingItemCount"] == total - limit
+    assert page(first["continue"])[0] == 200
+    for i in range(200):
+        note = {"metadata": {"annotations": {"note": f"{i:03}" * (80 << 10)}}}
+        cluster.ask("PATCH", f"{path}/template-{total - 1:04}", note, kind="application/merge-patch+json")
+        status, reply, _ = page(first["continue"])
+        if status != 200:
+            break
+    assert (status, reply["reason"], reply["code"], reply["kind"]) == (410, "Expired", 410, "Status"), reply
+    assert "too old to display a consistent list result" in reply["message"]
+    more, found, revision = reply["metadata"]["continue"], limit, None
+    while more:
+        now = cluster.ask("GET", f"{path}?limit={limit}&continue={more}")
+        assert len(now["items"]) == limit
+        assert now["metadata"].get("remainingItemCount", 0) + limit + found == total
+        assert [x["metadata"]["name"] for x in now["items"]] == [f"template-{found + i:04}" for i in range(limit)]
+        revision = revision or now["metadata"]["resourceVersion"]
+        assert now["metadata"]["resourceVersion"] == revision != first["resourceVersion"]
+        found, more = found + limit, now["metadata"].get("continue")
+    assert found == total
+
+
 @named("", "[sig-node] ConfigMap should update ConfigMap successfully [NodeConformance]")
 def test_a_configmap_is_updated(cluster, ns):
     path = base("v1", "configmaps", ns)
