@@ -11,6 +11,7 @@ import pytest
 from support import conformance, leaks
 from support.cluster import Cluster
 from support.node import Node, eventually, qemu_node
+from support.webhook import Webhook
 
 WEBHOOK = "10.0.2.100:9443"
 
@@ -87,6 +88,14 @@ def cluster(cluster_node):
     made = Cluster(cluster_node)
     assert eventually(lambda: made.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=120), "the API is not ready"
     return made
+
+
+@pytest.fixture(scope="module")
+def webhook(cluster, tmp_path_factory):
+    """A webhook that the cluster's node can reach."""
+    made = Webhook(tmp_path_factory.mktemp("webhook"), *cluster.node.webhook)
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@
 #include "cluster/controllers/horizontalpodautoscaler.h"
 #include "cluster/controllers/horizontalpodautoscaler_int.h"
 #include "cluster/controllers/usage.h"
+#include "cluster/schema/convert.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/scale.h"
 #include "cluster/schema/schema.h"
@@ -154,7 +155,11 @@ static bool find_target(const struct registry *r, const char *ns, yyjson_val *sp
 	else if (!(*o = registry_get(r, k, ns, name)))
 		snprintf(why, SCALING_TEXT_MAX, "%s%s%s \"%.250s\" not found", k->plural,
 			*k->group ? "." : "", k->group, name);
-	return *o;
+	/* the number is the same in every version; where it is, the object's own says */
+	else if (convert_webhook((*o)->kind, k) && !(*scale = schema_subresource((*o)->kind, "scale")))
+		snprintf(why, SCALING_TEXT_MAX, "%.200s of %.200s, as which it is stored, has no scale", kind,
+			(*o)->kind->api_version);
+	return *o && *scale;
 }
 
 static struct selector *selector_of_scale(yyjson_val *root, const struct schema_subresource *scale)

@@ -44,7 +44,8 @@ static void add_kind(struct remains *all, struct turn *t, const struct schema_ki
 	size_t n = strlen(all->text);
 	char name[256];
 
-	if (k->stored != k || !(k->flags & SCHEMA_NAMESPACED) || k->flags & (SCHEMA_REVIEW | SCHEMA_METRICS))
+	if (!schema_is_main(k) || !(k->flags & SCHEMA_NAMESPACED) ||
+		k->flags & (SCHEMA_REVIEW | SCHEMA_METRICS))
 		return;
 	registry_each(t->r, k, t->name, empty, &e);
 	if (!e.left)

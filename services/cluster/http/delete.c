@@ -164,17 +164,11 @@ void handle_delete(struct request *q)
 
 /* ---- collections */
 
-static void all_deleted(const struct status *error, void *arg)
+static void send_deleted(struct request *q)
 {
-	struct deleting *d = arg;
-	struct request *q = d->q;
+	struct deleting *d = q->own;
 	struct text t = {0};
 
-	if (error) {
-		reply_error(q, error);
-		request_unref(q);
-		return;
-	}
 	text_printf(&t,
 		"{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%lld\"},\"items\":[",
 		q->kind->list_kind, q->kind->api_version, (long long)registry_revision(q->api->registry));
@@ -190,6 +184,17 @@ static void all_deleted(const struct status *error, void *arg)
 	else
 		reply_bytes(q, 200, t.bytes, t.len);
 	text_fini(&t);
+}
+
+static void all_deleted(const struct status *error, void *arg)
+{
+	struct deleting *d = arg;
+	struct request *q = d->q;
+
+	if (error)
+		reply_error(q, error);
+	else
+		request_list_in_version(q, &d->list, send_deleted);
 	request_unref(q);
 }
 

@@ -129,6 +129,15 @@ void text_object(struct request *q, struct text *t, const struct object *o, bool
 void text_row(struct request *q, struct text *t, const struct object *o);
 void text_columns(struct request *q, struct text *t); /* "columnDefinitions":[...] */
 
+/*
+ * versions.c: calls when the object, or each of the list's, is in the version that was asked for; a webhook may have to be asked
+ * for it, and when that fails this is answered.
+ */
+typedef void request_answer(struct request *q, int code, const struct object *o);
+void request_in_version(struct request *q, int code, const struct object *o, request_answer *answer);
+/* @list: of q->own; its items change */
+void request_list_in_version(struct request *q, struct list *list, void (*then)(struct request *q));
+
 /* handlers */
 void handle_get(struct request *q);
 void handle_list(struct request *q);

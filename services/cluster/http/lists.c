@@ -160,8 +160,9 @@ static void go_on(struct http_req *r, void *arg)
 	request_unref(q);
 }
 
-static void send_list(struct request *q, struct paging *p)
+static void send_list(struct request *q)
 {
+	struct paging *p = q->own;
 	struct text t = {0};
 
 	text_head(q, &p->list, &t);
@@ -234,7 +235,7 @@ void handle_list(struct request *q)
 	selector_free(labels);
 	selector_free(fields);
 	if (!err)
-		send_list(q, p);
+		request_list_in_version(q, &p->list, send_list);
 	else if (p->list.continue_token)
 		reply_expired(q, err, p->list.continue_token);
 	else

@@ -24,6 +24,7 @@ struct patching {
 	yyjson_mut_doc *config; /* of apply; owned */
 	struct warnings twice;	/* likewise: what is in its text twice */
 	bool force, created;
+	const struct schema_kind *as; /* what the registry takes */
 };
 
 static void patching_free(void *own)
@@ -84,7 +85,7 @@ static struct status *change(struct patching *p, const struct object *old, yyjso
 	const struct warnings *twice = p->type == PATCH_APPLY ? &p->twice : &duplicates;
 	struct status *err;
 
-	if (old && q->kind != old->kind && !convert_object(doc, old->kind, q->kind))
+	if (old && !convert_object(doc, old->kind, q->kind))
 		return no_memory();
 	if (p->type == PATCH_APPLY)
 		err = apply(p, old, doc);
@@ -97,8 +98,7 @@ static struct status *change(struct patching *p, const struct object *old, yyjso
 	warnings_fini(&duplicates);
 	if (!err)
 		err = decode_check(doc, q->kind, q->validation, &q->warnings);
-	if (!err && q->kind->stored && q->kind->stored != q->kind &&
-		!convert_object(doc, q->kind, q->kind->stored))
+	if (!err && !convert_object(doc, q->kind, p->as))
 		err = no_memory();
 	return err;
 }
@@ -177,6 +177,7 @@ static void patch(struct request *q)
 		return;
 	}
 	w.applied = p->type == PATCH_APPLY;
+	p->as = registry_written_as(q->api->registry, q->kind);
 	request_ref(q);
 	registry_modify(q->api->registry, q->who, q->kind, q->ns, q->name, w.applied && !*q->subresource,
 		modify, &w, done, p);

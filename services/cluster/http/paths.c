@@ -77,7 +77,7 @@ static void metrics(struct request *q)
 	for (size_t i = 0; kinds && i < n; i++) {
 		size_t count = registry_count(a->registry, kinds[i]);
 
-		if (count && (!kinds[i]->stored || kinds[i]->stored == kinds[i]))
+		if (count && schema_is_main(kinds[i]))
 			text_printf(&t, "apiserver_storage_objects{resource=\"%s%s%s\"} %zu\n",
 				kinds[i]->plural, *kinds[i]->group ? "." : "", kinds[i]->group, count);
 	}

@@ -359,7 +359,7 @@ void text_object(struct request *q, struct text *t, const struct object *o, bool
 		text_val(t, yyjson_doc_get_root(doc));
 }
 
-void reply_object(struct request *q, int code, const struct object *o)
+static void send_object(struct request *q, int code, const struct object *o)
 {
 	struct text t = {0};
 
@@ -373,6 +373,11 @@ void reply_object(struct request *q, int code, const struct object *o)
 	else
 		reply_bytes(q, code, t.bytes, t.len);
 	text_fini(&t);
+}
+
+void reply_object(struct request *q, int code, const struct object *o)
+{
+	request_in_version(q, code, o, send_object);
 }
 
 void reply_success(struct request *q, const struct object *o)

@@ -118,6 +118,11 @@ static enum modify change(const struct object *old, yyjson_mut_doc **doc, struct
 	return scale_put(*doc, yyjson_mut_doc_get_root(*doc), s->q->sub, n) ? MODIFY_WRITE : MODIFY_FAIL;
 }
 
+static void send_scale(struct request *q, int code, const struct object *o)
+{
+	reply_doc(q, code, scale_of(q, o));
+}
+
 static void scaled(const struct status *error, const struct object *object, void *arg)
 {
 	struct scaling *s = arg;
@@ -126,7 +131,7 @@ static void scaled(const struct status *error, const struct object *object, void
 	if (error)
 		reply_error(q, error);
 	else
-		reply_doc(q, 200, scale_of(q, object));
+		request_in_version(q, 200, object, send_scale);
 	request_unref(q);
 }
 
@@ -181,7 +186,7 @@ void subresource_scale(struct request *q)
 	}
 	o = registry_get(q->api->registry, q->kind, q->ns, q->name);
 	if (o)
-		reply_doc(q, 200, scale_of(q, o));
+		request_in_version(q, 200, o, send_scale);
 	else
 		reply_status(q, status_not_found(q->kind, q->name));
 }

@@ -26,9 +26,10 @@ void handle_get(struct request *q)
 
 /* ---- bodies */
 
-/* The body as an object of the kind as it is stored. NULL: answered. */
+/* The body as an object of the kind as the registry takes it. NULL: answered. */
 static yyjson_mut_doc *read_object(struct request *q)
 {
+	const struct schema_kind *as = registry_written_as(q->api->registry, q->kind);
 	const char *type = http_header(q->http, "Content-Type");
 	int format = decode_format_of(type ? type : "");
 	yyjson_mut_doc *doc = NULL;
@@ -39,8 +40,7 @@ static yyjson_mut_doc *read_object(struct request *q)
 	else
 		err = decode_object(&doc, q->body, q->body_len, (enum decode_format)format, q->kind,
 			q->validation, &q->warnings);
-	if (!err && q->kind->stored && q->kind->stored != q->kind &&
-		!convert_object(doc, q->kind, q->kind->stored))
+	if (!err && !convert_object(doc, q->kind, as))
 		err = status_errno(-ENOMEM, "request");
 	if (!err)
 		return doc;

@@ -13,24 +13,50 @@
 #include "cluster/http/http_int.h"
 #include "cluster/http/websocket.h"
 #include "cluster/schema/selector.h"
+#include "cluster/webhooks/conversion.h"
 #include "lib/log.h"
 
-enum { PENDING_MAX = 256 * 1024, PIECE = 32 * 1024, BOOKMARK_S = 60 };
+enum { PENDING_MAX = 256 * 1024, PIECE = 32 * 1024, BOOKMARK_S = 60, TOGETHER_MAX = 64 };
+
+/* Events that wait for a webhook which makes their objects ones of the version that was asked for, in order. */
+struct together {
+	struct conversion *conversion;
+	size_t n, bytes;
+	struct {
+		enum watch_type type;
+		int64_t revision;
+		bool has_object;
+	} events[TOGETHER_MAX];
+	size_t n_objects;
+	struct object *objects[TOGETHER_MAX]; /* held, of those events that have one */
+};
 
 struct watch {
 	struct request *q;
 	struct watcher *watcher;
 	struct loop_timer end, bookmark;
 	bool bookmarks, columns_sent;
-	size_t piece; /* events are written together, up to so many bytes */
-	bool idle;    /* everything that happened was sent */
-	int64_t at;   /* revision up to which that is so */
+	size_t piece;		   /* events are written together, up to so many bytes */
+	struct together *together; /* owned; NULL: nothing waits */
+	bool idle;		   /* everything that happened was sent */
+	int64_t at;		   /* revision up to which that is so */
 };
+
+static void together_free(struct together *t)
+{
+	if (!t)
+		return;
+	conversion_cancel(t->conversion);
+	for (size_t i = 0; i < t->n_objects; i++)
+		object_unref(t->objects[i]);
+	free(t);
+}
 
 static void watch_free(void *own)
 {
 	struct watch *w = own;
 
+	together_free(w->together);
 	loop_timer_del(&w->end);
 	loop_timer_del(&w->bookmark);
 	watcher_free(w->watcher);
@@ -82,6 +108,51 @@ static void text_error(struct text *t, struct status *err)
 static const char *const names[] = {
 	[WATCH_ADDED] = "ADDED", [WATCH_MODIFIED] = "MODIFIED", [WATCH_DELETED] = "DELETED"};
 
+static void text_of(
+	struct watch *w, struct text *t, enum watch_type type, const struct object *o, int64_t revision)
+{
+	if (type == WATCH_SYNCED)
+		text_bookmark(w, t, revision, true);
+	else
+		text_event(w, t, names[type], o);
+}
+
+/* @o is taken; NULL: the event has none. */
+static void hold(struct together *all, enum watch_type type, struct object *o, int64_t revision)
+{
+	all->events[all->n].type = type;
+	all->events[all->n].revision = revision;
+	all->events[all->n++].has_object = o;
+	if (!o)
+		return;
+	all->bytes += o->json_len;
+	all->objects[all->n_objects++] = o;
+}
+
+static conversion_done on_versions;
+
+/* An event cannot be shown before its object was converted, nor can what has come behind it by now. @o is taken. false: no memory. */
+static bool wait_together(struct watch *w, enum watch_type type, struct object *o, int64_t revision)
+{
+	struct together *all = w->together = calloc(1, sizeof(*all));
+
+	if (!all) {
+		object_unref(o);
+		return false;
+	}
+	w->idle = false;
+	/* what does not wait is said again */
+	while (type != WATCH_NOTHING && type != WATCH_EXPIRED) {
+		hold(all, type, o, revision);
+		if (all->n == TOGETHER_MAX || all->bytes >= PIECE)
+			break;
+		type = watcher_next(w->watcher, &o, &revision);
+	}
+	all->conversion = conversion_start(registry_webhooks(w->q->api->registry), w->q->kind, all->objects,
+		all->n_objects, on_versions, w);
+	return all->conversion;
+}
+
 /* Fills @t with what there is, up to a piece. false: nothing follows for now. *end: nothing ever. */
 static bool collect(struct watch *w, struct text *t, bool *end)
 {
@@ -90,6 +161,10 @@ static bool collect(struct watch *w, struct text *t, bool *end)
 		int64_t revision;
 		enum watch_type type = watcher_next(w->watcher, &o, &revision);
 
+		if (o && conversion_needed(&o, 1, w->q->kind)) {
+			t->failed = !wait_together(w, type, o, revision);
+			return false;
+		}
 		w->idle = type == WATCH_NOTHING;
 		w->at = revision;
 		switch (type) {
@@ -99,11 +174,8 @@ static bool collect(struct watch *w, struct text *t, bool *end)
 			text_error(t, status_expired("too old resource version: %lld", (long long)revision));
 			*end = true;
 			return false;
-		case WATCH_SYNCED:
-			text_bookmark(w, t, revision, true);
-			break;
 		default:
-			text_event(w, t, names[type], o);
+			text_of(w, t, type, o, revision);
 			object_unref(o);
 			break;
 		}
@@ -114,7 +186,7 @@ static bool collect(struct watch *w, struct text *t, bool *end)
 static void pump(struct watch *w)
 {
 	struct request *q = w->q;
-	bool more = true, end = false;
+	bool more = !w->together, end = false;
 
 	request_ref(q);
 	while (q->http && more && !end && http_pending(q->http) < PENDING_MAX) {
@@ -131,6 +203,56 @@ static void pump(struct watch *w)
 	}
 	if (q->http && end)
 		http_end(q->http);
+	request_unref(q);
+}
+
+/* ---- events whose objects a webhook makes */
+
+static void send_together(struct watch *w, const struct together *all, struct object *const *objects)
+{
+	struct request *q = w->q;
+	struct text t = {0};
+
+	for (size_t i = 0; q->http && i < all->n && !t.failed; i++) {
+		text_of(w, &t, all->events[i].type, all->events[i].has_object ? *objects : NULL,
+			all->events[i].revision);
+		objects += all->events[i].has_object;
+		if (t.len < w->piece && i + 1 < all->n)
+			continue;
+		/* a broken stream says so itself */
+		if (!t.failed)
+			(void)!http_write(q->http, t.bytes, t.len);
+		text_fini(&t);
+	}
+	if (!t.failed && q->http) {
+		pump(w);
+	} else if (q->http) {
+		log_errno(ENOMEM, "api op=watch");
+		http_end(q->http);
+	}
+	text_fini(&t);
+}
+
+static void on_versions(struct status *error, struct object *const *objects, size_t n, void *arg)
+{
+	struct watch *w = arg;
+	struct request *q = request_ref(w->q);
+	struct together *all = take(w->together);
+
+	all->conversion = NULL;
+	if (error) {
+		struct text t = {0};
+
+		text_error(&t, error);
+		if (q->http && !t.failed)
+			(void)!http_write(q->http, t.bytes, t.len); /* as above */
+		if (q->http)
+			http_end(q->http);
+		text_fini(&t);
+	} else {
+		send_together(w, all, objects);
+	}
+	together_free(all);
 	request_unref(q);
 }
 

@@ -10,6 +10,7 @@
 #include "cluster/schema/convert.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
+#include "cluster/webhooks/forms.h"
 #include "lib/json.h"
 
 static bool add_text(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const char *text)
@@ -76,15 +77,15 @@ bool request_convert(yyjson_mut_doc *object, const struct schema_kind *from, con
 	       meta_put(object, yyjson_mut_doc_get_root(object), "kind", yyjson_mut_strcpy(object, as->kind));
 }
 
-/* An object in the version as which it is shown; NULL is null. */
+/* An object in the version as which it is shown; @from NULL: it stays as it is. @object NULL is null. */
 static bool add_object(yyjson_mut_doc *doc, yyjson_mut_val *request, const char *key, yyjson_mut_doc *object,
-	const struct attempt *a, const struct schema_kind *as)
+	const struct schema_kind *from, const struct schema_kind *as)
 {
 	yyjson_mut_val *copy;
 
 	if (!object)
 		return yyjson_mut_obj_add_null(doc, request, key);
-	if (!a->foreign && !request_convert(object, a->kind, as))
+	if (from && !request_convert(object, from, as))
 		return false;
 	copy = yyjson_mut_val_mut_copy(doc, yyjson_mut_doc_get_root(object));
 	return copy && yyjson_mut_obj_add_val(doc, request, key, copy);
@@ -93,11 +94,16 @@ static bool add_object(yyjson_mut_doc *doc, yyjson_mut_val *request, const char 
 static bool add_objects(
 	yyjson_mut_doc *doc, yyjson_mut_val *request, const struct attempt *a, const struct schema_kind *as)
 {
-	cleanup(json_mut_docp) yyjson_mut_doc *now = a->doc ? yyjson_mut_doc_mut_copy(a->doc, NULL) : NULL;
-	cleanup(json_mut_docp) yyjson_mut_doc *old = a->old ? object_mut_doc(a->old) : NULL;
+	const struct attempt_form *made = form_find(a, as);
+	const struct object *was = made ? made->old : a->old;
+	cleanup(json_mut_docp) yyjson_mut_doc *now = made && made->now ? object_mut_doc(made->now)
+						     : a->doc	       ? yyjson_mut_doc_mut_copy(a->doc, NULL)
+								       : NULL;
+	cleanup(json_mut_docp) yyjson_mut_doc *old = was ? object_mut_doc(was) : NULL;
 
-	return (now || !a->doc) && (old || !a->old) && add_object(doc, request, "object", now, a, as) &&
-	       add_object(doc, request, "oldObject", old, a, as);
+	return (now || !a->doc) && (old || !was) &&
+	       add_object(doc, request, "object", now, made || a->foreign ? NULL : a->kind, as) &&
+	       add_object(doc, request, "oldObject", old, made || a->foreign || !was ? NULL : was->kind, as);
 }
 
 static bool add_options(yyjson_mut_doc *doc, yyjson_mut_val *request, const struct attempt *a)

@@ -18,7 +18,7 @@ struct schema_kind;
 must_check bool request_add(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct attempt *a,
 	const struct schema_kind *as, const char *uid);
 
-/* An object becomes one of another version of its kind. false: no memory. */
+/* An object becomes one of another version of its kind, which no webhook has to make. false: no memory. */
 must_check bool request_convert(
 	yyjson_mut_doc *object, const struct schema_kind *from, const struct schema_kind *as);
 

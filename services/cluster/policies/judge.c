@@ -11,9 +11,11 @@
 
 #include "cluster/match/request.h"
 #include "cluster/policies/policies_int.h"
+#include "cluster/schema/convert.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "cluster/webhooks/forms.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -175,12 +177,23 @@ static bool ask_with(struct judging *j, const struct schema_kind *as, const stru
 
 /* ---- bindings and policies */
 
+/* They are found in the middle of a write, which cannot wait for a webhook then. */
+static char *need_webhook(const struct params *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->items[i] && convert_webhook(p->items[i]->kind, p->kind))
+			return strdup(
+				"a parameter is stored in another version than that of paramKind, and made one of "
+				"that by a webhook: parameters that are converted are not supported");
+	return NULL;
+}
+
 static void ask_binding(struct judging *j, const struct schema_kind *as)
 {
 	cleanup(freep) char *why = NULL;
 	struct params p;
 
-	why = params_find(&p, j->policy, j->binding, j->a);
+	why = params_find(&p, j->policy, j->binding, j->a) ?: need_webhook(&p);
 	if (why)
 		wrong(j, why);
 	for (size_t i = 0; !why && i < p.n; i++)
@@ -228,6 +241,17 @@ static void ask_policy(struct judging *j, const struct policies *all, const stru
 		j->binding = b;
 		ask_binding(j, as);
 	}
+}
+
+const struct schema_kind *policies_missing(const struct policies *p, const struct attempt *a)
+{
+	for (const struct policy *one = p->bindings ? p->first : NULL; one; one = one->next) {
+		const struct schema_kind *as = has_binding(p, one) ? match_write(&one->match, a) : NULL;
+
+		if (as && form_missing(a, as))
+			return as;
+	}
+	return NULL;
 }
 
 struct status *policies_judge(struct policies *p, const struct attempt *a)

@@ -19,6 +19,12 @@ struct policies;
 must_check int policies_open(struct policies **out, struct registry *r);
 void policies_close(struct policies *p); /* accepts NULL */
 
+/*
+ * A version in which a policy wants to see the write, and which a webhook has to make first (webhooks/forms.h): policies_judge() waits
+ * for none. NULL: there is none any more.
+ */
+const struct schema_kind *policies_missing(const struct policies *p, const struct attempt *a);
+
 /* NULL: nothing is against it; else the refusal, the caller's. Warnings go the attempt's way. */
 must_check struct status *policies_judge(struct policies *p, const struct attempt *a);
 

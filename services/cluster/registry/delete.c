@@ -196,7 +196,8 @@ static struct status *prepare(struct op *op, bool *write, bool *remove)
 		return no_memory();
 	if (*remove)
 		return NULL;
-	op->json = object_encode(a->doc, a->kind, &op->json_len);
+	op->into = a->kind;
+	op->json = object_encode(a->doc, op->into, &op->json_len);
 	if (!op->json)
 		return no_memory();
 	if (object_same(op->old, op->json, op->json_len))
@@ -232,6 +233,8 @@ static void try_delete(struct op *op)
 		return;
 	}
 	op->attempt.verb = ADMIT_DELETE;
+	/* It stays in the version it is stored in, so no webhook has to make another one of it. */
+	op->attempt.kind = o->kind;
 	op->attempt.old = op->old = object_ref(o);
 	err = preconditions(op);
 	if (err)

@@ -289,6 +289,14 @@ static int from_pieces(struct object **out, const struct schema_kind *kind, cons
 	return 0;
 }
 
+bool object_is_of(const struct schema_kind *kind, const char *json, size_t len)
+{
+	char head[HEAD_MAX];
+	size_t n = head_of(kind, head, sizeof(head));
+
+	return n && len > n && !memcmp(json, head, n);
+}
+
 int object_new(struct object **out, const struct schema_kind *kind, const char *key, const char *json,
 	size_t len, int64_t revision)
 {
@@ -382,6 +390,17 @@ yyjson_mut_doc *object_mut_doc(const struct object *o)
 	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
 
 	return doc ? json_mut_copy_in(doc, doc_alc()) : NULL;
+}
+
+int object_of(struct object **out, const yyjson_mut_doc *doc, const struct schema_kind *kind, const char *key,
+	int64_t revision)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *copy =
+		yyjson_mut_doc_mut_copy((yyjson_mut_doc *)(uintptr_t)doc, NULL);
+	size_t len;
+	cleanup(freep) char *json = copy ? object_encode(copy, kind, &len) : NULL;
+
+	return json ? object_new(out, kind, key, json, len, revision) : -ENOMEM;
 }
 
 /* Moves a member to the front; what is absent becomes @otherwise. */

@@ -88,6 +88,13 @@ must_check yyjson_mut_doc *object_mut_doc(const struct object *o);
 must_check int object_new(struct object **out, const struct schema_kind *kind, const char *key,
 	const char *json, size_t len, int64_t revision);
 
+/* The object that a document describes, which stays as it is. @key: in the place of the store's. */
+must_check int object_of(struct object **out, const yyjson_mut_doc *doc, const struct schema_kind *kind,
+	const char *key, int64_t revision);
+
+/* Are these stored bytes those of an object of this kind and version? */
+bool object_is_of(const struct schema_kind *kind, const char *json, size_t len);
+
 /* Are these stored bytes what @o shows, its resource version aside? */
 bool object_same(const struct object *o, const char *json, size_t len);
 

@@ -10,6 +10,7 @@
 
 #include "cluster/registry/caller.h"
 #include "cluster/registry/registry_int.h"
+#include "cluster/schema/convert.h"
 #include "lib/log.h"
 
 /* Each lost race is another writer's success, so this is reached only by something that is wrong. */
@@ -58,6 +59,8 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 		op->error = status_errno(-ENOMEM, "write");
 	else if (!op->view)
 		op->error = status_method_not_allowed(kind, "write");
+	else
+		op->as_asked = convert_webhook(kind, op->view->kind);
 	op->next = r->ops;
 	op->prev = &r->ops;
 	if (op->next)
@@ -69,6 +72,9 @@ struct op *op_new(struct registry *r, const struct caller *who, const struct sch
 static void end_try(struct op *op)
 {
 	webhook_run_cancel(take(op->asked));
+	conversion_cancel(take(op->converting));
+	form_cancel(take(op->forming));
+	forms_drop(&op->attempt);
 	loop_timer_del(&op->timer);
 	op->was_shown = false;
 	yyjson_mut_doc_free(op->attempt.doc);
@@ -76,6 +82,8 @@ static void end_try(struct op *op)
 	op->checked = 0;
 	object_unref(op->old);
 	op->old = NULL;
+	object_unref(op->made);
+	op->made = NULL;
 	yyjson_doc_free(op->old_doc);
 	op->old_doc = NULL;
 	yyjson_mut_doc_free(op->before);
@@ -131,7 +139,7 @@ static void try_now(struct op *op)
 	op->tries++;
 	op->attempt = (struct attempt){.registry = op->r,
 		.who = op->who,
-		.kind = op->view->kind,
+		.kind = op->as_asked ? op->kind : op->view->kind,
 		.asked = op->kind,
 		.ns = op->ns,
 		.name = op->name ? op->name : "",
@@ -164,18 +172,72 @@ static void on_webhooks(struct status *error, void *arg)
 		op->step(op);
 }
 
+static void on_formed(struct status *error, void *arg)
+{
+	struct op *op = arg;
+
+	op->forming = NULL;
+	if (error)
+		op_answer(op, error, NULL, false);
+	else
+		op_ask(op, WEBHOOK_VALIDATING, op->step);
+}
+
+/* A policy wants to see the write in a version that has to be made first; then everybody is asked. true: that is waited for. */
+static bool wait_for_form(struct op *op)
+{
+	const struct schema_kind *as = policies_missing(op->r->policies, &op->attempt);
+
+	if (!as)
+		return false;
+	op->forming = form_make(op->r->webhooks, &op->attempt, as, on_formed, op);
+	if (!op->forming)
+		op_answer(op, status_errno(-ENOMEM, "write"), NULL, false);
+	return true;
+}
+
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op))
 {
-	struct status *err =
-		phase == WEBHOOK_VALIDATING ? policies_judge(op->r->policies, &op->attempt) : NULL;
+	struct status *err = NULL;
 
+	op->step = step;
+	if (phase == WEBHOOK_VALIDATING) {
+		if (wait_for_form(op))
+			return;
+		err = policies_judge(op->r->policies, &op->attempt);
+	}
 	if (err) {
 		op_answer(op, err, NULL, false);
 		return;
 	}
-	op->step = step;
 	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, on_webhooks, op))
 		step(op);
+}
+
+/* ---- versions */
+
+static void on_converted(struct status *error, struct object *const *objects, size_t n, void *arg)
+{
+	struct op *op = arg;
+
+	op->converting = NULL;
+	if (error) {
+		op_answer(op, error, NULL, false);
+		return;
+	}
+	object_unref(*op->converted);
+	*op->converted = object_ref(objects[0]);
+	op->step(op);
+}
+
+void op_convert(struct op *op, struct object *o, const struct schema_kind *to, struct object **into,
+	void (*step)(struct op *op))
+{
+	op->step = step;
+	op->converted = into;
+	op->converting = conversion_start(op->r->webhooks, to, &o, 1, on_converted, op);
+	if (!op->converting)
+		op_answer(op, status_errno(-ENOMEM, "conversion"), NULL, false);
 }
 
 /* ---- what a controller is about to make */
@@ -208,7 +270,7 @@ static struct object *written(struct op *op, int64_t revision)
 
 	if (!op->dry_run && op->json && seen && seen->revision == revision)
 		return object_ref(seen);
-	if (op->json ? object_new(&o, op->view->kind, op->key, op->json, op->json_len, revision)
+	if (op->json ? object_new(&o, op->into, op->key, op->json, op->json_len, revision)
 		     : object_at(&o, op->old, revision))
 		return NULL;
 	return o;

@@ -11,6 +11,7 @@
 
 #include "cluster/registry/registry_int.h"
 #include "cluster/registry/services.h"
+#include "cluster/schema/convert.h"
 #include "cluster/schema/default.h"
 #include "cluster/store/sqlite_restore.h"
 #include "lib/log.h"
@@ -239,21 +240,32 @@ static void wait_for_kind(struct registry *r, const struct store_item *item)
 	r->pending = p;
 }
 
+/* Objects of a definition stay in the version in which they were written, until they are written again. */
+static const struct schema_kind *kind_of_bytes(const struct view *v, const char *json, size_t len)
+{
+	const struct schema_kind *const *k = v->kind->versions;
+
+	for (; k && *k; k++)
+		if (object_is_of(*k, json, len))
+			return *k;
+	return v->kind;
+}
+
 /* The object of a definition's kind: what was written under another definition has the defaults of this one. */
 static int load_custom(struct object **out, const struct view *v, const struct pending *p)
 {
-	int err = object_new(
-		out, v->kind, p->key_and_value, p->key_and_value + p->key_len, p->len, p->revision);
+	const char *bytes = p->key_and_value + p->key_len;
+	const struct schema_kind *kind = kind_of_bytes(v, bytes, p->len);
+	int err = object_new(out, kind, p->key_and_value, bytes, p->len, p->revision);
 	yyjson_mut_doc *doc = err ? NULL : object_mut_doc(*out);
 	size_t len = 0;
-	cleanup(freep) char *json =
-		doc && default_object(doc, v->kind) ? object_encode(doc, v->kind, &len) : NULL;
+	cleanup(freep) char *json = doc && default_object(doc, kind) ? object_encode(doc, kind, &len) : NULL;
 
 	yyjson_mut_doc_free(doc);
 	if (err)
 		return err;
 	object_unref(take(*out));
-	return json ? object_new(out, v->kind, p->key_and_value, json, len, p->revision) : -ENOMEM;
+	return json ? object_new(out, kind, p->key_and_value, json, len, p->revision) : -ENOMEM;
 }
 
 static void load_pending(struct registry *r, struct view *v)
@@ -328,7 +340,8 @@ static void on_item(const struct store_item *item, void *arg)
 	if (!v)
 		return;
 	if (item->value) {
-		err = object_new(&now, v->kind, item->key, item->value, item->len, item->revision);
+		err = object_new(&now, kind_of_bytes(v, item->value, item->len), item->key, item->value,
+			item->len, item->revision);
 		if (err) {
 			log_errno(-err, "registry key=%s op=event", item->key);
 			registry_broken(r, "event");
@@ -497,6 +510,13 @@ struct access *registry_access(const struct registry *r)
 int64_t registry_revision(const struct registry *r)
 {
 	return r->revision;
+}
+
+const struct schema_kind *registry_written_as(const struct registry *r, const struct schema_kind *kind)
+{
+	const struct view *v = registry_view(r, kind);
+
+	return !v || convert_webhook(kind, v->kind) ? kind : v->kind;
 }
 
 const struct object *registry_get(

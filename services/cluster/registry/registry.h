@@ -22,7 +22,8 @@
 
 struct schema_kind;
 struct loop;
-struct access; /* access/access.h */
+struct access;	     /* access/access.h */
+struct attempt_form; /* webhooks/forms.h */
 struct registry;
 struct selector; /* schema/selector.h */
 struct status;	 /* schema/status.h */
@@ -193,6 +194,12 @@ void watcher_free(struct watcher *w); /* accepts NULL; safe inside `ready` */
 /* ---- writing */
 
 /*
+ * The version of @kind in which writes are given and modifiers see objects: the one that is stored, or, when a webhook of the
+ * definition makes one of the other, @kind itself; then the registry waits for that webhook.
+ */
+const struct schema_kind *registry_written_as(const struct registry *r, const struct schema_kind *kind);
+
+/*
  * @object is borrowed; with an error it is NULL. For a deletion it is what is left (still being deleted), or the last state
  * when it is gone (@gone of delete_done).
  */
@@ -296,6 +303,7 @@ struct attempt {
 	yyjson_mut_val *root;	  /* of doc */
 	void (*warn)(const char *text, void *arg); /* attempt_warn() */
 	void *warn_arg;
+	struct attempt_form *forms; /* webhooks/forms.h */
 	bool early; /* set by a `change` that refuses: a controller is about to make what is missing */
 };
 

@@ -15,6 +15,8 @@
 #include "cluster/schema/selector.h"
 #include "cluster/schema/status.h"
 #include "cluster/store/store.h"
+#include "cluster/webhooks/conversion.h"
+#include "cluster/webhooks/forms.h"
 #include "cluster/webhooks/webhooks.h"
 #include "lib/loop.h"
 
@@ -60,7 +62,7 @@ struct registry {
 	struct event *ring; /* room is a power of two */
 	uint64_t oldest, next;
 	size_t ring_room, ring_bytes;
-	int64_t aged; /* revision of the newest event that fell out for its age */
+	int64_t aged;		    /* revision of the newest event that fell out for its age */
 	struct informer *informers; /* of all kinds */
 	struct informer **telling;  /* where the walk over informers is */
 	struct watcher *dirty;
@@ -146,6 +148,7 @@ struct op {
 	struct caller *who;			 /* owned */
 	char *ns, *name, *subresource, *manager; /* owned; name NULL: to be generated */
 	bool dry_run, applied, may_create;
+	bool as_asked; /* a webhook makes the stored version of the one that is asked for */
 	int64_t expect;
 	void (*warn)(const char *text, void *arg);
 	void *warn_arg;
@@ -162,14 +165,20 @@ struct op {
 	/* this try */
 	struct attempt attempt; /* its doc is owned */
 	size_t checked;
-	struct object *old;	     /* held */
-	yyjson_doc *old_doc;	     /* owned: of old, parsed once for all that a try asks of it */
-	yyjson_mut_doc *before;	     /* owned: old, to compare with */
-	struct webhook_run *asked;   /* is waited for */
-	bool was_shown;		     /* to webhooks, which may have changed it */
-	void (*step)(struct op *op); /* after it, or after waiting */
-	struct loop_timer timer;     /* waits for what a controller makes */
-	char *key, *json;	     /* owned; json NULL: it is removed */
+	struct object *old; /* held; in the version of the write */
+	bool stale;	    /* it is stored in another version than new objects are */
+	struct conversion *converting;
+	struct form_making *forming;
+	struct object **converted;	/* where what it makes goes; held there */
+	struct object *made;		/* held: the new object in the version that is stored */
+	yyjson_doc *old_doc;		/* owned: of old, parsed once for all that a try asks of it */
+	yyjson_mut_doc *before;		/* owned: old, to compare with */
+	struct webhook_run *asked;	/* is waited for */
+	bool was_shown;			/* to webhooks, which may have changed it */
+	void (*step)(struct op *op);	/* after it, or after waiting */
+	struct loop_timer timer;	/* waits for what a controller makes */
+	char *key, *json;		/* owned; json NULL: it is removed */
+	const struct schema_kind *into; /* what json is one of */
 	size_t json_len;
 	bool conditional;
 
@@ -189,6 +198,9 @@ void op_answer(struct op *op, struct status *error, struct object *answer, bool 
  * there is nobody to wait for.
  */
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op));
+/* @o in another version of its definition, which its webhook makes, in *into, in the place of what is held there; then @step. */
+void op_convert(struct op *op, struct object *o, const struct schema_kind *to, struct object **into,
+	void (*step)(struct op *op));
 /* @step once more in a moment; false when that moment has come often enough, or for lack of memory. */
 bool op_wait(struct op *op, void (*step)(struct op *op));
 /* Hands op->json (NULL: a removal) to the store, or pretends to. */

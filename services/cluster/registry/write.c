@@ -11,6 +11,7 @@
 #include "cluster/registry/doc_memory.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/apply.h"
+#include "cluster/schema/convert.h"
 #include "cluster/schema/default.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/validate.h"
@@ -64,12 +65,16 @@ static struct status *own(struct op *op, yyjson_mut_val *old)
 	if (op->applied)
 		return NULL;
 	meta_time(now, time(NULL));
-	return apply_update(op->attempt.doc, old, op->view->kind, &m);
+	return apply_update(op->attempt.doc, old, op->attempt.kind, &m);
 }
 
+/* In the version that is stored, or in its own when a webhook makes that of it. */
 static struct status *encode(struct op *op)
 {
-	op->json = object_encode(op->attempt.doc, op->view->kind, &op->json_len);
+	const struct schema_kind *kind = op->attempt.kind, *stored = op->view->kind;
+
+	op->into = convert_webhook(kind, stored) ? kind : stored;
+	op->json = object_encode(op->attempt.doc, op->into, &op->json_len);
 	op->key = registry_key(op->view, op->ns, op->name);
 	return op->json && op->key ? NULL : no_memory();
 }
@@ -109,6 +114,33 @@ static struct status *become_bytes(struct op *op)
 	return err;
 }
 
+static void write_made(struct op *op)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = object_mut_doc(op->made);
+
+	free(op->json);
+	op->into = op->made->kind;
+	op->json = doc ? object_encode(doc, op->into, &op->json_len) : NULL;
+	if (op->json)
+		op_write(op, op->old ? op->old->revision : 0);
+	else
+		give_up(op, no_memory());
+}
+
+/* The bytes are of the version that was asked for: its webhook makes the stored one of it. */
+static void make_stored(struct op *op)
+{
+	struct object *o;
+	int err = object_new(&o, op->into, op->key, op->json, op->json_len, op->old ? op->old->revision : 0);
+
+	if (err) {
+		give_up(op, status_errno(err, "write"));
+		return;
+	}
+	op_convert(op, o, op->view->kind, &op->made, write_made);
+	object_unref(o);
+}
+
 static void conclude(struct op *op)
 {
 	struct attempt *a = &op->attempt;
@@ -118,18 +150,20 @@ static void conclude(struct op *op)
 
 	if (!err && op->old)
 		err = meta_generation(a, before(op));
-	nothing = !err && op->old && meta_unchanged(a->root, before(op)) && !meta_finished(a);
+	nothing = !err && op->old && !op->stale && meta_unchanged(a->root, before(op)) && !meta_finished(a);
 	if (!err && !nothing)
 		err = become_bytes(op);
 	if (err) {
 		give_up(op, err);
 	} else if (nothing) {
 		op_answer(op, NULL, object_ref(op->old), false);
+	} else if (op->old && meta_finished(a)) {
+		free(op->json);
+		op->json = NULL;
+		op_write(op, op->old->revision);
+	} else if (convert_webhook(op->into, op->view->kind)) {
+		make_stored(op);
 	} else {
-		if (op->old && meta_finished(a)) {
-			free(op->json);
-			op->json = NULL;
-		}
 		op_write(op, op->old ? op->old->revision : 0);
 	}
 }
@@ -140,6 +174,7 @@ static void examine(struct op *op)
 	struct status *err = NULL;
 
 	a->root = yyjson_mut_doc_get_root(a->doc);
+	forms_drop(a);
 	/* webhooks, too, change only what the subresource is about */
 	if (op->was_shown && op->old)
 		err = meta_restrict(a, before(op));
@@ -306,18 +341,23 @@ static void change(struct op *op)
 		prepare(op);
 }
 
-static void look_up(struct op *op)
+/* What there is, in the version of the write; then @step. */
+static void look_up(struct op *op, void (*step)(struct op *op))
 {
 	const struct object *o = registry_get(op->r, op->view->kind, op->ns, op->name);
 
 	op->old = o ? object_ref(o) : NULL;
+	op->stale = o && strcmp(o->kind->version, op->view->kind->version) != 0;
+	if (o && convert_webhook(o->kind, op->attempt.kind))
+		op_convert(op, op->old, op->attempt.kind, &op->old, step);
+	else
+		step(op);
 }
 
-static void try_update(struct op *op)
+static void replace(struct op *op)
 {
 	const struct schema_kind *k = op->view->kind;
 
-	look_up(op);
 	op->attempt.doc = yyjson_mut_doc_mut_copy(op->given, doc_alc());
 	if (!op->attempt.doc)
 		op_answer(op, no_memory(), NULL, false);
@@ -327,6 +367,11 @@ static void try_update(struct op *op)
 		create(op);
 	else
 		op_answer(op, status_not_found(k, op->name), NULL, false);
+}
+
+static void try_update(struct op *op)
+{
+	look_up(op, replace);
 }
 
 static struct status *needs_revision(const struct op *op)
@@ -364,12 +409,11 @@ void registry_update(struct registry *r, const struct caller *who, const struct 
 	op_start(op);
 }
 
-static void try_modify(struct op *op)
+static void modify(struct op *op)
 {
 	struct status *err = NULL;
 	enum modify result;
 
-	look_up(op);
 	if (!op->old && !op->may_create) {
 		op_answer(op, status_not_found(op->view->kind, op->name), NULL, false);
 		return;
@@ -388,6 +432,11 @@ static void try_modify(struct op *op)
 		change(op);
 	else
 		create(op);
+}
+
+static void try_modify(struct op *op)
+{
+	look_up(op, modify);
 }
 
 void registry_modify(struct registry *r, const struct caller *who, const struct schema_kind *kind,

@@ -164,6 +164,78 @@ void check_ip_block(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 		check_format(c, v, REL(".except[%zu]", i), SCHEMA_CIDR);
 }
 
+static void check_reviews(struct check *c, yyjson_mut_val *list)
+{
+	bool known = false;
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		const char *text = yyjson_mut_get_str(v) ?: "";
+
+		known |= !strcmp(text, "v1") || !strcmp(text, "v1beta1");
+		check_format(c, v, REL(".spec.conversion.conversionReviewVersions[%zu]", i),
+			SCHEMA_DNS_LABEL_1035);
+		for (size_t j = 0; j < i; j++)
+			if (yyjson_mut_equals_str(yyjson_mut_arr_get(list, j), text))
+				check_error(c, FIELD_INVALID, v,
+					REL(".spec.conversion.conversionReviewVersions[%zu]", i),
+					"duplicate version");
+	}
+	if (n && !known)
+		check_error(c, FIELD_INVALID, list, ".spec.conversion.conversionReviewVersions",
+			"must include at least one of v1, v1beta1");
+}
+
+/* Paths are upstream's, which are those of its inner form. */
+static void check_conversion(struct check *c, yyjson_mut_val *conversion)
+{
+	yyjson_mut_val *webhook = yyjson_mut_obj_get(conversion, "webhook");
+	yyjson_mut_val *client = yyjson_mut_obj_get(webhook, "clientConfig"),
+		       *reviews = yyjson_mut_obj_get(webhook, "conversionReviewVersions");
+
+	if (!strcmp(text_of(conversion, "strategy"), "Webhook")) {
+		if (!client)
+			check_error(c, FIELD_REQUIRED, NULL, ".spec.conversion.webhookClientConfig",
+				"required when strategy is set to Webhook");
+		if (!webhook)
+			check_error(c, FIELD_REQUIRED, NULL, ".spec.conversion.conversionReviewVersions",
+				"%s", "");
+		check_reviews(c, reviews);
+		return;
+	}
+	if (client)
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.conversion.webhookClientConfig",
+			"should not be set when strategy is not set to Webhook");
+	if (yyjson_mut_arr_size(reviews))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.conversion.conversionReviewVersions",
+			"should not be set when strategy is not set to Webhook");
+}
+
+static bool has_version(yyjson_mut_val *definition, const char *name)
+{
+	yyjson_mut_val *list = meta_mut_get(definition, "spec", "versions", NULL);
+
+	return check_has_before(list, yyjson_mut_arr_size(list), "name", name);
+}
+
+/* What is stored in a version cannot be read without it. Where it is missing already, nothing gets worse. */
+static void check_stored_versions(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	yyjson_mut_arr_foreach(meta_mut_get(o, "status", "storedVersions", NULL), i, n, v)
+	{
+		const char *name = yyjson_mut_get_str(v) ?: "";
+
+		if (!has_version(o, name) && (!old || has_version(old, name)))
+			check_error(c, FIELD_INVALID, v, REL(".status.storedVersions[%zu]", i),
+				"must appear in spec.versions");
+	}
+}
+
 void check_crd(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	yyjson_mut_val *spec = yyjson_mut_obj_get(o, "spec"), *names = yyjson_mut_obj_get(spec, "names"), *v;
@@ -185,9 +257,8 @@ void check_crd(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	if (n && stored != 1)
 		check_error(c, FIELD_INVALID, versions, ".spec.versions",
 			"must have exactly one version marked as storage version");
-	if (!strcmp(yyjson_mut_get_str(meta_mut_get(spec, "conversion", "strategy", NULL)) ?: "", "Webhook"))
-		check_error(c, FIELD_NOT_SUPPORTED, meta_mut_get(spec, "conversion", "strategy", NULL),
-			".spec.conversion.strategy", "supported values: \"None\"");
+	check_conversion(c, yyjson_mut_obj_get(spec, "conversion"));
+	check_stored_versions(c, o, old);
 	if (yyjson_mut_is_true(yyjson_mut_obj_get(spec, "preserveUnknownFields")))
 		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(spec, "preserveUnknownFields"),
 			".spec.preserveUnknownFields",

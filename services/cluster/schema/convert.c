@@ -162,6 +162,19 @@ static bool autoscaler_to_2(yyjson_mut_doc *doc, yyjson_mut_val *o)
 	       put_if(doc, status, "conditions", recall(doc, o, conditions_annotation));
 }
 
+/* ---- kinds of definitions */
+
+const struct schema_conversion *convert_webhook(const struct schema_kind *from, const struct schema_kind *to)
+{
+	const struct schema_kind *now;
+
+	if (!(to->flags & SCHEMA_CUSTOM) || !strcmp(from->version, to->version))
+		return NULL;
+	/* a watch may be older than what the definition says */
+	now = schema_find(to->group, to->version, to->plural);
+	return now ? now->conversion : to->conversion;
+}
+
 bool convert_object(yyjson_mut_doc *doc, const struct schema_kind *from, const struct schema_kind *to)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);

@@ -489,7 +489,7 @@ static const char *package_of(struct builder *b, const char *group, const char *
 	return strcat(out, version);
 }
 
-static const struct schema_kind *kind_of(
+static struct schema_kind *kind_of(
 	struct builder *b, yyjson_val *spec, yyjson_val *version, const struct path *p)
 {
 	yyjson_val *names = yyjson_obj_get(spec, "names");
@@ -525,15 +525,54 @@ static const struct schema_kind *kind_of(
 	return k;
 }
 
+/* Who converts; NULL: nobody, versions differ in their name only. */
+static const struct schema_conversion *conversion_of(struct builder *b, yyjson_val *spec)
+{
+	yyjson_val *said = yyjson_obj_get(spec, "conversion"), *webhook = yyjson_obj_get(said, "webhook"), *v;
+	struct schema_conversion *c;
+	size_t i, n;
+
+	if (strcmp(text(said, "strategy"), "Webhook") != 0)
+		return NULL;
+	c = get(b, 1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->client = yyjson_obj_get(webhook, "clientConfig");
+	c->review = "v1";
+	/* the first that is known here */
+	yyjson_arr_foreach (yyjson_obj_get(webhook, "conversionReviewVersions"), i, n, v)
+		if (yyjson_equals_str(v, "v1") || yyjson_equals_str(v, "v1beta1")) {
+			c->review = yyjson_get_str(v);
+			break;
+		}
+	return c;
+}
+
+/* What the versions have in common. */
+static void join_versions(struct builder *b, yyjson_val *spec, const struct schema_kind **all, size_t n,
+	const struct schema_kind *stored)
+{
+	const struct schema_conversion *conversion = n > 1 ? conversion_of(b, spec) : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		struct schema_kind *k = (struct schema_kind *)(uintptr_t)all[i];
+
+		k->stored = stored ? stored : k;
+		k->versions = all;
+		k->conversion = conversion;
+	}
+}
+
 struct crd *crd_new(yyjson_val *object, struct field_errors *e)
 {
 	struct crd *c = calloc(1, sizeof(*c));
 	struct memory *m = calloc(1, sizeof(*m));
 	struct builder b = {.memory = m, .errors = e};
-	const struct schema_kind **kinds = calloc(KINDS_MAX, sizeof(*kinds)), *stored = NULL;
+	const struct schema_kind **kinds = calloc(KINDS_MAX, sizeof(*kinds)), **all = NULL, *stored = NULL;
+	struct schema_kind *first = NULL;
 	struct path top = {.name = "spec", .len = 4}, list = {.up = &top, .name = "versions", .len = 8};
 	yyjson_val *spec, *v;
-	size_t i, n, before = e->n, count = 0;
+	size_t i, n, before = e->n, count = 0, n_all = 0;
 
 	if (m) {
 		/* the definition may go before its kinds do */
@@ -541,8 +580,9 @@ struct crd *crd_new(yyjson_val *object, struct field_errors *e)
 
 		m->doc = json ? yyjson_read(json, n, 0) : NULL;
 		free(json);
+		all = get(&b, KINDS_MAX + 1, sizeof(*all));
 	}
-	if (!c || !m || !m->doc || !kinds) {
+	if (!c || !m || !m->doc || !kinds || !all) {
 		memory_free(m);
 		free(kinds);
 		free(c);
@@ -551,7 +591,7 @@ struct crd *crd_new(yyjson_val *object, struct field_errors *e)
 	spec = yyjson_obj_get(yyjson_doc_get_root(m->doc), "spec");
 	yyjson_arr_foreach (yyjson_obj_get(spec, "versions"), i, n, v) {
 		struct path step = {.up = &list, .index = i, .step = PATH_INDEX};
-		const struct schema_kind *k;
+		struct schema_kind *k;
 
 		if (i == KINDS_MAX) {
 			complain(&b, &list, FIELD_TOO_MANY, "", "must have at most 32 items");
@@ -560,11 +600,17 @@ struct crd *crd_new(yyjson_val *object, struct field_errors *e)
 		k = kind_of(&b, spec, v, &step);
 		if (truth(v, "storage"))
 			stored = k;
-		if (k && truth(v, "served"))
+		if (k && truth(v, "served")) {
 			kinds[count++] = k;
+			if (!first || stored == k)
+				first = k;
+		}
+		if (k)
+			all[n_all++] = k;
 	}
-	for (i = 0; i < count; i++)
-		((struct schema_kind *)(uintptr_t)kinds[i])->stored = stored ? stored : kinds[i];
+	if (first)
+		first->flags |= SCHEMA_MAIN;
+	join_versions(&b, spec, all, n_all, stored);
 	if (b.no_memory || e->n > before) {
 		memory_free(m);
 		free(kinds);

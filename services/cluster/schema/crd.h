@@ -22,8 +22,7 @@ struct crd {
  * crd_new() - tables from a definition
  * @object:	the CustomResourceDefinition, checked by validate_object(); it may be freed afterwards
  *
- * What structural schemas may not say, or what is not supported here (conversion webhooks), is added to @e
- * with its path.
+ * What structural schemas may not say, or what is not supported here, is added to @e with its path.
  * Return: owned, crd_free(); NULL: errors were added, or no memory.
  */
 struct crd *crd_new(yyjson_val *object, struct field_errors *e);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/schema/convert.h"
 #include "cluster/schema/crd.h"
 #include "cluster/schema/decode.h"
 #include "cluster/schema/default.h"
@@ -310,6 +311,85 @@ static void test_rules(void **state)
 	crd_free(c);
 }
 
+static const char versions[] =
+	"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.x.example.com}\nspec:\n"
+	"  group: x.example.com\n  scope: Namespaced\n  names: {plural: things, kind: Thing}\n  versions:\n"
+	"  - {name: v1, served: true, storage: false, schema: {openAPIV3Schema: {type: object}}}\n"
+	"  - {name: v2, served: false, storage: true, schema: {openAPIV3Schema: {type: object}}}\n  conversion: %s\n%s";
+
+static struct crd *make_versions(const char *conversion, const char *status, char **why)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), versions, conversion, status);
+	return make(text, why);
+}
+
+#define SERVICE "{service: {name: s, namespace: n}}"
+
+static void test_conversion(void **state)
+{
+	static const struct {
+		const char *conversion, *part;
+	} table[] = {
+		{"{strategy: Webhook}",
+			"spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook"},
+		{"{strategy: Webhook, webhook: {conversionReviewVersions: [v1]}}",
+			"spec.conversion.webhookClientConfig: Required value"},
+		{"{strategy: Webhook, webhook: {clientConfig: " SERVICE "}}",
+			"conversionReviewVersions: Required value"},
+		{"{strategy: Webhook, webhook: {clientConfig: " SERVICE ", conversionReviewVersions: [v2]}}",
+			"must include at least one of v1, v1beta1"},
+		{"{strategy: Webhook, webhook: {clientConfig: " SERVICE
+		 ", conversionReviewVersions: [v1, v1]}}",
+			"spec.conversion.conversionReviewVersions[1]: Invalid value: \"v1\": duplicate version"},
+		{"{strategy: Webhook, webhook: {clientConfig: {}, conversionReviewVersions: [v1]}}",
+			"exactly one of url or service is required"},
+		{"{strategy: Webhook, webhook: {clientConfig: {url: 'http://1.2.3.4/'}, conversionReviewVersions: [v1]}}",
+			"'https' is the only allowed URL scheme"},
+		{"{strategy: None, webhook: {clientConfig: " SERVICE ", conversionReviewVersions: [v1]}}",
+			"spec.conversion.webhookClientConfig: Forbidden: should not be set when strategy is not set to Webhook"},
+		{"{strategy: Other}", "spec.conversion.strategy: Unsupported value"},
+	};
+	char *why;
+	struct crd *c;
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		c = make_versions(table[i].conversion, "", &why);
+		if (c || !strstr(why, table[i].part))
+			fail_msg("%s: %s", table[i].conversion, why ?: "accepted");
+		free(why);
+	}
+	c = make_versions("{strategy: None}", "status: {storedVersions: [v1, v0]}", &why);
+	assert_null(c);
+	assert_non_null(
+		strstr(why, "status.storedVersions[1]: Invalid value: \"v0\": must appear in spec.versions"));
+	free(why);
+}
+
+/* A version that is not served is one all the same, since objects may be stored in it. */
+static void test_versions(void **state)
+{
+	char *why;
+	struct crd *c = make_versions("{strategy: Webhook, webhook: {clientConfig: " SERVICE
+				      ", conversionReviewVersions: [v3, v1beta1, v1]}}",
+		"", &why);
+
+	if (!c)
+		fail_msg("%s", why);
+	assert_int_equal(c->n, 1);
+	assert_string_equal(c->kinds[0]->version, "v1");
+	assert_string_equal(c->kinds[0]->stored->version, "v2");
+	assert_ptr_equal(c->kinds[0]->versions[1], c->kinds[0]->stored);
+	assert_null(c->kinds[0]->versions[2]);
+	assert_string_equal(c->kinds[0]->conversion->review, "v1beta1");
+	assert_ptr_equal(convert_webhook(c->kinds[0], c->kinds[0]->stored), c->kinds[0]->conversion);
+	assert_null(convert_webhook(c->kinds[0], c->kinds[0]));
+	assert_true(schema_is_main(c->kinds[0]));
+	assert_false(schema_is_main(c->kinds[0]->stored));
+	crd_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +398,8 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_conversion),
+		cmocka_unit_test(test_versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

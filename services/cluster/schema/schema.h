@@ -187,6 +187,13 @@ enum {
 	SCHEMA_CREATE_ON_UPDATE = 1 << 6, /* PUT of a name that does not exist creates it */
 	SCHEMA_UNCONDITIONAL = 1 << 7,	  /* PUT without resourceVersion is accepted */
 	SCHEMA_METRICS = 1 << 8,	  /* computed, never stored: metrics.k8s.io */
+	SCHEMA_MAIN = 1 << 9,		  /* of a definition: schema_is_main() */
+};
+
+/* The webhook of a definition that makes one version of another (webhooks/conversion.h). */
+struct schema_conversion {
+	yyjson_val *client; /* clientConfig */
+	const char *review; /* the version of ConversionReview in which it is asked */
 };
 
 struct schema_kind {
@@ -204,12 +211,22 @@ struct schema_kind {
 	const struct schema_subresource *subresources;
 	/* The kind in which objects are stored; itself unless this is another version of it (convert.h). */
 	const struct schema_kind *stored;
+	/* of a definition: all its versions, NULL-terminated, served or not; NULL elsewhere */
+	const struct schema_kind *const *versions;
+	const struct schema_conversion
+		*conversion; /* NULL: versions differ in their name only, or by convert.c */
 	uint8_t n_columns;
 	uint8_t n_subresources;
 	uint8_t name_format; /* enum schema_format of metadata.name */
 	uint16_t verbs;
 	uint16_t flags;
 };
+
+/* Of the served versions that have their objects in common, the one that is meant by who goes through all kinds. */
+static inline bool schema_is_main(const struct schema_kind *k)
+{
+	return k->flags & SCHEMA_CUSTOM ? k->flags & SCHEMA_MAIN : !k->stored || k->stored == k;
+}
 
 /* A group and version, with what discovery says of it. */
 struct schema_group_version {

@@ -274,6 +274,16 @@ static bool known_field(const struct schema_kind *k, const char *name)
 	return false;
 }
 
+/* Objects are found as they are stored. A version of those that a webhook makes which lacks the field, or NULL. */
+static const struct schema_kind *version_without(const struct schema_kind *k, const char *name)
+{
+	const struct schema_kind *const *v = k->conversion ? k->versions : NULL;
+
+	while (v && *v && known_field(*v, name))
+		v++;
+	return v ? *v : NULL;
+}
+
 /* A value of a field selector: \\, \, and \= stand for themselves. */
 static char *unescape(const char *p, size_t len)
 {
@@ -296,6 +306,7 @@ static struct status *field_term(struct selector *s, const char *p, size_t len, 
 	enum selector_op op = SELECTOR_IN;
 	struct selector_term *t;
 	char *text;
+	const struct schema_kind *without;
 
 	while (i < len && p[i] != '=' && !(p[i] == '!' && i + 1 < len && p[i + 1] == '=')) {
 		i += p[i] == '\\' && i + 1 < len;
@@ -320,7 +331,12 @@ static struct status *field_term(struct selector *s, const char *p, size_t len, 
 	free(text);
 	if (!known_field(k, t->key))
 		return status_bad_request("field label not supported: %.256s", t->key);
-	return NULL;
+	without = version_without(k, t->key);
+	return without ? status_bad_request(
+				 "field label not supported: %.256s: objects may be stored as %s, which does "
+				 "not have it among its selectableFields",
+				 t->key, without->api_version)
+		       : NULL;
 }
 
 struct status *selector_parse_fields(struct selector **out, const char *query, const struct schema_kind *k)

@@ -31,6 +31,7 @@ struct hook_call {
 	char *body, *answer; /* owned */
 	size_t len, answer_len;
 	int64_t timeout_ms;
+	size_t answer_max;
 	char address[64], host[320], name[280], target[1140];
 	int port;
 	char why[400]; /* what went wrong; "": nothing */
@@ -58,8 +59,7 @@ static void end(struct hook_call *c)
 	char text[1920];
 
 	if (*c->why)
-		snprintf(text, sizeof(text), "failed to call webhook: Post \"https://%s%s\": %s", c->host,
-			c->target, c->why);
+		snprintf(text, sizeof(text), "Post \"https://%s%s\": %s", c->host, c->target, c->why);
 	c->fn(*c->why ? text : NULL, c->answer, c->answer_len, c->arg);
 	call_free(c);
 }
@@ -76,7 +76,7 @@ static void on_answer(int err, const char *why, int status, const char *body, si
 
 	loop_timer_del(&c->limit);
 	if (err == -EMSGSIZE) {
-		snprintf(c->why, sizeof(c->why), "the answer is larger than %d bytes", REVIEW_ANSWER_MAX);
+		snprintf(c->why, sizeof(c->why), "the answer is larger than %zu bytes", c->answer_max);
 	} else if (err) {
 		snprintf(c->why, sizeof(c->why), "%s", why);
 	} else if (status != 200) {
@@ -150,9 +150,9 @@ static bool open_tls(struct hook_call *c, const char *bundle)
 	return tls_client_new(&c->tls, &files, c->name) == 0;
 }
 
-static void begin(struct hook_call *c, const struct registry *r, const struct hook *h)
+static void begin(struct hook_call *c, const struct registry *r, yyjson_val *way)
 {
-	yyjson_val *way = json_obj(h->root, "clientConfig"), *service = json_obj(way, "service");
+	yyjson_val *service = json_obj(way, "service");
 	struct http_peer peer = {.address = c->address, .host = c->host};
 	struct http_request rq = {.method = "POST",
 		.content_type = "application/json",
@@ -176,13 +176,13 @@ static void begin(struct hook_call *c, const struct registry *r, const struct ho
 	if (!err)
 		err = loop_timer_set(c->loop, &c->limit, loop_now_ms(c->loop) + c->timeout_ms, on_limit);
 	if (!err)
-		err = http_call_whole(NULL, c->client, &rq, REVIEW_ANSWER_MAX, on_answer, NULL, c);
+		err = http_call_whole(NULL, c->client, &rq, c->answer_max, on_answer, NULL, c);
 	if (err)
 		snprintf(c->why, sizeof(c->why), "%s", strerror(-err));
 }
 
-struct hook_call *hook_call_start(
-	struct webhooks *w, const struct hook *h, char *body, size_t len, hook_answer *fn, void *arg)
+struct hook_call *hook_call_start(const struct registry *r, const struct hook_way *way, char *body,
+	size_t len, hook_answer *fn, void *arg)
 {
 	struct hook_call *c = calloc(1, sizeof(*c));
 
@@ -190,13 +190,14 @@ struct hook_call *hook_call_start(
 		free(body);
 		return NULL;
 	}
-	c->loop = registry_loop(w->r);
+	c->loop = registry_loop(r);
 	c->fn = fn;
 	c->arg = arg;
 	c->body = body;
 	c->len = len;
-	c->timeout_ms = h->timeout_ms;
-	begin(c, w->r, h);
+	c->timeout_ms = way->timeout_ms;
+	c->answer_max = way->answer_max;
+	begin(c, r, way->client);
 	if (*c->why)
 		loop_defer(c->loop, &c->task, on_over);
 	return c;

@@ -38,7 +38,7 @@ void review_answer_fini(struct review_answer *r)
 	*r = (struct review_answer){0};
 }
 
-static printf_like(1, 2) char *wrong(const char *format, ...)
+char *review_wrong(const char *format, ...)
 {
 	char *text = NULL;
 	va_list args;
@@ -55,12 +55,13 @@ static char *read_patch(struct review_answer *out, yyjson_val *response)
 	const char *patch = json_text(response, "patch"), *type = json_str(response, "patchType");
 
 	if (!patch)
-		return type && *type ? wrong("webhook returned response.patchType but not response.patch")
-				     : NULL;
+		return type && *type
+			       ? review_wrong("webhook returned response.patchType but not response.patch")
+			       : NULL;
 	if (!type || strcmp(type, "JSONPatch") != 0)
-		return wrong("invalid value for response.patchType: %s", type ?: "");
+		return review_wrong("invalid value for response.patchType: %s", type ?: "");
 	out->patch = base64_bytes(patch, &out->patch_len);
-	return out->patch ? NULL : wrong("response.patch is not base64");
+	return out->patch ? NULL : review_wrong("response.patch is not base64");
 }
 
 static void read_refusal(struct review_answer *out, yyjson_val *status)
@@ -82,18 +83,18 @@ char *review_read(struct review_answer *out, const char *uid, const char *body, 
 
 	*out = (struct review_answer){0};
 	if (!yyjson_is_obj(root))
-		return wrong("the answer is not a JSON object");
+		return review_wrong("the answer is not a JSON object");
 	if (strcmp(version, "admission.k8s.io/v1") != 0 || strcmp(kind, "AdmissionReview") != 0)
-		return wrong(
+		return review_wrong(
 			"expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got %s, Kind=%s",
 			version, kind);
 	if (!response)
-		return wrong("webhook response was absent");
+		return review_wrong("webhook response was absent");
 	if (strcmp(json_str(response, "uid") ?: "", uid) != 0)
-		return wrong(
+		return review_wrong(
 			"expected response.uid=\"%s\", got \"%s\"", uid, json_str(response, "uid") ?: "");
 	if (!yyjson_is_bool(yyjson_obj_get(response, "allowed")))
-		return wrong("response.allowed is not true or false");
+		return review_wrong("response.allowed is not true or false");
 	out->allowed = json_bool(response, "allowed");
 	yyjson_arr_foreach (json_arr(response, "warnings"), i, n, v)
 		if (yyjson_is_str(v) && out->n_warnings < REVIEW_WARNINGS_MAX &&

@@ -16,6 +16,8 @@
 #include "cluster/schema/patch.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "cluster/webhooks/conversion.h"
+#include "cluster/webhooks/forms.h"
 #include "cluster/webhooks/webhooks_int.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -26,6 +28,8 @@ struct question {
 	const struct hook *hook;
 	const struct schema_kind *as; /* how it was shown; set while it is asked */
 	struct hook_call *call;
+	struct form_making *forming;   /* what it is to be shown is being made */
+	struct conversion *converting; /* what it has changed becomes one of the attempt's version again */
 	char uid[META_UID_MAX];
 	bool asked, again;	/* in this write; once more, since another has changed the object */
 	struct status *refusal; /* owned */
@@ -48,6 +52,8 @@ static void run_free(struct webhook_run *run)
 	loop_defer_del(&run->task);
 	for (size_t i = 0; i < run->n; i++) {
 		hook_call_cancel(run->questions[i].call);
+		form_cancel(run->questions[i].forming);
+		conversion_cancel(run->questions[i].converting);
 		status_free(run->questions[i].refusal);
 		configuration_unref(run->questions[i].hook->of);
 	}
@@ -125,18 +131,9 @@ static bool keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *before)
 
 static struct status *patch_resource(struct question *q, const struct review_answer *r, yyjson_mut_doc *doc)
 {
-	struct attempt *a = q->run->a;
-	struct status *err = NULL;
+	struct status *err = patch_object(doc, q->as, PATCH_JSON, r->patch, r->patch_len, NULL);
 
-	if (!convert_object(doc, a->kind, q->as))
-		return status_errno(-ENOMEM, "webhook");
-	err = patch_object(doc, q->as, PATCH_JSON, r->patch, r->patch_len, NULL);
-	if (!err)
-		err = decode_check(doc, q->as, DECODE_IGNORE, NULL);
-	if (!err && (!convert_object(doc, q->as, a->kind) ||
-			    !keep_identity(doc, yyjson_mut_obj_get(a->root, "metadata"))))
-		err = status_errno(-ENOMEM, "webhook");
-	return err;
+	return err ? err : decode_check(doc, q->as, DECODE_IGNORE, NULL);
 }
 
 /* An Eviction stays one; whose it is, is looked at by who carries it out. */
@@ -164,31 +161,6 @@ static struct status *patch_foreign(struct question *q, const struct review_answ
 	return NULL;
 }
 
-/* *changed: the object is another now. */
-static struct status *apply(struct question *q, const struct review_answer *r, bool *changed)
-{
-	struct attempt *a = q->run->a;
-	yyjson_mut_doc *doc = yyjson_mut_doc_mut_copy(a->doc, NULL);
-	struct status *err;
-
-	if (!doc)
-		err = status_errno(-ENOMEM, "webhook");
-	else
-		err = a->foreign ? patch_foreign(q, r, &doc) : patch_resource(q, r, doc);
-	if (err) {
-		struct status *why = failed(q->hook, err->message);
-
-		status_free(err);
-		yyjson_mut_doc_free(doc);
-		return why;
-	}
-	*changed = !meta_equal(yyjson_mut_doc_get_root(doc), a->root);
-	yyjson_mut_doc_free(a->doc);
-	a->doc = doc;
-	a->root = yyjson_mut_doc_get_root(doc);
-	return NULL;
-}
-
 static void note_change(struct question *changed)
 {
 	struct webhook_run *run = changed->run;
@@ -201,15 +173,126 @@ static void note_change(struct question *changed)
 	}
 }
 
+/* The object as it was changed takes the place of the attempt's. @doc is taken. */
+static void adopt(struct question *q, yyjson_mut_doc *doc)
+{
+	struct attempt *a = q->run->a;
+
+	if (!meta_equal(yyjson_mut_doc_get_root(doc), a->root)) {
+		note_change(q);
+		forms_drop(a);
+	}
+	yyjson_mut_doc_free(a->doc);
+	a->doc = doc;
+	a->root = yyjson_mut_doc_get_root(doc);
+}
+
+static struct status *no_memory(void)
+{
+	return status_errno(-ENOMEM, "webhook");
+}
+
+static void go_on(struct question *q);
+
+static void on_back(struct status *error, struct object *const *objects, size_t n, void *arg)
+{
+	struct question *q = arg;
+	yyjson_mut_doc *doc = error ? NULL : object_mut_doc(objects[0]);
+
+	q->converting = NULL;
+	if (!error && (!doc || !keep_identity(doc, yyjson_mut_obj_get(q->run->a->root, "metadata"))))
+		error = no_memory();
+	if (error)
+		yyjson_mut_doc_free(doc);
+	else
+		adopt(q, doc);
+	q->refusal = error;
+	q->run->open--;
+	go_on(q);
+}
+
+/* What was changed, in the version of the attempt: at once, or when the kind's webhook has made it (q->converting). @doc is taken. */
+static struct status *bring_back(struct question *q, yyjson_mut_doc *doc)
+{
+	struct attempt *a = q->run->a;
+	struct object *o = NULL;
+	int err;
+
+	if (!convert_webhook(q->as, a->kind)) {
+		if (!convert_object(doc, q->as, a->kind) ||
+			!keep_identity(doc, yyjson_mut_obj_get(a->root, "metadata"))) {
+			yyjson_mut_doc_free(doc);
+			return no_memory();
+		}
+		adopt(q, doc);
+		return NULL;
+	}
+	/* who the object is counts before the webhook sees it, too */
+	err = keep_identity(doc, yyjson_mut_obj_get(a->root, "metadata"))
+		      ? object_of(&o, doc, q->as, a->name, a->old ? a->old->revision : 0)
+		      : -ENOMEM;
+	yyjson_mut_doc_free(doc);
+	if (!err)
+		q->converting = conversion_start(q->run->w, a->kind, &o, 1, on_back, q);
+	object_unref(o);
+	if (!q->converting)
+		return status_errno(err ? err : -ENOMEM, "webhook");
+	q->run->open++;
+	return NULL;
+}
+
+/* A copy of what the webhook was shown. */
+static yyjson_mut_doc *shown(const struct question *q)
+{
+	const struct attempt *a = q->run->a;
+	const struct attempt_form *made = form_find(a, q->as);
+	yyjson_mut_doc *doc = made ? object_mut_doc(made->now) : yyjson_mut_doc_mut_copy(a->doc, NULL);
+
+	if (doc && !made && !a->foreign && !convert_object(doc, a->kind, q->as)) {
+		yyjson_mut_doc_free(doc);
+		return NULL;
+	}
+	return doc;
+}
+
+static struct status *apply(struct question *q, const struct review_answer *r)
+{
+	bool foreign = q->run->a->foreign;
+	yyjson_mut_doc *doc = shown(q);
+	struct status *err;
+
+	if (!doc)
+		err = no_memory();
+	else
+		err = foreign ? patch_foreign(q, r, &doc) : patch_resource(q, r, doc);
+	if (err) {
+		struct status *why = failed(q->hook, err->message);
+
+		status_free(err);
+		yyjson_mut_doc_free(doc);
+		return why;
+	}
+	if (!foreign)
+		return bring_back(q, doc);
+	adopt(q, doc);
+	return NULL;
+}
+
+static struct status *unanswered(const struct hook *h, const char *why)
+{
+	cleanup(freep) char *text = review_wrong("failed to call webhook: %s", why);
+
+	return failed(h, text ?: "out of memory");
+}
+
 static struct status *judge(struct question *q, const char *why, const char *body, size_t len)
 {
 	struct review_answer r;
 	struct status *err = NULL;
 	char *wrong;
-	bool changed = false;
 
 	if (why)
-		return failed(q->hook, why);
+		return unanswered(q->hook, why);
 	wrong = review_read(&r, q->uid, body, len);
 	for (size_t i = 0; !wrong && i < r.n_warnings; i++)
 		attempt_warn(q->run->a, r.warnings[i]);
@@ -221,11 +304,9 @@ static struct status *judge(struct question *q, const char *why, const char *bod
 		 (q->run->phase != WEBHOOK_MUTATING || !q->run->a->doc || q->run->a->verb == ADMIT_CONNECT))
 		err = failed(q->hook, "a patch is not allowed here");
 	else if (r.patch)
-		err = apply(q, &r, &changed);
+		err = apply(q, &r);
 	review_answer_fini(&r);
 	free(wrong);
-	if (changed)
-		note_change(q);
 	return err;
 }
 
@@ -258,15 +339,43 @@ static int is_asked(const struct hook *h, yyjson_mut_val *request, char **why)
 	return conditions_hold(&h->conditions, values, &budget, why);
 }
 
+static enum asked ask(struct question *q);
+
+static void on_formed(struct status *error, void *arg)
+{
+	struct question *q = arg;
+
+	q->forming = NULL;
+	q->run->open--;
+	q->refusal = error;
+	if (error || ask(q) != ASKED)
+		go_on(q);
+}
+
+/* It is asked when what it is to be shown is there. */
+static enum asked ask_later(struct question *q)
+{
+	q->forming = form_make(q->run->w, q->run->a, q->as, on_formed, q);
+	if (!q->forming) {
+		q->refusal = no_memory();
+		return CANNOT_ASK;
+	}
+	q->run->open++;
+	return ASKED;
+}
+
 static enum asked ask(struct question *q)
 {
 	struct webhook_run *run = q->run;
+	struct hook_way way = {.answer_max = REVIEW_ANSWER_MAX};
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
 	cleanup(freep) char *why = NULL;
 	char *body = NULL;
 	size_t len = 0;
 	int holds = 1;
 
+	if (form_missing(run->a, q->as))
+		return ask_later(q);
 	if (!meta_uid(q->uid))
 		doc = review_question(run->a, q->as, q->uid);
 	if (doc)
@@ -277,7 +386,9 @@ static enum asked ask(struct question *q)
 		return without_answer(q, why ?: "out of memory");
 	if (doc)
 		body = yyjson_mut_val_write(yyjson_mut_doc_get_root(doc), 0, &len);
-	q->call = body ? hook_call_start(run->w, q->hook, body, len, on_answer, q) : NULL;
+	way.client = json_obj(q->hook->root, "clientConfig");
+	way.timeout_ms = q->hook->timeout_ms;
+	q->call = body ? hook_call_start(run->w->r, &way, body, len, on_answer, q) : NULL;
 	if (!q->call) {
 		q->refusal = status_errno(-ENOMEM, "webhook");
 		return CANNOT_ASK;
@@ -312,11 +423,19 @@ static bool ask_next(struct webhook_run *run)
 static void on_answer(const char *why, const char *body, size_t len, void *arg)
 {
 	struct question *q = arg;
-	struct webhook_run *run = q->run;
 
 	q->call = NULL;
-	run->open--;
+	q->run->open--;
 	q->refusal = judge(q, why, body, len);
+	if (!q->converting)
+		go_on(q);
+}
+
+/* The question is over: the next one, or the end. */
+static void go_on(struct question *q)
+{
+	struct webhook_run *run = q->run;
+
 	if (run->phase == WEBHOOK_MUTATING && !q->refusal) {
 		run->at++;
 		if (ask_next(run))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster/schema/schema.h"
+#include "cluster/webhooks/conversion.h"
 #include "cluster/webhooks/webhooks_int.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -120,6 +121,8 @@ void webhooks_close(struct webhooks *w)
 {
 	if (!w)
 		return;
+	while (w->conversions)
+		conversion_cancel(w->conversions);
 	for (size_t i = 0; i < N_WEBHOOK_PHASES; i++) {
 		registry_uninform(&w->informers[i]);
 		while (w->first[i]) {

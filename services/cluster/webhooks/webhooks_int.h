@@ -4,7 +4,7 @@
 
 /*
  * The inside: webhooks.c keeps the configurations, review.c is the question and the answer as JSON, call.c the way there, run.c the
- * order of it all. Whom a write concerns is match/'s to say.
+ * order of it all. Whom a write concerns is match/'s to say. conversion.c and conversion_review.c are what converts objects.
  */
 
 #include <yyjson.h>
@@ -35,8 +35,11 @@ struct configuration {
 	size_t n;
 };
 
+struct conversion;
+
 struct webhooks {
 	struct registry *r;
+	struct conversion *conversions; /* under way */
 	struct configuration *first[N_WEBHOOK_PHASES];
 	struct informer informers[N_WEBHOOK_PHASES];
 };
@@ -64,16 +67,42 @@ struct review_answer {
 must_check char *review_read(struct review_answer *out, const char *uid, const char *body, size_t len);
 void review_answer_fini(struct review_answer *r);
 
+/* ---- conversion_review.c: ConversionReview, apiextensions.k8s.io */
+
+/*
+ * The objects of an answer. NULL, or malloc'ed: why there are none.
+ * @review:	the version of the question
+ * @doc:	receives the answer; the caller's, in both cases
+ */
+must_check char *conversion_read(yyjson_doc **doc, yyjson_val **objects, const char *review, const char *uid,
+	const char *body, size_t len);
+/*
+ * What came back for @original becomes a document of @to: checked, with its metadata as before but for labels and
+ * annotations, without what @to does not know and with its defaults. NULL, or malloc'ed: what is wrong with it.
+ */
+must_check char *conversion_accept(
+	yyjson_mut_doc **out, yyjson_val *given, const struct object *original, const struct schema_kind *to);
+
+/* A sentence, malloc'ed. */
+char *review_wrong(const char *format, ...) printf_like(1, 2);
+
 /* ---- call.c */
 
 struct hook_call;
+
+/* How a webhook is reached, and what is waited for. */
+struct hook_way {
+	yyjson_val *client; /* clientConfig; borrowed during the call that starts */
+	int64_t timeout_ms;
+	size_t answer_max;
+};
 
 /* @why: NULL, or what went wrong; the call is gone afterwards. */
 typedef void hook_answer(const char *why, const char *body, size_t len, void *arg);
 
 /* @body is taken. @fn is called later, never from inside. NULL: no memory. */
-struct hook_call *hook_call_start(
-	struct webhooks *w, const struct hook *h, char *body, size_t len, hook_answer *fn, void *arg);
+struct hook_call *hook_call_start(const struct registry *r, const struct hook_way *way, char *body,
+	size_t len, hook_answer *fn, void *arg);
 void hook_call_cancel(struct hook_call *c); /* accepts NULL */
 
 #endif

@@ -2,52 +2,14 @@
 
 /* Writes of a registry in memory, and a webhook of our own behind TLS, which answers as its path says. */
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "cluster/registry/registry.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "cluster/webhooks/webhooks_int.h"
 #include "cluster/webhooks/hook_url.h"
-#include "lib/base64.h"
-#include "lib/file.h"
-#include "lib/http.h"
-#include "lib/json.h"
-#include "lib/loop.h"
-#include "lib/pki.h"
-#include "lib/tls.h"
+#include "cluster/webhooks/stories.h"
 
-enum { LIMIT_MS = 60000, QUESTIONS_MAX = 16 };
-
-static struct loop *l;
-static struct registry *r;
-static struct http_server *server;
-static struct tls_config *tls;
-static struct loop_timer limit;
-static char *bundle; /* base64 of the authority's certificate */
-static char dir[] = "/tmp/webhooks-test-XXXXXX";
-static int port;
-
-static const struct caller ann = {.user = "ann", .uid = ""};
+enum { QUESTIONS_MAX = 16 };
 
 /* ---- the webhook */
 
 static char asked[QUESTIONS_MAX][2048]; /* "PATH QUESTION" */
-static size_t n_asked;
 
 static void change(char *out, size_t size, const char *uid, const char *patch)
 {
@@ -113,151 +75,6 @@ static void answer(struct http_req *rq, char *body, size_t len, void *arg)
 		loop_quit(l, 0);
 }
 
-static void on_request(struct http_req *rq, void *arg)
-{
-	http_body_read(rq, 1 << 20, answer, NULL);
-}
-
-static void save(const char *name, const char *text)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_int_equal(file_put(AT_FDCWD, path, text, strlen(text), 0600, 0), 0);
-}
-
-static void make_certificates(void)
-{
-	static const char *const names[] = {"127.0.0.1", "hook.default.svc"};
-	struct pki_key *ca, *key;
-	char *pem;
-
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(pki_key_new(&ca), 0);
-	assert_int_equal(pki_key_new(&key), 0);
-	assert_int_equal(
-		pki_certify(&pem, &(struct pki_request){.use = PKI_CA, .common_name = "ca"}, ca, ca, "ca"),
-		0);
-	bundle = base64_make(pem, strlen(pem));
-	free(pem);
-	assert_int_equal(pki_certify(&pem,
-				 &(struct pki_request){.use = PKI_SERVER,
-					 .common_name = "hook",
-					 .names = names,
-					 .n_names = array_len(names)},
-				 key, ca, "ca"),
-		0);
-	save("cert", pem);
-	free(pem);
-	assert_int_equal(pki_key_pem(key, &pem), 0);
-	save("key", pem);
-	free(pem);
-	pki_key_free(ca);
-	pki_key_free(key);
-}
-
-static int group_setup(void **state)
-{
-	char cert[100], key[100];
-
-	make_certificates();
-	snprintf(cert, sizeof(cert), "%s/cert", dir);
-	snprintf(key, sizeof(key), "%s/key", dir);
-	return tls_server_new(&tls, &(struct tls_files){.cert = cert, .key = key}, NULL);
-}
-
-static int group_teardown(void **state)
-{
-	char path[100];
-
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, i ? "cert" : "key");
-		unlink(path);
-	}
-	rmdir(dir);
-	tls_config_free(tls);
-	free(bundle);
-	return 0;
-}
-
-static void listen_somewhere(void)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(fd, 16), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	port = ntohs(a.sin_port);
-	assert_int_equal(http_server_new(&server, l, on_request, NULL), 0);
-	assert_int_equal(http_server_listen(server, fd, tls), 0);
-}
-
-/* ---- writing */
-
-struct outcome {
-	int code; /* -1: not yet; 0: written */
-	char message[600], json[2000], warning[100];
-};
-
-static void on_done(const struct status *error, const struct object *object, void *arg)
-{
-	struct outcome *to = arg;
-
-	to->code = error ? error->code : 0;
-	snprintf(to->message, sizeof(to->message), "%s", error ? error->message : "");
-	snprintf(to->json, sizeof(to->json), "%s", object ? object->json : "");
-	loop_quit(l, 0);
-}
-
-static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
-{
-	on_done(error, object, arg);
-}
-
-static void on_warning(const char *text, void *arg)
-{
-	struct outcome *to = arg;
-
-	snprintf(to->warning, sizeof(to->warning), "%s", text);
-}
-
-static yyjson_mut_doc *doc_of(const char *json)
-{
-	yyjson_doc *d = yyjson_read(json, strlen(json), 0);
-	yyjson_mut_doc *m;
-
-	if (!d)
-		fail_msg("no JSON: %s", json);
-	m = yyjson_doc_mut_copy(d, NULL);
-	yyjson_doc_free(d);
-	return m;
-}
-
-static struct outcome outcome;
-
-static void begin(const char *version, const char *kind, const char *ns, const char *json, bool dry_run)
-{
-	outcome = (struct outcome){.code = -1};
-	registry_create(r, &ann, schema_find_kind(version, kind), ns, doc_of(json),
-		&(struct write_options){.dry_run = dry_run, .warn = on_warning, .warn_arg = &outcome},
-		on_done, &outcome);
-}
-
-static const struct outcome *finish(void)
-{
-	while (outcome.code < 0)
-		assert_int_equal(loop_run(l), 0);
-	return &outcome;
-}
-
-static const struct outcome *create(const char *version, const char *kind, const char *ns, const char *json)
-{
-	begin(version, kind, ns, json, false);
-	return finish();
-}
-
 static const struct outcome *map(const char *name)
 {
 	char json[200];
@@ -266,14 +83,6 @@ static const struct outcome *map(const char *name)
 		"{\"metadata\":{\"name\":\"%s\",\"labels\":{\"name\":\"%s\"}},\"data\":{\"a\":\"b\"}}", name,
 		name);
 	return create("v1", "ConfigMap", "default", json);
-}
-
-static const struct outcome *delete(const char *version, const char *kind, const char *ns, const char *name)
-{
-	outcome = (struct outcome){.code = -1};
-	registry_delete(r, &ann, schema_find_kind(version, kind), ns, name,
-		&(struct delete_options){.grace_seconds = -1}, on_deleted, &outcome);
-	return finish();
 }
 
 /* A configuration NAME of one webhook, for config maps, at @path of ours. @more: of the webhook, and begins with a comma. */
@@ -291,45 +100,6 @@ static const struct outcome *hook(const char *kind, const char *name, const char
 
 #define MUTATING   "MutatingWebhookConfiguration"
 #define VALIDATING "ValidatingWebhookConfiguration"
-
-static bool says(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		print_error("\"%s\" is not in: %s\n", part, text);
-	return strstr(text, part);
-}
-
-static void on_limit(struct loop_timer *t)
-{
-	fail_msg("the loop did not end");
-}
-
-static int setup(void **state)
-{
-	struct registry_options o = {0};
-	char *why;
-
-	n_asked = 0;
-	assert_int_equal(loop_new(&l), 0);
-	o.loop = l;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + LIMIT_MS, on_limit), 0);
-	listen_somewhere();
-	assert_int_equal(create("v1", "Namespace", "",
-				 "{\"metadata\":{\"name\":\"default\",\"labels\":{\"is\":\"default\"}}}")
-				 ->code,
-		0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	http_server_free(server);
-	loop_timer_del(&limit);
-	loop_free(l);
-	return 0;
-}
 
 /* ---- what happens */
 
@@ -678,8 +448,6 @@ static void test_urls(void **state)
 		if (!hook_url_read(&u, bad[i]))
 			fail_msg("accepted: %s", bad[i]);
 }
-
-#define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {

@@ -8,20 +8,13 @@ import time
 import pytest
 from support.conformance import named
 from support.node import eventually
-from support.webhook import Webhook, deny, patch
+from support.webhook import deny, patch
 
 HOOKS = "[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin] "
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 MERGE = {"kind": "application/merge-patch+json"}
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KINDS = {"mutating": "mutatingwebhookconfigurations", "validating": "validatingwebhookconfigurations"}
-
-
-@pytest.fixture(scope="module")
-def webhook(cluster, tmp_path_factory):
-    made = Webhook(tmp_path_factory.mktemp("webhook"), *cluster.node.webhook)
-    yield made
-    made.end()
 
 
 def rule(resource, *operations, group="", versions=("v1",)):

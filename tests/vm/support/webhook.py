@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A webhook of admission on loopback, behind TLS; a guest reaches it through --guest-forward. What it says is decided by path."""
+"""A webhook of admission and of conversion on loopback, behind TLS; a guest reaches it through --guest-forward. What it says is
+decided by path."""
 
 import base64
 import http.server
@@ -22,7 +23,8 @@ def deny(why):
 
 
 class Webhook:
-    """.says[path] = a function of the request (AdmissionReview.request) that returns the response without its uid."""
+    """.says[path] = a function of the request (of an AdmissionReview or a ConversionReview) that returns the response without its uid;
+    a list is the objects that were converted."""
 
     def __init__(self, folder, port, address):
         self.says, self.seen = {}, []
@@ -39,7 +41,10 @@ class Webhook:
                 question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 request, path = question["request"], self.path.split("?")[0]
                 owner.seen.append((path, request))
-                response = {**owner.says[path](request), "uid": request["uid"]}
+                said = owner.says[path](request)
+                if isinstance(said, list):
+                    said = {"convertedObjects": said, "result": {"status": "Success"}}
+                response = {**said, "uid": request["uid"]}
                 text = json.dumps({"apiVersion": question["apiVersion"], "kind": question["kind"], "response": response}).encode()
                 try:
                     self.send_response(200)
