@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kubectl against a booted node: the verbs and manners of the API, object by object."""
 
+import gzip
 import json
 import threading
 
@@ -304,6 +305,35 @@ def test_pages_show_the_state_of_the_first(cluster, ns):
         assert page["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert names == ["p3", "p4", "p5", "p6"]
     assert cluster.raw("GET", path + "?limit=3&continue=nonsense")[0] == 400
+
+
+def test_large_answers_are_compressed_for_who_takes_it(cluster, ns):
+    """As upstream: from 128 KiB on. Lists in pieces, whole objects, tables and errors all the same."""
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    for i in range(30):
+        data = {"metadata": {"name": f"m{i:02}"}, "data": {"x": f"{i:04} " * (8 << 10)}}
+        assert cluster.raw("POST", path, data)[0] == 201
+    assert cluster.raw("POST", path, {"metadata": {"name": "big"}, "data": {"x": "y" * (200 << 10)}})[0] == 201
+
+    def ask(query, accept):
+        conn = cluster.connect()
+        conn.request("GET", path + query, headers={"Accept-Encoding": accept})
+        reply = conn.getresponse()
+        data = reply.read()
+        conn.close()
+        assert reply.status == 200
+        packed = reply.headers["Content-Encoding"] == "gzip"
+        assert packed == (reply.headers["Vary"] == "Accept-Encoding")
+        return packed, json.loads(gzip.decompress(data) if packed else data), len(data)
+
+    for query in ("", "?limit=20", "?pretty=true", "/big", "?fieldSelector=metadata.name%3Dbig"):
+        plain, packed = ask(query, "identity"), ask(query, "deflate, gzip")
+        assert (plain[0], packed[0]) == (False, True), query
+        of = lambda answer: answer[1].get("items", answer[1])  # noqa: E731
+        assert of(plain) == of(packed) and packed[2] < plain[2] / 5
+    for query in ("?fieldSelector=metadata.name%3Dm01", "/m01"):
+        assert ask(query, "gzip")[0] is False
+    assert ask("", "gzip;q=0")[0] is False
 
 
 def watch(cluster, path, into, until):

@@ -138,6 +138,15 @@ void request_in_version(struct request *q, int code, const struct object *o, req
 /* @list: of q->own; its items change */
 void request_list_in_version(struct request *q, struct list *list, void (*then)(struct request *q));
 
+/* compress.c: answers of more than GZIP_FROM bytes, for clients that take gzip */
+enum { GZIP_FROM = 128 << 10 };
+struct gzip;
+bool gzip_is_taken(const struct request *q);
+void gzip_announce(struct request *q); /* before the answer begins */
+struct gzip *gzip_new(void);	       /* NULL: no memory */
+void gzip_add(struct gzip *g, struct text *out, const char *bytes, size_t len, bool end);
+void gzip_free(struct gzip *g); /* accepts NULL */
+
 /* handlers */
 void handle_get(struct request *q);
 void handle_list(struct request *q);

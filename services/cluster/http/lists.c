@@ -13,7 +13,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 
-enum { PIECE = 64 * 1024, PENDING_MAX = 256 * 1024 };
+enum { PIECE = 64 * 1024, PENDING_MAX = 256 * 1024, TURN_PIECES = 4 };
 
 /* ---- what is asked */
 
@@ -85,15 +85,20 @@ struct status *list_options_of(
 /* ---- writing */
 
 struct paging {
+	struct request *q;
 	struct list list;
 	size_t at;
-	bool first;
+	bool over;
+	struct gzip *gzip; /* owned; NULL: as it is */
+	struct loop_task next;
 };
 
 static void paging_free(void *own)
 {
 	struct paging *p = own;
 
+	loop_defer_del(&p->next);
+	gzip_free(p->gzip);
 	list_fini(&p->list);
 	free(p);
 }
@@ -122,10 +127,10 @@ static void text_head(struct request *q, const struct list *l, struct text *t)
 	}
 }
 
-/* As many as make a piece. true: that was the end. */
-static bool piece(struct request *q, struct paging *p, struct text *t)
+/* As many as make @size bytes. true: that was the end. */
+static bool piece(struct request *q, struct paging *p, struct text *t, size_t size)
 {
-	while (p->at < p->list.n && t->len < PIECE && !t->failed) {
+	while (p->at < p->list.n && t->len < size && !t->failed) {
 		if (p->at)
 			text_add(t, ",", 1);
 		if (q->form == FORM_TABLE)
@@ -138,26 +143,54 @@ static bool piece(struct request *q, struct paging *p, struct text *t)
 	return p->at == p->list.n;
 }
 
+/* Some of the list, as it is or compressed. false: the answer has begun, so without memory all that is left is to break off. */
+static bool write_piece(struct request *q, struct paging *p, const struct text *t, bool end)
+{
+	struct text out = {0};
+	bool ok;
+
+	if (!p->gzip)
+		return !t->failed && !http_write(q->http, t->bytes, t->len);
+	gzip_add(p->gzip, &out, t->bytes, t->len, end);
+	ok = !t->failed && !out.failed && !http_write(q->http, out.bytes, out.len);
+	text_fini(&out);
+	return ok;
+}
+
+static void on_next(struct loop_task *t);
+
+/* What compresses well fills no buffer: then it is the pieces of one turn of the loop that are counted. */
 static void go_on(struct http_req *r, void *arg)
 {
 	struct request *q = arg;
 	struct paging *p = q->own;
+	size_t pieces = 0;
 
 	request_ref(q);
-	for (bool end = false; q->http && !end && http_pending(q->http) < PENDING_MAX;) {
+	while (q->http && !p->over && http_pending(q->http) < PENDING_MAX &&
+		(!p->gzip || pieces++ < TURN_PIECES)) {
 		struct text t = {0};
 
-		end = piece(q, p, &t);
-		/* The head is out already: without memory all that is left is to break off. */
-		if (t.failed || http_write(q->http, t.bytes, t.len)) {
+		p->over = piece(q, p, &t, PIECE);
+		if (!write_piece(q, p, &t, p->over)) {
 			log_errno(ENOMEM, "api op=list");
-			end = true;
+			p->over = true;
 		}
 		text_fini(&t);
-		if (end)
+		if (p->over)
 			http_end(q->http);
 	}
+	if (q->http && !p->over && pieces > TURN_PIECES)
+		loop_defer(q->api->loop, &p->next, on_next);
 	request_unref(q);
+}
+
+static void on_next(struct loop_task *t)
+{
+	struct paging *p = container_of(t, struct paging, next);
+
+	if (p->q->http)
+		go_on(p->q->http, p->q);
 }
 
 static void send_list(struct request *q)
@@ -166,11 +199,12 @@ static void send_list(struct request *q)
 	struct text t = {0};
 
 	text_head(q, &p->list, &t);
-	if (piece(q, p, &t) || t.failed || q->pretty) {
+	/* compressed is what is known to be large enough */
+	if (piece(q, p, &t, gzip_is_taken(q) ? GZIP_FROM + 1 : PIECE) || t.failed || q->pretty) {
 		while (q->pretty && !t.failed && p->at < p->list.n) {
 			struct text more = {0};
 
-			piece(q, p, &more);
+			piece(q, p, &more, PIECE);
 			text_add(&t, more.bytes, more.len);
 			text_fini(&more);
 		}
@@ -183,8 +217,11 @@ static void send_list(struct request *q)
 	}
 	loop_timer_del(&q->timer);
 	q->api->served[2]++;
+	p->gzip = gzip_is_taken(q) ? gzip_new() : NULL;
+	if (p->gzip)
+		gzip_announce(q);
 	http_reply_start(q->http, 200, "application/json");
-	(void)!http_write(q->http, t.bytes, t.len); /* a broken stream says so itself */
+	(void)!write_piece(q, p, &t, false); /* a broken stream says so itself */
 	text_fini(&t);
 	if (q->http) {
 		http_on_drain(q->http, go_on, q);
@@ -224,6 +261,7 @@ void handle_list(struct request *q)
 		reply_status(q, status_errno(-ENOMEM, "list"));
 		return;
 	}
+	p->q = q;
 	q->own = p;
 	q->own_free = paging_free;
 	err = list_options_of(q, &o, &labels, &fields);

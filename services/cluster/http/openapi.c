@@ -171,7 +171,6 @@ static void send_plain(struct request *q, const struct document *d)
 void handle_openapi_document(struct request *q)
 {
 	const char *path = http_path(q->http) + strlen("/openapi/v3/");
-	const char *accept = http_header(q->http, "Accept-Encoding");
 	struct openapi_cache *c = cache_of(q->api);
 	struct document *d = NULL;
 	char tag[70];
@@ -192,7 +191,7 @@ void handle_openapi_document(struct request *q)
 	(void)!http_set_header(q->http, "Vary", "Accept, Accept-Encoding");
 	if (http_query(q->http, "hash"))
 		(void)!http_set_header(q->http, "Cache-Control", "public, immutable");
-	if (!accept || !strstr(accept, "gzip")) {
+	if (!gzip_is_taken(q)) {
 		send_plain(q, d);
 		return;
 	}

@@ -201,6 +201,23 @@ static char *indented(const char *json, size_t len, size_t *out_len)
 	return more;
 }
 
+static void send_bytes(struct request *q, int code, const char *json, size_t len)
+{
+	struct gzip *g = len > GZIP_FROM && gzip_is_taken(q) ? gzip_new() : NULL;
+	struct text t = {0};
+
+	if (g)
+		gzip_add(g, &t, json, len, true);
+	gzip_free(g);
+	if (t.len && !t.failed) {
+		gzip_announce(q);
+		http_reply(q->http, code, JSON, t.bytes, t.len);
+	} else {
+		http_reply(q->http, code, JSON, json, len);
+	}
+	text_fini(&t);
+}
+
 void reply_bytes(struct request *q, int code, const char *json, size_t len)
 {
 	cleanup(freep) char *pretty = NULL;
@@ -212,7 +229,7 @@ void reply_bytes(struct request *q, int code, const char *json, size_t len)
 	q->api->served[code / 100 < 6 ? code / 100 : 5]++;
 	if (q->pretty)
 		pretty = indented(json, len, &len);
-	http_reply(q->http, code, JSON, pretty ? pretty : json, len);
+	send_bytes(q, code, pretty ? pretty : json, len);
 }
 
 void reply_error(struct request *q, const struct status *err)
