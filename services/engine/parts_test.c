@@ -25,6 +25,7 @@
 #include "engine/restart.h"
 #include "engine/spec.h"
 #include "engine/stdcopy.h"
+#include "lib/tree.h"
 
 static void routes(void **state)
 {
@@ -247,6 +248,53 @@ static void accounts(void **state)
 	free(msg);
 }
 
+static int resolve(int root, const char *user, char **msg)
+{
+	struct spec_user u;
+
+	free(take(*msg));
+	return spec_user_resolve(root, user, NULL, &u, msg);
+}
+
+/* CVE-2026-47262: what an image calls its accounts is read up to a bound, and only if it is a file. */
+static void accounts_are_bounded(void **state)
+{
+	static const char *const names[] = {"etc/passwd", "etc/group"};
+	char top[] = "/tmp/accounts-XXXXXX", outside[64];
+	cleanup(freep) char *msg = NULL;
+	int root, fd;
+
+	assert_non_null(mkdtemp(top));
+	root = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(root, "etc", 0755), 0);
+	for (size_t i = 0; i < array_len(names); i++) {
+		fd = openat(root, names[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		assert_int_equal(ftruncate(fd, SPEC_ACCOUNTS_MAX), 0);
+		assert_int_equal(resolve(root, "7", &msg), 0);
+		assert_int_equal(ftruncate(fd, SPEC_ACCOUNTS_MAX + 1), 0);
+		assert_int_equal(resolve(root, "7", &msg), -EFBIG);
+		assert_non_null(strstr(msg, names[i]));
+		/* a hole costs an image nothing */
+		assert_int_equal(ftruncate(fd, 1LL << 40), 0);
+		assert_int_equal(resolve(root, "7", &msg), -EFBIG);
+		close(fd);
+		unlinkat(root, names[i], 0);
+		/* nobody writes to it: who waits for that, waits for ever */
+		assert_int_equal(mkfifoat(root, names[i], 0644), 0);
+		assert_int_equal(resolve(root, "7", &msg), -EFBIG);
+		unlinkat(root, names[i], 0);
+	}
+	/* a link is followed, below the root */
+	snprintf(outside, sizeof(outside), "%s/etc/real", top);
+	assert_int_equal(symlinkat(outside, root, "etc/passwd"), 0);
+	fd = openat(root, "etc/real", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "web:x:33:34::/srv:\n", 19), 19);
+	close(fd);
+	assert_int_equal(resolve(root, "web", &msg), -ENOENT);
+	close(root);
+	assert_int_equal(tree_remove(AT_FDCWD, top), 0);
+}
+
 static void clean_paths(void **state)
 {
 	char a[] = "/a//b/../c/./", b[] = "/../..", c[] = "rel";
@@ -403,6 +451,7 @@ int main(void)
 		cmocka_unit_test(filter_ports),
 		cmocka_unit_test(detach_keys),
 		cmocka_unit_test(accounts),
+		cmocka_unit_test(accounts_are_bounded),
 		cmocka_unit_test(clean_paths),
 		cmocka_unit_test(restarts),
 		cmocka_unit_test(restarts_at_boot),
