@@ -42,7 +42,7 @@ T_AR     := gcc-ar
 T_CFLAGS := $(CFLAGS) -Os -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	    -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
 T_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none -s
-T_LIBS   := -lcurl -lsqlite3 -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -lz
+T_LIBS   := -lcurl -lsqlite3 -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -llzma -lbz2 -lz
 
 PROGRAMS := init stage1 runtime wherry docker-init
 init_MAIN    := init/main.c
@@ -83,7 +83,7 @@ SANITIZE := address,undefined
 C_CFLAGS := $(CFLAGS) -D__SANITIZE_ADDRESS__=1 -O1 -g -fsanitize=fuzzer-no-link,$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	    -Wno-gnu -Wno-unknown-warning-option
 C_LIBS   := -lm -lcmocka -lsqlite3 -lcurl-gnutls -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal \
-	    -lzstd -lz
+	    -lzstd -llzma -lbz2 -lz
 # make check ONLY=services/lib  limits the run to one folder; fuzz and tidy heed it, too
 ONLY     ?=
 RUN_TESTS := $(filter $(ONLY)%,$(TESTS))
