@@ -174,7 +174,7 @@ def empty(tmp_path, puller_for, worker_for):
 
 
 @pytest.mark.parametrize("link", [False, True])
-@pytest.mark.parametrize("packed", ["", "gzip"])
+@pytest.mark.parametrize("packed", ["", "gzip", "xz", "bzip2"])
 def test_old_docker_archive(empty, link, packed):
     pull, work = empty
     made = image("")
@@ -303,7 +303,7 @@ def test_commit_of_nothing_adds_no_layer(registry, store, tmp_path):
     assert len(config["rootfs"]["diff_ids"]) == 2 and config["history"][-1]["empty_layer"] is True
 
 
-@pytest.mark.parametrize("how", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("how", ["", "gzip", "zstd", "xz", "bzip2"])
 def test_import(empty, how):
     pull, work = empty
     data = oci.compress(oci.tar([oci.Member("./", type=tarfile.DIRTYPE, mode=0o755), oci.Member("./bin/sh", b"#!", mode=0o755)]), how)

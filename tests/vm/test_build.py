@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """docker build with the classic builder: every instruction, the cache, stages, and what is refused."""
 
+import hashlib
 import io
 import json
+import lzma
+import os
 import tarfile
 
 import pytest
@@ -132,10 +135,35 @@ def test_add_unpacks_archives(node, build):
     files = {"plain.tar": oci.tar([oci.Member("in/side", b"tar\n", uid=7, gid=8)]),
              "packed.tar.gz": oci.compress(oci.tar([oci.Member("gz", b"gz\n"), oci.Member("l", type=tarfile.SYMTYPE, link="/etc/shadow")]), "gzip"),
              "packed.tar.zst": oci.compress(oci.tar([oci.Member("zst", b"zst\n")]), "zstd"),
+             "packed.tar.bz2": oci.compress(oci.tar([oci.Member("bz2", b"bz2\n")]), "bzip2"),
+             "packed.tar.xz": oci.compress(oci.tar([oci.Member("xz", b"xz\n")]), "xz"),
+             "just.xz": (lone := oci.compress(b"no archive in xz\n", "xz")),
              "just.gz": oci.compress(b"no archive\n", "gzip"), "ordinary": b"file\n"}  # fmt: skip
-    build(f"FROM {BASE}\nADD plain.tar packed.tar.gz packed.tar.zst just.gz ordinary /a/\nCOPY plain.tar /a/\n", files)
-    assert run(node, "sh", "-c", "cat /a/in/side /a/gz /a/zst /a/ordinary; gzip -dc /a/just.gz; stat -c %u:%g /a/in/side; ls /a/plain.tar") == (
-        "tar\ngz\nzst\nfile\nno archive\n7:8\n/a/plain.tar\n")
+    build(f"FROM {BASE}\nADD plain.tar packed.tar.* just.* ordinary /a/\nCOPY plain.tar packed.tar.xz /a/\n", files)
+    assert run(node, "sh", "-c", "cat /a/in/side /a/gz /a/zst /a/bz2 /a/xz /a/ordinary; gzip -dc /a/just.gz; stat -c %u:%g /a/in/side; "
+                                 "cd /a; ls plain.tar packed*; sha256sum just.xz") == (
+        f"tar\ngz\nzst\nbz2\nxz\nfile\nno archive\n7:8\npacked.tar.xz\nplain.tar\n{hashlib.sha256(lone).hexdigest()}  just.xz\n")  # fmt: skip
+
+
+def dictionary(data, size):
+    """xz that asks for a dictionary of so many bytes, whoever reads it."""
+    return lzma.compress(data, filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": size}])
+
+
+def test_a_base_image_in_xz(node, build):
+    """What the makers of base images hand out: xz at its highest level, with a filter for programs, in several streams."""
+    rootfs = oci.tar([oci.Member("bin", type=tarfile.DIRTYPE, mode=0o755), oci.Member("etc/note", b"from scratch\n"),
+                      oci.Member("big", os.urandom(3 << 20))])  # fmt: skip
+    filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "preset": 9}]
+    streams = lzma.compress(rootfs[:5000], check=lzma.CHECK_SHA256) + bytes(8) + lzma.compress(rootfs[5000:], filters=filters)
+    build("FROM scratch\nADD rootfs.tar.xz /\n", {"rootfs.tar.xz": streams}, tag="based")
+    build(f"FROM {BASE}\nCOPY --from=based / /r/\n")
+    assert run(node, "sh", "-c", "cat /r/etc/note; stat -c %s /r/big") == f"from scratch\n{3 << 20}\n"
+    for data, words in ((streams[:-9], "unexpected end of the xz stream"), (oci.damaged(streams), "damaged xz stream"),
+                        (dictionary(rootfs, 192 << 20), "of memory to be unpacked, more than the limit of 128"),
+                        (oci.truncated(oci.compress(rootfs, "bzip2")), "unexpected end of the bzip2 stream")):  # fmt: skip
+        done = build("FROM scratch\nADD rootfs.tar.xz /\n", {"rootfs.tar.xz": data}, check=False)
+        assert done.returncode == 1 and words in done.stderr + done.stdout, done.stderr
 
 
 def test_stages_and_targets(node, build):
@@ -218,6 +246,27 @@ def test_links_do_not_lead_out(node, build, tmp_path):
           "COPY a /esc/a\nCOPY a /up/b\n", {"a": "inside\n"})  # fmt: skip
     assert run(node, "cat", "/run/canary/a", "/run/canary/b") == "inside\ninside\n"
     assert node.ssh("cat /run/canary/f; ls /run/canary") == "node\nf\n"
+
+
+def test_deletions_do_not_lead_out(node):
+    """CVE-2024-23652: what .dockerignore takes out of a context, what a step removes and what goes with its containers and
+    images are links to the node's directories; the links go."""
+    node.ssh("mkdir -p /run/deletions/sub && echo node >/run/deletions/f && echo node >/run/deletions/sub/f")
+    ignore = b"away\nout/f\nout/sub\n*/f\ndeep/er\n!kept\n!out/none\n"
+    context = oci.tar([oci.Member("Dockerfile", f"FROM {BASE}\nCOPY . /c/\nRUN ln -s /run/deletions /l && ln -s /run/deletions /c/l && ls -A /c\n".encode()),
+                       oci.Member(".dockerignore", ignore), oci.Member("kept", b"k"),
+                       oci.Member("out", type=tarfile.SYMTYPE, link="/run/deletions"),
+                       oci.Member("away", type=tarfile.SYMTYPE, link="/run/deletions"),
+                       oci.Member("deep", type=tarfile.DIRTYPE, mode=0o755),
+                       oci.Member("deep/er", type=tarfile.SYMTYPE, link="/run/deletions")])  # fmt: skip
+    done = node.docker("build", "--no-cache", "-t", "built", "-", input=context, text=False, env=CLASSIC, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert b"Dockerfile\ndeep\nkept\nl\nout\n" in done.stdout, done.stdout
+    node.docker("run", "--name", "linked", "built", "sh", "-c", "ln -s /run/deletions /m")
+    node.docker("rm", "linked")
+    node.docker("rmi", "built")
+    node.docker("image", "prune", "-af")
+    assert node.ssh("cat /run/deletions/f /run/deletions/sub/f; rm -rf /run/deletions") == "node\nnode\n"
 
 
 def test_same_bytes_with_source_date_epoch(node, build):

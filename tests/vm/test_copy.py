@@ -3,6 +3,7 @@
 
 import io
 import json
+import lzma
 import os
 import tarfile
 import urllib.parse
@@ -163,11 +164,20 @@ def test_no_program_of_the_container_unpacks(node, box):
     names = "gzip gunzip unpigz pigz xz unxz zstd unzstd bzip2 tar cp sh"
     sh(node, box, "mkdir -p /opt /usr/bin /lib; printf '#!/bin/busybox sh\\ntouch /run-by-copy\\n' >/opt/p; chmod 755 /opt/p; "
                   "for n in " + names + "; do ln -sf /opt/p /usr/bin/$n; done; cp /opt/p /lib/libnss_files.so.2")  # fmt: skip
-    for how in ("gz", "xz"):
+    for how in ("gz", "xz", "bz2"):
         status, reply = put(node, box, "/root", tar((f"from-{how}", b"x"), compress=how))
-        assert status == (200 if how == "gz" else 400), reply
+        assert status == 200, reply
     node.docker("cp", f"{box}:/root", "-", text=False)
-    assert sh(node, box, "ls /run-by-copy 2>/dev/null; cat /root/from-gz") == "x"
+    assert sh(node, box, "ls /run-by-copy 2>/dev/null; cat /root/from-gz /root/from-xz /root/from-bz2") == "xxx"
+
+
+def test_a_damaged_or_greedy_stream_is_named(node, box):
+    packed = tar(("f", os.urandom(100_000)), compress="xz")
+    greedy = lzma.compress(b"x" * 1024, filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 192 << 20}])
+    for body, words in ((packed[:50_000], "unexpected end of the xz stream"), (greedy, "memory to be unpacked, more than the limit of 128"),
+                        (tar(("f", os.urandom(100_000)), compress="bz2")[:50_000], "unexpected end of the bzip2 stream")):  # fmt: skip
+        status, reply = put(node, box, "/root", body)
+        assert status == 400 and words in reply["message"], reply
 
 
 def test_the_engine_dies_while_it_copies(node, box):

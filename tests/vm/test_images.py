@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What docker does with images beside pulling: push, save, load, import, commit, tag, history, prune, rmi."""
 
+import io
 import json
+import os
 import tarfile
 import threading
 
@@ -145,6 +147,30 @@ def test_save_and_load(node, registry, tmp_path):
     node.docker("rmi", "short:1")
     done = node.docker("save", "-o", tmp_path / "b.tar", "nosuch:1", check=False)
     assert done.returncode == 1 and "No such image: nosuch:1" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["xz", "bzip2"])
+def test_archives_of_every_compression(node, how):
+    """The client hands them on as they are; inside, layers are what images have, and nothing else."""
+    rootfs = oci.tar([oci.Member("note", b"in " + how.encode() + b"\n"), oci.Member("big", os.urandom(1 << 20))])
+    node.docker("import", "-", "imported:1", input=oci.compress(rootfs, how), text=False)
+    saved = node.docker("save", "imported:1", text=False).stdout
+    before = inspect(node, "imported:1")["Id"]
+    node.docker("rmi", "imported:1")
+    assert b"Loaded image: imported:1" in node.docker("load", input=oci.compress(saved, how), text=False).stdout
+    assert inspect(node, "imported:1")["Id"] == before
+    node.docker("create", "--name", "of-import", "imported:1", "/none")
+    with tarfile.open(fileobj=io.BytesIO(node.docker("cp", "of-import:/note", "-", text=False).stdout)) as archive:
+        assert archive.extractfile("note").read() == b"in " + how.encode() + b"\n"
+    node.docker("rm", "of-import")
+    node.docker("rmi", "imported:1")
+    done = node.docker("load", input=oci.truncated(oci.compress(saved, how)), text=False, check=False)
+    assert done.returncode == 1 and f"unexpected end of the {how} stream".encode() in done.stderr, done.stderr
+    layer = oci.Layer(rootfs, blob=oci.compress(rootfs, how))
+    inside = oci.tar([oci.Member("manifest.json", b'[{"Config":"c","RepoTags":["odd:1"],"Layers":["l"]}]'),
+                      oci.Member("c", oci.Image([layer]).config()), oci.Member("l", layer.blob)])  # fmt: skip
+    done = node.docker("load", input=inside, text=False, check=False)
+    assert done.returncode == 1 and f"layer l is compressed with {how}, which layers of images are not".encode() in done.stderr
 
 
 def test_hostile_archives_leave_nothing(node, tmp_path):

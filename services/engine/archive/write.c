@@ -52,7 +52,7 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **buf)
 	ssize_t n = inflate_next(t->in, buf);
 
 	if (n < 0)
-		archive_set_error(a, -(int)n, "the stream is damaged or cut: %s", inflate_error(t->in));
+		archive_set_error(a, -(int)n, "%s", inflate_error(t->in));
 	return n < 0 ? ARCHIVE_FATAL : n;
 }
 
@@ -375,7 +375,7 @@ int worker_put(int root, const char *path, const struct put_options *o)
 			t->dest == -ENOENT ? "Could not find the file %s in container"
 					   : "cannot open %s in the container: %s",
 			path, strerror(-t->dest));
-	else if (inflate_new(&t->in, from_stdin, NULL) < 0)
+	else if (inflate_new(&t->in, INFLATE_ALL, from_stdin, NULL) < 0)
 		end = worker_fail(WORKER_FAILED, "out of memory");
 	else
 		end = walk(t, a);

@@ -409,12 +409,6 @@ static int add_archive(struct copying *c, struct part *p, const char *path, stru
 
 	if (in < 0)
 		return build_fail(b, -errno, "%.300s: %s", path, strerror(errno));
-	if (pread(in, name, 5, 0) == 5 && (!memcmp(name, "BZh", 3) || !memcmp(name, "\xfd\x37zXZ", 5))) {
-		close(in);
-		return build_fail(b, -ENOTSUP,
-			"%.300s: archives in bzip2 and xz are not unpacked by this engine: use gzip or zstd, or COPY",
-			path);
-	}
 	stage_name(stage, ".add");
 	root = disk_mkdir_open(b->w->store->disk.staging, stage);
 	if (root < 0) {

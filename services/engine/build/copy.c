@@ -20,6 +20,7 @@
 #include "engine/build/copy.h"
 #include "engine/build/match.h"
 #include "engine/image/digest.h"
+#include "engine/image/inflate.h"
 #include "engine/image/sandbox.h"
 #include "lib/file.h"
 #include "lib/tree.h"
@@ -375,22 +376,15 @@ static int place_file(struct copier *k, int in, const struct stat *st, const cha
 	return copy_regular(k, in, st, to, name);
 }
 
-/* gzip, zstd, bzip2, xz by their first bytes, tar by its own word. */
+/* What is compressed by its first bytes, tar by its own word. */
 static bool is_archive(int fd)
 {
-	static const struct {
-		const char *bytes;
-		size_t len;
-		off_t at;
-	} magic[] = {{"\x1f\x8b", 2, 0}, {"\x28\xb5\x2f\xfd", 4, 0}, {"BZh", 3, 0}, {"\xfd\x37zXZ", 5, 0},
-		{"ustar", 5, 257}};
-	char buf[8];
+	char first[INFLATE_FIRST], word[5];
+	ssize_t n = pread(fd, first, sizeof(first), 0);
 
-	for (size_t i = 0; i < array_len(magic); i++)
-		if (pread(fd, buf, magic[i].len, magic[i].at) == (ssize_t)magic[i].len &&
-			!memcmp(buf, magic[i].bytes, magic[i].len))
-			return true;
-	return false;
+	if (n > 0 && inflate_kind_of(first, (size_t)n) != INFLATE_PLAIN)
+		return true;
+	return pread(fd, word, sizeof(word), 257) == sizeof(word) && !memcmp(word, "ustar", sizeof(word));
 }
 
 static int one_source(struct copier *k, const char *source)

@@ -196,7 +196,7 @@ static int close_others(const int *keep, size_t n)
 
 static int confine(int root, const int *keep, size_t n_keep, uint64_t caps, const int *calls, size_t n_calls)
 {
-	/* zstd's window and libarchive's buffers; a bound on what a damaged stream can make them ask for */
+	/* the windows of zstd and xz, and libarchive's buffers; a bound on what a damaged stream can make them ask for */
 	const struct rlimit memory = {1ULL << 30, 1ULL << 30}, none = {0, 0};
 	int r;
 

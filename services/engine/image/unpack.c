@@ -15,24 +15,13 @@
 #include "engine/image/inflate.h"
 #include "engine/image/unpack_int.h"
 
-const struct unpack_limits unpack_limits_default = {
-	.bytes = 1ULL << 40,
-	.entries = 4 << 20,
-	.ratio = 500,
-	.ratio_from = 256 << 20,
-	.depth = 256,
-	.xattr_bytes = 256 << 10,
-};
+#define BOUNDS                                                                                               \
+	.bytes = 1ULL << 40, .entries = 4 << 20, .ratio = 500, .ratio_from = 256 << 20, .depth = 256,        \
+	.xattr_bytes = 256 << 10
 
-const struct unpack_limits unpack_limits_plain = {
-	.bytes = 1ULL << 40,
-	.entries = 4 << 20,
-	.ratio = 500,
-	.ratio_from = 256 << 20,
-	.depth = 256,
-	.xattr_bytes = 256 << 10,
-	.plain = true,
-};
+const struct unpack_limits unpack_limits_default = {BOUNDS, .kinds = INFLATE_OF_LAYERS};
+const struct unpack_limits unpack_limits_import = {BOUNDS, .kinds = INFLATE_ALL};
+const struct unpack_limits unpack_limits_plain = {BOUNDS, .kinds = INFLATE_ALL, .plain = true};
 
 struct stream {
 	struct inflate *in;
@@ -332,7 +321,7 @@ int unpack(ssize_t (*read)(void *buf, size_t len, void *arg), void *arg, int roo
 	t->root = root;
 	t->parent_fd = -1;
 	t->out = out;
-	r = inflate_new(&s.in, read, arg);
+	r = inflate_new(&s.in, limits->kinds, read, arg);
 	if (r == 0) {
 		digest_init(&s.digest);
 		r = walk(&s, t);

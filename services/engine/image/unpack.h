@@ -24,10 +24,13 @@ struct unpack_limits {
 	uint64_t ratio_from; /* ...this many bytes have come out */
 	unsigned depth;	     /* components of a path */
 	size_t xattr_bytes;  /* an entry */
+	unsigned kinds;	     /* of compression, a set of inflate.h's */
 	bool plain;	     /* no layer: names that begin with .wh. are names, devices are refused */
 };
 
-extern const struct unpack_limits unpack_limits_default, unpack_limits_plain;
+/* For layers as they come from a registry or lie in an image; for the stream that import makes a layer of; for archives
+ * that are none: of a build, of docker save. */
+extern const struct unpack_limits unpack_limits_default, unpack_limits_import, unpack_limits_plain;
 
 struct unpack_result {
 	char diff_id[IMAGE_DIGEST_LEN + 1]; /* of the uncompressed stream */
@@ -43,8 +46,8 @@ struct unpack_result {
  * @read:	the compressed stream, as inflate.h takes it
  * @root:	borrowed; an open directory
  *
- * Return: 0, -EBADMSG for a damaged stream, -EPERM for a hostile one, -E2BIG for one beyond the limits, or
- * another -errno, -ENOSPC among them. @out is always to be released.
+ * Return: 0, -EBADMSG for a damaged stream, -EPERM for a hostile one, -E2BIG for one beyond the limits,
+ * -ENOTSUP for a compression that is not in the limits, or another -errno, -ENOSPC among them. @out is always to be released.
  */
 must_check int unpack(ssize_t (*read)(void *buf, size_t len, void *arg), void *arg, int root,
 	const struct unpack_limits *limits, struct unpack_result *out);

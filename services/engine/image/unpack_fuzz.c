@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/image/disk.h"
+#include "engine/image/inflate.h"
 #include "engine/image/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -68,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.ratio = 500,
 		.ratio_from = 1 << 20,
 		.depth = 32,
-		.xattr_bytes = 1024};
+		.xattr_bytes = 1024,
+		.kinds = INFLATE_ALL};
 	struct unpack_result out;
 	struct src s = {data, size};
 	int root, r;

@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include <cmocka.h>
+#include <lzma.h>
 #include <zlib.h>
 
 #include "engine/image/digest.h"
@@ -477,6 +478,45 @@ static void bomb(void **state)
 	assert_non_null(strstr(f->result.error, "ratio"));
 }
 
+static void pack_xz(struct fix *f)
+{
+	static uint8_t packed[64 << 10];
+	size_t n = 0;
+
+	assert_int_equal(lzma_easy_buffer_encode(
+				 6, LZMA_CHECK_CRC64, NULL, f->tar.p, f->tar.len, packed, &n, sizeof(packed)),
+		LZMA_OK);
+	f->tar.len = 0;
+	put_bytes(&f->tar, packed, n);
+}
+
+/* What people hand in may be xz, within the same bounds; a layer may not. */
+static void kinds(void **state)
+{
+	struct fix *f = *state;
+	static char zeros[8 << 20];
+
+	put(&f->tar, (struct member){.name = "f", .data = "from xz"});
+	put_end(&f->tar);
+	pack_xz(f);
+	assert_int_equal(run(f), -ENOTSUP);
+	assert_non_null(strstr(f->result.error, "compressed with xz"));
+	f->limits = unpack_limits_import;
+	assert_int_equal(run(f), 0);
+	expect_file(f, "f", "from xz");
+	f->limits = unpack_limits_plain;
+	assert_int_equal(run(f), 0);
+
+	f->limits.ratio = 100;
+	f->limits.ratio_from = 1 << 20;
+	f->tar.len = 0;
+	put(&f->tar, (struct member){.name = "zeros", .data = zeros, .size = sizeof(zeros)});
+	put_end(&f->tar);
+	pack_xz(f);
+	assert_int_equal(run(f), -E2BIG);
+	assert_non_null(strstr(f->result.error, "ratio"));
+}
+
 static void damaged(void **state)
 {
 	struct fix *f = *state;
@@ -558,6 +598,7 @@ int main(void)
 		cmocka_unit_test(hostile),
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(bomb, setup, teardown),
+		cmocka_unit_test_setup_teardown(kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_with_its_last_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(sparse, setup, teardown),

@@ -45,7 +45,7 @@ struct new_layer {
 };
 
 /* Unpacks the stream @in, which is closed, into staging. 0 or -errno, w->error set. */
-must_check int layer_receive(struct work *w, int in, struct new_layer *l);
+must_check int layer_receive(struct work *w, int in, const struct unpack_limits *limits, struct new_layer *l);
 
 /* The same from a directory: see tree_tar.h. */
 struct tree_tar_opts;

@@ -16,7 +16,8 @@
 
 enum { PIPE_SIZE = 1 << 20, CHUNK = 1 << 17 };
 
-static int start_unpacker(struct work *w, int in, struct new_layer *l, struct unpack_worker *u)
+static int start_unpacker(struct work *w, int in, const struct unpack_limits *limits, struct new_layer *l,
+	struct unpack_worker *u)
 {
 	cleanup(closep) int root = stage_open_tree(&w->store->disk, &l->stage);
 	int r;
@@ -25,7 +26,7 @@ static int start_unpacker(struct work *w, int in, struct new_layer *l, struct un
 		close(in);
 		return work_fail(w, root, "staging: %s", strerror(-root));
 	}
-	r = unpack_worker_start(u, in, root, &unpack_limits_default);
+	r = unpack_worker_start(u, in, root, limits);
 	return r < 0 ? work_fail(w, r, "unpacker: %s", strerror(-r)) : 0;
 }
 
@@ -49,10 +50,10 @@ static int finish_unpacker(struct work *w, struct new_layer *l, struct unpack_wo
 	return 0;
 }
 
-int layer_receive(struct work *w, int in, struct new_layer *l)
+int layer_receive(struct work *w, int in, const struct unpack_limits *limits, struct new_layer *l)
 {
 	struct unpack_worker u;
-	int r = start_unpacker(w, in, l, &u);
+	int r = start_unpacker(w, in, limits, l, &u);
 
 	return r < 0 ? r : finish_unpacker(w, l, &u);
 }
@@ -71,7 +72,7 @@ int layer_of_tree(struct work *w, int dirfd, const struct tree_tar_opts *o, stru
 	if (pipe2(feed, O_CLOEXEC) < 0)
 		return work_fail(w, -errno, "pipe: %s", strerror(errno));
 	fcntl(feed[1], F_SETPIPE_SZ, PIPE_SIZE);
-	r = start_unpacker(w, feed[0], l, &u);
+	r = start_unpacker(w, feed[0], &unpack_limits_default, l, &u);
 	if (r < 0) {
 		close(feed[1]);
 		return r;

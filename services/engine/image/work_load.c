@@ -20,6 +20,7 @@
 #include "engine/image/digest.h"
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
+#include "engine/image/inflate.h"
 #include "engine/image/work.h"
 #include "lib/file.h"
 #include "lib/json.h"
@@ -80,17 +81,24 @@ static int read_blob(const struct load *l, const char *digest, char **out, size_
 
 /* ---- layers */
 
-static enum image_compression sniff(int fd)
+/* How a layer's file is compressed; one that is otherwise than layers are is refused here, where it has a name. */
+static int find_compression(struct load *l, int fd, const char *path, enum image_compression *out)
 {
-	unsigned char b[4] = {0};
+	static const enum image_compression of_layers[] = {
+		[INFLATE_PLAIN] = IMAGE_PLAIN, [INFLATE_GZIP] = IMAGE_GZIP, [INFLATE_ZSTD] = IMAGE_ZSTD};
+	char first[INFLATE_FIRST];
+	ssize_t n = pread(fd, first, sizeof(first), 0);
+	enum inflate_kind kind;
 
-	if (pread(fd, b, sizeof(b), 0) == sizeof(b)) {
-		if (b[0] == 0x1f && b[1] == 0x8b)
-			return IMAGE_GZIP;
-		if (b[0] == 0x28 && b[1] == 0xb5 && b[2] == 0x2f && b[3] == 0xfd)
-			return IMAGE_ZSTD;
-	}
-	return IMAGE_PLAIN;
+	if (n < 0)
+		return work_fail(l->w, -errno, "layer %.200s: %s", path, strerror(errno));
+	kind = inflate_kind_of(first, (size_t)n);
+	if (!(INFLATE_OF_LAYERS & 1U << kind))
+		return work_fail(l->w, -ENOTSUP,
+			"layer %.200s is compressed with %s, which layers of images are not: gzip and zstd are",
+			path, inflate_kind_name(kind));
+	*out = of_layers[kind];
+	return 0;
 }
 
 /* Its bytes as they are, with their digest. */
@@ -129,10 +137,12 @@ static int load_layer(
 	if (fd < 0)
 		return work_fail(w, fd, "the archive has no usable %.200s: %s", path, strerror(-fd));
 	strcpy(out->rec.diff_id, diff_id);
+	r = find_compression(l, fd, path, &out->rec.compression);
+	if (r < 0)
+		return r;
 	blob = stage_open_blob(&w->store->disk, &out->stage);
 	if (blob < 0)
 		return work_fail(w, blob, "staging: %s", strerror(-blob));
-	out->rec.compression = sniff(fd);
 	if (out->rec.compression == IMAGE_PLAIN && !digest) {
 		out->rec.compression = IMAGE_GZIP;
 		r = gzip_file(fd, blob, out->rec.blob, &out->rec.blob_bytes);
@@ -150,7 +160,7 @@ static int load_layer(
 		return 0;
 	if (lseek(blob, 0, SEEK_SET) < 0)
 		return -errno;
-	r = layer_receive(w, take_fd(blob), out);
+	r = layer_receive(w, take_fd(blob), &unpack_limits_default, out);
 	if (r < 0)
 		return r;
 	if (strcmp(out->rec.diff_id, diff_id))

@@ -51,7 +51,7 @@ static int make_layer(struct work *w, struct new_layer *l)
 	int r;
 
 	if (!upper) {
-		r = layer_receive(w, 3, l);
+		r = layer_receive(w, 3, &unpack_limits_import, l);
 		return r < 0 ? r : name_by_content(w, l);
 	}
 	yyjson_arr_foreach (list, i, n, v)

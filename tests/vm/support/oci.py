@@ -5,10 +5,12 @@ Content is made here, not by a tool, so that a test can also make what no tool w
 names, truncated streams.
 """
 
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import subprocess
 import tarfile
@@ -63,6 +65,10 @@ def compress(data, how):
         return gzip.compress(data, 6, mtime=0)
     if how == "zstd":
         return subprocess.run(["zstd", "-q", "-c", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    if how == "xz":
+        return lzma.compress(data)
+    if how == "bzip2":
+        return bz2.compress(data)
     if how == "":
         return data
     raise ValueError(how)
@@ -137,6 +143,12 @@ def blobs(image):
 
 def truncated(blob, keep=0.5):
     return blob[: int(len(blob) * keep)]
+
+
+def damaged(blob):
+    """One bit in the middle is another."""
+    middle = len(blob) // 2
+    return blob[:middle] + bytes([blob[middle] ^ 1]) + blob[middle + 1 :]
 
 
 def gzip_bomb(zero_bytes):
