@@ -26,7 +26,7 @@ class Puller:
         self.config = folder / "config.json"
         self.config.write_text(json.dumps({"version": 1, "engine": {"registries": registries}}))
 
-    def start(self, name, auth=None, platform=None, login=False):
+    def start(self, name, auth=None, platform=None, login=False, patience=None):
         orders = {"dir": str(self.dir), "name": name, "config": str(self.config)}
         if auth:
             orders["auth"] = json.dumps({"username": auth[0], "password": auth[1]} if isinstance(auth, tuple) else auth)
@@ -34,6 +34,8 @@ class Puller:
             orders["verb"] = "login"
         if platform:
             orders["platform"] = platform
+        if patience:
+            orders["patience_s"] = patience
         process = subprocess.Popen([*shlex.split(os.environ.get("WHERRY_RUN", "")), str(PROGRAM), "engine_pull"],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
         process.stdin.write(json.dumps(orders).encode())

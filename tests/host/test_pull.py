@@ -377,6 +377,102 @@ def test_a_broken_transfer_goes_on(liar, puller_for, ranges):
     assert len(asked) == 2 and asked[1].startswith("bytes=")
 
 
+class Stalls:
+    """Answers each request for a blob with the pieces of @how, a few a second; None is to hold the connection until the end."""
+
+    def __init__(self, blob, how):
+        self.blob, self.how, self.asked, self.over = blob, how, [], threading.Event()
+
+    def __call__(self, handler, path):
+        if "/blobs/" not in path or not path.endswith(oci.digest(self.blob)):
+            return False
+        wanted = handler.headers.get("Range")
+        self.asked.append(wanted)
+        start = int(wanted.split("=")[1].split("-")[0]) if wanted else 0
+        rest = self.blob[start:]
+        handler.close_connection = True
+        try:
+            for piece in self.how(len(self.asked), start, rest):
+                handler.wfile.write(piece or b"")
+                handler.wfile.flush()
+                if self.over.wait(0.1 if piece else 100):
+                    break
+        except OSError:
+            pass  # the downloader has left
+        return True
+
+
+def head(start, rest):
+    status = f"206 Partial\r\nContent-Range: bytes {start}-{start + len(rest) - 1}/{start + len(rest)}" if start else "200 OK"
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(rest)}\r\n".encode()
+
+
+def half_then_all(nth, start, rest):
+    yield head(start, rest) + b"\r\n"
+    if nth > 1:
+        yield rest
+    else:
+        yield rest[: len(rest) // 2]
+        yield None
+
+
+def half_then_none(nth, start, rest):
+    yield head(start, rest) + b"\r\n"
+    if nth == 1:
+        yield rest[: len(rest) // 2]
+    yield None
+
+
+def trickle(nth, start, rest):
+    yield head(start, rest) + b"\r\n"
+    for i in range(0, len(rest), 20):
+        yield rest[i : i + 20]
+
+
+def endless_head(nth, start, rest):
+    yield head(start, rest)
+    for i in range(1 << 20):
+        yield b"X-%d: y\r\n" % i
+
+
+@pytest.fixture
+def stalling(liar, puller_for):
+    """stalling(how): the server's side, and a pull of an image with one layer of a megabyte from it."""
+    made = []
+
+    def start(how):
+        section, host = at(liar)
+        image = oci.Image([oci.Layer(oci.tar([oci.Member("x", os.urandom(1 << 20))]))])
+        liar.hold("s", image)
+        liar.rule = Stalls(image.layers[0].blob, how)
+        made.append(liar.rule)
+        pull = puller_for(section)
+        return liar.rule, pull, lambda: pull(f"{host}/s:s", patience=2)
+
+    yield start
+    for one in made:
+        one.over.set()
+
+
+def test_a_stalled_transfer_goes_on(stalling):
+    """Half of the layer comes, then nothing, with the connection held: the rest is asked for anew."""
+    server, _, pull = stalling(half_then_all)
+    code, sentence, messages = pull()
+    assert (code, sentence) == (0, "")
+    assert any(m["status"].startswith("Retrying in") for m in messages)
+    assert len(server.asked) == 2 and server.asked[1] == f"bytes={len(server.blob) // 2}-"
+
+
+@pytest.mark.parametrize("how", [half_then_none, trickle, endless_head])
+def test_a_registry_that_stalls_holds_nobody(stalling, how):
+    """Nothing more, a few bytes now and then, or a head without an end: the pull ends after some attempts, and says why."""
+    server, puller, pull = stalling(how)
+    code, sentence, messages = pull()
+    assert code < 0 and "it stalls" in sentence and oci.digest(server.blob) in sentence, sentence
+    assert 5 <= len(server.asked) <= 6 and len([m for m in messages if m["status"].startswith("Retrying in")]) >= 4
+    assert not puller.listing()
+
+
 def test_a_mirror_is_asked_first_and_its_failure_is_none(liar, puller_for, registry):
     """The mirror has no such image; the registry itself does. And the mirror gets no credentials."""
     section, host = at(registry)

@@ -23,24 +23,14 @@ def registry(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def liar(tmp_path_factory):
-    stalled = []
-
     def behave(handler, path):
-        if "/blobs/" in path and path.endswith(liar.stall_on):
-            stalled.append(path)
-            handler.send_response(200)
-            handler.send_header("Content-Length", "1000000")
-            handler.end_headers()
-            handler.wfile.write(b"x" * 1000)
-            handler.close_connection = True
-            return True
         if "/blobs/" in path and path.endswith(liar.redirect_on):
             handler.answer(307, "text/plain", b"", Location="http://169.254.169.254/latest/meta-data/")
             return True
         return False
 
     liar = LyingRegistry(tmp_path_factory.mktemp("liar"), behave)
-    liar.stall_on = liar.redirect_on = "nothing"
+    liar.redirect_on = "nothing"
     yield liar
     liar.stop()
 

@@ -77,6 +77,7 @@ static int attempt(struct getter *g, char **url)
 	bool denied = false;
 	CURLcode code;
 	char *next;
+	const char *words;
 	long modified = -1;
 
 	g->c = curl_easy_init();
@@ -92,6 +93,7 @@ static int attempt(struct getter *g, char **url)
 	code = curl_easy_perform(g->c);
 	curl_easy_getinfo(g->c, CURLINFO_RESPONSE_CODE, &g->status);
 	curl_easy_getinfo(g->c, CURLINFO_FILETIME, &modified);
+	words = fetch_curl_words(g->c, code);
 	curl_easy_cleanup(g->c);
 	g->out->modified_s = modified;
 	if (denied) {
@@ -100,7 +102,7 @@ static int attempt(struct getter *g, char **url)
 	}
 	if (code != CURLE_OK) {
 		snprintf(g->out->error, sizeof(g->out->error), "%.300s: %s", *url,
-			g->err < 0 ? strerror(-g->err) : curl_easy_strerror(code));
+			g->err < 0 ? strerror(-g->err) : words);
 		return g->err < 0 ? g->err : -EHOSTUNREACH;
 	}
 	if (g->status == 200)

@@ -104,12 +104,12 @@ void fetch_fail(struct xfer *x, int err, const char *text)
 	end(x);
 }
 
-/* Something that may pass: again, after a pause that grows while nothing at all arrives. */
+/* Something that may pass: again, after a pause that grows while next to nothing arrives. */
 void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s)
 {
 	struct fetch_event e = {.id = x->req.id, .type = FETCH_RETRY, .bytes = x->received};
 
-	if (x->received > x->received_before)
+	if (x->received - x->received_before >= FETCH_ATTEMPT_BYTES)
 		x->attempts = 0;
 	x->received_before = x->received;
 	if (++x->attempts >= ATTEMPTS) {

@@ -49,6 +49,7 @@ struct fetch_setup {
 	const char *path; /* of the repository */
 	const struct registry_endpoints *endpoints;
 	const struct auth_credentials *credentials;
+	unsigned patience_s; /* with a transfer below the floor (fetch_int.h); 0: as long as is usual */
 };
 
 /* Runs until the other end of @sock is closed. Return: exit status. */

@@ -174,6 +174,8 @@ void fetch_http_start(struct xfer *x)
 		snprintf(range, sizeof(range), "%llu-", (unsigned long long)x->received);
 		ok = curl_easy_setopt(x->easy, CURLOPT_RANGE, range) == CURLE_OK;
 	}
+	if (ok && x->f->setup->patience_s)
+		curl_easy_setopt(x->easy, CURLOPT_LOW_SPEED_TIME, (long)x->f->setup->patience_s);
 	if (ok) {
 		curl_easy_setopt(x->easy, CURLOPT_PRIVATE, x);
 		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
@@ -312,7 +314,7 @@ static void broken(struct xfer *x, CURLcode code)
 {
 	char text[400];
 
-	snprintf(text, sizeof(text), "%s: %s", endpoint(x)->host, curl_easy_strerror(code));
+	snprintf(text, sizeof(text), "%s: %s", endpoint(x)->host, fetch_curl_words(x->easy, code));
 	if (x->denied) {
 		snprintf(text, sizeof(text), "a link-local address refused: %.300s",
 			x->url ? x->url : endpoint(x)->host);

@@ -9,6 +9,20 @@
 #include "engine/image/digest.h"
 #include "engine/image/fetch.h"
 
+/*
+ * The floor under every request. What is slower than this, for so long, has stalled: the request ends, and is asked
+ * again from where it stopped. An attempt that brought less than the floor would have counts as one that brought
+ * nothing, and a few of those in a row end the pull; so whoever sends a byte now and then holds nobody for ever, and the
+ * time of a transfer is bounded by its announced size. Low enough for whoever is merely far away: a GSM data call
+ * carries 1.2 KB a second, half a dozen layers side by side are above it on a modem's 56 kbit/s. A transfer whose reader
+ * is the slow one is paused, and does not count.
+ */
+enum {
+	FETCH_FLOOR_BYTES_S = 1 << 10,
+	FETCH_PATIENCE_S = 60,
+	FETCH_ATTEMPT_BYTES = FETCH_FLOOR_BYTES_S * FETCH_PATIENCE_S
+};
+
 struct fetcher {
 	int sock;
 	const struct fetch_setup *setup;
@@ -88,6 +102,8 @@ must_check int fetch_token(struct fetcher *f, size_t endpoint, const struct auth
 	const char *scope, const char *more, char *why, size_t size);
 /* The header of a request to the endpoint itself. */
 must_check bool fetch_credentials(struct fetcher *f, size_t endpoint, CURL *c);
+/* Why a request failed; a constant. Before @c is cleaned up. */
+const char *fetch_curl_words(CURL *c, CURLcode code);
 /* What a registry said in its error body (distribution-spec errors), as one printable line. */
 void fetch_registry_words(const char *body, size_t len, char *out, size_t size);
 /* Location against the URL that was asked for (RFC 3986 section 5.2), malloc'ed; NULL: not a usable one. */

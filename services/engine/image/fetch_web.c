@@ -20,7 +20,7 @@
 
 #define USER_AGENT "wherry"
 
-enum { TOKEN_BODY_MAX = 1 << 20, STALL_S = 30, CONNECT_S = 20 };
+enum { TOKEN_BODY_MAX = 1 << 20, CONNECT_S = 20, ANSWER_S = 60 };
 
 /* ---- addresses we do not talk to */
 
@@ -121,8 +121,8 @@ bool fetch_common_options(CURL *c, const struct registry_endpoint *e, bool own, 
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)FETCH_FLOOR_BYTES_S);
+	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)FETCH_PATIENCE_S);
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
@@ -240,7 +240,7 @@ int fetch_token(struct fetcher *f, size_t i, const struct auth_challenge *ch, co
 		goto out;
 	}
 	curl_easy_setopt(c, CURLOPT_URL, refresh ? ch->realm : query);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)ANSWER_S);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_token_body);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &body);
 	if (refresh) {
@@ -257,7 +257,7 @@ int fetch_token(struct fetcher *f, size_t i, const struct auth_challenge *ch, co
 			why, size, "the registry's token server has a link-local address: %.200s", ch->realm);
 		r = -EPERM;
 	} else if (code != CURLE_OK) {
-		snprintf(why, size, "token server %.200s: %s", parts.host, curl_easy_strerror(code));
+		snprintf(why, size, "token server %.200s: %s", parts.host, fetch_curl_words(c, code));
 		r = -EHOSTUNREACH;
 	} else if (status != 200) {
 		snprintf(why, size, "unauthorized: the token server %.200s answered %ld", parts.host, status);
@@ -297,6 +297,17 @@ void fetch_registry_words(const char *body, size_t len, char *out, size_t size)
 			*p = '?';
 	}
 	yyjson_doc_free(doc);
+}
+
+const char *fetch_curl_words(CURL *c, CURLcode code)
+{
+	curl_off_t asked_us = 0;
+
+	/* curl has one word for a server that cannot be reached in time and for one that goes slow */
+	if (code == CURLE_OPERATION_TIMEDOUT &&
+		curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &asked_us) == CURLE_OK && asked_us)
+		return "it stalls: next to nothing came from it for too long";
+	return curl_easy_strerror(code);
 }
 
 /* Not curl's own idea, which carries the user along. */

@@ -47,8 +47,10 @@ static int pull(struct pull *p, yyjson_val *orders)
 		   *config_path = text(orders, "config");
 	struct registry_endpoints endpoints = {.n = 0};
 	struct auth_credentials credentials = {NULL};
-	struct fetch_setup setup = {
-		.path = p->ref.path, .endpoints = &endpoints, .credentials = &credentials};
+	struct fetch_setup setup = {.path = p->ref.path,
+		.endpoints = &endpoints,
+		.credentials = &credentials,
+		.patience_s = (unsigned)yyjson_get_uint(yyjson_obj_get(orders, "patience_s"))};
 	const char *verb = text(orders, "verb");
 	bool login = verb && !strcmp(verb, "login"), inspect = verb && !strcmp(verb, "inspect");
 	cleanup(freep) char *config = NULL;

@@ -130,6 +130,7 @@ static int request(struct uploader *p, const char *method, const char *url, bool
 	bool home = fetch_same_origin(url, fetch_base(&p->f, p->endpoint, base));
 	struct curl_slist *headers = NULL;
 	CURL *c = curl_easy_init();
+	const char *words;
 	CURLcode code;
 	bool ok;
 
@@ -171,6 +172,7 @@ static int request(struct uploader *p, const char *method, const char *url, bool
 	} else {
 		code = CURLE_OUT_OF_MEMORY;
 	}
+	words = fetch_curl_words(c, code);
 	curl_easy_cleanup(c);
 	curl_slist_free_all(headers);
 	if (code == CURLE_OK)
@@ -184,7 +186,7 @@ static int request(struct uploader *p, const char *method, const char *url, bool
 		p->f.plain[p->endpoint] = true;
 		return -EAGAIN;
 	}
-	snprintf(p->why, sizeof(p->why), "%.200s: %s", e->host, curl_easy_strerror(code));
+	snprintf(p->why, sizeof(p->why), "%.200s: %s", e->host, words);
 	return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_COULDNT_RESOLVE_HOST ? -EACCES
 											    : -EHOSTUNREACH;
 }
