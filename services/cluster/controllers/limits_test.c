@@ -3,6 +3,7 @@
 /* Quotas, limit ranges and the security of pods: what a namespace lets in, as a table, and what is said of it. */
 
 #include "cluster/controllers/stories.h"
+#include "cluster/registry/quota.h"
 
 static char answer[1200];
 
@@ -79,6 +80,81 @@ static void test_quota(void **state)
 	until("less when one has gone",
 		SAYS("v1", "ResourceQuota", "q", "\"used\":{\"pods\":\"1\",\"requests.cpu\":\"1\""));
 	assert_non_null(strstr(try("Pod", POD("d", "\"requests\":{\"cpu\":\"1\"}")), "201"));
+}
+
+/* Which objects a scope is about. */
+static void test_quota_scopes(void **state)
+{
+#define TERM(more) "{\"topologyKey\":\"t\",\"labelSelector\":{}" more "}"
+#define REQUIRED(w, t)                                                                                       \
+	"{\"spec\":{\"affinity\":{\"" w "\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[" t "]}}}}"
+#define PREFERRED(w, t)                                                                                      \
+	"{\"spec\":{\"affinity\":{\"" w                                                                      \
+	"\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[{\"weight\":1,\"podAffinityTerm\":" t      \
+	"}]}}}}"
+#define SCOPE(name) "{\"scopes\":[\"" name "\"]}"
+#define TERMS(name, op, values)                                                                              \
+	"{\"scopeSelector\":{\"matchExpressions\":[{\"scopeName\":\"" name "\",\"operator\":\"" op           \
+	"\"" values "}]}}"
+	static const char crossing[] = SCOPE("CrossNamespacePodAffinity"),
+			  of_class[] = SCOPE("VolumeAttributesClass"),
+			  gold[] = TERMS("VolumeAttributesClass", "In", ",\"values\":[\"gold\"]"),
+			  not_gold[] = TERMS("VolumeAttributesClass", "NotIn", ",\"values\":[\"gold\"]"),
+			  without[] = TERMS("VolumeAttributesClass", "DoesNotExist", "");
+	static const struct {
+		const char *quota, *kind, *object;
+		bool counts;
+	} table[] = {
+		{crossing, "Pod", REQUIRED("podAffinity", TERM("")), false},
+		{crossing, "Pod", REQUIRED("podAffinity", TERM(",\"namespaces\":[]")), false},
+		{crossing, "Pod", REQUIRED("podAffinity", TERM(",\"namespaces\":[\"n\"]")), true},
+		{crossing, "Pod", REQUIRED("podAffinity", TERM("") "," TERM(",\"namespaceSelector\":{}")),
+			true},
+		{crossing, "Pod", REQUIRED("podAntiAffinity", TERM("")), false},
+		{crossing, "Pod", REQUIRED("podAntiAffinity", TERM(",\"namespaceSelector\":{}")), true},
+		{crossing, "Pod", PREFERRED("podAffinity", TERM("")), false},
+		{crossing, "Pod", PREFERRED("podAffinity", TERM(",\"namespaces\":[\"n\"]")), true},
+		{crossing, "Pod", PREFERRED("podAntiAffinity", TERM(",\"namespaces\":[\"n\"]")), true},
+		{crossing, "Pod", "{\"spec\":{}}", false},
+		{crossing, "PersistentVolumeClaim", "{\"spec\":{}}", false},
+		{of_class, "Pod", "{\"spec\":{}}", false},
+		{of_class, "PersistentVolumeClaim", "{\"spec\":{}}", false},
+		{of_class, "PersistentVolumeClaim", "{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}",
+			true},
+		{gold, "PersistentVolumeClaim", "{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}", true},
+		{gold, "PersistentVolumeClaim", "{\"spec\":{\"volumeAttributesClassName\":\"tin\"}}", false},
+		{gold, "PersistentVolumeClaim",
+			"{\"spec\":{\"volumeAttributesClassName\":\"tin\"},\"status\":{\"currentVolumeAttributesClassName\":\"gold\"}}",
+			true},
+		{gold, "PersistentVolumeClaim",
+			"{\"spec\":{},\"status\":{\"modifyVolumeStatus\":{\"targetVolumeAttributesClassName\":\"gold\"}}}",
+			true},
+		{gold, "PersistentVolumeClaim", "{\"spec\":{}}", false},
+		{not_gold, "PersistentVolumeClaim", "{\"spec\":{}}", true},
+		{not_gold, "PersistentVolumeClaim", "{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}",
+			false},
+		{without, "PersistentVolumeClaim", "{\"spec\":{}}", true},
+		{without, "PersistentVolumeClaim", "{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}",
+			false},
+		{of_class, "ConfigMap", "{}", false},
+	};
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		yyjson_doc *quota = yyjson_read(table[i].quota, strlen(table[i].quota), 0),
+			   *object = yyjson_read(table[i].object, strlen(table[i].object), 0);
+
+		assert_true(quota && object);
+		if (quota_counts(yyjson_doc_get_root(quota), kind("v1", table[i].kind),
+			    yyjson_doc_get_root(object)) != table[i].counts)
+			fail_msg("row %zu", i);
+		yyjson_doc_free(quota);
+		yyjson_doc_free(object);
+	}
+#undef TERM
+#undef REQUIRED
+#undef PREFERRED
+#undef SCOPE
+#undef TERMS
 }
 
 static int answers[2], n_answers;
@@ -235,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(test_quota),
+		STORY(test_quota_scopes),
 		STORY(test_quota_at_once),
 		STORY(test_limits),
 		STORY(test_baseline),

@@ -147,10 +147,40 @@ __int128 quota_takes(const char *key, const struct schema_kind *kind, yyjson_val
 
 /* ---- scopes */
 
-static bool has_scope(yyjson_val *pod, const char *scope, const char *op, yyjson_val *values)
+/* A term that may be about pods of other namespaces. */
+static bool crosses(yyjson_val *term)
 {
-	yyjson_val *spec = json_obj(pod, "spec");
-	const char *class = json_text(spec, "priorityClassName");
+	return yyjson_arr_size(json_arr(term, "namespaces")) || json_obj(term, "namespaceSelector");
+}
+
+static bool any_crosses(yyjson_val *affinity)
+{
+	yyjson_val *required = json_arr(affinity, "requiredDuringSchedulingIgnoredDuringExecution"),
+		   *preferred = json_arr(affinity, "preferredDuringSchedulingIgnoredDuringExecution"), *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (required, i, n, each)
+		if (crosses(each))
+			return true;
+	yyjson_arr_foreach (preferred, i, n, each)
+		if (crosses(json_obj(each, "podAffinityTerm")))
+			return true;
+	return false;
+}
+
+/* What a class of that name, NULL: none, says to the operator. */
+static bool class_matches(const char *class, const char *op, yyjson_val *values)
+{
+	if (!strcmp(op, "In"))
+		return class && json_arr_has(values, class);
+	if (!strcmp(op, "NotIn"))
+		return !class || !json_arr_has(values, class);
+	return !strcmp(op, "DoesNotExist") ? !class : class != NULL;
+}
+
+static bool pod_has_scope(yyjson_val *pod, const char *scope, const char *op, yyjson_val *values)
+{
+	yyjson_val *spec = json_obj(pod, "spec"), *affinity = json_obj(spec, "affinity");
 	bool ends = yyjson_obj_get(spec, "activeDeadlineSeconds");
 	bool best = yyjson_equals_str(meta_get(pod, "status", "qosClass", NULL), "BestEffort");
 
@@ -163,25 +193,45 @@ static bool has_scope(yyjson_val *pod, const char *scope, const char *op, yyjson
 	if (!strcmp(scope, "NotBestEffort"))
 		return !best;
 	if (!strcmp(scope, "CrossNamespacePodAffinity"))
-		return strstr(op, "Exists") && meta_get(spec, "affinity", "podAffinity", NULL);
-	if (strcmp(scope, "PriorityClass") != 0)
+		return any_crosses(json_obj(affinity, "podAffinity")) ||
+		       any_crosses(json_obj(affinity, "podAntiAffinity"));
+	return !strcmp(scope, "PriorityClass") &&
+	       class_matches(json_text(spec, "priorityClassName"), op, values);
+}
+
+/* The class that a claim asks for, the one it has, and the one it is on its way to: it counts when one of them does. */
+static bool claim_has_scope(yyjson_val *claim, const char *scope, const char *op, yyjson_val *values)
+{
+	yyjson_val *status = json_obj(claim, "status");
+	const char *const classes[] = {json_text(json_obj(claim, "spec"), "volumeAttributesClassName"),
+		json_text(status, "currentVolumeAttributesClassName"),
+		json_text(json_obj(status, "modifyVolumeStatus"), "targetVolumeAttributesClassName")};
+	bool any = false;
+
+	if (strcmp(scope, "VolumeAttributesClass") != 0)
 		return false;
-	if (!strcmp(op, "In"))
-		return class && json_arr_has(values, class);
-	if (!strcmp(op, "NotIn"))
-		return !class || !json_arr_has(values, class);
-	return !strcmp(op, "DoesNotExist") ? !class : class != NULL;
+	for (size_t i = 0; i < array_len(classes); i++) {
+		any |= classes[i] != NULL;
+		if (classes[i] && class_matches(classes[i], op, values))
+			return true;
+	}
+	return !any && class_matches(NULL, op, values);
 }
 
 bool quota_counts(yyjson_val *spec, const struct schema_kind *kind, yyjson_val *object)
 {
 	yyjson_val *scopes = json_arr(spec, "scopes"), *each;
 	yyjson_val *terms = meta_get(spec, "scopeSelector", "matchExpressions", NULL);
+	bool (*has_scope)(yyjson_val *object, const char *scope, const char *op, yyjson_val *values);
 	size_t i, n;
 
 	if (!yyjson_arr_size(scopes) && !yyjson_arr_size(terms))
 		return true;
-	if (!is_core(kind, "Pod"))
+	if (is_core(kind, "Pod"))
+		has_scope = pod_has_scope;
+	else if (is_core(kind, "PersistentVolumeClaim"))
+		has_scope = claim_has_scope;
+	else
 		return false;
 	yyjson_arr_foreach (scopes, i, n, each)
 		if (!has_scope(object, yyjson_get_str(each) ?: "", "Exists", NULL))
