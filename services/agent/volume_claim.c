@@ -119,9 +119,22 @@ static void on_volume(int status, const char *why, yyjson_val *root, void *arg)
 	pod_wake(v->set->p);
 }
 
+/* One that was made for this pod says so. */
+static bool is_own(const struct pod *p, yyjson_val *claim)
+{
+	yyjson_val *owner;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(json_obj(claim, "metadata"), "ownerReferences"), i, n, owner)
+		if (json_bool(owner, "controller") && yyjson_equals_str(yyjson_obj_get(owner, "uid"), p->uid))
+			return true;
+	return false;
+}
+
 static void on_claim(int status, const char *why, yyjson_val *root, void *arg)
 {
 	struct volume *v = arg;
+	const struct pod *p = v->set->p;
 	const char *bound = json_text(json_obj(root, "spec"), "volumeName");
 	const char *phase = json_str(json_obj(root, "status"), "phase");
 	const char *name = json_str(json_obj(root, "metadata"), "name");
@@ -129,6 +142,10 @@ static void on_claim(int status, const char *why, yyjson_val *root, void *arg)
 	v->call = NULL;
 	if (why) {
 		volume_fail(v, -EIO, "claim: %s", why);
+		keep_failure(v);
+	} else if (v->own && !is_own(p, root)) {
+		volume_fail(v, -EPERM, "PVC %s/%s was not created for pod %s/%s (pod is not owner)", p->ns,
+			name ? name : "", p->ns, p->name);
 		keep_failure(v);
 	} else if (!bound || !phase || strcmp(phase, "Bound") != 0) {
 		volume_fail(v, -EAGAIN, "claim \"%s\" is not bound yet", name ? name : "");
@@ -182,7 +199,8 @@ int volume_claim(struct volume *v, yyjson_val *source)
 	char of_pod[512];
 
 	v->read_only |= json_bool(source, "readOnly");
-	if (json_obj(source, "volumeClaimTemplate")) {
+	v->own = json_obj(source, "volumeClaimTemplate");
+	if (v->own) {
 		snprintf(of_pod, sizeof(of_pod), "%s-%s", p->name, v->name);
 		claim = of_pod;
 	}

@@ -34,6 +34,7 @@ struct volume {
 	/* of claims */
 	struct http_call *call;
 	struct volume_work *work;
+	bool own;	/* the claim was made for this pod */
 	char *claimed;	/* owned: name of the volume that the claim is bound to; NULL unknown */
 	bool owned_now; /* the group has been given */
 	char failed[480];

@@ -173,3 +173,30 @@ def test_the_data_of_a_claim_goes_with_it(cluster_node, cluster, ns):
     left = lambda: cluster.kubectl("get", "pv", volume, check=False).returncode == 0  # noqa: E731
     assert eventually(lambda: not left(), timeout=120, every=1), cluster.kubectl("get", "pv", volume, "-o", "yaml").stdout
     assert cluster_node.ssh("ls /data/volumes; cat /data/volumes/beside/f; rm -r /data/volumes/beside").split() == ["beside", "kept"]
+
+
+def claim(name, ns, size):
+    return json.dumps({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": ns},
+                       "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}})  # fmt: skip
+
+
+def test_a_claim_of_the_pods_own(cluster_node, cluster, ns):
+    """Generic ephemeral volumes: a claim that is made for the pod and goes with it; one of somebody else is not taken for it."""
+    template = {"metadata": {"labels": {"of": "own"}}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Mi"}}}}
+    volumes, mounts = [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}], [{"name": "scratch", "mountPath": "/s"}]
+    said = run(cluster, ns, "own", "echo kept >/s/f; cat /s/f", volumes, mounts)
+    assert said.split() == ["kept"]
+    made = cluster.get("-n", ns, "pvc", "own-scratch")
+    owner = made["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["name"], owner["controller"]) == ("Pod", "own", True) and made["metadata"]["labels"] == {"of": "own"}
+    volume = made["spec"]["volumeName"]
+    cluster.kubectl("-n", ns, "delete", "pod", "own")
+    left = lambda: cluster.kubectl("get", "pv", volume, check=False).returncode == 0  # noqa: E731
+    assert eventually(lambda: not left(), timeout=120, every=1), cluster.kubectl("get", "pv", volume, "-o", "yaml").stdout
+    assert cluster.kubectl("-n", ns, "get", "pvc", "own-scratch", check=False).returncode and volume not in cluster_node.ssh("ls /data/volumes")
+    cluster.kubectl("apply", "-f", "-", input=claim("else-scratch", ns, "2Mi"))
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=pod("else", "echo >/s/f", volumes, mounts))
+    told = lambda: cluster.kubectl("-n", ns, "describe", "pod", "else").stdout  # noqa: E731
+    assert eventually(lambda: "was not created for pod" in told(), timeout=60, every=1), told()
+    cluster.kubectl("-n", ns, "delete", "pvc", "else-scratch")
+    assert eventually(lambda: phase(cluster, ns, "else") == "Succeeded", timeout=120, every=1), told()

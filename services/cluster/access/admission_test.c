@@ -334,6 +334,10 @@ static const struct caller node = {.user = "system:node:a",
 #define MIRROR	 ",\"annotations\":{\"kubernetes.io/config.mirror\":\"1\"}"
 #define ON(node) "\"nodeName\":\"" node "\","
 
+#define EPHEMERAL                                                                                               \
+	"\"ephemeral\":{\"volumeClaimTemplate\":{\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{" \
+	"\"requests\":{\"storage\":\"1Gi\"}}}}}"
+
 static void nodes(void)
 {
 	given("v1", "Node", "",
@@ -362,6 +366,9 @@ static void test_node_creates(void **state)
 			POD("p6", MIRROR,
 				ON("a") "\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"s\"}}],"),
 			"that reference configmaps"},
+		{"v1", "Pod", "default",
+			POD("p8", MIRROR, ON("a") "\"volumes\":[{\"name\":\"v\"," EPHEMERAL "}],"),
+			"that reference persistentvolumeclaims"},
 		{"v1", "Pod", "default",
 			POD("p7",
 				MIRROR
@@ -431,6 +438,46 @@ static void test_node_changes(void **state)
 	assert_int_equal(delete (&node, "Pod", "default", "mine").code, 0);
 }
 
+static const struct caller other_node = {.user = "system:node:b",
+	.uid = "",
+	.groups = (const char *const[]){"system:nodes", "system:authenticated"},
+	.n_groups = 2};
+
+/* Claims are the affair of the node whose pods use them. */
+static void test_node_and_claims(void **state)
+{
+	static const struct {
+		const struct caller *who;
+		const char *verb, *resource, *ns, *name;
+		bool may;
+	} table[] = {
+		{&node, "get", "persistentvolumeclaims", "default", "named", true},
+		{&other_node, "get", "persistentvolumeclaims", "default", "named", false},
+		{&node, "get", "persistentvolumeclaims", "default", "uses-own", true},
+		{&other_node, "get", "persistentvolumeclaims", "default", "uses-own", false},
+		{&node, "get", "persistentvolumeclaims", "default", "uses-named", false},
+		{&node, "patch", "persistentvolumeclaims", "default", "named", false},
+	};
+
+	nodes();
+	given("v1", "Pod", "default",
+		POD("uses", "",
+			ON("a") "\"volumes\":[{\"name\":\"own\"," EPHEMERAL
+				"},{\"name\":\"named\",\"persistentVolumeClaim\":{\"claimName\":\"named\"}}],"));
+	for (size_t i = 0; i < array_len(table); i++) {
+		struct access_question q = {.who = table[i].who,
+			.verb = table[i].verb,
+			.group = "",
+			.resource = table[i].resource,
+			.subresource = "",
+			.ns = table[i].ns,
+			.name = table[i].name};
+
+		if (access_allowed(a, &q, NULL) != table[i].may)
+			fail_msg("row %zu", i);
+	}
+}
+
 #define OVER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 /* ---- parameters of policies */
@@ -496,6 +543,7 @@ int main(void)
 		OVER(test_endless_rule),
 		OVER(test_node_creates),
 		OVER(test_node_changes),
+		OVER(test_node_and_claims),
 		OVER(test_parameters_of_policies),
 	};
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cluster/access/access_int.h"
+#include "cluster/registry/pod_claims.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
 
@@ -102,7 +103,24 @@ static bool any_environment(yyjson_val *spec, const char *field, const char *fro
 	       environment_names(json_arr(spec, "ephemeralContainers"), field, from, name);
 }
 
-static bool uses(yyjson_val *spec, const struct search *s)
+/* By name: whether one that is to be the pod's own is so, its agent sees. */
+static bool claims(const struct object *pod, yyjson_val *spec, const char *name)
+{
+	char buf[POD_CLAIM_MAX];
+	yyjson_val *v;
+	size_t i, max;
+	bool own;
+
+	yyjson_arr_foreach (json_arr(spec, "volumes"), i, max, v) {
+		const char *claim = pod_claim(pod->name, v, buf, &own);
+
+		if (claim && !strcmp(claim, name))
+			return true;
+	}
+	return false;
+}
+
+static bool uses(const struct object *pod, yyjson_val *spec, const struct search *s)
 {
 	yyjson_val *v;
 	size_t i, max;
@@ -111,7 +129,7 @@ static bool uses(yyjson_val *spec, const struct search *s)
 		return volume_names(spec, "configMap", "name", s->name) ||
 		       any_environment(spec, "configMapKeyRef", "configMapRef", s->name);
 	if (!strcmp(s->what, "persistentvolumeclaims"))
-		return volume_names(spec, "persistentVolumeClaim", "claimName", s->name);
+		return claims(pod, spec, s->name);
 	if (!strcmp(s->what, "serviceaccounts")) {
 		const char *account = json_str(spec, "serviceAccountName");
 
@@ -135,7 +153,7 @@ static bool look(const struct object *pod, void *arg)
 	if (strcmp(pods_node(pod), s->node) != 0)
 		return true;
 	doc = object_doc(pod);
-	s->found = doc && uses(json_obj(yyjson_doc_get_root(doc), "spec"), s);
+	s->found = doc && uses(pod, json_obj(yyjson_doc_get_root(doc), "spec"), s);
 	return !s->found;
 }
 

@@ -110,6 +110,7 @@ static struct status *new_pod(const struct attempt *a, const char *node)
 		{"configMap", "configMapKeyRef", "configMapRef", "configmaps"},
 		{"serviceAccountToken", NULL, NULL, "service account tokens"},
 		{"persistentVolumeClaim", NULL, NULL, "persistentvolumeclaims"},
+		{"ephemeral", NULL, NULL, "persistentvolumeclaims"},
 	};
 	struct status *err;
 

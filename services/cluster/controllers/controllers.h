@@ -11,6 +11,7 @@
 	X(cronjob_controller)                                                                                \
 	X(statefulset_controller)                                                                            \
 	X(daemonset_controller)                                                                              \
+	X(ephemeral_volume_controller)                                                                       \
 	X(claim_controller)                                                                                  \
 	X(volume_controller)                                                                                 \
 	X(job_controller)                                                                                    \

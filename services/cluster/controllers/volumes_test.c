@@ -171,6 +171,237 @@ static void test_unbound(void **state)
 	until("then it runs", SAYS("v1", "Pod", "one", "\"phase\":\"Running\""));
 }
 
+/* ---- claims of pods */
+
+static void pod_of(const char *name, const char *volumes, const char *more)
+{
+	char json[1500];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s\"volumes\":[%s],\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]}}",
+		name, more, volumes);
+	create("v1", "Pod", "default", json);
+}
+
+#define CLAIMED(volume, name)                                                                                \
+	"{\"name\":\"" volume "\",\"persistentVolumeClaim\":{\"claimName\":\"" name "\"}}"
+#define RUNS(name) SAYS("v1", "Pod", name, "\"phase\":\"Running\"")
+
+static bool has_text(const struct object *o, void *arg)
+{
+	const char **text = arg;
+
+	if (*text && strstr(o->json, *text))
+		*text = NULL;
+	return *text;
+}
+
+/* Did somebody say so in an event? */
+static bool was_told(const void *text)
+{
+	const char *wanted = text;
+
+	registry_each(r, kind("v1", "Event"), "default", has_text, &wanted);
+	return !wanted;
+}
+
+/* The claim is the pod's, has what its template says, and goes with it. One of somebody else is not taken for it. */
+static void test_ephemeral(void **state)
+{
+	static const char volumes[] =
+		"{\"name\":\"v\",\"ephemeral\":{\"volumeClaimTemplate\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+		"\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}}}";
+
+	add_node("a", "4");
+	pod_of("one", volumes, "");
+	until("it has its claim", CLAIM_SAYS("one-v", "\"kind\":\"Pod\",\"name\":\"one\""));
+	assert_true(says(
+		(const char *const[]){"v1", "PersistentVolumeClaim", "one-v", "\"labels\":{\"a\":\"b\"}"}));
+	until("it is bound", CLAIM_SAYS("one-v", BOUND));
+	until("it runs", RUNS("one"));
+	delete ("v1", "Pod", "default", "one", PROPAGATE_BACKGROUND);
+	until("the claim goes with it", GONE("v1", "PersistentVolumeClaim", "one-v"));
+
+	claim("two-v", "1Gi", "");
+	pod_of("two", volumes, "");
+	until("that is not its own", was_told,
+		"ephemeral volume v: PVC default/two-v was not created for pod default/two (pod is not owner)");
+	until("and it waits",
+		SAYS("v1", "Pod", "two", "nodes are available: PVC default/two-v was not created for pod"));
+	delete ("v1", "PersistentVolumeClaim", "default", "two-v", PROPAGATE_BACKGROUND);
+	until("until that is gone", RUNS("two"));
+	assert_true(
+		says((const char *const[]){"v1", "PersistentVolumeClaim", "two-v", "\"controller\":true"}));
+}
+
+static void test_only_one_pod(void **state)
+{
+	static const char why[] =
+		"0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the same name and "
+		"ReadWriteOncePod access mode.";
+
+	add_node("a", "4");
+	add_node("b", "4");
+	create("v1", "PersistentVolumeClaim", "default",
+		"{\"metadata\":{\"name\":\"data\"},\"spec\":{\"accessModes\":[\"ReadWriteOncePod\"],\"resources\":{\"requests\":{"
+		"\"storage\":\"1Gi\"}}}}");
+	create("scheduling.k8s.io/v1", "PriorityClass", "",
+		"{\"metadata\":{\"name\":\"high\"},\"value\":1000}");
+	pod_of("one", CLAIMED("v", "data"), "");
+	until("one has it", RUNS("one"));
+	pod_of("two", CLAIMED("v", "data"), "");
+	until("another waits", SAYS("v1", "Pod", "two", why));
+	delete ("v1", "Pod", "default", "one", PROPAGATE_BACKGROUND);
+	until("until it is free", RUNS("two"));
+	pod_of("three", CLAIMED("v", "data"), "\"priorityClassName\":\"high\",");
+	until("who is more important ends who has it", GONE("v1", "Pod", "two"));
+	until("and has it", RUNS("three"));
+	/* a claim on its way out takes nobody in */
+	delete ("v1", "PersistentVolumeClaim", "default", "data", PROPAGATE_BACKGROUND);
+	pod_of("four", CLAIMED("v", "data"), "");
+	until("it is going",
+		SAYS("v1", "Pod", "four",
+			"0/2 nodes are available: persistentvolumeclaim \\\"data\\\" is being deleted."));
+}
+
+/* ---- where */
+
+static void node_in(const char *name, const char *zone, const char *spec)
+{
+	char json[900];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\",\"labels\":{\"kubernetes.io/hostname\":\"%s\",\"zone\":\"%s\"}},\"spec\":{%s},"
+		"\"status\":{\"allocatable\":{\"cpu\":\"4\",\"memory\":\"8Gi\",\"pods\":\"110\"},"
+		"\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+		name, name, zone, spec);
+	create("v1", "Node", "", json);
+}
+
+static void class_of(const char *name, const char *provisioner, const char *more)
+{
+	char json[600];
+
+	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"provisioner\":\"%s\"%s}", name,
+		provisioner, more);
+	create("storage.k8s.io/v1", "StorageClass", "", json);
+}
+
+#define ZONE(z)                                                                                              \
+	",\"allowedTopologies\":[{\"matchLabelExpressions\":[{\"key\":\"zone\",\"values\":[\"" z "\"]}]}]"
+#define WAITS ",\"volumeBindingMode\":\"WaitForFirstConsumer\""
+
+static void uncordon(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "spec"), "unschedulable");
+}
+
+static void test_where_a_class_allows(void **state)
+{
+	char name[80];
+
+	node_in("a", "x", "");
+	node_in("b", "y", "\"unschedulable\":true");
+	node_in("c", "z", "");
+	class_of("at-once", "wherry.io/local", ZONE("y"));
+	claim("data", "1Gi", "\"storageClassName\":\"at-once\",");
+	until("no node will do", was_told, "class at-once: there is no node for the volume");
+	assert_true(no_volume(NULL));
+	edit("v1", "Node", "", "b", uncordon, NULL);
+	until("until one will", CLAIM_SAYS("data", BOUND));
+	snprintf(name, sizeof(name), "pvc-%s", get("v1", "PersistentVolumeClaim", "default", "data")->uid);
+	assert_true(volume_says((const char *const[]){name, "\"values\":[\"b\"]"}));
+
+	class_of("later", "wherry.io/local", WAITS ZONE("z"));
+	claim("more", "1Gi", "\"storageClassName\":\"later\",");
+	pod_of("one", CLAIMED("v", "more"), "");
+	until("the pod goes where its volume may be", SAYS("v1", "Pod", "one", "\"nodeName\":\"c\""));
+	pod_of("two", CLAIMED("v", "else"), "\"nodeSelector\":{\"zone\":\"x\"},");
+	claim("else", "1Gi", "\"storageClassName\":\"later\",");
+	until("and nowhere else",
+		SAYS("v1", "Pod", "two", "1 node(s) didn't find available persistent volumes to bind"));
+}
+
+static void static_volume(const char *name, const char *size, const char *node)
+{
+	char more[400];
+
+	snprintf(more, sizeof(more),
+		"\"storageClassName\":\"by-hand\",\"nodeAffinity\":{\"required\":{\"nodeSelectorTerms\":[{\"matchExpressions\":[{"
+		"\"key\":\"kubernetes.io/hostname\",\"operator\":\"In\",\"values\":[\"%s\"]}]}]}},",
+		node);
+	volume(name, size, more);
+}
+
+/* Volumes that were there before, of a class that waits: the pod goes where all its claims find one. */
+static void test_volumes_by_hand(void **state)
+{
+	static const char by_hand[] = "\"storageClassName\":\"by-hand\",";
+
+	node_in("a", "x", "");
+	node_in("b", "y", "");
+	class_of("by-hand", "kubernetes.io/no-provisioner", WAITS);
+	static_volume("a-1", "5Gi", "a");
+	static_volume("b-1", "10Gi", "b");
+	static_volume("b-2", "2Gi", "b");
+	claim("small", "1Gi", by_hand);
+	claim("large", "5Gi", by_hand);
+	pod_of("both", CLAIMED("v", "large") "," CLAIMED("w", "small"), "");
+	until("it is where there are two", SAYS("v1", "Pod", "both", "\"nodeName\":\"b\""));
+	until("the small one", CLAIM_SAYS("small", "\"volumeName\":\"b-2\""));
+	until("the large one", CLAIM_SAYS("large", "\"volumeName\":\"b-1\""));
+	until("it runs", RUNS("both"));
+	/* two at once do not get the same one */
+	claim("c1", "1Gi", by_hand);
+	claim("c2", "1Gi", by_hand);
+	pod_of("p1", CLAIMED("v", "c1"), "");
+	pod_of("p2", CLAIMED("v", "c2"), "");
+	until("one runs on a", RUNS("p1"));
+	until("for the other nothing is left",
+		SAYS("v1", "Pod", "p2",
+			"0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."));
+	static_volume("late", "1Gi", "a");
+	until("until there is", RUNS("p2"));
+	until("and it is its", CLAIM_SAYS("c2", "\"volumeName\":\"late\""));
+}
+
+/* Pods that share a claim which has no volume yet come together. */
+static void test_shared_by_pods(void **state)
+{
+	static const char *const pods[] = {"p0", "p1", "p2", "p3"};
+	const char *node = NULL;
+
+	node_in("a", "x", "");
+	node_in("b", "y", "");
+	claim("data", "1Gi", "");
+	for (size_t i = 0; i < array_len(pods); i++)
+		pod_with(pods[i], "data");
+	for (size_t i = 0; i < array_len(pods); i++) {
+		until("it runs", RUNS(pods[i]));
+		if (!node)
+			node = says((const char *const[]){"v1", "Pod", pods[i], "\"nodeName\":\"a\""})
+				       ? "\"nodeName\":\"a\""
+				       : "\"nodeName\":\"b\"";
+		assert_true(says((const char *const[]){"v1", "Pod", pods[i], node}));
+	}
+}
+
+static void test_a_class_that_is_not_there(void **state)
+{
+	claim("data", "1Gi", "\"storageClassName\":\"none\",");
+	until("it is said which", was_told, "storageclass.storage.k8s.io \\\"none\\\" not found");
+	class_of("none", "example.com/x", "");
+	until("there is, and somebody else makes them", was_told,
+		"either by the external provisioner 'example.com/x' or manually");
+	until("who is told",
+		CLAIM_SAYS("data", "\"volume.kubernetes.io/storage-provisioner\":\"example.com/x\""));
+	class_of("later", "example.com/x", WAITS);
+	add_node("a", "4");
+	claim("more", "1Gi", "\"storageClassName\":\"later\",");
+	pod_with("one", "more");
+	until("and where", CLAIM_SAYS("more", "\"volume.kubernetes.io/selected-node\":\"a\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +410,12 @@ int main(void)
 		STORY(test_bound_volumes_stay),
 		STORY(test_reserved),
 		STORY(test_unbound),
+		STORY(test_ephemeral),
+		STORY(test_only_one_pod),
+		STORY(test_where_a_class_allows),
+		STORY(test_volumes_by_hand),
+		STORY(test_shared_by_pods),
+		STORY(test_a_class_that_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,17 @@ static void read_asks(struct sched_cache *c, struct sched_pod *p)
 
 /* ---- pods */
 
+static bool has_claims(yyjson_val *spec)
+{
+	yyjson_val *v;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(spec, "volumes"), i, n, v)
+		if (json_obj(v, "persistentVolumeClaim") || json_obj(v, "ephemeral"))
+			return true;
+	return false;
+}
+
 static int read_ports(struct sched_pod *p)
 {
 	yyjson_val *containers = json_arr(p->spec, "containers"), *container, *port;
@@ -257,6 +268,7 @@ int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct ob
 	}
 	read_asks(c, p);
 	p->priority = json_int(p->spec, "priority", 0);
+	p->has_claims = has_claims(p->spec);
 	affinity = json_obj(p->spec, "affinity");
 	p->has_affinity = json_obj(affinity, "podAffinity") || json_obj(affinity, "podAntiAffinity");
 	p->has_anti = yyjson_arr_size(json_arr(

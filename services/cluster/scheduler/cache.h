@@ -14,6 +14,7 @@
 #include "lib/loop.h"
 
 struct sched_node;
+struct volume_promise; /* reserve.h */
 
 /* Extended resources: a few names, the same on most nodes. */
 enum { SCHED_EXTENDED_MAX = 8 };
@@ -52,6 +53,8 @@ struct sched_pod {
 	int64_t priority;
 	bool has_affinity;	 /* spec.affinity.podAffinity or podAntiAffinity */
 	bool has_anti;		 /* a required podAntiAffinity */
+	bool has_claims;	 /* a volume of it is a claim */
+	bool leaving;		 /* while it is tried what its end would help: preempt.c */
 	bool resizing;		 /* asks is not what its spec asks for, or not what its node has given */
 	struct sched_node *node; /* where it counts; NULL: nowhere */
 	size_t slot;		 /* in node->pods */
@@ -108,6 +111,7 @@ struct sched_cache {
 	size_t n_anti;		  /* bound pods with a required anti-affinity */
 	size_t n_affinity;	  /* bound pods with any pod affinity */
 	struct verdicts verdicts; /* by places in nodes */
+	struct volume_promise *promises;
 };
 
 /* A pod's numbers and what it wants. @doc is taken. 0 or -ENOMEM. */

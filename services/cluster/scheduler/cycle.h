@@ -8,6 +8,7 @@
  */
 
 #include "cluster/scheduler/cache.h"
+#include "lib/quantity.h"
 
 struct selector;
 
@@ -60,6 +61,25 @@ struct pod_volume {
 	yyjson_val *terms; /* its node affinity */
 };
 
+/* A claim that gets its volume where the pod comes to be. */
+struct pod_claim {
+	struct object *claim;	/* held */
+	yyjson_doc *class_doc;	/* owned */
+	yyjson_val *topologies; /* where the class makes volumes; NULL: anywhere */
+	bool made;		/* one is made where none is there */
+	const char *node;	/* of another pod that uses it; NULL: none has one */
+	struct quantity size;
+	struct pod_candidate {
+		struct object *o;  /* held */
+		yyjson_doc *doc;   /* owned */
+		yyjson_val *terms; /* its node affinity; NULL: everywhere */
+		struct quantity size;
+		bool mine; /* it says so already, or will: then it is the only one */
+	} *candidates;	   /* owned, the smallest first */
+	size_t n, cap;
+	const struct pod_candidate *chosen; /* by cycle_volumes(); NULL: one is made */
+};
+
 struct cycle {
 	struct sched_cache *cache;
 	const struct registry *registry;
@@ -73,6 +93,10 @@ struct cycle {
 	size_t n_spreads;
 	struct pod_volume *volumes; /* owned */
 	size_t n_volumes;
+	struct pod_claim *claims; /* owned, the smallest first */
+	size_t n_claims;
+	const struct sched_pod **holders; /* owned: who has a claim that only one pod may have */
+	size_t n_holders, cap_holders;
 	uint8_t *verdicts; /* borrowed, by places of nodes: verdicts.h; NULL: none are remembered */
 	char no_node[320]; /* why none can take it, whichever: then nodes need not be asked; "": some may */
 	bool failed;	   /* no memory */
@@ -85,6 +109,8 @@ void cycle_fini(struct cycle *c);
 
 void cycle_read_volumes(struct cycle *c);
 void cycle_volumes_fini(struct cycle *c);
+/* Could the pod have its volumes there? NULL: yes, and those that are there already are chosen; else the words of the event. */
+const char *cycle_volumes(struct cycle *c, const struct sched_node *n);
 
 /* ---- filters.c */
 

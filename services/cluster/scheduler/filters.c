@@ -80,20 +80,27 @@ static const char *ports(struct cycle *c, const struct sched_node *n, char *buf,
 	const struct sched_pod *p = c->pod;
 
 	for (size_t i = 0; p->n_ports && n->n_ports && i < n->n_pods; i++)
-		for (size_t k = 0; k < n->pods[i]->n_ports; k++)
+		for (size_t k = 0; k < n->pods[i]->n_ports && !n->pods[i]->leaving; k++)
 			for (size_t j = 0; j < p->n_ports; j++)
 				if (port_conflict(&n->pods[i]->ports[k], &p->ports[j]))
 					return "node(s) didn't have free ports for the requested pod ports";
 	return NULL;
 }
 
-/* Volumes that are bound to certain nodes. A pod whose claims are not ready comes to no node at all: volumes.c. */
+/* Claims that only one pod may use at a time, wherever that is. */
+static const char *exclusive(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
+{
+	for (size_t i = 0; i < c->n_holders; i++)
+		if (!c->holders[i]->leaving)
+			return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod "
+			       "access mode";
+	return NULL;
+}
+
+/* A pod whose claims are not ready comes to no node at all: volumes.c. */
 static const char *volumes(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
 {
-	for (size_t i = 0; i < c->n_volumes; i++)
-		if (!node_matches_terms(n, c->volumes[i].terms))
-			return "node(s) had volume node affinity conflict";
-	return NULL;
+	return cycle_volumes(c, n);
 }
 
 static const char *spread(struct cycle *c, const struct sched_node *n, char *buf, size_t size)
@@ -161,6 +168,7 @@ static const struct rule {
 	{node_affinity, .lasts = true},
 	{fit, .resolvable = true},
 	{ports, .resolvable = true},
+	{exclusive, .resolvable = true},
 	{volumes},
 	{spread, .resolvable = true},
 	{pod_affinity, .resolvable = true},

@@ -64,9 +64,15 @@ static int least_important(const void *a, const void *b)
 	return x->priority < y->priority ? -1 : x->priority > y->priority;
 }
 
+static void set_leaving(struct sched_node *n, struct sched_pod *p, bool leaving)
+{
+	resources_add(&n->used, &p->asks, leaving ? -1 : 1);
+	p->leaving = leaving;
+}
+
 /*
  * Takes every less important pod off, sees whether that helps, and puts back as many as fit, the most important first. The
- * cache is as before when it returns. Only what counts by node is looked at again: resources and ports.
+ * cache is as before when it returns. Only what counts by node is looked at again: resources, ports and claims of one pod alone.
  */
 static bool plan_for(struct cycle *c, const struct registry *r, struct sched_node *n, struct plan *out)
 {
@@ -82,21 +88,21 @@ static bool plan_for(struct cycle *c, const struct registry *r, struct sched_nod
 			all[count++] = n->pods[i];
 	qsort(all, count, sizeof(struct sched_pod *), least_important);
 	for (size_t i = 0; i < count; i++)
-		resources_add(&n->used, &all[i]->asks, -1);
+		set_leaving(n, all[i], true);
 	fits = count && !cycle_filter(c, n, buf, sizeof(buf), &resolvable);
 	*out = (struct plan){.node = n, .victims = all, .highest = LLONG_MIN};
 	for (size_t i = count; i-- > 0;) {
-		resources_add(&n->used, &all[i]->asks, 1);
+		set_leaving(n, all[i], false);
 		if (!fits || !cycle_filter(c, n, buf, sizeof(buf), &resolvable)) {
 			all[i] = NULL; /* stays */
 			continue;
 		}
-		resources_add(&n->used, &all[i]->asks, -1);
+		set_leaving(n, all[i], true);
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (!all[i])
 			continue;
-		resources_add(&n->used, &all[i]->asks, 1);
+		set_leaving(n, all[i], false);
 		out->broken += breaks_budget(r, all[i]->o);
 		out->highest = all[i]->priority > out->highest ? all[i]->priority : out->highest;
 		out->sum += all[i]->priority;

@@ -19,6 +19,7 @@
 #include "cluster/scheduler/cycle.h"
 #include "cluster/scheduler/preempt.h"
 #include "cluster/scheduler/queue.h"
+#include "cluster/scheduler/reserve.h"
 #include "cluster/scheduler/scheduler.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
@@ -164,18 +165,13 @@ static enum modify bind(const struct object *old, yyjson_mut_doc **doc, struct s
 	return MODIFY_WRITE;
 }
 
-static void on_bound(const struct status *error, const struct object *object, void *arg)
+/* It was not to be: the pod is taken off the node again. */
+static void not_bound(struct binding *b)
 {
-	struct binding *b = arg;
 	struct scheduler *s = b->s;
 	struct sched_pod *p = cache_pod(&s->cache, b->o->uid);
 
-	s->on_their_way--;
-	wake(s);
-	if (!error) {
-		tell(s, b->o, false, "Scheduled", "Successfully assigned %s/%s to %s", b->o->ns, b->o->name,
-			b->node);
-	} else if (p && p->place == SCHED_BINDING) {
+	if (p && p->place == SCHED_BINDING) {
 		cache_unplace(&s->cache, p);
 		p->place = SCHED_NOWHERE;
 		if (queue_put_off(&s->queue, p, loop_now_ms(s->loop)) < 0)
@@ -183,6 +179,43 @@ static void on_bound(const struct status *error, const struct object *object, vo
 				b->o->ns, b->o->name);
 		changed(s);
 	}
+}
+
+static void on_bound(const struct status *error, const struct object *object, void *arg)
+{
+	struct binding *b = arg;
+	struct scheduler *s = b->s;
+
+	s->on_their_way--;
+	wake(s);
+	if (!error)
+		tell(s, b->o, false, "Scheduled", "Successfully assigned %s/%s to %s", b->o->ns, b->o->name,
+			b->node);
+	else
+		not_bound(b);
+	binding_free(b);
+}
+
+static void write_binding(struct binding *b)
+{
+	struct scheduler *s = b->s;
+
+	registry_modify(s->r, &who, s->pod_kind, b->o->ns, b->o->name, false, bind,
+		&(struct write_options){.subresource = "binding", .field_manager = NAME}, on_bound, b);
+}
+
+/* Its volumes are the pod's claims' now, or one of them is another's. */
+static void on_reserved(bool ok, void *arg)
+{
+	struct binding *b = arg;
+
+	if (ok) {
+		write_binding(b);
+		return;
+	}
+	b->s->on_their_way--;
+	not_bound(b);
+	wake(b->s);
 	binding_free(b);
 }
 
@@ -332,6 +365,18 @@ static void no_node(struct scheduler *s, struct cycle *c)
 		&(struct write_options){.subresource = "status", .field_manager = NAME}, on_said, b);
 }
 
+/* The claims that waited for the pod get theirs first, so that it never runs where they cannot be. */
+static void give_volumes(struct scheduler *s, struct cycle *c, const struct sched_node *n, struct binding *b)
+{
+	/* chosen for this node, which may not have been the last that was asked */
+	int r = cycle_volumes(c, n) ? -EAGAIN : reserve_volumes(c, s->r, &who, on_reserved, b);
+
+	if (r == RESERVE_NOTHING)
+		write_binding(b);
+	else if (r < 0)
+		on_reserved(false, b);
+}
+
 static void schedule(struct scheduler *s, struct sched_pod *p)
 {
 	struct sched_node *n = NULL;
@@ -352,9 +397,7 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 	} else {
 		p->place = SCHED_BINDING;
 		s->on_their_way++;
-		registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, bind,
-			&(struct write_options){.subresource = "binding", .field_manager = NAME}, on_bound,
-			b);
+		give_volumes(s, &c, n, b);
 	}
 	cycle_fini(&c);
 }

@@ -5,6 +5,7 @@
  * change.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/schema/check_int.h"
@@ -138,6 +139,50 @@ static void probes(struct check *c, yyjson_mut_val *container, const char *where
 				"may not be set for init containers without restartPolicy=Always");
 }
 
+/* Of the metadata of the claim that is to be made only these are anybody's to say. */
+static void claim_template(struct check *c, yyjson_mut_val *volume, size_t at)
+{
+	yyjson_mut_val *meta = meta_mut_get(volume, "ephemeral", "volumeClaimTemplate", "metadata", NULL),
+		       *key, *v;
+	size_t i, n;
+
+	yyjson_mut_obj_foreach(meta, i, n, key, v)
+	{
+		const char *name = yyjson_mut_get_str(key);
+
+		if (strcmp(name, "labels") != 0 && strcmp(name, "annotations") != 0)
+			check_error(c, FIELD_FORBIDDEN, NULL,
+				REL(".volumes[%zu].ephemeral.volumeClaimTemplate.metadata.%s", at, name),
+				"cannot be set for an ephemeral volume");
+	}
+}
+
+/* The claim is named after the pod, and no other volume may be the same one. With generateName the pod has no name yet. */
+static void claim_name(struct check *c, yyjson_mut_val *volumes, yyjson_mut_val *volume, size_t at)
+{
+	const char *pod = strcmp(c->kind->kind, "Pod") ? NULL : meta_mut_text(c->object, "name");
+	yyjson_mut_val *other;
+	char name[600];
+	size_t i, n;
+
+	if (!pod || !*pod)
+		return;
+	snprintf(name, sizeof(name), "%s-%s", pod, text_of(volume, "name"));
+	if (strlen(name) > 253)
+		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(volume, "name"),
+			REL(".volumes[%zu].name", at), "PVC name \"%s\": must be no more than 253 characters",
+			name);
+	yyjson_mut_arr_foreach(volumes, i, n, other)
+	{
+		yyjson_mut_val *claim = meta_mut_get(other, "persistentVolumeClaim", "claimName", NULL);
+
+		if (claim && yyjson_mut_equals_str(claim, name))
+			check_error(c, FIELD_INVALID, claim,
+				REL(".volumes[%zu].persistentVolumeClaim.claimName", i),
+				"must not reference a PVC that gets created for an ephemeral volume");
+	}
+}
+
 void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	bool host_network = yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostNetwork"));
@@ -170,6 +215,10 @@ void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 				break;
 			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(other, "name")))
 				check_error(c, FIELD_DUPLICATE, name, REL(".volumes[%zu].name", i), "%s", "");
+		}
+		if (yyjson_mut_obj_get(o, "ephemeral")) {
+			claim_template(c, o, i);
+			claim_name(c, yyjson_mut_obj_get(spec, "volumes"), o, i);
 		}
 	}
 	if (!strcmp(text_of(spec, "dnsPolicy"), "None") &&

@@ -68,6 +68,9 @@ static char *verdict(const char *api_version, const char *kind, const char *befo
 	"Pod \"a\" is invalid: spec.securityContext.sysctls[0].name: Invalid value: \"" name                 \
 	"\": must have at most 253 characters and match regex "                                              \
 	"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+#define EPHEMERAL(meta)                                                                                      \
+	"ephemeral: {volumeClaimTemplate: {metadata: {" meta                                                 \
+	"}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}}"
 #define SCALE(metric) META "spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: d}, metrics: [" metric "]}"
 #define NOT_SCALED    "HorizontalPodAutoscaler.autoscaling \"a\" is invalid: "
 
@@ -268,6 +271,17 @@ static const struct {
 		META "spec: {accessModes: [Other], resources: {requests: {storage: 1Gi}}}",
 		"PersistentVolumeClaim \"a\" is invalid: spec.accessModes[0]: Unsupported value: \"Other\": supported values: "
 		"\"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\""},
+	{"v1", "Pod", NULL, POD(ONE ", volumes: [{name: v, ephemeral: {}}]"),
+		"Pod \"a\" is invalid: spec.volumes[0].ephemeral.volumeClaimTemplate: Required value"},
+	{"v1", "Pod", NULL, POD(ONE ", volumes: [{name: v, " EPHEMERAL("labels: {a: b}") "}]"), "valid"},
+	{"v1", "Pod", NULL, POD(ONE ", volumes: [{name: v, " EPHEMERAL("name: x") "}]"),
+		"Pod \"a\" is invalid: spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set for "
+		"an ephemeral volume"},
+	{"v1", "Pod", NULL,
+		POD(ONE ", volumes: [{name: v, " EPHEMERAL(
+			"") "}, {name: w, persistentVolumeClaim: {claimName: a-v}}]"),
+		"Pod \"a\" is invalid: spec.volumes[1].persistentVolumeClaim.claimName: Invalid value: \"a-v\": must not "
+		"reference a PVC that gets created for an ephemeral volume"},
 	{"networking.k8s.io/v1", "Ingress", NULL, META "spec: {}",
 		"Ingress.networking.k8s.io \"a\" is invalid: spec: Invalid value: {}: either `defaultBackend` or `rules` must be "
 		"specified"},
