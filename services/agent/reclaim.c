@@ -5,6 +5,8 @@
  * being deleted and nobody else holds it, its folder is removed by a child, to the disk, and then the finalizer. Whatever comes
  * in between, kill or power cut, the next agent finds the volume and begins again; removing what is half removed is removing it.
  *
+ * A volume whose claim has asked for more has an annotation until its folder may hold that; then it is taken off, and the claim has it.
+ *
  * A volume's path is anybody's to write who may write volumes. So only the folder that has the volume's own name is touched, in the one
  * place where such folders are made, and the child follows no link.
  */
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/local_volume.h"
 #include "agent/pod.h"
 #include "agent/pods.h"
 #include "agent/reclaim.h"
@@ -26,12 +29,7 @@
 #include "lib/loop.h"
 #include "lib/uri.h"
 
-#define FOLDER	    "/data/volumes"
-#define PROVISIONER "wherry.io/local"
-#define DATA	    "wherry.io/local-data"
-#define NODE	    "wherry.io/node"
-
-enum { RETRY_MS = 15000, START_MS = 2000, NAME_MAX_ = 253 };
+enum { RETRY_MS = 15000, START_MS = 2000 };
 
 struct leaving {
 	struct reclaim *r;
@@ -40,6 +38,7 @@ struct leaving {
 	struct volume_work *work;
 	struct http_call *call;
 	bool removed;
+	uint32_t project; /* of the folder that is being removed */
 	int64_t not_before_ms;
 	char told[RECLAIM_WHY_MAX]; /* the failure that the API has been told */
 	char why[RECLAIM_WHY_MAX];
@@ -55,9 +54,14 @@ struct reclaim {
 
 /* ---- what is to be done */
 
-static bool name_ok(const char *name)
+static bool grows(yyjson_val *meta)
 {
-	return name && *name && name[0] != '.' && !strchr(name, '/') && strlen(name) <= NAME_MAX_;
+	return yyjson_obj_get(json_obj(meta, "annotations"), LOCAL_GROWS);
+}
+
+static bool concerns_us(yyjson_val *meta)
+{
+	return json_text(meta, "deletionTimestamp") || grows(meta);
 }
 
 enum reclaim_verdict reclaim_verdict(
@@ -65,22 +69,21 @@ enum reclaim_verdict reclaim_verdict(
 {
 	yyjson_val *meta = json_obj(volume, "metadata"), *spec = json_obj(volume, "spec"),
 		   *finalizers = json_arr(meta, "finalizers");
-	const char *name = json_text(meta, "name"), *where = json_text(json_obj(spec, "local"), "path"),
-		   *policy = json_str(spec, "persistentVolumeReclaimPolicy") ?: "Retain",
-		   *by = json_text(json_obj(meta, "annotations"), "pv.kubernetes.io/provisioned-by");
+	const char *where = json_text(json_obj(spec, "local"), "path"),
+		   *policy = json_str(spec, "persistentVolumeReclaimPolicy") ?: "Retain";
 
+	if (!json_text(meta, "deletionTimestamp"))
+		return grows(meta) ? RECLAIM_GROW : RECLAIM_NOTHING;
 	/* the last to let go: whoever else has a finalizer there may still want to read it */
-	if (!json_text(meta, "deletionTimestamp") || !json_arr_has(finalizers, DATA) ||
-		yyjson_arr_size(finalizers) != 1)
+	if (!json_arr_has(finalizers, LOCAL_DATA) || yyjson_arr_size(finalizers) != 1)
 		return RECLAIM_NOTHING;
-	if (strcmp(policy, "Delete") != 0 || !by || strcmp(by, PROVISIONER) != 0)
+	if (strcmp(policy, "Delete") != 0 || !local_volume_is_ours(volume))
 		return RECLAIM_LET_GO;
-	if (!name_ok(name)) {
+	if (!local_volume_folder(volume, path)) {
 		snprintf(why, RECLAIM_WHY_MAX, "its name is not that of a folder");
 		return RECLAIM_REFUSE;
 	}
-	snprintf(path, RECLAIM_PATH_MAX, FOLDER "/%s", name);
-	if (!where || strcmp(where, path) != 0) {
+	if (!local_volume_in_place(volume)) {
 		snprintf(why, RECLAIM_WHY_MAX, "its path %.150s is not %.150s: nothing is removed there",
 			where ?: "(none)", path);
 		return RECLAIM_REFUSE;
@@ -170,19 +173,38 @@ static void patch(struct leaving *l, const char *part, yyjson_mut_doc *doc)
 	yyjson_mut_doc_free(doc);
 }
 
-/* As it was when it was looked at: somebody's new finalizer is not taken off along with ours. */
-static void let_go(struct leaving *l)
+/* As it was when it was looked at: what somebody else puts there meanwhile is not taken off along with ours. */
+static void take_off(struct leaving *l, bool finalizers)
 {
 	const char *version =
 		json_str(json_obj(yyjson_doc_get_root(l->object), "metadata"), "resourceVersion") ?: "";
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL,
-		       *meta = root ? yyjson_mut_obj_add_obj(doc, root, "metadata") : NULL;
+		       *meta = root ? yyjson_mut_obj_add_obj(doc, root, "metadata") : NULL, *notes;
+	bool ok = meta && yyjson_mut_obj_add_str(doc, meta, "resourceVersion", version);
 
-	if (meta && yyjson_mut_obj_add_str(doc, meta, "resourceVersion", version) &&
-		yyjson_mut_obj_add_arr(doc, meta, "finalizers"))
+	if (finalizers) {
+		ok = ok && yyjson_mut_obj_add_arr(doc, meta, "finalizers");
+	} else {
+		notes = ok ? yyjson_mut_obj_add_obj(doc, meta, "annotations") : NULL;
+		ok = notes && yyjson_mut_obj_add_null(doc, notes, LOCAL_GROWS);
+	}
+	if (ok)
 		yyjson_mut_doc_set_root(doc, root);
 	patch(l, "", doc);
+}
+
+/* It is told once, and tried again. */
+static bool put_off(struct leaving *l, const char *reason, const char *why)
+{
+	log_warn("volume=%s op=reclaim error=\"%s\"", name_of(l), why);
+	l->not_before_ms = loop_now_ms(l->r->a->loop) + RETRY_MS;
+	again_in(l->r, RETRY_MS);
+	if (!strcmp(l->told, why))
+		return false;
+	snprintf(l->told, sizeof(l->told), "%s", why);
+	agent_event(l->r->a, yyjson_doc_get_root(l->object), true, reason, "%s", why);
+	return true;
 }
 
 static void failed(struct leaving *l, const char *why)
@@ -190,13 +212,8 @@ static void failed(struct leaving *l, const char *why)
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *root, *status;
 
-	log_warn("volume=%s op=reclaim error=\"%s\"", name_of(l), why);
-	l->not_before_ms = loop_now_ms(l->r->a->loop) + RETRY_MS;
-	again_in(l->r, RETRY_MS);
-	if (!strcmp(l->told, why))
+	if (!put_off(l, "VolumeFailedDelete", why))
 		return;
-	snprintf(l->told, sizeof(l->told), "%s", why);
-	agent_event(l->r->a, yyjson_doc_get_root(l->object), true, "VolumeFailedDelete", "%s", why);
 	doc = yyjson_mut_doc_new(NULL);
 	root = doc ? yyjson_mut_obj(doc) : NULL;
 	status = root ? yyjson_mut_obj_add_obj(doc, root, "status") : NULL;
@@ -206,11 +223,26 @@ static void failed(struct leaving *l, const char *why)
 	patch(l, "/status", doc);
 }
 
+/* A folder that is not there yet is made as large, and one that nothing bounds need not be. */
+static void grow(struct leaving *l)
+{
+	yyjson_val *volume = yyjson_doc_get_root(l->object);
+	int r = local_volume_is_ours(volume) && local_volume_in_place(volume) ? local_volume_bound(volume)
+									      : 0;
+
+	if (r && r != -ENOENT && r != -EOPNOTSUPP && r != -ENOTEMPTY)
+		put_off(l, "VolumeResizeFailed", strerror(-r));
+	else
+		take_off(l, false);
+}
+
 static void on_removed(bool ok, const char *output, void *arg)
 {
 	struct leaving *l = arg;
 
 	l->work = NULL;
+	if (ok)
+		local_volume_give_back(l->project);
 	if (l->seen_gone) {
 		leaving_free(l);
 		return;
@@ -231,6 +263,7 @@ static void remove_data(struct leaving *l, const char *path)
 
 	if (in_use(l->r->a, name_of(l)))
 		return; /* reclaim_look() follows */
+	l->project = local_volume_project(path);
 	err = volume_work_start(&l->work, l->r->a->loop, argv, on_removed, l);
 	if (err)
 		failed(l, strerror(-err));
@@ -245,12 +278,15 @@ static void look(struct leaving *l)
 	switch (reclaim_verdict(yyjson_doc_get_root(l->object), path, l->why)) {
 	case RECLAIM_NOTHING:
 		break;
+	case RECLAIM_GROW:
+		grow(l);
+		break;
 	case RECLAIM_LET_GO:
-		let_go(l);
+		take_off(l, true);
 		break;
 	case RECLAIM_REMOVE:
 		if (l->removed)
-			let_go(l);
+			take_off(l, true);
 		else
 			remove_data(l, path);
 		break;
@@ -285,15 +321,13 @@ static void on_change(enum kube_change change, yyjson_val *object, void *arg)
 	struct leaving *l = find(r, json_str(meta, "name") ?: "");
 	yyjson_doc *copy;
 
-	if (change == KUBE_DELETED) {
+	if (change == KUBE_DELETED || !concerns_us(meta)) {
 		if (l && (l->work || l->call))
 			l->seen_gone = true;
 		else if (l)
 			leaving_free(l);
 		return;
 	}
-	if (!json_text(meta, "deletionTimestamp"))
-		return;
 	copy = kube_copy(object);
 	if (!l && copy)
 		l = calloc(1, sizeof(*l));
@@ -319,7 +353,7 @@ static void on_start(struct loop_timer *t)
 	cleanup(freep) char *node = uri_encode(r->a->node_name);
 	char query[300];
 
-	snprintf(query, sizeof(query), "labelSelector=" NODE "%%3D%s", node ?: "");
+	snprintf(query, sizeof(query), "labelSelector=" LOCAL_NODE "%%3D%s", node ?: "");
 	if (!node || kube_reflect(&r->reflector, r->a->kube, "/api/v1/persistentvolumes", query, &events, r))
 		log_error("op=reclaim msg=\"out of memory: volumes are not followed\"");
 }

@@ -25,6 +25,12 @@ static void test_verdicts(void **state)
 		enum reclaim_verdict verdict;
 	} cases[] = {
 		{"v", GOING OURS LAST, AT("/data/volumes/v"), RECLAIM_REMOVE},
+		/* it may hold more, unless it is going anyway */
+		{"v", "\"annotations\":{\"wherry.io/grows\":\"true\"}", AT("/data/volumes/v"), RECLAIM_GROW},
+		{"v",
+			GOING
+			"\"annotations\":{\"wherry.io/grows\":\"true\",\"pv.kubernetes.io/provisioned-by\":\"wherry.io/local\"}," LAST,
+			AT("/data/volumes/v"), RECLAIM_REMOVE},
 		/* it stays, or others hold it */
 		{"v", OURS LAST, AT("/data/volumes/v"), RECLAIM_NOTHING},
 		{"v", GOING OURS "\"finalizers\":[\"kubernetes.io/pv-protection\",\"wherry.io/local-data\"]",

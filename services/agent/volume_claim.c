@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/local_volume.h"
 #include "agent/pod.h"
 #include "agent/volumes_int.h"
 #include "lib/json.h"
@@ -42,13 +43,22 @@ static int ask(struct volume *v, const char *format, const char *ns, const char 
 
 /* ---- the volume that it is bound to */
 
-/* One that our own provisioner promised to make here. */
-static bool to_be_made(yyjson_val *pv)
+/* What our own provisioner promised to make here: whoever the pod runs as may write to what was made for it. */
+static int make_local(struct volume *v, yyjson_val *pv, const char *path)
 {
-	const char *by = json_str(
-		json_obj(json_obj(pv, "metadata"), "annotations"), "pv.kubernetes.io/provisioned-by");
+	const struct pod *p = v->set->p;
+	int r = volume_make_dirs(path, 0777);
 
-	return by && !strcmp(by, "wherry.io/local");
+	if (!r && local_volume_in_place(pv))
+		r = local_volume_bound(pv);
+	if (r == -EOPNOTSUPP || r == -ENOTEMPTY) {
+		agent_event(p->agent, p->root, true, "SizeLimitNotEnforced",
+			"the size of volume %s is not enforced: %s", v->claimed,
+			r == -ENOTEMPTY ? "it is older than such limits"
+					: "the data file system has no project quotas");
+		r = 0;
+	}
+	return r ? volume_fail(v, r, "%s cannot be made: %s", path, strerror(-r)) : 0;
 }
 
 static int take_local(struct volume *v, yyjson_val *pv, yyjson_val *local)
@@ -61,11 +71,8 @@ static int take_local(struct volume *v, yyjson_val *pv, yyjson_val *local)
 	if (mode && strcmp(mode, "Filesystem") != 0)
 		return volume_fail(v, -ENOTSUP, "volume \"%s\": volumeMode %s is not supported by this node",
 			v->claimed, mode);
-	/* Whoever the pod runs as may write to what was made for it. */
-	r = to_be_made(pv) ? volume_make_dirs(path, 0777) : 0;
-	if (r)
-		return volume_fail(v, r, "%s cannot be made: %s", path, strerror(-r));
-	return volume_host(v, path, "Directory");
+	r = local_volume_is_ours(pv) ? make_local(v, pv, path) : 0;
+	return r ? r : volume_host(v, path, "Directory");
 }
 
 static int take_volume(struct volume *v, yyjson_val *pv)

@@ -17,7 +17,7 @@
 
 enum { TRIES = 64 };
 
-static int free_project(int dir, uint32_t *project)
+int volume_free_project(int dir, uint32_t first, uint32_t *project)
 {
 	for (int i = 0; i < TRIES; i++) {
 		struct quota_usage usage;
@@ -26,7 +26,7 @@ static int free_project(int dir, uint32_t *project)
 
 		if (getrandom(&any, sizeof(any), 0) != sizeof(any))
 			return -errno;
-		*project = QUOTA_OF_PODS + any % QUOTA_RANGE;
+		*project = first + any % QUOTA_RANGE;
 		r = quota_usage(dir, *project, &usage);
 		if (r || (!usage.bytes && !usage.inodes))
 			return r;
@@ -47,7 +47,7 @@ int volume_limit(struct volume *v, int64_t size_bytes)
 	int r = dir < 0 ? -errno : quota_project(dir, &project);
 
 	if (!r && !is_ours(project)) {
-		r = free_project(dir, &project);
+		r = volume_free_project(dir, QUOTA_OF_PODS, &project);
 		if (!r)
 			r = quota_set(dir, project, size_bytes);
 	}

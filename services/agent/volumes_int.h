@@ -77,6 +77,8 @@ int volume_fail(struct volume *v, int err, const char *format, ...) printf_like(
 
 /* After the directories are gone: the numbers are free again. */
 void volumes_unlimit(struct volumes *vs);
+/* A project of the range from @first on that nothing is counted for on the file system of @dir. 0 or -errno, as quota_usage(). */
+must_check int volume_free_project(int dir, uint32_t first, uint32_t *project);
 
 /* ---- volume_work.c: what may take long, in a child */
 

@@ -40,7 +40,8 @@ static const struct first {
 		"node if necessary.\"}"},
 	{"storage.k8s.io", "storageclasses", "", "local", false,
 		"{\"metadata\":{\"name\":\"local\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}},"
-		"\"provisioner\":\"wherry.io/local\",\"reclaimPolicy\":\"Delete\",\"volumeBindingMode\":\"WaitForFirstConsumer\"}"},
+		"\"provisioner\":\"wherry.io/local\",\"reclaimPolicy\":\"Delete\",\"allowVolumeExpansion\":true,"
+		"\"volumeBindingMode\":\"WaitForFirstConsumer\"}"},
 	{"", "services", "default", "kubernetes", false,
 		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
 		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"$SERVICE\",\"clusterIPs\":[\"$SERVICE\"],\"sessionAffinity\":\"None\","

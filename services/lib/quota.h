@@ -9,14 +9,19 @@
 #include "lib/util.h"
 
 /* Who gives out which projects of a file system: each has the 2^24 from its first. */
-enum { QUOTA_OF_VOLUMES = 0x57000000, QUOTA_OF_PODS = 0x41000000, QUOTA_RANGE = 1 << 24 };
+enum {
+	QUOTA_OF_VOLUMES = 0x57000000,
+	QUOTA_OF_PODS = 0x41000000,
+	QUOTA_OF_CLAIMS = 0x43000000,
+	QUOTA_RANGE = 1 << 24
+};
 
 struct quota_usage {
 	int64_t bytes, inodes;
 };
 
 /**
- * quota_set() - everything below an empty directory counts, and is bounded
+ * quota_set() - everything below an empty directory counts, and is bounded; of one that counts so already, the bound is changed
  * @dir:	borrowed
  * @project:	nobody else's on this file system
  * @size_bytes:	0: it counts, without a bound

@@ -180,12 +180,52 @@ def claim(name, ns, size):
                        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}})  # fmt: skip
 
 
+def test_a_claim_holds_what_it_says_and_grows(cluster_node, cluster, ns):
+    MiB = 1 << 20
+    cluster.kubectl("apply", "-f", "-", input=claim("data", ns, "2Mi"))
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    cluster.kubectl("-n", ns, "apply", "-f", "-", input=pod("grows", "sleep 1000", volumes, [{"name": "data", "mountPath": "/k"}]))
+    cluster.kubectl("-n", ns, "wait", "--for=condition=Ready", "pod/grows", "--timeout=120s")
+
+    def fill(name):
+        script = f"dd if=/dev/zero of=/k/{name} bs=64k count=64 2>/dev/null; stat -c %s /k/{name}"
+        return int(cluster.kubectl("-n", ns, "exec", "grows", "--", "sh", "-c", script).stdout)
+
+    def grow(size, **options):
+        change = json.dumps({"spec": {"resources": {"requests": {"storage": size}}}})
+        return cluster.kubectl("-n", ns, "patch", "pvc", "data", "-p", change, **options)
+
+    # the directory itself counts, too
+    first = fill("a")
+    assert 2 * MiB - 64 * 1024 <= first <= 2 * MiB
+    grow("4Mi")
+    status = lambda: cluster.get("-n", ns, "pvc", "data")["status"]  # noqa: E731
+    assert eventually(lambda: status()["capacity"]["storage"] == "4Mi", timeout=60), status()
+    assert "conditions" not in status() and "allocatedResourceStatuses" not in status()
+    # the pod that runs has it at once
+    assert 4 * MiB - 64 * 1024 <= first + fill("b") <= 4 * MiB
+    assert "field can not be less than status.capacity" in grow("3Mi", check=False).stderr
+    fixed = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": f"fixed-{ns}"}, "provisioner": "wherry.io/local"}
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(fixed))
+    stays = json.loads(claim("stays", ns, "2Mi"))
+    stays["spec"]["storageClassName"] = f"fixed-{ns}"
+    cluster.kubectl("apply", "-f", "-", input=json.dumps(stays))
+    assert eventually(lambda: cluster.get("-n", ns, "pvc", "stays")["status"]["phase"] == "Bound", timeout=60)
+    refused = cluster.kubectl("-n", ns, "patch", "pvc", "stays", "-p", '{"spec":{"resources":{"requests":{"storage":"3Mi"}}}}', check=False)
+    assert 'persistentvolumeclaims "stays" is forbidden: only dynamically provisioned pvc can be resized' in refused.stderr
+    # a claim that nobody has mounted grows, too
+    cluster.kubectl("patch", "sc", f"fixed-{ns}", "-p", '{"allowVolumeExpansion":true}')
+    cluster.kubectl("-n", ns, "patch", "pvc", "stays", "-p", '{"spec":{"resources":{"requests":{"storage":"3Mi"}}}}')
+    assert eventually(lambda: cluster.get("-n", ns, "pvc", "stays")["status"]["capacity"]["storage"] == "3Mi", timeout=60)
+    cluster.kubectl("delete", "sc", f"fixed-{ns}")
+
+
 def test_a_claim_of_the_pods_own(cluster_node, cluster, ns):
     """Generic ephemeral volumes: a claim that is made for the pod and goes with it; one of somebody else is not taken for it."""
     template = {"metadata": {"labels": {"of": "own"}}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Mi"}}}}
     volumes, mounts = [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}], [{"name": "scratch", "mountPath": "/s"}]
-    said = run(cluster, ns, "own", "echo kept >/s/f; cat /s/f", volumes, mounts)
-    assert said.split() == ["kept"]
+    said = run(cluster, ns, "own", "echo kept >/s/f; cat /s/f; dd if=/dev/zero of=/s/g bs=64k count=64 2>/dev/null || echo full", volumes, mounts)
+    assert said.split() == ["kept", "full"]
     made = cluster.get("-n", ns, "pvc", "own-scratch")
     owner = made["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["name"], owner["controller"]) == ("Pod", "own", True) and made["metadata"]["labels"] == {"of": "own"}

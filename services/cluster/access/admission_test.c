@@ -438,13 +438,18 @@ static void test_node_changes(void **state)
 	assert_int_equal(delete (&node, "Pod", "default", "mine").code, 0);
 }
 
+#define VOLUME(annotations, size)                                                                            \
+	"{\"metadata\":{\"name\":\"v\",\"labels\":{\"wherry.io/node\":\"a\"},\"annotations\":{" annotations  \
+	"}},\"spec\":{\"capacity\":{\"storage\":\"" size                                                     \
+	"\"},\"accessModes\":[\"ReadWriteOnce\"],\"hostPath\":{\"path\":\"/x\"}}}"
+
 static const struct caller other_node = {.user = "system:node:b",
 	.uid = "",
 	.groups = (const char *const[]){"system:nodes", "system:authenticated"},
 	.n_groups = 2};
 
-/* Claims are the affair of the node whose pods use them. */
-static void test_node_and_claims(void **state)
+/* Claims and volumes are the affair of the node whose pods use them, or whose disk they are on while it has to see to them. */
+static void test_node_and_volumes(void **state)
 {
 	static const struct {
 		const struct caller *who;
@@ -457,13 +462,18 @@ static void test_node_and_claims(void **state)
 		{&other_node, "get", "persistentvolumeclaims", "default", "uses-own", false},
 		{&node, "get", "persistentvolumeclaims", "default", "uses-named", false},
 		{&node, "patch", "persistentvolumeclaims", "default", "named", false},
+		{&node, "patch", "persistentvolumes", "", "v", true},
+		{&other_node, "patch", "persistentvolumes", "", "v", false},
+		{&node, "patch", "persistentvolumes", "", "w", false},
 	};
+	struct answer to;
 
 	nodes();
 	given("v1", "Pod", "default",
 		POD("uses", "",
 			ON("a") "\"volumes\":[{\"name\":\"own\"," EPHEMERAL
 				"},{\"name\":\"named\",\"persistentVolumeClaim\":{\"claimName\":\"named\"}}],"));
+	given("v1", "PersistentVolume", "", VOLUME("\"wherry.io/grows\":\"true\"", "1Gi"));
 	for (size_t i = 0; i < array_len(table); i++) {
 		struct access_question q = {.who = table[i].who,
 			.verb = table[i].verb,
@@ -476,6 +486,11 @@ static void test_node_and_claims(void **state)
 		if (access_allowed(a, &q, NULL) != table[i].may)
 			fail_msg("row %zu", i);
 	}
+	/* what it holds is not for the node to say */
+	to = update(&node, "v1", "PersistentVolume", "", "v", NULL, VOLUME("", "2Gi"));
+	assert_int_equal(to.code, 403);
+	assert_non_null(strstr(to.message, "is not allowed to modify spec of volumes"));
+	assert_int_equal(update(&node, "v1", "PersistentVolume", "", "v", NULL, VOLUME("", "1Gi")).code, 0);
 }
 
 #define OVER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -543,7 +558,7 @@ int main(void)
 		OVER(test_endless_rule),
 		OVER(test_node_creates),
 		OVER(test_node_changes),
-		OVER(test_node_and_claims),
+		OVER(test_node_and_volumes),
 		OVER(test_parameters_of_policies),
 	};
 

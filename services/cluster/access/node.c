@@ -179,19 +179,24 @@ static bool volume_is_mine(const struct registry *r, const char *node, const cha
 	return ns && claim_name && a_pod_uses(r, node, ns, "persistentvolumeclaims", claim_name);
 }
 
-#define LOCAL_NODE "wherry.io/node"
-#define LOCAL_DATA "wherry.io/local-data"
+#define LOCAL_NODE  "wherry.io/node"
+#define LOCAL_DATA  "wherry.io/local-data"
+#define LOCAL_GROWS "wherry.io/grows"
 
-/* A volume whose data is on this node, and that is to go: the node says when its data has gone, or why it has not. */
-static bool volume_leaves(const struct registry *r, const char *node, const char *name)
+/*
+ * A volume whose data is on this node, and that is to go or to grow: the node says when its data has gone, or why it has not, and when
+ * the volume may hold what it says.
+ */
+static bool volume_waits_for(const struct registry *r, const char *node, const char *name)
 {
 	const struct object *o =
 		*name ? registry_get(r, schema_find("", "v1", "persistentvolumes"), "", name) : NULL;
-	cleanup(json_docp) yyjson_doc *doc = o && o->deleted ? object_doc(o) : NULL;
+	const char *where = o ? object_label(o, LOCAL_NODE) : NULL;
+	cleanup(json_docp) yyjson_doc *doc = where && !strcmp(where, node) ? object_doc(o) : NULL;
 	yyjson_val *meta = json_obj(yyjson_doc_get_root(doc), "metadata");
-	const char *where = json_text(json_obj(meta, "labels"), LOCAL_NODE);
 
-	return where && !strcmp(where, node) && json_arr_has(json_arr(meta, "finalizers"), LOCAL_DATA);
+	return (doc && o->deleted && object_has_finalizer(o, LOCAL_DATA)) ||
+	       yyjson_obj_get(json_obj(meta, "annotations"), LOCAL_GROWS);
 }
 
 static bool volumes(const struct registry *r, const char *node, const struct access_question *q)
@@ -203,7 +208,7 @@ static bool volumes(const struct registry *r, const char *node, const struct acc
 		       !strncmp(q->label_selector, key, sizeof(key) - 1) &&
 		       !strcmp(q->label_selector + sizeof(key) - 1, node);
 	if (!strcmp(q->verb, "patch"))
-		return volume_leaves(r, node, q->name);
+		return volume_waits_for(r, node, q->name);
 	return !strcmp(q->verb, "get") && volume_is_mine(r, node, q->name);
 }
 

@@ -284,6 +284,26 @@ static struct status *node_object(const struct attempt *a, const char *node)
 	return NULL;
 }
 
+/* What a volume is, and for whom, is not the node's to say. */
+static struct status *volume(const struct attempt *a, const char *node)
+{
+	static const char *const kept[][2] = {
+		{"spec", NULL}, {"metadata", "labels"}, {"metadata", "ownerReferences"}};
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = a->old ? object_mut_doc(a->old) : NULL;
+	yyjson_mut_val *old = yyjson_mut_doc_get_root(doc);
+
+	for (size_t i = 0; a->verb == ADMIT_UPDATE && i < array_len(kept); i++) {
+		yyjson_mut_val *x = meta_mut_get(old, kept[i][0], kept[i][1], NULL),
+			       *y = meta_mut_get(a->root, kept[i][0], kept[i][1], NULL);
+
+		if ((x || y) && (!x || !y || !meta_equal(x, y)))
+			return status_forbidden(a->kind, a->name,
+				"node \"%s\" is not allowed to modify %s%s%s of volumes", node, kept[i][0],
+				kept[i][1] ? "." : "", kept[i][1] ?: "");
+	}
+	return NULL;
+}
+
 /* ---- the rule */
 
 static struct status *check(const struct attempt *a)
@@ -299,6 +319,8 @@ static struct status *check(const struct attempt *a)
 		return pod(a, node);
 	if (attempt_is(a, "", "Node"))
 		return node_object(a, node);
+	if (attempt_is(a, "", "PersistentVolume"))
+		return volume(a, node);
 	if (attempt_is(a, "coordination.k8s.io", "Lease")) {
 		if (strcmp(a->ns, "kube-node-lease") != 0)
 			return refuse(

@@ -191,10 +191,12 @@ static void look_after_binding(struct claim *c)
 	yyjson_doc *doc = o ? object_doc(o) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc);
 
-	if (root && volume_is_for(root, c->t->object))
+	if (root && volume_is_for(root, c->t->object)) {
+		claim_grow(c, o, root);
 		claim_write_status(c, "Bound", root);
-	else
+	} else {
 		claim_write_status(c, "Lost", NULL);
+	}
 	yyjson_doc_free(doc);
 }
 

@@ -21,7 +21,11 @@ void claim_provision(struct claim *c);
 /* The class has a provisioner from outside: it is told that this claim is its, and which node the pod has. */
 void claim_ask_provisioner(struct claim *c);
 
-/* claim_size.c: @volume: what it is bound to, NULL: nothing */
+/* ---- claim_size.c */
+
+/* @volume: what it is bound to, NULL: nothing */
 void claim_write_status(const struct claim *c, const char *phase, yyjson_val *volume);
+/* The claim asks for more than its volume holds: it is to hold that. */
+void claim_grow(const struct claim *c, const struct object *o, yyjson_val *volume);
 
 #endif

@@ -279,7 +279,7 @@ story_part int setup(void **state)
 		"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"default\"}}");
 	create("storage.k8s.io/v1", "StorageClass", "",
 		"{\"metadata\":{\"name\":\"local\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}},"
-		"\"provisioner\":\"wherry.io/local\",\"volumeBindingMode\":\"WaitForFirstConsumer\"}");
+		"\"provisioner\":\"wherry.io/local\",\"allowVolumeExpansion\":true,\"volumeBindingMode\":\"WaitForFirstConsumer\"}");
 	assert_int_equal(controllers_start(&controllers, r, &context), 0);
 	assert_int_equal(scheduler_start(&scheduler, r), 0);
 	kubelet = (struct informer){.kind = kind("v1", "Pod"), .event = on_pod};

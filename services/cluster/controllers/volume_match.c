@@ -24,6 +24,12 @@ struct quantity volume_capacity(yyjson_val *spec)
 	return quantity_of(yyjson_obj_get(json_obj(spec, "capacity"), "storage"));
 }
 
+bool volume_is_local(yyjson_val *volume)
+{
+	return yyjson_equals_str(
+		meta_get(volume, "metadata", "annotations", PROVISIONED_BY, NULL), LOCAL_PROVISIONER);
+}
+
 bool volume_is_for(yyjson_val *volume, const struct object *claim)
 {
 	yyjson_val *ref = json_obj(json_obj(volume, "spec"), "claimRef");

@@ -11,6 +11,9 @@
  * that was made here has the finalizer LOCAL_DATA, which its node's agent takes off once nothing is left on the disk (policy Delete) or
  * at once (any other). The label LOCAL_NODE says to agents which volumes are theirs; of a node that is no more nobody takes it off
  * but the controller.
+ *
+ * A folder holds as much as its volume says (project quotas). When its claim asks for more, the volume says so with the annotation
+ * LOCAL_GROWS, which its node's agent takes off once the folder may hold it; then the claim has it.
  */
 
 #include "cluster/controllers/controller.h"
@@ -22,6 +25,7 @@ struct selector;
 #define LOCAL_FOLDER	  "/data/volumes"
 #define LOCAL_DATA	  "wherry.io/local-data"
 #define LOCAL_NODE	  "wherry.io/node"
+#define LOCAL_GROWS	  "wherry.io/grows"
 #define NO_PROVISIONER	  "kubernetes.io/no-provisioner"
 #define PROVISIONED_BY	  "pv.kubernetes.io/provisioned-by"
 #define BIND_COMPLETED	  "pv.kubernetes.io/bind-completed"
@@ -33,6 +37,8 @@ struct selector;
 bool volume_is_for(yyjson_val *volume, const struct object *claim);
 /* What a volume holds; nothing when it does not say. @spec: of the volume */
 struct quantity volume_capacity(yyjson_val *spec);
+/* Was it made here, by LOCAL_PROVISIONER? */
+bool volume_is_local(yyjson_val *volume);
 
 /* ---- volume_match.c: what a claim asks for, and which volumes would do; read by the scheduler, too */
 

@@ -264,6 +264,90 @@ static void test_only_one_pod(void **state)
 			"0/2 nodes are available: persistentvolumeclaim \\\"data\\\" is being deleted."));
 }
 
+/* ---- growing */
+
+static void set_size(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *size)
+{
+	yyjson_mut_val *requests = meta_mut_get(root, "spec", "resources", "requests", NULL);
+
+	assert_true(meta_put(doc, requests, "storage", yyjson_mut_strcpy(doc, size)));
+}
+
+static void has_grown(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	yyjson_mut_obj_remove_key(meta_mut_get(root, "metadata", "annotations", NULL), "wherry.io/grows");
+}
+
+static void on_refused(const struct status *error, const struct object *object, void *arg)
+{
+	struct edit *e = arg;
+
+	assert_non_null(error);
+	if (!strstr(error->message, "forbidden: ") && !strstr(error->message, "Forbidden: "))
+		fail_msg("%s", error->message);
+	if (!strstr(error->message, (const char *)e->arg + 8))
+		fail_msg("%s", error->message);
+	e->done = true;
+	loop_quit(l, 0);
+}
+
+static enum modify ask_size(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	char size[9];
+
+	/* eight letters of size, then what is to be said */
+	snprintf(size, sizeof(size), "%.8s", (const char *)((struct edit *)arg)->arg);
+	size[strcspn(size, " ")] = 0;
+	set_size(*doc, yyjson_mut_doc_get_root(*doc), size);
+	return MODIFY_WRITE;
+}
+
+static void refused(const char *name, const char *size_and_text)
+{
+	struct edit e = {.arg = size_and_text};
+
+	registry_modify(r, &caller_self, kind("v1", "PersistentVolumeClaim"), "default", name, false,
+		ask_size, NULL, on_refused, &e);
+	wait_for_write(&e.done);
+}
+
+static void test_growing(void **state)
+{
+	char name[80];
+
+	add_node("a", "4");
+	claim("data", "1Gi", "");
+	refused("data", "2Gi     spec is immutable after creation except resources.requests");
+	pod_with("one", "data");
+	until("it is bound", CLAIM_SAYS("data", BOUND));
+	snprintf(name, sizeof(name), "pvc-%s", get("v1", "PersistentVolumeClaim", "default", "data")->uid);
+	refused("data", "512Mi   field can not be less than status.capacity");
+	edit("v1", "PersistentVolumeClaim", "default", "data", set_size, "2Gi");
+	until("the volume says that it is to grow", VOLUME_SAYS(name, "\"wherry.io/grows\":\"true\""));
+	assert_true(volume_says((const char *const[]){name, "\"capacity\":{\"storage\":\"2Gi\"}"}));
+	until("the claim that it waits",
+		CLAIM_SAYS("data", "\"type\":\"FileSystemResizePending\",\"status\":\"True\""));
+	assert_true(says((const char *const[]){
+		"v1", "PersistentVolumeClaim", "data", "\"capacity\":{\"storage\":\"1Gi\"}"}));
+	assert_true(says((const char *const[]){"v1", "PersistentVolumeClaim", "data",
+		"\"allocatedResourceStatuses\":{\"storage\":\"NodeResizePending\"}"}));
+	edit("v1", "PersistentVolume", "", name, has_grown, NULL);
+	until("it has it when the node has seen to it",
+		CLAIM_SAYS("data", "\"capacity\":{\"storage\":\"2Gi\"}"));
+	assert_false(says(
+		(const char *const[]){"v1", "PersistentVolumeClaim", "data", "FileSystemResizePending"}));
+	assert_false(says((const char *const[]){"v1", "PersistentVolumeClaim", "data", "NodeResizePending"}));
+	refused("data", "1Gi     field can not be less than status.capacity");
+
+	create("storage.k8s.io/v1", "StorageClass", "",
+		"{\"metadata\":{\"name\":\"fixed\"},\"provisioner\":\"wherry.io/local\"}");
+	claim("fixed", "1Gi", "\"storageClassName\":\"fixed\",");
+	until("it is bound", CLAIM_SAYS("fixed", BOUND));
+	refused("fixed",
+		"2Gi     only dynamically provisioned pvc can be resized and the storageclass that provisions "
+		"the pvc must support resize");
+}
+
 /* ---- where */
 
 static void node_in(const char *name, const char *zone, const char *spec)
@@ -412,6 +496,7 @@ int main(void)
 		STORY(test_unbound),
 		STORY(test_ephemeral),
 		STORY(test_only_one_pod),
+		STORY(test_growing),
 		STORY(test_where_a_class_allows),
 		STORY(test_volumes_by_hand),
 		STORY(test_shared_by_pods),

@@ -7,6 +7,7 @@
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
+#include "lib/quantity.h"
 
 schema_check check_service, check_service_spec, check_config_map, check_secret, check_node_spec,
 	check_endpoint_slice, check_persistent_volume, check_claim_spec, check_claim_update,
@@ -276,9 +277,53 @@ void check_claim_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old
 		check_error(c, FIELD_REQUIRED, NULL, ".resources[storage]", "%s", "");
 }
 
+static __int128 storage_of(yyjson_mut_val *list)
+{
+	yyjson_mut_val *v = yyjson_mut_obj_get(list, "storage");
+	struct quantity q;
+
+	return yyjson_mut_is_str(v) && !quantity_parse(&q, yyjson_mut_get_str(v), yyjson_mut_get_len(v))
+		       ? q.nano
+		       : 0;
+}
+
+/* All but requests.storage, members of either. */
+static bool same_but_storage(yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	yyjson_mut_val *x = yyjson_mut_obj_get(a, "requests"), *y = yyjson_mut_obj_get(b, "requests"), *key,
+		       *v;
+	yyjson_mut_val *limits = yyjson_mut_obj_get(a, "limits"), *others = yyjson_mut_obj_get(b, "limits");
+	size_t i, n;
+
+	if (yyjson_mut_obj_size(x) != yyjson_mut_obj_size(y) ||
+		yyjson_mut_obj_size(limits) != yyjson_mut_obj_size(others) ||
+		(yyjson_mut_obj_size(limits) && !meta_equal(limits, others)))
+		return false;
+	yyjson_mut_obj_foreach(x, i, n, key,
+		v) if (!yyjson_mut_equals_str(key, "storage") &&
+		       !meta_equal(v, yyjson_mut_obj_get(y, yyjson_mut_get_str(key)))) return false;
+	return true;
+}
+
+/* What a bound claim may still ask for, or any claim that had nothing there. */
+static bool may_differ(const char *name, bool bound, bool removed, yyjson_mut_val *v, yyjson_mut_val *old)
+{
+	if (!strcmp(name, "resources"))
+		return old && same_but_storage(v, old) &&
+		       (bound || storage_of(yyjson_mut_obj_get(v, "requests")) ==
+					 storage_of(yyjson_mut_obj_get(old, "requests")));
+	if (!strcmp(name, "volumeAttributesClassName"))
+		return true;
+	/* what was empty may be filled in: by the binder, and by the default class */
+	return !removed && !old && (!strcmp(name, "volumeName") || !strcmp(name, "storageClassName"));
+}
+
 /* A claim may grow, be bound, and change its attributes; the rest stays. */
 void check_claim_update(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
+	bool bound = !strcmp(text_of(yyjson_mut_obj_get(c->object, "status"), "phase"), "Bound");
+	yyjson_mut_val *status = yyjson_mut_obj_get(c->old_object, "status");
+	__int128 now, was;
 	size_t i, n;
 	yyjson_mut_val *key, *v;
 	bool changed = false;
@@ -293,17 +338,18 @@ void check_claim_update(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *o
 			const char *name = yyjson_mut_get_str(key);
 			yyjson_mut_val *w = yyjson_mut_obj_get(b, name);
 
-			if (meta_equal(v, w) || !strcmp(name, "resources") ||
-				!strcmp(name, "volumeAttributesClassName"))
-				continue;
-			/* what was empty may be filled in: by the binder, and by the default class */
-			changed |= round || w ||
-				   (strcmp(name, "volumeName") != 0 && strcmp(name, "storageClassName") != 0);
+			changed |= !meta_equal(v, w) && !may_differ(name, bound, round, v, w);
 		}
 	}
 	if (changed)
 		check_error(c, FIELD_FORBIDDEN, NULL, "",
 			"spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims");
+	now = storage_of(meta_mut_get(spec, "resources", "requests", NULL));
+	was = storage_of(meta_mut_get(old, "resources", "requests", NULL));
+	/* what it has already is not taken away; a growth that has not come yet may be called off in part */
+	if (now < was && now <= storage_of(yyjson_mut_obj_get(status, "capacity")))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".resources.requests.storage",
+			"field can not be less than status.capacity");
 }
 
 void check_limit_range_item(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)

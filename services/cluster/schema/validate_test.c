@@ -68,6 +68,11 @@ static char *verdict(const char *api_version, const char *kind, const char *befo
 	"Pod \"a\" is invalid: spec.securityContext.sysctls[0].name: Invalid value: \"" name                 \
 	"\": must have at most 253 characters and match regex "                                              \
 	"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+#define CLAIM(size, more, phase)                                                                             \
+	META "spec: {" more " accessModes: [ReadWriteOnce], resources: {requests: {storage: " size           \
+	     "}}}\nstatus: {phase: " phase ", capacity: {storage: 2Gi}}"
+#define CLAIM_STAYS                                                                                          \
+	"spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 #define EPHEMERAL(meta)                                                                                      \
 	"ephemeral: {volumeClaimTemplate: {metadata: {" meta                                                 \
 	"}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}}"
@@ -271,6 +276,20 @@ static const struct {
 		META "spec: {accessModes: [Other], resources: {requests: {storage: 1Gi}}}",
 		"PersistentVolumeClaim \"a\" is invalid: spec.accessModes[0]: Unsupported value: \"Other\": supported values: "
 		"\"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\""},
+	{"v1", "PersistentVolumeClaim", CLAIM("1Gi", "", "Pending"), CLAIM("2Gi", "", "Pending"),
+		"PersistentVolumeClaim \"a\" is invalid: spec: Forbidden: " CLAIM_STAYS},
+	{"v1", "PersistentVolumeClaim", CLAIM("1Gi", "", "Bound"), CLAIM("2Gi", "", "Bound"), "valid"},
+	{"v1", "PersistentVolumeClaim", CLAIM("1Gi", "", "Pending"),
+		CLAIM("1Gi", "storageClassName: c, volumeName: v,", "Pending"), "valid"},
+	{"v1", "PersistentVolumeClaim", CLAIM("1Gi", "volumeName: v,", "Bound"),
+		CLAIM("1Gi", "volumeName: w,", "Bound"),
+		"PersistentVolumeClaim \"a\" is invalid: spec: Forbidden: " CLAIM_STAYS},
+	{"v1", "PersistentVolumeClaim", CLAIM("1Gi", "volumeName: v,", "Bound"), CLAIM("1Gi", "", "Bound"),
+		"PersistentVolumeClaim \"a\" is invalid: spec: Forbidden: " CLAIM_STAYS},
+	{"v1", "PersistentVolumeClaim", CLAIM("4Gi", "", "Bound"), CLAIM("3Gi", "", "Bound"), "valid"},
+	{"v1", "PersistentVolumeClaim", CLAIM("4Gi", "", "Bound"), CLAIM("2Gi", "", "Bound"),
+		"PersistentVolumeClaim \"a\" is invalid: spec.resources.requests.storage: Forbidden: field can not be less than "
+		"status.capacity"},
 	{"v1", "Pod", NULL, POD(ONE ", volumes: [{name: v, ephemeral: {}}]"),
 		"Pod \"a\" is invalid: spec.volumes[0].ephemeral.volumeClaimTemplate: Required value"},
 	{"v1", "Pod", NULL, POD(ONE ", volumes: [{name: v, " EPHEMERAL("labels: {a: b}") "}]"), "valid"},
