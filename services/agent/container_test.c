@@ -296,6 +296,36 @@ static void test_sandbox(void **state)
 	agent_pod_free(p);
 }
 
+static void test_hostname(void **state)
+{
+	static const struct {
+		const char *spec, *hostname, *hosts;
+	} cases[] = {
+		{"", "web", "10.0.0.7\tweb\n"},
+		{",\"hostname\":\"h\",\"subdomain\":\"s\",\"setHostnameAsFQDN\":true",
+			"h.s.shop.svc.cluster.local", "10.0.0.7\th.s.shop.svc.cluster.local\th\n"},
+		{",\"hostnameOverride\":\"over.example.com\"", "over.example.com",
+			"10.0.0.7\tover.example.com\n"},
+		{",\"hostname\":\"h\",\"subdomain\":\"s\",\"hostnameOverride\":\"over\"", "over",
+			"10.0.0.7\tover\n"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char spec[300];
+		struct pod *p;
+		yyjson_mut_doc *doc;
+
+		snprintf(spec, sizeof(spec), "\"containers\":[{\"name\":\"a\"}]%s", cases[i].spec);
+		p = testing_pod(spec, "\"podIPs\":[{\"ip\":\"10.0.0.7\"}]");
+		doc = sandbox_spec(p);
+		assert_string_equal(text_at(doc, "/Hostname"), cases[i].hostname);
+		if (!strstr(text_at(doc, "/Hosts"), cases[i].hosts))
+			fail_msg("%s: %s", cases[i].spec, text_at(doc, "/Hosts"));
+		yyjson_mut_doc_free(doc);
+		agent_pod_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_images_as_volumes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sandbox),
+		cmocka_unit_test(test_hostname),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, testing_end);

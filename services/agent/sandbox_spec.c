@@ -98,11 +98,21 @@ static char *resolv_conf(const struct pod *p)
 	return text;
 }
 
+static const char *own_name(const struct pod *p)
+{
+	return json_text(p->spec, "hostnameOverride") ?: json_text(p->spec, "hostname") ?: p->name;
+}
+
+/* An override is the whole name: nothing comes behind it. */
+static const char *own_subdomain(const struct pod *p)
+{
+	return json_text(p->spec, "hostnameOverride") ? NULL : json_text(p->spec, "subdomain");
+}
+
 char *pod_hosts(const struct pod *p)
 {
 	yyjson_val *aliases = json_arr(p->spec, "hostAliases"), *each, *name;
-	const char *hostname = json_text(p->spec, "hostname") ?: p->name,
-		   *subdomain = json_text(p->spec, "subdomain");
+	const char *hostname = own_name(p), *subdomain = own_subdomain(p);
 	cleanup(freep) char *node = NULL;
 	char *text = NULL;
 	size_t i, n, k, m, len;
@@ -186,8 +196,7 @@ static bool add_sysctls(yyjson_mut_doc *doc, yyjson_mut_val *root, yyjson_val *s
 /* The kernel has room for 64 bytes: a longer name of a pod is cut, as everywhere. */
 static void host_name(const struct pod *p, char *out, size_t size)
 {
-	const char *name = json_text(p->spec, "hostname") ?: p->name,
-		   *subdomain = json_text(p->spec, "subdomain");
+	const char *name = own_name(p), *subdomain = own_subdomain(p);
 	size_t n;
 
 	if (json_bool(p->spec, "setHostnameAsFQDN") && subdomain) {
