@@ -59,8 +59,10 @@ const char *http_raw_query(const struct http_req *r);		   /* as sent, after '?';
 const char *http_query(const struct http_req *r, const char *key); /* decoded first value, or NULL */
 size_t http_query_all(const struct http_req *r, const char *key, const char **values, size_t max); /* count */
 const char *http_header(const struct http_req *r, const char *name); /* case-insensitive, or NULL */
-int64_t http_content_length(const struct http_req *r);		     /* -1: none or chunked */
-struct stream *http_stream(const struct http_req *r);		     /* for the peer's identity */
+/* Field @i of the header, in the order in which they came; false: there are no more. */
+bool http_header_at(const struct http_req *r, size_t i, const char **name, const char **value);
+int64_t http_content_length(const struct http_req *r); /* -1: none or chunked */
+struct stream *http_stream(const struct http_req *r);  /* for the peer's identity */
 
 /*
  * What the handler hangs on the request. `closed` frees it; ok is false when the peer left early. Set again,

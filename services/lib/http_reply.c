@@ -88,6 +88,15 @@ const char *http_header(const struct http_req *r, const char *name)
 	return NULL;
 }
 
+bool http_header_at(const struct http_req *r, size_t i, const char **name, const char **value)
+{
+	if (i >= r->n_fields)
+		return false;
+	*name = r->text + r->fields[i].name;
+	*value = r->text + r->fields[i].value;
+	return true;
+}
+
 int64_t http_content_length(const struct http_req *r)
 {
 	return r->content_length;

@@ -47,20 +47,32 @@ static struct status *propagation_of(const char *text, enum propagation *out)
 
 struct status *delete_options_read(struct delete_options *o, yyjson_mut_val *said)
 {
-	yyjson_mut_val *v = yyjson_mut_obj_get(said, "gracePeriodSeconds");
+	yyjson_mut_val *v = yyjson_mut_obj_get(said, "gracePeriodSeconds"), *dry;
+	size_t i, n;
 
 	if (v)
 		o->grace_seconds = yyjson_mut_get_sint(v);
 	v = yyjson_mut_obj_get(said, "orphanDependents");
 	if (v)
 		o->propagation = yyjson_mut_get_bool(v) ? PROPAGATE_ORPHAN : PROPAGATE_BACKGROUND;
-	if (yyjson_mut_arr_size(yyjson_mut_obj_get(said, "dryRun")))
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(said, "dryRun"), i, n, dry)
+	{
+		if (!yyjson_mut_equals_str(dry, "All"))
+			return status_new(422, "Invalid",
+				"DeleteOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"%.64s\": supported values: \"All\"",
+				yyjson_mut_get_str(dry));
 		o->dry_run = true;
+	}
 	o->uid = yyjson_mut_get_str(meta_mut_get(said, "preconditions", "uid", NULL));
 	v = meta_mut_get(said, "preconditions", "resourceVersion", NULL);
 	if (v)
 		o->revision = strtoll(yyjson_mut_get_str(v), NULL, 10);
 	v = yyjson_mut_obj_get(said, "propagationPolicy");
+	if (v && yyjson_mut_obj_get(said, "orphanDependents"))
+		return status_new(422, "Invalid",
+			"DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Invalid value: \"%.64s\": orphanDependents and "
+			"deletionPropagation cannot be both set",
+			yyjson_mut_get_str(v));
 	return v ? propagation_of(yyjson_mut_get_str(v), &o->propagation) : NULL;
 }
 

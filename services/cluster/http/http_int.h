@@ -97,6 +97,9 @@ bool request_allowed(struct request *q);
 void request_warn(const char *text, void *request);
 struct write_options request_write_options(struct request *q);
 
+/* impersonate.c: q->who becomes who the headers ask for. NULL: so it is, or nobody was asked for. */
+must_check struct status *impersonate(struct request *q);
+
 /* local.c */
 struct caller *local_caller(const struct local *l); /* NULL: no memory */
 void locals_close(struct api *a);
@@ -105,6 +108,7 @@ void locals_close(struct api *a);
 void reply_status(struct request *q, struct status *err);
 void reply_error(struct request *q, const struct status *err); /* borrowed */
 void reply_bytes(struct request *q, int code, const char *json, size_t len);
+void reply_plain(struct request *q, int code, const char *content_type, const char *text);
 void reply_doc(struct request *q, int code, yyjson_mut_doc *doc);
 void reply_object(struct request *q, int code, const struct object *o);
 void reply_success(struct request *q, const struct object *o);
@@ -146,6 +150,11 @@ void gzip_announce(struct request *q); /* before the answer begins */
 struct gzip *gzip_new(void);	       /* NULL: no memory */
 void gzip_add(struct gzip *g, struct text *out, const char *bytes, size_t len, bool end);
 void gzip_free(struct gzip *g); /* accepts NULL */
+
+/* health.c */
+void handle_health(struct request *q);
+/* reviews.c: the texts of a list, a malloc'ed array that ends with NULL; NULL: no memory. */
+const char **request_texts(yyjson_mut_val *list, size_t *n);
 
 /* handlers */
 void handle_get(struct request *q);

@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,50 +18,29 @@
 
 #include <cmocka.h>
 
-#include "cluster/access/access.h"
-#include "cluster/http/http.h"
-#include "cluster/registry/registry.h"
+#include "cluster/http/api_testing.h"
 #include "lib/http_client.h"
 #include "lib/json_call.h"
 #include "lib/kube.h"
-#include "lib/loop.h"
 #include "lib/pki.h"
 #include "lib/tls.h"
-#include "lib/tree.h"
 
-static char dir[] = "/tmp/local-XXXXXX";
+static struct api_under_test t;
 static char path[64];
 static char elsewhere[64];
 static uint16_t port = 1; /* nobody is there */
-static struct loop *loop;
-static struct registry *r;
-static struct access *a;
-static struct api *api;
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why = NULL;
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/api.sock", dir);
-	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
-	assert_int_equal(mkdir(elsewhere, 0700), 0);
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(access_open(&a, &(struct access_options){.registry = r}), 0);
-	assert_int_equal(api_open(&api, &(struct api_options){.registry = r, .access = a}), 0);
-	return 0;
+	api_test_open(&t, NULL);
+	snprintf(path, sizeof(path), "%s/api.sock", t.dir);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", t.dir);
+	return mkdir(elsewhere, 0700);
 }
 
 static int teardown(void **state)
 {
-	api_close(api);
-	access_close(a);
-	registry_close(r);
-	loop_free(loop);
-	return tree_remove(AT_FDCWD, dir);
+	return api_test_close(&t);
 }
 
 struct answer {
@@ -76,7 +54,7 @@ static void on_answer(int status, const char *why, yyjson_val *root, void *arg)
 
 	to->status = status;
 	snprintf(to->why, sizeof(to->why), "%s", why ? why : "");
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 /* GET by a new client. */
@@ -91,11 +69,11 @@ static struct answer get(const char *target, const char *credentials, const char
 	struct answer to = {.status = -1};
 	struct kube *k;
 
-	assert_int_equal(kube_new(&k, loop, &o), 0);
+	assert_int_equal(kube_new(&k, t.loop, &o), 0);
 	if (authorization)
 		assert_int_equal(http_client_set_header(kube_http(k), "Authorization", authorization), 0);
 	assert_int_equal(json_call(NULL, kube_http(k), &rq, on_answer, &to), 0);
-	loop_run(loop);
+	loop_run(t.loop);
 	kube_free(k);
 	return to;
 }
@@ -110,20 +88,20 @@ static void test_who_comes(void **state)
 	struct answer to;
 	struct stat st;
 
-	assert_false(kube_credentials(dir, NULL));
-	assert_int_equal(api_listen_local(api, path, "somebody", "of-no-group"), 0);
-	assert_true(kube_credentials(dir, NULL));
+	assert_false(kube_credentials(t.dir, NULL));
+	assert_int_equal(api_listen_local(t.api, path, "somebody", "of-no-group"), 0);
+	assert_true(kube_credentials(t.dir, NULL));
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode, S_IFSOCK | 0600);
-	to = ask(dir, NULL);
+	to = ask(t.dir, NULL);
 	assert_int_equal(to.status, 403);
 	assert_non_null(strstr(to.why, "\"somebody\""));
 
 	/* another one in its place, whose group may do all */
-	assert_int_equal(api_listen_local(api, path, "operator", "system:masters"), 0);
-	assert_int_equal(ask(dir, NULL).status, 200);
+	assert_int_equal(api_listen_local(t.api, path, "operator", "system:masters"), 0);
+	assert_int_equal(ask(t.dir, NULL).status, 200);
 	/* a token says who is meant, and this one is nobody's */
-	assert_int_equal(ask(dir, "Bearer nobody").status, 401);
+	assert_int_equal(ask(t.dir, "Bearer nobody").status, 401);
 }
 
 /* How long one may be asked to wait is a span as Go writes it, or none. */
@@ -135,13 +113,13 @@ static void test_timeouts(void **state)
 
 	for (size_t i = 0; i < array_len(good); i++) {
 		snprintf(target, sizeof(target), "/api/v1/nodes?timeout=%s", good[i]);
-		assert_int_equal(get(target, dir, NULL).status, 200);
+		assert_int_equal(get(target, t.dir, NULL).status, 200);
 	}
 	for (size_t i = 0; i < array_len(bad); i++) {
 		struct answer to;
 
 		snprintf(target, sizeof(target), "/api/v1/nodes?timeout=%s", bad[i]);
-		to = get(target, dir, NULL);
+		to = get(target, t.dir, NULL);
 		assert_int_equal(to.status, 400);
 		assert_non_null(strstr(to.why, "invalid timeout - time: invalid duration \""));
 	}
@@ -214,7 +192,7 @@ static struct tls_config *serve_tls(void)
 	assert_int_equal(listen(fd, 8), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
 	port = ntohs(at.sin_port);
-	assert_int_equal(api_listen(api, fd, tls), 0);
+	assert_int_equal(api_listen(t.api, fd, tls), 0);
 	return tls;
 }
 

@@ -19,13 +19,6 @@
 #define ARCH "unknown"
 #endif
 
-static void send_text(struct request *q, int code, const char *type, const char *text)
-{
-	loop_timer_del(&q->timer);
-	q->api->served[code / 100]++;
-	http_reply(q->http, code, type, text, strlen(text));
-}
-
 /* What this speaks, not what it is: clients choose what they do by it. */
 static void version(struct request *q)
 {
@@ -37,20 +30,6 @@ static void version(struct request *q)
 		"\"platform\":\"linux/" ARCH "\"}";
 
 	reply_bytes(q, 200, json, sizeof(json) - 1);
-}
-
-static void healthy(struct request *q)
-{
-	send_text(q, 200, "text/plain; charset=utf-8", "ok");
-}
-
-static void ready(struct request *q)
-{
-	if (q->api->ready)
-		healthy(q);
-	else
-		send_text(q, 500, "text/plain; charset=utf-8",
-			"[-]poststarthook/bootstrap failed: not finished\nreadyz check failed\n");
 }
 
 static void metrics(struct request *q)
@@ -84,7 +63,7 @@ static void metrics(struct request *q)
 	if (t.failed)
 		reply_status(q, status_errno(-ENOMEM, "metrics"));
 	else
-		send_text(q, 200, "text/plain; version=0.0.4; charset=utf-8", t.bytes);
+		reply_plain(q, 200, "text/plain; version=0.0.4; charset=utf-8", t.bytes);
 	text_fini(&t);
 }
 
@@ -126,12 +105,12 @@ static const struct path {
 	void (*fn)(struct request *q);
 	bool open;
 } paths[] = {
-	{"/healthz", healthy, true},
-	{"/healthz/**", healthy, true},
-	{"/livez", healthy, true},
-	{"/livez/**", healthy, true},
-	{"/readyz", ready, true},
-	{"/readyz/**", ready, true},
+	{"/healthz", handle_health, true},
+	{"/healthz/**", handle_health, true},
+	{"/livez", handle_health, true},
+	{"/livez/**", handle_health, true},
+	{"/readyz", handle_health, true},
+	{"/readyz/**", handle_health, true},
 	{"/version", version, true},
 	{"/metrics", metrics, false},
 	{"/", roots, false},

@@ -218,6 +218,13 @@ static void send_bytes(struct request *q, int code, const char *json, size_t len
 	text_fini(&t);
 }
 
+void reply_plain(struct request *q, int code, const char *content_type, const char *text)
+{
+	loop_timer_del(&q->timer);
+	q->api->served[code / 100]++;
+	http_reply(q->http, code, content_type, text, strlen(text));
+}
+
 void reply_bytes(struct request *q, int code, const char *json, size_t len)
 {
 	cleanup(freep) char *pretty = NULL;

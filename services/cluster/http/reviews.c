@@ -13,8 +13,6 @@
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 
-enum { GROUPS_MAX = 64 };
-
 struct review {
 	struct request *q;
 	yyjson_mut_doc *doc;
@@ -56,7 +54,47 @@ static bool add_user(struct review *v, yyjson_mut_val *to, const char *key, cons
 	return true;
 }
 
+const char **request_texts(yyjson_mut_val *list, size_t *n)
+{
+	const char **out = calloc(yyjson_mut_arr_size(list) + 1, sizeof(*out));
+	size_t i, max;
+	yyjson_mut_val *v;
+
+	*n = 0;
+	if (out)
+		yyjson_mut_arr_foreach(list, i, max, v) if (yyjson_mut_is_str(v)) out[(*n)++] =
+			yyjson_mut_get_str(v);
+	return out;
+}
+
 /* ---- may somebody */
+
+/*
+ * A selector of a review as a request would have it in its query: what is raw, or its requirements of one value each. Others are
+ * left out, which makes less of it than it is, so that nothing is allowed by them.
+ */
+static char *selector_text(yyjson_mut_val *selector)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_get(selector, "requirements"), *r;
+	struct text t = {0};
+	size_t i, max;
+
+	text_puts(&t, text_of(selector, "rawSelector"));
+	yyjson_mut_arr_foreach(list, i, max, r)
+	{
+		yyjson_mut_val *values = yyjson_mut_obj_get(r, "values");
+		const char *value = yyjson_mut_get_str(yyjson_mut_arr_get_first(values));
+
+		if (!strcmp(text_of(r, "operator"), "In") && yyjson_mut_arr_size(values) == 1 && value)
+			text_printf(&t, "%s%s=%s", t.len ? "," : "", text_of(r, "key"), value);
+	}
+	text_add(&t, "", 1);
+	if (t.failed) {
+		text_fini(&t);
+		return NULL;
+	}
+	return t.bytes;
+}
 
 static struct status *answer_access(struct review *v, const struct caller *who)
 {
@@ -64,8 +102,8 @@ static struct status *answer_access(struct review *v, const struct caller *who)
 	yyjson_mut_val *path = yyjson_mut_obj_get(v->spec, "nonResourceAttributes");
 	struct access_question ask = {
 		.who = who, .group = "", .resource = "", .subresource = "", .ns = "", .name = ""};
+	cleanup(freep) char *fields = NULL, *labels = NULL;
 	const char *why;
-	char reason[512];
 	bool allowed;
 
 	if (!resource == !path)
@@ -83,11 +121,16 @@ static struct status *answer_access(struct review *v, const struct caller *who)
 		ask.subresource = text_of(resource, "subresource");
 		ask.ns = text_of(resource, "namespace");
 		ask.name = text_of(resource, "name");
+		fields = selector_text(yyjson_mut_obj_get(resource, "fieldSelector"));
+		labels = selector_text(yyjson_mut_obj_get(resource, "labelSelector"));
+		if (!fields || !labels)
+			return status_errno(-ENOMEM, "review");
+		ask.field_selector = *fields ? fields : NULL;
+		ask.label_selector = *labels ? labels : NULL;
 	}
 	allowed = access_allowed(v->q->api->access, &ask, &why);
-	snprintf(reason, sizeof(reason), "%s", why);
 	if (!yyjson_mut_obj_add_bool(v->doc, v->status, "allowed", allowed) ||
-		!add_text(v, v->status, "reason", reason))
+		!add_text(v, v->status, "reason", why))
 		return status_errno(-ENOMEM, "review");
 	return NULL;
 }
@@ -99,14 +142,13 @@ static struct status *self_access(struct review *v)
 
 static struct status *subject_access(struct review *v)
 {
-	yyjson_mut_val *list = yyjson_mut_obj_get(v->spec, "groups"), *g;
-	const char *groups[GROUPS_MAX];
-	struct caller who = {
-		.user = text_of(v->spec, "user"), .uid = text_of(v->spec, "uid"), .groups = groups};
-	size_t i, max;
+	struct caller who = {.user = text_of(v->spec, "user"), .uid = text_of(v->spec, "uid")};
+	cleanup(freep) const char **groups =
+		request_texts(yyjson_mut_obj_get(v->spec, "groups"), &who.n_groups);
 
-	yyjson_mut_arr_foreach(list, i, max, g) if (who.n_groups < GROUPS_MAX && yyjson_mut_is_str(g))
-		groups[who.n_groups++] = yyjson_mut_get_str(g);
+	if (!groups)
+		return status_errno(-ENOMEM, "review");
+	who.groups = groups;
 	if (!*who.user && !who.n_groups)
 		return status_new(422, "Invalid",
 			"%s \"\" is invalid: spec.user: Invalid value: \"\": at least one of user or group must be specified",
@@ -149,15 +191,15 @@ static struct status *self(struct review *v)
 
 static struct status *token(struct review *v)
 {
-	yyjson_mut_val *list = yyjson_mut_obj_get(v->spec, "audiences"), *a;
-	const char *audiences[GROUPS_MAX + 1] = {0}, *why = "the token is none of this cluster";
-	const char *shown = text_of(v->spec, "token");
-	size_t i, max, n = 0;
+	const char *why = "the token is none of this cluster", *shown = text_of(v->spec, "token");
+	size_t n;
+	cleanup(freep) const char **audiences = request_texts(yyjson_mut_obj_get(v->spec, "audiences"), &n);
+	yyjson_mut_val *list;
 	struct caller *who;
 	bool ok;
 
-	yyjson_mut_arr_foreach(list, i, max, a) if (n < GROUPS_MAX && yyjson_mut_is_str(a)) audiences[n++] =
-		yyjson_mut_get_str(a);
+	if (!audiences)
+		return status_errno(-ENOMEM, "review");
 	if (!*shown)
 		return status_bad_request("token is required for TokenReview in authentication");
 	who = access_token_caller(v->q->api->access, shown, n ? audiences : NULL, &why);
@@ -169,8 +211,8 @@ static struct status *token(struct review *v)
 	     add_user(v, v->status, "user", who);
 	list = yyjson_mut_obj_add_arr(v->doc, v->status, "audiences");
 	if (!n)
-		audiences[n++] = access_issuer(v->q->api->access);
-	for (i = 0; i < n; i++)
+		ok &= yyjson_mut_arr_add_strcpy(v->doc, list, access_issuer(v->q->api->access));
+	for (size_t i = 0; i < n; i++)
 		ok &= yyjson_mut_arr_add_strcpy(v->doc, list, audiences[i]);
 	free(who);
 	return ok ? NULL : status_errno(-ENOMEM, "review");

@@ -486,60 +486,6 @@ static bool path_allowed(struct request *q)
 	return false;
 }
 
-/* Impersonate-User and its group headers: as if that user had asked, for those who may. */
-static bool impersonate(struct request *q)
-{
-	const char *user = http_header(q->http, "Impersonate-User");
-	const char *group = http_header(q->http, "Impersonate-Group");
-	const char *groups[3];
-	size_t n = 0;
-	static const char account[] = "system:serviceaccount:";
-	struct access_question ask = {.who = q->who,
-		.verb = "impersonate",
-		.group = "",
-		.resource = "users",
-		.subresource = "",
-		.ns = "",
-		.name = user};
-	struct caller *as;
-	char all[320];
-	bool allowed;
-
-	if (!user)
-		return true;
-	allowed = access_allowed(q->api->access, &ask, NULL);
-	if (allowed && group) {
-		ask.resource = "groups";
-		ask.name = group;
-		allowed = access_allowed(q->api->access, &ask, NULL);
-	}
-	if (!allowed) {
-		reply_status(q,
-			status_forbidden(NULL, NULL,
-				"User \"%s\" cannot impersonate resource \"%s\" in API group \"\" at the cluster scope: %s",
-				q->who->user, ask.resource, ask.name));
-		return false;
-	}
-	if (group) {
-		groups[n++] = group;
-	} else if (!strncmp(user, account, sizeof(account) - 1)) {
-		const char *ns = user + sizeof(account) - 1;
-
-		snprintf(all, sizeof(all), "system:serviceaccounts:%.*s", (int)strcspn(ns, ":"), ns);
-		groups[n++] = "system:serviceaccounts";
-		groups[n++] = all;
-	}
-	groups[n++] = "system:authenticated";
-	as = access_caller(user, "", groups, n);
-	if (!as) {
-		reply_status(q, status_errno(-ENOMEM, "request"));
-		return false;
-	}
-	free(q->who);
-	q->who = as;
-	return true;
-}
-
 static bool authenticate(struct request *q, const struct local *from, bool open)
 {
 	static const char *const nobody[] = {"system:unauthenticated"};
@@ -580,10 +526,17 @@ void request_begin(struct api *a, struct http_req *r, const struct local *from)
 					       : status_errno(bad, "request"));
 		return;
 	}
-	if (!authenticate(q, from, path_is_open(http_path(r))) || !impersonate(q))
+	if (!authenticate(q, from, path_is_open(http_path(r))))
 		return;
+	err = impersonate(q);
+	if (err) {
+		reply_status(q, err);
+		return;
+	}
 	find_resource(q, &about);
 	q->verb = verb_of(q);
+	if (q->kind && q->kind->warning)
+		warnings_add(&q->warnings, "%s", q->kind->warning);
 	if (!take_place(q) || !start_clock(q))
 		return;
 	err = read_options(q);

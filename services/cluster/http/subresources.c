@@ -194,12 +194,11 @@ static void make_token(struct request *q)
 {
 	yyjson_mut_doc *doc = subresource_body(q, "authentication.k8s.io/v1", "TokenRequest");
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *spec, *status, *list, *a, *ref;
-	const char *audiences[16];
-	struct access_token_request r = {.audiences = audiences, .seconds = 3600};
+	cleanup(freep) const char **audiences = NULL;
+	struct access_token_request r = {.seconds = 3600};
 	char text[META_TIME_MAX];
 	cleanup(freep) char *token = NULL;
 	struct status *err = NULL;
-	size_t i, max;
 	int64_t expires;
 
 	if (!doc)
@@ -216,10 +215,10 @@ static void make_token(struct request *q)
 			"TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: %lld: may not "
 			"specify a duration less than 10 minutes",
 			(long long)r.seconds);
-	list = yyjson_mut_obj_get(spec, "audiences");
-	yyjson_mut_arr_foreach(
-		list, i, max, a) if (r.n_audiences < array_len(audiences) && yyjson_mut_is_str(a))
-		audiences[r.n_audiences++] = yyjson_mut_get_str(a);
+	audiences = request_texts(yyjson_mut_obj_get(spec, "audiences"), &r.n_audiences);
+	r.audiences = audiences;
+	if (!err && !audiences)
+		err = status_errno(-ENOMEM, "token");
 	ref = yyjson_mut_obj_get(spec, "boundObjectRef");
 	if (!err && ref)
 		r.bound = bound_object(q, ref, &err);

@@ -57,6 +57,7 @@ class Kind:
         self.short, self.categories, self.flags, self.select = [], [], set(), []
         self.columns, self.subresources = [], []
         self.verbs, self.name_format, self.stored, self.list_kind = list(VERBS), "dns-subdomain", None, None
+        self.warning = None
 
 
 def number(text):
@@ -147,6 +148,8 @@ class Reader:
             k.stored, = rest
         elif word == "list":
             k.list_kind, = rest
+        elif word == "warning":
+            k.warning = doc
         elif word == "column":
             k.columns.append(Reader.column(rest, doc))
         elif word == "subresource":
@@ -400,6 +403,7 @@ class Writer:
                 f".subresources = subresources{i}, .n_subresources = {len(k.subresources)}"
                 if k.subresources else ".n_subresources = 0",
                 f".stored = &schema_table_kinds[{stored}]", f".name_format = SCHEMA_{FORMATS[k.name_format]}",
+                *([f".warning = {c_string(k.warning)}"] if k.warning else []),
                 f".verbs = {verbs}", f".flags = {' | '.join(flags) or '0'}"]) + "},\n")
         out += [f"\nconst struct schema_kind schema_table_kinds[{len(rows)}] = {{\n", *rows, "};\n",
                 f"const size_t schema_table_n_kinds = {len(rows)};\n"]

@@ -520,6 +520,11 @@ static struct schema_kind *kind_of(
 	};
 	if (!strcmp(text(spec, "scope"), "Namespaced"))
 		k->flags |= SCHEMA_NAMESPACED;
+	if (yyjson_is_true(yyjson_obj_get(version, "deprecated")))
+		k->warning =
+			*text(version, "deprecationWarning")
+				? text(version, "deprecationWarning")
+				: join(b, join(b, k->api_version, " ", k->kind) ?: "", "", " is deprecated");
 	columns_of(b, k, yyjson_obj_get(version, "additionalPrinterColumns"), p);
 	subresources_of(b, k, yyjson_obj_get(version, "subresources"));
 	return k;

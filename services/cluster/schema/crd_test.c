@@ -390,9 +390,43 @@ static void test_versions(void **state)
 	crd_free(c);
 }
 
+#define SHOP(versions)                                                                                                           \
+	"metadata: {name: shops.example.com}\nspec: {group: example.com, scope: Namespaced, names: {kind: Shop, plural: shops, " \
+	"singular: shop, listKind: ShopList}, versions: [" versions "]}\n"
+#define VERSION(name, storage, more)                                                                         \
+	"{name: " name ", served: true, storage: " storage                                                   \
+	", schema: {openAPIV3Schema: {type: object}}" more "}"
+
+/* Whoever uses a version that is on its way out is told so. */
+static void test_deprecated_versions(void **state)
+{
+	static const char text[] = SHOP(
+		VERSION("v1", "true", "") ", " VERSION("v1beta1", "false", ", deprecated: true") ", " VERSION(
+			"v1alpha1", "false", ", deprecated: true, deprecationWarning: go away"));
+	static const struct {
+		const char *version, *warning;
+	} want[] = {
+		{"v1", NULL}, {"v1beta1", "example.com/v1beta1 Shop is deprecated"}, {"v1alpha1", "go away"}};
+	char *why;
+	struct crd *c = make(text, &why);
+
+	assert_null(why);
+	for (size_t i = 0; i < c->n; i++)
+		for (size_t k = 0; k < array_len(want); k++) {
+			if (strcmp(c->kinds[i]->version, want[k].version) != 0)
+				continue;
+			assert_int_equal(!c->kinds[i]->warning, !want[k].warning);
+			if (want[k].warning)
+				assert_string_equal(c->kinds[i]->warning, want[k].warning);
+		}
+	assert_int_equal(c->n, array_len(want));
+	crd_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_deprecated_versions),
 		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_table_and_openapi),
 		cmocka_unit_test(test_refusals),

@@ -209,6 +209,7 @@ struct schema_kind {
 	const struct schema_type *type;
 	const struct schema_column *columns;
 	const struct schema_subresource *subresources;
+	const char *warning; /* what whoever uses this version is told; NULL: nothing */
 	/* The kind in which objects are stored; itself unless this is another version of it (convert.h). */
 	const struct schema_kind *stored;
 	/* of a definition: all its versions, NULL-terminated, served or not; NULL elsewhere */
