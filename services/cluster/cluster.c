@@ -99,7 +99,7 @@ static void on_renewal(struct loop_timer *t)
 {
 	struct cluster *c = container_of(t, struct cluster, renewal);
 	struct tls_config *fresh;
-	int r = authority_renew(c->authority);
+	int r = authority_renew(c->authority, time(NULL));
 
 	if (loop_timer_set(c->loop, t, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal) < 0)
 		log_errno(ENOMEM, "cluster op=renew");

@@ -11,58 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cluster/access/access.h"
-#include "cluster/registry/registry.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
-
-static struct loop *loop;
-static struct registry *r;
-static struct access *a;
-
-struct answer {
-	int code;
-	char message[1024];
-};
-
-static void on_done(const struct status *error, const struct object *object, void *arg)
-{
-	struct answer *to = arg;
-
-	to->code = error ? error->code : 0;
-	snprintf(to->message, sizeof(to->message), "%s", error ? error->message : "");
-	loop_quit(loop, 0);
-}
-
-static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
-{
-	on_done(error, object, arg);
-}
-
-static yyjson_mut_doc *doc_of(const char *json)
-{
-	yyjson_doc *d = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
-	yyjson_mut_doc *m;
-
-	if (!d)
-		fail_msg("no JSON: %s", json);
-	m = yyjson_doc_mut_copy(d, NULL);
-	yyjson_doc_free(d);
-	return m;
-}
-
-static struct answer create(
-	const struct caller *who, const char *version, const char *kind, const char *ns, const char *json)
-{
-	const struct schema_kind *k = schema_find_kind(version, kind);
-	struct answer to = {.code = -1};
-
-	assert_non_null(k);
-	registry_create(r, who, k, ns, doc_of(json), NULL, on_done, &to);
-	loop_run(loop);
-	return to;
-}
+#include "cluster/access/access_testing.h"
 
 static struct answer update(const struct caller *who, const char *version, const char *kind, const char *ns,
 	const char *name, const char *subresource, const char *json)
@@ -85,61 +34,7 @@ static struct answer delete(const struct caller *who, const char *kind, const ch
 	return to;
 }
 
-static void given(const char *version, const char *kind, const char *ns, const char *json)
-{
-	struct answer to = create(&caller_self, version, kind, ns, json);
-
-	if (to.code)
-		fail_msg("%s: %s", json, to.message);
-}
-
-#define RBAC "rbac.authorization.k8s.io/v1"
-
-static void role(const char *name, const char *rules)
-{
-	char json[2000];
-
-	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"rules\":[%s]}", name, rules);
-	given(RBAC, "ClusterRole", "", json);
-}
-
-static void bound(const char *kind, const char *ns, const char *name, const char *user)
-{
-	char json[2000];
-
-	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"name\":\"%s-%s\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\","
-		"\"name\":\"%s\"},\"subjects\":[{\"kind\":\"User\",\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"%s\"}]}",
-		name, user, name, user);
-	given(RBAC, kind, ns, json);
-}
-
-static int setup(void **state)
-{
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(access_open(&a, &(struct access_options){.registry = r}), 0);
-	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
-	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"kube-node-lease\"}}");
-	given("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	access_close(a);
-	registry_close(r);
-	loop_free(loop);
-	return 0;
-}
-
 /* ---- escalation */
-
-#define USER(n) {.user = n, .uid = "", .groups = (const char *const[]){"system:authenticated"}, .n_groups = 1}
 
 static const struct caller reader = USER("reader"), logger = USER("logger"), named = USER("named"),
 			   lister = USER("lister"), king = USER("king"), trusted = USER("trusted"),

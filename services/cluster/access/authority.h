@@ -8,6 +8,8 @@
  * each start and lives in memory.
  */
 
+#include <time.h>
+
 #include "lib/util.h"
 
 struct authority;
@@ -44,8 +46,8 @@ must_check int authority_sign(
 
 /*
  * Makes the server's certificate again when the machine's addresses are others than those it names, or when it is a month
- * old. Return: 1 when it did, 0, or -errno.
+ * old at @now. Return: 1 when it did, 0, or -errno.
  */
-must_check int authority_renew(struct authority *a);
+must_check int authority_renew(struct authority *a, time_t now);
 
 #endif
