@@ -31,7 +31,8 @@ static struct status *validate(struct attempt *a, yyjson_mut_val *old)
 	static const struct {
 		const char *subresource;
 		enum validate_scope scope;
-	} scopes[] = {{"", VALIDATE_MAIN}, {"status", VALIDATE_STATUS}, {"resize", VALIDATE_RESIZE}};
+	} scopes[] = {{"", VALIDATE_MAIN}, {"status", VALIDATE_STATUS}, {"resize", VALIDATE_RESIZE},
+		{"ephemeralcontainers", VALIDATE_EPHEMERAL}};
 	struct field_errors errors = {0};
 	struct status *err;
 	size_t i = 0;

@@ -49,6 +49,23 @@ static void service_ports(struct check *c, yyjson_mut_val *spec)
 	}
 }
 
+/* The cluster's addresses are IPv4. Of a service without addresses and pods, somebody else says what its families are. */
+static void service_families(struct check *c, yyjson_mut_val *spec, bool headless)
+{
+	yyjson_mut_val *policy = yyjson_mut_obj_get(spec, "ipFamilyPolicy"), *family;
+	size_t i, n;
+
+	if (is_type(spec, "ExternalName") ||
+		(headless && !yyjson_mut_obj_size(yyjson_mut_obj_get(spec, "selector"))))
+		return;
+	if (yyjson_mut_equals_str(policy, "RequireDualStack"))
+		check_error(c, FIELD_INVALID, policy, ".ipFamilyPolicy",
+			"this cluster is not configured for dual-stack services");
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "ipFamilies"), i, n,
+		family) if (yyjson_mut_equals_str(family, "IPv6")) check_error(c, FIELD_INVALID, family,
+		REL(".ipFamilies[%zu]", i), "not configured on this cluster");
+}
+
 void check_service_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	yyjson_mut_val *ip = yyjson_mut_obj_get(spec, "clusterIP"),
@@ -82,6 +99,7 @@ void check_service_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *o
 	if (yyjson_mut_obj_get(spec, "allocateLoadBalancerNodePorts") && !is_type(spec, "LoadBalancer"))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".allocateLoadBalancerNodePorts",
 			"may only be used when `type` is 'LoadBalancer'");
+	service_families(c, spec, headless);
 	service_ports(c, spec);
 }
 

@@ -60,6 +60,13 @@ void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *
 
 /* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
 void check_pod_fields(struct check *c, yyjson_mut_val *spec);
+/* check_pod_update.c: what may change of a pod, and of its ephemeral containers (pods/ephemeralcontainers). */
+void check_pod_update(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old);
+void check_pod_ephemeral(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old);
+/* Of affinity, only that to nodes may change. Either may be NULL. */
+bool check_affinity_may_change(yyjson_mut_val *now, yyjson_mut_val *before);
+/* Are two lists of objects the same but for that member of each? */
+bool check_only_differ(yyjson_mut_val *a, yyjson_mut_val *b, const char *member);
 /* check_resize.c: resizePolicy of each container; what a write of pods/resize may change. */
 void check_resize_policies(struct check *c, yyjson_mut_val *spec);
 void check_resize(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old);

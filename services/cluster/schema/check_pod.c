@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/*
- * Pods: names that must be unique or known, what may not stand together, and the little that an update may
- * change.
- */
+/* Pods: names that must be unique or known, and what may not stand together. */
 
 #include <stdio.h>
 #include <string.h>
@@ -228,91 +225,24 @@ void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	check_pod_fields(c, spec);
 }
 
-/* Containers may get another image; nothing else, and none may come or go. */
-static bool only_images_differ(yyjson_mut_val *a, yyjson_mut_val *b)
-{
-	yyjson_mut_arr_iter others = yyjson_mut_arr_iter_with(b);
-	size_t i, n, j, m;
-	yyjson_mut_val *x, *y, *key, *v;
-
-	if (yyjson_mut_arr_size(a) != yyjson_mut_arr_size(b))
-		return false;
-	yyjson_mut_arr_foreach(a, i, n, x)
-	{
-		y = yyjson_mut_arr_iter_next(&others);
-		if (yyjson_mut_obj_size(x) != yyjson_mut_obj_size(y))
-			return false;
-		yyjson_mut_obj_foreach(x, j, m, key,
-			v) if (!yyjson_mut_equals_str(key, "image") &&
-			       !meta_equal(v, yyjson_mut_obj_get(y, yyjson_mut_get_str(key)))) return false;
-	}
-	return true;
-}
-
-/* Tolerations may be added, and none taken away. */
-static bool only_added(yyjson_mut_val *v, yyjson_mut_val *old)
-{
-	size_t i, n, j, m;
-	yyjson_mut_val *a, *b;
-
-	yyjson_mut_arr_foreach(old, i, n, a)
-	{
-		bool kept = false;
-
-		yyjson_mut_arr_foreach(v, j, m, b) kept |= meta_equal(a, b);
-		if (!kept)
-			return false;
-	}
-	return true;
-}
-
-static bool field_may_change(const char *name, yyjson_mut_val *v, yyjson_mut_val *old, bool gated)
-{
-	if (!strcmp(name, "containers") || !strcmp(name, "initContainers"))
-		return only_images_differ(v, old);
-	if (!strcmp(name, "tolerations"))
-		return only_added(v, old);
-	if (!strcmp(name, "activeDeadlineSeconds"))
-		return v && (!old || yyjson_mut_get_sint(v) <= yyjson_mut_get_sint(old));
-	if (!strcmp(name, "terminationGracePeriodSeconds"))
-		return yyjson_mut_get_sint(old) < 0 && yyjson_mut_get_sint(v) == 1;
-	/* gates may be taken away; while there are any, more may be said of where the pod can go */
-	if (!strcmp(name, "schedulingGates"))
-		return yyjson_mut_arr_size(v) <= yyjson_mut_arr_size(old) && only_added(old, v);
-	return gated && (!strcmp(name, "nodeSelector") || !strcmp(name, "affinity"));
-}
-
 void check_pod(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
 {
-	yyjson_mut_val *spec = yyjson_mut_obj_get(pod, "spec"), *before = yyjson_mut_obj_get(old, "spec");
-	yyjson_mut_val *key, *v;
-	size_t i, n;
-	bool gated = yyjson_mut_arr_size(yyjson_mut_obj_get(before, "schedulingGates")), changed = false;
+	yyjson_mut_val *spec = yyjson_mut_obj_get(pod, "spec");
 
-	if (!old && *text_of(spec, "nodeName") &&
-		yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "schedulingGates")))
+	if (old) {
+		if (c->scope == VALIDATE_RESIZE)
+			check_resize(c, pod, old);
+		else if (c->scope == VALIDATE_EPHEMERAL)
+			check_pod_ephemeral(c, pod, old);
+		else if (c->scope == VALIDATE_MAIN)
+			check_pod_update(c, pod, old);
+		return;
+	}
+	if (*text_of(spec, "nodeName") && yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "schedulingGates")))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.nodeName",
 			"cannot be set until all schedulingGates have been cleared");
-	if (!old && yyjson_mut_obj_get(spec, "ephemeralContainers"))
+	if (yyjson_mut_obj_get(spec, "ephemeralContainers"))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.ephemeralContainers", "cannot be set on create");
-	if (old && c->scope == VALIDATE_RESIZE)
-		check_resize(c, pod, old);
-	if (!old || c->scope != VALIDATE_MAIN)
-		return;
-	yyjson_mut_obj_foreach(spec, i, n, key, v)
-	{
-		yyjson_mut_val *w = yyjson_mut_obj_get(before, yyjson_mut_get_str(key));
-
-		changed |= !meta_equal(v, w) && !field_may_change(yyjson_mut_get_str(key), v, w, gated);
-	}
-	yyjson_mut_obj_foreach(before, i, n, key, v) if (!yyjson_mut_obj_get(spec, yyjson_mut_get_str(key)))
-		changed |= !field_may_change(yyjson_mut_get_str(key), NULL, v, gated);
-	if (changed)
-		check_error(c, FIELD_FORBIDDEN, NULL, ".spec",
-			"pod updates may not change fields other than "
-			"`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-			"(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
-			"was previously negative)");
 }
 
 void check_pod_template(struct check *c, yyjson_mut_val *template, yyjson_mut_val *old)
@@ -374,6 +304,23 @@ static bool amount(yyjson_mut_val *v, struct quantity *q)
 	return yyjson_mut_is_str(v) && !quantity_parse(q, yyjson_mut_get_str(v), yyjson_mut_get_len(v));
 }
 
+/* What a container may ask for: what every node has, or what somebody's name stands before. */
+static void resource_names(struct check *c, const char *at, yyjson_mut_val *amounts)
+{
+	size_t i, n;
+	yyjson_mut_val *key, *v;
+
+	yyjson_mut_obj_foreach(amounts, i, n, key, v)
+	{
+		const char *name = yyjson_mut_get_str(key);
+
+		if (!strchr(name, '/') && strcmp(name, "cpu") != 0 && strcmp(name, "memory") != 0 &&
+			strcmp(name, "ephemeral-storage") != 0 && strncmp(name, "hugepages-", 10) != 0)
+			check_error(c, FIELD_INVALID, key, REL(".%s[%.120s]", at, name),
+				"must be a standard resource type or fully qualified");
+	}
+}
+
 void check_resources(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	yyjson_mut_val *limits = yyjson_mut_obj_get(o, "limits"), *key, *v;
@@ -398,15 +345,8 @@ void check_resources(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 			check_error(c, FIELD_REQUIRED, NULL, ".limits",
 				"Limit must be set for non overcommitable resources");
 	}
-	yyjson_mut_obj_foreach(limits, i, n, key, v)
-	{
-		const char *name = yyjson_mut_get_str(key);
-
-		if (!strchr(name, '/') && strcmp(name, "cpu") != 0 && strcmp(name, "memory") != 0 &&
-			strcmp(name, "ephemeral-storage") != 0 && strncmp(name, "hugepages-", 10) != 0)
-			check_error(c, FIELD_INVALID, NULL, REL(".limits[%.120s]", name),
-				"must be a standard resource type or fully qualified");
-	}
+	resource_names(c, "requests", yyjson_mut_obj_get(o, "requests"));
+	resource_names(c, "limits", limits);
 }
 
 void check_toleration(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)

@@ -173,10 +173,38 @@ void check_stateful_set_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_v
 			"'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
+/* Of a job that has not begun: where its pods can go, what they are called, and what they are given. */
+static bool template_may_become(yyjson_mut_val *template, yyjson_mut_val *old)
+{
+	static const char *const free_fields[] = {"nodeSelector", "tolerations", "schedulingGates"};
+	yyjson_mut_val *specs[] = {yyjson_mut_obj_get(template, "spec"), yyjson_mut_obj_get(old, "spec")},
+		       *key, *v;
+	size_t i, n, f;
+
+	for (size_t side = 0; side < 2; side++)
+		yyjson_mut_obj_foreach(specs[side], i, n, key, v)
+		{
+			const char *name = yyjson_mut_get_str(key);
+			yyjson_mut_val *other = yyjson_mut_obj_get(specs[!side], name);
+
+			for (f = 0; f < array_len(free_fields) && strcmp(name, free_fields[f]) != 0; f++)
+				;
+			if (f < array_len(free_fields) || meta_equal(v, other))
+				continue;
+			if (!strcmp(name, "affinity") ? !check_affinity_may_change(v, other)
+				: !strcmp(name, "containers") || !strcmp(name, "initContainers")
+					? !check_only_differ(v, other, "resources")
+					: true)
+				return false;
+		}
+	return true;
+}
+
 static void job_changes(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	static const char *const fixed[] = {"selector", "managedBy", "backoffLimitPerIndex"};
-	bool suspended = yyjson_mut_is_true(yyjson_mut_obj_get(old, "suspend"));
+	bool waits = yyjson_mut_is_true(yyjson_mut_obj_get(old, "suspend")) &&
+		     !meta_mut_get(c->old_object, "status", "startTime", NULL);
 	yyjson_mut_val *completions = yyjson_mut_obj_get(spec, "completions");
 	yyjson_mut_val *before = yyjson_mut_obj_get(old, "completions");
 
@@ -192,11 +220,10 @@ static void job_changes(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *o
 		!(!strcmp(text_of(spec, "completionMode"), "Indexed") && completions &&
 			meta_equal(completions, yyjson_mut_obj_get(spec, "parallelism"))))
 		check_error(c, FIELD_INVALID, completions, ".completions", "field is immutable");
-	/* where pods go may still be said while nothing has been started */
 	yyjson_mut_val *template = yyjson_mut_obj_get(spec, "template"),
 		       *was = yyjson_mut_obj_get(old, "template");
 
-	if (!suspended && !meta_equal(template, was))
+	if (!meta_equal(template, was) && !(waits && template_may_become(template, was)))
 		check_error(c, FIELD_INVALID, template, ".template", "field is immutable");
 }
 

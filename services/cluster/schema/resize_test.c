@@ -10,42 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster/schema/decode.h"
-#include "cluster/schema/default.h"
-#include "cluster/schema/meta.h"
 #include "cluster/schema/qos.h"
 #include "cluster/schema/resized.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "cluster/schema/validate.h"
-#include "lib/json.h"
+#include "cluster/schema/verdict_testing.h"
 
 static yyjson_mut_doc *make(const char *body)
 {
-	const struct schema_kind *k = schema_find_kind("v1", "Pod");
-	yyjson_mut_doc *doc = NULL;
-	struct status *s = decode_object(&doc, body, strlen(body), DECODE_YAML, k, DECODE_STRICT, NULL);
-
-	if (s)
-		fail_msg("%s: %s", body, s->message);
-	assert_true(default_object(doc, k));
-	return doc;
+	return verdict_object(schema_find_kind("v1", "Pod"), body);
 }
 
 static char *verdict(const char *before, const char *body, enum validate_scope scope)
 {
-	const struct schema_kind *k = schema_find_kind("v1", "Pod");
-	cleanup(json_mut_docp) yyjson_mut_doc *doc = make(body), *old = before ? make(before) : NULL;
-	struct field_errors e = {0};
-	struct status *s;
-	char *text;
-
-	validate_object(k, doc->root, old ? old->root : NULL, scope, &e);
-	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
-	text = strdup(s ? s->message : "valid");
-	status_free(s);
-	field_errors_fini(&e);
-	return text;
+	return verdict_of("v1", "Pod", before, body, scope);
 }
 
 #define POD(spec)     "metadata: {name: a, namespace: d}\nspec: {" spec "}"

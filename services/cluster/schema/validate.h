@@ -16,10 +16,11 @@ struct schema_kind;
 struct warnings;
 
 enum validate_scope {
-	VALIDATE_MAIN,	 /* everything; on update, status is not compared */
-	VALIDATE_STATUS, /* a write of the status subresource */
-	VALIDATE_RESIZE, /* of a pod's: everything, but what is compared are resources of containers */
-	/* binding, ephemeralcontainers...: whoever offers them knows what they may change */
+	VALIDATE_MAIN,	    /* everything; on update, status is not compared */
+	VALIDATE_STATUS,    /* a write of the status subresource */
+	VALIDATE_RESIZE,    /* of a pod's: everything, but what is compared are resources of containers */
+	VALIDATE_EPHEMERAL, /* of a pod's ephemeral containers: everything, and they are what is compared */
+	/* binding, approval...: whoever offers them knows what they may change */
 	VALIDATE_OTHER,
 };
 

@@ -11,45 +11,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "cluster/schema/decode.h"
-#include "cluster/schema/default.h"
-#include "cluster/schema/meta.h"
+#include "cluster/schema/verdict_testing.h"
 #include "lib/quantity.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "cluster/schema/validate.h"
-#include "lib/json.h"
-
-static yyjson_mut_doc *make(const struct schema_kind *k, const char *body)
-{
-	yyjson_mut_doc *doc = NULL;
-	struct status *s = decode_object(&doc, body, strlen(body), DECODE_YAML, k, DECODE_STRICT, NULL);
-
-	if (s)
-		fail_msg("%s: %s", body, s->message);
-	assert_true(default_object(doc, k));
-	return doc;
-}
-
-/* What validation says of a body, and of its update from @before; owned. */
-static char *verdict(const char *api_version, const char *kind, const char *before, const char *body)
-{
-	const struct schema_kind *k = schema_find_kind(api_version, kind);
-	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL, *old = NULL;
-	struct field_errors e = {0};
-	struct status *s;
-	char *text;
-
-	assert_non_null(k);
-	doc = make(k, body);
-	old = before ? make(k, before) : NULL;
-	validate_object(k, doc->root, old ? old->root : NULL, VALIDATE_MAIN, &e);
-	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
-	text = strdup(s ? s->message : "valid");
-	status_free(s);
-	field_errors_fini(&e);
-	return text;
-}
 
 #define META	     "metadata: {name: a, namespace: d}\n"
 #define TEMPLATE     "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}"
@@ -63,7 +26,13 @@ static char *verdict(const char *api_version, const char *kind, const char *befo
 #define CRON(zone)                                                                                           \
 	META "spec: {schedule: '0 0 * * *', timeZone: " zone                                                 \
 	     ", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}"
-#define ONE "containers: [{name: c, image: i}]"
+#define ONE	      "containers: [{name: c, image: i}]"
+#define SERVICE(more) META "spec: {ports: [{port: 80}], " more "}"
+#define JOB(suspend, more, of_container)                                                                     \
+	META "spec: {suspend: " suspend                                                                      \
+	     ", template: {spec: {restartPolicy: Never, containers: [{name: c, image: i" of_container        \
+	     "}]" more "}}}"
+#define NOT_THE_TEMPLATE "Job.batch \"a\" is invalid: spec.template: Invalid value: "
 #define NO_SYSCTL(name)                                                                                      \
 	"Pod \"a\" is invalid: spec.securityContext.sysctls[0].name: Invalid value: \"" name                 \
 	"\": must have at most 253 characters and match regex "                                              \
@@ -126,6 +95,9 @@ static const struct {
 		POD("containers: [{name: c, image: i, resources: {requests: {cpu: 2}, limits: {cpu: 1}}}]"),
 		"Pod \"a\" is invalid: spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to "
 		"cpu limit of 1"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, resources: {requests: {cpus: 1}}}]"),
+		"Pod \"a\" is invalid: spec.containers[0].resources.requests[cpus]: Invalid value: \"cpus\": must be a standard "
+		"resource type or fully qualified"},
 	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, livenessProbe: {}}]"),
 		"Pod \"a\" is invalid: spec.containers[0].livenessProbe: Required value: must specify a handler type"},
 	{"v1", "Pod", POD("containers: [{name: c, image: i}]"), POD("containers: [{name: c, image: j}]"),
@@ -266,6 +238,32 @@ static const struct {
 	{"batch/v1", "CronJob", NULL, CRON("Europe/Berlin"),
 		"CronJob.batch \"a\" is invalid: spec.timeZone: Invalid value: \"Europe/Berlin\": unknown time zone Europe/Berlin: "
 		"this cluster has no time zone data and knows UTC and Etc/GMT-14 to Etc/GMT+12 only"},
+	{"v1", "Service", NULL,
+		SERVICE("internalTrafficPolicy: Local, ipFamilyPolicy: PreferDualStack, ipFamilies: [IPv4]"),
+		"valid"},
+	{"v1", "Service", NULL, SERVICE("type: NodePort, externalTrafficPolicy: local"),
+		"Service \"a\" is invalid: spec.externalTrafficPolicy: Unsupported value: \"local\": supported values: "
+		"\"Cluster\", \"Local\""},
+	{"v1", "Service", NULL, SERVICE("trafficDistribution: Near"),
+		"Service \"a\" is invalid: spec.trafficDistribution: Unsupported value: \"Near\": supported values: "
+		"\"PreferClose\", \"PreferSameNode\", \"PreferSameZone\""},
+	{"v1", "Service", NULL, SERVICE("selector: {a: b}, ipFamilies: [IPv6]"),
+		"Service \"a\" is invalid: spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster"},
+	{"v1", "Service", NULL, SERVICE("ipFamilyPolicy: RequireDualStack"),
+		"Service \"a\" is invalid: spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not "
+		"configured for dual-stack services"},
+	/* whose pods nobody knows may be of both families */
+	{"v1", "Service", NULL,
+		SERVICE("clusterIP: None, ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv4, IPv6]"),
+		"valid"},
+	{"batch/v1", "Job", JOB("true", "", ""),
+		JOB("true", ", nodeSelector: {a: b}, tolerations: [{operator: Exists}]", ""), "valid"},
+	{"batch/v1", "Job", JOB("true", "", ""), JOB("true", "", ", resources: {limits: {cpu: 1}}"), "valid"},
+	{"batch/v1", "Job", JOB("true", "", ""), JOB("true", "", ", command: [a]"), NOT_THE_TEMPLATE},
+	{"batch/v1", "Job", JOB("true", "", ""), JOB("true", ", affinity: {podAffinity: {}}", ""),
+		NOT_THE_TEMPLATE},
+	{"batch/v1", "Job", JOB("false", "", ""), JOB("false", ", nodeSelector: {a: b}", ""),
+		NOT_THE_TEMPLATE},
 	{"policy/v1", "PodDisruptionBudget", NULL, META "spec: {minAvailable: 50%, selector: {}}", "valid"},
 	{"policy/v1", "PodDisruptionBudget", NULL, META "spec: {minAvailable: half}",
 		"PodDisruptionBudget.policy \"a\" is invalid: spec.minAvailable: Invalid value: \"half\": a valid percent string "
@@ -343,10 +341,10 @@ static void test_verdicts(void **state)
 	size_t wrong = 0;
 
 	for (size_t i = 0; i < array_len(cases); i++) {
-		cleanup(freep) char *got =
-			verdict(cases[i].api_version, cases[i].kind, cases[i].before, cases[i].body);
+		cleanup(freep) char *got = verdict_of(
+			cases[i].api_version, cases[i].kind, cases[i].before, cases[i].body, VALIDATE_MAIN);
 
-		if (strcmp(got, cases[i].verdict) != 0) {
+		if (!verdict_is(got, cases[i].verdict)) {
 			print_message("%s %s\n  want %s\n  got  %s\n", cases[i].kind, cases[i].body,
 				cases[i].verdict, got);
 			wrong++;
@@ -358,7 +356,7 @@ static void test_verdicts(void **state)
 static void completes(const char *api_version, const char *kind, const char *body, const char *want)
 {
 	const struct schema_kind *k = schema_find_kind(api_version, kind);
-	cleanup(json_mut_docp) yyjson_mut_doc *doc = make(k, body), *expected = NULL;
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = verdict_object(k, body), *expected = NULL;
 	cleanup(freep) char *got = NULL;
 	struct status *s = decode_json(&expected, want, strlen(want));
 
