@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -395,6 +396,52 @@ static void test_damage_is_named(void **state)
 	open_store(f);
 }
 
+static off_t on_disk(const struct fixture *f)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	off_t total = 0;
+
+	for (size_t i = 0; i < array_len(ends); i++) {
+		char path[80];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
+		total += stat(path, &st) ? 0 : st.st_size;
+	}
+	return total;
+}
+
+/* What comes again and again is written over, and what comes and goes leaves its place to the next. */
+static void test_leases_and_events_do_not_grow_it(void **state)
+{
+	struct fixture *f = *state;
+	char value[400], key[32];
+	off_t before;
+	int64_t lease;
+
+	memset(value, 'x', sizeof(value));
+	value[sizeof(value) - 1] = '\0';
+	assert_int_equal(put(f, "/lease", value, 0), 0);
+	lease = f->revision;
+	before = on_disk(f);
+	for (int i = 0; i < 3000; i++) {
+		submit(f, "/lease", value, lease, STORE_LAZY);
+		wait_all(f);
+		assert_int_equal(f->err, 0);
+		lease = f->revision;
+		snprintf(key, sizeof(key), "/event-%d", i);
+		submit(f, key, value, 0, STORE_LAZY);
+		wait_all(f);
+		submit(f, key, NULL, f->revision, STORE_LAZY);
+		wait_all(f);
+		assert_int_equal(f->err, 0);
+	}
+	assert_true(on_disk(f) <= before + (64 << 10));
+	store_close(f->store);
+	open_store(f);
+	assert_true(on_disk(f) <= before + (64 << 10));
+}
+
 /* A disk that takes no more: the write is refused, what was told before stays, and it goes on when there is room. */
 static void test_full_disk(void **state)
 {
@@ -598,6 +645,7 @@ int main(void)
 		BOTH(test_bounds),
 		FILE_ONLY(test_as_the_model),
 		FILE_ONLY(test_killed_at_any_moment),
+		FILE_ONLY(test_leases_and_events_do_not_grow_it),
 		FILE_ONLY(test_full_disk),
 		FILE_ONLY(test_damage_is_named),
 		FILE_ONLY(test_snapshot),

@@ -326,6 +326,8 @@ def test_a_job_through_its_life(cluster, ns):
     path = at("batch/v1", "jobs", ns, "j")
     made = cluster.ask("POST", at("batch/v1", "jobs", ns), job("j", "sleep 1000", parallelism=2, suspend=True), expect=201)
     assert eventually(lambda: "Suspended" in conditions(cluster, path), timeout=60)
+    changed = cluster.ask("PATCH", path + "/status", {"metadata": {"annotations": {"patched": "yes"}}, "status": {"startTime": "2026-01-02T03:04:05Z"}}, **MERGE)
+    assert changed["status"]["startTime"] == "2026-01-02T03:04:05Z" and changed["metadata"]["annotations"]["patched"] == "yes"
     cluster.ask("PATCH", path, {"spec": {"suspend": False}}, **MERGE)
     assert eventually(lambda: len(pods(cluster, ns, "app=j")) == 2, timeout=60)
     one = pods(cluster, ns, "app=j")[0]["metadata"]["name"]
@@ -334,8 +336,6 @@ def test_a_job_through_its_life(cluster, ns):
     assert eventually(mine, timeout=60), "not adopted again"
     cluster.ask("PATCH", at("v1", "pods", ns, one), {"metadata": {"labels": None}}, **MERGE)
     assert eventually(lambda: owner(cluster.ask("GET", at("v1", "pods", ns, one))) is None, timeout=60), "not released"
-    changed = cluster.ask("PATCH", path + "/status", {"metadata": {"annotations": {"patched": "yes"}}, "status": {"startTime": "2026-01-02T03:04:05Z"}}, **MERGE)
-    assert changed["metadata"]["annotations"].get("patched") is None or changed["metadata"]["annotations"]["patched"] == "yes"
     cluster.ask("DELETE", path, {"propagationPolicy": "Background"})
     assert eventually(lambda: not pods(cluster, ns, "app=j"), timeout=90)
 
