@@ -83,12 +83,25 @@ static yyjson_mut_val *get(yyjson_mut_val *root, const char *path)
 	return *path ? yyjson_mut_ptr_get(root, path) : root;
 }
 
+/* What holds the last step of a path; NULL: there is nothing there. */
+static yyjson_mut_val *holder(yyjson_mut_val *root, const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	if (!last)
+		return NULL;
+	return last == path ? root : yyjson_mut_ptr_getn(root, path, (size_t)(last - path));
+}
+
+/* A member that is there already is replaced. */
 static bool add(yyjson_mut_doc *doc, yyjson_mut_val **root, const char *path, yyjson_mut_val *v)
 {
 	if (!*path) {
 		*root = v;
 		return true;
 	}
+	if (yyjson_mut_is_obj(holder(*root, path)))
+		return yyjson_mut_ptr_setx(*root, path, strlen(path), v, doc, false, NULL, NULL);
 	return yyjson_mut_ptr_addx(*root, path, strlen(path), v, doc, false, NULL, NULL);
 }
 
@@ -104,6 +117,8 @@ static bool begins_with(const char *path, const char *prefix)
 	return !strncmp(path, prefix, n) && path[n] == '/';
 }
 
+static const char untrue_test[] = "test operation does not hold at";
+
 /* One operation on *root; NULL: done, else why not. */
 static const char *operate(
 	yyjson_mut_doc *doc, yyjson_mut_val **root, const struct operation *o, size_t *copied)
@@ -112,9 +127,11 @@ static const char *operate(
 
 	if (!strcmp(o->op, "test")) {
 		v = get(*root, o->path);
+		if (!v && !holder(*root, o->path))
+			return "test operation does not apply: doc is missing path";
 		if (!v && (!o->value || yyjson_mut_is_null(o->value)))
 			return NULL;
-		return v && o->value && meta_equal(v, o->value) ? NULL : "test operation does not hold at";
+		return v && o->value && meta_equal(v, o->value) ? NULL : untrue_test;
 	}
 	if (!strcmp(o->op, "remove"))
 		return take_out(*root, o->path) ? NULL
@@ -153,12 +170,20 @@ static const char *operate(
 		*root = v;
 		return NULL;
 	}
-	there = yyjson_mut_ptr_replace(*root, o->path, v);
-	return there ? NULL : "replace operation does not apply: doc is missing key";
+	if (yyjson_mut_ptr_replace(*root, o->path, v))
+		return NULL;
+	/* upstream replaces what is not there, too, as long as it is of an object */
+	there = holder(*root, o->path);
+	if (!there)
+		return "replace operation does not apply: doc is missing path";
+	return yyjson_mut_is_obj(there) && add(doc, root, o->path, v)
+		       ? NULL
+		       : "replace operation does not apply: doc is missing key";
 }
 
-yyjson_mut_val *patch_json(
-	yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch, struct status **err)
+/* The new target; NULL: *err, or *untrue. */
+static yyjson_mut_val *patch_json(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch,
+	struct status **err, bool *untrue)
 {
 	size_t i, n, copied = 0;
 	yyjson_mut_val *v;
@@ -181,6 +206,10 @@ yyjson_mut_val *patch_json(
 		if (!read_operation(&o, v))
 			return does_not_apply(err, "operation has no op or path:", "");
 		why = operate(doc, &target, &o, &copied);
+		if (why == untrue_test && untrue) {
+			*untrue = true;
+			return NULL;
+		}
 		if (why)
 			return does_not_apply(err, why, o.path);
 	}
@@ -240,6 +269,27 @@ struct status *patch_last_counts(yyjson_mut_doc *doc, struct warnings *twice)
 	return s;
 }
 
+/* @root: NULL: no memory, unless @err says more */
+static struct status *finish(yyjson_mut_doc *doc, yyjson_mut_val *root, struct status *err)
+{
+	if (err)
+		return err;
+	if (!root)
+		return status_internal("out of memory");
+	if (!yyjson_mut_is_obj(root))
+		return status_bad_request("the patch makes something that is no object");
+	yyjson_mut_doc_set_root(doc, root);
+	return NULL;
+}
+
+struct status *patch_operations(yyjson_mut_doc *doc, yyjson_mut_val *patch, bool *untrue)
+{
+	struct status *err = NULL;
+	yyjson_mut_val *root = patch_json(doc, yyjson_mut_doc_get_root(doc), patch, &err, untrue);
+
+	return *untrue ? NULL : finish(doc, root, err);
+}
+
 struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, enum patch_type type,
 	const void *body, size_t len, struct warnings *duplicates)
 {
@@ -259,7 +309,7 @@ struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, en
 	}
 	patch = yyjson_mut_doc_get_root(parsed);
 	if (type == PATCH_JSON)
-		root = patch_json(doc, root, patch, &s);
+		root = patch_json(doc, root, patch, &s, NULL);
 	else if (!yyjson_mut_is_obj(patch))
 		s = status_bad_request("error decoding patch: a patch is an object");
 	else if (type == PATCH_MERGE)
@@ -267,12 +317,5 @@ struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, en
 	else
 		root = patch_strategic(doc, k->type, root, patch, &s);
 	yyjson_mut_doc_free(parsed);
-	if (s)
-		return s;
-	if (!root)
-		return status_internal("out of memory");
-	if (!yyjson_mut_is_obj(root))
-		return status_bad_request("the patch makes something that is no object");
-	yyjson_mut_doc_set_root(doc, root);
-	return NULL;
+	return finish(doc, root, s);
 }

@@ -36,12 +36,18 @@ int patch_type_of(const char *content_type);
 must_check struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, enum patch_type type,
 	const void *body, size_t len, struct warnings *duplicates);
 
+/**
+ * patch_operations() - apply a JSON patch that is a document already
+ * @untrue:	receives whether it has a test that does not hold: then @doc is half changed, and that is no error
+ *
+ * Return: as patch_object().
+ */
+must_check struct status *patch_operations(yyjson_mut_doc *doc, yyjson_mut_val *patch, bool *untrue);
+
 /* Of members that @doc has twice the last stays, and @twice says so: `duplicate field "a.b"`. NULL, or why not. */
 must_check struct status *patch_last_counts(yyjson_mut_doc *doc, struct warnings *twice);
 
-/* The three, on values of the same document. They return the new target; NULL: no memory, or *err. */
-yyjson_mut_val *patch_json(
-	yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch, struct status **err);
+/* The other two, on values of the same document. They return the new target; NULL: no memory, or *err. */
 yyjson_mut_val *patch_merge(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch);
 yyjson_mut_val *patch_strategic(yyjson_mut_doc *doc, const struct schema_type *type, yyjson_mut_val *target,
 	yyjson_mut_val *patch, struct status **err);

@@ -59,9 +59,23 @@ static const struct {
 		"{\"a\":[2,1,3,4],\"b\":[2,1,3,4]}"},
 	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: test, path: /a, value: 2}]",
 		"the server rejected our request due to an error in our request: jsonpatch test operation does not hold at: /a"},
-	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: replace, path: /b, value: 2}]",
+	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: test, path: /b/c, value: 2}]",
+		"the server rejected our request due to an error in our request: jsonpatch test operation does not apply: doc is "
+		"missing path: /b/c"},
+	/* a member that is there already is another afterwards, not there twice */
+	{"ConfigMap", PATCH_JSON, "{a: {b: 1}, c: 3}",
+		"[{op: add, path: /a/b, value: 2}, {op: copy, from: /a/b, path: /c}, {op: add, path: /a/d, value: 4}]",
+		"{\"a\":{\"b\":2,\"d\":4},\"c\":2}"},
+	/* a member that is not there is replaced, too, but nothing in what is not there */
+	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: replace, path: /b, value: 2}]", "{\"a\":1,\"b\":2}"},
+	{"ConfigMap", PATCH_JSON, "{a: {b: 1}}", "[{op: replace, path: /a/c~1d, value: 2}]",
+		"{\"a\":{\"b\":1,\"c/d\":2}}"},
+	{"ConfigMap", PATCH_JSON, "{a: 1}", "[{op: replace, path: /b/c, value: 2}]",
 		"the server rejected our request due to an error in our request: jsonpatch replace operation does not apply: doc is "
-		"missing key: /b"},
+		"missing path: /b/c"},
+	{"ConfigMap", PATCH_JSON, "{a: [1]}", "[{op: replace, path: /a/1, value: 2}]",
+		"the server rejected our request due to an error in our request: jsonpatch replace operation does not apply: doc is "
+		"missing key: /a/1"},
 	{"ConfigMap", PATCH_JSON, "{a: 1}", "{a: b}",
 		"error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch"},
 	/* containers merge by name, and keep their order */
