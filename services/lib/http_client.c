@@ -605,6 +605,15 @@ const char *http_call_header(const struct http_call *call, const char *name)
 	return NULL;
 }
 
+bool http_call_header_at(const struct http_call *call, size_t i, const char **name, const char **value)
+{
+	if (i >= call->n_fields)
+		return false;
+	*name = call->head + call->fields[i].name;
+	*value = call->head + call->fields[i].value;
+	return true;
+}
+
 /* ---- the client */
 
 static int read_address(struct http_client *c, const struct http_peer *peer)

@@ -80,6 +80,8 @@ void http_call_pause(struct http_call *call, bool paused);
 int http_call_status(const struct http_call *call); /* 0 before the head */
 /* A header of the answer, case-insensitive, or NULL; from the head on. */
 const char *http_call_header(const struct http_call *call, const char *name);
+/* All of them, from i = 0, in the order they came in; false: there are no more. */
+bool http_call_header_at(const struct http_call *call, size_t i, const char **name, const char **value);
 
 /*
  * The short way for small answers: the body whole, NUL-terminated, valid during the call. err as in `done`; -EMSGSIZE
