@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "cluster/http/links.h"
 #include "cluster/http/relay.h"
 #include "cluster/http/websocket.h"
 #include "lib/http_client.h"
@@ -16,7 +18,7 @@
 #include "lib/stream.h"
 #include "lib/tls.h"
 
-enum { PENDING_MAX = 256 * 1024, HEADERS_MAX = 24, CONNECT_MS = 30 * 1000 };
+enum { PENDING_MAX = 256 * 1024, HEADERS_MAX = 130, AGENT_MS = 30 * 1000 };
 
 struct relay {
 	struct request *q; /* NULL once the client is tied or has gone */
@@ -28,8 +30,10 @@ struct relay {
 	struct loop_task bury;
 	bool started, paused, messages;
 	struct websocket_plan plan; /* of messages */
-	char where[80];
-	char *target; /* owned */
+	char address[64], where[80];
+	char *target, *prefix; /* owned; prefix NULL: nothing is led back */
+	struct links_rule rule;
+	struct links *page; /* owned: HTML that is led back */
 };
 
 /* A client is not freed from inside what it calls. */
@@ -40,6 +44,8 @@ static void bury(struct loop_task *t)
 	http_client_free(r->client);
 	tls_config_free(r->tls);
 	free(r->target);
+	free(r->prefix);
+	free(r->page);
 	free(r);
 }
 
@@ -66,26 +72,105 @@ static void fail(struct relay *r, const char *why)
 
 	if (!q || !q->http)
 		return;
-	if (r->started)
+	if (r->started && r->prefix)
+		http_abort(q->http);
+	else if (r->started)
 		http_end(q->http);
+	else if (r->prefix)
+		reply_status(q, status_unavailable("error trying to reach service: %s: %s", r->where, why));
 	else
 		reply_status(q, status_new(502, "BadGateway", "error trying to reach %s: %s", r->where, why));
 }
 
+/* ---- headers: all go on but those of one connection (RFC 9110, 7.6.1), and those that are for us */
+
+static const char *const of_connections[] = {"Connection", "Content-Length", "Keep-Alive",
+	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding",
+	"Upgrade", NULL};
+/* Encodings would hide what is to be led back. */
+static const char *const for_us[] = {
+	"Accept-Encoding", "Authorization", "Expect", "Host", "X-Forwarded-Uri", NULL};
+
+static bool listed(const char *const *list, const char *name)
+{
+	for (; *list; list++)
+		if (!strcasecmp(*list, name))
+			return true;
+	return false;
+}
+
+/* A list that commas part, as of Connection, names others that go no further. */
+static bool named_in(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	while (list && *list) {
+		list += strspn(list, ", \t");
+
+		size_t n = strcspn(list, ", \t");
+
+		if (n == len && !strncasecmp(list, name, n))
+			return true;
+		list += n;
+	}
+	return false;
+}
+
+static bool begins(const char *name, const char *with)
+{
+	return !strncasecmp(name, with, strlen(with));
+}
+
+static bool is_asked_on(const struct relay *r, const struct request *q, const char *name)
+{
+	return !listed(of_connections, name) && !listed(for_us, name) && !begins(name, "Impersonate-") &&
+	       !(r->messages && begins(name, "Sec-WebSocket-")) &&
+	       !named_in(http_header(q->http, "Connection"), name);
+}
+
+/* Who may read what of another server is not for it to say: to a browser it is ours. */
+static bool is_answered_on(const struct relay *r, const struct http_call *call, const char *name)
+{
+	return !listed(of_connections, name) && strcasecmp(name, "Date") != 0 &&
+	       !(r->prefix && begins(name, "Access-Control-")) &&
+	       !named_in(http_call_header(call, "Connection"), name);
+}
+
 /* ---- the answer */
+
+static void pass_header(struct relay *r, const char *name, const char *value)
+{
+	struct text led = {0};
+	int err;
+
+	if (r->prefix && !strcasecmp(name, "Location")) {
+		links_add(&r->rule, value, strlen(value), &led);
+		err = led.failed ? -ENOMEM : http_set_header(r->q->http, name, led.bytes ? led.bytes : "");
+		text_fini(&led);
+	} else {
+		err = http_set_header(r->q->http, name, value);
+	}
+	if (err)
+		log_warn("api op=relay to=%s header=%s msg=\"left out\"", r->where, name);
+}
 
 static void pass_headers(struct relay *r, const struct http_call *call)
 {
-	static const char *const passed[] = {"Location", "ETag", "Last-Modified", "Cache-Control",
-		"Content-Encoding", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol",
-		"X-Stream-Protocol-Version", "Set-Cookie", "Vary"};
+	const char *name, *value;
 
-	for (size_t i = 0; i < array_len(passed); i++) {
-		const char *value = http_call_header(call, passed[i]);
+	for (size_t i = 0; http_call_header_at(call, i, &name, &value); i++)
+		if (is_answered_on(r, call, name))
+			pass_header(r, name, value);
+}
 
-		if (value && http_set_header(r->q->http, passed[i], value))
-			log_warn("api op=relay to=%s header=%s msg=\"left out\"", r->where, passed[i]);
-	}
+/* Of a part of a page the places are counted in what the other has; what is encoded is not read. */
+static bool is_page(const struct relay *r, const struct http_call *call, int status)
+{
+	static const char html[] = "text/html";
+	const char *type = http_call_header(call, "Content-Type");
+
+	return r->prefix && status != 206 && type && begins(type, html) &&
+	       strchr("; \t", type[sizeof(html) - 1]) && !http_call_header(call, "Content-Encoding");
 }
 
 static void begin_messages(struct relay *r)
@@ -113,17 +198,42 @@ static void on_head(struct http_call *call, int status, void *arg)
 		begin_messages(r);
 		return;
 	}
+	if (is_page(r, call, status)) {
+		r->page = calloc(1, sizeof(*r->page));
+		if (!r->page) {
+			fail(r, "out of memory");
+			return;
+		}
+		r->page->rule = &r->rule;
+	}
 	pass_headers(r, call);
 	r->started = true;
 	q->api->served[status / 100 < 6 ? status / 100 : 5]++;
-	http_reply_start(q->http, status, http_call_header(call, "Content-Type"));
+	http_reply_start(q->http, status, NULL);
+}
+
+/* false: the request is over, or will say so. */
+static bool put_page(struct relay *r, const void *buf, size_t len)
+{
+	struct text led = {0};
+	bool ok;
+
+	if (buf)
+		links_feed(r->page, buf, len, &led);
+	else
+		links_end(r->page, &led);
+	ok = !led.failed && !http_write(r->q->http, led.bytes, led.len);
+	if (led.failed)
+		fail(r, "out of memory");
+	text_fini(&led);
+	return ok;
 }
 
 static void on_data(struct http_call *call, const void *buf, size_t len, void *arg)
 {
 	struct relay *r = arg;
 
-	if (!r->q || !r->q->http || http_write(r->q->http, buf, len))
+	if (!r->q || !r->q->http || (r->page ? !put_page(r, buf, len) : http_write(r->q->http, buf, len)))
 		return; /* the request says itself when its peer has gone */
 	if (http_pending(r->q->http) > PENDING_MAX) {
 		r->paused = true;
@@ -138,7 +248,7 @@ static void on_done(struct http_call *call, int err, const char *why, void *arg)
 	r->call = NULL;
 	if (err)
 		fail(r, why);
-	else if (r->q && r->q->http && r->started)
+	else if (r->q && r->q->http && r->started && (!r->page || put_page(r, NULL, 0)))
 		http_end(r->q->http);
 }
 
@@ -231,50 +341,86 @@ static void on_upgraded(struct http_call *call, struct stream *stream, void *arg
 
 static const struct http_call_events call_events = {on_head, on_data, on_upgraded, on_done};
 
+/* The headers of the request that are the other's, and of what; @uri: as which path it came. The count. */
+static size_t asked_headers(
+	const struct relay *r, const struct request *q, struct http_header_field *out, const char *uri)
+{
+	const char *name, *value;
+	size_t n = 0;
+
+	for (size_t i = 0; n + 1 < HEADERS_MAX && http_header_at(q->http, i, &name, &value); i++) {
+		if (!is_asked_on(r, q, name))
+			continue;
+		/* A token is for us. */
+		if (http_is_websocket(q->http) && !strcasecmp(name, "Sec-WebSocket-Protocol"))
+			value = q->protocols;
+		if (value)
+			out[n++] = (struct http_header_field){name, value};
+	}
+	if (uri)
+		out[n++] = (struct http_header_field){"X-Forwarded-Uri", uri};
+	return n;
+}
+
 static void ask(struct request *q)
 {
-	static const char *const passed[] = {"Accept", "Accept-Language", "Cookie", "If-None-Match",
-		"If-Modified-Since", "Origin", "Range", "Referer", "User-Agent", "Sec-WebSocket-Key",
-		"Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "X-Stream-Protocol-Version"};
 	struct relay *r = q->own;
 	struct http_header_field headers[HEADERS_MAX];
 	struct http_request rq = {.method = http_method_name(q->http),
 		.target = r->target,
-		.content_type = http_header(q->http, "Content-Type"),
 		.body = q->body_len ? q->body : NULL,
 		.len = q->body_len,
 		.headers = headers,
 		.upgrade = r->messages ? NULL : http_header(q->http, "Upgrade"),
-		.timeout_ms = CONNECT_MS};
-	int err;
+		.timeout_ms = r->prefix ? -1 : AGENT_MS};
+	cleanup(freep) char *uri = NULL;
+	int err = 0;
 
-	for (size_t i = 0; i < array_len(passed); i++) {
-		const char *value = http_header(q->http, passed[i]);
-		bool of_websocket = !strncmp(passed[i], "Sec-WebSocket-", 14);
-
-		if (of_websocket && r->messages)
-			continue;
-		/* A token is for us. */
-		if (value && http_is_websocket(q->http) && !strcmp(passed[i], "Sec-WebSocket-Protocol"))
-			value = q->protocols;
-		if (value)
-			headers[rq.n_headers++] = (struct http_header_field){passed[i], value};
+	if (r->prefix && asprintf(&uri, "%s%.*s", r->prefix, (int)strcspn(r->target, "?"), r->target) < 0) {
+		uri = NULL;
+		err = -ENOMEM;
 	}
+	rq.n_headers = asked_headers(r, q, headers, uri);
 	loop_timer_del(&q->timer);
 	http_on_drain(q->http, down_drain, r);
-	err = http_call_start(&r->call, r->client, &rq, &call_events, r);
+	if (!err)
+		err = http_call_start(&r->call, r->client, &rq, &call_events, r);
 	if (err)
 		fail(r, strerror(-err));
+}
+
+/* By which names the other knows itself: ours for it, and what its client calls us. */
+static void know_hosts(struct relay *r, const struct request *q, const struct relay_target *to)
+{
+	bool usual = to->port == (to->tls ? 443 : 80);
+
+	snprintf(r->address, sizeof(r->address), strchr(to->address, ':') ? "[%s]" : "%s", to->address);
+	snprintf(r->where, sizeof(r->where), "%s:%d", r->address, to->port);
+	r->rule = (struct links_rule){
+		r->prefix, {r->where, usual ? r->address : NULL, http_header(q->http, "Host")}};
+}
+
+static int open_tls(struct relay *r, const struct relay_target *to)
+{
+	const struct api_options *o = &r->api->opts;
+	struct tls_files files = {.ca = o->kubelet_ca, .cert = o->kubelet_cert, .key = o->kubelet_key};
+
+	switch (to->tls) {
+	case RELAY_NODE:
+		return files.ca ? tls_client_new(&r->tls, &files, to->address) : -ENOTSUP;
+	case RELAY_ANYBODY:
+		return tls_client_unverified(&r->tls);
+	default:
+		return 0;
+	}
 }
 
 void relay_start(struct request *q, const struct relay_target *to)
 {
 	struct api *a = q->api;
-	struct tls_files files = {
-		.ca = a->opts.kubelet_ca, .cert = a->opts.kubelet_cert, .key = a->opts.kubelet_key};
 	struct relay *r = calloc(1, sizeof(*r));
-	struct http_peer peer = {.address = to->address, .port = (uint16_t)to->port, .host = to->host};
-	int err = 0;
+	struct http_peer peer = {.address = to->address, .port = (uint16_t)to->port};
+	int err;
 
 	if (!r) {
 		reply_status(q, status_errno(-ENOMEM, "relay"));
@@ -286,13 +432,12 @@ void relay_start(struct request *q, const struct relay_target *to)
 	if (to->messages)
 		r->plan = *to->messages;
 	r->target = strdup(to->target);
-	snprintf(r->where, sizeof(r->where), "%s", to->host);
+	r->prefix = to->prefix ? strdup(to->prefix) : NULL;
+	know_hosts(r, q, to);
 	q->own = r;
 	q->own_free = own_gone;
-	if (!r->target)
-		err = -ENOMEM;
-	else if (to->tls)
-		err = files.ca ? tls_client_new(&r->tls, &files, to->address) : -ENOTSUP;
+	err = !r->target || !r->prefix != !to->prefix ? -ENOMEM : open_tls(r, to);
+	peer.host = r->where;
 	peer.tls = r->tls;
 	if (!err)
 		err = http_client_new(&r->client, a->loop, &peer);

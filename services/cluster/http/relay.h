@@ -11,12 +11,22 @@
 
 struct websocket_plan;
 
+enum relay_tls {
+	RELAY_PLAIN,
+	RELAY_NODE,    /* TLS with the API server's client certificate, the address verified */
+	RELAY_ANYBODY, /* TLS with whoever answers */
+};
+
 struct relay_target {
 	const char *address; /* of IP */
 	int port;
-	bool tls;	    /* with the API server's client certificate, the address verified */
+	enum relay_tls tls;
 	const char *target; /* path and query, encoded */
-	const char *host;   /* of the Host header */
+	/*
+	 * The path that is the other's root to the client, without a slash at the end: its links, and where it redirects to, are led
+	 * back below it, and it has as long for an answer as the client waits. NULL: an agent, which knows where it is
+	 */
+	const char *prefix;
 	const struct websocket_plan
 		*messages; /* an answer of 200 becomes a WebSocket's; NULL: it stays as it is */
 };

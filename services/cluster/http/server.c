@@ -539,7 +539,8 @@ void request_begin(struct api *a, struct http_req *r, const struct local *from)
 		warnings_add(&q->warnings, "%s", q->kind->warning);
 	if (!take_place(q) || !start_clock(q))
 		return;
-	err = read_options(q);
+	/* What a proxied request asks for is between the client and whom it is for. */
+	err = strcmp(q->subresource, "proxy") != 0 ? read_options(q) : NULL;
 	if (!err)
 		err = reply_negotiate(q);
 	if (err) {

@@ -299,9 +299,15 @@ static uint16_t flag_of(const char *verb)
 	return 0;
 }
 
+/* Proxies hand on this method, too, for which there is no verb. */
+static bool is_proxied_options(const struct request *q)
+{
+	return http_method(q->http) == HTTP_OPTIONS_ && !strcmp(q->subresource, "proxy");
+}
+
 bool handle_subresource(struct request *q)
 {
-	if (!(q->sub->verbs & flag_of(q->verb)))
+	if (!(q->sub->verbs & flag_of(q->verb)) && !is_proxied_options(q))
 		return false;
 	for (size_t i = 0; i < array_len(table); i++) {
 		const struct subresource *s = &table[i];

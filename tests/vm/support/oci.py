@@ -141,6 +141,14 @@ def blobs(image):
     return held
 
 
+def archive(image, *tags):
+    """What `docker load` takes: the image as `docker save` writes it."""
+    names = [f"{i}.tar" for i in range(len(image.layers))]
+    listing = [{"Config": "config.json", "RepoTags": list(tags), "Layers": names}]
+    return tar([Member("config.json", image.config()), *(Member(name, layer.blob) for name, layer in zip(names, image.layers, strict=True)),
+                Member("manifest.json", json.dumps(listing).encode())])  # fmt: skip
+
+
 def truncated(blob, keep=0.5):
     return blob[: int(len(blob) * keep)]
 
