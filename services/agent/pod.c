@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/admission.h"
 #include "agent/allocation.h"
 #include "agent/images.h"
 #include "agent/network.h"
@@ -24,7 +25,7 @@
 #include "lib/kube.h"
 #include "lib/log.h"
 
-enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 10000 };
+enum { RETRY_MIN_MS = 500, RETRY_MAX_MS = 10000, REFUSE_MS = 1000 };
 
 /* ---- the object */
 
@@ -444,29 +445,63 @@ static bool prepare(struct pod *p)
 	return false;
 }
 
-/* Nothing begins that was made for another system, nor, on a machine under pressure, what would be the first to leave again. */
-static bool admitted(struct pod *p)
+bool pod_has_begun(const struct pod *p)
 {
-	static const char other_os[] = "Failed to admit pod as the OS field doesn't match node OS";
-	const char *os;
-	char why[100];
-
-	if (p->sandbox != SANDBOX_NONE || p->attempt)
+	if (p->admitted || p->sandbox != SANDBOX_NONE || p->attempt)
 		return true;
 	for (size_t i = 0; i < p->n_containers; i++)
 		if (p->containers[i].seen || p->containers[i].restarts)
 			return true;
-	os = json_text(json_obj(p->spec, "os"), "name");
-	if (os && strcmp(os, "linux") != 0) {
-		agent_event(p->agent, p->root, true, "PodOSNotSupported", "%s", other_os);
-		pod_fail(p, "PodOSNotSupported", other_os);
+	return false;
+}
+
+static bool refuse(struct pod *p, const char *reason, const char *said, const char *message)
+{
+	agent_event(p->agent, p->root, true, reason, "%s", said);
+	pod_fail(p, reason, message);
+	return false;
+}
+
+/* Whoever makes another in its place does not spin. */
+static bool is_refused_for_long(struct pod *p)
+{
+	int64_t now = loop_now_ms(p->agent->loop);
+
+	if (!p->refused_from_ms)
+		p->refused_from_ms = now;
+	return now >= p->refused_from_ms + REFUSE_MS;
+}
+
+/*
+ * Nothing begins that was made for another system, nor with ports that another pod has, nor, on a machine under pressure, what would
+ * be the first to leave again.
+ */
+static bool admitted(struct pod *p)
+{
+	static const char other_os[] = "Failed to admit pod as the OS field doesn't match node OS";
+	static const char no_ports[] =
+		"Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+	const char *os = json_text(json_obj(p->spec, "os"), "name");
+	enum admission ports;
+	char why[120];
+
+	if (pod_has_begun(p))
+		return true;
+	if (os && strcmp(os, "linux") != 0)
+		return refuse(p, "PodOSNotSupported", other_os, other_os);
+	ports = admission_of_ports(p, p->agent->pods ? pods_first(p->agent) : NULL);
+	if (ports == ADMISSION_REFUSED && is_refused_for_long(p)) {
+		snprintf(why, sizeof(why), "Pod was rejected: %s", no_ports);
+		return refuse(p, "NodePorts", no_ports, why);
+	}
+	if (ports != ADMISSION_FITS) {
+		pod_wake_at(p, loop_now_ms(p->agent->loop) + RETRY_MIN_MS);
 		return false;
 	}
-	if (pressure_admits(p->agent->pressure, p, why, sizeof(why)))
-		return true;
-	agent_event(p->agent, p->root, true, "Evicted", "%s", why);
-	pod_fail(p, "Evicted", why);
-	return false;
+	if (!pressure_admits(p->agent->pressure, p, why, sizeof(why)))
+		return refuse(p, "Evicted", why, why);
+	p->admitted = true;
+	return true;
 }
 
 static void bring_up(struct pod *p)

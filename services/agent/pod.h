@@ -137,13 +137,15 @@ struct pod {
 	struct volumes *volumes; /* owned by volumes.c */
 	struct probes *probes;	 /* owned by probes.c */
 
-	bool busy;	  /* something was started that the next turn waits for */
-	unsigned pending; /* calls that it does not wait for */
-	bool look_again;  /* what is known of the engine is old */
-	bool deleting;	  /* deletionTimestamp is set, or it is gone from the API */
-	bool gone;	  /* from the API: nobody is told of it any more */
-	bool finished;	  /* its phase is final: nothing of it is started again */
-	bool freed;	  /* finished, and its volumes, and evicted also its containers, are gone */
+	bool admitted;		 /* it may begin */
+	int64_t refused_from_ms; /* since when it is known that it may not; 0 */
+	bool busy;		 /* something was started that the next turn waits for */
+	unsigned pending;	 /* calls that it does not wait for */
+	bool look_again;	 /* what is known of the engine is old */
+	bool deleting;		 /* deletionTimestamp is set, or it is gone from the API */
+	bool gone;		 /* from the API: nobody is told of it any more */
+	bool finished;		 /* its phase is final: nothing of it is started again */
+	bool freed;		 /* finished, and its volumes, and evicted also its containers, are gone */
 	char end_reason[40],
 		end_message[600]; /* why it is Failed as a whole: Evicted, DeadlineExceeded; "" */
 	int64_t end_deadline_ms;  /* of its grace; 0: not begun */
@@ -186,6 +188,8 @@ void pod_went_on(struct pod *p); /* it works again */
  * it is tried at a quicker pace.
  */
 bool pod_say_failure(struct pod *p, const char *why, int64_t now_ms);
+/* It was admitted, or the engine has something of it, or it may have. */
+bool pod_has_begun(const struct pod *p);
 /* It ends here, Failed: "Evicted", "DeadlineExceeded". Once. */
 void pod_fail(struct pod *p, const char *reason, const char *message);
 
