@@ -156,13 +156,18 @@ def ready_cluster(host):
     return cluster
 
 
-@contextlib.contextmanager
-def applied(host, folder, name, images):
-    """An application in a namespace of its own: its YAML as it is, with this node's names for the images; kubectl for it."""
-    cluster = ready_cluster(host)
+def customize(folder, name, images):
+    """An application's YAML as it is, for a namespace of its own, with this node's names for the images: what -k takes."""
     shutil.copy(APPLICATIONS / name / f"{name}.yaml", folder)
     lines = "".join("  - {name: %s, newName: \"%s\", newTag: \"%s\"}\n" % (image, *ref.rsplit(":", 1)) for image, ref in images.items())
     (folder / "kustomization.yaml").write_text(f"resources: [{name}.yaml]\nnamespace: {name}\nimages:\n{lines}")
+
+
+@contextlib.contextmanager
+def applied(host, folder, name, images):
+    """The application in its namespace, with kubectl for it."""
+    cluster = ready_cluster(host)
+    customize(folder, name, images)
     cluster.kubectl("create", "namespace", name)
     try:
         cluster.kubectl("apply", "-k", folder)
@@ -259,6 +264,28 @@ def test_a_queue(queue):
     assert "New size: 3; reason: cpu resource utilization (percentage of request) above target" in told, told
     assert "New size: 1; reason: All metrics below target" in told, told
     assert set(ask("HVALS", "done")) == {"1"} and ask("KEYS", "*") == ["done"]
+
+
+@pytest.mark.conformance("[sig-cli] Kubectl client Guestbook application should create and stop a working application")
+def test_a_guest_book_in_pods(host, tmp_path):
+    """Created by kubectl, it takes an entry and gives it back, through the proxy of its service; deleted by kubectl, nothing is left."""
+    cluster = ready_cluster(host)
+    kubectl = lambda *words, **how: cluster.kubectl("-n", "guestbook", *words, **how)  # noqa: E731
+    customize(tmp_path, "guestbook", {"valkey/valkey": host.refs["valkey"]})
+    cluster.kubectl("create", "namespace", "guestbook")
+    try:
+        kubectl("create", "-k", tmp_path)
+        phases = lambda: kubectl("get", "pods", "-l", "app=guestbook,tier=frontend", "-o", "jsonpath={.items[*].status.phase}").stdout.split()  # noqa: E731
+        assert eventually(lambda: phases() == ["Running"] * 3, WAIT, 1), kubectl("get", "pods", "-o", "wide").stdout
+        path = "/api/v1/namespaces/guestbook/services/frontend/proxy/cgi-bin/guestbook?key=messages&cmd="
+        ask = lambda words: cluster.raw("GET", path + words)[1]  # noqa: E731
+        for words, wanted in (("get", {"data": ""}), ("set&value=TestEntry", {"message": "Updated"}), ("get", {"data": "TestEntry"})):
+            assert eventually(lambda words=words, wanted=wanted: ask(words) == wanted, WAIT, 1), ask(words)
+        kubectl("delete", "-k", tmp_path, "--grace-period=0", "--force", timeout=WAIT)
+        left = lambda: kubectl("get", "pods,services,deployments,replicasets", "-o", "name").stdout.split()  # noqa: E731
+        assert eventually(lambda: not left(), WAIT, 1), left()
+    finally:
+        cluster.kubectl("delete", "namespace", "guestbook", timeout=WAIT)
 
 
 @pytest.mark.conformance("[sig-node] ImageVolume should succeed with pod and pull policy of Always [LinuxOnly] [MinimumKubeletVersion:1.35]")

@@ -11,6 +11,7 @@ from support.node import eventually
 APPS = "[sig-apps] "
 MERGE = {"kind": "application/merge-patch+json"}
 STRATEGIC = {"kind": "application/strategic-merge-patch+json"}
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 def at(group_version, resource, ns, name=""):
@@ -221,6 +222,34 @@ def test_a_stateful_set_in_bursts(cluster, ns):
     assert eventually(lambda: not cluster.ask("GET", at("v1", "pods", ns))["items"], timeout=90)
 
 
+@pytest.mark.conformance(BASIC + "Should recreate evicted statefulset")
+def test_a_stateful_set_whose_pod_is_refused(cluster, ns):
+    """Its port of the node is another's, which nobody asks the scheduler about: the node refuses the pod, and there is a new one each
+    time until the port is free."""
+    node = cluster.ask("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
+    port = {"name": "conflict", "containerPort": 21017, "hostPort": 21017}
+
+    def bound(spec):
+        spec["containers"][0]["ports"] = [port]
+        return {**spec, "nodeName": node}
+
+    cluster.ask("POST", at("v1", "pods", ns), {"metadata": {"name": "test-pod"}, "spec": bound(template("t")["spec"])}, expect=201)
+    phase = lambda name: cluster.raw("GET", at("v1", "pods", ns, name))[1].get("status", {}).get("phase")  # noqa: E731
+    assert eventually(lambda: phase("test-pod") == "Running", timeout=120), phase("test-pod")
+    with Watch(cluster, at("v1", "pods", ns), "fieldSelector=metadata.name%3Ds-0") as watch:
+        body = workload("s", 1, serviceName="s")
+        body["spec"]["template"]["spec"] = bound(body["spec"]["template"]["spec"])
+        cluster.ask("POST", at("apps/v1", "statefulsets", ns), body, expect=201)
+        assert watch.until("DELETED", timeout=120), watch.seen[-1:]
+        (ended, *_) = [e["object"] for e in watch.seen if e["type"] == "DELETED"]
+    assert (ended["status"]["phase"], ended["status"]["reason"]) == ("Failed", "NodePorts"), ended["status"]
+    assert "didn't have free ports for the requested pod ports" in ended["status"]["message"]
+    cluster.ask("DELETE", at("v1", "pods", ns, "test-pod"), {"gracePeriodSeconds": 0})
+    assert eventually(lambda: phase("s-0") == "Running", timeout=120), cluster.kubectl("-n", ns, "describe", "pod", "s-0", check=False).stdout
+    assert cluster.ask("GET", at("v1", "pods", ns, "s-0"))["metadata"]["uid"] != ended["metadata"]["uid"]
+    cluster.ask("DELETE", at("apps/v1", "statefulsets", ns, "s"))
+
+
 # ---- DaemonSets
 
 DAEMON = APPS + "Daemon set [Serial] "
@@ -266,6 +295,72 @@ def test_a_daemon_set_that_chooses_its_nodes(cluster, ns):
     cluster.kubectl("label", "node", node, f"{ns[:20]}-color-")
     assert eventually(lambda: not pods(cluster, ns), timeout=90)
     cluster.ask("DELETE", path)
+
+
+class SecondNode:
+    """A node that is none: the test says of it, and of its pods, what an agent would. Nothing but what tolerates it comes to it."""
+
+    taint = {"key": "example.com/simulated", "effect": "NoSchedule"}
+
+    def __init__(self, cluster, ns, name):
+        self.cluster, self.ns, self.name = cluster, ns, name
+
+    def __enter__(self):
+        room = {"cpu": "4", "memory": "4Gi", "pods": "10"}
+        self.cluster.ask("POST", "/api/v1/nodes", {
+            "metadata": {"name": self.name, "labels": {"kubernetes.io/hostname": self.name}}, "spec": {"taints": [self.taint]},
+            "status": {"capacity": room, "allocatable": room, "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}}, expect=201)  # fmt: skip
+        self.cluster.ask("POST", LEASES, {"metadata": {"name": self.name}, "spec": self._lease()}, expect=201)
+        ready = lambda: self.cluster.ask("GET", f"/api/v1/nodes/{self.name}")["spec"]["taints"] == [self.taint]  # noqa: E731
+        assert eventually(ready, timeout=60), self.cluster.ask("GET", f"/api/v1/nodes/{self.name}")
+        return self
+
+    def __exit__(self, *_):
+        for path in (f"/api/v1/nodes/{self.name}", f"{LEASES}/{self.name}"):
+            self.cluster.raw("DELETE", path)
+
+    def _lease(self):
+        return {"holderIdentity": self.name, "leaseDurationSeconds": 40, "renewTime": time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())}
+
+    def works(self):
+        """It is alive, and its pods run whose image there is."""
+        self.cluster.ask("PATCH", f"{LEASES}/{self.name}", {"spec": self._lease()}, **MERGE)
+        for p in pods(self.cluster, self.ns):
+            if p["spec"].get("nodeName") == self.name and p["status"]["phase"] == "Pending" and p["spec"]["containers"][0]["image"] == "wherry/hello":
+                self.cluster.ask("PATCH", at("v1", "pods", self.ns, p["metadata"]["name"]) + "/status", {"status": {
+                    "phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": p["metadata"]["creationTimestamp"]}]}}, **MERGE)  # fmt: skip
+
+
+@pytest.mark.conformance(DAEMON + "should rollback without unnecessary restarts")
+def test_a_daemon_set_that_is_rolled_back(cluster, ns):
+    """In the middle of an update to what does not start, on the first of two nodes, back again: the pod that was not touched yet, which
+    is a real one, is not touched at all."""
+    path = at("apps/v1", "daemonsets", ns, "d")
+    image = lambda name: cluster.ask("PATCH", path, {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": name}]}}}}, **STRATEGIC)  # noqa: E731
+    body = workload("d", 1)
+    del body["spec"]["replicas"]
+    body["spec"]["template"]["spec"].update(tolerations=[SecondNode.taint], terminationGracePeriodSeconds=0)
+    with SecondNode(cluster, ns, "a-simulated-one") as second:  # the names are in this order
+
+        def images(*wanted, available):
+            second.works()
+            now = cluster.ask("GET", path)
+            return (sorted(p["spec"]["containers"][0]["image"] for p in pods(cluster, ns, "app=d")) == sorted(wanted)
+                    and now["status"].get("observedGeneration") == now["metadata"]["generation"] and now["status"].get("numberAvailable") == available)  # fmt: skip
+
+        cluster.ask("POST", at("apps/v1", "daemonsets", ns), body, expect=201)
+        assert eventually(lambda: images("wherry/hello", "wherry/hello", available=2), timeout=120), cluster.ask("GET", path)["status"]
+        image("foo:non-existent")
+        assert eventually(lambda: images("wherry/hello", "foo:non-existent", available=1), timeout=60), cluster.ask("GET", path)["status"]
+        (kept,) = [p for p in pods(cluster, ns, "app=d") if p["spec"]["containers"][0]["image"] == "wherry/hello"]
+        assert kept["spec"]["nodeName"] != second.name
+        image("wherry/hello")
+        assert eventually(lambda: images("wherry/hello", "wherry/hello", available=2), timeout=60), cluster.ask("GET", path)["status"]
+        now = cluster.ask("GET", at("v1", "pods", ns, kept["metadata"]["name"]))
+        containers = lambda p: [(c["containerID"], c["restartCount"]) for c in p["status"]["containerStatuses"]]  # noqa: E731
+        assert now["metadata"]["uid"] == kept["metadata"]["uid"] and containers(now) == containers(kept)
+        cluster.ask("DELETE", path)
+        assert eventually(lambda: not cluster.ask("GET", at("v1", "pods", ns))["items"], timeout=90)
 
 
 # ---- Jobs

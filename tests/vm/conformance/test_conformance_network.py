@@ -2,8 +2,11 @@
 """Conformance of the network: services in front of pods, node ports, names. Two pods serve, a third asks; they are the module's."""
 
 import json
+import threading
+import time
 
 import pytest
+from support.cluster import Watch
 from support.conformance import named
 from support.node import eventually
 
@@ -305,3 +308,67 @@ def test_endpoints_by_hand(world):
         assert world.cluster.ask("PUT", f"{path}/mine", patched)["metadata"]["annotations"] == {"put": "yes"}
         world.cluster.ask("DELETE", path + "?labelSelector=by%3Dhand")
         assert world.cluster.raw("GET", f"{path}/mine")[0] == 404
+
+
+TRIALS, AT_ONCE = 100, 15  # upstream counts what it got of 200, and wants a hundred
+
+
+def has_addresses(endpoints, name):
+    return endpoints["metadata"].get("name") == name and any(s.get("addresses") for s in endpoints.get("subsets") or [])
+
+
+class Latencies:
+    """How long from a service to its endpoints, as a watch shows them: each of its threads makes one service after the other."""
+
+    def __init__(self, world):
+        self.world, self.lock, self.left = world, threading.Lock(), TRIALS
+        self.taken, self.failed = [], []
+
+    def _next(self):
+        with self.lock:
+            self.left -= 1
+            return self.left >= 0
+
+    def _one(self, conn, watch):
+        body = {"metadata": {"generateName": "latency-svc-", "labels": {"of": "latency"}}, "spec": {"selector": {"on": "latency"}, "ports": [{"port": 80}]}}
+        began = time.monotonic()
+        conn.request("POST", self.world.path("services"), json.dumps(body), {"Content-Type": "application/json"})
+        reply = conn.getresponse()
+        said = json.loads(reply.read())
+        assert reply.status == 201, said
+        assert watch.until_seen(lambda event: has_addresses(event["object"], said["metadata"]["name"])), f"{said['metadata']['name']} has no endpoints"
+        self.taken.append(time.monotonic() - began)
+
+    def _run(self, watch):
+        conn = self.world.cluster.connect()
+        while self._next():
+            try:
+                self._one(conn, watch)
+            except (OSError, AssertionError) as e:
+                self.failed.append(repr(e))
+        conn.close()
+
+    def run(self, watch):
+        threads = [threading.Thread(target=self._run, args=(watch,)) for _ in range(AT_ONCE)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+
+
+@named(NET, "Service endpoints latency should not be very high")
+def test_services_are_there_soon(world):
+    """Upstream's limits, which are no goals: a median of 20 s, and 50 s for the last but one in a hundred; the figures are printed."""
+    world.cluster.ask("PATCH", world.path("pods", "a"), {"metadata": {"labels": {"on": "latency"}}}, **MERGE)
+    latencies = Latencies(world)
+    try:
+        with Watch(world.cluster, world.path("endpoints"), "") as watch:
+            latencies.run(watch)
+    finally:
+        world.cluster.ask("DELETE", world.path("services") + "?labelSelector=of%3Dlatency")
+        world.cluster.ask("PATCH", world.path("pods", "a"), {"metadata": {"labels": {"on": None}}}, **MERGE)
+    taken = sorted(latencies.taken)
+    median, last = taken[len(taken) // 2], taken[len(taken) * 99 // 100]
+    print(f"{len(taken)} services, {AT_ONCE} at once: median {median:.3f} s, 99 % within {last:.3f} s")
+    assert len(taken) >= TRIALS * 0.95, latencies.failed
+    assert median <= 20 and last <= 50, (median, last)

@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from support.cluster import Watch
 from support.conformance import named
 from support.node import eventually
 
@@ -12,18 +13,17 @@ FOO = "scheduling.k8s.io/foo"
 CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 
 
+def have(cluster, node, amount):
+    cluster.ask("PATCH", f"/api/v1/nodes/{node}/status", {"status": {"capacity": {FOO: amount}, "allocatable": {FOO: amount}}}, **MERGE)
+
+
 @pytest.fixture
 def node(cluster):
     """The node's name; five of a resource that nothing else asks for."""
     name = cluster.ask("GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
-    path = f"/api/v1/nodes/{name}"
-
-    def have(amount):
-        cluster.ask("PATCH", path + "/status", {"status": {"capacity": {FOO: amount}, "allocatable": {FOO: amount}}}, **MERGE)
-
-    have("5")
+    have(cluster, name, "5")
     yield name
-    have(None)
+    have(cluster, name, None)
     cluster.kubectl("taint", "node", name, "example.com/evict-", check=False)
 
 
@@ -41,11 +41,15 @@ def priority(cluster, ns):
         cluster.raw("DELETE", f"{CLASSES}/{name}")
 
 
-def create(cluster, ns, name, foo=None, metadata=None, **spec):
+def pod_spec(foo=None, **spec):
     container = {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "10000"]}
     if foo:
         container["resources"] = {"requests": {FOO: foo}, "limits": {FOO: foo}}
-    body = {"metadata": {"name": name, **(metadata or {})}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container], **spec}}
+    return {"terminationGracePeriodSeconds": 1, "containers": [container], **spec}
+
+
+def create(cluster, ns, name, foo=None, metadata=None, **spec):
+    body = {"metadata": {"name": name, **(metadata or {})}, "spec": pod_spec(foo, **spec)}
     return cluster.ask("POST", f"/api/v1/namespaces/{ns}/pods", body, expect=201)
 
 
@@ -92,6 +96,35 @@ def test_preemption(cluster, ns, node, priority):
     finally:
         cluster.raw("DELETE", f"/api/v1/namespaces/kube-system/pods/{name}", {"gracePeriodSeconds": 0})
         cluster.raw("PATCH", f"/api/v1/namespaces/{ns}/pods/victim", {"metadata": {"finalizers": None}}, **MERGE)
+
+
+@named("[sig-scheduling] SchedulerPreemption [Serial] ", "PreemptionExecutionPath runs ReplicaSets to verify preemption running path")
+def test_preemption_of_replicas(cluster, ns, node, priority):
+    """Those of the two lower priorities leave for one that needs both their places, once; what is made in their stead waits."""
+    have(cluster, node, "1000")
+    selector = {"kubernetes.io/hostname": cluster.ask("GET", f"/api/v1/nodes/{node}")["metadata"]["labels"]["kubernetes.io/hostname"]}
+    classes = [priority(f"p{i}", i) for i in range(1, 5)]
+    sets = f"/apis/apps/v1/namespaces/{ns}/replicasets"
+    with Watch(cluster, f"/api/v1/namespaces/{ns}/pods", "") as watch:
+        for i, amount in ((1, "200"), (2, "300"), (3, "450")):
+            labels = {"name": f"pod{i}"}
+            template = {"metadata": {"labels": labels}, "spec": pod_spec(amount, priorityClassName=classes[i - 1], nodeSelector=selector)}
+            cluster.ask("POST", sets, {"metadata": {"name": f"rs-pod{i}"}, "spec": {
+                "replicas": 1, "selector": {"matchLabels": labels}, "template": template}}, expect=201)  # fmt: skip
+        available = lambda: [s["status"].get("availableReplicas") for s in cluster.ask("GET", sets)["items"]]  # noqa: E731
+        assert eventually(lambda: available() == [1, 1, 1], timeout=120), available()
+        create(cluster, ns, "pod4", "500", priorityClassName=classes[3], nodeSelector=selector)
+        runs(cluster, ns, "pod4")
+
+        def settled():
+            """The places that are left are too few for either of the two, and the scheduler has said so."""
+            waiting = [p for p in cluster.ask("GET", f"/api/v1/namespaces/{ns}/pods")["items"] if not p["spec"].get("nodeName")]
+            reasons = [c.get("reason") for p in waiting for c in p["status"].get("conditions", []) if c["type"] == "PodScheduled"]
+            return sorted(p["metadata"]["labels"]["name"] for p in waiting) == ["pod1", "pod2"] and reasons == ["Unschedulable"] * 2
+
+        assert eventually(settled, timeout=60), cluster.kubectl("-n", ns, "get", "pods", "-o", "wide").stdout
+        added = [e["object"]["metadata"]["labels"].get("name") for e in watch.seen if e["type"] == "ADDED" and "labels" in e["object"]["metadata"]]
+    assert {name: added.count(name) for name in added} == {"pod1": 2, "pod2": 2, "pod3": 1}, added
 
 
 @named("[sig-node] NoExecuteTaintManager ", "Single Pod [Serial] removing taint cancels eviction [Disruptive]",

@@ -85,6 +85,11 @@ class Watch:
         with self._more:
             return self._more.wait_for(lambda: self.types().count(kind) >= count, timeout)
 
+    def until_seen(self, check, timeout=60):
+        """Until there is an event that check() is true of."""
+        with self._more:
+            return self._more.wait_for(lambda: any(check(event) for event in self.seen), timeout)
+
     def __enter__(self):
         return self
 
