@@ -80,12 +80,48 @@ static void test_many_times_as_many(void **state)
 	everywhere(MANY);
 }
 
+static bool count_template(const struct object *o, void *arg)
+{
+	*(size_t *)arg += object_label(o, "of") != NULL;
+	return true;
+}
+
+static bool important_is_placed(const void *arg)
+{
+	const struct object *o = registry_get(r, kind("v1", "Pod"), "default", "important");
+
+	return *object_field(o, "spec.nodeName");
+}
+
+/* Who has to go is made anew at once, and is there before the one it went for, which was tried a moment ago. */
+static void test_what_is_left_is_for_whom_it_was_left(void **state)
+{
+	size_t n = 0, one = 1;
+
+	add_node("n", "10");
+	create("scheduling.k8s.io/v1", "PriorityClass", "",
+		"{\"metadata\":{\"name\":\"high\"},\"value\":10}");
+	create("apps/v1", "ReplicaSet", "default",
+		"{\"metadata\":{\"name\":\"low\"},\"spec\":{\"replicas\":1,\"selector\":{\"matchLabels\":{\"of\":\"low\"}},"
+		"\"template\":{\"metadata\":{\"labels\":{\"of\":\"low\"}},\"spec\":{\"terminationGracePeriodSeconds\":0,"
+		"\"containers\":[{\"name\":\"c\",\"image\":\"one\",\"resources\":{\"requests\":{\"cpu\":\"6\"}}}]}}}}");
+	until("the lower one is placed", all_placed, &one);
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"important\"},\"spec\":{\"priorityClassName\":\"high\",\"containers\":[{\"name\":\"c\","
+		"\"image\":\"one\",\"resources\":{\"requests\":{\"cpu\":\"6\"}}}]}}");
+	until("the important one is placed", important_is_placed, NULL);
+	assert_int_equal(places().n_pods, 1);
+	registry_each(r, kind("v1", "Pod"), "default", count_template, &n);
+	assert_int_equal(n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(test_two_nodes),
 		STORY(test_more_nodes_than_are_looked_at),
 		STORY(test_many_times_as_many),
+		STORY(test_what_is_left_is_for_whom_it_was_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,7 @@ void sched_pod_free(struct sched_pod *p)
 {
 	if (!p)
 		return;
+	free(p->nominated);
 	free(p->ports);
 	yyjson_doc_free(p->doc);
 	object_unref(p->o);
@@ -306,8 +307,36 @@ int cache_add_pod(struct sched_cache *c, struct sched_pod *p)
 	return tsearch(p, &c->by_uid, by_uid) ? 0 : -ENOMEM;
 }
 
+static void take_back(struct sched_cache *c, struct sched_pod *p)
+{
+	struct sched_pod **at = &c->nominated;
+
+	if (!p->nominated)
+		return;
+	while (*at != p)
+		at = &(*at)->next_nominated;
+	*at = p->next_nominated;
+	free(take(p->nominated));
+}
+
+int cache_nominate(struct sched_cache *c, struct sched_pod *p, const char *node)
+{
+	char *copy = *node ? strdup(node) : NULL;
+
+	if (*node && !copy)
+		return -ENOMEM;
+	take_back(c, p);
+	if (!copy)
+		return 0;
+	p->nominated = copy;
+	p->next_nominated = c->nominated;
+	c->nominated = p;
+	return 0;
+}
+
 void cache_forget_pod(struct sched_cache *c, struct sched_pod *p)
 {
+	take_back(c, p);
 	cache_unplace(c, p);
 	tdelete(p, &c->by_uid, by_uid);
 	sched_pod_free(p);
@@ -503,6 +532,17 @@ void cache_drop_node(struct sched_cache *c, const char *name)
 
 /* ---- pods on nodes */
 
+void cache_count_nominated(struct sched_cache *c, const struct sched_pod *p, int sign)
+{
+	for (const struct sched_pod *q = c->nominated; q; q = q->next_nominated) {
+		struct sched_node *n =
+			q != p && q->priority >= p->priority ? find_node(c, q->nominated) : NULL;
+
+		if (n)
+			resources_add(&n->used, &q->asks, sign);
+	}
+}
+
 int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node)
 {
 	struct sched_node *n = make_node(c, node);
@@ -511,6 +551,7 @@ int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node)
 		return -ENOMEM;
 	if (p->node == n)
 		return 0;
+	take_back(c, p);
 	cache_unplace(c, p);
 	if (n->n_pods == n->cap_pods) {
 		size_t cap = n->cap_pods ? 2 * n->cap_pods : 16;

@@ -58,6 +58,8 @@ struct sched_pod {
 	bool resizing;		 /* asks is not what its spec asks for, or not what its node has given */
 	struct sched_node *node; /* where it counts; NULL: nowhere */
 	size_t slot;		 /* in node->pods */
+	char *nominated;	 /* owned: the node where others leave for it; NULL */
+	struct sched_pod *next_nominated;
 
 	/* the queue's */
 	enum sched_place place;
@@ -112,6 +114,7 @@ struct sched_cache {
 	size_t n_affinity;	  /* bound pods with any pod affinity */
 	struct verdicts verdicts; /* by places in nodes */
 	struct volume_promise *promises;
+	struct sched_pod *nominated; /* pods that wait for the node where others leave for them */
 };
 
 /* A pod's numbers and what it wants. @doc is taken. 0 or -ENOMEM. */
@@ -126,6 +129,14 @@ must_check int cache_add_pod(struct sched_cache *c, struct sched_pod *p); /* by 
 void cache_forget_pod(struct sched_cache *c, struct sched_pod *p);	  /* and frees it */
 must_check int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node);
 void cache_unplace(struct sched_cache *c, struct sched_pod *p);
+
+/*
+ * A pod waits for a node where others leave for it: what they leave is not for less important ones, which may be the same ones, made
+ * anew. Until it is placed, forgotten, or @node is "". 0 or -ENOMEM.
+ */
+must_check int cache_nominate(struct sched_cache *c, struct sched_pod *p, const char *node);
+/* What is promised to others that are as important as @p counts on their nodes (@sign 1) while one for @p is looked for; then -1. */
+void cache_count_nominated(struct sched_cache *c, const struct sched_pod *p, int sign);
 
 must_check int cache_set_node(struct sched_cache *c, const struct object *o);
 void cache_drop_node(struct sched_cache *c, const char *name);

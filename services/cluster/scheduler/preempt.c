@@ -187,9 +187,9 @@ static void add_text(char *message, size_t size, const char *text)
 /* A node it was promised, where those that make room are still on their way out. */
 static bool still_waiting(const struct cycle *c)
 {
-	const char *nominated = object_field(c->pod->o, "status.nominatedNodeName");
+	const char *nominated = c->pod->nominated;
 
-	for (size_t i = 0; *nominated && i < c->cache->n_nodes; i++) {
+	for (size_t i = 0; nominated && i < c->cache->n_nodes; i++) {
 		const struct sched_node *n = c->cache->nodes[i];
 
 		if (strcmp(n->name, nominated) != 0)
@@ -213,6 +213,7 @@ void preempt(struct registry *r, const struct caller *who, struct cycle *c, char
 		return;
 	}
 	if (still_waiting(c)) {
+		snprintf(node, node_size, "%s", c->pod->nominated);
 		add_text(message, message_size,
 			" preemption: not eligible due to a terminating pod on the nominated node.");
 		return;

@@ -6,7 +6,7 @@
 
 /**
  * preempt() - make room for a pod that found no node, by ending less important ones
- * @node:	receives the node it may get, or ""
+ * @node:	receives the node that is promised to it, now or before, or ""
  * @message:	what was tried is added to it
  *
  * Of all nodes where ending pods of lower priority would let it in, that is chosen where the fewest disruption budgets are

@@ -235,6 +235,8 @@ static enum modify say_unschedulable(
 		!yyjson_mut_equals_str(yyjson_mut_obj_get(status, "nominatedNodeName"), b->nominated))
 		different |=
 			meta_put(*doc, status, "nominatedNodeName", yyjson_mut_strcpy(*doc, b->nominated));
+	else if (!*b->nominated && yyjson_mut_obj_remove_key(status, "nominatedNodeName"))
+		different = true;
 	return different ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
@@ -345,6 +347,18 @@ static void ask_why(struct scheduler *s, struct cycle *c, struct reasons *why)
 	}
 }
 
+/* What was promised to it and is not any more may help others. */
+static void nominate(struct scheduler *s, struct sched_pod *p, const char *node)
+{
+	bool before = p->nominated;
+
+	if (cache_nominate(&s->cache, p, node) < 0)
+		log_error("scheduler pod=%s/%s node=%s msg=\"out of memory: nothing is kept for it\"",
+			p->o->ns, p->o->name, node);
+	else if (before && !*node)
+		changed(s);
+}
+
 static void no_node(struct scheduler *s, struct cycle *c)
 {
 	struct sched_pod *p = c->pod;
@@ -360,6 +374,7 @@ static void no_node(struct scheduler *s, struct cycle *c)
 	ask_why(s, c, &why);
 	reasons_text(s, c, &why, b->message, sizeof(b->message));
 	preempt(s->r, &who, c, b->nominated, sizeof(b->nominated), b->message, sizeof(b->message));
+	nominate(s, p, b->nominated);
 	tell(s, p->o, true, "FailedScheduling", "%s", b->message);
 	registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, say_unschedulable,
 		&(struct write_options){.subresource = "status", .field_manager = NAME}, on_said, b);
@@ -381,15 +396,20 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 {
 	struct sched_node *n = NULL;
 	struct binding *b = NULL;
+	bool nominated = p->nominated;
 	struct cycle c;
 
 	cycle_init(&c, &s->cache, s->r, p);
+	cache_count_nominated(&s->cache, p, 1);
 	if (!c.failed && !*c.no_node)
 		n = find_node(s, &c);
 	if (n)
 		b = binding_new(s, p, n->name);
-	if (!n) {
+	else
 		no_node(s, &c);
+	cache_count_nominated(&s->cache, p, -1);
+	if (!n) {
+		; /* it waits */
 	} else if (!b || cache_place(&s->cache, p, n->name) < 0) {
 		log_error("scheduler pod=%s/%s msg=\"out of memory: forgotten until it changes\"", p->o->ns,
 			p->o->name);
@@ -398,6 +418,8 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 		p->place = SCHED_BINDING;
 		s->on_their_way++;
 		give_volumes(s, &c, n, b);
+		if (nominated)
+			changed(s); /* it may be on another node */
 	}
 	cycle_fini(&c);
 }
@@ -452,7 +474,7 @@ static bool as_expected(const struct sched_pod *p, const struct object *o)
 
 static void forget(struct scheduler *s, struct sched_pod *p)
 {
-	bool counted = p->node;
+	bool counted = p->node || p->nominated;
 
 	queue_remove(&s->queue, p);
 	cache_forget_pod(&s->cache, p);
@@ -514,6 +536,8 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		/* gated, another's, or on its way out: when that changes it is read again */
 		sched_pod_slim(p);
 	}
+	if (!*node)
+		nominate(s, p, object_field(o, "status.nominatedNodeName"));
 }
 
 static void on_pod(
