@@ -275,14 +275,15 @@ def test_a_guest_book_in_pods(host, tmp_path):
     cluster.kubectl("create", "namespace", "guestbook")
     try:
         kubectl("create", "-k", tmp_path)
-        phases = lambda: kubectl("get", "pods", "-l", "app=guestbook,tier=frontend", "-o", "jsonpath={.items[*].status.phase}").stdout.split()  # noqa: E731
+        get = lambda what: cluster.ask("GET", f"{what.replace('NS', 'namespaces/guestbook')}?labelSelector=app%3Dguestbook")["items"]  # noqa: E731
+        phases = lambda: [p["status"]["phase"] for p in get("/api/v1/NS/pods") if p["metadata"]["labels"]["tier"] == "frontend"]  # noqa: E731
         assert eventually(lambda: phases() == ["Running"] * 3, WAIT, 1), kubectl("get", "pods", "-o", "wide").stdout
         path = "/api/v1/namespaces/guestbook/services/frontend/proxy/cgi-bin/guestbook?key=messages&cmd="
         ask = lambda words: cluster.raw("GET", path + words)[1]  # noqa: E731
         for words, wanted in (("get", {"data": ""}), ("set&value=TestEntry", {"message": "Updated"}), ("get", {"data": "TestEntry"})):
             assert eventually(lambda words=words, wanted=wanted: ask(words) == wanted, WAIT, 1), ask(words)
         kubectl("delete", "-k", tmp_path, "--grace-period=0", "--force", timeout=WAIT)
-        left = lambda: kubectl("get", "pods,services,deployments,replicasets", "-o", "name").stdout.split()  # noqa: E731
+        left = lambda: [o["metadata"]["name"] for what in ("/api/v1/NS/pods", "/api/v1/NS/services", "/apis/apps/v1/NS/replicasets") for o in get(what)]  # noqa: E731
         assert eventually(lambda: not left(), WAIT, 1), left()
     finally:
         cluster.kubectl("delete", "namespace", "guestbook", timeout=WAIT)

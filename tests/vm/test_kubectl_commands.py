@@ -4,7 +4,9 @@ those of upstream's tests, test_kubectl.py what shows the manners of the API, te
 
 import base64
 import json
+import re
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -217,3 +219,64 @@ def test_cluster(cluster, ns, kubectl, tmp_path):
     kubectl("create", "-f", "-", input=json.dumps(event))
     assert "water comes in" in kubectl("events", "--types=Warning", "--for=configmap/hull")
     assert "water comes in" not in kubectl("events", "--types=Normal")
+
+
+def test_every_day(cluster, ns, kubectl, tmp_path):
+    """A workload from a folder of YAML, followed while it comes, and reached by its name instead of its pods'."""
+    words = [*cluster.words, "--kubeconfig", str(cluster.config), "-n", ns]
+    begin = lambda *more: subprocess.Popen([*words, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=cluster.node.docker_env())  # noqa: E731
+    container = {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent",
+                 "command": ["sh", "-c", "hostname; hostname >/tmp/index.html; exec httpd -f -p 8080 -h /tmp"]}  # fmt: skip
+    template = {"metadata": {"labels": {"app": "w"}}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]}}
+    web = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "w"}, "spec": {
+        "replicas": 2, "serviceName": "w", "podManagementPolicy": "Parallel", "selector": {"matchLabels": {"app": "w"}}, "template": template}}  # fmt: skip
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/web.json").write_text(json.dumps(web))
+    (tmp_path / "service.yaml").write_text(kubectl("create", "service", "clusterip", "w", "--tcp=80:8080", "--dry-run=client", "-o", "yaml"))
+    watching = begin("get", "statefulset", "w", "--watch", "--no-headers", "--ignore-not-found")
+    waiting = begin("wait", "statefulset/w", "--for=create", "--timeout=60s")
+    kubectl("apply", "--recursive", "-f", tmp_path)
+    assert waiting.wait(90) == 0, waiting.stdout.read()
+    for line in watching.stdout:
+        if line.split()[:2] == ["w", "2/2"]:
+            break
+    watching.terminate()
+    watching.wait(30)
+    assert "roll out complete" in kubectl("rollout", "status", "statefulset/w", "--timeout=60s")
+    everything = kubectl("get", "all", "-o", "name").split()
+    assert {"pod/w-0", "pod/w-1", "service/w", "statefulset.apps/w"} <= set(everything), everything
+    assert sorted(kubectl("logs", "-l", "app=w", "--prefix", "--all-containers", "--tail=1").splitlines()) == [f"[pod/w-{i}/c] w-{i}" for i in range(2)]
+    assert kubectl("logs", "statefulset/w").splitlines()[-1] in ("w-0", "w-1")
+    assert kubectl("exec", "statefulset/w", "--", "hostname").strip() in ("w-0", "w-1")
+    forward = begin("port-forward", "service/w", ":80")
+    try:
+        port = re.search(r"127.0.0.1:(\d+) -> 8080", forward.stdout.readline()).group(1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as reply:
+            assert reply.read().decode().strip() in ("w-0", "w-1")
+    finally:
+        forward.terminate()
+        forward.wait(30)
+    assert "Started container c" in kubectl("get", "events", "--sort-by=.lastTimestamp") or "Started" in kubectl("events")
+    order = kubectl("get", "pods", "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert sorted(order) == ["w-0", "w-1"]
+    kubectl("set", "env", "statefulset/w", "A=b")
+    kubectl("rollout", "status", "statefulset/w", "--timeout=120s", timeout=150)
+    assert re.findall(r"(?m)^\d+", kubectl("rollout", "history", "statefulset/w")) == ["1", "2"]
+    kubectl("rollout", "undo", "statefulset/w")
+    going = begin("wait", "pod", "-l", "app=w", "--for=delete", "--timeout=90s")
+    kubectl("delete", "--recursive", "-f", tmp_path)
+    assert going.wait(120) == 0, going.stdout.read()
+    said = kubectl("run", "once", "-i", "--rm", "--image=wherry/hello", "--image-pull-policy=IfNotPresent", "--restart=Never", "--", "sh", "-c", "cat; echo done",
+                   input="typed\n")  # fmt: skip
+    assert "typed\ndone\n" in said and 'pod "once" deleted' in said, said
+
+
+def test_apply_sets(cluster, ns, kubectl, monkeypatch):
+    """What was applied before by the same set, and is no part of it any more, goes."""
+    monkeypatch.setenv("KUBECTL_APPLYSET", "true")
+    maps = lambda *names: json.dumps({"apiVersion": "v1", "kind": "List", "items": [{  # noqa: E731
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}} for name in names]})  # fmt: skip
+    there = lambda: sorted(n for n in kubectl("get", "configmaps", "-o", "jsonpath={.items[*].metadata.name}").split() if n in "abc")  # noqa: E731
+    for names in ("ab", "bc"):
+        kubectl("apply", "--prune", "--applyset=mine", "-f", "-", input=maps(*names))
+        assert there() == list(names)
