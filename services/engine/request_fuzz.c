@@ -21,6 +21,7 @@
 #include "engine/stdcopy.h"
 #include "engine/volume_options.h"
 #include "lib/json.h"
+#include "lib/size.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -135,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	default:
 		(void)!time_parse(text, &n);
 		(void)!until_parse(text, &n);
-		(void)!spec_size_parse(text, &n);
+		(void)!size_parse(text, &n);
 		other = base64_text(text);
 		free(other);
 	}

@@ -15,6 +15,7 @@
 #include "engine/pod.h"
 #include "engine/spec.h"
 #include "engine/userns.h"
+#include "lib/size.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -388,40 +389,14 @@ int spec_write(struct container *c, int netns_fd, int userns_fd, char **msg)
 	return err;
 }
 
-/* ---- sizes of logs */
-
-int spec_size_parse(const char *s, int64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	if (!s || *s < '0' || *s > '9')
-		return -EINVAL;
-	long long n = strtoll(s, &end, 10);
-	int shift = *end == 'k' || *end == 'K'	 ? 10
-		    : *end == 'm' || *end == 'M' ? 20
-		    : *end == 'g' || *end == 'G' ? 30
-		    : *end == 't' || *end == 'T' ? 40
-						 : 0;
-
-	if (shift)
-		end++;
-	if (shift && (*end == 'i' || *end == 'I') && (end[1] == 'b' || end[1] == 'B'))
-		end++;
-	if (*end == 'b' || *end == 'B')
-		end++;
-	if (errno || *end || n > INT64_MAX >> (shift + 1))
-		return -EINVAL;
-	*out = (int64_t)n << shift;
-	return 0;
-}
+/* ---- limits of logs */
 
 int spec_log_limits(yyjson_val *opts, int64_t *size, int64_t *files)
 {
 	const char *max_size = json_text(opts, "max-size"), *max_file = json_text(opts, "max-file");
 	char *end;
 
-	if (max_size && (spec_size_parse(max_size, size) || *size < 4096))
+	if (max_size && (size_parse(max_size, size) || *size < 4096))
 		return -EINVAL;
 	if (max_file) {
 		long n = strtol(max_file, &end, 10);

@@ -101,8 +101,6 @@ must_check int spec_devices(struct container *c, yyjson_mut_doc *doc, yyjson_mut
 
 /* max-size and max-file of --log-opt; what is absent stays as it is. 0 or -EINVAL */
 must_check int spec_log_limits(yyjson_val *opts, int64_t *size, int64_t *files);
-/* "10m", "1g", "512": bytes. 0 or -EINVAL */
-must_check int spec_size_parse(const char *s, int64_t *out);
 
 /* linux.resources.blockIO; at create the numbers are checked, at start the devices are looked up. 0 or -errno with
  * *msg. */

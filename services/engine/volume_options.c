@@ -6,9 +6,9 @@
 #include <sys/mount.h>
 
 #include "engine/files.h"
-#include "engine/spec.h"
 #include "engine/volume_options.h"
 #include "lib/json.h"
+#include "lib/size.h"
 
 /* Words of `o` that are flags of the mount itself. */
 static const struct {
@@ -45,7 +45,7 @@ static int one_word(struct volume_source *out, const char *word, size_t *data_le
 	if (!*word)
 		return 0;
 	if (!out->mounted && !strncmp(word, "size=", 5)) {
-		if (!spec_size_parse(word + 5, &out->size_bytes))
+		if (!size_parse(word + 5, &out->size_bytes))
 			return 0;
 		*msg = text_make("invalid size \"%s\" of a volume: 100m or 2g is the form", word + 5);
 		return -EINVAL;
@@ -155,7 +155,7 @@ int volume_options_read(yyjson_val *opts, const char *filesystems, struct volume
 	r = read_words(out, json_text(opts, "o"), msg);
 	if (r < 0)
 		return r;
-	if (size && spec_size_parse(size, &out->size_bytes)) {
+	if (size && size_parse(size, &out->size_bytes)) {
 		*msg = text_make("invalid size \"%s\" of a volume: 100m or 2g is the form", size);
 		return -EINVAL;
 	}
