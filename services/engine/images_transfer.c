@@ -173,8 +173,10 @@ static void finish(struct transfer *t)
 		tell_event(t);
 		answer_well(t);
 	} else if (!t->started) {
-		/* access denied too: to a 401 the client would answer with a question */
-		api_error(t->r, t->err == -EACCES ? 404 : api_status_of(t->err), "%s", t->message);
+		/* to a 401 of a pull the client would answer with a question; of a distribution it is Docker's answer */
+		int denied = t->answer == RESULT_JSON ? 401 : 404;
+
+		api_error(t->r, t->err == -EACCES ? denied : api_status_of(t->err), "%s", t->message);
 	} else if (t->answer == ARCHIVE) {
 		log_error("op=save image=%s msg=\"%s\"", t->name, t->message);
 		http_abort(t->r);

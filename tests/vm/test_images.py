@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What docker does with images beside pulling: push, save, load, import, commit, tag, history, prune, rmi."""
 
+import base64
 import io
 import json
 import os
+import subprocess
 import tarfile
 import threading
 
 import pytest
 
-from support import leaks, oci
+from support import api, clients, leaks, oci, sdk
 from support.node import eventually
 from support.registry import Registry
 
@@ -214,15 +216,114 @@ def test_tag_rmi_prune(node, registry):
     node.docker("rm", "user")
 
 
-def test_distribution_search_and_platform(node, registry):
+def test_distribution(node, registry):
+    """What the registry says of a name, without a pull: by hand, and as Docker's SDK asks."""
     made = small(b"seen\n")
-    source = registry.push("seen", "1", made)
-    raw = node.docker("manifest", "inspect", "--insecure", source, check=False)
-    assert raw.returncode in (0, 1)  # the client's own talk to the registry, which it does not trust
-    node.docker("pull", source)
+    foreign = oci.Image(made.layers, arch="arm64")
+    registry.push("seen", "1", made)
+    registry.push("seen", "many", [foreign, made])
+    auth = {"username": "boat", "password": "oars", "serveraddress": registry.address}
+    header = {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()}
+    ask = lambda name, **more: api.call(node, "GET", f"/distribution/{registry.address}/{name}/json", **more)  # noqa: E731
+
+    one, many = oci.digest(made.manifest()), oci.digest(oci.index([foreign, made]))
+    status, seen = ask("seen:1", headers=header)
+    assert status == 200 and seen["Platforms"] == [{"architecture": "amd64", "os": "linux"}], seen
+    assert seen["Descriptor"] == {"mediaType": made.media_type(), "digest": one, "size": len(made.manifest())}
+    assert ask(f"seen@{one}", headers=header) == (200, seen)
+    status, seen = ask("seen:many", headers=header)
+    assert status == 200 and seen["Platforms"] == [{"architecture": arch, "os": "linux"} for arch in ("arm64", "amd64")]
+    assert seen["Descriptor"] == {"mediaType": oci.OCI + "index.v1+json", "digest": many, "size": len(oci.index([foreign, made]))}
+
+    status, said = ask("seen:none", headers=header)
+    assert status == 404 and "seen:none" in said["message"], said
+    status, said = ask("seen:1")
+    assert status == 401 and "unauthorized" in said["message"], (status, said)
+    status, said = ask("SEEN", headers=header)
+    assert status == 400 and "invalid reference format" in said["message"], said
+    assert node.docker("images", "-q", f"{registry.address}/seen").stdout == "", "nothing was pulled"
+
+    sdk.run(node, f"""
+        client.login(username="boat", password="oars", registry="{registry.address}")
+        seen = client.images.get_registry_data("{registry.address}/seen:many")
+        assert seen.id == "{many}" and seen.has_platform("linux/arm64") and not seen.has_platform("linux/s390x")
+        image = seen.pull(platform="linux/amd64")
+        assert image.attrs["RepoDigests"] == ["{registry.address}/seen@{many}"], image.attrs
+        client.images.remove(image.id)
+    """)  # fmt: skip
+
+
+def test_search_is_refused(node):
     done = node.docker("search", "nginx", check=False)
     assert done.returncode == 1 and "searching registries is not supported" in done.stderr
-    node.docker("rmi", source)
+
+
+@pytest.fixture
+def skopeo(registry, tmp_path):
+    """skopeo, unmodified, with the registry's certificate and password: skopeo(command, source, target, *options)."""
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust/ca.crt").write_bytes((registry.folder / "ca.pem").read_bytes())
+    (tmp_path / "auth.json").write_text(json.dumps({"auths": {f"127.0.0.1:{registry.port}": {
+        "auth": base64.b64encode(b"boat:oars").decode()}}}))  # fmt: skip
+
+    def run(command, *names, options=()):
+        sides = ["--cert-dir"] if command == "inspect" else ["--src-cert-dir", "--dest-cert-dir"]
+        words = [*clients.command("skopeo"), "--insecure-policy", "--tmpdir", str(tmp_path), command, "--authfile", str(tmp_path / "auth.json"),
+                 *[word for side in sides for word in (side, str(tmp_path / "trust"))], *options, *map(str, names)]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, "HOME": str(tmp_path)})
+        assert done.returncode == 0, f"{' '.join(words[3:])}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run
+
+
+def test_skopeo_takes_what_was_pushed_and_brings_what_is_pulled(node, registry, skopeo, tmp_path):
+    """Through a registry and through archives, both ways, in each of the two formats."""
+    beyond = f"docker://127.0.0.1:{registry.port}"
+    node.docker("run", "--name", "made", HELLO, "sh", "-c", "echo carried >/new")
+    node.docker("commit", "-c", 'CMD ["cat", "/new"]', "made", f"{registry.address}/skopeo/pushed:1")
+    node.docker("rm", "made")
+    pushed = f"{registry.address}/skopeo/pushed:1"
+    node.docker("push", pushed)
+    image = inspect(node, pushed)
+    seen = json.loads(skopeo("inspect", f"{beyond}/skopeo/pushed:1"))
+    assert seen["Digest"] == image["RepoDigests"][0].partition("@")[2] and len(seen["Layers"]) == len(image["RootFS"]["Layers"])
+
+    skopeo("copy", f"{beyond}/skopeo/pushed:1", f"docker-archive:{tmp_path}/a.tar:from/archive:1")
+    skopeo("copy", f"{beyond}/skopeo/pushed:1", f"{beyond}/skopeo/docker:1", options=["--format", "v2s2"])
+    node.docker("save", "-o", tmp_path / "saved.tar", pushed)
+    node.docker("rmi", pushed)
+    skopeo("copy", f"docker-archive:{tmp_path}/saved.tar", f"oci:{tmp_path}/layout:1")
+    skopeo("copy", f"oci:{tmp_path}/layout:1", f"{beyond}/skopeo/oci:1")
+
+    assert "Loaded image: from/archive:1" in node.docker("load", "-i", tmp_path / "a.tar").stdout
+    names = ["from/archive:1", f"{registry.address}/skopeo/docker:1", f"{registry.address}/skopeo/oci:1"]
+    for name in names:
+        assert node.docker("run", "--rm", name).stdout == "carried\n", name
+        assert inspect(node, name)["RootFS"] == image["RootFS"], name
+    node.docker("rmi", *names)
+
+
+def test_zstd_chunked_is_read_as_zstd(node, registry, skopeo):
+    """Frames for each file, and skippable ones with a table of contents behind them, as the field's own tool makes them."""
+    beyond, data = f"docker://127.0.0.1:{registry.port}", os.urandom(200_000)
+    made = oci.Image([oci.Layer(oci.tar([oci.Member(f"f{i}", data[: i * 50_000]) for i in range(5)])),
+                      oci.Layer(oci.tar([oci.Member("f1", b"above\n"), oci.Member(".wh.f2")]))], Cmd=["/none"])  # fmt: skip
+    registry.push("chunked", "gzip", made)
+    skopeo("copy", f"{beyond}/chunked:gzip", f"{beyond}/chunked:1",
+           options=["--format", "oci", "--dest-compress-format", "zstd:chunked", "--dest-force-compress-format"])  # fmt: skip
+    manifest = json.loads(skopeo("inspect", f"{beyond}/chunked:1", options=["--raw"]))
+    for layer in manifest["layers"]:
+        assert layer["mediaType"] == oci.OCI + "layer.v1.tar+zstd"
+        assert "io.github.containers.zstd-chunked.manifest-checksum" in layer["annotations"]
+    ref = f"{registry.address}/chunked:1"
+    node.docker("pull", ref)
+    cid = node.docker("create", ref).stdout.strip()
+    members = tarfile.open(fileobj=io.BytesIO(node.docker("export", cid, text=False).stdout))
+    have = {m.name: members.extractfile(m).read() for m in members if m.isfile() and m.name.startswith("f")}
+    assert have == {"f0": b"", "f1": b"above\n", "f3": data[:150_000], "f4": data}
+    node.docker("rm", cid)
+    node.docker("rmi", ref)
 
 
 def test_twenty_pulls_at_once(node, registry):

@@ -1,32 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Docker's SDK for Python, Debian's, unmodified: what programs that speak to an engine ask of it."""
 
-import subprocess
-import textwrap
-
-from support import clients
-
-START = """
-import docker, io, sys, tarfile
-client = docker.from_env(timeout=60)
-HELLO = "wherry/hello"
-"""
-
-
-def sdk(node, code, timeout=120):
-    """Run @code in the SDK's own Python; what fails there fails here, with its words."""
-    root = clients.packages("sdk")
-    # nothing of this machine's own: its trust store would stand before the node's authority
-    env = {**node.env, "HOME": str(node.state), "PYTHONHOME": str(root / "usr"), "PYTHONPATH": str(root / "usr/lib/python3/dist-packages"),
-           "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
-    done = subprocess.run([*clients.command("python3", "sdk"), "-c", START + textwrap.dedent(code)], env=env, capture_output=True, text=True,
-                          timeout=timeout, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from support import sdk
 
 
 def test_engine(node):
-    sdk(node, """
+    sdk.run(node, """
         assert client.ping()
         assert client.version()["Os"] == "linux" and client.api.api_version
         info = client.info()
@@ -39,7 +18,7 @@ def test_engine(node):
 
 
 def test_containers(node):
-    sdk(node, r"""
+    sdk.run(node, r"""
         assert client.containers.run(HELLO, ["echo", "out"], remove=True) == b"out\n"
         try:
             client.containers.run(HELLO, ["sh", "-c", "echo why >&2; exit 7"], remove=True)
@@ -102,7 +81,7 @@ def test_containers(node):
 
 
 def test_images_networks_volumes(node):
-    sdk(node, r"""
+    sdk.run(node, r"""
         image = client.images.get(HELLO)
         assert HELLO + ":latest" in image.tags and image.history()
         assert image.tag("sdk/tagged", "2")
