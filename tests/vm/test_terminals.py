@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams of a container held by hand: attach, detach keys, sizes of terminals."""
+
+import signal
+
+from support import api
+from support.node import eventually
+from support.terminal import Terminal
+
+HELLO = "wherry/hello"
+PROMPT = "# "
+
+
+def running(node, name):
+    return node.docker("inspect", "-f", "{{.State.Running}}", name).stdout.strip() == "true"
+
+
+def test_detach_keys(node):
+    """Those that were asked for leave the container running, and the others are its own; whoever attaches again is where it was."""
+    try:
+        with Terminal(node, "run", "-it", "--name", "kept", "--detach-keys", "ctrl-e,x", HELLO, "sh") as at:
+            at.until(PROMPT)
+            at.type("echo rea''dy; cat\n")
+            at.until("ready")
+            at.type("a\x10\x11b\n")  # ctrl-p ctrl-q, which are not the keys here; the latter is the terminal's own
+            at.until("a^Pb")
+            at.type("\x04")
+            at.until(PROMPT)
+            at.type("here=$((40+2))\n")
+            at.until(PROMPT)
+            at.type("\x05x")
+            assert at.ended() == 0, at.seen
+        assert running(node, "kept")
+        with Terminal(node, "attach", "--detach-keys", "ctrl-a", "kept") as at:
+            at.type("echo it is $here\n")
+            at.until("it is 42")
+            at.type("\x01")
+            at.ended()
+            assert "read escape sequence" in at.seen
+        assert running(node, "kept")
+        with Terminal(node, "attach", "kept") as at:
+            at.type("echo ba''ck\n")
+            at.until("back")
+            at.type("\x10\x11")
+            at.ended()
+            assert "read escape sequence" in at.seen, "the keys when none are named"
+        with Terminal(node, "attach", "kept") as at:
+            at.type("exit 5\n")
+            assert at.ended() == 5, at.seen
+    finally:
+        node.docker("rm", "-f", "kept")
+
+
+def hijacked(node, path):
+    """The connection of an attach that has become a stream."""
+    connection = api.connect(node)
+    connection.putrequest("POST", f"/v1.51{path}")
+    connection.putheader("Connection", "Upgrade")
+    connection.putheader("Upgrade", "tcp")
+    connection.endheaders()
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.sock.recv(1)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return connection
+
+
+def test_the_engine_knows_detach_keys(node):
+    """Docker's client keeps them to itself; others leave them to the engine, which ends their stream."""
+    cid = node.docker("run", "-dit", HELLO, "cat").stdout.strip()
+    try:
+        connection = hijacked(node, f"/containers/{cid}/attach?stream=1&stdin=1&stdout=1&detachKeys=ctrl-x,x")
+        connection.sock.sendall(b"one\x18\r")  # the first key alone is input
+        seen = b""
+        while b"one^X" not in seen:
+            seen += connection.sock.recv(4096)
+        connection.sock.sendall(b"\x18x")
+        while piece := connection.sock.recv(4096):
+            seen += piece
+        connection.close()
+        assert running(node, cid)
+        assert node.events("300s", f"container={cid}") == ["create", "start", "attach", "detach"]
+        status, reply = api.call(node, "POST", f"/containers/{cid}/attach?stream=1&detachKeys=ctrl-nothing")
+        assert status == 400 and "ctrl-nothing" in reply["message"], reply
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def test_attach_of_a_plain_container(node):
+    """Without terminal or input: both streams apart, signals passed on, its exit status for the client's."""
+    script = "trap 'echo told; exit 6' USR1; while :; do echo out; echo err >&2; sleep 0.2; done"
+    cid = node.docker("run", "-d", HELLO, "sh", "-c", script).stdout.strip()
+    client = node.docker_popen("attach", cid, stdin=-3, stdout=-1, stderr=-1, text=True)
+    try:
+        assert client.stdout.readline() == "out\n" and client.stderr.readline() == "err\n"
+        client.send_signal(signal.SIGUSR1)
+        out, err = client.communicate(timeout=60)
+        assert set(out.splitlines()) <= {"out", "told"} and out.endswith("told\n") and set(err.splitlines()) <= {"err"}
+        assert client.returncode == 6
+    finally:
+        client.kill()
+        client.wait()
+        node.docker("rm", "-f", cid)
+
+
+def test_sizes_of_terminals(node):
+    """Of a container and of an exec: as the client's is when they begin, and as it becomes."""
+    def follows(at):
+        at.until("33 77")
+        at.resize(40, 101)
+        at.type("while :; do stty size; sleep 0.2; done\n")
+        at.until("40 101")
+
+    with Terminal(node, "run", "-it", "--rm", "--name", "sized", HELLO, "sh", rows=33, columns=77) as own:
+        own.until(PROMPT)
+        own.type("stty size\n")
+        with Terminal(node, "exec", "-it", "sized", "sh", rows=33, columns=77) as at:
+            at.until(PROMPT)
+            at.type("stty size\n")
+            follows(at)
+            at.type("\x03exit 9\n")
+            assert at.ended() == 9, at.seen
+        follows(own)
+        own.type("\x03exit 3\n")
+        assert own.ended() == 3, own.seen
+    assert eventually(lambda: node.docker("ps", "-aq", "--filter", "name=sized").stdout == "")
