@@ -24,12 +24,21 @@ def net_node(request, session_dir):
 
 
 def fetch(node, port=8085):
+    """All that is said before the connection ends."""
+    said = b""
     try:
         with socket.create_connection(("127.0.0.1", int(node.env[f"WHERRY_TCP_{port}"])), timeout=5) as s:
             s.settimeout(5)
-            return s.recv(4096).decode()
+            while piece := s.recv(4096):
+                said += piece
     except OSError:
         return ""
+    return said.decode()
+
+
+def clients(said):
+    """The addresses from which the server sees connections, of both families."""
+    return {word.rpartition(":")[0].rpartition(":")[2] for line in said.splitlines() if "ESTABLISHED" in line for word in line.split()[4:5]}
 
 
 def test_published_port(net_node):
@@ -37,6 +46,9 @@ def test_published_port(net_node):
     try:
         assert "8085" in net_node.docker("port", "web", "80/tcp").stdout
         assert eventually(lambda: "served" in fetch(net_node))
+        # The server sees who asks: the machine beyond the node, not the bridge.
+        said = eventually(lambda: fetch(net_node))
+        assert "10.0.2.2" in clients(said) and "172.17.0.1" not in clients(said), said
         taken = net_node.docker("run", "--rm", "-p", "8085:80", "wherry/hello", check=False)
         assert taken.returncode == 125
         assert "Bind for 0.0.0.0:8085 failed: port is already allocated" in taken.stderr
@@ -60,6 +72,18 @@ def test_ephemeral_port(net_node):
         assert eventually(lambda: "served" in net_node.ssh(f"nc -w 3 127.0.0.1 {port} </dev/null", check=False).stdout)
     finally:
         net_node.docker("rm", "-f", "any")
+
+
+def test_publish_all(net_node):
+    """-P: each port of the image or --expose gets one of the node's."""
+    net_node.docker("run", "-d", "--name", "all", "-P", "--expose", "80", "--expose", "90-91/udp", "wherry/hello", "sh", "-c", SERVER)
+    try:
+        ports = dict(line.split(" -> 0.0.0.0:") for line in net_node.docker("port", "all").stdout.splitlines() if "0.0.0.0" in line)
+        assert set(ports) == {"80/tcp", "90/udp", "91/udp"} and all(int(port) >= 1024 for port in ports.values()), ports
+        assert ports["90/udp"] != ports["91/udp"]
+        assert eventually(lambda: "served" in net_node.ssh(f"nc -w 3 127.0.0.1 {ports['80/tcp']} </dev/null", check=False).stdout)
+    finally:
+        net_node.docker("rm", "-f", "all")
 
 
 def test_names_and_isolation(net_node):

@@ -95,6 +95,57 @@ def test_what_is_not_done_is_refused_by_name(node):
     assert node.docker("ps", "-aq").stdout == ""
 
 
+@pytest.mark.parametrize("version", ["1.24", "1.40", ""])
+def test_a_life_in_the_words_of_older_clients(node, version):
+    """The paths, bodies and answers that every version has; without one it is the newest."""
+    def ask(method, path, body=None, want=200):
+        status, reply = api.call(node, method, path, body, version=version)
+        assert status == want, (method, path, status, reply)
+        return reply
+
+    assert ask("GET", "/_ping") == b"OK"
+    said = ask("GET", "/version")
+    assert (said["ApiVersion"], said["MinAPIVersion"]) == ("1.51", "1.24")
+    made = ask("POST", "/containers/create?name=elder", {
+        "Image": HELLO, "Cmd": ["sh", "-c", "echo out; echo err >&2; read x; exit 3"], "OpenStdin": True, "Labels": {"by": "hand"},
+        "HostConfig": {"Memory": 64 << 20, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}}, 201)  # fmt: skip
+    cid = made["Id"]
+    try:
+        ask("POST", f"/containers/{cid}/start", want=204)
+        ask("POST", "/containers/elder/start", want=304)
+        shown = ask("GET", "/containers/elder/json")
+        assert shown["State"]["Running"] and shown["Name"] == "/elder" and shown["HostConfig"]["Memory"] == 64 << 20
+        listed = ask("GET", "/containers/json?" + urllib.parse.urlencode({"filters": '{"label":["by=hand"]}'}))
+        assert [one["Id"] for one in listed] == [cid] and listed[0]["State"] == "running"
+        asked = ask("POST", "/containers/elder/exec", {"Cmd": ["sh", "-c", "echo exec; exit 5"], "AttachStdout": True}, 201)["Id"]
+        assert ask("POST", f"/exec/{asked}/start", {"Detach": False, "Tty": False}) == b"\1\0\0\0\0\0\0\5exec\n"
+        assert ask("GET", f"/exec/{asked}/json")["ExitCode"] == 5
+        assert ask("GET", "/containers/elder/top")["Processes"]
+        assert ask("GET", "/containers/elder/stats?stream=false")["memory_stats"]["limit"] == 64 << 20
+        ask("POST", "/containers/elder/pause", want=204)
+        ask("POST", "/containers/elder/unpause", want=204)
+        ask("POST", "/containers/elder/kill?signal=KILL", want=204)
+        assert ask("POST", "/containers/elder/wait")["StatusCode"] == 137
+        lines = ask("GET", "/containers/elder/logs?stdout=1&stderr=1")
+        assert b"\1\0\0\0\0\0\0\4out\n" in lines and b"\2\0\0\0\0\0\0\4err\n" in lines
+    finally:
+        ask("DELETE", f"/containers/{cid}?force=1&v=1", want=204)
+    ask("GET", "/containers/elder/json", want=404)
+
+
+def test_versions_that_are_not_spoken(node):
+    for version, words in (("1.23", "client version 1.23 is too old. Minimum supported API version is 1.24"),
+                           ("1.52", "client version 1.52 is too new. Maximum supported API version is 1.51")):  # fmt: skip
+        status, reply = api.call(node, "GET", "/containers/json", version=version)
+        assert status == 400 and words in reply["message"], reply
+    assert node.docker("run", "--rm", HELLO, "echo", "as asked", env={"DOCKER_API_VERSION": "1.40"}).stdout == "as asked\n"
+
+
+def test_the_sockets_mode(node):
+    """Root's and its group's, nobody else's."""
+    assert node.ssh("stat -c '%F %a %u:%g' /run/docker.sock") == "socket 660 0:0\n"
+
+
 def test_members_of_a_running_containers_requests(node):
     """Exec and commit: their types are checked, too."""
     node.docker("run", "-d", "--name", "asked", HELLO, "sleep", "1000")

@@ -38,10 +38,11 @@ def out(node, *args):
         (["--privileged"], "grep Seccomp: /proc/self/status | cut -f2; test -b /dev/vda && echo disk", "0\ndisk"),
         (["--cpu-shares", "512"], "cat /sys/fs/cgroup/cpu.weight", "20"),
         (["--memory-reservation", "16m"], "cat /sys/fs/cgroup/memory.low", str(16 << 20)),
-        (["-m", "32m", "--memory-swap", "-1"], "cat /sys/fs/cgroup/memory.max", str(32 << 20)),
+        (["-m", "32m"], "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.swap.max", f"{32 << 20}\n{32 << 20}"),
+        (["-m", "32m", "--memory-swap", "-1"], "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.swap.max", f"{32 << 20}\nmax"),
+        (["--cpu-period", "50000", "--cpu-quota", "25000"], "cat /sys/fs/cgroup/cpu.max", "25000 50000"),
         (["--cpuset-cpus", "0"], "cat /sys/fs/cgroup/cpuset.cpus", "0"),
         (["--device", "/dev/vda:/dev/xvdz:r"], "test -b /dev/xvdz && head -c 1 /dev/xvdz >/dev/null && echo read", "read"),
-        (["--device-cgroup-rule", "b 254:* r"], "echo ok", "ok"),
         (["--uts", "host"], "hostname | grep -c wherry", "1"),
         (["--network", "host"], "hostname | grep -c wherry", "1"),
         (["--pid", "host"], "head -c 10 /proc/1/cmdline", "/sbin/init"),
@@ -50,7 +51,6 @@ def out(node, *args):
         (["--network", "none"], "cut -d: -f1 /proc/net/dev | tail -n +3 | tr -d ' '", "lo"),
         (["--add-host", "far:10.9.8.7"], "grep far /etc/hosts | cut -f1", "10.9.8.7"),
         (["--entrypoint", "echo"], "x", "-c x"),
-        (["--annotation", "org.example=1"], "echo ok", "ok"),
         (["--security-opt", "systempaths=unconfined"], "test -w /proc/sys/kernel && echo open; mount | grep -c ' /proc/kcore'", "open\n0"),
         (["--security-opt", "writable-cgroups=true"], "mkdir /sys/fs/cgroup/sub && rmdir /sys/fs/cgroup/sub && echo made", "made"),
     ],
@@ -101,6 +101,47 @@ def test_discarded_with_a_warning(node):
     done = node.docker("run", "--rm", "--oom-kill-disable", "--memory-swappiness", "50", "wherry/hello", "echo", "runs")
     assert done.stdout == "runs\n" and "OomKillDisable discarded" in done.stderr and "Memory swappiness discarded" in done.stderr
     assert node.docker("run", "--rm", "--memory-swappiness=-1", "wherry/hello", "true").stderr == ""
+
+
+@pytest.mark.parametrize("rules, expected", [([], ""), (["c 1:11 w"], "written"), (["c 1:* r"], "read"), (["c *:11 rw"], "written read")])
+def test_device_cgroup_rule(node, rules, expected):
+    """What may be done with a node that the container makes for itself: nothing, without a rule; here the kernel's log."""
+    script = "mknod /dev/own c 1 11; true >>/dev/own && echo written; head -c 0 /dev/own && echo read"
+    options = [word for rule in rules for word in ("--device-cgroup-rule", rule)]
+    done = run(node, "--cap-add", "SYSLOG", *options, "wherry/hello", "sh", "-c", script, check=False)
+    assert done.stdout.split() == expected.split() and done.stderr.count("Operation not permitted") == 2 - len(expected.split()), done
+
+
+def test_annotations(node):
+    """Kept in the record, and handed to the runtime for its hooks and its own users."""
+    cid = node.docker("create", "--annotation", "org.example=one two", "--annotation", "other=", "wherry/hello", "sleep", "1000").stdout.strip()
+    want = {"org.example": "one two", "other": ""}
+    assert json.loads(node.docker("inspect", "-f", "{{json .HostConfig.Annotations}}", cid).stdout) == want
+    node.docker("start", cid)
+    assert json.loads(node.ssh(f"runtime state {cid}"))["annotations"] == want
+    node.docker("rm", "-f", cid)
+
+
+def test_env_file(node, tmp_path):
+    (tmp_path / "env").write_text("# a comment\n\nA=1\nB= two words \nC=#x\nINHERITED\nABSENT\nA=later\n")
+    done = run(node, "--env-file", tmp_path / "env", "-e", "B2=own", "wherry/hello", "env", env={"INHERITED": "from here"})
+    assert {"A=later", "B= two words ", "C=#x", "INHERITED=from here", "B2=own"} <= set(done.stdout.split("\n"))
+    assert "ABSENT" not in done.stdout and "comment" not in done.stdout
+
+
+def test_out_of_memory_is_said(node):
+    """The kernel kills it: 137, a flag in its state, an event. One that is merely killed has the same code and no flag."""
+    grow = "x=0123456789abcdef; while :; do x=$x$x; done"
+    done = node.docker("run", "--name", "grown", "-m", "16m", "--memory-swap", "16m", "wherry/hello", "sh", "-c", grow, check=False)
+    assert done.returncode == 137, done
+    state = "{{.State.Status}} {{.State.OOMKilled}} {{.State.ExitCode}}"
+    assert node.docker("inspect", "-f", state, "grown").stdout == "exited true 137\n"
+    assert node.events("300s", "container=grown") == ["create", "attach", "start", "oom", "die"]
+    node.docker("run", "-d", "--name", "killed", "-m", "16m", "wherry/hello", "sleep", "1000")
+    node.docker("kill", "killed")
+    assert node.docker("wait", "killed").stdout == "137\n"
+    assert node.docker("inspect", "-f", state, "killed").stdout == "exited false 137\n"
+    node.docker("rm", "grown", "killed")
 
 
 def test_an_unknown_member_is_refused(node):
