@@ -166,6 +166,52 @@ def test_a_base_image_in_xz(node, build):
         assert done.returncode == 1 and words in done.stderr + done.stdout, done.stderr
 
 
+SERVE = r"""printf 'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 7\\r\\n\\r\\nserved\\n'"""
+SERVER = f"""while :; do nc -l -p 80 -e sh -c "while read line && [ \\${{#line}} -gt 1 ]; do :; done; {SERVE}"; done"""
+
+
+def test_add_from_an_address(node, build):
+    """With its checksum, another's, one that is none, and without; what is cached is what the address gave."""
+    node.docker("run", "-d", "--name", "files", BASE, "sh", "-c", SERVER)
+    try:
+        url = f"http://{node.docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'files').stdout.strip()}/f"
+        right, wrong = oci.digest(b"served\n"), oci.digest(b"other\n")
+        build(f"FROM {BASE}\nADD {url} /plain\nADD --checksum={right} --chmod=640 {url} /d/\n")
+        assert run(node, "sh", "-c", "cat /plain /d/f; stat -c %a /plain /d/f") == "served\nserved\n600\n640\n"
+        assert build(f"FROM {BASE}\nADD {url} /plain\n").stdout.count("Using cache") == 1
+        for checksum, words in ((wrong, [right, wrong]), ("sha256:12", ["sha256:12 is not sha256:HEX"])):
+            done = build(f"FROM {BASE}\nADD --checksum={checksum} {url} /x\n", check=False)
+            assert done.returncode == 1 and all(word in done.stderr + done.stdout for word in words), done.stderr
+        done = build(f"FROM {BASE}\nCOPY --checksum={right} Dockerfile /x\n", check=False)
+        assert done.returncode == 1 and "checksum" in done.stderr, done.stderr
+    finally:
+        node.docker("rm", "-f", "files")
+
+
+def test_cache_from(node, build, tmp_path):
+    """An image that came from elsewhere is a cache when it is named as one, and only then."""
+    text = f"FROM {BASE}\nRUN cat /proc/sys/kernel/random/uuid >/made\nCOPY a /a\nENV X=y\n"
+    build(text, {"a": "same\n"}, tag="elsewhere:1")
+    made = run(node, "cat", "/made", image="elsewhere:1")
+    archive = node.docker("save", "elsewhere:1", text=False).stdout
+    node.docker("rmi", "elsewhere:1")
+    _prune(node)
+    node.docker("load", input=archive, text=False)
+    assert "Using cache" not in build(text).stdout and run(node, "cat", "/made") != made
+    node.docker("rmi", "built")
+    out = build(text, None, "--cache-from", "elsewhere:1").stdout
+    assert out.count("Using cache") == 3 and run(node, "cat", "/made") == made
+    assert build(text.replace("X=y", "X=z"), None, "--cache-from", "elsewhere:1", "--cache-from", "nosuch:1").stdout.count("Using cache") == 2
+
+
+@pytest.mark.parametrize("network, there, absent", [("none", ["lo"], ["eth0", "docker0"]), ("host", ["lo", "eth0", "docker0"], [])])
+def test_networks_of_a_build(node, build, network, there, absent):
+    build(f"FROM {BASE}\nRUN ls /sys/class/net >/links\nRUN --network=default ls /sys/class/net >/default\n", None, "--network", network, "--no-cache")
+    links, default = (run(node, "cat", path).split() for path in ("/links", "/default"))
+    assert set(there) <= set(links) and not set(absent) & set(links), links
+    assert sorted(default) == ["eth0", "lo"], "a step's own network comes before the build's"
+
+
 def test_stages_and_targets(node, build):
     text = f"""ARG BASE={BASE}
 FROM $BASE AS first

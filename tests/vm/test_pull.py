@@ -2,6 +2,8 @@
 """Pulling: a real registry, every kind of layer, and registries that lie. What is refused leaves nothing behind."""
 
 import random
+import re
+import subprocess
 import tarfile
 import urllib.request
 
@@ -71,6 +73,29 @@ def test_nginx_is_pulled_and_serves(node, registry, how, docker):
     try:
         url = f"http://127.0.0.1:{node.env['WHERRY_TCP_8080']}/"
         assert eventually(lambda: fetch(url) == page, 20), node.docker("logs", "web").stderr
+    finally:
+        node.docker("rm", "-f", "web")
+        node.docker("rmi", ref)
+
+
+def test_nginx_under_wrk(node, registry):
+    """A published port under more connections than the server has processes: each request is answered, and each is in the log."""
+    ref = registry.push("lib/nginx", "wrk", webimage.nginx())
+    node.docker("pull", ref, timeout=300)
+    node.docker("run", "-d", "--name", "web", "-p", "8080:80", ref)
+    try:
+        url = f"http://127.0.0.1:{node.env['WHERRY_TCP_8080']}/"
+        assert eventually(lambda: fetch(url), 20), node.docker("logs", "web").stderr
+        count = lambda: node.docker("logs", "web").stdout.count("GET / ")  # noqa: E731
+        assert eventually(lambda: count() == 1)
+        done = subprocess.run([*clients.command("wrk", "load"), "-t", "1", "-c", "16", "-d", "3s", "--timeout", "20s", url],
+                              capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+        print(done.stdout)
+        assert done.returncode == 0 and "Socket errors" not in done.stdout and "Non-2xx" not in done.stdout, done.stdout + done.stderr
+        answered = int(re.search(r"(\d+) requests in", done.stdout)[1])
+        assert answered > 16
+        # wrk leaves those that are under way when its time is over
+        assert eventually(lambda: answered + 1 <= count() <= answered + 17), (answered, count())
     finally:
         node.docker("rm", "-f", "web")
         node.docker("rmi", ref)
