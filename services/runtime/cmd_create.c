@@ -19,7 +19,7 @@
 #include "runtime/terminal.h"
 
 struct options {
-	const char *bundle, *console_socket, *pid_file, *supervise;
+	const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file, *supervise;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring, detach, keep, no_subreaper;
 };
@@ -28,8 +28,11 @@ static int parse(struct options *o, struct rt_args *a, bool run, const char *usa
 {
 	const struct rt_opt opts[] = {
 		{"bundle", "b", OPT_STRING, &o->bundle, "directory of config.json; default: the current one"},
+		{"config", "f", OPT_STRING, &o->config, "its name in the bundle; default: config.json"},
 		{"console-socket", NULL, OPT_STRING, &o->console_socket,
 			"Unix socket that receives the terminal"},
+		{"pidfd-socket", NULL, OPT_STRING, &o->pidfd_socket,
+			"Unix socket that receives a pidfd of the process"},
 		{"pid-file", NULL, OPT_STRING, &o->pid_file, "file to write the process id to"},
 		{"no-pivot", NULL, OPT_FLAG, &o->no_pivot, "do not use pivot_root"},
 		{"no-new-keyring", NULL, OPT_FLAG, &o->no_new_keyring, "keep the session keyring"},
@@ -71,7 +74,7 @@ struct job {
 	struct options o;
 	struct rt_create c;
 	struct oci_spec spec;
-	char bundle[PATH_MAX], root[PATH_MAX], pid_file[PATH_MAX], console[PATH_MAX];
+	char bundle[PATH_MAX], root[PATH_MAX], pid_file[PATH_MAX], console[PATH_MAX], pidfd[PATH_MAX];
 };
 
 static int prepare(struct job *j, const struct rt_global *g, struct rt_args *a, bool run, const char *usage)
@@ -87,6 +90,7 @@ static int prepare(struct job *j, const struct rt_global *g, struct rt_args *a, 
 		.bundle = j->bundle,
 		.pid_file = j->o.pid_file,
 		.console_socket = j->o.console_socket,
+		.pidfd_socket = j->o.pidfd_socket,
 		.supervise = j->o.supervise,
 		.preserve_fds = j->o.preserve_fds,
 		.no_pivot = j->o.no_pivot,
@@ -97,15 +101,19 @@ static int prepare(struct job *j, const struct rt_global *g, struct rt_args *a, 
 		r = absolute(&j->c.pid_file, j->pid_file);
 	if (r == 0)
 		r = absolute(&j->c.console_socket, j->console);
+	if (r == 0)
+		r = absolute(&j->c.pidfd_socket, j->pidfd);
 	if (r < 0)
 		return r;
 	if (j->o.bundle && chdir(j->o.bundle) < 0)
 		return rt_fail(errno, "bundle %s", j->o.bundle);
 	if (!getcwd(j->bundle, sizeof(j->bundle)))
 		return rt_fail(errno, "bundle");
-	r = oci_spec_load(&j->spec, AT_FDCWD, "config.json");
+	const char *config = j->o.config ? j->o.config : "config.json";
+
+	r = oci_spec_load(&j->spec, AT_FDCWD, config);
 	if (r == 0 && !j->spec.has_process)
-		r = rt_refuse("config.json has no process");
+		r = rt_refuse("%s has no process", config);
 	return r;
 }
 

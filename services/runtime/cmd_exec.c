@@ -21,7 +21,8 @@
 static const char usage[] = "exec [options] ID [COMMAND [ARG...]]";
 
 struct options {
-	const char *console_socket, *cwd, *user, *process, *pid_file, *supervise, *cgroup, *apparmor, *label;
+	const char *console_socket, *pidfd_socket, *cwd, *user, *process, *pid_file, *supervise, *cgroup;
+	const char *apparmor, *label;
 	struct rt_list env, caps, gids;
 	unsigned preserve_fds;
 	bool tty, detach, no_new_privs, ignore_paused;
@@ -32,6 +33,8 @@ static int parse(struct options *o, struct rt_args *a)
 	const struct rt_opt opts[] = {
 		{"console-socket", NULL, OPT_STRING, &o->console_socket,
 			"Unix socket that receives the terminal"},
+		{"pidfd-socket", NULL, OPT_STRING, &o->pidfd_socket,
+			"Unix socket that receives a pidfd of the process"},
 		{"cwd", NULL, OPT_STRING, &o->cwd, "working directory in the container"},
 		{"env", "e", OPT_LIST, &o->env, "set an environment variable"},
 		{"tty", "t", OPT_FLAG, &o->tty, "with a terminal"},
@@ -214,7 +217,7 @@ static int run(const struct options *o, const struct rt_state *s, const struct o
 		.cgroup = o->cgroup,
 		.supervise = o->supervise,
 		.preserve_fds = o->preserve_fds};
-	cleanup(closep) int near = -1, far = -1, pidfd = -1;
+	cleanup(closep) int near = -1, far = -1, pidfd = -1, pidfd_socket = -1;
 	int pair[2], r = 0;
 
 	if (p->terminal && o->console_socket) {
@@ -230,6 +233,11 @@ static int run(const struct options *o, const struct rt_state *s, const struct o
 		near = pair[0];
 		far = pair[1];
 	}
+	if (o->pidfd_socket) {
+		pidfd_socket = rt_unix_connect(o->pidfd_socket, "pidfd socket");
+		if (pidfd_socket < 0)
+			return pidfd_socket;
+	}
 	e.console = far;
 	if (!o->detach)
 		r = rt_foreground_begin();
@@ -239,13 +247,13 @@ static int run(const struct options *o, const struct rt_state *s, const struct o
 
 	if (pid < 0)
 		return pid;
-	if (o->pid_file) {
+	r = pidfd_socket < 0 ? 0 : rt_pidfd_send(pidfd_socket, pidfd, "setns");
+	if (r == 0 && o->pid_file)
 		r = rt_pid_file_write(o->pid_file, pid);
-		if (r < 0) {
-			/* Without its id the caller could not end it. */
-			sys_pidfd_send_signal(pidfd, SIGKILL);
-			return r;
-		}
+	if (r < 0) {
+		/* Without its pidfd or its id the caller could not end it. */
+		sys_pidfd_send_signal(pidfd, SIGKILL);
+		return r;
 	}
 	return o->detach ? 0 : rt_foreground_wait(pid, pidfd, near);
 }

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
+#include "lib/size.h"
 #include "runtime/cgroup.h"
 #include "runtime/cmd.h"
 #include "runtime/fail.h"
@@ -79,25 +80,60 @@ int rt_cmd_resume(const struct rt_global *g, struct rt_args *a)
 /* Flags as a resources object, so that they take the same road as --resources. */
 struct limit_flags {
 	const char *file, *cpus, *mems;
-	const char *n[11];
+	const char *n[12];
+	const char *ignored[2], *rdt[2];
 };
 
 static const struct {
 	const char *flag, *group, *member;
 	const char *help;
+	bool size; /* may have a unit */
 } numbers[] = {
-	{"memory", "memory", "limit", "memory limit in bytes"},
-	{"memory-reservation", "memory", "reservation", "memory that is protected, in bytes"},
-	{"memory-swap", "memory", "swap", "memory and swap together, in bytes; -1: unlimited"},
+	{"memory", "memory", "limit", "memory limit: bytes, or as 64M; -1: unlimited", true},
+	{"memory-reservation", "memory", "reservation", "memory that is protected", true},
+	{"memory-swap", "memory", "swap", "memory and swap together; -1: unlimited", true},
 	{"cpu-period", "cpu", "period", "in microseconds"},
 	{"cpu-quota", "cpu", "quota", "microseconds of CPU a period"},
 	{"cpu-burst", "cpu", "burst", "microseconds that may be saved up"},
 	{"cpu-share", "cpu", "shares", "relative weight, 2 to 262144"},
 	{"cpu-idle", "cpu", "idle", "1: run only when nothing else does"},
+	{"cpu-rt-period", "cpu", "realtimePeriod", "refused: not in cgroup v2"},
+	{"cpu-rt-runtime", "cpu", "realtimeRuntime", "refused: not in cgroup v2"},
 	{"pids-limit", "pids", "limit", "number of processes; -1: unlimited"},
 	{"blkio-weight", "blockIO", "weight", "relative weight, 10 to 1000"},
-	{"kernel-memory", "memory", "kernel", "refused: not in cgroup v2"},
 };
+
+static const char *const ignored[] = {"kernel-memory", "kernel-memory-tcp"};
+static const char *const rdt[] = {"l3-cache-schema", "mem-bw-schema"};
+
+/* What a file of limits does not replace: runc ignores the former, too, and says so. */
+static int other_flags(const struct limit_flags *f)
+{
+	for (size_t i = 0; i < array_len(rdt); i++)
+		if (f->rdt[i] && *f->rdt[i])
+			return rt_refuse("--%s: this runtime does not drive Intel RDT", rdt[i]);
+	for (size_t i = 0; i < array_len(ignored); i++)
+		if (f->ignored[i] && *f->ignored[i])
+			rt_warn("--%s is ignored: cgroup v2 has no kernel memory limit of its own",
+				ignored[i]);
+	return 0;
+}
+
+/* As JSON has it. 0 or -EINVAL. */
+static int number(char out[static 24], size_t i, const char *v)
+{
+	int64_t n;
+
+	if (numbers[i].size && size_parse(v, &n) == 0) {
+		snprintf(out, 24, "%" PRId64, n);
+		return 0;
+	}
+	if (!*v || strlen(v) > 20 || v[(*v == '-') + strspn(v + (*v == '-'), "0123456789")])
+		return rt_refuse("--%s needs a %s, not %s", numbers[i].flag,
+			numbers[i].size ? "size, as 67108864 or 64M" : "number", v);
+	snprintf(out, 24, "%s", v);
+	return 0;
+}
 
 static int flags_json(const struct limit_flags *f, char *out, size_t size)
 {
@@ -110,12 +146,12 @@ static int flags_json(const struct limit_flags *f, char *out, size_t size)
 
 		n += (size_t)snprintf(out + n, size - n, "%s\"%s\":{", k ? "," : "", groups[k]);
 		for (size_t i = 0; i < array_len(numbers); i++) {
-			const char *v = f->n[i];
+			char v[24];
 
-			if (!v || strcmp(numbers[i].group, groups[k]))
+			if (!f->n[i] || strcmp(numbers[i].group, groups[k]))
 				continue;
-			if (!*v || strlen(v) > 20 || v[(*v == '-') + strspn(v + (*v == '-'), "0123456789")])
-				return rt_refuse("--%s needs a number, not %s", numbers[i].flag, v);
+			if (number(v, i, f->n[i]) < 0)
+				return -EINVAL;
 			n += (size_t)snprintf(
 				out + n, size - n, "%s\"%s\":%s", any ? "," : "", numbers[i].member, v);
 			any = true;
@@ -179,24 +215,32 @@ int rt_cmd_update(const struct rt_global *g, struct rt_args *a)
 	static const char usage[] = "update [options] ID";
 	struct limit_flags f = {0};
 	struct source src = {0};
-	struct rt_opt opts[3 + array_len(numbers)] = {
+	struct rt_opt opts[3 + array_len(numbers) + array_len(ignored) + array_len(rdt)] = {
 		{"resources", "r", OPT_STRING, &f.file, "file that holds linux.resources as JSON; -: stdin"},
 		{"cpuset-cpus", NULL, OPT_STRING, &f.cpus, "CPUs to use"},
 		{"cpuset-mems", NULL, OPT_STRING, &f.mems, "memory nodes to use"},
 	};
 	cleanup(closep) int group = -1;
 	enum rt_status status = RT_STOPPED;
+	struct rt_opt *o = opts + 3;
 	struct rt_state s;
 	int r;
 
 	for (size_t i = 0; i < array_len(numbers); i++)
-		opts[3 + i] = (struct rt_opt){numbers[i].flag, NULL, OPT_STRING, &f.n[i], numbers[i].help};
+		*o++ = (struct rt_opt){numbers[i].flag, NULL, OPT_STRING, &f.n[i], numbers[i].help};
+	for (size_t i = 0; i < array_len(ignored); i++)
+		*o++ = (struct rt_opt){
+			ignored[i], NULL, OPT_STRING, &f.ignored[i], "ignored: not in cgroup v2"};
+	for (size_t i = 0; i < array_len(rdt); i++)
+		*o++ = (struct rt_opt){rdt[i], NULL, OPT_STRING, &f.rdt[i], "refused: no Intel RDT"};
 	r = rt_options(a, opts, array_len(opts), usage);
 	if (r == 0)
 		r = rt_operands(a, 1, 1, usage);
 	if (r != 0)
 		return r == RT_HELP ? 0 : r;
 	r = rt_cmd_load(&s, g, a->argv[0], LOCK_EX);
+	if (r == 0)
+		r = other_flags(&f);
 	if (r == 0)
 		r = resources(&src, &f);
 	if (r == 0)

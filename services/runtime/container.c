@@ -32,7 +32,7 @@
 struct making {
 	const struct rt_create *c;
 	const struct oci_spec *spec;
-	int root, dir, fifo, cgroup, sock, child_sock, init, console, listener, host_pidns;
+	int root, dir, fifo, cgroup, sock, child_sock, init, console, listener, pidfd_socket, host_pidns;
 	int *sources; /* owned; see sources.h */
 	struct rt_seccomp seccomp;
 	struct rt_namespaces ns;
@@ -49,14 +49,14 @@ static void making_init(struct making *m, const struct rt_create *c, const struc
 	m->c = c;
 	m->spec = spec;
 	m->root = m->dir = m->fifo = m->cgroup = m->sock = m->child_sock = m->init = m->console = -1;
-	m->listener = m->pidfd = m->host_pidns = -1;
+	m->listener = m->pidfd_socket = m->pidfd = m->host_pidns = -1;
 	rt_ns_init(&m->ns);
 }
 
 static void making_fini(struct making *m)
 {
 	int *const fds[] = {&m->root, &m->dir, &m->fifo, &m->cgroup, &m->sock, &m->child_sock, &m->init,
-		&m->console, &m->listener, &m->pidfd, &m->host_pidns};
+		&m->console, &m->listener, &m->pidfd_socket, &m->pidfd, &m->host_pidns};
 
 	for (size_t i = 0; i < array_len(fds); i++)
 		closep(fds[i]);
@@ -153,6 +153,11 @@ static int prepare(struct making *m)
 		if (m->listener < 0)
 			return m->listener;
 	}
+	if (c->pidfd_socket) {
+		m->pidfd_socket = rt_unix_connect(c->pidfd_socket, "pidfd socket");
+		if (m->pidfd_socket < 0)
+			return m->pidfd_socket;
+	}
 	if (c->supervise) {
 		m->init = initctl_open();
 		if (m->init < 0)
@@ -175,6 +180,7 @@ _Noreturn static void born(struct making *m, struct rt_child *child)
 	closep(&m->root);
 	closep(&m->sock);
 	closep(&m->init);
+	closep(&m->pidfd_socket);
 	rt_child_main(child);
 }
 
@@ -410,7 +416,8 @@ static int run_steps(struct making *m)
 	r = await_ready(m);
 	if (r < 0)
 		return rt_while(r, "unable to start container process");
-	return write_pid_file(m);
+	r = m->pidfd_socket < 0 ? 0 : rt_pidfd_send(m->pidfd_socket, m->pidfd, "standard");
+	return r < 0 ? r : write_pid_file(m);
 }
 
 int rt_container_create(const struct rt_create *c, const struct oci_spec *spec, struct rt_created *out)

@@ -19,13 +19,13 @@
  *	hooks, "go" ------------------------->	(waits only when there is something to wait for)
  *						root entered, user, limits, program found
  *	  <---------------------------- ready	no longer dies with the command
- *	pid file				waits on exec.fifo
+ *	pidfd socket, pid file			waits on exec.fifo
  *
  * Whatever fails, the command undoes all of it, in reverse.
  */
 struct rt_create {
 	const char *root; /* --root */
-	const char *id, *bundle, *console_socket, *pid_file, *supervise;
+	const char *id, *bundle, *console_socket, *pidfd_socket, *pid_file, *supervise;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
 	int console_fd; /* a socket that receives the terminal instead of --console-socket; -1 */

@@ -65,11 +65,6 @@ static int enter(const struct job *j)
 	r = rt_word_recv(j->peer, &w);
 	if (r < 0)
 		return rt_fail(-r, "the command is gone");
-	if (p->affinity_initial) {
-		r = rt_affinity_apply(p->affinity_initial);
-		if (r < 0)
-			return r;
-	}
 	if (setns(j->e->init, flags) < 0)
 		return rt_fail(errno, "join the container's namespaces");
 	if (flags & CLONE_NEWUSER) {
@@ -242,8 +237,12 @@ static int result(struct job *j)
 
 static int steps(struct job *j)
 {
+	const char *cpus = j->e->process->affinity_initial;
 	int r = prepare(j);
 
+	/* The new process has it from here, as the container's group need not have these processors. */
+	if (r == 0 && cpus)
+		r = rt_affinity_apply(cpus);
 	if (r == 0)
 		r = bear(j);
 	if (r < 0)

@@ -59,3 +59,10 @@ int rt_fd_recv(int sock)
 	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	return fd;
 }
+
+int rt_pidfd_send(int sock, int pidfd, const char *made)
+{
+	int r = rt_fd_send(sock, pidfd, made, strlen(made));
+
+	return r < 0 ? rt_fail(-r, "send the pidfd to the pidfd socket") : 0;
+}

@@ -86,7 +86,8 @@ static int cpu_parse(struct oci_resources *r, struct js o)
 	if (e < 0)
 		return e;
 	if (rt_period || rt_runtime)
-		return rt_refuse("linux.resources.cpu: cgroup v2 has no realtime limits");
+		return rt_refuse("linux.resources.cpu.realtime%s: cgroup v2 has no realtime limits",
+			rt_period ? "Period" : "Runtime");
 	r->has_shares = js_has(c, "shares") && r->shares;
 	r->has_quota = js_has(c, "quota") && r->quota;
 	r->has_period = js_has(c, "period") && r->period;

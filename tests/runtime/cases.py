@@ -148,6 +148,17 @@ CASES = [
     ("bind-ro-not-below", mounted(sh("touch /a/sub/x && echo ok"), bind("/vol", "/a", "ro")), 0, ["^ok$"]),
     ("bind-noexec", mounted(base(["/a/true"]), bind("/vol", "/a", "noexec")), 1, ["permission denied"]),
     ("bind-missing", mounted(sh("true"), bind("/vol/none", "/a")), 1, ["mount /a: bind /vol/none: No such file"]),
+    ("remount", mounted(sh("grep ' /a ' /proc/self/mountinfo; touch /a/x"), bind("/vol", "/a"),
+                        {"destination": "/a", "options": ["remount", "bind", "ro", "nosuid", "noexec"]}), 1,
+     [" ro,nosuid,noexec", "Read-only"]),
+    ("remount-back", mounted(sh("touch /a/x && rm /a/x && echo ok"), bind("/vol", "/a", "ro"),
+                             {"destination": "/a", "type": "bind", "source": "/nowhere", "options": ["remount", "rw"]}), 0, ["^ok$"]),
+    ("remount-below", mounted(sh("touch /a/x && rm /a/x; touch /a/sub/x"), bind("/vol", "/a"),
+                              {"destination": "/a/sub", "options": ["remount", "bind", "ro"]}), 1, ["/a/sub/x: Read-only", "!/a/x"]),
+    ("remount-no-mount", mounted(sh("true"), {"destination": "/etc", "options": ["remount", "bind", "ro"]}), 1,
+     ["mount /etc: set mount attributes: Invalid argument"]),
+    ("remount-tmpfs", mounted(sh("true"), {"destination": "/dev/shm", "type": "tmpfs", "options": ["remount", "ro"]}), 1,
+     ["remount is for bind mounts only"]),
     ("bind-option", mounted(sh("true"), bind("/vol", "/a", "size=1")), 1, ["takes no option size=1"]),
     ("tmpfs", mounted(sh("df -k /t | tail -1"), {"destination": "/t", "type": "tmpfs", "source": "tmpfs", "options": [
         "size=64k,mode=700"]}), 0, [" 64 "]),
@@ -222,6 +233,17 @@ CASES = [
                        resources={"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}), 0, ["^4194304$"]),
     ("io-throttle-no-device", also(sh("true"), resources={"blockIO": {"throttleReadBpsDevice": [
         {"major": 4000, "minor": 1, "rate": 1024}]}}), 1, ["io.max"]),
+    ("io-throttle", also(sh("cat /sys/fs/cgroup/io.max"), resources={"blockIO": {
+        "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1048576}],
+        "throttleWriteBpsDevice": [{"major": 8, "minor": 0, "rate": 2097152}],
+        "throttleReadIOPSDevice": [{"major": 8, "minor": 0, "rate": 100}],
+        "throttleWriteIOPSDevice": [{"major": 8, "minor": 0, "rate": 200}]}}), 0,
+     ["^8:0 rbps=1048576 wbps=2097152 riops=100 wiops=200$"]),
+    ("io-weight", also(sh("cat /sys/fs/cgroup/io.weight"), resources={"blockIO": {
+        "weight": 500, "weightDevice": [{"major": 8, "minor": 0, "weight": 110}]}}), 0, ["^default 4950$", "^8:0 1011$"]),
+    ("io-weight-range", also(sh("true"), resources={"blockIO": {"weight": 9}}), 1, ["weight must be 10 to 1000"]),
+    # the controller is not in this kernel, so that its file is not there; cgroup_limits_test.c has what is written to it
+    ("rdma", also(sh("true"), resources={"rdma": {"mlx5_0": {"hcaHandles": 3, "hcaObjects": 10000}}}), 1, ["cgroup file rdma.max"]),
     ("personality", also(sh("uname -m"), personality={"domain": "LINUX32"}), 0, ["^i686$"]),
     ("scheduler", sh("cat /proc/self/sched | head -40; awk '{print \"policy\", $41}' /proc/self/stat",
                      scheduler={"policy": "SCHED_BATCH", "nice": 5}), 0, ["^policy 3$"]),

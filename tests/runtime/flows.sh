@@ -116,3 +116,72 @@ try stat -c 'owner %u' /proc/$(cat /run/pid)/maps
 try sh -c 'true >/proc/$(cat /run/pid)/exe'
 try runtime delete --force gate
 is CVE-2019-5736-write /run/out '^Uid:.1000' '^owner 0$' '(Read-only file system|Operation not permitted)' '!busy'
+
+# A limit below what is in use is refused when that is asked for, and the one before stays.
+group=/sys/fs/cgroup/docker/box
+flow
+try runtime run -d --bundle /t-flow/sleep c9
+echo '{"memory":{"limit":4096,"swap":4096,"checkBeforeUpdate":true}}' >/run/limits
+try runtime update --resources /run/limits c9
+try cat $group/memory.max
+echo '{"memory":{"limit":117440512,"swap":117440512,"checkBeforeUpdate":true}}' >/run/limits
+try runtime update --resources /run/limits c9
+try cat $group/memory.max
+is check-before-update /run/out 'memory.limit 4096 is below what is in use, [1-9][0-9]* bytes' '^134217728$' '^117440512$'
+
+# Sizes have units, as runc takes them; what cgroup v2 has not is refused by name, or ignored aloud where runc does so.
+flow
+try runtime update --memory 96M --memory-swap 96MiB --memory-reservation 0.5m c9
+try cat $group/memory.max $group/memory.low
+is update-sizes /run/out '^100663296$' '^524288$' '!failed'
+flow
+try runtime update --kernel-memory 1M --kernel-memory-tcp 1M --pids-limit 41 c9
+try cat $group/pids.max
+is update-ignored /run/out '--kernel-memory is ignored: cgroup v2' '--kernel-memory-tcp is ignored: cgroup v2' '^= 0$' '^41$' '!failed'
+flow
+try runtime update --memory 64x c9
+try runtime update --pids-limit 1k c9
+try runtime update --cpu-rt-period 1000 c9
+try runtime update --cpu-rt-runtime 1000 c9
+try runtime update --l3-cache-schema L3:0=f c9
+try runtime update --mem-bw-schema MB:0=50 c9
+try runtime delete --force c9
+is update-refused /run/out '--memory needs a size, as 67108864 or 64M, not 64x' '--pids-limit needs a number, not 1k' \
+	'realtimePeriod: cgroup v2 has no realtime limits' 'realtimeRuntime: cgroup v2 has no realtime limits' \
+	'--l3-cache-schema: this runtime does not drive Intel RDT' '--mem-bw-schema: this runtime does not drive Intel RDT' '!unknown option'
+
+# The configuration under another name, as crun has it.
+flow
+mkdir -p /run/configs
+cp /t-flow/fds/config.json /run/configs/other.json
+try runtime run --bundle /run/configs --config other.json c10
+is config-name /run/out ' 0 -> ' '^= 0$'
+flow
+try runtime run --bundle /run/configs c10
+try runtime create -f none.json --bundle /run/configs c10
+is config-missing /run/out 'run failed: open config.json: No such file' 'create failed: open none.json: No such file' '!^= 0$'
+
+# pidfd.py has what a socket receives; one that is not there is refused before anything is made.
+flow
+try runtime create --pidfd-socket /run/none --bundle /t-flow/sleep c11
+try runtime run -d --pidfd-socket /run/none --bundle /t-flow/sleep c11
+try runtime list -q
+try runtime run -d --bundle /t-flow/sleep c12
+try runtime exec --pidfd-socket /run/none c12 echo ran
+try runtime delete --force c12
+is pidfd-socket-missing /run/out 'create failed: connect to pidfd socket /run/none: No such file' \
+	'run failed: connect to pidfd socket /run/none: No such file' 'exec failed: connect to pidfd socket' '!^c11' '!^ran'
+
+# Processors of exec, not of the container: the first ones it has from its birth, whatever the container's group allows; the
+# last ones hold for the program.
+flow
+try runtime run -d --bundle /t-flow/cpus --pid-file /run/pid c13
+try sh -c 'echo container $(grep Cpus_allowed_list /proc/$(cat /run/pid)/status)'
+try runtime exec c13 sh -c 'echo program $(grep Cpus_allowed_list /proc/self/status)'
+try runtime delete --force c13
+try runtime run -d --bundle /t-flow/pinned c13
+try runtime exec c13 sh -c 'echo pinned $(grep Cpus_allowed_list /proc/self/status)'
+try runtime delete --force c13
+is exec-cpu-affinity /run/out '^container Cpus_allowed_list: 0-1$' '^program Cpus_allowed_list: 1$' '^pinned Cpus_allowed_list: 0$'
+remains >/run/after
+if cmp -s /run/before /run/after; then ok flows-clean; else bad flows-clean /run/after; fi
