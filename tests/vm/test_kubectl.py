@@ -399,6 +399,12 @@ def test_discovery_keeps_its_tag(cluster):
     code, doc, headers = cluster.raw("GET", "/apis", headers=accept)
     assert code == 200 and doc["kind"] == "APIGroupDiscoveryList"
     assert cluster.raw("GET", "/apis", headers={**accept, "If-None-Match": headers["ETag"]})[0] == 304
+    # what kubectl keeps is asked for again, whatever its clock says, but for what a hash names
+    index = cluster.raw("GET", "/openapi/v3")
+    for kept in (headers, index[2], cluster.raw("GET", "/api/v1")[2]):
+        assert kept.get_all("Cache-Control") == ["no-cache, private"]
+    document = index[1]["paths"]["api/v1"]["serverRelativeURL"]
+    assert cluster.raw("GET", document)[2].get_all("Cache-Control") == ["public, immutable"]
 
 
 def test_everything_is_there_after_the_power_was_cut(make_node):

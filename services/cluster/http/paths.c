@@ -168,6 +168,9 @@ bool handle_path(struct request *q)
 
 	if (!p)
 		return false;
+	/* kubectl keeps what it reads of these; only what it asks for by its hash stays true (openapi.c) */
+	if (!http_query(q->http, "hash"))
+		(void)!http_set_header(q->http, "Cache-Control", "no-cache, private");
 	if (m != HTTP_GET_ && m != HTTP_HEAD_)
 		reply_status(q, status_new(405, "MethodNotAllowed", "%s is not a method of %s",
 					http_method_name(q->http), http_path(q->http)));
