@@ -12,6 +12,7 @@
 #include "engine/output.h"
 #include "engine/spec.h"
 #include "lib/json.h"
+#include "lib/size.h"
 
 #define BUFFER_DEFAULT (INT64_C(1) << 20)
 #define BUFFER_MIN     (INT64_C(4) << 10)
@@ -38,7 +39,7 @@ static bool is_buffer(const char *s)
 {
 	int64_t bytes;
 
-	return !spec_size_parse(s, &bytes) && bytes >= BUFFER_MIN && bytes <= BUFFER_MAX;
+	return !size_parse(s, &bytes) && bytes >= BUFFER_MIN && bytes <= BUFFER_MAX;
 }
 
 /* As Go's strconv.ParseBool takes them: what Docker's drivers parse theirs with. 1, 0, or -EINVAL. */
@@ -265,7 +266,7 @@ int64_t log_options_buffer(const struct container *c)
 	if (!is_non_blocking(config_of(c)))
 		return 0;
 	if (size)
-		(void)!spec_size_parse(size, &bytes); /* checked at create */
+		(void)!size_parse(size, &bytes); /* checked at create */
 	return bytes;
 }
 
