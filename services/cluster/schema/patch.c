@@ -182,8 +182,8 @@ static const char *operate(
 }
 
 /* The new target; NULL: *err, or *untrue. */
-static yyjson_mut_val *patch_json(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch,
-	struct status **err, bool *untrue)
+static yyjson_mut_val *patch_json(
+	yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch, struct status **err, bool *untrue)
 {
 	size_t i, n, copied = 0;
 	yyjson_mut_val *v;
