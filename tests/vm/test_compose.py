@@ -274,7 +274,7 @@ def test_files_of_the_clients_folder(host, tmp_path):
             host.docker("create", "--name", "porter", "-v", f"{folder}:/x", host.ref, "true")
             host.docker("cp", f"{tmp_path}/.", "porter:/x")
             host.docker("rm", "porter")
-            said = compose(*words, "up", "--no-log-prefix").stdout
+            said = compose(*words, "up", "--no-log-prefix").stdout.replace("\x1b[2K", "")
             assert "a page\ns3cret\n<p>hello\nUTC\n" in said, said
         finally:
             compose(*words, "down", "-t", "1", check=False)

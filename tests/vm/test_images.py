@@ -304,28 +304,6 @@ def test_skopeo_takes_what_was_pushed_and_brings_what_is_pulled(node, registry, 
     node.docker("rmi", *names)
 
 
-def test_zstd_chunked_is_read_as_zstd(node, registry, skopeo, tmp_path):
-    """Frames for each file, and skippable ones with a table of contents behind them, as the field's own tool makes them."""
-    beyond, data = f"docker://127.0.0.1:{registry.port}", os.urandom(200_000)
-    made = oci.Image([oci.Layer(oci.tar([oci.Member(f"f{i}", data[: i * 50_000]) for i in range(5)]), ""),
-                      oci.Layer(oci.tar([oci.Member("f1", b"above\n"), oci.Member(".wh.f2")]), "")], Cmd=["/none"])  # fmt: skip
-    registry.push("plain", "1", made)
-    skopeo("copy", f"{beyond}/plain:1", f"dir:{tmp_path}/packed", options=["--dest-compress", "--dest-compress-format", "zstd:chunked"])
-    skopeo("copy", f"dir:{tmp_path}/packed", f"{beyond}/chunked:1")
-    manifest = json.loads(skopeo("inspect", f"{beyond}/chunked:1", options=["--raw"]))
-    for layer in manifest["layers"]:
-        assert layer["mediaType"] == oci.OCI + "layer.v1.tar+zstd"
-        assert "io.github.containers.zstd-chunked.manifest-checksum" in layer["annotations"]
-    ref = f"{registry.address}/chunked:1"
-    node.docker("pull", ref)
-    cid = node.docker("create", ref).stdout.strip()
-    members = tarfile.open(fileobj=io.BytesIO(node.docker("export", cid, text=False).stdout))
-    have = {m.name: members.extractfile(m).read() for m in members if m.isfile() and m.name.startswith("f")}
-    assert have == {"f0": b"", "f1": b"above\n", "f3": data[:150_000], "f4": data}
-    node.docker("rm", cid)
-    node.docker("rmi", ref)
-
-
 def test_twenty_pulls_at_once(node, registry):
     base = oci.Layer(oci.tar([oci.Member("base", bytes(range(256)) * 20000)]))
     names = [registry.push(f"many/{i}", "1", oci.Image([base, oci.Layer(oci.tar([oci.Member("n", b"%d" % i)]))])) for i in range(20)]
