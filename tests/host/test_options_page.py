@@ -11,8 +11,8 @@ sys.path.insert(0, str(TOP / "tests" / "vm"))
 from support import clients  # noqa: E402
 
 PAGE = (TOP / "services/engine/OPTIONS.md").read_text()
-MEMBERS = dict(re.findall(r"^\| `(\w+)` \| (supported|refused)", PAGE, re.M))
-OPTIONS = {row[0]: row[1:] for row in re.findall(r"^\| `(--[\w-]+)` \| ?(.*?) ?\| (supported|refused)", PAGE, re.M)}
+MEMBERS = dict(re.findall(r"^\| `(\w+)` \| (supported|refused|discarded)", PAGE, re.M))
+OPTIONS = {row[0]: row[1:] for row in re.findall(r"^\| `(--[\w-]+)` \| ?(.*?) ?\| (supported|refused|discarded)", PAGE, re.M)}
 
 
 def test_each_option_of_run_has_a_verdict():
