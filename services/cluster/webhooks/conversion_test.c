@@ -501,6 +501,61 @@ static void test_admission_without_webhook(void **state)
 	assert_int_equal(n_asked, 1);
 }
 
+/* A policy p about v2, bound without more. @kind: Mutating or Validating */
+static void policy(const char *kind, const char *fails, const char *more)
+{
+	static const char *const group = "admissionregistration.k8s.io/v1";
+	cleanup(freep) char *text = review_wrong(
+		"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"failurePolicy\":\"%s\",\"matchConstraints\":{\"resourceRules\":[{"
+		"\"operations\":[\"*\"],\"apiGroups\":[\"x.example.com\"],\"apiVersions\":[\"v2\"],\"resources\":[\"things\"]}]},%s}}",
+		fails, more);
+	cleanup(freep) char *policy_kind = review_wrong("%sAdmissionPolicy", kind),
+			    *binding_kind = review_wrong("%sAdmissionPolicyBinding", kind),
+			    *binding = review_wrong(
+				    "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"policyName\":\"p\"%s}}",
+				    *kind == 'V' ? ",\"validationActions\":[\"Deny\"]" : "");
+
+	delete (group, policy_kind, "", "p");
+	delete (group, binding_kind, "", "b");
+	if (create(group, policy_kind, "", text)->code || create(group, binding_kind, "", binding)->code)
+		fail_msg("%s", outcome.message);
+	n_asked = 0;
+}
+
+/* What judges v2 is shown v2, as webhooks have changed it last. */
+static void test_policy_that_judges(void **state)
+{
+	define("v1", "/convert");
+	policy("Validating", "Fail", "\"validations\":[{\"expression\":\"object.port == '99'\"}]");
+	assert_int_equal(make(V1, "a", "\"hostPort\":\"h:1\"")->code, 422);
+	assert_true(says(outcome.message, "failed expression: object.port == '99'"));
+	assert_int_equal(n_asked, 1);
+	hook("MutatingWebhookConfiguration", "/move");
+	assert_int_equal(make(V1, "a", "\"hostPort\":\"h:1\"")->code, 0);
+	assert_true(says(stored("a")->json, "\"hostPort\":\"h:99\""));
+}
+
+/* What would change v2 cannot change v1, since nothing waits while policies are asked. */
+static void test_policy_that_changes(void **state)
+{
+	static const char patch[] =
+		"\"reinvocationPolicy\":\"Never\",\"mutations\":[{\"patchType\":\"JSONPatch\",\"jsonPatch\":{"
+		"\"expression\":\"[JSONPatch{op: 'replace', path: '/port', value: '99'}]\"}}]";
+
+	define("v2", "/convert");
+	policy("Mutating", "Fail", patch);
+	assert_int_equal(make(V2, "a", "\"host\":\"h\",\"port\":\"1\"")->code, 0);
+	assert_true(says(stored("a")->json, "\"port\":\"99\""));
+	assert_int_equal(make(V1, "b", "\"hostPort\":\"h:1\"")->code, 403);
+	assert_true(says(outcome.message,
+		"policy 'p' with binding 'b' denied request: it is about " V2 ", which a webhook makes of " V1
+		": changes of an object that is converted by a webhook are not supported"));
+	assert_int_equal(n_asked, 0);
+	policy("Mutating", "Ignore", patch);
+	assert_int_equal(make(V1, "b", "\"hostPort\":\"h:1\"")->code, 0);
+	assert_true(says(stored("b")->json, "\"port\":\"1\""));
+}
+
 /* The registry is closed while an object is being made: teardown does, and nothing is left behind. */
 static void test_nobody_waits_for_ever(void **state)
 {
@@ -526,6 +581,8 @@ int main(void)
 		CASE(test_restart),
 		CASE(test_admission),
 		CASE(test_admission_without_webhook),
+		CASE(test_policy_that_judges),
+		CASE(test_policy_that_changes),
 		CASE(test_nobody_waits_for_ever),
 	};
 
