@@ -2,7 +2,8 @@
 
 /*
  * Rules of structural schemas. A rule that names oldSelf is about a change, and is asked only where a value can be told to be the
- * same one as before: in objects, in maps, and in lists that are maps by their keys.
+ * same one as before: in objects, in maps, and in lists that are maps by their keys. With optionalOldSelf it is asked about new values,
+ * too, and oldSelf is an optional.
  */
 
 #include <stdio.h>
@@ -23,7 +24,7 @@ struct rule {
 	yyjson_val *at;		    /* the schema it stands in */
 	yyjson_val *said;	    /* {rule, message, ...} */
 	struct cel *rule, *message; /* owned; message NULL: a text, or nothing */
-	bool about_change;
+	bool about_change;	    /* not asked when there is nothing that it was before */
 };
 
 struct rules {
@@ -54,11 +55,17 @@ static void complain(struct reader *r, const struct path *p, const char *key, en
 	field_error(r->errors, type, where, v ? &shown : NULL, "%s%s", words, why);
 }
 
+static bool has_optional(yyjson_val *said)
+{
+	return yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf"));
+}
+
 static struct cel *compile(struct reader *r, yyjson_val *said, const char *key, const struct path *p)
 {
+	const struct cel_scope scope = {.names = names, .optional = has_optional(said) ? "oldSelf" : NULL};
 	yyjson_val *text = yyjson_obj_get(said, key);
 	char why[CEL_WHY_MAX], where[64];
-	struct cel *c = cel_compile(yyjson_get_str(text), yyjson_get_len(text), names, why);
+	struct cel *c = cel_compile_in(yyjson_get_str(text), yyjson_get_len(text), &scope, why);
 
 	snprintf(where, sizeof(where), ".%s", key);
 	if (!c)
@@ -92,7 +99,7 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 		"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"};
 	const char *reason = json_text(said, "reason");
 	struct rule *rule;
-	bool known = !reason;
+	bool known = !reason, about_old;
 
 	for (size_t i = 0; i < array_len(reasons); i++)
 		known = known || !strcmp(reason, reasons[i]);
@@ -100,9 +107,6 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 		complain(r, p, ".reason", FIELD_NOT_SUPPORTED, yyjson_obj_get(said, "reason"),
 			"supported values: ",
 			"\"FieldValueDuplicate\", \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\"");
-	if (yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf")))
-		complain(r, p, ".optionalOldSelf", FIELD_FORBIDDEN, NULL,
-			"is not supported: oldSelf is a plain value here", "");
 	if (!json_text(said, "rule")) {
 		complain(r, p, ".rule", FIELD_REQUIRED, NULL, "rule is not specified", "");
 		return;
@@ -113,10 +117,14 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 	rule->at = schema;
 	rule->said = said;
 	rule->rule = compile(r, said, "rule", p);
-	rule->about_change = rule->rule && cel_uses(rule->rule, "oldSelf");
+	about_old = rule->rule && cel_uses(rule->rule, "oldSelf");
+	rule->about_change = about_old && !has_optional(said);
 	if (json_text(said, "messageExpression"))
 		rule->message = compile(r, said, "messageExpression", p);
-	if (rule->about_change && !same)
+	if (rule->rule && !about_old && has_optional(said))
+		complain(r, p, ".optionalOldSelf", FIELD_FORBIDDEN, NULL,
+			"may not be set unless oldSelf is used in rule", "");
+	if (about_old && !same)
 		complain(r, p, ".rule", FIELD_INVALID, yyjson_obj_get(said, "rule"),
 			"oldSelf cannot be used on the uncorrelatable portion of the schema", "");
 }
