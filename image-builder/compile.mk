@@ -25,9 +25,15 @@ PARTS   := $(filter-out $(MAINS) $(TESTS) $(FUZZERS),$(SOURCES))
 
 # The kinds' text files become constant tables.
 KINDS     := $(shell find services/cluster/kinds -name '*.kind' -o -name '*.types')
-GENERATED := $(OUT)/gen/kinds.c
-$(GENERATED): services/cluster/kinds/compile.py $(KINDS)
+GENERATED := $(OUT)/gen/kinds.c $(OUT)/gen/zones.c
+$(OUT)/gen/kinds.c: services/cluster/kinds/compile.py $(KINDS)
 	python3 -B services/cluster/kinds/compile.py $@ $(KINDS)
+
+# Time zones: of the component for the image, of the build root's own package for tests.
+ZONEINFO := $(firstword $(wildcard $(SYSROOT)/share/zoneinfo /usr/share/zoneinfo))
+$(OUT)/gen/zones.c: services/cluster/schema/zones.py
+	@mkdir -p $(@D)
+	python3 -B services/cluster/schema/zones.py $@ $(ZONEINFO)
 
 CPPFLAGS := -I. -Iservices -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
@@ -60,11 +66,11 @@ $(T)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(T)/obj/gen/kinds.o: $(GENERATED)
+$(T)/obj/gen/%.o: $(OUT)/gen/%.c
 	@mkdir -p $(@D)
 	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o) $(T)/obj/gen/kinds.o
+$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o) $(GENERATED:$(OUT)/%.c=$(T)/obj/%.o)
 	@rm -f $@
 	$(T_AR) rcsD $@ $^
 
@@ -92,12 +98,12 @@ $(C)/%.o: %.c
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(C)/gen/kinds.o: $(GENERATED)
+$(C)/gen/%.o: $(OUT)/gen/%.c
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A linker takes the first of two that have one name, and says nothing.
-$(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o
+$(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(GENERATED:$(OUT)/%.c=$(C)/%.o)
 	@rm -f $@
 	ar rcsD $@ $^
 	@twice=$$(nm -g --defined-only $@ | awk '$$2 ~ /[TDRB]/ && $$3 !~ /^__/ {print $$3}' | sort | uniq -d); \

@@ -250,7 +250,7 @@ static void sync_cronjob(struct turn *t)
 {
 	struct cronjob c = {.t = t};
 	char why[320];
-	int64_t east_s;
+	struct zone zone;
 
 	if (!t->object)
 		return;
@@ -273,11 +273,11 @@ static void sync_cronjob(struct turn *t)
 	write_status(&c);
 	if (t->object->deleted || json_bool(c.spec, "suspend")) {
 		; /* nothing is due */
-	} else if (!cron_zone(json_text(c.spec, "timeZone") ?: "UTC", &east_s)) {
+	} else if (!zone_find(&zone, json_text(c.spec, "timeZone") ?: "UTC")) {
 		turn_event(t, t->object, true, "UnknownTimeZone", "invalid timeZone: %s",
 			json_text(c.spec, "timeZone"));
 	} else if (cron_parse(&c.cron, json_str(c.spec, "schedule") ?: "", why, sizeof(why))) {
-		c.cron.east_s = east_s;
+		c.cron.zone = zone;
 		start_due(&c);
 	} else {
 		turn_event(t, t->object, true, "UnparseableSchedule", "unparseable schedule: %s", why);

@@ -242,7 +242,7 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	yyjson_mut_val *name = meta_mut_get(c->object, "metadata", "name", NULL);
 	struct path top = {.name = "metadata", .len = 8};
 	struct cron cron;
-	int64_t east_s;
+	struct zone found;
 	char why[320];
 
 	if (strstr(text_of(spec, "schedule"), "TZ="))
@@ -256,10 +256,8 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	else if (yyjson_mut_equals_str(zone, "Local"))
 		check_error(c, FIELD_INVALID, zone, ".timeZone",
 			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
-	else if (zone && !cron_zone(yyjson_mut_get_str(zone), &east_s))
-		check_error(c, FIELD_INVALID, zone, ".timeZone",
-			"unknown time zone %s: this cluster has no time zone data and knows UTC and Etc/GMT-14 to Etc/GMT+12 only",
-			yyjson_mut_get_str(zone));
+	else if (zone && !zone_find(&found, yyjson_mut_get_str(zone)))
+		check_error(c, FIELD_INVALID, zone, ".timeZone", "unknown time zone %s", yyjson_mut_get_str(zone));
 	/* jobs get eleven more characters */
 	if (yyjson_mut_get_len(name) > 52) {
 		struct check at = *c;
