@@ -257,7 +257,8 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		check_error(c, FIELD_INVALID, zone, ".timeZone",
 			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
 	else if (zone && !zone_find(&found, yyjson_mut_get_str(zone)))
-		check_error(c, FIELD_INVALID, zone, ".timeZone", "unknown time zone %s", yyjson_mut_get_str(zone));
+		check_error(c, FIELD_INVALID, zone, ".timeZone", "unknown time zone %s",
+			yyjson_mut_get_str(zone));
 	/* jobs get eleven more characters */
 	if (yyjson_mut_get_len(name) > 52) {
 		struct check at = *c;

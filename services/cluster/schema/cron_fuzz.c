@@ -13,8 +13,8 @@ enum { TEXT_MAX = 4096, NOW = 1767326645 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const rules[] = {
-	"UTC0", "<+0545>-5:45", "CET-1CEST,M3.5.0,M10.5.0/3", "<-04>4<-03>,M9.1.6/24,M4.1.6/24", "IST-2IDT,M3.4.4/26,M10.5.0"};
+static const char *const rules[] = {"UTC0", "<+0545>-5:45", "CET-1CEST,M3.5.0,M10.5.0/3",
+	"<-04>4<-03>,M9.1.6/24,M4.1.6/24", "IST-2IDT,M3.4.4/26,M10.5.0"};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -87,8 +87,8 @@ static bool day(const char **p, struct zone_day *d)
 	if (**p == 'M') {
 		(*p)++;
 		d->kind = ZONE_NTH_WEEKDAY;
-		if (!number(p, 12, &d->month) || !d->month || !dot(p) || !number(p, 5, &d->week) || !d->week || !dot(p) ||
-			!number(p, 6, &d->weekday))
+		if (!number(p, 12, &d->month) || !d->month || !dot(p) || !number(p, 5, &d->week) ||
+			!d->week || !dot(p) || !number(p, 6, &d->weekday))
 			return false;
 	} else {
 		if (**p == 'J') {

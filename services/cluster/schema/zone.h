@@ -16,8 +16,8 @@
 struct zone_day {
 	enum { ZONE_NTH_WEEKDAY, ZONE_DAY, ZONE_DAY_BUT_LEAP } kind;
 	int month, week, weekday; /* 1..12; 1..5, 5 is the last; 0 is Sunday */
-	int day;		  /* ZONE_DAY: 0..365; ZONE_DAY_BUT_LEAP: 1..365, 29 February is not counted */
-	int32_t seconds;	  /* of that day, by the clock until then; also before and after it */
+	int day;	 /* ZONE_DAY: 0..365; ZONE_DAY_BUT_LEAP: 1..365, 29 February is not counted */
+	int32_t seconds; /* of that day, by the clock until then; also before and after it */
 };
 
 struct zone {
