@@ -131,7 +131,7 @@ def test_images_networks_volumes(node):
 
 def test_inspect_has_every_member(node):
     """Of a container that was made with a word or two: what programs look for is there, as Docker has it."""
-    sdk(node, """
+    sdk.run(node, """
         c = client.containers.create(HELLO, ["true"])
         try:
             shown = client.api.inspect_container(c.id)
