@@ -468,8 +468,7 @@ def test_a_registry_that_stalls_holds_nobody(stalling, how):
     """Nothing more, a few bytes now and then, or a head without an end: the pull ends after some attempts, and says why."""
     server, puller, pull = stalling(how)
     code, sentence, messages = pull()
-    # on a busy machine who unpacks may be the first to see that nothing more comes
-    assert code < 0 and ("it stalls" in sentence or "unexpected end" in sentence) and oci.digest(server.blob) in sentence, sentence
+    assert code < 0 and "it stalls" in sentence and oci.digest(server.blob) in sentence, sentence
     assert 5 <= len(server.asked) <= 6 and len([m for m in messages if m["status"].startswith("Retrying in")]) >= 4
     assert not puller.listing()
 

@@ -133,6 +133,27 @@ static int finish_layer(struct pull *p, struct pull_layer *l)
 	return 0;
 }
 
+/*
+ * What the downloader has said so far. It says that it gives up before it ends the stream, so its reason is here before the
+ * unpacker's, which can only say that the stream has ended; and a pipe that an unpacker broke is no reason of its own.
+ */
+static int take_events(struct pull *p)
+{
+	struct pollfd fd = {.fd = p->sock, .events = POLLIN};
+	int r = 0;
+
+	while (r == 0 && poll(&fd, 1, 0) > 0) {
+		struct fetch_event e;
+
+		r = pull_next_event(p, &e);
+		if (r == 0)
+			r = on_event(p, &e);
+		if (r == 0 && e.id < p->n_layers && p->layers[e.id].state == LAYER_RUNNING)
+			r = finish_layer(p, &p->layers[e.id]);
+	}
+	return r;
+}
+
 static void plan(struct pull *p)
 {
 	for (size_t i = 0; i < p->n_layers; i++) {
@@ -179,7 +200,7 @@ static int get_layers(struct pull *p)
 		}
 		if (poll(fds, n, -1) < 0 && errno != EINTR)
 			return pull_fail(p, -errno, "poll: %s", strerror(errno));
-		/* unpackers first: what they refuse is the cause of what the downloader then reports */
+		r = take_events(p);
 		for (nfds_t i = 1; i < n && r == 0; i++) {
 			if (!fds[i].revents)
 				continue;
@@ -192,15 +213,6 @@ static int get_layers(struct pull *p)
 					  : 0;
 			if (r == 0)
 				r = finish_layer(p, of[i]);
-		}
-		if (r == 0 && fds[0].revents) {
-			struct fetch_event e;
-
-			r = pull_next_event(p, &e);
-			if (r == 0)
-				r = on_event(p, &e);
-			if (r == 0 && e.id < p->n_layers && p->layers[e.id].state == LAYER_RUNNING)
-				r = finish_layer(p, &p->layers[e.id]);
 		}
 		if (r < 0)
 			return r;
