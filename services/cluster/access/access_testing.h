@@ -9,6 +9,7 @@
 
 #include "cluster/access/access.h"
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/loop.h"
@@ -34,18 +35,6 @@ static inline void on_done(const struct status *error, const struct object *obje
 static inline void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
 {
 	on_done(error, object, arg);
-}
-
-static inline yyjson_mut_doc *doc_of(const char *json)
-{
-	yyjson_doc *d = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
-	yyjson_mut_doc *m;
-
-	if (!d)
-		fail_msg("no JSON: %s", json);
-	m = yyjson_doc_mut_copy(d, NULL);
-	yyjson_doc_free(d);
-	return m;
 }
 
 static inline struct answer create(

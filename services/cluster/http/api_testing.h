@@ -5,11 +5,14 @@
 /* For unit tests: an API of its own in a folder of its own, everything in memory. After cmocka.h. */
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cluster/access/access.h"
 #include "cluster/http/http.h"
 #include "cluster/registry/registry.h"
+#include "lib/http_client.h"
 #include "lib/loop.h"
 #include "lib/tree.h"
 
@@ -19,6 +22,7 @@ struct api_under_test {
 	struct registry *registry;
 	struct access *access;
 	struct api *api;
+	struct http_client *client; /* of api_test_client(), or NULL */
 };
 
 /* @limits: what api_open() is to be told beyond the registry and the access; or NULL */
@@ -39,8 +43,21 @@ static inline void api_test_open(struct api_under_test *t, const struct api_opti
 	assert_int_equal(api_open(&t->api, &opts), 0);
 }
 
+/* A client that may do all. */
+static inline void api_test_client(struct api_under_test *t)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/api.sock", t->dir);
+	assert_int_equal(api_listen_local(t->api, path, "operator", "system:masters"), 0);
+	assert_int_equal(http_client_new(&t->client, t->loop,
+				 &(struct http_peer){.unix_path = path, .host = "localhost"}),
+		0);
+}
+
 static inline int api_test_close(struct api_under_test *t)
 {
+	http_client_free(t->client);
 	api_close(t->api);
 	access_close(t->access);
 	registry_close(t->registry);

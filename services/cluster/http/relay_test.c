@@ -2,33 +2,22 @@
 
 /* What goes through a proxy, both ways: a port of a node, which is a small server of this test, asked through the API's own. */
 
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "lib/netns_testing.h"
 
-#include "cluster/access/access.h"
-#include "cluster/http/http.h"
-#include "cluster/registry/registry.h"
+#include "cluster/http/api_testing.h"
 #include "lib/http.h"
-#include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
-#include "lib/loop.h"
 #include "lib/stream.h"
-#include "lib/tree.h"
 
 #define ADDRESS "192.0.2.1" /* one that is not of loopback's, on a loopback of our own */
 #define NODE	"/api/v1/nodes/n:8080/proxy"
 
-static char dir[] = "/tmp/relay-XXXXXX";
-static struct loop *loop;
-static struct registry *r;
-static struct access *a;
-static struct api *api;
-static struct http_client *client;
+static struct api_under_test t;
 static struct http_server *other;
 
 /* ---- the other side */
@@ -127,19 +116,19 @@ static void on_piece(struct http_call *call, const void *buf, size_t len, void *
 {
 	assert_true(strlen(c.body) + len < sizeof(c.body));
 	strncat(c.body, buf, len);
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static void on_back(struct stream *s, const void *buf, size_t len, void *arg)
 {
 	strncat(c.body, buf, len);
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static void on_back_eof(struct stream *s, void *arg)
 {
 	c.over = true;
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static void on_back_closed(struct stream *s, int err, void *arg)
@@ -160,7 +149,7 @@ static void on_done(struct http_call *call, int err, const char *why, void *arg)
 {
 	c.err = err;
 	c.over = !c.stream;
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static const struct http_call_events events = {on_head, on_piece, on_upgraded, on_done};
@@ -170,21 +159,21 @@ static void begin(const struct http_request *rq)
 	memset(&c, 0, sizeof(c));
 	got[0] = '\0';
 	parked = NULL;
-	assert_int_equal(http_call_start(NULL, client, rq, &events, NULL), 0);
+	assert_int_equal(http_call_start(NULL, t.client, rq, &events, NULL), 0);
 }
 
 static int ask(const char *method, const char *target)
 {
 	begin(&(struct http_request){.method = method, .target = target});
 	while (!c.over)
-		loop_run(loop);
+		loop_run(t.loop);
 	return c.status;
 }
 
 static void on_made(int status, const char *why, yyjson_val *root, void *arg)
 {
 	*(int *)arg = status;
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static void make_node(void)
@@ -197,9 +186,9 @@ static void make_node(void)
 	struct json_request rq = {.method = "POST", .target = "/api/v1/nodes", .doc = doc};
 	int status = -1;
 
-	assert_int_equal(json_call(NULL, client, &rq, on_made, &status), 0);
+	assert_int_equal(json_call(NULL, t.client, &rq, on_made, &status), 0);
 	while (status < 0)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(status, 201);
 }
 
@@ -219,24 +208,12 @@ static void bring_up(void)
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why = NULL, path[64];
-
 	if (!netns_testing_enter())
 		return 0;
 	bring_up();
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/api.sock", dir);
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(access_open(&a, &(struct access_options){.registry = r}), 0);
-	assert_int_equal(api_open(&api, &(struct api_options){.registry = r, .access = a}), 0);
-	assert_int_equal(api_listen_local(api, path, "operator", "system:masters"), 0);
-	assert_int_equal(
-		http_client_new(&client, loop, &(struct http_peer){.unix_path = path, .host = "localhost"}),
-		0);
-	assert_int_equal(http_server_new(&other, loop, serve, NULL), 0);
+	api_test_open(&t, NULL);
+	api_test_client(&t);
+	assert_int_equal(http_server_new(&other, t.loop, serve, NULL), 0);
 	assert_int_equal(http_server_listen(other, server_on(-1, ADDRESS, SOCK_STREAM, 8080), NULL), 0);
 	make_node();
 	return 0;
@@ -244,15 +221,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	if (!loop)
+	if (!t.loop)
 		return 0;
-	http_client_free(client);
 	http_server_free(other);
-	api_close(api);
-	access_close(a);
-	registry_close(r);
-	loop_free(loop);
-	return tree_remove(AT_FDCWD, dir);
+	return api_test_close(&t);
 }
 
 /* ---- tests */
@@ -267,7 +239,7 @@ static void test_a_request_and_its_answer(void **state)
 	begin(&(struct http_request){
 		.method = "POST", .target = NODE "/whole?q=/r", .body = "body", .len = 4});
 	while (!c.over)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(c.status, 200);
 	assert_string_equal(c.body, "<a href=" NODE "/a>");
 	assert_string_equal(got,
@@ -277,7 +249,7 @@ static void test_a_request_and_its_answer(void **state)
 		.headers = headers,
 		.n_headers = array_len(headers)});
 	while (!c.over)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(c.status, 200);
 	assert_string_equal(got,
 		"OPTIONS /whole|Host: " ADDRESS ":8080|Content-Type: x/y|Cookie: k=v|X-Forwarded-Uri: " NODE
@@ -309,12 +281,12 @@ static void test_a_page_as_it_comes(void **state)
 	NEED_NETNS();
 	begin(&(struct http_request){.method = "GET", .target = NODE "/page"});
 	while (!*c.body)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_string_equal(c.body, "<p><a hre");
 	assert_int_equal(http_write(parked, "f='/x", 5), 0);
 	http_end(parked);
 	while (!c.over)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(c.err, 0);
 	assert_string_equal(c.body, "<p><a href='" NODE "/x"); /* a page may end anywhere */
 }
@@ -324,10 +296,10 @@ static void test_a_page_that_is_cut_is_not_whole(void **state)
 	NEED_NETNS();
 	begin(&(struct http_request){.method = "GET", .target = NODE "/page"});
 	while (!*c.body)
-		loop_run(loop);
+		loop_run(t.loop);
 	http_abort(parked);
 	while (!c.over)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_not_equal(c.err, 0);
 }
 
@@ -336,13 +308,13 @@ static void test_an_upgrade(void **state)
 	NEED_NETNS();
 	begin(&(struct http_request){.method = "GET", .target = NODE "/up", .upgrade = "echo"});
 	while (!c.stream)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(stream_write(c.stream, "there", 5), 0);
 	while (strcmp(c.body, "there") != 0)
-		loop_run(loop);
+		loop_run(t.loop);
 	stream_shutdown(c.stream);
 	while (!c.over)
-		loop_run(loop);
+		loop_run(t.loop);
 	stream_free(take(c.stream));
 }
 

@@ -2,7 +2,6 @@
 
 /* Watches as messages, tokens as names of protocols, and what a client of logs may offer. */
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,51 +11,26 @@
 
 #include <cmocka.h>
 
-#include "cluster/access/access.h"
+#include "cluster/http/api_testing.h"
 #include "cluster/http/websocket.h"
-#include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
 #include "lib/stream.h"
-#include "lib/tree.h"
 
 #define TOKEN "base64url.bearer.authorization.k8s.io."
 
-static char dir[] = "/tmp/websocket-XXXXXX";
-static char path[64];
-static struct loop *loop;
-static struct registry *r;
-static struct access *a;
-static struct api *api;
-static struct http_client *client;
+static struct api_under_test t;
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why = NULL;
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/api.sock", dir);
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(access_open(&a, &(struct access_options){.registry = r}), 0);
-	assert_int_equal(api_open(&api, &(struct api_options){.registry = r, .access = a}), 0);
-	assert_int_equal(api_listen_local(api, path, "operator", "system:masters"), 0);
-	assert_int_equal(
-		http_client_new(&client, loop, &(struct http_peer){.unix_path = path, .host = "localhost"}),
-		0);
+	api_test_open(&t, NULL);
+	api_test_client(&t);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	http_client_free(client);
-	api_close(api);
-	access_close(a);
-	registry_close(r);
-	loop_free(loop);
-	return tree_remove(AT_FDCWD, dir);
+	return api_test_close(&t);
 }
 
 /* ---- a client */
@@ -75,17 +49,17 @@ static void on_data(struct stream *s, const void *buf, size_t len, void *arg)
 	memcpy(c.got + c.n, buf, len);
 	c.n += len;
 	if (c.n >= c.want)
-		loop_quit(loop, 0);
+		loop_quit(t.loop, 0);
 }
 
 static void on_eof(struct stream *s, void *arg)
 {
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static void on_closed(struct stream *s, int err, void *arg)
 {
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static const struct stream_events stream_events = {on_data, on_eof, NULL, on_closed};
@@ -109,7 +83,7 @@ static void on_body(struct http_call *call, const void *buf, size_t len, void *a
 static void on_done(struct http_call *call, int err, const char *why, void *arg)
 {
 	assert_int_equal(err, 0);
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 /* The status of the answer, 101 with c.stream. */
@@ -126,8 +100,8 @@ static int open_websocket(const char *target, const char *protocols)
 		.upgrade = "websocket"};
 
 	memset(&c, 0, sizeof(c));
-	assert_int_equal(http_call_start(NULL, client, &rq, &events, NULL), 0);
-	loop_run(loop);
+	assert_int_equal(http_call_start(NULL, t.client, &rq, &events, NULL), 0);
+	loop_run(t.loop);
 	return c.stream ? 101 : c.status;
 }
 
@@ -139,7 +113,7 @@ static void close_websocket(void)
 static void on_answer(int status, const char *why, yyjson_val *root, void *arg)
 {
 	*(int *)arg = status;
-	loop_quit(loop, 0);
+	loop_quit(t.loop, 0);
 }
 
 static void make_namespace(const char *name)
@@ -151,9 +125,9 @@ static void make_namespace(const char *name)
 
 	yyjson_mut_doc_set_root(doc, root);
 	assert_true(yyjson_mut_obj_add_str(doc, yyjson_mut_obj_add_obj(doc, root, "metadata"), "name", name));
-	assert_int_equal(json_call(NULL, client, &rq, on_answer, &status), 0);
+	assert_int_equal(json_call(NULL, t.client, &rq, on_answer, &status), 0);
 	while (status < 0)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(status, 201);
 }
 
@@ -164,12 +138,12 @@ static char *next_message(void)
 	char *text;
 
 	for (c.want = 4; c.n < c.want;)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(c.got[0], 0x81);
 	assert_int_equal(c.got[1], 126);
 	len = (size_t)c.got[2] << 8 | c.got[3];
 	for (c.want = 4 + len; c.n < c.want;)
-		loop_run(loop);
+		loop_run(t.loop);
 	text = strndup((const char *)c.got + 4, len);
 	assert_non_null(text);
 	c.n -= c.want;
@@ -207,7 +181,7 @@ static void each_event_is_a_message(void **state)
 		101);
 	assert_string_equal(c.protocol, "any.thing");
 	for (c.want = 4; c.n < c.want;)
-		loop_run(loop);
+		loop_run(t.loop);
 	assert_int_equal(c.n, 4);
 	assert_memory_equal(c.got, "\x88\x02\x03\xe8", 4);
 	close_websocket();

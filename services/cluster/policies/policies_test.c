@@ -14,6 +14,7 @@
 
 #include "cluster/policies/policies_int.h"
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/json.h"
@@ -58,18 +59,6 @@ static void on_warning(const char *text, void *arg)
 }
 
 static const struct write_options options = {.warn = on_warning};
-
-static yyjson_mut_doc *doc_of(const char *json)
-{
-	yyjson_doc *d = yyjson_read((char *)(uintptr_t)json, strlen(json), 0);
-	yyjson_mut_doc *m;
-
-	if (!d)
-		fail_msg("no JSON: %s", json);
-	m = yyjson_doc_mut_copy(d, NULL);
-	yyjson_doc_free(d);
-	return m;
-}
 
 static int finish(void)
 {

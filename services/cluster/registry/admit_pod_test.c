@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/loop.h"
@@ -34,12 +35,9 @@ static void on_done(const struct status *error, const struct object *object, voi
 
 static void begin(const char *plural, const char *json, struct answer *a)
 {
-	yyjson_doc *d = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
-	yyjson_mut_doc *m = yyjson_doc_mut_copy(d, NULL);
-
-	yyjson_doc_free(d);
 	a->code = -1;
-	registry_create(r, &caller_self, schema_find("", "v1", plural), "new", m, NULL, on_done, a);
+	registry_create(
+		r, &caller_self, schema_find("", "v1", plural), "new", doc_of(json), NULL, on_done, a);
 }
 
 static void create(const char *plural, const char *json)

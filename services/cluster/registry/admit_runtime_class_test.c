@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/loop.h"
@@ -35,13 +36,10 @@ static void on_done(const struct status *error, const struct object *object, voi
 
 static struct answer create(const char *version, const char *kind, const char *ns, const char *json)
 {
-	yyjson_doc *d = yyjson_read(json, strlen(json), 0);
 	struct answer to = {.code = -1};
 
-	assert_non_null(d);
-	registry_create(r, &caller_self, schema_find_kind(version, kind), ns, yyjson_doc_mut_copy(d, NULL),
-		NULL, on_done, &to);
-	yyjson_doc_free(d);
+	registry_create(
+		r, &caller_self, schema_find_kind(version, kind), ns, doc_of(json), NULL, on_done, &to);
 	while (to.code < 0)
 		assert_int_equal(loop_run(l), 0);
 	return to;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/loop.h"
@@ -32,20 +33,16 @@ static void on_done(const struct status *error, const struct object *object, voi
 static void write_node(bool again, const char *taints)
 {
 	char json[1000];
-	yyjson_doc *d;
 
 	snprintf(json, sizeof(json),
 		"{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"},\"spec\":{\"taints\":[%s]}}",
 		taints);
-	d = yyjson_read(json, strlen(json), 0);
-	assert_non_null(d);
 	if (again)
-		registry_update(r, &caller_self, schema_find_kind("v1", "Node"), "", "n",
-			yyjson_doc_mut_copy(d, NULL), NULL, on_done, NULL);
+		registry_update(r, &caller_self, schema_find_kind("v1", "Node"), "", "n", doc_of(json), NULL,
+			on_done, NULL);
 	else
-		registry_create(r, &caller_self, schema_find_kind("v1", "Node"), "",
-			yyjson_doc_mut_copy(d, NULL), NULL, on_done, NULL);
-	yyjson_doc_free(d);
+		registry_create(r, &caller_self, schema_find_kind("v1", "Node"), "", doc_of(json), NULL,
+			on_done, NULL);
 	assert_int_equal(loop_run(l), 0);
 }
 

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
@@ -49,16 +50,6 @@ static void on_deleted(const struct status *error, const struct object *object, 
 {
 	((struct answer *)arg)->gone = gone;
 	on_done(error, object, arg);
-}
-
-static yyjson_mut_doc *doc_of(const char *json)
-{
-	yyjson_doc *d = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
-	yyjson_mut_doc *m = yyjson_doc_mut_copy(d, NULL);
-
-	yyjson_doc_free(d);
-	assert_non_null(m);
-	return m;
 }
 
 static const struct schema_kind *kind(const char *plural)

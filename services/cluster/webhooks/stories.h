@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "cluster/webhooks/webhooks_int.h"
@@ -163,18 +164,6 @@ story_part void on_warning(const char *text, void *arg)
 	struct outcome *to = arg;
 
 	snprintf(to->warning, sizeof(to->warning), "%s", text);
-}
-
-story_part yyjson_mut_doc *doc_of(const char *json)
-{
-	yyjson_doc *d = yyjson_read(json, strlen(json), 0);
-	yyjson_mut_doc *m;
-
-	if (!d)
-		fail_msg("no JSON: %s", json);
-	m = yyjson_doc_mut_copy(d, NULL);
-	yyjson_doc_free(d);
-	return m;
 }
 
 static struct outcome outcome;
