@@ -6,11 +6,8 @@
 
 static unsigned bucket_of(const char *text)
 {
-	uint32_t h = 2166136261u; /* FNV-1a: clients are root, collisions are not an attack */
-
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 16777619u;
-	return h % NAMES_BUCKETS;
+	/* clients are root, collisions are not an attack */
+	return hash_bytes(HASH_BEGIN, text, strlen(text)) % NAMES_BUCKETS;
 }
 
 bool stored_prefix_valid(const char *text)

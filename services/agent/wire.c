@@ -27,17 +27,12 @@ struct wire {
 /* Is @name in a list of words that commas part? */
 static bool listed(const char *list, const char *name)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(name), n;
+	const char *word;
 
-	while (list && *list) {
-		size_t n;
-
-		list += strspn(list, ", \t");
-		n = strcspn(list, ", \t");
-		if (n == len && !strncmp(list, name, n))
+	while ((word = http_list_next(&list, &n)))
+		if (n == len && !strncmp(word, name, n))
 			return true;
-		list += n;
-	}
 	return false;
 }
 

@@ -13,6 +13,7 @@
 #include "engine/spec.h"
 #include "lib/json.h"
 #include "lib/size.h"
+#include "lib/truth.h"
 
 #define BUFFER_DEFAULT (INT64_C(1) << 20)
 #define BUFFER_MIN     (INT64_C(4) << 10)
@@ -42,22 +43,15 @@ static bool is_buffer(const char *s)
 	return !size_parse(s, &bytes) && bytes >= BUFFER_MIN && bytes <= BUFFER_MAX;
 }
 
-/* As Go's strconv.ParseBool takes them: what Docker's drivers parse theirs with. 1, 0, or -EINVAL. */
-static int parse_bool(const char *s)
+/* @s may be NULL. */
+static bool is_true(const char *s)
 {
-	static const char *const words[2][6] = {
-		{"0", "f", "F", "false", "False", "FALSE"}, {"1", "t", "T", "true", "True", "TRUE"}};
-
-	for (int value = 0; value < 2; value++)
-		for (size_t i = 0; i < array_len(words[value]); i++)
-			if (!strcmp(words[value][i], s))
-				return value;
-	return -EINVAL;
+	return s && truth_parse(s, strlen(s)) > 0;
 }
 
 static bool is_bool(const char *s)
 {
-	return parse_bool(s) >= 0;
+	return truth_parse(s, strlen(s)) >= 0;
 }
 
 static const struct option {
@@ -237,7 +231,7 @@ int log_options_check(yyjson_val *log, char **msg)
 	if (json_text(config, "max-buffer-size") && !is_non_blocking(config))
 		return refuse(msg, "log option max-buffer-size", json_text(config, "max-buffer-size"),
 			"it needs mode=" NON_BLOCKING);
-	if (files < 2 && json_text(config, "compress") && parse_bool(json_text(config, "compress")) > 0)
+	if (files < 2 && is_true(json_text(config, "compress")))
 		return refuse(msg, "log option compress", json_text(config, "compress"),
 			"it needs a max-file of 2 at least, for what is still written is not compressed");
 	return 0;
@@ -255,7 +249,7 @@ bool log_options_pack(const struct container *c)
 	const char *asked = json_text(config_of(c), "compress"),
 		   *type = json_text(json_obj(c->host, "LogConfig"), "Type");
 
-	return asked ? parse_bool(asked) > 0 : type && !strcmp(type, "local");
+	return asked ? is_true(asked) : type && !strcmp(type, "local");
 }
 
 int64_t log_options_buffer(const struct container *c)

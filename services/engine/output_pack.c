@@ -56,25 +56,6 @@ static int pack_block(struct packer *p, size_t len, int out)
 	return file_write_all(out, p->out, packed);
 }
 
-/* As much as fits, or there is. */
-static ssize_t fill(int fd, unsigned char *buf, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 int output_pack_write(int in, int out)
 {
 	struct packer *p = calloc(1, sizeof(*p));
@@ -87,7 +68,7 @@ int output_pack_write(int in, int out)
 	}
 	/* A file of whole blocks ends with an empty one, and so does an empty file: there is a member at least. */
 	while (!err && n == OUTPUT_PACK_BLOCK) {
-		n = fill(in, p->in, sizeof(p->in));
+		n = file_fill(in, p->in, sizeof(p->in));
 		err = n < 0 ? (int)n : pack_block(p, (size_t)n, out);
 	}
 	deflateEnd(&p->z);

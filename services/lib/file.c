@@ -52,6 +52,24 @@ int file_read(int dir, const char *path, size_t max, char **out, size_t *len)
 	return 0;
 }
 
+ssize_t file_fill(int fd, void *buf, size_t size)
+{
+	size_t have = 0;
+
+	while (have < size) {
+		ssize_t n = read(fd, (char *)buf + have, size - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
 int file_write_all(int fd, const void *buf, size_t len)
 {
 	const char *p = buf;

@@ -34,6 +34,9 @@ must_check int file_put(int dir, const char *path, const void *buf, size_t len, 
 /* file_put() with FILE_DURABLE. */
 must_check int file_replace(int dir, const char *path, const void *buf, size_t len, mode_t mode);
 
+/* As many bytes as fit, or as there are before the end; how many, or -errno. */
+must_check ssize_t file_fill(int fd, void *buf, size_t size);
+
 /* All of it, however often write(2) takes only a part. 0 or -errno. */
 must_check int file_write_all(int fd, const void *buf, size_t len);
 

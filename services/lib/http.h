@@ -61,6 +61,11 @@ size_t http_query_all(const struct http_req *r, const char *key, const char **va
 const char *http_header(const struct http_req *r, const char *name); /* case-insensitive, or NULL */
 /* Field @i of the header, in the order in which they came; false: there are no more. */
 bool http_header_at(const struct http_req *r, size_t i, const char **name, const char **value);
+/*
+ * The next word of a header whose words commas part (RFC 9110, 5.6.1), without the blanks around it; NULL: there are no more.
+ * @list: moves on behind it; NULL is an empty list.
+ */
+const char *http_list_next(const char **list, size_t *len);
 int64_t http_content_length(const struct http_req *r); /* -1: none or chunked */
 struct stream *http_stream(const struct http_req *r);  /* for the peer's identity */
 

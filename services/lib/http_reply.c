@@ -97,6 +97,18 @@ bool http_header_at(const struct http_req *r, size_t i, const char **name, const
 	return true;
 }
 
+const char *http_list_next(const char **list, size_t *len)
+{
+	static const char between[] = ", \t";
+	const char *word = *list ? *list + strspn(*list, between) : "";
+
+	*list = word + strcspn(word, ",");
+	*len = (size_t)(*list - word);
+	while (*len && strchr(" \t", word[*len - 1]))
+		(*len)--;
+	return *len ? word : NULL;
+}
+
 int64_t http_content_length(const struct http_req *r)
 {
 	return r->content_length;

@@ -38,6 +38,16 @@
 /* Close *fd unless it is -1; errno is kept, so that it can stand in an error path. */
 void closep(int *fd);
 
+/* FNV-1a, for what is to be spread, not for what somebody may attack; it begins with HASH_BEGIN. */
+#define HASH_BEGIN UINT32_C(2166136261)
+
+static inline uint32_t hash_bytes(uint32_t h, const void *bytes, size_t n)
+{
+	for (const unsigned char *p = bytes; n; n--)
+		h = (h ^ *p++) * 16777619u;
+	return h;
+}
+
 /* free(*(void **)p), for cleanup(freep). */
 static inline void freep(void *p)
 {

@@ -8,6 +8,7 @@
 
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/meta.h"
+#include "lib/truth.h"
 
 static struct value size(struct eval *e, const struct value *args, size_t n)
 {
@@ -154,20 +155,15 @@ static struct value to_double(struct eval *e, const struct value *args, size_t n
 
 static struct value to_bool(struct eval *e, const struct value *args, size_t n)
 {
-	static const char *const yes[] = {"1", "t", "true", "T", "TRUE", "True"}, *const no[] = {"0", "f",
-											  "false", "F",
-											  "FALSE", "False"};
+	int truth;
 
 	if (args[0].type == VALUE_BOOL)
 		return args[0];
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
-	for (size_t i = 0; i < array_len(yes); i++) {
-		if (value_equal(e, args[0], value_string(yes[i], strlen(yes[i]))))
-			return value_bool(true);
-		if (value_equal(e, args[0], value_string(no[i], strlen(no[i]))))
-			return value_bool(false);
-	}
+	truth = truth_parse(args[0].text.s, args[0].text.n);
+	if (truth >= 0)
+		return value_bool(truth);
 	return value_error(e, "this text is neither true nor false");
 }
 

@@ -105,10 +105,8 @@ static const struct object *any_place(const struct claim *c, yyjson_val *topolog
 {
 	const struct schema_kind *nodes = schema_find_kind("v1", "Node");
 	struct places all = {.topologies = topologies, .wanted = SIZE_MAX}, one = {.topologies = topologies};
-	uint32_t h = 2166136261u;
+	uint32_t h = hash_bytes(HASH_BEGIN, c->t->object->uid, strlen(c->t->object->uid));
 
-	for (const char *s = c->t->object->uid; *s; s++)
-		h = (h ^ (unsigned char)*s) * 16777619u;
 	registry_each(c->t->r, nodes, NULL, look_at_node, &all);
 	if (!all.n)
 		return NULL;

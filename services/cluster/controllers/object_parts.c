@@ -44,14 +44,13 @@ bool value_hash(yyjson_val *value, int64_t salt, char out[static HASH_MAX])
 	static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
 	size_t len, i;
 	char *text = yyjson_val_write(value, 0, &len), digits[HASH_MAX];
-	uint32_t h = 2166136261u;
+	uint32_t h;
 
 	if (!text)
 		return false;
-	for (i = 0; i < len; i++)
-		h = (h ^ (unsigned char)text[i]) * 16777619u;
+	h = hash_bytes(HASH_BEGIN, text, len);
 	for (i = 0; salt && i < 8; i++)
-		h = (h ^ (salt >> (8 * i) & 0xff)) * 16777619u;
+		h = hash_bytes(h, &(unsigned char){salt >> (8 * i) & 0xff}, 1);
 	free(text);
 	snprintf(digits, sizeof(digits), "%u", h);
 	for (i = 0; digits[i]; i++)

@@ -19,22 +19,12 @@ struct gzip {
 
 bool gzip_is_taken(const struct request *q)
 {
-	const char *accept = q->http ? http_header(q->http, "Accept-Encoding") : NULL;
+	const char *accept = q->http ? http_header(q->http, "Accept-Encoding") : NULL, *word;
+	size_t n;
 
-	for (const char *p = accept ? accept : ""; *p;) {
-		size_t n = strcspn(p, ",");
-
-		while (n && *p == ' ') {
-			p++;
-			n--;
-		}
-		while (n && p[n - 1] == ' ')
-			n--;
-		if (n == 4 && !strncmp(p, "gzip", 4))
+	while ((word = http_list_next(&accept, &n)))
+		if (n == 4 && !strncmp(word, "gzip", 4))
 			return true;
-		p += strcspn(p, ",");
-		p += *p == ',';
-	}
 	return false;
 }
 

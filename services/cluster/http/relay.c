@@ -102,17 +102,12 @@ static bool listed(const char *const *list, const char *name)
 /* A list that commas part, as of Connection, names others that go no further. */
 static bool named_in(const char *list, const char *name)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(name), n;
+	const char *word;
 
-	while (list && *list) {
-		list += strspn(list, ", \t");
-
-		size_t n = strcspn(list, ", \t");
-
-		if (n == len && !strncasecmp(list, name, n))
+	while ((word = http_list_next(&list, &n)))
+		if (n == len && !strncasecmp(word, name, n))
 			return true;
-		list += n;
-	}
 	return false;
 }
 

@@ -551,8 +551,7 @@ static int run(const struct copy *c, const char *mkdir_only, struct copy_result 
 	pid_t parent = getpid(), pid;
 	static struct answer a;
 	int result[2];
-	size_t have = 0;
-	ssize_t n;
+	ssize_t n = 0;
 
 	memset(out, 0, sizeof(*out));
 	memset(&a, 0, sizeof(a));
@@ -564,16 +563,12 @@ static int run(const struct copy *c, const char *mkdir_only, struct copy_result 
 		_exit(getppid() == parent ? child(c, result[1], mkdir_only) : 1);
 	}
 	close(result[1]);
-	while (pid > 0 && have < sizeof(a)) {
-		n = read(result[0], (char *)&a + have, sizeof(a) - have);
-		if (n == 0 || (n < 0 && errno != EINTR))
-			break;
-		have += n > 0 ? (size_t)n : 0;
-	}
+	if (pid > 0)
+		n = file_fill(result[0], &a, sizeof(a));
 	close(result[0]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (have != sizeof(a)) {
+	if (n != sizeof(a)) {
 		snprintf(out->error, sizeof(out->error), "the copying process ended unexpectedly");
 		return -EPROTO;
 	}

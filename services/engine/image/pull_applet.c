@@ -20,20 +20,9 @@ enum { ORDERS_MAX = 256 << 10, CONFIG_MAX = 4 << 20 };
 
 static ssize_t read_orders(char *buf, size_t size)
 {
-	size_t len = 0;
+	ssize_t n = file_fill(0, buf, size);
 
-	while (len < size) {
-		ssize_t n = read(0, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return (ssize_t)len;
-		len += (size_t)n;
-	}
-	return -E2BIG;
+	return n < 0 || (size_t)n < size ? n : -E2BIG;
 }
 
 static const char *text(yyjson_val *orders, const char *key)
