@@ -6,6 +6,7 @@ Everything here is a pure function of the options, except the KVM probe and the 
 
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -94,6 +95,22 @@ def kvm_works(arch):
     return works
 
 
+def _emulator_version(binary):
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    numbers = re.search(r"version (\d+)\.(\d+)", said)
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+
+
+def accel_words(arch, accel, cpus):
+    """What QEMU is told of the processors.
+
+    Before 8.1 an emulated processor may run code that another of the guest has just patched, and its kernel dies where
+    it flips a branch ("accel/tcg: Always lock pages before translation" mended it). Processors that have turns cannot.
+    """
+    turns = accel == "tcg" and cpus > 1 and _emulator_version(ARCHES[arch]["binary"]) < (8, 1)
+    return ["-accel", accel + (",thread=single" if turns else ""), "-cpu", ARCHES[arch]["cpu"][accel], "-smp", str(cpus)]
+
+
 def _sparse_copy(src, dst, size):
     tmp = dst.with_suffix(".new")
     subprocess.run(["cp", "--sparse=always", str(src), str(tmp)], check=True)
@@ -149,9 +166,8 @@ def command(opts, forwards, accel):
     spec = ARCHES[opts.arch]
     # A file format guessed from a guest's bytes would let the guest choose it.
     argv = [
-        spec["binary"], "-name", f"wherry-{opts.state.name}", "-machine", spec["machine"], "-accel", accel,
-        "-cpu", spec["cpu"][accel], "-m", str(opts.memory), "-smp", str(opts.cpus), "-nodefaults", "-display", "none",
-        "-no-user-config", "-device", "virtio-rng-pci",
+        spec["binary"], "-name", f"wherry-{opts.state.name}", "-machine", spec["machine"],
+        *accel_words(opts.arch, accel, opts.cpus), "-m", str(opts.memory), "-nodefaults", "-display", "none", "-no-user-config", "-device", "virtio-rng-pci",
         "-qmp", f"unix:{opts.state}/monitor.sock,server=on,wait=off",
     ]  # fmt: skip
     if opts.disk != "none":

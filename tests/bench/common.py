@@ -91,15 +91,18 @@ def run_to_end(argv, timeout):
     return done.stdout
 
 
+def guest(memory, cpus, initrd):
+    """The words for QEMU of a guest of @memory MiB without devices or a network: our kernel and @initrd; it speaks on stdout."""
+    return ["qemu-system-" + ARCH, "-machine", "q35", *machine.accel_words(ARCH, accel(), cpus), "-m", str(memory), "-nodefaults",
+            "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none", "-kernel", str(TOP / "out" / ARCH / "linux"),
+            "-initrd", str(initrd)]  # fmt: skip
+
+
 def run_disk(folder, files, memory, cache, timeout):
     """What a guest with @files over the root in folder/disk says, until it switches itself off. It has no network."""
     write_initrd(folder / "initrd", {**files, "new": None, "init": DISK_INIT.encode()})
-    how = accel()
     return run_to_end(
-        ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", str(memory),
-         "-smp", str(CPUS), "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
-         "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "initrd"),
-         "-drive", f"file={folder}/disk,format=raw,if=virtio,cache={cache}",
+        [*guest(memory, CPUS, folder / "initrd"), "-drive", f"file={folder}/disk,format=raw,if=virtio,cache={cache}",
          "-append", "console=ttyS0 panic=-1 quiet rootfstype=ramfs"], timeout).replace("\r", "")  # fmt: skip
 
 

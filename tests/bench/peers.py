@@ -12,7 +12,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from common import ARCH, OFF, TOP, Row, accel, component, machine, run_to_end, write_initrd
+from common import ARCH, OFF, TOP, Row, component, guest, run_to_end, write_initrd
 from support import clients
 
 BUDGET = 0.8
@@ -95,12 +95,8 @@ def bundle():
 def measure(folder):
     """{runtime: milliseconds of one run}, the median of the rounds."""
     write_initrd(folder / "peers.initrd", guest_files())
-    how = accel()
     said = run_to_end(
-        ["qemu-system-" + ARCH, "-machine", "q35", "-accel", how, "-cpu", machine.ARCHES[ARCH]["cpu"][how], "-m", "1024",
-         "-smp", "1", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none",
-         "-kernel", str(TOP / "out" / ARCH / "linux"), "-initrd", str(folder / "peers.initrd"),
-         "-append", "console=ttyS0 panic=-1 rootfstype=ramfs"], 900)  # fmt: skip
+        [*guest(1024, 1, folder / "peers.initrd"), "-append", "console=ttyS0 panic=-1 rootfstype=ramfs"], 900)  # fmt: skip
     times = {}
     for rt, centiseconds in re.findall(r"BENCH (\S+) (\d+)", said):
         times.setdefault(rt, []).append(int(centiseconds) * 10 / RUNS)
