@@ -59,20 +59,21 @@ def retag(pull, old, new, code=0):
     (names / hashlib.sha256(new.encode()).hexdigest()).write_text(json.dumps({"name": new, "id": held[old]}))
 
 
-@pytest.mark.parametrize("how, docker", [("gzip", False), ("zstd", False), ("", False), ("gzip", True)])
+@pytest.mark.parametrize("how, docker", [("gzip", False), ("zstd", False), ("zstd:chunked", False), ("", False), ("gzip", True)])
 def test_what_was_pulled_is_pushed_under_the_same_digest(registry, store, how, docker):
     pull, work, host = store
     made = image(how, docker, text=f"{how} {docker}\n".encode())
     registry.push("from/app", "1", made)
     assert pull(f"{host}/from/app:1", auth=USER)[0] == 0
-    other = f"{host}/to/app{how}{int(docker)}:2"
+    repository = f"to/app{how}{int(docker)}".replace(":", "-")
+    other = f"{host}/{repository}:2"
     retag(pull, f"{host}/from/app:1", other)
     code, why, messages, _ = work("push", name=other, auth=USER)
     assert code == 0, why
     assert messages[0]["status"] == f"The push refers to repository [{other.rsplit(':', 1)[0]}]"
     assert [m["status"] for m in messages if m.get("id")].count("Preparing") == 2
     assert messages[-1]["aux"] == {"Tag": "2", "Digest": oci.digest(made.manifest()), "Size": len(made.manifest())}
-    assert manifest_of(registry, f"to/app{how}{int(docker)}", "2") == made.manifest()
+    assert manifest_of(registry, repository, "2") == made.manifest()
     # a registry that was asked before knows them: nothing is sent twice
     again = work("push", name=other, auth=USER)[2]
     assert [m.get("status") for m in again].count("Layer already exists") == 2

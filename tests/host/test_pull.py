@@ -44,11 +44,11 @@ def small(*members, how="gzip", **more):
     return oci.Image([oci.Layer(oci.tar([oci.Member("hello", b"hi\n"), *members]), how)], **more)
 
 
-@pytest.mark.parametrize("how, docker", [("gzip", False), ("zstd", False), ("", False), ("gzip", True)])
+@pytest.mark.parametrize("how, docker", [("gzip", False), ("zstd", False), ("zstd:chunked", False), ("", False), ("gzip", True)])
 def test_pull_from_a_real_registry(registry, puller_for, how, docker):
     section, host = at(registry)
     pull = puller_for(section)
-    tag = f"{how or 'plain'}-{docker}".lower()
+    tag = f"{how or 'plain'}-{docker}".lower().replace(":", "-")
     image = oci.Image([oci.Layer(oci.tar([oci.Member("a/b", b"below" * 10000), oci.Member("a/c", b"x")]), how),
                        oci.Layer(oci.tar([oci.Member("a/.wh.c"), oci.Member("d/.wh..wh..opq"), oci.Member("d/e", b"y")]), how)],
                       docker=docker)  # fmt: skip

@@ -12,6 +12,7 @@ import io
 import json
 import lzma
 import os
+import struct
 import subprocess
 import tarfile
 import zlib
@@ -65,6 +66,8 @@ def compress(data, how):
         return gzip.compress(data, 6, mtime=0)
     if how == "zstd":
         return subprocess.run(["zstd", "-q", "-c", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    if how == "zstd:chunked":
+        return chunked(data)[0]
     if how == "xz":
         return lzma.compress(data)
     if how == "bzip2":
@@ -72,6 +75,30 @@ def compress(data, how):
     if how == "":
         return data
     raise ValueError(how)
+
+
+def chunked(data):
+    """@data, a tar, as zstd:chunked, and its layer's annotations: a frame for the headers before each file and one for each file,
+    then what a reader of zstd skips: the list of where each file is, and a footer that says where the list is."""
+    blob, entries, position = b"", [], 0
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for info in archive.getmembers():
+            entry = {"type": "reg" if info.isreg() else "dir", "name": info.name, "mode": info.mode, "size": info.size}
+            if info.isreg() and info.size:
+                blob += compress(data[position : info.offset_data], "zstd")
+                position = info.offset_data + info.size
+                packed = compress(data[info.offset_data : position], "zstd")
+                entry |= {"digest": digest(data[info.offset_data : position]), "offset": len(blob), "endOffset": len(blob) + len(packed)}
+                blob += packed
+            entries.append(entry)
+    blob += compress(data[position:], "zstd")
+    plain = json.dumps({"version": 1, "entries": entries}).encode()
+    listed = compress(plain, "zstd")
+    at = len(blob) + 8  # behind the head of its skippable frame
+    footer = struct.pack("<QQQQ", at, len(listed), len(plain), 1) + bytes(24) + b"GNUlInUx"
+    blob += b"".join(b"\x50\x2a\x4d\x18" + struct.pack("<I", len(part)) + part for part in (listed, footer))
+    name = "io.github.containers.zstd-chunked.manifest-"
+    return blob, {name + "checksum": digest(listed), name + "position": f"{at}:{len(listed)}:{len(plain)}:1"}
 
 
 @dataclass
@@ -89,7 +116,11 @@ class Layer:
     def media_type(self, docker):
         if docker:
             return "application/vnd.docker.image.rootfs.diff.tar.gzip"
-        return OCI + "layer.v1.tar" + ("+" + self.how if self.how else "")
+        return OCI + "layer.v1.tar" + ("+" + self.how.removesuffix(":chunked") if self.how else "")
+
+    def descriptor(self, docker):
+        found = {"mediaType": self.media_type(docker), "digest": self.digest(), "size": len(self.blob)}
+        return found | ({"annotations": chunked(self.plain)[1]} if self.how == "zstd:chunked" else {})
 
     def digest(self):
         return self.claimed or digest(self.blob)
@@ -120,8 +151,7 @@ class Image:
             "schemaVersion": 2, "mediaType": self.media_type(),
             "config": {"mediaType": "application/vnd.docker.container.image.v1+json" if self.docker else OCI + "config.v1+json",
                        "digest": digest(config), "size": len(config)},
-            "layers": [{"mediaType": layer.media_type(self.docker), "digest": layer.digest(), "size": len(layer.blob)}
-                       for layer in self.layers],
+            "layers": [layer.descriptor(self.docker) for layer in self.layers],
         }).encode()  # fmt: skip
 
 
