@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster's store as a file and back, and the kubeconfig for the operator, as `wherryctl` does both over SSH."""
 
+import json
 import subprocess
 
+from support.cluster import Cluster
 from support.node import eventually
 
 
@@ -55,3 +57,50 @@ def test_a_snapshot_is_restored(cluster, cluster_node, ns):
     left = cluster_node.ssh("ls /data/cluster")
     assert "cluster.db" in left and "before" not in left and "restored" not in left and "snapshot" not in left
     cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+
+
+def test_the_stores_disk_is_full(make_node, tmp_path):
+    """Writes are refused by a sentence and change nothing, reads go on, also after a power cut; what was confirmed is there."""
+    config = tmp_path / "machine.yaml"
+    config.write_text("version: 1\nstorage:\n  data_size: 400MiB\n")
+    node = make_node(extra=["--config", str(config)])
+    node.boot("--wait", "ready")
+    maps, held, refused = "/api/v1/namespaces/default/configmaps", {}, []
+    full = "the store's disk is full: nothing was changed; free space and try again"
+
+    def write(cluster, name):
+        text = f"{name} " * 50000
+        status, reply, _ = cluster.raw("POST", maps, {"metadata": {"name": name}, "data": {"text": text}})
+        if status == 201:
+            held[name] = text
+            return True
+        assert status == 507 and reply["status"] == "Failure" and full in reply["message"], reply
+        refused.append(name)
+        return False
+
+    def seen():
+        """What is there of ours; None: the API is not."""
+        answered = subprocess.run([*cluster.words, "--kubeconfig", cluster.config, "get", "configmaps", "-o", "json"],
+                                  capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+        return {m["metadata"]["name"]: m["data"]["text"] for m in json.loads(answered.stdout)["items"]
+                if m["metadata"]["name"].startswith("map")} if answered.returncode == 0 else None  # fmt: skip
+
+    cluster = Cluster(node)
+    assert write(cluster, "map0")
+    node.ssh("for size in 64k 4k; do dd if=/dev/zero of=/data/filler.$size bs=$size 2>/dev/null; done; sync", timeout=120)
+    for n in range(1, 100):  # its log has room for some
+        if not write(cluster, f"map{n}") and len(refused) == 3:
+            break
+    assert len(refused) == 3, held.keys()
+    done = cluster.kubectl("create", "configmap", "small", f"--from-literal=a={'x' * 100000}", check=False)
+    assert done.returncode == 1 and full in done.stderr, done
+    assert seen() == held and cluster.kubectl("get", "--raw", "/readyz").stdout == "ok"
+
+    node.cut_power()
+    node.boot()
+    cluster = Cluster(node)
+    assert eventually(lambda: seen() == held, timeout=120), seen()
+    node.ssh("rm /data/filler.*; sync")
+    assert eventually(lambda: cluster.kubectl("create", "configmap", "mapped", "--from-literal=text=t", check=False).returncode == 0, timeout=60)
+    assert seen() == held | {"mapped": "t"}
+    cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=120s")
