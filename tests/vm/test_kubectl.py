@@ -43,6 +43,11 @@ def test_who_am_i_and_can_i(cluster):
     assert cluster.kubectl("auth", "can-i", "delete", "nodes").stdout.strip() == "yes"
     no = cluster.kubectl("auth", "can-i", "delete", "nodes", "--as", "somebody", check=False)
     assert no.stdout.strip() == "no"
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+              "spec": {"user": "jane", "groups": ["system:authenticated"], "nonResourceAttributes": {"path": "/apis", "verb": "get"}}}  # fmt: skip
+    said = cluster.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, expect=201)["status"]
+    assert said == {"allowed": True, "reason": 'RBAC: allowed by ClusterRoleBinding "system:discovery" of ClusterRole "system:discovery" '
+                                               'to Group "system:authenticated"'}, said  # fmt: skip
 
 
 def test_a_configmap_through_its_life(cluster, ns):

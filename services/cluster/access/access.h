@@ -70,8 +70,8 @@ struct access_question {
 	const char *label_selector, *field_selector;		/* or NULL */
 };
 
-/* *why, when it is not NULL: constant text for a review's reason. */
-bool access_allowed(struct access *a, const struct access_question *q, const char **why);
+/* *why, when it is not NULL: a review's reason, malloc'ed, or NULL: nothing is to be said. */
+bool access_allowed(struct access *a, const struct access_question *q, char **why);
 
 /* The name of the node that somebody is, "" when its user says none; NULL: it is no node. */
 const char *access_node(const struct caller *who);

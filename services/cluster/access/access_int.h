@@ -28,7 +28,8 @@ must_check struct caller *token_of_bootstrap(struct access *a, const char *token
 /* rbac.c */
 must_check int rbac_open(struct rbac **out, struct registry *r);
 void rbac_close(struct rbac *b);
-bool rbac_allowed(const struct rbac *b, const struct access_question *q);
+/* *why, when it is not NULL: which binding allows it, malloc'ed, or unchanged. */
+bool rbac_allowed(const struct rbac *b, const struct access_question *q, char **why);
 bool rbac_rules(const struct rbac *b, const struct caller *who, const char *ns, yyjson_mut_doc *doc,
 	yyjson_mut_val *resource_rules, yyjson_mut_val *path_rules);
 /*

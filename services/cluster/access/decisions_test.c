@@ -215,6 +215,50 @@ static void test_lists_of_nodes(void **state)
 	}
 }
 
+/* A review says which binding it was, in upstream's words. */
+static void test_reasons(void **state)
+{
+	static const struct {
+		const struct caller *who;
+		const char *verb, *group, *resource, *reason;
+	} reviews[] = {
+		{&viewer, "get", "", "pods",
+			"RBAC: allowed by RoleBinding \"system:aggregate-to-view-viewer/default\" of ClusterRole "
+			"\"system:aggregate-to-view\" to User \"viewer\""},
+		{&anybody, "create", "authorization.k8s.io", "selfsubjectaccessreviews",
+			"RBAC: allowed by ClusterRoleBinding \"system:basic-user\" of ClusterRole \"system:basic-user\" to "
+			"Group \"system:authenticated\""},
+		{&account, "list", "", "secrets",
+			"RBAC: allowed by RoleBinding \"reads/default\" of ClusterRole \"system:aggregate-to-edit\" to "
+			"ServiceAccount \"default/default\""},
+		{&viewer, "get", "", "secrets", NULL},
+		{&master, "get", "", "secrets", NULL},
+		{&node, "get", "", "services", NULL},
+	};
+
+	world();
+	given("rbac.authorization.k8s.io/v1", "RoleBinding", "default",
+		"{\"metadata\":{\"name\":\"reads\"},\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"default\",\"namespace\":\"default\"}],\"roleRef\":{"
+		"\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\",\"name\":\"system:aggregate-to-edit\"}}");
+	for (size_t i = 0; i < array_len(reviews); i++) {
+		struct access_question q = {.who = reviews[i].who,
+			.verb = reviews[i].verb,
+			.group = reviews[i].group,
+			.resource = reviews[i].resource,
+			.subresource = "",
+			.ns = "default",
+			.name = ""};
+		cleanup(freep) char *why = NULL;
+		bool allowed = access_allowed(a, &q, &why);
+
+		assert_true(allowed || !why);
+		if (!reviews[i].reason)
+			assert_null(why);
+		else
+			assert_string_equal(why, reviews[i].reason);
+	}
+}
+
 /* ---- bootstrap tokens */
 
 #define TOKEN(more)                                                                                                       \
@@ -289,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_decisions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_of_nodes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bootstrap_tokens, setup, teardown),
 	};
 

@@ -117,7 +117,7 @@ static void look_at(struct asking *q, const struct lack *what, const char *verb)
 		}
 	}
 	ask.resource = resource;
-	if (!rbac_allowed(q->access->rbac, &ask))
+	if (!rbac_allowed(q->access->rbac, &ask, NULL))
 		note(q, what, verb);
 }
 

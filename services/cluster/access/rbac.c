@@ -130,15 +130,16 @@ static bool is_subject(const struct caller *who, yyjson_val *s, const char *bind
 	return !strcmp(user, who->user);
 }
 
-static bool binds(const struct item *binding, const struct caller *who)
+/* The first subject of a binding that is @who, or NULL. */
+static yyjson_val *bound_as(const struct item *binding, const struct caller *who)
 {
 	yyjson_val *subjects = json_arr(yyjson_doc_get_root(binding->doc), "subjects"), *s;
 	size_t i, max;
 
 	yyjson_arr_foreach (subjects, i, max, s)
 		if (is_subject(who, s, binding->object->ns))
-			return true;
-	return false;
+			return s;
+	return NULL;
 }
 
 yyjson_val *rbac_role_rules(
@@ -157,11 +158,15 @@ yyjson_val *rbac_role_rules(
 	return role ? json_arr(yyjson_doc_get_root(role->doc), "rules") : NULL;
 }
 
+static yyjson_val *role_of(const struct item *binding)
+{
+	return json_obj(yyjson_doc_get_root(binding->doc), "roleRef");
+}
+
 /* The rules a binding refers to, or NULL. */
 static yyjson_val *rules_of(const struct rbac *b, const struct item *binding)
 {
-	yyjson_val *ref = json_obj(yyjson_doc_get_root(binding->doc), "roleRef");
-	const char *kind = json_str(ref, "kind"), *name = json_str(ref, "name");
+	const char *kind = json_str(role_of(binding), "kind"), *name = json_str(role_of(binding), "name");
 	bool found;
 
 	return kind && name ? rbac_role_rules(b, kind, name, binding->object->ns, &found) : NULL;
@@ -221,41 +226,105 @@ static bool covers(yyjson_val *rules, const struct access_question *q)
 
 /* ---- walking the bindings that count for somebody in a namespace */
 
-bool rbac_each(const struct rbac *b, const struct caller *who, const char *ns,
-	bool (*fn)(yyjson_val *rules, void *arg), void *arg)
+/* Each that binds @who, to what and as what; fn returns true to stop, which is then returned. */
+struct walk {
+	const struct rbac *rbac;
+	const struct caller *who;
+	bool (*fn)(const struct item *binding, yyjson_val *subject, yyjson_val *rules, void *arg);
+	void *arg;
+};
+
+static bool walk_binding(const struct walk *w, const struct item *binding)
+{
+	yyjson_val *subject = bound_as(binding, w->who);
+
+	return subject && w->fn(binding, subject, rules_of(w->rbac, binding), w->arg);
+}
+
+static bool walk_bindings(const struct walk *w, const char *ns)
 {
 	const struct index_entry *e;
 	char prefix[320];
 	size_t n;
 
-	for (struct index_pos pos = {0}; (e = index_next(&b->tables[CLUSTER_BINDINGS].items, &pos));) {
-		const struct item *binding = e->object;
-
-		if (binds(binding, who) && fn(rules_of(b, binding), arg))
+	for (struct index_pos pos = {0}; (e = index_next(&w->rbac->tables[CLUSTER_BINDINGS].items, &pos));)
+		if (walk_binding(w, e->object))
 			return true;
-	}
 	if (!ns || !*ns)
 		return false;
 	snprintf(prefix, sizeof(prefix), "%s/", ns);
 	n = strlen(prefix);
-	for (struct index_pos pos = index_seek(&b->tables[BINDINGS].items, prefix);
-		(e = index_next(&b->tables[BINDINGS].items, &pos)) && !strncmp(e->key, prefix, n);) {
-		const struct item *binding = e->object;
-
-		if (binds(binding, who) && fn(rules_of(b, binding), arg))
+	for (struct index_pos pos = index_seek(&w->rbac->tables[BINDINGS].items, prefix);
+		(e = index_next(&w->rbac->tables[BINDINGS].items, &pos)) && !strncmp(e->key, prefix, n);)
+		if (walk_binding(w, e->object))
 			return true;
-	}
 	return false;
 }
 
-static bool allows(yyjson_val *rules, void *arg)
+struct each {
+	bool (*fn)(yyjson_val *rules, void *arg);
+	void *arg;
+};
+
+static bool each_rules(const struct item *binding, yyjson_val *subject, yyjson_val *rules, void *arg)
 {
-	return covers(rules, arg);
+	const struct each *e = arg;
+
+	return e->fn(rules, e->arg);
 }
 
-bool rbac_allowed(const struct rbac *b, const struct access_question *q)
+bool rbac_each(const struct rbac *b, const struct caller *who, const char *ns,
+	bool (*fn)(yyjson_val *rules, void *arg), void *arg)
 {
-	return rbac_each(b, q->who, q->path ? NULL : q->ns, allows, (void *)(uintptr_t)q);
+	struct each e = {fn, arg};
+	struct walk w = {b, who, each_rules, &e};
+
+	return walk_bindings(&w, ns);
+}
+
+/* ---- may they, and which binding says so */
+
+/* As upstream words it, so that what reads a review's reason finds what it looks for. NULL: no memory. */
+static char *reason_of(const struct item *binding, yyjson_val *subject)
+{
+	yyjson_val *ref = role_of(binding);
+	const char *ns = binding->object->ns, *kind = json_str(subject, "kind"),
+		   *of = json_str(subject, "namespace");
+	bool account = !strcmp(kind, "ServiceAccount");
+	char *text;
+	int n = asprintf(&text, "RBAC: allowed by %s \"%s%s%s\" of %s \"%s\" to %s \"%s%s%s\"",
+		*ns ? "RoleBinding" : "ClusterRoleBinding", binding->object->name, *ns ? "/" : "", ns,
+		json_str(ref, "kind"), json_str(ref, "name"), kind, json_str(subject, "name"),
+		account ? "/" : "",
+		!account    ? ""
+		: of && *of ? of
+			    : ns);
+
+	return n < 0 ? NULL : text;
+}
+
+struct asked {
+	const struct access_question *question;
+	char **why;
+};
+
+static bool allows(const struct item *binding, yyjson_val *subject, yyjson_val *rules, void *arg)
+{
+	const struct asked *a = arg;
+
+	if (!covers(rules, a->question))
+		return false;
+	if (a->why)
+		*a->why = reason_of(binding, subject);
+	return true;
+}
+
+bool rbac_allowed(const struct rbac *b, const struct access_question *q, char **why)
+{
+	struct asked a = {q, why};
+	struct walk w = {b, q->who, allows, &a};
+
+	return walk_bindings(&w, q->path ? NULL : q->ns);
 }
 
 /* ---- everything somebody may */

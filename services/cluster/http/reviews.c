@@ -102,8 +102,7 @@ static struct status *answer_access(struct review *v, const struct caller *who)
 	yyjson_mut_val *path = yyjson_mut_obj_get(v->spec, "nonResourceAttributes");
 	struct access_question ask = {
 		.who = who, .group = "", .resource = "", .subresource = "", .ns = "", .name = ""};
-	cleanup(freep) char *fields = NULL, *labels = NULL;
-	const char *why;
+	cleanup(freep) char *fields = NULL, *labels = NULL, *why = NULL;
 	bool allowed;
 
 	if (!resource == !path)
