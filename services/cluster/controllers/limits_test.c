@@ -13,15 +13,16 @@ static void on_answer(const struct status *error, const struct object *object, v
 	loop_quit(l, 0);
 }
 
-/* The code and message of a creation in default. */
+/* The code and message of a creation, in default or of a namespace. */
 static const char *try(const char *name_of_kind, const char *json)
 {
 	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
 
 	assert_non_null(doc);
 	*answer = 0;
-	registry_create(r, &caller_self, kind("v1", name_of_kind), "default", yyjson_doc_mut_copy(doc, NULL),
-		NULL, on_answer, NULL);
+	registry_create(r, &caller_self, kind("v1", name_of_kind),
+		!strcmp(name_of_kind, "Namespace") ? "" : "default", yyjson_doc_mut_copy(doc, NULL), NULL,
+		on_answer, NULL);
 	yyjson_doc_free(doc);
 	while (!*answer)
 		assert_int_equal(loop_run(l), 0);
@@ -229,6 +230,29 @@ static void label_namespace(yyjson_mut_doc *doc, yyjson_mut_val *root, const voi
 	yyjson_doc_free(d);
 }
 
+static char warnings[8000];
+
+static void on_one_of_them(const char *text, void *arg)
+{
+	size_t n = strlen(warnings);
+
+	snprintf(warnings + n, sizeof(warnings) - n, "%s\n", text);
+}
+
+/* Labels of default; what its writer is told. */
+static void relabel(const char *labels)
+{
+	struct edit e = {.fn = label_namespace, .arg = labels};
+
+	*warnings = '\0';
+	registry_modify(r, &caller_self, kind("v1", "Namespace"), "", "default", false, do_edit,
+		&(struct write_options){.warn = on_one_of_them}, on_edited, &e);
+	wait_for_write(&e.done);
+}
+
+#define LABELLED(name, label, value)                                                                         \
+	"{\"metadata\":{\"name\":\"" name "\",\"labels\":{\"pod-security.kubernetes.io/" label "\":\"" value \
+	"\"}}}"
 #define SECURE(name, spec, container)                                                                        \
 	"{\"metadata\":{\"name\":\"" name "\"},\"spec\":{" spec                                              \
 	"\"containers\":[{\"name\":\"c\",\"image\":\"one\"" container "}]}}"
@@ -307,6 +331,54 @@ static void test_warned(void **state)
 	assert_non_null(strstr(warning, "would violate PodSecurity \"baseline:latest\": host namespaces"));
 }
 
+/* A label that is no level would let everything in unseen: it is refused. An older version asks for what it knew. */
+static void test_labels_of_namespaces(void **state)
+{
+	static const struct row table[] = {
+		{"Namespace", LABELLED("a", "enforce", "restrictive"),
+			"422 Namespace \"a\" is invalid: metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "
+			"\"restrictive\": must be one of privileged, baseline, restricted"},
+		{"Namespace", LABELLED("a", "warn", ""), "422 "},
+		{"Namespace", LABELLED("a", "audit-version", "v1.034"),
+			"metadata.labels[pod-security.kubernetes.io/audit-version]: Invalid value: \"v1.034\": must be \"latest\" or "
+			"\"v1.x\""},
+		{"Namespace", LABELLED("a", "enforce-version", "1.34"), "422 "},
+		{"Namespace", LABELLED("a", "enforce-version", "v1.34"), "201"},
+	};
+	static const struct row older[] = {
+		{"Pod", SECURE("s", "", CONTEXT("\"allowPrivilegeEscalation\":false,\"runAsNonRoot\":true")),
+			"201"},
+		{"Pod", SECURE("t", "", ""),
+			"violates PodSecurity \"restricted:v1.18\": allowPrivilegeEscalation != false"},
+	};
+
+	all_of(table, array_len(table));
+	edit("v1", "Namespace", "", "default", label_namespace,
+		"{\"pod-security.kubernetes.io/enforce\":\"restricted\",\"pod-security.kubernetes.io/enforce-version\":\"v1.18\"}");
+	all_of(older, array_len(older));
+}
+
+/* Who tightens a namespace is told which of its pods would not get in again. */
+static void test_pods_that_are_there(void **state)
+{
+	static const struct row pods[] = {
+		{"Pod", SECURE("a", "", ""), "201"},
+		{"Pod", SECURE("b", "", ""), "201"},
+		{"Pod", SECURE("c", "\"hostPID\":true,", ""), "201"},
+	};
+
+	all_of(pods, array_len(pods));
+	relabel("{\"pod-security.kubernetes.io/enforce\":\"baseline\"}");
+	assert_string_equal(warnings,
+		"existing pods in namespace \"default\" violate the new PodSecurity enforce level \"baseline:latest\"\n"
+		"c: host namespaces (pod must not set hostNetwork, hostPID or hostIPC to true)\n");
+	relabel("{\"pod-security.kubernetes.io/enforce\":\"restricted\"}");
+	assert_non_null(strstr(warnings, "\na (and 1 other pod): allowPrivilegeEscalation != false"));
+	assert_non_null(strstr(warnings, "\nc: host namespaces"));
+	relabel("{\"pod-security.kubernetes.io/enforce\":\"baseline\"}");
+	assert_string_equal(warnings, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +389,8 @@ int main(void)
 		STORY(test_baseline),
 		STORY(test_restricted),
 		STORY(test_warned),
+		STORY(test_labels_of_namespaces),
+		STORY(test_pods_that_are_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

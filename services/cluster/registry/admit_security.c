@@ -2,316 +2,88 @@
 
 /*
  * The security of pods, as the labels of their namespace ask (PodSecurity): pod-security.kubernetes.io/enforce refuses, /warn tells the
- * client, also of workloads whose pods would be refused. Two levels, each check a row of a table: baseline keeps pods from the node,
- * restricted asks for what is known to be good.
+ * client and /audit the node's log, both also of workloads whose pods would be refused. Beside each MODE-version may hold it to an
+ * older version. What is no level is refused where it is written; what got in by another way asks for the most.
  */
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/registry/admission.h"
+#include "cluster/registry/pod_security.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
+#include "lib/json.h"
+#include "lib/log.h"
 
 #define LABEL "pod-security.kubernetes.io/"
 
-enum level { PRIVILEGED, BASELINE, RESTRICTED };
+enum mode { ENFORCE, AUDIT, WARN, N_MODES };
 
-/* ---- reading */
+static const struct {
+	const char *level, *version;
+} labels[N_MODES] = {
+	[ENFORCE] = {LABEL "enforce", LABEL "enforce-version"},
+	[AUDIT] = {LABEL "audit", LABEL "audit-version"},
+	[WARN] = {LABEL "warn", LABEL "warn-version"},
+};
 
-static bool is_true(yyjson_mut_val *o, const char *key)
+/* ---- labels */
+
+static const char *const levels[] = {"privileged", "baseline", "restricted"};
+
+static bool read_level(const char *s, enum security_level *level)
 {
-	return yyjson_mut_is_true(yyjson_mut_obj_get(o, key));
-}
-
-static const char *text_of(yyjson_mut_val *o, const char *key)
-{
-	return yyjson_mut_get_str(yyjson_mut_obj_get(o, key)) ?: "";
-}
-
-static yyjson_mut_val *context(yyjson_mut_val *o)
-{
-	return yyjson_mut_obj_get(o, "securityContext");
-}
-
-/* Of the container, or of its pod. */
-static yyjson_mut_val *either(yyjson_mut_val *spec, yyjson_mut_val *c, const char *key)
-{
-	yyjson_mut_val *v = yyjson_mut_obj_get(context(c), key);
-
-	return v ? v : yyjson_mut_obj_get(context(spec), key);
-}
-
-static bool one_of(const char *s, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(s, list[i]))
+	for (size_t i = 0; i < array_len(levels); i++)
+		if (!strcmp(levels[i], s)) {
+			*level = (enum security_level)i;
 			return true;
+		}
 	return false;
 }
 
-static bool all_of(yyjson_mut_val *list, const char *const *allowed, size_t n)
+/* "latest", or "v1.MINOR" without zeros in front. */
+static bool read_version(const char *s, int *minor)
 {
-	yyjson_mut_val *v;
-	size_t i, max;
+	size_t digits;
 
-	yyjson_mut_arr_foreach(
-		list, i, max, v) if (!one_of(yyjson_mut_get_str(v) ?: "", allowed, n)) return false;
+	if (!strcmp(s, "latest")) {
+		*minor = SECURITY_LATEST;
+		return true;
+	}
+	if (strncmp(s, "v1.", 3) != 0)
+		return false;
+	digits = strspn(s + 3, "0123456789");
+	if (!digits || digits > 6 || s[3 + digits] || (digits > 1 && s[3] == '0'))
+		return false;
+	*minor = atoi(s + 3);
 	return true;
 }
 
-/* ---- of a container: true is bad. @c is one; @spec its pod's */
-
-static bool privileged(yyjson_mut_val *spec, yyjson_mut_val *c)
+/* @level, @version: values of labels, or NULL. What does not read asks for the most. */
+static struct security_policy policy_of(const char *level, const char *version)
 {
-	return is_true(context(c), "privileged");
+	struct security_policy p = {SECURITY_PRIVILEGED, SECURITY_LATEST};
+
+	if ((level && !read_level(level, &p.level)) || (version && !read_version(version, &p.minor)))
+		p = (struct security_policy){SECURITY_RESTRICTED, SECURITY_LATEST};
+	return p;
 }
 
-static bool more_capabilities(yyjson_mut_val *spec, yyjson_mut_val *c)
+static struct security_policy policy_of_namespace(const struct object *ns, enum mode m)
 {
-	static const char *const usual[] = {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID",
-		"KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"};
-
-	return !all_of(meta_mut_get(context(c), "capabilities", "add", NULL), usual, array_len(usual));
+	return policy_of(object_label(ns, labels[m].level), object_label(ns, labels[m].version));
 }
 
-static bool host_ports(yyjson_mut_val *spec, yyjson_mut_val *c)
+/* "baseline:latest", "restricted:v1.24" */
+static const char *policy_text(const struct security_policy *p, char buf[static 40])
 {
-	yyjson_mut_val *ports = yyjson_mut_obj_get(c, "ports"), *p;
-	size_t i, n;
-
-	yyjson_mut_arr_foreach(
-		ports, i, n, p) if (yyjson_mut_get_sint(yyjson_mut_obj_get(p, "hostPort"))) return true;
-	return false;
-}
-
-static bool proc_mount(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	const char *s = text_of(context(c), "procMount");
-
-	return *s && strcmp(s, "Default") != 0;
-}
-
-static bool host_process(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	return is_true(either(spec, c, "windowsOptions"), "hostProcess");
-}
-
-static bool no_apparmor(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	return !strcmp(text_of(either(spec, c, "appArmorProfile"), "type"), "Unconfined");
-}
-
-static bool selinux(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	static const char *const types[] = {
-		"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"};
-	yyjson_mut_val *o = either(spec, c, "seLinuxOptions");
-
-	return !one_of(text_of(o, "type"), types, array_len(types)) || *text_of(o, "user") ||
-	       *text_of(o, "role");
-}
-
-static bool no_seccomp(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	return !strcmp(text_of(either(spec, c, "seccompProfile"), "type"), "Unconfined");
-}
-
-static bool may_escalate(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	return !yyjson_mut_is_false(yyjson_mut_obj_get(context(c), "allowPrivilegeEscalation"));
-}
-
-static bool keeps_capabilities(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	static const char *const bind[] = {"NET_BIND_SERVICE"};
-	yyjson_mut_val *drop = meta_mut_get(context(c), "capabilities", "drop", NULL), *v;
-	bool all = false;
-	size_t i, n;
-
-	yyjson_mut_arr_foreach(drop, i, n, v) all |= yyjson_mut_equals_str(v, "ALL");
-	return !all || !all_of(meta_mut_get(context(c), "capabilities", "add", NULL), bind, array_len(bind));
-}
-
-static bool may_be_root(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	return !yyjson_mut_is_true(either(spec, c, "runAsNonRoot"));
-}
-
-static bool is_root(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	yyjson_mut_val *user = either(spec, c, "runAsUser");
-
-	return user && !yyjson_mut_get_sint(user);
-}
-
-static bool seccomp_unsaid(yyjson_mut_val *spec, yyjson_mut_val *c)
-{
-	const char *type = text_of(either(spec, c, "seccompProfile"), "type");
-
-	return strcmp(type, "RuntimeDefault") != 0 && strcmp(type, "Localhost") != 0;
-}
-
-/* ---- of a pod */
-
-static bool host_namespaces(yyjson_mut_val *spec, yyjson_mut_val *unused)
-{
-	return is_true(spec, "hostNetwork") || is_true(spec, "hostPID") || is_true(spec, "hostIPC");
-}
-
-static bool host_path(yyjson_mut_val *spec, yyjson_mut_val *unused)
-{
-	yyjson_mut_val *volumes = yyjson_mut_obj_get(spec, "volumes"), *v;
-	size_t i, n;
-
-	yyjson_mut_arr_foreach(volumes, i, n, v) if (yyjson_mut_obj_get(v, "hostPath")) return true;
-	return false;
-}
-
-static bool other_volumes(yyjson_mut_val *spec, yyjson_mut_val *unused)
-{
-	static const char *const allowed[] = {"name", "configMap", "csi", "downwardAPI", "emptyDir",
-		"ephemeral", "image", "persistentVolumeClaim", "projected", "secret"};
-	yyjson_mut_val *volumes = yyjson_mut_obj_get(spec, "volumes"), *v, *key, *value;
-	size_t i, n, k, m;
-
-	yyjson_mut_arr_foreach(volumes, i, n, v) yyjson_mut_obj_foreach(v, k, m, key,
-		value) if (!one_of(yyjson_mut_get_str(key), allowed, array_len(allowed))) return true;
-	return false;
-}
-
-static bool unsafe_sysctls(yyjson_mut_val *spec, yyjson_mut_val *unused)
-{
-	static const char *const safe[] = {"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range",
-		"net.ipv4.ip_unprivileged_port_start", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
-		"net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout",
-		"net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem",
-		"net.ipv4.tcp_wmem"};
-	yyjson_mut_val *list = yyjson_mut_obj_get(context(spec), "sysctls"), *s;
-	size_t i, n;
-
-	yyjson_mut_arr_foreach(
-		list, i, n, s) if (!one_of(text_of(s, "name"), safe, array_len(safe))) return true;
-	return false;
-}
-
-/* ---- the table */
-
-static const struct rule {
-	enum level level;
-	const char *title, *must; /* what a container, or the pod, must do */
-	bool (*bad)(yyjson_mut_val *spec, yyjson_mut_val *container);
-	bool of_pod;	/* container is NULL */
-	bool pod_or_so; /* the pod may say it for all */
-} rules[] = {
-	{BASELINE, "hostProcess", "must not set securityContext.windowsOptions.hostProcess=true",
-		host_process, .pod_or_so = true},
-	{BASELINE, "host namespaces", "must not set hostNetwork, hostPID or hostIPC to true", host_namespaces,
-		.of_pod = true},
-	{BASELINE, "privileged", "must not set securityContext.privileged=true", privileged},
-	{BASELINE, "non-default capabilities",
-		"must not add capabilities beyond the default ones in securityContext.capabilities.add",
-		more_capabilities},
-	{BASELINE, "hostPath volumes", "must not use hostPath volumes", host_path, .of_pod = true},
-	{BASELINE, "hostPort", "must not use hostPorts", host_ports},
-	{BASELINE, "forbidden AppArmor profile", "must not set AppArmor profile type to \"Unconfined\"",
-		no_apparmor, .pod_or_so = true},
-	{BASELINE, "seLinuxOptions", "set forbidden securityContext.seLinuxOptions", selinux,
-		.pod_or_so = true},
-	{BASELINE, "procMount", "must not set securityContext.procMount to other than \"Default\"",
-		proc_mount},
-	{BASELINE, "seccompProfile", "must not set securityContext.seccompProfile.type to \"Unconfined\"",
-		no_seccomp, .pod_or_so = true},
-	{BASELINE, "forbidden sysctls", "must not set sysctls that are not known to be safe", unsafe_sysctls,
-		.of_pod = true},
-	{RESTRICTED, "allowPrivilegeEscalation != false",
-		"must set securityContext.allowPrivilegeEscalation=false", may_escalate},
-	{RESTRICTED, "unrestricted capabilities",
-		"must set securityContext.capabilities.drop=[\"ALL\"] and add none but \"NET_BIND_SERVICE\"",
-		keeps_capabilities},
-	{RESTRICTED, "restricted volume types", "must not use volumes of types that reach beyond the cluster",
-		other_volumes, .of_pod = true},
-	{RESTRICTED, "runAsNonRoot != true", "must set securityContext.runAsNonRoot=true", may_be_root,
-		.pod_or_so = true},
-	{RESTRICTED, "runAsUser=0", "must not set runAsUser=0", is_root, .pod_or_so = true},
-	{RESTRICTED, "seccompProfile",
-		"must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"",
-		seccomp_unsaid, .pod_or_so = true},
-};
-
-/* ---- judging */
-
-struct findings {
-	char text[2000];
-	size_t len;
-};
-
-static void add(struct findings *f, const char *format, ...) printf_like(2, 3);
-
-static void add(struct findings *f, const char *format, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(f->text + f->len, sizeof(f->text) - f->len, format, args);
-	va_end(args);
-	if (n > 0)
-		f->len += (size_t)n < sizeof(f->text) - f->len ? (size_t)n : sizeof(f->text) - f->len - 1;
-}
-
-static void judge_containers(struct findings *f, const struct rule *r, yyjson_mut_val *spec)
-{
-	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-	char names[400] = "";
-	size_t i, n, count = 0, len = 0;
-	yyjson_mut_val *c;
-
-	for (size_t l = 0; l < array_len(lists); l++) {
-		yyjson_mut_val *list = yyjson_mut_obj_get(spec, lists[l]);
-
-		yyjson_mut_arr_foreach(list, i, n, c)
-		{
-			int wrote;
-
-			if (!r->bad(spec, c))
-				continue;
-			wrote = snprintf(names + len, sizeof(names) - len, "%s\"%s\"", count++ ? ", " : "",
-				text_of(c, "name"));
-			len += wrote > 0 && (size_t)wrote < sizeof(names) - len ? (size_t)wrote : 0;
-		}
-	}
-	if (count)
-		add(f, "%s%s (%scontainer%s %s %s)", f->len ? ", " : "", r->title,
-			r->pod_or_so ? "pod or " : "", count > 1 ? "s" : "", names, r->must);
-}
-
-static void judge(struct findings *f, enum level level, yyjson_mut_val *spec)
-{
-	for (size_t i = 0; i < array_len(rules); i++) {
-		const struct rule *r = &rules[i];
-
-		if (r->level > level || (r->level == BASELINE && level == RESTRICTED && r->bad == no_seccomp))
-			continue; /* what the stricter level says again is said once */
-		if (!r->of_pod)
-			judge_containers(f, r, spec);
-		else if (r->bad(spec, NULL))
-			add(f, "%s%s (pod %s)", f->len ? ", " : "", r->title, r->must);
-	}
-}
-
-static enum level level_of(const struct object *ns, const char *mode, const char **name)
-{
-	char key[64];
-
-	snprintf(key, sizeof(key), LABEL "%s", mode);
-	*name = ns ? object_label(ns, key) : NULL;
-	return !*name			      ? PRIVILEGED
-	       : !strcmp(*name, "baseline")   ? BASELINE
-	       : !strcmp(*name, "restricted") ? RESTRICTED
-					      : PRIVILEGED;
+	if (p->minor == SECURITY_LATEST)
+		snprintf(buf, 40, "%s:latest", levels[p->level]);
+	else
+		snprintf(buf, 40, "%s:v1.%d", levels[p->level], p->minor);
+	return buf;
 }
 
 /* The spec of the pods that this object is, or makes. */
@@ -326,42 +98,183 @@ static yyjson_mut_val *spec_of(const struct attempt *a)
 		return meta_mut_get(a->root, "template", "spec", NULL);
 	if (attempt_is(a, "batch", "CronJob"))
 		return meta_mut_get(a->root, "spec", "jobTemplate", "spec", "template", "spec", NULL);
-	if (!one_of(a->kind->kind, makers, array_len(makers)) || a->kind->flags & SCHEMA_CUSTOM)
-		return NULL;
-	return meta_mut_get(a->root, "spec", "template", "spec", NULL);
+	for (size_t i = 0; i < array_len(makers); i++)
+		if (!strcmp(makers[i], a->kind->kind) && !(a->kind->flags & SCHEMA_CUSTOM))
+			return meta_mut_get(a->root, "spec", "template", "spec", NULL);
+	return NULL;
+}
+
+/* ---- pods, and what makes them */
+
+static struct status *check_pods(const struct attempt *a, const struct object *ns, yyjson_mut_val *spec)
+{
+	bool pod = attempt_is(a, "", "Pod");
+	char name[40];
+
+	for (enum mode m = ENFORCE; m < N_MODES; m++) {
+		struct security_policy p = policy_of_namespace(ns, m);
+		struct security_findings found = {0};
+		char text[2200];
+
+		if (p.level == SECURITY_PRIVILEGED || (m == ENFORCE && !pod))
+			continue;
+		security_judge(&found, &p, spec);
+		if (!found.len)
+			continue;
+		policy_text(&p, name);
+		if (m == ENFORCE)
+			return status_forbidden(
+				a->kind, a->name, "violates PodSecurity \"%s\": %s", name, found.text);
+		snprintf(text, sizeof(text), "would violate PodSecurity \"%s\": %s", name, found.text);
+		if (m == WARN)
+			attempt_warn(a, text);
+		else
+			log_info("audit kind=%s namespace=%s name=%s user=%s msg=\"%s\"", a->kind->kind,
+				a->ns, a->name, a->who->user, text);
+	}
+	return NULL;
+}
+
+/* ---- namespaces */
+
+struct label_values {
+	const char *level[N_MODES], *version[N_MODES];
+};
+
+static void check_label(struct field_errors *e, yyjson_mut_doc *doc, const char *key, const char *value,
+	bool good, const char *must)
+{
+	char path[100];
+
+	if (!value || good)
+		return;
+	snprintf(path, sizeof(path), "metadata.labels[%s]", key);
+	field_error(e, FIELD_INVALID, path, yyjson_mut_strcpy(doc, value), "%s", must);
+}
+
+static void check_labels(struct field_errors *e, yyjson_mut_doc *doc, const struct label_values *v)
+{
+	for (enum mode m = ENFORCE; m < N_MODES; m++) {
+		enum security_level level;
+		int minor;
+
+		check_label(e, doc, labels[m].level, v->level[m],
+			v->level[m] && read_level(v->level[m], &level),
+			"must be one of privileged, baseline, restricted");
+		check_label(e, doc, labels[m].version, v->version[m],
+			v->version[m] && read_version(v->version[m], &minor),
+			"must be \"latest\" or \"v1.x\"");
+	}
+}
+
+/* What pods there are already are told of, grouped by what is wrong with them; so many are looked at, so many groups told. */
+enum { PODS_MAX = 3000, GROUPS_MAX = 10 };
+
+struct survey {
+	const struct security_policy *policy;
+	size_t looked_at, n;
+	struct survey_group {
+		char first[256];
+		size_t others;
+		struct security_findings found;
+	} groups[GROUPS_MAX];
+};
+
+static bool look_at_pod(const struct object *o, void *arg)
+{
+	struct survey *s = arg;
+	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
+	yyjson_mut_doc *copy = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
+	struct security_findings found = {0};
+	size_t i = 0;
+
+	if (copy)
+		security_judge(&found, s->policy, yyjson_mut_obj_get(yyjson_mut_doc_get_root(copy), "spec"));
+	yyjson_mut_doc_free(copy);
+	while (found.len && i < s->n && strcmp(s->groups[i].found.text, found.text) != 0)
+		i++;
+	if (found.len && i < s->n) {
+		s->groups[i].others++;
+	} else if (found.len && s->n < GROUPS_MAX) {
+		s->groups[s->n].found = found;
+		snprintf(s->groups[s->n++].first, sizeof(s->groups->first), "%s", o->name);
+	}
+	return ++s->looked_at < PODS_MAX;
+}
+
+static void warn_of_pods(const struct attempt *a, const struct security_policy *policy)
+{
+	struct survey *s = calloc(1, sizeof(*s));
+	char text[2400], name[40];
+
+	if (!s)
+		return;
+	s->policy = policy;
+	registry_each(a->registry, schema_find("", "v1", "pods"), a->name, look_at_pod, s);
+	if (s->n) {
+		snprintf(text, sizeof(text),
+			"existing pods in namespace \"%s\" violate the new PodSecurity enforce level \"%s\"",
+			a->name, policy_text(policy, name));
+		attempt_warn(a, text);
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		const struct survey_group *g = &s->groups[i];
+
+		if (g->others)
+			snprintf(text, sizeof(text), "%s (and %zu other pod%s): %s", g->first, g->others,
+				g->others == 1 ? "" : "s", g->found.text);
+		else
+			snprintf(text, sizeof(text), "%s: %s", g->first, g->found.text);
+		attempt_warn(a, text);
+	}
+	free(s);
+}
+
+/* Labels that were wrong before may stay as they are. */
+static struct status *check_namespace(const struct attempt *a)
+{
+	struct field_errors now = {0}, before = {0};
+	struct label_values v, old = {0};
+	struct security_policy p, was;
+	struct status *err;
+
+	for (enum mode m = ENFORCE; m < N_MODES; m++) {
+		v.level[m] = yyjson_mut_get_str(
+			meta_mut_get(a->root, "metadata", "labels", labels[m].level, NULL));
+		v.version[m] = yyjson_mut_get_str(
+			meta_mut_get(a->root, "metadata", "labels", labels[m].version, NULL));
+		old.level[m] = a->old ? object_label(a->old, labels[m].level) : NULL;
+		old.version[m] = a->old ? object_label(a->old, labels[m].version) : NULL;
+	}
+	check_labels(&now, a->doc, &v);
+	check_labels(&before, a->doc, &old);
+	err = before.n ? NULL : field_errors_status(&now, a->kind, a->name);
+	field_errors_fini(&now);
+	field_errors_fini(&before);
+	if (err || !a->old)
+		return err;
+	p = policy_of(v.level[ENFORCE], v.version[ENFORCE]);
+	was = policy_of(old.level[ENFORCE], old.version[ENFORCE]);
+	if (p.level != SECURITY_PRIVILEGED && (p.minor != was.minor || p.level > was.level))
+		warn_of_pods(a, &p);
+	return NULL;
 }
 
 static struct status *check(const struct attempt *a)
 {
 	bool pod = attempt_is(a, "", "Pod"), more = !strcmp(a->subresource, "ephemeralcontainers");
-	struct findings enforced = {0}, warned = {0};
 	const struct object *ns;
-	const char *name, *warn_name;
 	yyjson_mut_val *spec;
-	enum level enforce, warn;
 
-	if (a->verb == ADMIT_DELETE || !*a->ns || (*a->subresource && !(pod && more)) ||
-		(pod && a->verb == ADMIT_UPDATE && !more))
+	if (a->verb == ADMIT_DELETE)
+		return NULL;
+	if (attempt_is(a, "", "Namespace"))
+		return *a->subresource ? NULL : check_namespace(a);
+	if (!*a->ns || (*a->subresource && !(pod && more)) || (pod && a->verb == ADMIT_UPDATE && !more))
 		return NULL;
 	spec = spec_of(a);
 	ns = spec ? registry_get(a->registry, schema_find("", "v1", "namespaces"), "", a->ns) : NULL;
-	enforce = level_of(ns, "enforce", &name);
-	warn = level_of(ns, "warn", &warn_name);
-	if (pod && enforce)
-		judge(&enforced, enforce, spec);
-	if (enforced.len)
-		return status_forbidden(
-			a->kind, a->name, "violates PodSecurity \"%s:latest\": %s", name, enforced.text);
-	if (warn)
-		judge(&warned, warn, spec);
-	if (warned.len) {
-		char text[2200];
-
-		snprintf(text, sizeof(text), "would violate PodSecurity \"%s:latest\": %s", warn_name,
-			warned.text);
-		attempt_warn(a, text);
-	}
-	return NULL;
+	return ns ? check_pods(a, ns, spec) : NULL;
 }
 
 const struct admission admission_security = {.name = "PodSecurity", .check = check};
