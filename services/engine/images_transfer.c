@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "engine/api.h"
-#include "engine/build/settings.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
 #include "engine/engine.h"
@@ -20,40 +19,14 @@
 #include "engine/image.h"
 #include "engine/image_platform.h"
 #include "engine/image/task_int.h"
-#include "engine/images_transfer.h"
-#include "engine/options.h"
+#include "engine/images_transfer_int.h"
 #include "engine/pump.h"
 #include "lib/base64.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
-enum answer {
-	STREAM,	    /* messages as they come; failures go in-band once one was sent */
-	ARCHIVE,    /* what the worker writes */
-	RESULT_ID,  /* {"Id": result} */
-	RESULT_JSON /* the result itself */
-};
-
-struct transfer {
-	struct engine *e;
-	struct http_req *r; /* NULL: a build whose client has gone */
-	enum answer answer;
-	struct image_task *task;
-	struct pump *pump;
-	bool started;			  /* the answer has begun */
-	bool bytes_pending, work_pending; /* what is not over yet */
-	int err;
-	char *message;	    /* owned */
-	const char *action; /* of the event when it went well; NULL: none */
-	char *name;	    /* owned; what the event is about */
-	char *container;    /* owned; the id of the one that is committed */
-	struct loop_task buried;
-	bool frozen;					    /* it is to be thawed */
-	void (*given_up)(struct engine *e, const char *id); /* of a build; NULL: none */
-};
-
-static struct transfer *transfer_new(struct engine *e, struct http_req *r, enum answer a, const char *name)
+struct transfer *transfer_new(struct engine *e, struct http_req *r, enum answer a, const char *name)
 {
 	struct transfer *t = calloc(1, sizeof(*t));
 
@@ -81,7 +54,7 @@ static void thaw(struct transfer *t)
 		log_errno(-err, "container=%.12s op=thaw", c->id);
 }
 
-static void transfer_free(struct transfer *t)
+void transfer_free(struct transfer *t)
 {
 	thaw(t);
 	image_task_free(t->task);
@@ -102,7 +75,7 @@ static void begin(void *arg)
 }
 
 /* In one piece with its end: Docker's SDK takes what a piece leaves over for the beginning of the next object. */
-static void send_line(struct transfer *t, const char *json, size_t len)
+void transfer_line(struct transfer *t, const char *json, size_t len)
 {
 	cleanup(freep) char *line = text_make("%.*s\r\n", (int)len, json);
 
@@ -125,7 +98,7 @@ static void send_error(struct transfer *t)
 	yyjson_mut_obj_add_str(doc, o, "error", t->message);
 	text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &len);
 	if (text)
-		send_line(t, text, len);
+		transfer_line(t, text, len);
 	free(text);
 	yyjson_mut_doc_free(doc);
 }
@@ -198,15 +171,15 @@ static void bury(struct loop_task *task)
 	transfer_free(t);
 }
 
-static void on_line(const char *json, size_t len, void *arg)
+void transfer_on_line(const char *json, size_t len, void *arg)
 {
 	struct transfer *t = arg;
 
 	if (t->r && t->answer == STREAM)
-		send_line(t, json, len);
+		transfer_line(t, json, len);
 }
 
-static void on_done(int err, const char *message, void *arg)
+void transfer_on_done(int err, const char *message, void *arg)
 {
 	struct transfer *t = arg;
 
@@ -244,10 +217,10 @@ static void on_closed(struct http_req *r, bool ok, void *arg)
 	image_task_kill(t->task);
 }
 
-static const struct image_task_events events = {.line = on_line, .done = on_done};
+const struct image_task_events transfer_events = {.line = transfer_on_line, .done = transfer_on_done};
 
 /* After the worker was started: @err is what that said. */
-static void started(struct transfer *t, int err, const char *what)
+void transfer_started(struct transfer *t, int err, const char *what)
 {
 	if (err) {
 		api_errno(t->r, err, "%s of %s cannot be started", what, t->name);
@@ -295,12 +268,13 @@ static void pull(struct engine *e, struct http_req *r, const char *from)
 			"{\"status\":\"Status: Image is up to date for %s: it is part of this system\"}",
 			text);
 
-		send_line(t, line, (size_t)n);
+		transfer_line(t, line, (size_t)n);
 		finish(t);
 		return;
 	}
 	t->action = "pull";
-	started(t, image_pull_start(&t->task, e->images, e->loop, &o, &events, t), "the pull");
+	transfer_started(
+		t, image_pull_start(&t->task, e->images, e->loop, &o, &transfer_events, t), "the pull");
 }
 
 void transfer_distribution(struct engine *e, struct http_req *r, const char *name)
@@ -320,7 +294,8 @@ void transfer_distribution(struct engine *e, struct http_req *r, const char *nam
 	struct image_pull_opts o = {.name = text, .auth = auth, .inspect = true};
 
 	if (t)
-		started(t, image_pull_start(&t->task, e->images, e->loop, &o, &events, t), "the inspection");
+		transfer_started(t, image_pull_start(&t->task, e->images, e->loop, &o, &transfer_events, t),
+			"the inspection");
 }
 
 /* ---- push */
@@ -368,13 +343,14 @@ void transfer_push(struct engine *e, struct http_req *r, const char *name)
 	if (!t)
 		return;
 	t->action = "push";
-	started(t, image_push_start(&t->task, e->images, e->loop, text, auth, &events, t), "the push");
+	transfer_started(t, image_push_start(&t->task, e->images, e->loop, text, auth, &transfer_events, t),
+		"the push");
 }
 
 /* ---- streams in and out */
 
 /* A pipe between the request and a worker; [0] is read from. */
-static bool make_pipe(struct transfer *t, int fds[2])
+bool transfer_pipe(struct transfer *t, int fds[2])
 {
 	if (pipe2(fds, O_CLOEXEC) == 0) {
 		fcntl(fds[1], F_SETPIPE_SZ, 1 << 20);
@@ -386,7 +362,7 @@ static bool make_pipe(struct transfer *t, int fds[2])
 }
 
 /* The worker runs: its input comes from the body. */
-static void feed(struct transfer *t, int to)
+void transfer_feed(struct transfer *t, int to)
 {
 	t->pump = pump_body(t->e->loop, t->r, to, on_bytes_over, t);
 	t->bytes_pending = t->pump != NULL;
@@ -401,16 +377,17 @@ void transfer_load(struct engine *e, struct http_req *r, const char *arg)
 	if (!image_platform_param(r, platform))
 		return;
 	t = transfer_new(e, r, STREAM, "archive");
-	if (!t || !make_pipe(t, fds))
+	if (!t || !transfer_pipe(t, fds))
 		return;
 	t->action = "load";
-	err = image_load_start(&t->task, e->images, e->loop, fds[0], *platform ? platform : NULL, &events, t);
+	err = image_load_start(
+		&t->task, e->images, e->loop, fds[0], *platform ? platform : NULL, &transfer_events, t);
 	close(fds[0]);
-	started(t, err, "the load");
+	transfer_started(t, err, "the load");
 	if (err)
 		close(fds[1]);
 	else
-		feed(t, fds[1]);
+		transfer_feed(t, fds[1]);
 }
 
 static void save(struct engine *e, struct http_req *r, const char *const *names, size_t n)
@@ -436,12 +413,12 @@ static void save(struct engine *e, struct http_req *r, const char *const *names,
 			return;
 	}
 	t = transfer_new(e, r, ARCHIVE, names[0]);
-	if (!t || !make_pipe(t, fds))
+	if (!t || !transfer_pipe(t, fds))
 		return;
 	t->action = "save";
-	err = image_save_start(&t->task, e->images, e->loop, names, n, fds[1], &events, t);
+	err = image_save_start(&t->task, e->images, e->loop, names, n, fds[1], &transfer_events, t);
 	close(fds[1]);
-	started(t, err, "the save");
+	transfer_started(t, err, "the save");
 	if (err) {
 		close(fds[0]);
 		return;
@@ -468,107 +445,12 @@ void transfer_save_many(struct engine *e, struct http_req *r, const char *arg)
 		save(e, r, names, n);
 }
 
-/* ---- import */
-
-/* The `changes` of a request on top of @config; JSON text, or NULL with *msg. */
-static char *changed(struct http_req *r, yyjson_val *config, char **msg)
-{
-	const char *changes[128];
-	size_t n = http_query_all(r, "changes", changes, array_len(changes));
-
-	if (n == array_len(changes)) {
-		*msg = text_make("the parameter changes is there more than %zu times", n - 1);
-		return NULL;
-	}
-
-	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *v = settings_changes(doc, config, changes, n, msg);
-	char *text = v ? yyjson_mut_val_write(v, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
-
-	yyjson_mut_doc_free(doc);
-	return text;
-}
-
-/* repo and tag of a request as a name; false: it was answered. "" when none was given. */
-static bool wanted_name(struct http_req *r, char out[IMAGE_NAME_MAX + 1])
-{
-	const char *repo = http_query(r, "repo"), *tag = http_query(r, "tag");
-	struct image_ref ref;
-
-	*out = '\0';
-	if (!repo || !*repo)
-		return true;
-	if (image_ref_parse(&ref, repo) || *ref.digest || (tag && *tag && image_ref_set_tag(&ref, tag)) ||
-		*ref.digest) {
-		api_error(r, 400, "invalid reference format: %s%s%s", repo, tag && *tag ? ":" : "",
-			tag ? tag : "");
-		return false;
-	}
-	image_ref_default_tag(&ref);
-	image_ref_familiar(&ref, out);
-	return true;
-}
-
-static void import_done(int err, const char *message, void *arg)
-{
-	struct transfer *t = arg;
-	char line[200];
-
-	if (!err) {
-		int n = snprintf(line, sizeof(line), "{\"status\":\"%.100s\"}", message);
-
-		send_line(t, line, (size_t)n);
-	}
-	on_done(err, message, arg);
-}
-
-static void import(struct engine *e, struct http_req *r, const char *src)
-{
-	static const struct image_task_events import_events = {.line = on_line, .done = import_done};
-	cleanup(freep) char *config = NULL, *msg = NULL;
-	const char *comment = http_query(r, "message"), *platform = http_query(r, "platform");
-	char name[IMAGE_NAME_MAX + 1];
-	struct transfer *t;
-	int fds[2], err;
-
-	if (strcmp(src, "-") != 0) {
-		api_error(r, 501,
-			"importing from an address is not supported by this engine: download it and use `docker import -`");
-		return;
-	}
-	if (!wanted_name(r, name))
-		return;
-	config = changed(r, NULL, &msg);
-	if (!config) {
-		api_error(r, 400, "%s", msg ? msg : "out of memory");
-		return;
-	}
-	t = transfer_new(e, r, STREAM, *name ? name : "archive");
-	if (!t || !make_pipe(t, fds))
-		return;
-	t->action = "import";
-
-	struct image_make_opts m = {.in = fds[0],
-		.config = config,
-		.comment = comment && *comment ? comment : "Imported from -",
-		.platform = platform && *platform ? platform : NULL,
-		.name = *name ? name : NULL};
-
-	err = image_make_start(&t->task, e->images, e->loop, &m, &import_events, t);
-	close(fds[0]);
-	started(t, err, "the import");
-	if (err)
-		close(fds[1]);
-	else
-		feed(t, fds[1]);
-}
-
 void transfer_create(struct engine *e, struct http_req *r, const char *arg)
 {
 	const char *from = http_query(r, "fromImage"), *src = http_query(r, "fromSrc");
 
 	if (src && *src)
-		import(e, r, src);
+		transfer_import(e, r, src);
 	else if (from && *from)
 		pull(e, r, from);
 	else
@@ -583,129 +465,16 @@ void transfer_build(struct engine *e, struct http_req *r, struct image_orders *o
 	struct transfer *t = transfer_new(e, r, STREAM, id);
 	int fds[2], err;
 
-	if (!t || !make_pipe(t, fds)) {
+	if (!t || !transfer_pipe(t, fds)) {
 		image_orders_fini(o);
 		return;
 	}
 	t->given_up = given_up;
-	err = image_task_start(&t->task, e->images, e->loop, "engine_build", o, fds[0], &events, t);
+	err = image_task_start(&t->task, e->images, e->loop, "engine_build", o, fds[0], &transfer_events, t);
 	close(fds[0]);
-	started(t, err, "the build");
+	transfer_started(t, err, "the build");
 	if (err)
 		close(fds[1]);
 	else
-		feed(t, fds[1]);
-}
-
-/* ---- commit */
-
-/* What an image says about how it is run; the rest of a container's Config is about the container. */
-static yyjson_mut_val *image_part(yyjson_mut_doc *doc, yyjson_val *config, yyjson_val *over)
-{
-	static const char *const keys[] = {"User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes",
-		"WorkingDir", "Labels", "StopSignal", "Healthcheck", "OnBuild", "Shell"};
-	yyjson_mut_val *o = yyjson_mut_obj(doc);
-
-	for (size_t i = 0; i < array_len(keys); i++) {
-		yyjson_val *v = yyjson_obj_get(over, keys[i]);
-
-		if (json_blank(v))
-			v = yyjson_obj_get(config, keys[i]);
-		if (!json_blank(v))
-			json_copy(doc, o, keys[i], v);
-	}
-	return o;
-}
-
-static char *command_line(const struct container *c)
-{
-	yyjson_val *v;
-	size_t i, n, len = 0;
-	char *text = NULL;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		return NULL;
-	yyjson_arr_foreach (yyjson_obj_get(c->config, "Cmd"), i, n, v)
-		if (yyjson_is_str(v))
-			fprintf(f, "%s%s", i ? " " : "", yyjson_get_str(v));
-	fclose(f);
-	return text;
-}
-
-/* What the engine and the runtime have put there for every container. */
-static const char *const engine_files[] = {
-	"dev", "etc/hostname", "etc/hosts", "etc/resolv.conf", "proc", "sys", NULL};
-
-static void commit_with_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *body)
-{
-	const char *id = http_query(r, "container"), *comment = http_query(r, "comment"),
-		   *author = http_query(r, "author");
-	cleanup(freep) char *config = NULL, *msg = NULL, *cmd = NULL, *upper = NULL;
-	char name[IMAGE_NAME_MAX + 1];
-	struct container *c;
-	struct transfer *t;
-	yyjson_mut_doc *doc;
-	yyjson_doc *merged;
-
-	if (!id || !*id) {
-		api_error(r, 400, "no container was named");
-		return;
-	}
-	if (options_check(body, NULL, NULL, &msg)) {
-		api_error(r, 400, "%s", msg ? msg : "out of memory");
-		return;
-	}
-	c = container_or_404(e, r, id);
-	if (!c || !wanted_name(r, name))
-		return;
-	doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_doc_set_root(doc, image_part(doc, c->config, body));
-	merged = yyjson_mut_doc_imut_copy(doc, NULL);
-	config = changed(r, yyjson_doc_get_root(merged), &msg);
-	yyjson_doc_free(merged);
-	yyjson_mut_doc_free(doc);
-	if (!config) {
-		api_error(r, 400, "%s", msg ? msg : "out of memory");
-		return;
-	}
-	cmd = command_line(c);
-	if (asprintf(&upper, "%s/upper", c->dir) < 0)
-		upper = NULL;
-	t = transfer_new(e, r, RESULT_ID, *name ? name : c->name);
-	if (!t)
-		return;
-	t->container = strdup(c->id);
-	if (!upper || !cmd || !t->container) {
-		api_error(r, 500, "out of memory");
-		transfer_free(t);
-		return;
-	}
-	if (api_query_bool(r, "pause", true) && c->state == CONTAINER_RUNNING) {
-		int err = container_cgroup_freeze(c, true);
-
-		if (err) {
-			api_errno(r, err, "container %.12s cannot be paused for the commit", c->id);
-			transfer_free(t);
-			return;
-		}
-		t->frozen = true;
-	}
-
-	struct image_make_opts m = {.parent = c->image_id,
-		.upper = upper,
-		.in = -1,
-		.config = config,
-		.author = author && *author ? author : NULL,
-		.comment = comment && *comment ? comment : NULL,
-		.created_by = cmd,
-		.name = *name ? name : NULL,
-		.ignore = engine_files};
-
-	started(t, image_make_start(&t->task, e->images, e->loop, &m, &events, t), "the commit");
-}
-
-void transfer_commit(struct engine *e, struct http_req *r, const char *arg)
-{
-	api_body_json(e, r, NULL, commit_with_body);
+		transfer_feed(t, fds[1]);
 }
