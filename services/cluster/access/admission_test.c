@@ -394,19 +394,31 @@ static void test_node_and_volumes(void **state)
 
 #define GROUP "admissionregistration.k8s.io/v1"
 
-static struct answer policy(const struct caller *who, const char *name, const char *kind)
+/* Those that judge and those that change have their own kinds, for which the same holds. */
+static const struct policy_kind {
+	const char *policy, *binding, *terms, *actions;
+} policy_kinds[] = {
+	{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+		"\"validations\":[{\"expression\":\"true\"}]", ",\"validationActions\":[\"Deny\"]"},
+	{"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+		"\"reinvocationPolicy\":\"Never\",\"mutations\":[{\"patchType\":\"JSONPatch\",\"jsonPatch\":{\"expression\":\"[]\"}}]",
+		""},
+};
+
+static struct answer policy(
+	const struct caller *who, const struct policy_kind *of, const char *name, const char *kind)
 {
 	char json[1000];
 
 	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"%s\"},\"validations\":[{"
-		"\"expression\":\"true\"}],\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"*\"],\"apiGroups\":[\"*\"],"
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"%s\"},%s,"
+		"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"*\"],\"apiGroups\":[\"*\"],"
 		"\"apiVersions\":[\"*\"],\"resources\":[\"pods\"]}]}}}",
-		name, kind);
-	return create(who, GROUP, "ValidatingAdmissionPolicy", "", json);
+		name, kind, of->terms);
+	return create(who, GROUP, of->policy, "", json);
 }
 
-static void test_parameters_of_policies(void **state)
+static void parameters_of(const struct policy_kind *of)
 {
 	static const struct {
 		const struct caller *who;
@@ -424,24 +436,30 @@ static void test_parameters_of_policies(void **state)
 		{&reader, "none", "\"name\":\"a\"", 403},
 	};
 
-	people();
-	assert_int_equal(policy(&reader, "p", "Secret").code, 403);
-	assert_int_equal(policy(&named, "p", "Secret").code, 403);
-	assert_int_equal(policy(&reader, "p", "Unknown").code, 403);
-	assert_int_equal(policy(&reader, "pods", "Pod").code, 0);
-	assert_int_equal(policy(&king, "secrets", "Secret").code, 0);
+	assert_int_equal(policy(&reader, of, "p", "Secret").code, 403);
+	assert_int_equal(policy(&named, of, "p", "Secret").code, 403);
+	assert_int_equal(policy(&reader, of, "p", "Unknown").code, 403);
+	assert_int_equal(policy(&reader, of, "pods", "Pod").code, 0);
+	assert_int_equal(policy(&king, of, "secrets", "Secret").code, 0);
 	for (size_t i = 0; i < array_len(bindings); i++) {
 		char json[400];
 		struct answer to;
 
 		snprintf(json, sizeof(json),
-			"{\"metadata\":{\"name\":\"b%zu\"},\"spec\":{\"policyName\":\"%s\",\"validationActions\":[\"Deny\"],\"paramRef\":{%s,"
+			"{\"metadata\":{\"name\":\"b%zu\"},\"spec\":{\"policyName\":\"%s\"%s,\"paramRef\":{%s,"
 			"\"parameterNotFoundAction\":\"Allow\"}}}",
-			i, bindings[i].policy, bindings[i].ref);
-		to = create(bindings[i].who, GROUP, "ValidatingAdmissionPolicyBinding", "", json);
+			i, bindings[i].policy, of->actions, bindings[i].ref);
+		to = create(bindings[i].who, GROUP, of->binding, "", json);
 		if (to.code != bindings[i].code)
-			fail_msg("row %zu: %d %s", i, to.code, to.message);
+			fail_msg("%s, row %zu: %d %s", of->binding, i, to.code, to.message);
 	}
+}
+
+static void test_parameters_of_policies(void **state)
+{
+	people();
+	for (size_t i = 0; i < array_len(policy_kinds); i++)
+		parameters_of(&policy_kinds[i]);
 }
 
 int main(void)

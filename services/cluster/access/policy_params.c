@@ -49,10 +49,10 @@ static struct status *check_policy(const struct attempt *a)
 }
 
 /* The kind of the parameters of a policy, if it is there. false: it has none. */
-static bool kind_of_policy(const struct attempt *a, const char *name, const struct schema_kind **out)
+static bool kind_of_policy(
+	const struct attempt *a, const char *plural, const char *name, const struct schema_kind **out)
 {
-	const struct object *policy =
-		registry_get(a->registry, schema_find(GROUP, "v1", "validatingadmissionpolicies"), "", name);
+	const struct object *policy = registry_get(a->registry, schema_find(GROUP, "v1", plural), "", name);
 	yyjson_doc *doc = policy ? object_doc(policy) : NULL;
 	yyjson_val *kind = meta_get(yyjson_doc_get_root(doc), "spec", "paramKind", NULL);
 	bool has = kind || !doc;
@@ -64,7 +64,8 @@ static bool kind_of_policy(const struct attempt *a, const char *name, const stru
 	return has;
 }
 
-static struct status *check_binding(const struct attempt *a)
+/* @policies: of the kind that it binds */
+static struct status *check_binding(const struct attempt *a, const char *policies)
 {
 	yyjson_mut_val *ref = meta_mut_get(a->root, "spec", "paramRef", NULL);
 	const char *policy = yyjson_mut_get_str(meta_mut_get(a->root, "spec", "policyName", NULL)) ?: "",
@@ -72,7 +73,7 @@ static struct status *check_binding(const struct attempt *a)
 		   *ns = yyjson_mut_get_str(yyjson_mut_obj_get(ref, "namespace"));
 	const struct schema_kind *kind;
 
-	if (!ref || !kind_of_policy(a, policy, &kind) || may_read(a, kind, ns ?: "*", name ?: "*"))
+	if (!ref || !kind_of_policy(a, policies, policy, &kind) || may_read(a, kind, ns ?: "*", name ?: "*"))
 		return NULL;
 	return status_forbidden(a->kind, a->name,
 		"user %s does not have \"get\" permission on the object referenced by paramRef",
@@ -81,11 +82,22 @@ static struct status *check_binding(const struct attempt *a)
 
 static struct status *check(const struct attempt *a)
 {
+	static const struct {
+		const char *policy, *policies, *binding;
+	} kinds[] = {
+		{"MutatingAdmissionPolicy", "mutatingadmissionpolicies", "MutatingAdmissionPolicyBinding"},
+		{"ValidatingAdmissionPolicy", "validatingadmissionpolicies",
+			"ValidatingAdmissionPolicyBinding"}};
+
 	if (a->verb == ADMIT_DELETE || *a->subresource || !registry_access(a->registry))
 		return NULL;
-	if (attempt_is(a, GROUP, "ValidatingAdmissionPolicy"))
-		return check_policy(a);
-	return attempt_is(a, GROUP, "ValidatingAdmissionPolicyBinding") ? check_binding(a) : NULL;
+	for (size_t i = 0; i < array_len(kinds); i++) {
+		if (attempt_is(a, GROUP, kinds[i].policy))
+			return check_policy(a);
+		if (attempt_is(a, GROUP, kinds[i].binding))
+			return check_binding(a, kinds[i].policies);
+	}
+	return NULL;
 }
 
 const struct admission admission_policy_params = {.name = "PolicyParams", .check = check};

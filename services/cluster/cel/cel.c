@@ -10,11 +10,11 @@
 
 struct cel *cel_compile(const char *text, size_t len, const char *const *names, char why[static CEL_WHY_MAX])
 {
-	return cel_compile_in(text, len, names, NULL, why);
+	return cel_compile_in(text, len, &(struct cel_scope){.names = names}, why);
 }
 
-struct cel *cel_compile_in(const char *text, size_t len, const char *const *names,
-	const struct cel_family *family, char why[static CEL_WHY_MAX])
+struct cel *cel_compile_in(
+	const char *text, size_t len, const struct cel_scope *scope, char why[static CEL_WHY_MAX])
 {
 	struct cel *c = calloc(1, sizeof(*c));
 	char *own;
@@ -26,13 +26,13 @@ struct cel *cel_compile_in(const char *text, size_t len, const char *const *name
 	}
 	/* literals copy what they unescape, and names are borrowed from a copy that the program keeps */
 	c->arena.left = 256 * len + 65536;
-	c->names = names;
+	c->names = scope->names;
 	own = arena_get(&c->arena, len + 1);
 	if (own)
 		memcpy(own, text, len);
 	else
 		snprintf(why, CEL_WHY_MAX, "out of memory");
-	c->root = own ? cel_parse(c, own, len, family, why) : NULL;
+	c->root = own ? cel_parse(c, own, len, scope, why) : NULL;
 	if (!c->root) {
 		cel_free(c);
 		return NULL;
@@ -166,4 +166,16 @@ int cel_round_text(struct cel_round *r, const struct cel *c, char **out, char wh
 		return 0;
 	*out = text(v, why);
 	return *out ? 1 : -1;
+}
+
+yyjson_mut_val *cel_round_patch(struct cel_round *r, const struct cel *c, enum cel_patch type,
+	yyjson_mut_doc *doc, char why[static CEL_WHY_MAX])
+{
+	struct value v = eval_tree(&r->e, c->root);
+	yyjson_mut_val *made = is_error(v) ? NULL : message_patch(&r->e, &v, type, doc);
+
+	*r->budget = r->e.steps;
+	if (!made)
+		snprintf(why, CEL_WHY_MAX, "%.*s", (int)v.text.n, v.text.s);
+	return made;
 }

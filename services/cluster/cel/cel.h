@@ -41,9 +41,16 @@ struct cel_family {
 	struct cel *const *programs;
 };
 
-/* The same as cel_compile(); @family is borrowed for the call and may be NULL. */
-struct cel *cel_compile_in(const char *text, size_t len, const char *const *names,
-	const struct cel_family *family, char why[static CEL_WHY_MAX]);
+/* What an expression may speak of. */
+struct cel_scope {
+	const char *const *names;	 /* as of cel_compile() */
+	const struct cel_family *family; /* borrowed for the call; NULL: none */
+	bool patches; /* it may make what changes an object: Object{}, Object.spec{}, JSONPatch{}, jsonpatch.escapeKey() */
+};
+
+/* The same as cel_compile(). */
+struct cel *cel_compile_in(
+	const char *text, size_t len, const struct cel_scope *scope, char why[static CEL_WHY_MAX]);
 
 /* Can it be the name of a variable? */
 bool cel_is_name(const char *text, size_t len);
@@ -79,5 +86,12 @@ void cel_round_free(struct cel_round *r); /* accepts NULL */
 int cel_round_test(struct cel_round *r, const struct cel *c, char why[static CEL_WHY_MAX]);
 /* 1: *text is malloc'ed; 0: it is null; -1: no answer, @why. */
 int cel_round_text(struct cel_round *r, const struct cel *c, char **text, char why[static CEL_WHY_MAX]);
+
+/* What changes an object: an Object, which is part of it as it shall be; a list of JSONPatch, operations of RFC 6902. */
+enum cel_patch { CEL_OBJECT, CEL_JSON_PATCH };
+
+/* As JSON, of @doc; NULL: no answer, or it makes something else, @why. */
+yyjson_mut_val *cel_round_patch(struct cel_round *r, const struct cel *c, enum cel_patch type,
+	yyjson_mut_doc *doc, char why[static CEL_WHY_MAX]);
 
 #endif

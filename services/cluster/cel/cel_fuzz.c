@@ -10,32 +10,37 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = {"self", "oldSelf", NULL};
 
-/* The same text as one that refers to others, and as what it refers to. */
+/* The same text as one that refers to others and may make messages, and as what it refers to. */
 static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const *values)
 {
 	static const char *const members[] = {"m", "itself"};
 	struct cel *programs[2] = {NULL};
 	struct cel_family family = {.name = "variables", .members = members, .programs = programs};
+	const struct cel_scope scope = {.names = names, .family = &family, .patches = true};
+	yyjson_mut_doc *made_of = yyjson_mut_doc_new(NULL);
 	size_t budget = CEL_BUDGET;
 	char why[CEL_WHY_MAX], *made;
 	struct cel_round *r;
 
 	programs[family.n++] = cel_compile("self.m", 6, names, why);
-	programs[1] = cel_compile_in(text, len, names, &family, why);
-	if (programs[1]) {
+	programs[1] = cel_compile_in(text, len, &scope, why);
+	if (programs[1] && made_of) {
 		struct cel *c;
 
 		family.n = 2;
-		c = cel_compile_in("variables.itself", 16, names, &family, why);
+		c = cel_compile_in("variables.itself", 16, &scope, why);
 		r = c ? cel_round_new(names, values, &family, &budget) : NULL;
 		if (r) {
 			(void)cel_round_test(r, c, why);
 			(void)cel_round_text(r, programs[1], &made, why);
 			free(made);
+			(void)cel_round_patch(r, programs[1], CEL_OBJECT, made_of, why);
+			(void)cel_round_patch(r, programs[1], CEL_JSON_PATCH, made_of, why);
 		}
 		cel_round_free(r);
 		cel_free(c);
 	}
+	yyjson_mut_doc_free(made_of);
 	cel_free(programs[0]);
 	cel_free(programs[1]);
 }

@@ -4,7 +4,7 @@
 
 /*
  * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, eval.c walks it for cel.c; value.c knows what
- * values are, functions_*.c are tables of what can be called. Everything of one program, and everything of one evaluation, lives in
+ * values are, messages.c those that change an object, functions_*.c are tables of what can be called. Everything of one program, and everything of one evaluation, lives in
  * an arena and goes with it.
  */
 
@@ -49,6 +49,7 @@ enum value_type {
 	VALUE_IP,
 	VALUE_CIDR,
 	VALUE_URL,
+	VALUE_MESSAGE,
 };
 
 struct value;
@@ -68,6 +69,12 @@ struct pair;
 struct map {
 	size_t n;
 	struct pair *pairs;
+};
+
+/* Object.spec{replicas: 1} */
+struct message {
+	struct text type;
+	const struct map *fields;
 };
 
 struct address {
@@ -92,6 +99,7 @@ struct value {
 		const struct value *in; /* of an optional; NULL: none */
 		const struct quantity *quantity;
 		const struct address *address;
+		const struct message *message;
 	};
 };
 
@@ -105,15 +113,16 @@ enum { SLOTS_MAX = 48, ARGS_MAX = 64 };
 
 enum node_type {
 	NODE_LITERAL,
-	NODE_NAME,   /* slot */
-	NODE_MEMBER, /* of the family; slot is its number */
-	NODE_SELECT, /* operand.name */
-	NODE_HAS,    /* has(operand.name) */
-	NODE_INDEX,  /* operand[args[0]] */
-	NODE_CALL,   /* function(args); a receiver is args[0] */
-	NODE_LIST,   /* args */
-	NODE_MAP,    /* args: key, value, key, value */
-	NODE_COND,   /* args[0] ? args[1] : args[2] */
+	NODE_NAME,    /* slot */
+	NODE_MEMBER,  /* of the family; slot is its number */
+	NODE_SELECT,  /* operand.name */
+	NODE_HAS,     /* has(operand.name) */
+	NODE_INDEX,   /* operand[args[0]] */
+	NODE_CALL,    /* function(args); a receiver is args[0] */
+	NODE_LIST,    /* args */
+	NODE_MAP,     /* args: key, value, key, value */
+	NODE_MESSAGE, /* the same; name is its type */
+	NODE_COND,    /* args[0] ? args[1] : args[2] */
 	NODE_AND,
 	NODE_OR,
 	NODE_OPTIONAL, /* operand: an element that is left out when it is none */
@@ -180,13 +189,13 @@ struct token lex(struct lexer *l);
 /* ---- parse.c */
 
 /* The tree, or NULL: @why. */
-const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_family *family,
+const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_scope *scope,
 	char why[static CEL_WHY_MAX]);
 
 /* ---- functions_*.c: each ends with an empty name */
 
 extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
-	cel_kube[];
+	cel_kube[], cel_patches[];
 const struct function *function_find(struct text name, bool member);
 /* Steps of matching: to read the pattern, and as many states as it has for each byte. */
 static inline size_t pattern_cost(struct text pattern, size_t bytes)
@@ -218,8 +227,26 @@ struct eval {
 /* @n more steps of work; false: too many, and whatever is made of it, the evaluation has no answer. */
 bool eval_spend(struct eval *e, size_t n);
 
+extern const struct value eval_too_much;
+
 /* What the tree comes to. */
 struct value eval_tree(struct eval *e, const struct node *root);
+
+/* ---- messages.c */
+
+/* Can this be the first part of a type's name, and all of it? Does it have this field? */
+bool message_begins(struct text name);
+bool message_is_type(struct text type);
+bool message_has_field(struct text type, struct text field);
+/* An error when a field's value is not what the type says. */
+struct value message_make(struct eval *e, struct text type, const struct map *fields);
+/* A message's fields, as a map. */
+static inline struct value message_fields(struct value v)
+{
+	return (struct value){.type = VALUE_MAP, .map = v.message->fields};
+}
+/* What cel_round_patch() says; NULL: *v is an error. */
+yyjson_mut_val *message_patch(struct eval *e, struct value *v, enum cel_patch type, yyjson_mut_doc *doc);
 
 /* ---- value.c */
 

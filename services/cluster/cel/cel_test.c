@@ -389,7 +389,7 @@ static struct cel *one(const char *text, size_t known)
 	struct cel *c;
 
 	before.n = known;
-	c = cel_compile_in(text, strlen(text), names, &before, why);
+	c = cel_compile_in(text, strlen(text), &(struct cel_scope){.names = names, .family = &before}, why);
 	if (!c)
 		fail_msg("%s: %s", text, why);
 	return c;
@@ -459,10 +459,11 @@ static void test_what_is_no_member(void **state)
 		{"has(variables.n)", "invalid argument to has() macro"},
 		{"variables['n']", "followed by a dot"}};
 	struct cel_family before = {.name = "variables", .n = 1, .members = members};
+	const struct cel_scope scope = {.names = names, .family = &before};
 	char why[CEL_WHY_MAX];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		assert_null(cel_compile_in(bad[i][0], strlen(bad[i][0]), names, &before, why));
+		assert_null(cel_compile_in(bad[i][0], strlen(bad[i][0]), &scope, why));
 		if (!strstr(why, bad[i][1]))
 			fail_msg("%s: %s", bad[i][0], why);
 	}
@@ -481,6 +482,7 @@ static void test_how_deep_members_go(void **state)
 	static const char *chain[N];
 	static struct cel *made[N];
 	struct cel_family all = {.name = "variables", .members = chain, .programs = made};
+	const struct cel_scope scope = {.names = names, .family = &all};
 	yyjson_mut_val *values[2] = {NULL, NULL};
 	size_t budget = CEL_BUDGET;
 	char why[CEL_WHY_MAX], text[64];
@@ -489,7 +491,7 @@ static void test_how_deep_members_go(void **state)
 	for (size_t i = 0; i < N; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "v%zu", i);
 		snprintf(text, sizeof(text), i ? "variables.v%zu + 1" : "1", i - 1);
-		made[i] = cel_compile_in(text, strlen(text), names, &all, why);
+		made[i] = cel_compile_in(text, strlen(text), &scope, why);
 		assert_non_null(made[i]);
 		chain[i] = texts[i];
 		all.n++;
@@ -504,6 +506,124 @@ static void test_how_deep_members_go(void **state)
 	cel_round_free(r);
 	for (size_t i = 0; i < N; i++)
 		cel_free(made[i]);
+}
+
+/* ---- messages, and what changes an object */
+
+static const struct cel_scope with_patches = {.names = names, .patches = true};
+
+/* What it makes, as JSON, malloc'ed; else NULL and @why, which begins with "refused" when it was refused before it was asked. */
+static char *patch(const char *text, enum cel_patch type, char why[static CEL_WHY_MAX])
+{
+	yyjson_mut_doc *doc, *out = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *values[2] = {self(&doc), NULL}, *made = NULL;
+	size_t budget = CEL_BUDGET, len;
+	struct cel *c = cel_compile_in(text, strlen(text), &with_patches, why);
+	struct cel_round *r = c ? cel_round_new(names, values, NULL, &budget) : NULL;
+	char *json;
+
+	if (r)
+		made = cel_round_patch(r, c, type, out, why);
+	else
+		snprintf(why + strlen(why), CEL_WHY_MAX - strlen(why), " (refused)");
+	json = made ? yyjson_mut_val_write(made, 0, &len) : NULL;
+	cel_round_free(r);
+	cel_free(c);
+	yyjson_mut_doc_free(out);
+	yyjson_mut_doc_free(doc);
+	return json;
+}
+
+static void makes(const char *text, enum cel_patch type, const char *json)
+{
+	char why[CEL_WHY_MAX] = "", *made = patch(text, type, why);
+
+	if (!made || strcmp(made, json) != 0)
+		fail_msg("%s: %s %s, not %s", text, made ? made : "", why, json);
+	free(made);
+}
+
+static void makes_none(const char *text, enum cel_patch type, const char *words)
+{
+	char why[CEL_WHY_MAX] = "", *made = patch(text, type, why);
+
+	if (made || !strstr(why, words))
+		fail_msg("%s: %s '%s', not '%s'", text, made ? made : "", why, words);
+	free(made);
+}
+
+static void test_objects(void **state)
+{
+	makes("Object{}", CEL_OBJECT, "{}");
+	makes("Object{spec: Object.spec{replicas: self.n + 1, paused: true}}", CEL_OBJECT,
+		"{\"spec\":{\"replicas\":4,\"paused\":true}}");
+	makes("Object { metadata : Object . metadata { labels: {'a/b': 'c'} // text\n , }, }", CEL_OBJECT,
+		"{\"metadata\":{\"labels\":{\"a/b\":\"c\"}}}");
+	makes("Object{a: [Object.a{b: 1}, Object.a{b: 2u}], c: {'k': Object.c{d: null}}}", CEL_OBJECT,
+		"{\"a\":[{\"b\":1},{\"b\":2}],\"c\":{\"k\":{\"d\":null}}}");
+	makes("Object{?a: self.?none, ?b: self.?n, `c-d`: self.items, namespace: self.map}", CEL_OBJECT,
+		"{\"b\":3,\"c-d\":[{\"name\":\"x\",\"port\":80},{\"name\":\"y\",\"port\":443,\"tls\":true}],"
+		"\"namespace\":{\"a\":1,\"b\":2}}");
+	makes("Object{a: 2.0, b: 2.5, c: b'\\x01', d: timestamp(self.at), e: duration('90m')}", CEL_OBJECT,
+		"{\"a\":2,\"b\":2.5,\"c\":\"AQ==\",\"d\":\"2026-01-02T03:04:05Z\",\"e\":\"5400s\"}");
+	makes("self.b ? Object{a: 1} : Object{}", CEL_OBJECT, "{\"a\":1}");
+	makes("Object{a: Object{field: 'x'}.field, b: has(Object{}.field), c: Object{a: 1} == Object{a: 1.0}, "
+	      "d: Object{a: 1} == Object{a: 2}, e: Object.x{} == Object.y{}}",
+		CEL_OBJECT, "{\"a\":\"x\",\"b\":false,\"c\":true,\"d\":false,\"e\":false}");
+}
+
+static void test_operations(void **state)
+{
+	makes("[]", CEL_JSON_PATCH, "[]");
+	makes("[JSONPatch{op: 'test', path: '/spec/replicas', value: 1}] + (self.b ? [JSONPatch{op: 'move', from: '/a', path: '/b'}] : [])",
+		CEL_JSON_PATCH,
+		"[{\"op\":\"test\",\"path\":\"/spec/replicas\",\"value\":1},{\"op\":\"move\",\"from\":\"/a\",\"path\":\"/b\"}]");
+	makes("self.names.map(n, JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey(n + '/~'), value: n})",
+		CEL_JSON_PATCH,
+		"[{\"op\":\"add\",\"path\":\"/metadata/labels/b~1~0\",\"value\":\"b\"},{\"op\":\"add\",\"path\":"
+		"\"/metadata/labels/a~1~0\",\"value\":\"a\"},{\"op\":\"add\",\"path\":\"/metadata/labels/c~1~0\",\"value\":\"c\"}]");
+	makes("[JSONPatch{op: 'add', path: '', value: Object.spec.x{y: [Object.spec.x.y{z: 1}]}}]",
+		CEL_JSON_PATCH, "[{\"op\":\"add\",\"path\":\"\",\"value\":{\"y\":[{\"z\":1}]}}]");
+}
+
+static void test_no_patches(void **state)
+{
+	char why[CEL_WHY_MAX];
+
+	makes_none("Object{spec: Object.specx{a: 1}}", CEL_OBJECT,
+		"type mismatch: unexpected type name \"Object.specx\", expected \"Object.spec\", which matches field name path");
+	makes_none("Object{a: [[{'k': Object{}}]]}", CEL_OBJECT, "expected \"Object.a\"");
+	makes_none("'teapot'", CEL_OBJECT, "must evaluate to Object but got string");
+	makes_none("Object.spec{}", CEL_OBJECT, "must evaluate to Object but got Object.spec");
+	makes_none("Object{}", CEL_JSON_PATCH, "must evaluate to a list of JSONPatch but got Object");
+	makes_none("[1]", CEL_JSON_PATCH, "must evaluate to a list of JSONPatch but got int");
+	makes_none("[JSONPatch{op: 1}]", CEL_JSON_PATCH, "unexpected type int for JSONPatch field 'op'");
+	makes_none("[JSONPatch{value: JSONPatch{}}]", CEL_JSON_PATCH, "cannot be part of an object");
+	makes_none("Object{a: {1: 2}}", CEL_OBJECT, "a key of type int cannot be part of an object");
+	makes_none("Object{a: optional.of(1)}", CEL_OBJECT,
+		"a value of type optional_type cannot be part of an object");
+	makes_none("Object{a: 1.0 / 0.0}", CEL_OBJECT, "not finite");
+	makes_none("Object{a: self.none}", CEL_OBJECT, "no such key: none");
+	makes_none("Object{}.a == 1", CEL_OBJECT, "no such key: a");
+	makes_none(
+		"Object{a: ['0123456789'].map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x).map(x, x+x+x+x+x+x+x+x)"
+		".map(x, [x,x,x,x,x,x,x,x]).map(x, [x,x,x,x,x,x,x,x]).map(x, [x,x,x,x,x,x,x,x]).map(x, [x,x,x,x,x,x,x,x])"
+		".map(x, [x,x,x,x,x,x,x,x]).map(x, [x,x,x,x,x,x,x,x])}",
+		CEL_OBJECT, "cost limit");
+	/* these are refused before they are asked */
+	makes_none("JSONPatch{opp: 'add'}", CEL_JSON_PATCH, "1:11: undefined field 'opp' (refused)");
+	makes_none("Object{a: 1, a: 2}", CEL_OBJECT, "1:14: field 'a' is set twice (refused)");
+	makes_none("Object.spec", CEL_OBJECT, "the expression ends where { should be (refused)");
+	makes_none("JSONPatch.x{}", CEL_OBJECT, "1:1: undeclared reference to 'JSONPatch.x' (refused)");
+	makes_none("Objects{}", CEL_OBJECT, "undeclared reference to 'Objects' (refused)");
+	makes_none("Object{1: 2}", CEL_OBJECT, "where a field should be (refused)");
+	makes_none("Object{a 2}", CEL_OBJECT, "where : should be (refused)");
+	makes_none("Object{a: 1", CEL_OBJECT, "where } should be (refused)");
+	/* and these where nothing is to be changed */
+	assert_null(cel_compile("Object{}", 8, names, why));
+	assert_non_null(strstr(why, "undeclared reference to 'Object'"));
+	assert_null(cel_compile("jsonpatch.escapeKey('a')", 24, names, why));
+	assert_non_null(strstr(why, "undeclared reference to 'jsonpatch'"));
 }
 
 int main(void)
@@ -526,6 +646,9 @@ int main(void)
 		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_what_is_no_member),
 		cmocka_unit_test(test_how_deep_members_go),
+		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_operations),
+		cmocka_unit_test(test_no_patches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

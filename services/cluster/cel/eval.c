@@ -15,8 +15,7 @@
 enum { FEW_ARGS = 4 };
 
 static const char too_much_text[] = "operation cancelled: actual cost limit exceeded";
-static const struct value too_much = {
-	.type = VALUE_ERROR, .text = {too_much_text, sizeof(too_much_text) - 1}};
+const struct value eval_too_much = {.type = VALUE_ERROR, .text = {too_much_text, sizeof(too_much_text) - 1}};
 
 static struct value eval(struct eval *e, const struct node *n);
 
@@ -25,7 +24,7 @@ struct value eval_tree(struct eval *e, const struct node *root)
 	struct value v = eval(e, root);
 
 	/* what was compared or looked for only in part has no answer */
-	return e->arena.full ? too_much : v;
+	return e->arena.full ? eval_too_much : v;
 }
 
 bool eval_spend(struct eval *e, size_t n)
@@ -108,14 +107,16 @@ static bool operand(struct eval *e, const struct node *n, struct value *of, bool
 	return true;
 }
 
-/* Can fields of it be selected? Otherwise *error says why not. */
-static bool has_fields(struct eval *e, struct value of, struct value *error)
+/* Can fields of it be selected? Then it is a map now. Otherwise *error says why not. */
+static bool has_fields(struct eval *e, struct value *of, struct value *error)
 {
-	if (of.type == VALUE_MAP)
+	if (of->type == VALUE_MESSAGE)
+		*of = message_fields(*of);
+	if (of->type == VALUE_MAP)
 		return true;
-	*error = is_error(of) ? of
-			      : value_error(e, "type '%s' does not support field selection",
-					value_type_name(of.type));
+	*error = is_error(*of) ? *of
+			       : value_error(e, "type '%s' does not support field selection",
+					 value_type_name(of->type));
 	return false;
 }
 
@@ -126,7 +127,7 @@ static struct value select_field(struct eval *e, const struct node *n)
 
 	if (!operand(e, n, &of, &optional))
 		return of;
-	if (!has_fields(e, of, &found))
+	if (!has_fields(e, &of, &found))
 		return found;
 	if (!find_field(e, of, n->name, &found))
 		return optional ? value_optional(e, NULL) : no_key(e, n->name);
@@ -140,7 +141,7 @@ static struct value has_field(struct eval *e, const struct node *n)
 
 	if (!operand(e, n, &of, &optional))
 		return value_bool(false);
-	return has_fields(e, of, &found) ? value_bool(find_field(e, of, n->name, &found)) : found;
+	return has_fields(e, &of, &found) ? value_bool(find_field(e, of, n->name, &found)) : found;
 }
 
 /* A whole number as an index; false: it is none. */
@@ -283,6 +284,13 @@ static struct value map_literal(struct eval *e, const struct node *n)
 	return v;
 }
 
+static struct value message(struct eval *e, const struct node *n)
+{
+	struct value fields = map_literal(e, n);
+
+	return is_error(fields) ? fields : message_make(e, n->name, fields.map);
+}
+
 /* ---- conditions */
 
 static struct value condition(struct eval *e, const struct node *n)
@@ -352,7 +360,7 @@ static struct value quantified(struct turn *t, bool decides)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much;
+			return eval_too_much;
 		v = ask(t, 0);
 		if (v.type == VALUE_BOOL && v.b == decides)
 			return v;
@@ -370,7 +378,7 @@ static struct value exactly_one(struct turn *t)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much;
+			return eval_too_much;
 		v = ask(t, 0);
 		if (is_error(v))
 			return v;
@@ -392,7 +400,7 @@ static struct value transformed(struct turn *t)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much;
+			return eval_too_much;
 		v = filters ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
@@ -417,7 +425,7 @@ static struct value entries(struct turn *t)
 		struct value v;
 
 		if (!enter(t, i))
-			return too_much;
+			return eval_too_much;
 		v = t->n->n == 2 ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
@@ -446,7 +454,7 @@ static struct value each(struct eval *e, const struct node *n)
 	else
 		t.map = value_map(e, over);
 	if (!t.list && !t.map)
-		return too_much;
+		return eval_too_much;
 	t.count = t.list ? t.list->n : t.map->n;
 	switch (n->each) {
 	case EACH_ALL:
@@ -501,6 +509,8 @@ static struct value eval_node(struct eval *e, const struct node *n)
 		return make_list(e, n);
 	case NODE_MAP:
 		return map_literal(e, n);
+	case NODE_MESSAGE:
+		return message(e, n);
 	case NODE_COND:
 		return condition(e, n);
 	case NODE_AND:
@@ -519,7 +529,7 @@ static struct value eval(struct eval *e, const struct node *n)
 	struct value v;
 
 	if (!eval_spend(e, 1))
-		return too_much;
+		return eval_too_much;
 	if (e->depth >= EVAL_DEPTH_MAX)
 		return value_error(e, "nested too deeply");
 	e->depth++;
@@ -531,7 +541,7 @@ static struct value eval(struct eval *e, const struct node *n)
 const struct function *function_find(struct text name, bool member)
 {
 	static const struct function *const tables[] = {
-		cel_operators, cel_standard, cel_times, cel_strings, cel_lists, cel_kube};
+		cel_operators, cel_standard, cel_times, cel_strings, cel_lists, cel_kube, cel_patches};
 
 	for (size_t t = 0; t < array_len(tables); t++)
 		for (const struct function *f = tables[t]; f->name; f++)

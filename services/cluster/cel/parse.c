@@ -16,7 +16,7 @@ enum { DEPTH_MAX = 100, OPERATORS_MAX = 2000 };
 
 struct parser {
 	struct cel *cel;
-	const struct cel_family *family; /* or NULL */
+	const struct cel_scope *scope;
 	struct lexer lexer;
 	struct token now;
 	const char *text;
@@ -28,6 +28,7 @@ struct parser {
 };
 
 static const struct node *expression(struct parser *p);
+static const struct node *message(struct parser *p, size_t at, struct text type);
 
 /* ---- refusals */
 
@@ -274,16 +275,17 @@ static const struct node *name_of(struct parser *p, size_t at, struct text name)
 /* The family's name is behind. */
 static const struct node *member_of_family(struct parser *p, size_t at)
 {
+	const struct cel_family *family = p->scope->family;
 	struct text name;
 	struct node *n;
 
 	if (!got(p, ".") || p->now.type != TOKEN_NAME) {
-		refuse(p, at, "'%s' is followed by a dot and a name", p->family->name);
+		refuse(p, at, "'%s' is followed by a dot and a name", family->name);
 		return NULL;
 	}
 	name = p->now.text;
-	for (size_t i = 0; i < p->family->n; i++) {
-		if (!same(name, p->family->members[i]))
+	for (size_t i = 0; i < family->n; i++) {
+		if (!same(name, family->members[i]))
 			continue;
 		step(p);
 		n = node(p, NODE_MEMBER);
@@ -414,9 +416,10 @@ static const struct node *each(struct parser *p, size_t at, const struct node *o
 }
 
 /* Functions whose names have a dot: optional.of(x). */
-static bool is_package(struct text name)
+static bool is_package(const struct parser *p, struct text name)
 {
-	return same(name, "optional") || same(name, "ip") || same(name, "sets") || same(name, "strings");
+	return same(name, "optional") || same(name, "ip") || same(name, "sets") || same(name, "strings") ||
+	       (p->scope->patches && same(name, "jsonpatch"));
 }
 
 static const struct node *packaged(struct parser *p, size_t at, struct text first)
@@ -451,10 +454,12 @@ static const struct node *named(struct parser *p)
 		arguments(p, &args, ")");
 		return call(p, at, name, false, &args);
 	}
-	if (is_op(p, ".") && is_package(name) && !find_slot(p, name, &slot))
+	if (is_op(p, ".") && is_package(p, name) && !find_slot(p, name, &slot))
 		return packaged(p, at, name);
-	if (p->family && same(name, p->family->name) && !find_slot(p, name, &slot))
+	if (p->scope->family && same(name, p->scope->family->name) && !find_slot(p, name, &slot))
 		return member_of_family(p, at);
+	if (p->scope->patches && message_begins(name) && !find_slot(p, name, &slot))
+		return message(p, at, name);
 	return name_of(p, at, name);
 }
 
@@ -512,6 +517,74 @@ static const struct node *map(struct parser *p)
 	}
 	expect(p, "}");
 	return with(p, node(p, NODE_MAP), &args);
+}
+
+/* ---- messages */
+
+static struct text joined(struct parser *p, struct text a, struct text b)
+{
+	char *both = arena_get(&p->cel->arena, a.n + 1 + b.n);
+
+	if (!both) {
+		refuse(p, p->now.at, "out of memory");
+		return a;
+	}
+	memcpy(both, a.s, a.n);
+	both[a.n] = '.';
+	memcpy(both + a.n + 1, b.s, b.n);
+	return (struct text){both, a.n + 1 + b.n};
+}
+
+/* name: value */
+static void field(struct parser *p, struct text type, struct args *args)
+{
+	bool optional = got(p, "?");
+	struct text name = p->now.text;
+	size_t at = p->now.at;
+
+	if (p->now.type != TOKEN_NAME && p->now.type != TOKEN_QUOTED_NAME) {
+		unexpected(p, "a field");
+		return;
+	}
+	step(p);
+	if (!message_has_field(type, name))
+		refuse(p, at, "undefined field '%.*s'", (int)name.n, name.s);
+	for (size_t i = 0; i < args->n; i += 2)
+		if (args->at[i]->literal.text.n == name.n &&
+			!memcmp(args->at[i]->literal.text.s, name.s, name.n))
+			refuse(p, at, "field '%.*s' is set twice", (int)name.n, name.s);
+	expect(p, ":");
+	add(p, args, literal(p, value_string(name.s, name.n)));
+	add(p, args, wrapped(p, expression(p), optional));
+}
+
+/* The rest of its type's name, and its fields. */
+static const struct node *message(struct parser *p, size_t at, struct text type)
+{
+	struct args args = {0};
+	struct node *n;
+
+	while (!p->failed && got(p, ".")) {
+		if (p->now.type != TOKEN_NAME) {
+			unexpected(p, "a name");
+			return NULL;
+		}
+		type = joined(p, type, p->now.text);
+		step(p);
+	}
+	if (!message_is_type(type))
+		refuse(p, at, "undeclared reference to '%.*s'", (int)type.n, type.s);
+	expect(p, "{");
+	while (!p->failed && !is_op(p, "}")) {
+		field(p, type, &args);
+		if (!got(p, ","))
+			break;
+	}
+	expect(p, "}");
+	n = node(p, NODE_MESSAGE);
+	if (n)
+		n->name = type;
+	return with(p, n, &args);
 }
 
 /* ---- the grammar, from the inside */
@@ -716,11 +789,11 @@ static const struct node *expression(struct parser *p)
 	return p->failed ? NULL : n;
 }
 
-const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_family *family,
+const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_scope *scope,
 	char why[static CEL_WHY_MAX])
 {
 	struct parser p = {.cel = c,
-		.family = family,
+		.scope = scope,
 		.lexer = {.text = text, .len = len, .arena = &c->arena},
 		.text = text,
 		.len = len,

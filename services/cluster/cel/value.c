@@ -322,6 +322,9 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 		       !memcmp(a.address->b, b.address->b, sizeof(a.address->b));
 	case VALUE_URL:
 		return !order_text(a.text, b.text);
+	case VALUE_MESSAGE:
+		return !order_text(a.message->type, b.message->type) &&
+		       equal_maps(e, message_fields(a), message_fields(b), depth);
 	default:
 		return false;
 	}
@@ -353,7 +356,8 @@ const char *value_type_name(enum value_type t)
 		[VALUE_QUANTITY] = "kubernetes.Quantity",
 		[VALUE_IP] = "net.IP",
 		[VALUE_CIDR] = "net.CIDR",
-		[VALUE_URL] = "kubernetes.URL"};
+		[VALUE_URL] = "kubernetes.URL",
+		[VALUE_MESSAGE] = "message"};
 
 	return names[t];
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Webhooks of both phases, one after the other, and between them policies, about what is asked of an object and is none itself. */
+/* Policies and webhooks of both phases, one after the other, about what is asked of an object and is none itself. */
 
 #include "cluster/http/subresources.h"
-#include "cluster/policies/policies.h"
 
 void question_init(struct question *w, struct request *q, enum admit_verb verb, yyjson_mut_doc *doc)
 {
@@ -39,19 +38,10 @@ static void on_asked(struct status *error, void *arg)
 
 static void go_on(struct question *w)
 {
-	struct registry *r = w->q->api->registry;
-	struct status *error;
-
-	for (; w->phase < N_WEBHOOK_PHASES; w->phase++) {
-		error = w->phase == WEBHOOK_VALIDATING ? policies_judge(registry_policies(r), &w->attempt)
-						       : NULL;
-		if (error) {
-			reply_status(w->q, error);
+	for (; w->phase < N_WEBHOOK_PHASES; w->phase++)
+		if (webhooks_ask(registry_webhooks(w->q->api->registry), w->phase, &w->attempt, &w->run,
+			    on_asked, w))
 			return;
-		}
-		if (webhooks_ask(registry_webhooks(r), w->phase, &w->attempt, &w->run, on_asked, w))
-			return;
-	}
 	w->then(w->q);
 }
 

@@ -14,7 +14,7 @@
 
 enum { MESSAGE_MAX = 5 * 1024 };
 
-struct asking {
+struct hearing {
 	const struct policy *policy;
 	struct cel_round *round;
 	void (*fn)(const struct objection *o, void *arg);
@@ -35,7 +35,7 @@ static char *trimmed(char *text)
 	return text;
 }
 
-static void object_to(struct asking *a, const char *reason, char *message)
+static void object_to(struct hearing *a, const char *reason, char *message)
 {
 	struct objection o = {.reason = reason, .message = message};
 
@@ -59,16 +59,16 @@ static printf_like(1, 2) char *text(const char *format, ...)
 }
 
 /* The policy has no answer: that is one, as failurePolicy says. */
-static void no_answer(struct asking *a, const char *expression, const char *why)
+static void no_answer(struct hearing *a, const char *expression, const char *why)
 {
 	if (a->policy->ignore)
-		log_warn("policy=%s msg=\"passed over\" error=\"%s\"", a->policy->name, why);
+		log_warn("policy=%s msg=\"passed over\" error=\"%s\"", a->policy->entry.name, why);
 	else
 		object_to(a, NULL, text("expression '%s' resulted in error: %s", expression, why));
 }
 
 /* What messageExpression makes, if it is a message; else NULL, and the rule has others. */
-static char *made_message(struct asking *a, const struct rule *r)
+static char *made_message(struct hearing *a, const struct term *r)
 {
 	char why[CEL_WHY_MAX] = "it makes no text";
 	cleanup(freep) char *made = NULL;
@@ -77,14 +77,14 @@ static char *made_message(struct asking *a, const struct rule *r)
 	if (!r->message)
 		return NULL;
 	if (cel_round_text(a->round, r->message, &made, why) <= 0) {
-		log_warn("policy=%s field=messageExpression error=\"%s\"", a->policy->name, why);
+		log_warn("policy=%s field=messageExpression error=\"%s\"", a->policy->entry.name, why);
 		return NULL;
 	}
 	said = trimmed(made);
 	return *said && strlen(said) <= MESSAGE_MAX && !strchr(said, '\n') ? strdup(said) : NULL;
 }
 
-static char *message_of(struct asking *a, const struct rule *r)
+static char *message_of(struct hearing *a, const struct term *r)
 {
 	cleanup(freep) char *message = NULL;
 	char *made = made_message(a, r);
@@ -99,10 +99,10 @@ static char *message_of(struct asking *a, const struct rule *r)
 	return message ? text("failed expression: %s", trimmed(message)) : NULL;
 }
 
-static void ask_rule(struct asking *a, const struct rule *r)
+static void ask_rule(struct hearing *a, const struct term *r)
 {
 	char why[CEL_WHY_MAX];
-	int holds = cel_round_test(a->round, r->test, why);
+	int holds = cel_round_test(a->round, r->program, why);
 
 	if (holds < 0)
 		no_answer(a, json_str(r->root, "expression") ?: "", why);
@@ -111,15 +111,16 @@ static void ask_rule(struct asking *a, const struct rule *r)
 }
 
 /* There is no audit log; the node's own takes what is noted. */
-static void ask_note(struct asking *a, const struct note *n)
+static void ask_note(struct hearing *a, const struct term *n)
 {
 	char why[CEL_WHY_MAX];
 	cleanup(freep) char *made = NULL;
-	int answer = cel_round_text(a->round, n->text, &made, why);
+	int answer = cel_round_text(a->round, n->program, &made, why);
 	struct objection o = {.message = why, .annotation = true};
 
 	if (answer > 0 && *made)
-		log_info("audit policy=%s key=%s value=\"%s\"", a->policy->name, n->key, made);
+		log_info("audit policy=%s key=%s value=\"%s\"", a->policy->entry.name,
+			json_str(n->root, "key") ?: "", made);
 	else if (answer < 0 && !a->policy->ignore)
 		a->fn(&o, a->arg);
 }
@@ -127,7 +128,7 @@ static void ask_note(struct asking *a, const struct note *n)
 bool expressions_ask(const struct policy *p, yyjson_mut_val *const *values, size_t *budget,
 	void (*fn)(const struct objection *o, void *arg), void *arg)
 {
-	struct asking a = {.policy = p, .fn = fn, .arg = arg};
+	struct hearing a = {.policy = p, .fn = fn, .arg = arg};
 	char *why = NULL;
 	int holds = conditions_hold(&p->conditions, values, budget, &why);
 
@@ -136,14 +137,13 @@ bool expressions_ask(const struct policy *p, yyjson_mut_val *const *values, size
 	free(why);
 	if (holds <= 0)
 		return !a.no_memory;
-	a.round =
-		cel_round_new(p->param_kind ? policy_names_params : policy_names, values, &p->family, budget);
+	a.round = cel_round_new(policy_names_of(p), values, &p->family, budget);
 	if (!a.round)
 		return false;
-	for (size_t i = 0; i < p->n_rules; i++)
-		ask_rule(&a, &p->rules[i]);
-	for (size_t i = 0; i < p->n_notes; i++)
-		ask_note(&a, &p->notes[i]);
+	for (size_t i = 0; i < p->rules.n; i++)
+		ask_rule(&a, &p->rules.items[i]);
+	for (size_t i = 0; i < p->notes.n; i++)
+		ask_note(&a, &p->notes.items[i]);
 	cel_round_free(a.round);
 	return !a.no_memory;
 }

@@ -8,53 +8,62 @@
 #include <string.h>
 
 #include "cluster/policies/policies_int.h"
-#include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
-enum { POLICY, BINDING };
+static bool entry_read(struct entry *e, const struct object *o)
+{
+	e->name = strdup(o->name);
+	e->doc = object_doc(o);
+	return e->name && e->doc;
+}
+
+static void entry_fini(struct entry *e)
+{
+	yyjson_doc_free(e->doc);
+	free(e->name);
+}
 
 /* ---- policies */
 
-static void policy_free(struct policy *p)
+static void terms_fini(struct terms *t)
 {
-	if (!p)
-		return;
+	for (size_t i = 0; i < t->n; i++) {
+		cel_free(t->items[i].program);
+		cel_free(t->items[i].message);
+	}
+	free(t->items);
+}
+
+static void policy_free(struct entry *e)
+{
+	struct policy *p = container_of(e, struct policy, entry);
+
 	match_fini(&p->match);
 	conditions_fini(&p->conditions);
 	for (size_t i = 0; i < p->family.n; i++)
 		cel_free(p->family.programs[i]);
 	free((void *)(uintptr_t)p->family.programs);
 	free((void *)(uintptr_t)p->family.members);
-	for (size_t i = 0; i < p->n_rules; i++) {
-		cel_free(p->rules[i].test);
-		cel_free(p->rules[i].message);
-	}
-	free(p->rules);
-	for (size_t i = 0; i < p->n_notes; i++)
-		cel_free(p->notes[i].text);
-	free(p->notes);
+	terms_fini(&p->mutations);
+	terms_fini(&p->rules);
+	terms_fini(&p->notes);
 	free(p->wrong);
-	yyjson_doc_free(p->doc);
-	free(p->name);
+	entry_fini(e);
 	free(p);
 }
 
-static const char *const *names_of(const struct policy *p)
-{
-	return p->param_kind ? policy_names_params : policy_names;
-}
-
 /* They were read when they were written; one that cannot be any more, since another version accepted it, makes the policy wrong. */
-static struct cel *compile(struct policy *p, yyjson_val *of, const char *key)
+static struct cel *compile(struct policy *p, yyjson_val *of, const char *key, bool patches)
 {
+	const struct cel_scope scope = {
+		.names = policy_names_of(p), .family = &p->family, .patches = patches};
 	yyjson_val *text = yyjson_obj_get(of, key);
 	char why[CEL_WHY_MAX];
-	struct cel *c = cel_compile_in(
-		yyjson_get_str(text) ?: "", yyjson_get_len(text), names_of(p), &p->family, why);
+	struct cel *c = cel_compile_in(yyjson_get_str(text) ?: "", yyjson_get_len(text), &scope, why);
 
 	if (!c && !p->wrong && asprintf(&p->wrong, "%s: compilation failed: ERROR: <input>:%s", key, why) < 0)
 		p->wrong = NULL;
@@ -73,90 +82,88 @@ static bool read_variables(struct policy *p, yyjson_val *list)
 		return false;
 	yyjson_arr_foreach (list, i, n, v) {
 		members[i] = json_str(v, "name") ?: "";
-		programs[i] = compile(p, v, "expression");
+		programs[i] = compile(p, v, "expression", false);
 		p->family.n++;
 	}
 	return true;
 }
 
-static bool read_rules(struct policy *p, yyjson_val *list)
+/* What of a mutation has its expression. */
+static yyjson_val *patch_of(yyjson_val *mutation)
 {
+	return json_obj(mutation, "applyConfiguration") ?: json_obj(mutation, "jsonPatch");
+}
+
+static bool read_terms(struct policy *p, struct terms *out, yyjson_val *list, const char *key)
+{
+	bool patches = out == &p->mutations;
 	yyjson_val *v;
 	size_t i, n;
 
-	p->rules = calloc(yyjson_arr_size(list) + 1, sizeof(*p->rules));
-	if (!p->rules)
+	out->items = calloc(yyjson_arr_size(list) + 1, sizeof(*out->items));
+	if (!out->items)
 		return false;
 	yyjson_arr_foreach (list, i, n, v)
-		p->rules[p->n_rules++] = (struct rule){.root = v,
-			.test = compile(p, v, "expression"),
-			.message = json_text(v, "messageExpression") ? compile(p, v, "messageExpression")
-								     : NULL};
+		out->items[out->n++] = (struct term){.root = v,
+			.program = compile(p, patches ? patch_of(v) : v, key, patches),
+			.message = json_text(v, "messageExpression")
+					   ? compile(p, v, "messageExpression", false)
+					   : NULL};
 	return true;
 }
 
-static bool read_notes(struct policy *p, yyjson_val *list)
+static bool is(yyjson_val *v, const char *key, const char *text)
 {
-	yyjson_val *v;
-	size_t i, n;
-
-	p->notes = calloc(yyjson_arr_size(list) + 1, sizeof(*p->notes));
-	if (!p->notes)
-		return false;
-	yyjson_arr_foreach (list, i, n, v)
-		p->notes[p->n_notes++] = (struct note){
-			.key = json_str(v, "key") ?: "", .text = compile(p, v, "valueExpression")};
-	return true;
+	return yyjson_equals_str(yyjson_obj_get(v, key), text);
 }
 
-static struct policy *policy_new(const struct object *o)
+static struct entry *policy_new(const struct object *o, enum policy_phase phase)
 {
 	struct policy *p = calloc(1, sizeof(*p));
+	bool read = p && entry_read(&p->entry, o);
 	yyjson_val *spec, *kind;
 
 	if (!p)
 		return NULL;
-	p->name = strdup(o->name);
-	p->doc = object_doc(o);
-	spec = json_obj(yyjson_doc_get_root(p->doc), "spec");
+	spec = json_obj(yyjson_doc_get_root(p->entry.doc), "spec");
 	kind = json_obj(spec, "paramKind");
+	p->phase = phase;
 	p->param_api = json_str(kind, "apiVersion");
 	p->param_kind = json_str(kind, "kind");
-	p->ignore = yyjson_equals_str(yyjson_obj_get(spec, "failurePolicy"), "Ignore");
-	if (p->name && p->doc &&
-		match_read(&p->match, json_obj(spec, "matchConstraints"), "resourceRules", false) &&
-		conditions_read(&p->conditions, spec, names_of(p)) &&
+	p->ignore = is(spec, "failurePolicy", "Ignore");
+	p->again = is(spec, "reinvocationPolicy", "IfNeeded");
+	if (read && match_read(&p->match, json_obj(spec, "matchConstraints"), "resourceRules", false) &&
+		conditions_read(&p->conditions, spec, policy_names_of(p)) &&
 		read_variables(p, json_arr(spec, "variables")) &&
-		read_rules(p, json_arr(spec, "validations")) &&
-		read_notes(p, json_arr(spec, "auditAnnotations")))
-		return p;
-	policy_free(p);
+		read_terms(p, &p->mutations, json_arr(spec, "mutations"), "expression") &&
+		read_terms(p, &p->rules, json_arr(spec, "validations"), "expression") &&
+		read_terms(p, &p->notes, json_arr(spec, "auditAnnotations"), "valueExpression"))
+		return &p->entry;
+	policy_free(&p->entry);
 	return NULL;
 }
 
 /* ---- bindings */
 
-static void binding_free(struct binding *b)
+static void binding_free(struct entry *e)
 {
-	if (!b)
-		return;
+	struct binding *b = container_of(e, struct binding, entry);
+
 	match_fini(&b->match);
 	selector_free(b->selector);
-	yyjson_doc_free(b->doc);
-	free(b->name);
+	entry_fini(e);
 	free(b);
 }
 
-static struct binding *binding_new(const struct object *o)
+static struct entry *binding_new(const struct object *o, enum policy_phase phase)
 {
 	struct binding *b = calloc(1, sizeof(*b));
+	bool read = b && entry_read(&b->entry, o);
 	yyjson_val *spec, *actions, *labels;
 
 	if (!b)
 		return NULL;
-	b->name = strdup(o->name);
-	b->doc = object_doc(o);
-	spec = json_obj(yyjson_doc_get_root(b->doc), "spec");
+	spec = json_obj(yyjson_doc_get_root(b->entry.doc), "spec");
 	b->policy = json_str(spec, "policyName") ?: "";
 	b->params = json_obj(spec, "paramRef");
 	labels = json_obj(b->params, "selector");
@@ -165,117 +172,82 @@ static struct binding *binding_new(const struct object *o)
 	b->deny = json_arr_has(actions, "Deny");
 	b->warn = json_arr_has(actions, "Warn");
 	b->audit = json_arr_has(actions, "Audit");
-	if (b->name && b->doc && (b->selector || !labels) &&
+	if (read && (b->selector || !labels) &&
 		match_read(&b->match, json_obj(spec, "matchResources"), "resourceRules", true))
-		return b;
-	binding_free(b);
+		return &b->entry;
+	binding_free(&b->entry);
 	return NULL;
 }
 
-/* ---- both, as they come and go */
+/* ---- all of them, as they come and go */
 
-static void forget_policy(struct policies *p, const char *name)
-{
-	for (struct policy **at = &p->first; *at; at = &(*at)->next)
-		if (!strcmp((*at)->name, name)) {
-			struct policy *gone = *at;
+static const struct {
+	const char *plurals[N_POLICY_PHASES];
+	struct entry *(*make)(const struct object *o, enum policy_phase phase); /* NULL: no memory */
+	void (*free)(struct entry *e);
+} kinds[N_ENTRY_KINDS] = {
+	[POLICY] = {{[POLICY_CHANGES] = "mutatingadmissionpolicies",
+			    [POLICY_JUDGES] = "validatingadmissionpolicies"},
+		policy_new, policy_free},
+	[BINDING] = {{[POLICY_CHANGES] = "mutatingadmissionpolicybindings",
+			     [POLICY_JUDGES] = "validatingadmissionpolicybindings"},
+		binding_new, binding_free},
+};
 
-			*at = gone->next;
-			policy_free(gone);
-			return;
-		}
-}
-
-static void forget_binding(struct policies *p, const char *name)
-{
-	for (struct binding **at = &p->bindings; *at; at = &(*at)->next)
-		if (!strcmp((*at)->name, name)) {
-			struct binding *gone = *at;
-
-			*at = gone->next;
-			binding_free(gone);
-			return;
-		}
-}
-
-static bool keep_policy(struct policies *p, const struct object *o)
-{
-	struct policy **at = &p->first, *made = policy_new(o);
-
-	if (!made)
-		return false;
-	while (*at && strcmp((*at)->name, o->name) < 0)
-		at = &(*at)->next;
-	made->next = *at;
-	*at = made;
-	return true;
-}
-
-static bool keep_binding(struct policies *p, const struct object *o)
-{
-	struct binding **at = &p->bindings, *made = binding_new(o);
-
-	if (!made)
-		return false;
-	while (*at && strcmp((*at)->name, o->name) < 0)
-		at = &(*at)->next;
-	made->next = *at;
-	*at = made;
-	return true;
-}
-
-static void check_kept(struct policies *p, const struct object *o, bool kept)
-{
-	if (kept)
-		return;
-	/* going on without it would let pass what it is there to stop */
-	log_errno(ENOMEM, "policies kind=%s name=%s", o->kind->kind, o->name);
-	loop_quit(registry_loop(p->r), 1);
-}
-
-static void on_policy(
+static void on_event(
 	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
 {
-	struct policies *p = container_of(i, struct policies, informers[POLICY]);
+	size_t which = 0;
+	struct policies *p;
+	struct entry **at, *e;
+	enum entry_kind kind;
+	enum policy_phase phase;
 
-	/* its status is nothing to us */
-	if (old && type == EVENT_MODIFIED && old->generation == now->generation)
+	while (strcmp(kinds[which / N_POLICY_PHASES].plurals[which % N_POLICY_PHASES], i->kind->plural) != 0)
+		which++;
+	kind = (enum entry_kind)(which / N_POLICY_PHASES);
+	phase = (enum policy_phase)(which % N_POLICY_PHASES);
+	p = container_of(i, struct policies, informers[kind][phase]);
+	/* labels and status are nothing to us */
+	if (type == EVENT_MODIFIED && old->generation == now->generation)
 		return;
-	forget_policy(p, now->name);
-	if (type != EVENT_DELETED)
-		check_kept(p, now, keep_policy(p, now));
-}
-
-static void on_binding(
-	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
-{
-	struct policies *p = container_of(i, struct policies, informers[BINDING]);
-
-	forget_binding(p, now->name);
-	if (type != EVENT_DELETED)
-		check_kept(p, now, keep_binding(p, now));
+	at = &p->first[kind][phase];
+	while (*at && strcmp((*at)->name, now->name) < 0)
+		at = &(*at)->next;
+	if (*at && !strcmp((*at)->name, now->name)) {
+		e = *at;
+		*at = e->next;
+		kinds[kind].free(e);
+	}
+	if (type == EVENT_DELETED)
+		return;
+	e = kinds[kind].make(now, phase);
+	if (!e) {
+		/* going on without it would let pass what it is there to stop */
+		log_errno(ENOMEM, "policies kind=%s name=%s", now->kind->kind, now->name);
+		loop_quit(registry_loop(p->r), 1);
+		return;
+	}
+	e->next = *at;
+	*at = e;
 }
 
 int policies_open(struct policies **out, struct registry *r)
 {
-	static const struct {
-		const char *plural;
-		void (*event)(struct informer *i, enum event_type type, const struct object *old,
-			const struct object *now);
-	} kinds[] = {[POLICY] = {"validatingadmissionpolicies", on_policy},
-		[BINDING] = {"validatingadmissionpolicybindings", on_binding}};
 	struct policies *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
 	p->r = r;
 	*out = p;
-	for (size_t i = 0; i < array_len(kinds); i++) {
-		p->informers[i] = (struct informer){
-			.kind = schema_find("admissionregistration.k8s.io", "v1", kinds[i].plural),
-			.event = kinds[i].event};
-		registry_inform(r, &p->informers[i]);
-	}
+	for (size_t k = 0; k < N_ENTRY_KINDS; k++)
+		for (size_t phase = 0; phase < N_POLICY_PHASES; phase++) {
+			p->informers[k][phase] =
+				(struct informer){.kind = schema_find("admissionregistration.k8s.io", "v1",
+							  kinds[k].plurals[phase]),
+					.event = on_event};
+			registry_inform(r, &p->informers[k][phase]);
+		}
 	return 0;
 }
 
@@ -283,11 +255,15 @@ void policies_close(struct policies *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < array_len(p->informers); i++)
-		registry_uninform(&p->informers[i]);
-	while (p->first)
-		forget_policy(p, p->first->name);
-	while (p->bindings)
-		forget_binding(p, p->bindings->name);
+	for (size_t k = 0; k < N_ENTRY_KINDS; k++)
+		for (size_t phase = 0; phase < N_POLICY_PHASES; phase++) {
+			registry_uninform(&p->informers[k][phase]);
+			while (p->first[k][phase]) {
+				struct entry *e = p->first[k][phase];
+
+				p->first[k][phase] = e->next;
+				kinds[k].free(e);
+			}
+		}
 	free(p);
 }

@@ -3,10 +3,12 @@
 #define CLUSTER_POLICIES_H
 
 /*
- * Admission by policies: ValidatingAdmissionPolicy and ValidatingAdmissionPolicyBinding (admissionregistration.k8s.io/v1), rules in
- * CEL that a write has to keep, looked at once it has taken its last form, before webhooks judge it.
+ * Admission by policies (admissionregistration.k8s.io/v1), in CEL: MutatingAdmissionPolicy changes a write before webhooks do,
+ * ValidatingAdmissionPolicy has rules that it has to keep, looked at once it has taken its last form, before webhooks judge it.
+ * Bindings (MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBinding) say where a policy holds.
  *
- *	attempt --match--> policy --match--> binding --params--> conditions, variables, validations --> refusal, warning
+ *	attempt --match--> policy --match--> binding --params--> conditions, variables --> mutations
+ *	                                                                               --> validations --> refusal, warning
  *
  * Policies and the bindings of each are asked in order of their names, and the first that refuses says why. Nothing waits.
  */
@@ -20,12 +22,19 @@ must_check int policies_open(struct policies **out, struct registry *r);
 void policies_close(struct policies *p); /* accepts NULL */
 
 /*
- * A version in which a policy wants to see the write, and which a webhook has to make first (webhooks/forms.h): policies_judge() waits
- * for none. NULL: there is none any more.
+ * Those that change: a->doc is another afterwards if a->changes has grown. @again: only those that want to be asked once more when
+ * somebody has changed the object (reinvocationPolicy). One that would change it in a version that a webhook has to make (convert.h)
+ * has no answer. NULL, or the refusal, the caller's.
+ */
+must_check struct status *policies_change(struct policies *p, struct attempt *a, bool again);
+
+/*
+ * A version in which a policy wants to judge the write, and which a webhook has to make first (webhooks/forms.h): policies_judge()
+ * waits for none. NULL: there is none any more.
  */
 const struct schema_kind *policies_missing(const struct policies *p, const struct attempt *a);
 
-/* NULL: nothing is against it; else the refusal, the caller's. Warnings go the attempt's way. */
-must_check struct status *policies_judge(struct policies *p, const struct attempt *a);
+/* Those that judge. NULL: nothing is against it; else the refusal, the caller's. Warnings go the attempt's way. */
+must_check struct status *policies_judge(struct policies *p, struct attempt *a);
 
 #endif

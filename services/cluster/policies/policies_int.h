@@ -3,8 +3,9 @@
 #define CLUSTER_POLICIES_INT_H
 
 /*
- * The inside: policies.c keeps policies and bindings, judge.c asks those that a write concerns, params.c finds what a binding refers
- * to, expressions.c is what one policy says of one write with one parameter.
+ * The inside: policies.c keeps policies and bindings, ask.c asks those that a write concerns, params.c finds what a binding refers
+ * to. What one policy makes of one write with one parameter is change.c for those that change; for those that judge expressions.c
+ * says what they have against it, and judge.c what becomes of that.
  */
 
 #include "cluster/cel/cel.h"
@@ -16,51 +17,62 @@ struct selector;
 
 /* ---- policies.c */
 
-/* One of validations: its texts are the document's. */
-struct rule {
-	yyjson_val *root;
-	struct cel *test, *message; /* owned; message NULL: none */
+enum policy_phase { POLICY_CHANGES, POLICY_JUDGES, N_POLICY_PHASES };
+
+/* What policies and bindings have in common. */
+struct entry {
+	struct entry *next; /* in order of names */
+	char *name;	    /* owned */
+	yyjson_doc *doc;    /* owned */
 };
 
-struct note {
-	const char *key;  /* of the document */
-	struct cel *text; /* owned */
+/* One of validations, mutations or auditAnnotations: its texts are the document's. */
+struct term {
+	yyjson_val *root;
+	struct cel *program, *message; /* owned; message NULL: none */
+};
+
+struct terms {
+	struct term *items; /* owned */
+	size_t n;
 };
 
 /* An expression that is NULL was not accepted: the policy has no answer (wrong). */
 struct policy {
-	struct policy *next; /* in order of names */
-	char *name;	     /* owned */
-	yyjson_doc *doc;     /* owned */
+	struct entry entry;
+	enum policy_phase phase;
 	struct match match;
 	struct conditions conditions;
-	bool ignore;		  /* failurePolicy */
-	const char *param_api;	  /* paramKind; NULL: none */
-	const char *param_kind;	  /* the same */
-	struct cel_family family; /* variables; both arrays are owned, and the programs */
-	struct rule *rules;	  /* owned */
-	struct note *notes;	  /* owned; auditAnnotations */
-	size_t n_rules, n_notes;
-	char *wrong; /* owned; NULL, or why it cannot be asked */
+	bool ignore, again;		      /* failurePolicy, reinvocationPolicy */
+	const char *param_api;		      /* paramKind; NULL: none */
+	const char *param_kind;		      /* the same */
+	struct cel_family family;	      /* variables; both arrays are owned, and the programs */
+	struct terms mutations, rules, notes; /* those of its phase */
+	char *wrong;			      /* owned; NULL, or why it cannot be asked */
 };
 
 struct binding {
-	struct binding *next; /* in order of names */
-	char *name;	      /* owned */
-	yyjson_doc *doc;      /* owned */
-	const char *policy;   /* of the document */
+	struct entry entry;
+	const char *policy; /* of the document */
 	struct match match;
 	yyjson_val *params;	   /* paramRef; NULL: none */
 	struct selector *selector; /* owned; of paramRef; NULL: none */
 	bool deny, warn, audit;
 };
 
+enum entry_kind { POLICY, BINDING, N_ENTRY_KINDS };
+
 struct policies {
 	struct registry *r;
-	struct policy *first;
-	struct binding *bindings;
-	struct informer informers[2];
+	struct entry *first[N_ENTRY_KINDS][N_POLICY_PHASES];
+	struct informer informers[N_ENTRY_KINDS][N_POLICY_PHASES];
 };
+
+/* What expressions of it may speak of. */
+static inline const char *const *policy_names_of(const struct policy *p)
+{
+	return p->param_kind ? policy_names_params : policy_names;
+}
 
 /* ---- params.c */
 
@@ -79,6 +91,37 @@ must_check char *params_find(
 void params_fini(struct params *p);
 /* The kind of the policy's parameters, or NULL: it is not known (or has none). */
 const struct schema_kind *params_kind(const struct policy *p);
+
+/* ---- ask.c */
+
+struct asking {
+	struct attempt *a;
+	const struct policy *policy;
+	const struct binding *binding; /* NULL: it is about the policy */
+	/* the write, as the last policy wanted to see it */
+	const struct schema_kind *as;
+	unsigned changes;	 /* of the attempt, when that was made */
+	yyjson_mut_doc *request; /* owned */
+	yyjson_mut_doc *space;	 /* owned: the namespace; NULL: none, or not asked for */
+	bool has_space;		 /* was asked for */
+	size_t budget;
+	struct status *refusal; /* owned: the first */
+};
+
+enum { POLICY_VALUES = 5 };
+
+/* Of policy_names_params, as the policy wants to see them; @param: NULL is null. false: no memory. */
+must_check bool asking_values(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param,
+	yyjson_mut_val *values[static POLICY_VALUES]);
+/* The write is refused, unless it was already. @reason: NULL: what is usual. */
+void asking_refuse(struct asking *k, const char *reason, const char *why);
+/* There is no answer, which is one, as failurePolicy says. */
+void asking_no_answer(struct asking *k, const char *reason, const char *format, ...) printf_like(3, 4);
+
+/* ---- change.c, judge.c: what the policy says with one parameter. false: no memory. */
+
+must_check bool change_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param);
+must_check bool judge_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param);
 
 /* ---- expressions.c */
 

@@ -2,141 +2,25 @@
 
 /* Writes of a registry in memory, and policies that have something against them. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cluster/policies/writes_testing.h"
 
-#include <cmocka.h>
+#define POLICY_KIND  "ValidatingAdmissionPolicy"
+#define BINDING_KIND "ValidatingAdmissionPolicyBinding"
 
-#include "cluster/policies/policies_int.h"
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/json.h"
-#include "lib/loop.h"
-
-#define GROUP	"admissionregistration.k8s.io/v1"
-#define POLICY	"ValidatingAdmissionPolicy"
-#define BINDING "ValidatingAdmissionPolicyBinding"
-
-static struct loop *l;
-static struct registry *r;
-
-static const struct caller ann = {.user = "ann", .uid = ""};
-
-struct outcome {
-	int code; /* -1: not yet; 0: written */
-	char reason[40], message[1200], cause[1200], warnings[400];
-};
-
-static struct outcome outcome;
-
-static void on_done(const struct status *error, const struct object *object, void *arg)
-{
-	outcome.code = error ? error->code : 0;
-	snprintf(outcome.reason, sizeof(outcome.reason), "%s", error ? error->reason : "");
-	snprintf(outcome.message, sizeof(outcome.message), "%s", error ? error->message : "");
-	snprintf(outcome.cause, sizeof(outcome.cause), "%s",
-		error && error->n_causes ? error->causes[0].message : "");
-	loop_quit(l, 0);
-}
-
-static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
-{
-	on_done(error, object, arg);
-}
-
-static void on_warning(const char *text, void *arg)
-{
-	size_t n = strlen(outcome.warnings);
-
-	snprintf(outcome.warnings + n, sizeof(outcome.warnings) - n, "%s\n", text);
-}
-
-static const struct write_options options = {.warn = on_warning};
-
-static int finish(void)
-{
-	while (outcome.code < 0)
-		assert_int_equal(loop_run(l), 0);
-	return outcome.code;
-}
-
-static int create_as(
-	const struct caller *who, const char *version, const char *kind, const char *ns, const char *json)
-{
-	outcome = (struct outcome){.code = -1};
-	registry_create(r, who, schema_find_kind(version, kind), ns, doc_of(json), &options, on_done, NULL);
-	return finish();
-}
-
-static int create(const char *version, const char *kind, const char *ns, const char *json)
-{
-	return create_as(&ann, version, kind, ns, json);
-}
-
-static int update(const char *version, const char *kind, const char *ns, const char *name, const char *json)
-{
-	const struct schema_kind *k = schema_find_kind(version, kind);
-	struct write_options at = {.warn = on_warning, .expect = registry_get(r, k, ns, name)->revision};
-
-	outcome = (struct outcome){.code = -1};
-	registry_update(r, &ann, k, ns, name, doc_of(json), &at, on_done, NULL);
-	return finish();
-}
-
-static int delete(const char *version, const char *kind, const char *ns, const char *name)
-{
-	outcome = (struct outcome){.code = -1};
-	registry_delete(r, &ann, schema_find_kind(version, kind), ns, name,
-		&(struct delete_options){.grace_seconds = -1, .warn = on_warning}, on_deleted, NULL);
-	return finish();
-}
-
-/* A config map in `default` with data {"a": @a} and the label name=@name. */
-static int map(const char *name, const char *a)
-{
-	char json[300];
-
-	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"name\":\"%s\",\"labels\":{\"name\":\"%s\"}},\"data\":{\"a\":\"%s\"}}", name,
-		name, a);
-	return create("v1", "ConfigMap", "default", json);
-}
-
-static int remove_map(const char *name)
-{
-	return delete ("v1", "ConfigMap", "default", name);
-}
-
-#define RULE(operation)                                                                                      \
-	"{\"operations\":[\"" operation                                                                      \
-	"\"],\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],\"resources\":[\"configmaps\"]}"
-#define MAPS	    "\"matchConstraints\":{\"resourceRules\":[" RULE("*") "]}"
 #define TESTS(text) "\"validations\":[{\"expression\":\"" text "\"}]"
 
 static int policy(const char *name, const char *spec)
 {
-	char json[4000];
-
-	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s}}", name, spec);
-	return create(GROUP, POLICY, "", json);
+	return admit(POLICY_KIND, name, spec);
 }
 
 /* @more: of the spec, and begins with a comma. */
 static int bind_with(const char *name, const char *of, const char *actions, const char *more)
 {
-	char json[2000];
+	char spec[2000];
 
-	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"policyName\":\"%s\",\"validationActions\":[%s]%s}}",
-		name, of, actions, more);
-	return create(GROUP, BINDING, "", json);
+	snprintf(spec, sizeof(spec), "\"policyName\":\"%s\",\"validationActions\":[%s]%s", of, actions, more);
+	return admit(BINDING_KIND, name, spec);
 }
 
 #define DENY "\"Deny\""
@@ -147,58 +31,24 @@ static void bind(const char *name, const char *of, const char *more)
 		fail_msg("%s", outcome.message);
 }
 
-static void has_policy(const char *name, const char *spec)
-{
-	if (policy(name, spec))
-		fail_msg("%s", outcome.message);
-}
-
 /* One policy p with one binding b, gone afterwards (forget). */
 static void holds(const char *spec, const char *more)
 {
-	has_policy("p", spec);
+	admits(POLICY_KIND, "p", spec);
 	bind("b", "p", more);
 }
 
 static void forget(void)
 {
-	assert_int_equal(delete (GROUP, BINDING, "", "b"), 0);
-	assert_int_equal(delete (GROUP, POLICY, "", "p"), 0);
-}
-
-static void says(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in: %s", part, text);
-}
-
-static int setup(void **state)
-{
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&l), 0);
-	o.loop = l;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(create("v1", "Namespace", "",
-				 "{\"metadata\":{\"name\":\"default\",\"labels\":{\"is\":\"default\"}}}"),
-		0);
-	assert_int_equal(create("v1", "Namespace", "", "{\"metadata\":{\"name\":\"other\"}}"), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(l);
-	return 0;
+	assert_int_equal(delete (GROUP, BINDING_KIND, "", "b"), 0);
+	assert_int_equal(delete (GROUP, POLICY_KIND, "", "p"), 0);
 }
 
 /* ---- what happens */
 
 static void test_a_refusal(void **state)
 {
-	has_policy("p", MAPS "," TESTS(" object.data.a == 'b' "));
+	admits(POLICY_KIND, "p", MAPS "," TESTS(" object.data.a == 'b' "));
 	/* without a binding it says nothing */
 	assert_int_equal(map("unbound", "c"), 0);
 	bind("b", "p", "");
@@ -439,7 +289,8 @@ static void test_parameters(void **state)
 		create("v1", "Secret", "default", "{\"metadata\":{\"name\":\"y\"},\"type\":\"y\"}"), 0);
 	assert_int_equal(
 		create("v1", "Secret", "other", "{\"metadata\":{\"name\":\"z\"},\"type\":\"x\"}"), 0);
-	has_policy("p", MAPS
+	admits(POLICY_KIND, "p",
+		MAPS
 		",\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"Secret\"},\"matchConditions\":[{\"name\":\"c\","
 		"\"expression\":\"params == null || params.kind == 'Secret'\"}],\"validations\":[{\"expression\":"
 		"\"object.data.a == params.type\",\"messageExpression\":\"'has to be ' + params.type\"}]");
@@ -447,7 +298,7 @@ static void test_parameters(void **state)
 		bind("b", "p", cases[i].binding);
 		if (map("m", "x") != (cases[i].passes ? 0 : 422))
 			fail_msg("case %zu: %d %s", i, outcome.code, outcome.message);
-		assert_int_equal(delete (GROUP, BINDING, "", "b"), 0);
+		assert_int_equal(delete (GROUP, BINDING_KIND, "", "b"), 0);
 		if (cases[i].passes)
 			assert_int_equal(remove_map("m"), 0);
 	}
@@ -476,7 +327,7 @@ static void test_parameters_of_a_kind_of_ones_own(void **state)
 
 static void test_actions(void **state)
 {
-	has_policy("p",
+	admits(POLICY_KIND, "p",
 		MAPS ",\"validations\":[{\"expression\":\"object.data.a != 'c'\",\"message\":\"no c\"},"
 		     "{\"expression\":\"object.data.a.size() > 1\",\"message\":\"short\"}]");
 	assert_int_equal(bind_with("b", "p", "\"Warn\",\"Audit\"", ""), 0);
@@ -487,7 +338,7 @@ static void test_actions(void **state)
 	assert_int_equal(remove_map("m"), 0);
 	says(outcome.warnings, "resulted in error");
 	/* of those that refuse the first in order of names is heard */
-	has_policy("o", MAPS "," TESTS("object.data.a != 'c'"));
+	admits(POLICY_KIND, "o", MAPS "," TESTS("object.data.a != 'c'"));
 	bind("z", "p", "");
 	bind("c", "o", "");
 	assert_int_equal(map("m", "c"), 422);
@@ -500,13 +351,13 @@ static void test_changes(void **state)
 {
 	holds(MAPS "," TESTS("false"), "");
 	assert_int_equal(map("m", "c"), 422);
-	assert_int_equal(update(GROUP, POLICY, "", "p",
+	assert_int_equal(update(GROUP, POLICY_KIND, "", "p",
 				 "{\"metadata\":{\"name\":\"p\"},\"spec\":{" MAPS "," TESTS("true") "}}"),
 		0);
 	assert_int_equal(map("m", "c"), 0);
 	/* nothing is asked about those who ask */
 	assert_int_equal(
-		update(GROUP, POLICY, "", "p",
+		update(GROUP, POLICY_KIND, "", "p",
 			"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"*\"],"
 			"\"apiGroups\":[\"*\"],\"apiVersions\":[\"*\"],\"resources\":[\"*/*\",\"*\"]}]}," TESTS(
 				"false") "}}"),
@@ -594,8 +445,6 @@ static void test_what_is_refused(void **state)
 		says(outcome.message, bindings[i].why);
 	}
 }
-
-#define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {

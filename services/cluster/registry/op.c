@@ -76,7 +76,6 @@ static void end_try(struct op *op)
 	form_cancel(take(op->forming));
 	forms_drop(&op->attempt);
 	loop_timer_del(&op->timer);
-	op->was_shown = false;
 	yyjson_mut_doc_free(op->attempt.doc);
 	op->attempt = (struct attempt){0};
 	op->checked = 0;
@@ -165,7 +164,6 @@ static void on_webhooks(struct status *error, void *arg)
 	struct op *op = arg;
 
 	op->asked = NULL;
-	op->was_shown = true;
 	if (error)
 		op_answer(op, error, NULL, false);
 	else
@@ -183,7 +181,7 @@ static void on_formed(struct status *error, void *arg)
 		op_ask(op, WEBHOOK_VALIDATING, op->step);
 }
 
-/* A policy wants to see the write in a version that has to be made first; then everybody is asked. true: that is waited for. */
+/* A policy wants to judge the write in a version that has to be made first; then everybody is asked. true: that is waited for. */
 static bool wait_for_form(struct op *op)
 {
 	const struct schema_kind *as = policies_missing(op->r->policies, &op->attempt);
@@ -198,18 +196,9 @@ static bool wait_for_form(struct op *op)
 
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op))
 {
-	struct status *err = NULL;
-
 	op->step = step;
-	if (phase == WEBHOOK_VALIDATING) {
-		if (wait_for_form(op))
-			return;
-		err = policies_judge(op->r->policies, &op->attempt);
-	}
-	if (err) {
-		op_answer(op, err, NULL, false);
+	if (phase == WEBHOOK_VALIDATING && wait_for_form(op))
 		return;
-	}
 	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, on_webhooks, op))
 		step(op);
 }

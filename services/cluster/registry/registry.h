@@ -301,6 +301,7 @@ struct attempt {
 	const struct object *old; /* NULL for a creation */
 	yyjson_mut_doc *doc;	  /* the object to be; NULL for a deletion; changed in place by `change` */
 	yyjson_mut_val *root;	  /* of doc */
+	unsigned changes;	  /* how often policies and webhooks have made another of it */
 	void (*warn)(const char *text, void *arg); /* attempt_warn() */
 	void *warn_arg;
 	struct attempt_form *forms; /* webhooks/forms.h */
@@ -310,8 +311,8 @@ struct attempt {
 void attempt_warn(const struct attempt *a, const char *text);
 
 /*
- * A rule of admission. In order of the table first every `change`, then webhooks that change, defaults and validation of the
- * kind, policies, webhooks that judge, then every `check`; an attempt that is tried again begins again, and one that came early has
+ * A rule of admission. In order of the table first every `change`, then policies and webhooks that change, defaults and validation
+ * of the kind, policies and webhooks that judge, then every `check`; an attempt that is tried again begins again, and one that came early has
  * its changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt
  * whose `check` was called, when it was written or has failed, so that what it reserved can be given back.
  */

@@ -174,7 +174,6 @@ struct op {
 	yyjson_doc *old_doc;		/* owned: of old, parsed once for all that a try asks of it */
 	yyjson_mut_doc *before;		/* owned: old, to compare with */
 	struct webhook_run *asked;	/* is waited for */
-	bool was_shown;			/* to webhooks, which may have changed it */
 	void (*step)(struct op *op);	/* after it, or after waiting */
 	struct loop_timer timer;	/* waits for what a controller makes */
 	char *key, *json;		/* owned; json NULL: it is removed */
@@ -194,7 +193,7 @@ void op_start(struct op *op); /* op NULL, or incomplete for lack of memory: it i
 /* The try has led to this: @error or @answer, both taken. From inside a try only. */
 void op_answer(struct op *op, struct status *error, struct object *answer, bool gone);
 /*
- * Asks the webhooks that are concerned, and before those that judge the policies; unless they refuse, @step follows, at once when
+ * Asks the policies and webhooks that are concerned; unless they refuse, @step follows, at once when
  * there is nobody to wait for.
  */
 void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op));

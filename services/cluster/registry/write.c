@@ -81,8 +81,8 @@ static struct status *encode(struct op *op)
 }
 
 /*
- * A try once its metadata is right: the rules that change and the webhooks that do, validation, the policies and the webhooks that
- * judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an answer.
+ * A try once its metadata is right: the rules that change, the policies and webhooks that do, validation, the policies and webhooks
+ * that judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an answer.
  */
 static void try_create(struct op *op);
 
@@ -175,10 +175,11 @@ static void examine(struct op *op)
 	struct status *err = NULL;
 
 	a->root = yyjson_mut_doc_get_root(a->doc);
-	forms_drop(a);
-	/* webhooks, too, change only what the subresource is about */
-	if (op->was_shown && op->old)
+	/* policies and webhooks, too, change only what the subresource is about; as others were shown it, it may have been more */
+	if (a->changes && op->old) {
 		err = meta_restrict(a, before(op));
+		forms_drop(a);
+	}
 	if (!err && !defaults(op))
 		err = no_memory();
 	if (!err)

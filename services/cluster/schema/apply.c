@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Managers and their fields. Apply: merge, compare with the live object, refuse what others own, take away
+ * Managers and their fields. Apply: merge (apply_merge.c), compare with the live object, refuse what others own, take away
  * what is no longer wanted. Update: whoever wrote owns what became different, and nobody owns what is gone.
  */
 
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cluster/schema/apply.h"
+#include "cluster/schema/apply_int.h"
 #include "cluster/schema/decode.h"
 #include "cluster/schema/fieldset_int.h"
 #include "cluster/schema/meta.h"
@@ -172,78 +173,6 @@ static void strip(yyjson_mut_val *set, const struct schema_kind *k, const char *
 		yyjson_mut_obj_remove_key(set, "f:status");
 	else if (!strcmp(subresource, "status"))
 		yyjson_mut_obj_remove_key(set, "f:spec");
-}
-
-/* ---- merging */
-
-static yyjson_mut_val *merge_value(
-	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config);
-
-/* Members of a struct, or of a map whose items are as @item says. */
-static bool merge_members(yyjson_mut_doc *doc, const struct schema_type *t, const struct schema_field *item,
-	yyjson_mut_val *live, yyjson_mut_val *config)
-{
-	size_t i, n;
-	yyjson_mut_val *key, *v, *there, *made;
-	struct schema_field one = item ? *item : (struct schema_field){0};
-
-	one.shape = SCHEMA_ONE;
-	yyjson_mut_obj_foreach(config, i, n, key, v)
-	{
-		const char *name = yyjson_mut_get_str(key);
-		size_t len = yyjson_mut_get_len(key);
-		const struct schema_field *f = item ? &one : t ? schema_field(t, name, len) : NULL;
-
-		there = yyjson_mut_obj_getn(live, name, len);
-		made = there ? merge_value(doc, f, there, v) : yyjson_mut_val_mut_copy(doc, v);
-		if (!made || (made != there &&
-				     !yyjson_mut_obj_put(live, yyjson_mut_strncpy(doc, name, len), made)))
-			return false;
-	}
-	return true;
-}
-
-static bool merge_items(
-	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config)
-{
-	size_t i, n, j, m;
-	yyjson_mut_val *v, *w, *there;
-
-	yyjson_mut_arr_foreach(config, i, n, v)
-	{
-		there = NULL;
-		yyjson_mut_arr_foreach(live, j, m, w)
-		{
-			if (fieldset_same_item(f, w, v)) {
-				there = w;
-				break;
-			}
-		}
-		if (!there) {
-			if (!yyjson_mut_arr_append(live, yyjson_mut_val_mut_copy(doc, v)))
-				return false;
-		} else if (yyjson_mut_is_obj(there) && yyjson_mut_is_obj(v) && fieldset_item_type(f) &&
-			   !merge_members(doc, fieldset_item_type(f), NULL, there, v)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* The live value with the wanted one in it: @live itself, changed, or a copy of @config. */
-static yyjson_mut_val *merge_value(
-	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config)
-{
-	enum fieldset_sharing sharing = fieldset_sharing(f, live);
-
-	if (sharing != fieldset_sharing(f, config) || sharing == FIELDSET_LEAF)
-		return yyjson_mut_val_mut_copy(doc, config);
-	if (sharing == FIELDSET_LIST)
-		return merge_items(doc, f, live, config) ? live : NULL;
-	return merge_members(doc, sharing == FIELDSET_STRUCT ? f->type : NULL,
-		       sharing == FIELDSET_MAP ? f : NULL, live, config)
-		       ? live
-		       : NULL;
 }
 
 /* ---- removal of what is no longer applied */
@@ -452,7 +381,7 @@ static struct status *apply(yyjson_mut_doc *live, yyjson_mut_doc *config, const 
 	fieldset_subtract(gone, others);
 	/* who owns a map or a list as such, as one who came by an update does, need not go on to: its members keep it */
 	ok = ok && fieldset_add(live, others, wanted);
-	ok = ok && merge_members(live, k->type, NULL, root, yyjson_mut_doc_get_root(config));
+	ok = ok && apply_members(live, k->type, NULL, root, yyjson_mut_doc_get_root(config));
 	if (ok)
 		prune(live, k->type, NULL, root, gone, others);
 	ok = ok && fieldset_compare(live, k->type, before, root, changed, removed);

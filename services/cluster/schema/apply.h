@@ -38,6 +38,17 @@ must_check struct status *apply_object(yyjson_mut_doc *live, yyjson_mut_val *con
 	const struct schema_kind *k, const struct apply_manager *m);
 
 /**
+ * apply_merge() - part of an object into the whole, by the same rules, for nobody in particular
+ * @live:	changed in place, also on failure; decode_check() has to follow, since zeros and nulls are in it as they were wanted
+ * @config:	the part; not changed
+ *
+ * Nothing is removed, and nothing that is one's as a whole may be in @config, since what it leaves out would be lost.
+ * Return: NULL, or 400: an unknown field, a wrong type, something atomic.
+ */
+must_check struct status *apply_merge(
+	yyjson_mut_doc *live, yyjson_mut_val *config, const struct schema_kind *k);
+
+/**
  * apply_update() - any other write: @m owns what it set or changed
  * @doc:	the new object; its managedFields are replaced
  * @old:	as stored; NULL: it is created

@@ -197,12 +197,17 @@ static void webhooks(struct cell *c)
 
 /* ---- policies of admission */
 
-static void vap_validations(struct cell *c)
+static void policy_validations(struct cell *c)
 {
 	cell_number(c, (int64_t)yyjson_arr_size(yyjson_obj_get(c->spec, "validations")));
 }
 
-static void vap_param(struct cell *c)
+static void policy_mutations(struct cell *c)
+{
+	cell_number(c, (int64_t)yyjson_arr_size(yyjson_obj_get(c->spec, "mutations")));
+}
+
+static void policy_param(struct cell *c)
 {
 	yyjson_val *kind = yyjson_obj_get(c->spec, "paramKind");
 
@@ -212,7 +217,7 @@ static void vap_param(struct cell *c)
 		cell_print(c, "<unset>");
 }
 
-static void vap_binding_param(struct cell *c)
+static void policy_binding_param(struct cell *c)
 {
 	yyjson_val *ref = yyjson_obj_get(c->spec, "paramRef");
 	struct selector *s = selector_of(yyjson_obj_get(ref, "selector"));
@@ -367,9 +372,10 @@ cell_fn *const cells_other[N_CELLS] = {
 	[CELL_ATTACHED] = attached,
 	[CELL_CSI_DRIVERS] = csi_drivers,
 	[CELL_WEBHOOKS] = webhooks,
-	[CELL_VAP_VALIDATIONS] = vap_validations,
-	[CELL_VAP_PARAM] = vap_param,
-	[CELL_VAP_BINDING_PARAM] = vap_binding_param,
+	[CELL_POLICY_BINDING_PARAM] = policy_binding_param,
+	[CELL_POLICY_MUTATIONS] = policy_mutations,
+	[CELL_POLICY_PARAM] = policy_param,
+	[CELL_POLICY_VALIDATIONS] = policy_validations,
 	[CELL_QUOTA_REQUEST] = quota_request,
 	[CELL_QUOTA_LIMIT] = quota_limit,
 	[CELL_PRIORITY_VALUE] = priority_value,

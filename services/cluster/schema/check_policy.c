@@ -11,7 +11,8 @@
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
 
-schema_check check_policy, check_policy_binding, check_policy_param;
+schema_check check_validating_policy, check_mutating_policy, check_mutation, check_validating_binding,
+	check_mutating_binding, check_policy_param;
 
 enum { NOTES_MAX = 20, NOTE_TEXT_MAX = 5 * 1024 };
 
@@ -23,8 +24,8 @@ static bool is_blank(const char *text)
 }
 
 /* The expression, if it is one. NULL: it is none, which is said. */
-static struct cel *check_expression(struct check *c, yyjson_mut_val *text, const char *const *names,
-	const struct cel_family *family, const char *where)
+static struct cel *check_expression(
+	struct check *c, yyjson_mut_val *text, const struct cel_scope *scope, const char *where)
 {
 	char why[CEL_WHY_MAX];
 	struct cel *read;
@@ -35,15 +36,15 @@ static struct cel *check_expression(struct check *c, yyjson_mut_val *text, const
 		check_error(c, FIELD_REQUIRED, NULL, where, "the expression is not specified");
 		return NULL;
 	}
-	read = cel_compile_in(yyjson_mut_get_str(text), yyjson_mut_get_len(text), names, family, why);
+	read = cel_compile_in(yyjson_mut_get_str(text), yyjson_mut_get_len(text), scope, why);
 	if (!read)
 		check_error(c, FIELD_INVALID, text, where, "compilation failed: ERROR: <input>:%s", why);
 	return read;
 }
 
-/* Those that are read are the family's, who frees them. */
+/* Those that are read are the family's, who frees them; @scope has it. */
 static void check_variables(
-	struct check *c, yyjson_mut_val *list, const char *const *names, struct cel_family *family)
+	struct check *c, yyjson_mut_val *list, const struct cel_scope *scope, struct cel_family *family)
 {
 	const char **members = (const char **)(uintptr_t)family->members;
 	struct cel **programs = (struct cel **)(uintptr_t)family->programs;
@@ -60,8 +61,8 @@ static void check_variables(
 				"name is not a valid CEL identifier");
 		else if (check_has_before(list, i, "name", text_of(v, "name")))
 			check_error(c, FIELD_DUPLICATE, name, REL(".variables[%zu].name", i), "%s", "");
-		programs[i] = check_expression(c, yyjson_mut_obj_get(v, "expression"), names, family,
-			REL(".variables[%zu].expression", i));
+		programs[i] = check_expression(
+			c, yyjson_mut_obj_get(v, "expression"), scope, REL(".variables[%zu].expression", i));
 		members[i] = text_of(v, "name");
 		family->n++;
 	}
@@ -83,24 +84,22 @@ static void check_message(struct check *c, yyjson_mut_val *v, size_t i)
 			"message must not contain line breaks");
 }
 
-static void check_validations(
-	struct check *c, yyjson_mut_val *list, const char *const *names, const struct cel_family *family)
+static void check_validations(struct check *c, yyjson_mut_val *list, const struct cel_scope *scope)
 {
 	yyjson_mut_val *v;
 	size_t i, n;
 
 	yyjson_mut_arr_foreach(list, i, n, v)
 	{
-		cel_free(check_expression(c, yyjson_mut_obj_get(v, "expression"), names, family,
+		cel_free(check_expression(c, yyjson_mut_obj_get(v, "expression"), scope,
 			REL(".validations[%zu].expression", i)));
-		cel_free(check_expression(c, yyjson_mut_obj_get(v, "messageExpression"), names, family,
+		cel_free(check_expression(c, yyjson_mut_obj_get(v, "messageExpression"), scope,
 			REL(".validations[%zu].messageExpression", i)));
 		check_message(c, v, i);
 	}
 }
 
-static void check_notes(
-	struct check *c, yyjson_mut_val *list, const char *const *names, const struct cel_family *family)
+static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_scope *scope)
 {
 	const char *policy = yyjson_mut_get_str(meta_mut_get(c->object, "metadata", "name", NULL)) ?: "";
 	yyjson_mut_val *v;
@@ -128,7 +127,7 @@ static void check_notes(
 				"must not exceed %d bytes in length", NOTE_TEXT_MAX);
 		else
 			cel_free(check_expression(
-				c, text, names, family, REL(".auditAnnotations[%zu].valueExpression", i)));
+				c, text, scope, REL(".auditAnnotations[%zu].valueExpression", i)));
 	}
 }
 
@@ -148,31 +147,27 @@ static void check_param_kind(struct check *c, yyjson_mut_val *kind)
 		check_error(c, FIELD_INVALID, api, ".paramKind.apiVersion", "%s", why);
 }
 
-void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+/* What both kinds of policies say, and what only one does, with the variables that it may refer to. */
+static void check_policy(struct check *c, yyjson_mut_val *o,
+	void (*terms)(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope))
 {
 	yyjson_mut_val *kind = yyjson_mut_obj_get(o, "paramKind"),
 		       *constraints = yyjson_mut_obj_get(o, "matchConstraints"),
-		       *variables = yyjson_mut_obj_get(o, "variables"),
-		       *validations = yyjson_mut_obj_get(o, "validations"),
-		       *notes = yyjson_mut_obj_get(o, "auditAnnotations");
-	const char *const *names = kind ? policy_names_params : policy_names;
+		       *variables = yyjson_mut_obj_get(o, "variables");
 	size_t n = yyjson_mut_arr_size(variables);
 	struct cel_family family = {.name = "variables",
 		.members = calloc(n + 1, sizeof(*family.members)),
 		.programs = calloc(n + 1, sizeof(*family.programs))};
+	const struct cel_scope scope = {
+		.names = kind ? policy_names_params : policy_names, .family = &family};
 
 	if (family.members && family.programs) {
 		check_param_kind(c, kind);
 		if (constraints && !yyjson_mut_arr_size(yyjson_mut_obj_get(constraints, "resourceRules")))
 			check_error(c, FIELD_REQUIRED, NULL, ".matchConstraints.resourceRules", "%s", "");
-		check_conditions(c, yyjson_mut_obj_get(o, "matchConditions"), names);
-		check_variables(c, variables, names, &family);
-		if (!yyjson_mut_arr_size(validations) && !yyjson_mut_arr_size(notes))
-			for (size_t i = 0; i < 2; i++)
-				check_error(c, FIELD_REQUIRED, NULL, i ? ".auditAnnotations" : ".validations",
-					"validations or auditAnnotations must contain at least one item");
-		check_validations(c, validations, names, &family);
-		check_notes(c, notes, names, &family);
+		check_conditions(c, yyjson_mut_obj_get(o, "matchConditions"), scope.names);
+		check_variables(c, variables, &scope, &family);
+		terms(c, o, &scope);
 	} else {
 		check_error(c, FIELD_INTERNAL, NULL, "", "out of memory");
 	}
@@ -181,6 +176,101 @@ void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	free((void *)(uintptr_t)family.programs);
 	free((void *)(uintptr_t)family.members);
 }
+
+static void validating_terms(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope)
+{
+	yyjson_mut_val *validations = yyjson_mut_obj_get(o, "validations"),
+		       *notes = yyjson_mut_obj_get(o, "auditAnnotations");
+
+	if (!yyjson_mut_arr_size(validations) && !yyjson_mut_arr_size(notes))
+		for (size_t i = 0; i < 2; i++)
+			check_error(c, FIELD_REQUIRED, NULL, i ? ".auditAnnotations" : ".validations",
+				"validations or auditAnnotations must contain at least one item");
+	check_validations(c, validations, scope);
+	check_notes(c, notes, scope);
+}
+
+void check_validating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	check_policy(c, o, validating_terms);
+}
+
+/* ---- those that change */
+
+/* By type of patch. */
+static const struct {
+	const char *type, *member;
+} patches[] = {{"ApplyConfiguration", "applyConfiguration"}, {"JSONPatch", "jsonPatch"}};
+
+/* It has the member that its type says, and not the other. */
+void check_mutation(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	const char *type = text_of(o, "patchType");
+
+	for (size_t i = 0; i < array_len(patches); i++) {
+		const char *other = patches[array_len(patches) - 1 - i].member;
+
+		if (strcmp(type, patches[i].type) != 0)
+			continue;
+		if (!yyjson_mut_obj_get(o, patches[i].member))
+			check_error(c, FIELD_REQUIRED, NULL, REL(".%s", patches[i].member),
+				"must be specified when patchType is %s", type);
+		if (yyjson_mut_obj_get(o, other))
+			check_error(c, FIELD_INVALID, yyjson_mut_obj_get(o, other), REL(".%s", other),
+				"must not be specified when patchType is %s", type);
+	}
+}
+
+static void mutating_terms(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_get(o, "mutations"), *v;
+	struct cel_scope with_patches = *scope;
+	size_t i, n;
+
+	with_patches.patches = true;
+	if (!yyjson_mut_arr_size(list))
+		check_error(
+			c, FIELD_REQUIRED, NULL, ".mutations", "mutations must contain at least one item");
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		for (size_t p = 0; p < array_len(patches); p++)
+			cel_free(check_expression(c,
+				yyjson_mut_obj_get(yyjson_mut_obj_get(v, patches[p].member), "expression"),
+				&with_patches, REL(".mutations[%zu].%s.expression", i, patches[p].member)));
+	}
+}
+
+/* What is deleted cannot be changed. */
+static void check_operations(struct check *c, yyjson_mut_val *match, const char *where)
+{
+	static const char *const supported[] = {"*", "CONNECT", "CREATE", "UPDATE", NULL};
+	yyjson_mut_val *rule, *v;
+	size_t i, n, j, m;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(match, "resourceRules"), i, n, rule)
+	{
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(rule, "operations"), j, m, v)
+		{
+			if (yyjson_mut_equals_str(v, "DELETE"))
+				check_not_supported(c, v, where, supported);
+		}
+	}
+}
+
+void check_mutating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	check_policy(c, o, mutating_terms);
+	check_operations(
+		c, yyjson_mut_obj_get(o, "matchConstraints"), ".matchConstraints.resourceRules.operations");
+}
+
+void check_mutating_binding(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	check_operations(
+		c, yyjson_mut_obj_get(o, "matchResources"), ".matchResources.resourceRules.operations");
+}
+
+/* ---- bindings */
 
 void check_policy_param(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
@@ -194,7 +284,7 @@ void check_policy_param(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 		check_error(c, FIELD_INVALID, name, ".name", "may not contain '/' or '%%'");
 }
 
-void check_policy_binding(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+void check_validating_binding(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	yyjson_mut_val *actions = yyjson_mut_obj_get(o, "validationActions"), *v;
 	bool deny = false, warn = false;

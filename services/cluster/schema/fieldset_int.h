@@ -40,6 +40,8 @@ bool fieldset_same_item(const struct schema_field *f, yyjson_mut_val *a, yyjson_
 
 /* How a field is shared, for whoever walks objects: wholly one's, its members, its items. */
 enum fieldset_sharing { FIELDSET_LEAF, FIELDSET_STRUCT, FIELDSET_MAP, FIELDSET_LIST };
+/* Is it wholly one's, whatever is in it? */
+bool fieldset_atomic(const struct schema_field *f);
 enum fieldset_sharing fieldset_sharing(const struct schema_field *f, yyjson_mut_val *v);
 /* The field that describes one item of a map of objects or of a list, for a walk one step further. */
 const struct schema_type *fieldset_item_type(const struct schema_field *f);

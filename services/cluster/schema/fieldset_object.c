@@ -14,17 +14,24 @@ static bool atomic_type(const struct schema_field *f)
 	       (f->base == SCHEMA_OBJECT && f->type->flags & (SCHEMA_ONE_OWNER | SCHEMA_ALIAS));
 }
 
+bool fieldset_atomic(const struct schema_field *f)
+{
+	if (f->shape == SCHEMA_LIST)
+		return f->list == SCHEMA_ATOMIC;
+	if (f->shape == SCHEMA_MAP)
+		return f->flags & SCHEMA_MAP_ATOMIC;
+	return f->base != SCHEMA_OBJECT || atomic_type(f);
+}
+
 enum fieldset_sharing fieldset_sharing(const struct schema_field *f, yyjson_mut_val *v)
 {
-	if (!f || !yyjson_mut_is_ctn(v) || !yyjson_mut_get_len(v))
+	if (!f || !yyjson_mut_is_ctn(v) || !yyjson_mut_get_len(v) || fieldset_atomic(f))
 		return FIELDSET_LEAF;
 	if (f->shape == SCHEMA_LIST)
-		return yyjson_mut_is_arr(v) && f->list != SCHEMA_ATOMIC ? FIELDSET_LIST : FIELDSET_LEAF;
-	if (!yyjson_mut_is_obj(v) || (f->shape == SCHEMA_ONE && atomic_type(f)))
+		return yyjson_mut_is_arr(v) ? FIELDSET_LIST : FIELDSET_LEAF;
+	if (!yyjson_mut_is_obj(v))
 		return FIELDSET_LEAF;
-	if (f->shape == SCHEMA_MAP)
-		return f->flags & SCHEMA_MAP_ATOMIC ? FIELDSET_LEAF : FIELDSET_MAP;
-	return f->base == SCHEMA_OBJECT ? FIELDSET_STRUCT : FIELDSET_LEAF;
+	return f->shape == SCHEMA_MAP ? FIELDSET_MAP : FIELDSET_STRUCT;
 }
 
 const struct schema_type *fieldset_item_type(const struct schema_field *f)

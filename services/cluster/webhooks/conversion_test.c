@@ -112,6 +112,9 @@ static yyjson_mut_doc *converted(yyjson_val *request, const char *path, const ch
 
 static void answer(struct http_req *rq, char *body, size_t len, void *arg)
 {
+	static const char *const changes[][2] = {
+		{"/move", "[{\"op\":\"replace\",\"path\":\"/port\",\"value\":\"99\"}]"},
+		{"/state", "[{\"op\":\"add\",\"path\":\"/status\",\"value\":{\"is\":\"moved\"}}]"}};
 	cleanup(json_docp) yyjson_doc *doc = yyjson_read(body, len, 0);
 	yyjson_val *root = yyjson_doc_get_root(doc), *request = json_obj(root, "request");
 	const char *path = http_path(rq);
@@ -139,10 +142,12 @@ static void answer(struct http_req *rq, char *body, size_t len, void *arg)
 		http_reply(rq, 200, "application/json", text, strlen(text));
 		return;
 	}
-	if (!strcmp(path, "/move")) {
-		static const char patch[] = "[{\"op\":\"replace\",\"path\":\"/port\",\"value\":\"99\"}]";
-		cleanup(freep) char *coded = base64_make(patch, strlen(patch));
+	for (size_t i = 0; i < array_len(changes); i++) {
+		cleanup(freep) char *coded = NULL;
 
+		if (strcmp(path, changes[i][0]) != 0)
+			continue;
+		coded = base64_make(changes[i][1], strlen(changes[i][1]));
 		text = review_wrong(
 			"{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"response\":{"
 			"\"uid\":\"%s\",\"allowed\":true,\"patchType\":\"JSONPatch\",\"patch\":\"%s\"}}",
@@ -161,7 +166,8 @@ static char *spec_of(const char *stored, const char *path, const char *reviews)
 {
 	static const char schema[] =
 		"\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"hostPort\":{\"type\":\"string\"},"
-		"\"host\":{\"type\":\"string\"},\"port\":{\"type\":\"string\"}}}}";
+		"\"host\":{\"type\":\"string\"},\"port\":{\"type\":\"string\"},\"status\":{\"type\":\"object\",\"properties\":{"
+		"\"is\":{\"type\":\"string\"}}}}}},\"subresources\":{\"status\":{}}";
 	bool v2 = !strcmp(stored, "v2");
 	char *text = review_wrong(
 		"{\"group\":\"x.example.com\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"things\",\"kind\":\"Thing\"},"
@@ -453,16 +459,21 @@ static void test_restart(void **state)
 	assert_int_equal(tree_remove(AT_FDCWD, place), 0);
 }
 
-static void hook(const char *kind, const char *path)
+static void hook_named(const char *name, const char *kind, const char *path)
 {
 	cleanup(freep) char *text = review_wrong(
-		"{\"metadata\":{\"name\":\"h\"},\"webhooks\":[{\"name\":\"h.example.com\",\"admissionReviewVersions\":[\"v1\"],"
+		"{\"metadata\":{\"name\":\"%s\"},\"webhooks\":[{\"name\":\"h.example.com\",\"admissionReviewVersions\":[\"v1\"],"
 		"\"sideEffects\":\"None\",\"clientConfig\":{\"url\":\"https://127.0.0.1:%d%s\",\"caBundle\":\"%s\"},\"rules\":[{"
 		"\"operations\":[\"*\"],\"apiGroups\":[\"x.example.com\"],\"apiVersions\":[\"v2\"],\"resources\":[\"things\"]}]}]}",
-		port, path, bundle);
+		name, port, path, bundle);
 
 	assert_int_equal(create("admissionregistration.k8s.io/v1", kind, "", text)->code, 0);
 	n_asked = 0;
+}
+
+static void hook(const char *kind, const char *path)
+{
+	hook_named("h", kind, path);
 }
 
 /* Who is asked about v2 is shown v2, whatever is written, and what it changes is made v1 again. */
@@ -491,6 +502,37 @@ static void test_admission(void **state)
 	assert_true(says(stored("m")->json, "\"hostPort\":\"h:99\""));
 }
 
+static enum modify move_away(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	assert_true(put(*doc, yyjson_mut_doc_get_root(*doc), "hostPort", "h:2"));
+	return MODIFY_WRITE;
+}
+
+/* What is not to be changed by this way is as it was for who judges, though who came after the change was shown it. */
+static void test_admission_restricted(void **state)
+{
+	const char *judged[2] = {NULL};
+	size_t n = 0;
+
+	define("v1", "/convert");
+	assert_int_equal(make(V1, "a", "\"hostPort\":\"h:1\"")->code, 0);
+	hook_named("a", "MutatingWebhookConfiguration", "/state");
+	hook_named("b", "MutatingWebhookConfiguration", "/judge");
+	hook_named("c", "ValidatingWebhookConfiguration", "/judge");
+	outcome = (struct outcome){.code = -1};
+	registry_modify(r, &ann, thing(V1), "default", "a", false, move_away, NULL, on_redefined, NULL);
+	assert_int_equal(finish()->code, 0);
+	for (size_t i = 0; i < n_asked; i++)
+		if (!strncmp(asked[i], "/judge ", 7) && n < array_len(judged))
+			judged[n++] = asked[i];
+	assert_int_equal(n, 2);
+	assert_true(says(judged[0], "\"status\":{\"is\":\"moved\"}"));
+	assert_null(strstr(judged[1], "moved"));
+	assert_true(says(judged[1], "\"port\":\"2\""));
+	assert_true(says(stored("a")->json, "\"hostPort\":\"h:2\""));
+	assert_null(strstr(stored("a")->json, "moved"));
+}
+
 /* Without the webhook nobody can say what the write looks like to who has to judge it. */
 static void test_admission_without_webhook(void **state)
 {
@@ -499,6 +541,61 @@ static void test_admission_without_webhook(void **state)
 	assert_int_equal(make(V1, "a", "\"hostPort\":\"h:1\"")->code, 500);
 	assert_true(says(outcome.message, "conversion webhook for x.example.com/v1, Kind=Thing failed"));
 	assert_int_equal(n_asked, 1);
+}
+
+/* A policy p about v2, bound without more. @kind: Mutating or Validating */
+static void policy(const char *kind, const char *fails, const char *more)
+{
+	static const char *const group = "admissionregistration.k8s.io/v1";
+	cleanup(freep) char *text = review_wrong(
+		"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"failurePolicy\":\"%s\",\"matchConstraints\":{\"resourceRules\":[{"
+		"\"operations\":[\"*\"],\"apiGroups\":[\"x.example.com\"],\"apiVersions\":[\"v2\"],\"resources\":[\"things\"]}]},%s}}",
+		fails, more);
+	cleanup(freep) char *policy_kind = review_wrong("%sAdmissionPolicy", kind),
+			    *binding_kind = review_wrong("%sAdmissionPolicyBinding", kind),
+			    *binding = review_wrong(
+				    "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"policyName\":\"p\"%s}}",
+				    *kind == 'V' ? ",\"validationActions\":[\"Deny\"]" : "");
+
+	delete (group, policy_kind, "", "p");
+	delete (group, binding_kind, "", "b");
+	if (create(group, policy_kind, "", text)->code || create(group, binding_kind, "", binding)->code)
+		fail_msg("%s", outcome.message);
+	n_asked = 0;
+}
+
+/* What judges v2 is shown v2, as webhooks have changed it last. */
+static void test_policy_that_judges(void **state)
+{
+	define("v1", "/convert");
+	policy("Validating", "Fail", "\"validations\":[{\"expression\":\"object.port == '99'\"}]");
+	assert_int_equal(make(V1, "a", "\"hostPort\":\"h:1\"")->code, 422);
+	assert_true(says(outcome.message, "failed expression: object.port == '99'"));
+	assert_int_equal(n_asked, 1);
+	hook("MutatingWebhookConfiguration", "/move");
+	assert_int_equal(make(V1, "a", "\"hostPort\":\"h:1\"")->code, 0);
+	assert_true(says(stored("a")->json, "\"hostPort\":\"h:99\""));
+}
+
+/* What would change v2 cannot change v1, since nothing waits while policies are asked. */
+static void test_policy_that_changes(void **state)
+{
+	static const char patch[] =
+		"\"reinvocationPolicy\":\"Never\",\"mutations\":[{\"patchType\":\"JSONPatch\",\"jsonPatch\":{"
+		"\"expression\":\"[JSONPatch{op: 'replace', path: '/port', value: '99'}]\"}}]";
+
+	define("v2", "/convert");
+	policy("Mutating", "Fail", patch);
+	assert_int_equal(make(V2, "a", "\"host\":\"h\",\"port\":\"1\"")->code, 0);
+	assert_true(says(stored("a")->json, "\"port\":\"99\""));
+	assert_int_equal(make(V1, "b", "\"hostPort\":\"h:1\"")->code, 403);
+	assert_true(says(outcome.message,
+		"policy 'p' with binding 'b' denied request: it is about " V2 ", which a webhook makes of " V1
+		": changes of an object that is converted by a webhook are not supported"));
+	assert_int_equal(n_asked, 0);
+	policy("Mutating", "Ignore", patch);
+	assert_int_equal(make(V1, "b", "\"hostPort\":\"h:1\"")->code, 0);
+	assert_true(says(stored("b")->json, "\"port\":\"1\""));
 }
 
 /* The registry is closed while an object is being made: teardown does, and nothing is left behind. */
@@ -525,7 +622,10 @@ int main(void)
 		CASE(test_reviews),
 		CASE(test_restart),
 		CASE(test_admission),
+		CASE(test_admission_restricted),
 		CASE(test_admission_without_webhook),
+		CASE(test_policy_that_judges),
+		CASE(test_policy_that_changes),
 		CASE(test_nobody_waits_for_ever),
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The order of it all: those that change one after the other, once, and some once more; those that judge all at once. What they say
- * is heard in the order of their configurations, so that the same write is refused with the same words.
+ * The order of it all: policies, then webhooks. Those that change one after the other, once, and some once more; those that judge all
+ * at once. What they say is heard in the order of their configurations, so that the same write is refused with the same words.
  */
 
 #include <errno.h>
@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "cluster/cel/cel.h"
+#include "cluster/match/change.h"
+#include "cluster/policies/policies.h"
 #include "cluster/schema/convert.h"
-#include "cluster/schema/decode.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/patch.h"
 #include "cluster/schema/schema.h"
@@ -42,14 +43,16 @@ struct webhook_run {
 	webhook_done *done;
 	void *arg;
 	struct loop_task task;
-	size_t n, at, open; /* questions; the one whose turn it is; those without an answer */
-	bool second;	    /* the round of those who are asked again */
+	size_t n, at, open;	/* questions; the one whose turn it is; those without an answer */
+	bool second;		/* the round of those who are asked again */
+	struct status *refusal; /* owned: of a policy, between the rounds */
 	struct question questions[];
 };
 
 static void run_free(struct webhook_run *run)
 {
 	loop_defer_del(&run->task);
+	status_free(run->refusal);
 	for (size_t i = 0; i < run->n; i++) {
 		hook_call_cancel(run->questions[i].call);
 		form_cancel(run->questions[i].forming);
@@ -70,7 +73,7 @@ static void finish(struct webhook_run *run)
 {
 	webhook_done *done = run->done;
 	void *arg = run->arg;
-	struct status *err = NULL;
+	struct status *err = take(run->refusal);
 
 	for (size_t i = 0; i < run->n && !err; i++)
 		err = take(run->questions[i].refusal);
@@ -112,79 +115,15 @@ static struct status *refused(const struct hook *h, const struct review_answer *
 		r->code, reason, "admission webhook \"%s\" denied the request without explanation", h->name);
 }
 
-/* What no webhook decides: who the object is, and since when. */
-static bool keep_identity(yyjson_mut_doc *doc, yyjson_mut_val *before)
+/* @by: NULL: not by one of them */
+static void note_change(struct webhook_run *run, const struct question *by)
 {
-	static const char *const kept[] = {"name", "namespace", "uid", "resourceVersion", "generation",
-		"creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"};
-	yyjson_mut_val *meta = meta_make(doc, yyjson_mut_doc_get_root(doc), "metadata", NULL);
-
-	for (size_t i = 0; meta && i < array_len(kept); i++) {
-		yyjson_mut_val *was = yyjson_mut_obj_get(before, kept[i]);
-
-		yyjson_mut_obj_remove_key(meta, kept[i]);
-		if (was && !meta_put(doc, meta, kept[i], yyjson_mut_val_mut_copy(doc, was)))
-			return false;
-	}
-	return meta;
-}
-
-static struct status *patch_resource(struct question *q, const struct review_answer *r, yyjson_mut_doc *doc)
-{
-	struct status *err = patch_object(doc, q->as, PATCH_JSON, r->patch, r->patch_len, NULL);
-
-	return err ? err : decode_check(doc, q->as, DECODE_IGNORE, NULL);
-}
-
-/* An Eviction stays one; whose it is, is looked at by who carries it out. */
-static struct status *patch_foreign(struct question *q, const struct review_answer *r, yyjson_mut_doc **doc)
-{
-	struct attempt *a = q->run->a;
-	const char *kind = yyjson_mut_get_str(yyjson_mut_obj_get(a->root, "kind")),
-		   *version = yyjson_mut_get_str(yyjson_mut_obj_get(a->root, "apiVersion"));
-	cleanup(freep) char *json = NULL;
-	yyjson_mut_doc *checked = NULL;
-	struct status *err = patch_object(*doc, q->as, PATCH_JSON, r->patch, r->patch_len, NULL);
-	size_t len;
-
-	if (err)
-		return err;
-	json = yyjson_mut_write(*doc, YYJSON_WRITE_NOFLAG, &len);
-	if (!json)
-		return status_errno(-ENOMEM, "webhook");
-	err = decode_named(&checked, json, len, DECODE_JSON, version, kind, schema_named_type(kind),
-		DECODE_IGNORE, NULL);
-	if (err)
-		return err;
-	yyjson_mut_doc_free(*doc);
-	*doc = checked;
-	return NULL;
-}
-
-static void note_change(struct question *changed)
-{
-	struct webhook_run *run = changed->run;
-
 	for (size_t i = 0; i < run->n && !run->second; i++) {
 		struct question *q = &run->questions[i];
 
-		if (q != changed && q->asked && q->hook->again)
+		if (q != by && q->asked && q->hook->again)
 			q->again = true;
 	}
-}
-
-/* The object as it was changed takes the place of the attempt's. @doc is taken. */
-static void adopt(struct question *q, yyjson_mut_doc *doc)
-{
-	struct attempt *a = q->run->a;
-
-	if (!meta_equal(yyjson_mut_doc_get_root(doc), a->root)) {
-		note_change(q);
-		forms_drop(a);
-	}
-	yyjson_mut_doc_free(a->doc);
-	a->doc = doc;
-	a->root = yyjson_mut_doc_get_root(doc);
 }
 
 static struct status *no_memory(void)
@@ -197,40 +136,27 @@ static void go_on(struct question *q);
 static void on_back(struct status *error, struct object *const *objects, size_t n, void *arg)
 {
 	struct question *q = arg;
+	struct attempt *a = q->run->a;
+	unsigned changes = a->changes;
 	yyjson_mut_doc *doc = error ? NULL : object_mut_doc(objects[0]);
 
 	q->converting = NULL;
-	if (!error && (!doc || !keep_identity(doc, yyjson_mut_obj_get(q->run->a->root, "metadata"))))
-		error = no_memory();
-	if (error)
-		yyjson_mut_doc_free(doc);
-	else
-		adopt(q, doc);
+	if (!error)
+		error = doc ? change_adopt(a, doc) : no_memory();
+	if (a->changes != changes)
+		note_change(q->run, q);
 	q->refusal = error;
 	q->run->open--;
 	go_on(q);
 }
 
-/* What was changed, in the version of the attempt: at once, or when the kind's webhook has made it (q->converting). @doc is taken. */
+/* The kind's webhook makes one of the attempt's version of what was changed (q->converting). @doc is taken. */
 static struct status *bring_back(struct question *q, yyjson_mut_doc *doc)
 {
 	struct attempt *a = q->run->a;
 	struct object *o = NULL;
-	int err;
+	int err = object_of(&o, doc, q->as, a->name, a->old ? a->old->revision : 0);
 
-	if (!convert_webhook(q->as, a->kind)) {
-		if (!convert_object(doc, q->as, a->kind) ||
-			!keep_identity(doc, yyjson_mut_obj_get(a->root, "metadata"))) {
-			yyjson_mut_doc_free(doc);
-			return no_memory();
-		}
-		adopt(q, doc);
-		return NULL;
-	}
-	/* who the object is counts before the webhook sees it, too */
-	err = keep_identity(doc, yyjson_mut_obj_get(a->root, "metadata"))
-		      ? object_of(&o, doc, q->as, a->name, a->old ? a->old->revision : 0)
-		      : -ENOMEM;
 	yyjson_mut_doc_free(doc);
 	if (!err)
 		q->converting = conversion_start(q->run->w, a->kind, &o, 1, on_back, q);
@@ -241,41 +167,24 @@ static struct status *bring_back(struct question *q, yyjson_mut_doc *doc)
 	return NULL;
 }
 
-/* A copy of what the webhook was shown. */
-static yyjson_mut_doc *shown(const struct question *q)
-{
-	const struct attempt *a = q->run->a;
-	const struct attempt_form *made = form_find(a, q->as);
-	yyjson_mut_doc *doc = made ? object_mut_doc(made->now) : yyjson_mut_doc_mut_copy(a->doc, NULL);
-
-	if (doc && !made && !a->foreign && !convert_object(doc, a->kind, q->as)) {
-		yyjson_mut_doc_free(doc);
-		return NULL;
-	}
-	return doc;
-}
-
 static struct status *apply(struct question *q, const struct review_answer *r)
 {
-	bool foreign = q->run->a->foreign;
-	yyjson_mut_doc *doc = shown(q);
-	struct status *err;
+	struct attempt *a = q->run->a;
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = change_begin(a, q->as);
+	cleanup(statusp) struct status *err = NULL;
+	bool converted = convert_webhook(q->as, a->kind);
 
-	if (!doc)
-		err = no_memory();
+	if (doc)
+		err = patch_object(doc, q->as, PATCH_JSON, r->patch, r->patch_len, NULL);
 	else
-		err = foreign ? patch_foreign(q, r, &doc) : patch_resource(q, r, doc);
-	if (err) {
-		struct status *why = failed(q->hook, err->message);
-
-		status_free(err);
-		yyjson_mut_doc_free(doc);
-		return why;
-	}
-	if (!foreign)
-		return bring_back(q, doc);
-	adopt(q, doc);
-	return NULL;
+		err = no_memory();
+	if (!err && converted)
+		err = change_check(a, &doc, q->as, DECODE_IGNORE);
+	else if (!err)
+		err = change_end(a, take(doc), q->as, DECODE_IGNORE);
+	if (err)
+		return failed(q->hook, err->message);
+	return converted ? bring_back(q, take(doc)) : NULL;
 }
 
 static struct status *unanswered(const struct hook *h, const char *why)
@@ -288,6 +197,7 @@ static struct status *unanswered(const struct hook *h, const char *why)
 static struct status *judge(struct question *q, const char *why, const char *body, size_t len)
 {
 	struct review_answer r;
+	unsigned changes = q->run->a->changes;
 	struct status *err = NULL;
 	char *wrong;
 
@@ -307,7 +217,24 @@ static struct status *judge(struct question *q, const char *why, const char *bod
 		err = apply(q, &r);
 	review_answer_fini(&r);
 	free(wrong);
+	if (q->run->a->changes != changes)
+		note_change(q->run, q);
 	return err;
+}
+
+/* ---- policies, which answer at once */
+
+static struct status *ask_policies(struct webhooks *w, enum webhook_phase phase, struct attempt *a)
+{
+	struct policies *p = registry_policies(w->r);
+
+	return phase == WEBHOOK_MUTATING ? policies_change(p, a, false) : policies_judge(p, a);
+}
+
+/* Those that want to be asked once more, when there is a reason. */
+static struct status *policies_again(struct webhooks *w, struct attempt *a)
+{
+	return a->changes ? policies_change(registry_policies(w->r), a, true) : NULL;
 }
 
 /* ---- asking */
@@ -398,6 +325,19 @@ static enum asked ask(struct question *q)
 	return ASKED;
 }
 
+/* Policies come first in the second round, too; what they change is one more reason to ask. false: one refuses. */
+static bool begin_second(struct webhook_run *run)
+{
+	unsigned changes = run->a->changes;
+
+	run->refusal = policies_again(run->w, run->a);
+	if (run->a->changes != changes)
+		note_change(run, NULL);
+	run->second = true;
+	run->at = 0;
+	return !run->refusal;
+}
+
 /* Those that change: the next whom the object, as it has become, concerns. true: somebody is asked. */
 static bool ask_next(struct webhook_run *run)
 {
@@ -413,10 +353,8 @@ static bool ask_next(struct webhook_run *run)
 			if (how != PASSED_OVER)
 				return how == ASKED;
 		}
-		if (run->second)
+		if (run->second || !begin_second(run))
 			return false;
-		run->second = true;
-		run->at = 0;
 	}
 }
 
@@ -459,10 +397,9 @@ static bool begin(struct webhook_run *run)
 	return run->open;
 }
 
-bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *a, struct webhook_run **out,
-	webhook_done *done, void *arg)
+/* How many there are, or 0: none of them is concerned. */
+static size_t concerned(const struct webhooks *w, enum webhook_phase phase, const struct attempt *a)
 {
-	struct webhook_run *run;
 	size_t n = 0;
 	bool any = false;
 
@@ -471,11 +408,24 @@ bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *
 			any = match_write(&c->hooks[i].match, a);
 		n += c->n;
 	}
-	if (!any)
+	return any ? n : 0;
+}
+
+bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *a, struct webhook_run **out,
+	webhook_done *done, void *arg)
+{
+	struct webhook_run *run = NULL;
+	struct status *err = ask_policies(w, phase, a);
+	size_t n = err ? 0 : concerned(w, phase, a);
+
+	if (!err && !n && phase == WEBHOOK_MUTATING)
+		err = policies_again(w, a);
+	if (!err && !n)
 		return false;
-	run = calloc(1, sizeof(*run) + n * sizeof(run->questions[0]));
+	if (!err)
+		run = calloc(1, sizeof(*run) + n * sizeof(run->questions[0]));
 	if (!run) {
-		done(status_errno(-ENOMEM, "webhooks"), arg);
+		done(err ?: status_errno(-ENOMEM, "webhooks"), arg);
 		return true;
 	}
 	*run = (struct webhook_run){.w = w, .phase = phase, .a = a, .done = done, .arg = arg};

@@ -11,6 +11,8 @@
  * Those that change are asked one after the other, in order of their configurations' names; one with reinvocationPolicy IfNeeded is
  * asked once more when a later one has changed the object. Those that judge are asked all at once. Nobody is asked about webhook
  * configurations, so that a wrong one can be taken away, nor about what the API server does for itself.
+ *
+ * Policies (policies/policies.h) of the same phase are asked first, and in the second round again.
  */
 
 #include "cluster/registry/registry.h"
@@ -32,7 +34,8 @@ typedef void webhook_done(struct status *error, void *arg);
  * @a:		borrowed until @done; a->doc is changed in place, and a->root with it, by those that change
  * @out:	receives the run, for webhook_run_cancel(); gone once @done is called
  *
- * Return: true: @done is called, later; false: nobody is to be asked, and nothing is called.
+ * Return: true: @done is called, later, or from inside when a policy refuses; false: nobody is to be waited for, and nothing is
+ * called.
  */
 must_check bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *a,
 	struct webhook_run **out, webhook_done *done, void *arg);

@@ -141,6 +141,51 @@ static void test_the_order(void **state)
 	assert_true(says(asked[2], "/add/a {"));
 }
 
+/*
+ * Policies come before webhooks, in both rounds: p notes how many members there are, the webhook adds one, so that p is asked again,
+ * and because that changes something the webhook is, too.
+ */
+static void test_policies_before(void **state)
+{
+	static const char group[] = "admissionregistration.k8s.io/v1";
+
+	assert_int_equal(
+		create(group, "MutatingAdmissionPolicy", "",
+			"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"reinvocationPolicy\":\"IfNeeded\",\"mutations\":[{\"patchType\":"
+			"\"JSONPatch\",\"jsonPatch\":{\"expression\":\"[JSONPatch{op: 'add', path: '/data/p', value: "
+			"string(object.data.size())}]\"}}],\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],"
+			"\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],\"resources\":[\"configmaps\"]}]}}}")
+			->code,
+		0);
+	assert_int_equal(create(group, "MutatingAdmissionPolicyBinding", "",
+				 "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"policyName\":\"p\"}}")
+				 ->code,
+		0);
+	hook(MUTATING, "w", "/add/x", ",\"reinvocationPolicy\":\"IfNeeded\"");
+	assert_int_equal(map("m")->code, 0);
+	assert_true(says(outcome.json, "\"p\":\"3\""));
+	assert_true(says(outcome.json, "\"x\":\"added\""));
+	assert_int_equal(n_asked, 2);
+	assert_true(says(asked[0], "\"p\":\"1\""));
+	assert_true(says(asked[1], "\"p\":\"3\""));
+	/* one that refuses when it is asked again */
+	assert_int_equal(
+		create(group, "MutatingAdmissionPolicy", "",
+			"{\"metadata\":{\"name\":\"q\"},\"spec\":{\"reinvocationPolicy\":\"IfNeeded\",\"mutations\":[{\"patchType\":"
+			"\"JSONPatch\",\"jsonPatch\":{\"expression\":\"'x' in object.data ? object.none : []\"}}],"
+			"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],"
+			"\"apiVersions\":[\"v1\"],\"resources\":[\"configmaps\"]}]}}}")
+			->code,
+		0);
+	assert_int_equal(create(group, "MutatingAdmissionPolicyBinding", "",
+				 "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"policyName\":\"q\"}}")
+				 ->code,
+		0);
+	assert_int_equal(map("n")->code, 403);
+	assert_true(says(outcome.message, "policy 'q' with binding 'q' denied request: expression"));
+	assert_int_equal(n_asked, 3);
+}
+
 static void test_refusals(void **state)
 {
 	assert_int_equal(map("before")->code, 0);
@@ -454,6 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_what_is_asked),
 		CASE(test_the_order),
+		CASE(test_policies_before),
 		CASE(test_refusals),
 		CASE(test_who_is_concerned),
 		CASE(test_failures),

@@ -7,6 +7,7 @@ from support.conformance import named
 from support.node import eventually
 
 POLICIES = "[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] "
+MUTATING = "[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] "
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 MERGE = {"kind": "application/merge-patch+json"}
 
@@ -17,14 +18,16 @@ def hold(cluster, ns):
     made = []
 
     def make(spec, **binding):
+        kind, actions = ("mutatingadmissionpolicy", {}) if "mutations" in spec else ("validatingadmissionpolicy", {"validationActions": ["Deny"]})
+        policies, bindings = f"{GROUP}/{kind[:-1]}ies", f"{GROUP}/{kind}bindings"
         name = f"{ns[:50]}-{len(made)}"
         constraints = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": ns}},
                        "resourceRules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}]}  # fmt: skip
-        cluster.ask("POST", f"{GROUP}/validatingadmissionpolicies", {"metadata": {"name": name}, "spec": {"matchConstraints": constraints, **spec}}, expect=201)
-        made.append(f"{GROUP}/validatingadmissionpolicies/{name}")
-        bound = {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"], **binding}}
-        cluster.ask("POST", f"{GROUP}/validatingadmissionpolicybindings", bound, expect=201)
-        made.append(f"{GROUP}/validatingadmissionpolicybindings/{name}")
+        cluster.ask("POST", policies, {"metadata": {"name": name}, "spec": {"matchConstraints": constraints, **spec}}, expect=201)
+        made.append(f"{policies}/{name}")
+        bound = {"metadata": {"name": name}, "spec": {"policyName": name, **actions, **binding}}
+        cluster.ask("POST", bindings, bound, expect=201)
+        made.append(f"{bindings}/{name}")
         return name
 
     yield make
@@ -78,9 +81,67 @@ def test_warnings_and_parameters(cluster, ns, hold):
     assert status == 201 and headers["Warning"] is None
 
 
+def applies(*expressions, again="Never"):
+    """The spec of a policy that changes, by an Object each."""
+    return {"reinvocationPolicy": again, "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": e}} for e in expressions]}
+
+
+@named(MUTATING, "should mutate a Deployment")
+def test_a_deployment_is_changed(cluster, ns, hold):
+    """From the next write on, for what it is about; who asked for something else sees what it has become."""
+    path = f"/apis/apps/v1/namespaces/{ns}/"
+    hold(applies("Object{spec: Object.spec{replicas: 3}}"))
+    assert cluster.ask("POST", path + "deployments", workload("web", 1), expect=201)["spec"]["replicas"] == 3
+    assert cluster.ask("GET", path + "deployments/web")["spec"]["replicas"] == 3
+    assert cluster.ask("PATCH", path + "deployments/web", {"spec": {"replicas": 2}}, **MERGE)["spec"]["replicas"] == 3
+    assert cluster.ask("POST", path + "replicasets", workload("alone", 1), expect=201)["spec"]["replicas"] == 1
+    assert cluster.ask("POST", path + "deployments?dryRun=All", workload("dry", 1), expect=201)["spec"]["replicas"] == 3
+    cluster.ask("GET", path + "deployments/dry", expect=404)
+
+
+@named(MUTATING, "should mutate a Deployment with annotations")
+def test_annotations_are_added(cluster, ns, hold):
+    hold(applies("Object{metadata: Object.metadata{annotations: {'mutated-by': 'admission-policy'}}}"))
+    given = workload("web", 1)
+    given["metadata"]["annotations"] = {"of": "its own"}
+    made = cluster.ask("POST", f"/apis/apps/v1/namespaces/{ns}/deployments", given, expect=201)
+    assert made["metadata"]["annotations"] == {"mutated-by": "admission-policy", "of": "its own"}
+    said = cluster.kubectl("-n", ns, "annotate", "deployment", "web", "mutated-by-").stdout
+    assert "annotated" in said
+    assert cluster.ask("GET", f"/apis/apps/v1/namespaces/{ns}/deployments/web")["metadata"]["annotations"]["mutated-by"] == "admission-policy"
+
+
+def test_a_sidecar_by_parameter(cluster, ns, hold):
+    """Operations of a JSON patch with what a parameter says; kubectl is told why when there is no answer, and what the object lacks."""
+    cluster.ask("POST", f"/api/v1/namespaces/{ns}/configmaps", {"metadata": {"name": "side"}, "data": {"image": "example.com/side:1"}}, expect=201)
+    containers = "/spec/template/spec/containers"
+    patch = f"""[JSONPatch{{op: "add", path: "{containers}/-", value: Object.spec.template.spec.containers{{name: "side", image: params.data.image}}}},
+                 JSONPatch{{op: "add", path: "/spec/template/metadata/labels/" + jsonpatch.escapeKey("example.com/side"), value: "yes"}}]"""
+    spec = {"reinvocationPolicy": "Never", "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "matchConditions": [{"name": "once", "expression": "!object.spec.template.spec.containers.exists(c, c.name == 'side')"}],
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}]}  # fmt: skip
+    name = hold(spec, paramRef={"name": "side", "parameterNotFoundAction": "Deny"})
+    path = f"/apis/apps/v1/namespaces/{ns}/deployments"
+    template = cluster.ask("POST", path, workload("web", 0), expect=201)["spec"]["template"]
+    assert [(c["name"], c["image"]) for c in template["spec"]["containers"]] == [("c", "i"), ("side", "example.com/side:1")]
+    assert template["spec"]["containers"][1]["terminationMessagePath"] == "/dev/termination-log"  # it has its defaults
+    assert template["metadata"]["labels"] == {"app": "web", "example.com/side": "yes"}
+    assert len(cluster.ask("PATCH", f"{path}/web", {"spec": {"replicas": 1}}, **MERGE)["spec"]["template"]["spec"]["containers"]) == 2
+    cluster.ask("PATCH", f"/api/v1/namespaces/{ns}/configmaps/side", {"data": {"image": None}}, **MERGE)
+    said = cluster.kubectl("-n", ns, "create", "deployment", "other", "--image=i", check=False)
+    assert said.returncode != 0 and f"policy '{name}' with binding '{name}' denied request: expression" in said.stderr and "no such key: " in said.stderr
+    cluster.ask("PATCH", f"/api/v1/namespaces/{ns}/configmaps/side", {"data": {"image": ""}}, **MERGE)
+    said = cluster.ask("POST", path, workload("other", 0), expect=422)
+    assert "spec.template.spec.containers[1].image: Required value" in said["message"]
+    table = cluster.kubectl("get", "mutatingadmissionpolicies", name).stdout
+    assert table.split()[:3] == ["NAME", "MUTATIONS", "PARAMKIND"] and "v1/ConfigMap" in table
+
+
 def operations(cluster, ns, resource, spec, change):
     """Every verb of a resource, on objects of the test's own. The path of one that is left."""
     path = f"{GROUP}/{resource}"
+    group = next(g for g in cluster.ask("GET", "/apis")["groups"] if g["name"] == "admissionregistration.k8s.io")
+    assert "v1" in [v["version"] for v in group["versions"]] and cluster.ask("GET", "/apis/admissionregistration.k8s.io")["versions"] == group["versions"]
     found = {r["name"]: set(r["verbs"]) for r in cluster.ask("GET", GROUP)["resources"]}
     assert {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"} <= found[resource]
     names = [f"{ns[:50]}-{resource[-8:]}-{i}" for i in range(3)]
@@ -131,3 +192,20 @@ def test_policies(cluster, ns):
 def test_bindings(cluster, ns):
     spec = {"policyName": "none", "validationActions": ["Deny"]}
     cluster.ask("DELETE", operations(cluster, ns, "validatingadmissionpolicybindings", spec, {"validationActions": ["Warn", "Audit"]}))
+
+
+@named(MUTATING, "should support MutatingAdmissionPolicy API operations")
+def test_policies_that_change(cluster, ns):
+    rules = [{"operations": ["CREATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}]
+    spec = {**applies("Object{spec: Object.spec{replicas: 100}}"), "matchConstraints": {"resourceRules": rules}}
+    path = operations(cluster, ns, "mutatingadmissionpolicies", spec, {"reinvocationPolicy": "IfNeeded"})
+    assert cluster.ask("GET", path)["spec"]["reinvocationPolicy"] == "IfNeeded" and cluster.ask("GET", path)["spec"]["failurePolicy"] == "Fail"
+    wrong = {"metadata": {"name": "wrong"}, "spec": {**spec, **applies("Object{}", "Object{spec: Object.spec{replicas: }}")}}
+    said = cluster.ask("POST", f"{GROUP}/mutatingadmissionpolicies", wrong, expect=422)["message"]
+    assert "spec.mutations[1].applyConfiguration.expression: Invalid value" in said
+    cluster.ask("DELETE", path)
+
+
+@named(MUTATING, "should support MutatingAdmissionPolicyBinding API operations")
+def test_bindings_of_policies_that_change(cluster, ns):
+    cluster.ask("DELETE", operations(cluster, ns, "mutatingadmissionpolicybindings", {"policyName": "none"}, {"policyName": "other"}))

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The merge of an apply, by what the tables say of lists and maps; and that of one who owns nothing, so that he may replace nothing whole. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/apply.h"
+#include "cluster/schema/apply_int.h"
+#include "cluster/schema/decode.h"
+#include "cluster/schema/fieldset_int.h"
+#include "cluster/schema/path_int.h"
+#include "cluster/schema/status.h"
+#include "lib/json.h"
+
+static yyjson_mut_val *merge_value(
+	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config);
+
+bool apply_members(yyjson_mut_doc *doc, const struct schema_type *t, const struct schema_field *item,
+	yyjson_mut_val *live, yyjson_mut_val *config)
+{
+	size_t i, n;
+	yyjson_mut_val *key, *v, *there, *made;
+	struct schema_field one = item ? *item : (struct schema_field){0};
+
+	one.shape = SCHEMA_ONE;
+	yyjson_mut_obj_foreach(config, i, n, key, v)
+	{
+		const char *name = yyjson_mut_get_str(key);
+		size_t len = yyjson_mut_get_len(key);
+		const struct schema_field *f = item ? &one : t ? schema_field(t, name, len) : NULL;
+
+		there = yyjson_mut_obj_getn(live, name, len);
+		made = there ? merge_value(doc, f, there, v) : yyjson_mut_val_mut_copy(doc, v);
+		if (!made || (made != there &&
+				     !yyjson_mut_obj_put(live, yyjson_mut_strncpy(doc, name, len), made)))
+			return false;
+	}
+	return true;
+}
+
+static bool merge_items(
+	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config)
+{
+	size_t i, n, j, m;
+	yyjson_mut_val *v, *w, *there;
+
+	yyjson_mut_arr_foreach(config, i, n, v)
+	{
+		there = NULL;
+		yyjson_mut_arr_foreach(live, j, m, w)
+		{
+			if (fieldset_same_item(f, w, v)) {
+				there = w;
+				break;
+			}
+		}
+		if (!there) {
+			if (!yyjson_mut_arr_append(live, yyjson_mut_val_mut_copy(doc, v)))
+				return false;
+		} else if (yyjson_mut_is_obj(there) && yyjson_mut_is_obj(v) && fieldset_item_type(f) &&
+			   !apply_members(doc, fieldset_item_type(f), NULL, there, v)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The live value with the wanted one in it: @live itself, changed, or a copy of @config. */
+static yyjson_mut_val *merge_value(
+	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config)
+{
+	enum fieldset_sharing sharing = fieldset_sharing(f, live);
+
+	/* an empty list or map has nothing to say about what others have put there */
+	if (sharing != FIELDSET_LEAF && yyjson_mut_get_type(config) == yyjson_mut_get_type(live) &&
+		!yyjson_mut_get_len(config))
+		return live;
+	if (sharing != fieldset_sharing(f, config) || sharing == FIELDSET_LEAF)
+		return yyjson_mut_val_mut_copy(doc, config);
+	if (sharing == FIELDSET_LIST)
+		return merge_items(doc, f, live, config) ? live : NULL;
+	return apply_members(doc, sharing == FIELDSET_STRUCT ? f->type : NULL,
+		       sharing == FIELDSET_MAP ? f : NULL, live, config)
+		       ? live
+		       : NULL;
+}
+
+/* ---- without an owner */
+
+/* Paths of what is wholly one's, as far as there is room for them. */
+struct atomics {
+	char text[600];
+	size_t n;
+};
+
+static void note(struct atomics *a, const struct path *p)
+{
+	char buf[PATH_TEXT_MAX];
+	size_t at = strlen(a->text);
+
+	snprintf(a->text + at, sizeof(a->text) - at, "%s.%s", a->n++ ? ", " : "",
+		path_text(p, buf, sizeof(buf)));
+}
+
+static void find_members(struct atomics *a, const struct schema_type *t, const struct schema_field *item,
+	yyjson_mut_val *object, const struct path *up);
+
+/* @f: NULL: nothing is known of it. */
+static void find(struct atomics *a, const struct schema_field *f, yyjson_mut_val *v, const struct path *here)
+{
+	const struct schema_type *of;
+	yyjson_mut_val *one;
+	size_t i, n;
+
+	if (!yyjson_mut_is_ctn(v))
+		return;
+	if (!f || fieldset_atomic(f)) {
+		note(a, here);
+		return;
+	}
+	if (yyjson_mut_is_obj(v)) {
+		find_members(a, f->shape == SCHEMA_MAP ? NULL : f->type, f->shape == SCHEMA_MAP ? f : NULL, v,
+			here);
+		return;
+	}
+	of = fieldset_item_type(f);
+	yyjson_mut_arr_foreach(v, i, n, one)
+	{
+		struct path step = {.up = here, .step = PATH_INDEX, .index = i};
+
+		if (yyjson_mut_is_obj(one) && of)
+			find_members(a, of, NULL, one, &step);
+		else if (yyjson_mut_is_ctn(one))
+			note(a, &step);
+	}
+}
+
+static void find_members(struct atomics *a, const struct schema_type *t, const struct schema_field *item,
+	yyjson_mut_val *object, const struct path *up)
+{
+	struct schema_field one = item ? *item : (struct schema_field){0};
+	yyjson_mut_val *key, *v;
+	size_t i, n;
+
+	one.shape = SCHEMA_ONE;
+	yyjson_mut_obj_foreach(object, i, n, key, v)
+	{
+		struct path step = {.up = up,
+			.step = item ? PATH_KEY : PATH_FIELD,
+			.name = yyjson_mut_get_str(key),
+			.len = yyjson_mut_get_len(key)};
+
+		find(a, item ? &one : schema_field(t, step.name, step.len), v, &step);
+	}
+}
+
+/* Types and fields, of a copy: the wish itself keeps its zeros and nulls, which mean something to what is there. */
+static struct status *check(yyjson_mut_val *config, const struct schema_kind *k)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *copy = yyjson_mut_doc_new(NULL);
+	cleanup(statusp) struct status *why = NULL;
+	yyjson_mut_val *root = copy ? yyjson_mut_val_mut_copy(copy, config) : NULL;
+
+	if (!root)
+		return status_internal("out of memory");
+	yyjson_mut_doc_set_root(copy, root);
+	why = decode_check(copy, k, DECODE_STRICT, NULL);
+	return why ? status_bad_request("failed to convert patch object to typed object: %s", why->message)
+		   : NULL;
+}
+
+struct status *apply_merge(yyjson_mut_doc *live, yyjson_mut_val *config, const struct schema_kind *k)
+{
+	struct status *err = check(config, k);
+	struct atomics a = {0};
+
+	if (err)
+		return err;
+	find_members(&a, k->type, NULL, config, NULL);
+	if (a.n)
+		return status_bad_request(
+			"invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: %s",
+			a.text);
+	return apply_members(live, k->type, NULL, yyjson_mut_doc_get_root(live), config)
+		       ? NULL
+		       : status_internal("out of memory");
+}
