@@ -27,6 +27,9 @@ struct cel *cel_compile_in(
 	/* literals copy what they unescape, and names are borrowed from a copy that the program keeps */
 	c->arena.left = 256 * len + 65536;
 	c->names = scope->names;
+	for (size_t i = 0; scope->optional && c->names[i]; i++)
+		if (!strcmp(c->names[i], scope->optional))
+			c->optional = 1ull << i;
 	own = arena_get(&c->arena, len + 1);
 	if (own)
 		memcpy(own, text, len);
@@ -61,6 +64,14 @@ static void begin(struct eval *e, const char *const *names, yyjson_mut_val *cons
 	*e = (struct eval){.arena.left = EVAL_BYTES_MAX, .steps = budget};
 	for (size_t i = 0; names[i]; i++)
 		e->slots[i] = value_json(values[i]);
+}
+
+static void begin_one(struct eval *e, const struct cel *c, yyjson_mut_val *const *values, size_t budget)
+{
+	begin(e, c->names, values, budget);
+	for (size_t i = 0; c->names[i]; i++)
+		if (c->optional >> i & 1)
+			e->slots[i] = value_optional(e, values[i] ? &e->slots[i] : NULL);
 }
 
 static void say(char why[static CEL_WHY_MAX], struct value v, const char *wanted)
@@ -98,7 +109,7 @@ int cel_test(const struct cel *c, yyjson_mut_val *const *values, size_t *budget,
 	struct eval e;
 	int answer;
 
-	begin(&e, c->names, values, *budget);
+	begin_one(&e, c, values, *budget);
 	answer = test(&e, c, why);
 	*budget = e.steps;
 	arena_free(&e.arena);
@@ -111,7 +122,7 @@ char *cel_text(
 	struct eval e;
 	char *made;
 
-	begin(&e, c->names, values, *budget);
+	begin_one(&e, c, values, *budget);
 	made = text(eval_tree(&e, c->root), why);
 	*budget = e.steps;
 	arena_free(&e.arena);

@@ -45,6 +45,8 @@ struct cel_family {
 struct cel_scope {
 	const char *const *names;	 /* as of cel_compile() */
 	const struct cel_family *family; /* borrowed for the call; NULL: none */
+	const char *
+		optional; /* the variable that is an optional, of nothing when its value is NULL; NULL: none is */
 	bool patches; /* it may make what changes an object: Object{}, Object.spec{}, JSONPatch{}, jsonpatch.escapeKey() */
 };
 

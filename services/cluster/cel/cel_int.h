@@ -157,7 +157,8 @@ struct cel {
 	struct arena arena;
 	const char *const *names;
 	const struct node *root;
-	uint64_t used; /* bits of the names that occur */
+	uint64_t used;	   /* bits of the names that occur */
+	uint64_t optional; /* the bit of the one that is an optional */
 };
 
 /* ---- lex.c */

@@ -189,7 +189,12 @@ static void test_refusals(void **state)
 		{"{type: object, x-kubernetes-validations: [{message: x}]}",
 			"x-kubernetes-validations[0].rule: Required value"},
 		{"{type: object, x-kubernetes-validations: [{rule: 'true', optionalOldSelf: true}]}",
-			"optionalOldSelf: Forbidden"},
+			"optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"},
+		{"{type: object, x-kubernetes-validations: [{rule: 'true', optionalOldSelf: false}]}",
+			"optionalOldSelf: Invalid value: false: may not be set if oldSelf is not used in rule"},
+		{"{type: object, properties: {a: {type: array, items: {type: string, x-kubernetes-validations: [{rule: "
+		 "'oldSelf.hasValue()', optionalOldSelf: true}]}}}}",
+			"oldSelf cannot be used on the uncorrelatable portion"},
 		{"{type: object, x-kubernetes-validations: [{rule: 'true', reason: Because}]}",
 			"reason: Unsupported value"},
 		{"{type: object, properties: {a: {type: array, items: {type: string, x-kubernetes-validations: [{rule: 'self == "
@@ -262,6 +267,8 @@ static const char ruled[] =
 	"                x-kubernetes-list-map-keys: [name]\n                items:\n                  type: object\n"
 	"                  required: [name]\n                  x-kubernetes-validations: [{rule: self.n >= oldSelf.n, message: n only grows,"
 	" fieldPath: .n}]\n                  properties: {name: {type: string}, n: {type: integer}}\n"
+	"              step: {type: integer, x-kubernetes-validations: [{rule: 'oldSelf.hasValue() ? self == oldSelf.value() + 1 : self == 0',"
+	" optionalOldSelf: true, messageExpression: '\"after \" + string(oldSelf.orValue(-1))'}]}\n"
 	"              by: {type: object, additionalProperties: {type: integer, x-kubernetes-validations: [{rule: 10 / self > 1}]}}\n";
 
 #define A    "metadata: {name: a}\nspec: "
@@ -283,6 +290,12 @@ static void test_rules(void **state)
 		{A "{}", A "{fixed: x}", SAYS "spec: Invalid value: \"object\": fixed cannot come or go"},
 		{A "{names: [na, b]}", NULL,
 			SAYS "spec.names[1]: Invalid value: \"b\": b does not begin with n"},
+		/* with optionalOldSelf it does */
+		{A "{step: 0}", NULL, NULL},
+		{A "{step: 1}", NULL, SAYS "spec.step: Invalid value: 1: after -1"},
+		{A "{step: 0}", A "{}", NULL},
+		{A "{step: 1}", A "{step: 0}", NULL},
+		{A "{step: 2}", A "{step: 0}", SAYS "spec.step: Invalid value: 2: after 0"},
 		/* items of a list that is a map are the same by their keys, wherever they stand */
 		{A "{ports: [{name: b, n: 2}, {name: a, n: 2}]}",
 			A "{ports: [{name: a, n: 1}, {name: b, n: 1}]}", NULL},

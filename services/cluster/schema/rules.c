@@ -2,7 +2,8 @@
 
 /*
  * Rules of structural schemas. A rule that names oldSelf is about a change, and is asked only where a value can be told to be the
- * same one as before: in objects, in maps, and in lists that are maps by their keys.
+ * same one as before: in objects, in maps, and in lists that are maps by their keys. With optionalOldSelf it is asked about new values,
+ * too, and oldSelf is an optional.
  */
 
 #include <stdio.h>
@@ -23,7 +24,7 @@ struct rule {
 	yyjson_val *at;		    /* the schema it stands in */
 	yyjson_val *said;	    /* {rule, message, ...} */
 	struct cel *rule, *message; /* owned; message NULL: a text, or nothing */
-	bool about_change;
+	bool about_change;	    /* not asked when there is nothing that it was before */
 };
 
 struct rules {
@@ -40,7 +41,7 @@ struct reader {
 	bool no_memory;
 };
 
-/* @v: what is wrong, or NULL. */
+/* @v: what is wrong, a text or a bool, or NULL. */
 static void complain(struct reader *r, const struct path *p, const char *key, enum field_error_type type,
 	yyjson_val *v, const char *words, const char *why)
 {
@@ -49,16 +50,20 @@ static void complain(struct reader *r, const struct path *p, const char *key, en
 
 	path_text(p, where, PATH_TEXT_MAX);
 	strncat(where, key, 63);
-	if (v)
+	if (yyjson_is_bool(v))
+		unsafe_yyjson_set_bool(&shown, yyjson_get_bool(v));
+	else if (v)
 		unsafe_yyjson_set_strn(&shown, yyjson_get_str(v), yyjson_get_len(v));
 	field_error(r->errors, type, where, v ? &shown : NULL, "%s%s", words, why);
 }
 
 static struct cel *compile(struct reader *r, yyjson_val *said, const char *key, const struct path *p)
 {
+	bool optional = yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf"));
+	const struct cel_scope scope = {.names = names, .optional = optional ? "oldSelf" : NULL};
 	yyjson_val *text = yyjson_obj_get(said, key);
 	char why[CEL_WHY_MAX], where[64];
-	struct cel *c = cel_compile(yyjson_get_str(text), yyjson_get_len(text), names, why);
+	struct cel *c = cel_compile_in(yyjson_get_str(text), yyjson_get_len(text), &scope, why);
 
 	snprintf(where, sizeof(where), ".%s", key);
 	if (!c)
@@ -91,8 +96,9 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 	static const char *const reasons[] = {
 		"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"};
 	const char *reason = json_text(said, "reason");
+	yyjson_val *optional = yyjson_obj_get(said, "optionalOldSelf");
 	struct rule *rule;
-	bool known = !reason;
+	bool known = !reason, about_old;
 
 	for (size_t i = 0; i < array_len(reasons); i++)
 		known = known || !strcmp(reason, reasons[i]);
@@ -100,9 +106,6 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 		complain(r, p, ".reason", FIELD_NOT_SUPPORTED, yyjson_obj_get(said, "reason"),
 			"supported values: ",
 			"\"FieldValueDuplicate\", \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\"");
-	if (yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf")))
-		complain(r, p, ".optionalOldSelf", FIELD_FORBIDDEN, NULL,
-			"is not supported: oldSelf is a plain value here", "");
 	if (!json_text(said, "rule")) {
 		complain(r, p, ".rule", FIELD_REQUIRED, NULL, "rule is not specified", "");
 		return;
@@ -113,10 +116,14 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 	rule->at = schema;
 	rule->said = said;
 	rule->rule = compile(r, said, "rule", p);
-	rule->about_change = rule->rule && cel_uses(rule->rule, "oldSelf");
+	about_old = rule->rule && cel_uses(rule->rule, "oldSelf");
+	rule->about_change = about_old && !yyjson_is_true(optional);
 	if (json_text(said, "messageExpression"))
 		rule->message = compile(r, said, "messageExpression", p);
-	if (rule->about_change && !same)
+	if (rule->rule && !about_old && yyjson_is_bool(optional))
+		complain(r, p, ".optionalOldSelf", FIELD_INVALID, optional,
+			"may not be set if oldSelf is not used in rule", "");
+	if (about_old && !same)
 		complain(r, p, ".rule", FIELD_INVALID, yyjson_obj_get(said, "rule"),
 			"oldSelf cannot be used on the uncorrelatable portion of the schema", "");
 }

@@ -21,7 +21,7 @@ struct rules;
  * @schema:	borrowed until rules_free()
  * @p:		the path of the schema
  *
- * What is not CEL, and what is not supported here (optionalOldSelf), is added to @e with its path.
+ * What is not CEL is added to @e with its path.
  * Return: owned; NULL: no memory.
  */
 struct rules *rules_new(yyjson_val *schema, const struct path *p, struct field_errors *e);
