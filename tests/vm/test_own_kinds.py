@@ -28,9 +28,13 @@ spec:
             x-kubernetes-validations:
             - {rule: "!has(self.replicas) || self.replicas <= 10", messageExpression: "'%d replicas, and ten are enough'.format([self.replicas])"}
             - {rule: self.cronSpec == oldSelf.cronSpec, message: cronSpec stays as it is}
+            - {rule: "oldSelf.hasValue() || self.?replicas.orValue(1) < 5", optionalOldSelf: true, message: a new one begins with fewer than five}
             properties:
               cronSpec: {type: string, description: When it runs.}
               replicas: {type: integer, minimum: 1}
+              team:
+                type: string
+                x-kubernetes-validations: [{rule: "!format.dns1123Label().validate(self).hasValue()", messageExpression: "'team: ' + format.dns1123Label().validate(self).value()[0]"}]
           status:
             type: object
             properties: {replicas: {type: integer}}
@@ -62,10 +66,15 @@ def test_a_kind_of_ones_own(cluster, ns):
         '{"spec":{"replicas":0}}': "spec.replicas in body should be greater than or equal to 1",
         '{"spec":{"replicas":11}}': "11 replicas, and ten are enough",
         '{"spec":{"cronSpec":"* * * * *"}}': "cronSpec stays as it is",
+        '{"spec":{"team":"A"}}': "team: a lowercase RFC 1123 label must consist of",
     }
     for change, why in refused.items():
         bad = cluster.kubectl("-n", ns, "patch", "ct", "mine", "--type=merge", "-p", change, check=False)
         assert why in bad.stderr, bad.stderr
+    cluster.kubectl("-n", ns, "patch", "ct", "mine", "--type=merge", "-p", '{"spec":{"team":"a-1"}}')
+    large = MINE.replace("name: mine", "name: large").replace("replicas: 3", "replicas: 5")
+    bad = cluster.kubectl("-n", ns, "create", "-f", "-", input=large, check=False)
+    assert "a new one begins with fewer than five" in bad.stderr, bad.stderr
     cluster.kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=60s")
     assert "crontabs" not in cluster.kubectl("api-resources", "--no-headers").stdout
 

@@ -50,6 +50,7 @@ enum value_type {
 	VALUE_CIDR,
 	VALUE_URL,
 	VALUE_MESSAGE,
+	VALUE_FORMAT,
 };
 
 struct value;
@@ -77,6 +78,8 @@ struct message {
 	const struct map *fields;
 };
 
+struct text_format;
+
 struct address {
 	int family; /* AF_INET or AF_INET6 */
 	int prefix; /* bits of a CIDR */
@@ -100,6 +103,7 @@ struct value {
 		const struct quantity *quantity;
 		const struct address *address;
 		const struct message *message;
+		const struct text_format *format;
 	};
 };
 
@@ -196,8 +200,10 @@ const struct node *cel_parse(struct cel *c, const char *text, size_t len, const 
 /* ---- functions_*.c: each ends with an empty name */
 
 extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
-	cel_kube[], cel_patches[];
+	cel_kube[], cel_formats[], cel_patches[];
 const struct function *function_find(struct text name, bool member);
+/* functions_kube.c */
+bool text_is_url(struct text t);
 /* Steps of matching: to read the pattern, and as many states as it has for each byte. */
 static inline size_t pattern_cost(struct text pattern, size_t bytes)
 {

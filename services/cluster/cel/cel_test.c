@@ -221,6 +221,46 @@ static void test_kube(void **state)
 		"url('https://a').getScheme() == 'https'");
 }
 
+static void test_formats(void **state)
+{
+	static const char *const rows[][3] = {
+		/* name, one, none */
+		{"dns1123Label", "a-1", "a."},
+		{"dns1123Subdomain", "a.b-c", "A"},
+		{"dns1035Label", "a-1", "1a"},
+		{"qualifiedName", "example.com/a_b", "a/b/c"},
+		{"dns1123LabelPrefix", "a-", "-"},
+		{"dns1123SubdomainPrefix", "a.b-", "a..b-"},
+		{"dns1035LabelPrefix", "a-", "1-"},
+		{"labelValue", "", "-"},
+		{"uri", "https://a/b", "a b"},
+		{"uuid", "01234567-89ab-cdef-0123-456789abcdef", "01234567-89ab-cdef-0123-456789abcdeg"},
+		{"uuid", "0123456789abcdef0123456789ABCDEF", "0123456789abcdef0123456789ABCDE-"},
+		{"byte", "YWI=", "YWI"},
+		{"date", "2026-01-02", "2026-13-02"},
+		{"datetime", "2026-01-02T03:04:05+01:00", "2026-01-02"},
+	};
+	char text[200];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *one = text;
+
+		snprintf(
+			text, sizeof(text), "!format.%s().validate('%s').hasValue()", rows[i][0], rows[i][1]);
+		all_true(&one, 1);
+		snprintf(text, sizeof(text), "format.named('%s').value().validate('%s').value().size() == 1",
+			rows[i][0], rows[i][2]);
+		all_true(&one, 1);
+	}
+	TRUE("!format.named('none').hasValue()", "format.named('uuid').value() == format.uuid()",
+		"format.uuid() != format.uri()",
+		"format.dns1123Label().validate('A').value()[0].startsWith('a lowercase RFC 1123 label must consist of')",
+		"format.dns1035Label().validate(self.names[0]).orValue([]).join() == ''",
+		"['a', 'B'].filter(n, format.dns1123Label().validate(n).hasValue()) == ['B']");
+	fails("format.none()", -2, "undeclared reference to 'format.none'");
+	fails("format.uuid().validate(1).hasValue()", -1, "no such overload");
+}
+
 static void test_refused(void **state)
 {
 	fails("", -2, "1:1: the expression ends");
@@ -638,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_kube),
+		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_large_lists),

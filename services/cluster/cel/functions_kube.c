@@ -418,11 +418,16 @@ static bool read_url(struct text t, struct url *u)
 	return true;
 }
 
-static struct value is_url(struct eval *e, const struct value *args, size_t n)
+bool text_is_url(struct text t)
 {
 	struct url u;
 
-	return args[0].type == VALUE_STRING ? value_bool(read_url(args[0].text, &u)) : value_overload();
+	return read_url(t, &u);
+}
+
+static struct value is_url(struct eval *e, const struct value *args, size_t n)
+{
+	return args[0].type == VALUE_STRING ? value_bool(text_is_url(args[0].text)) : value_overload();
 }
 
 static struct value url(struct eval *e, const struct value *args, size_t n)

@@ -419,7 +419,7 @@ static const struct node *each(struct parser *p, size_t at, const struct node *o
 static bool is_package(const struct parser *p, struct text name)
 {
 	return same(name, "optional") || same(name, "ip") || same(name, "sets") || same(name, "strings") ||
-	       (p->scope->patches && same(name, "jsonpatch"));
+	       same(name, "format") || (p->scope->patches && same(name, "jsonpatch"));
 }
 
 static const struct node *packaged(struct parser *p, size_t at, struct text first)

@@ -325,6 +325,8 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 	case VALUE_MESSAGE:
 		return !order_text(a.message->type, b.message->type) &&
 		       equal_maps(e, message_fields(a), message_fields(b), depth);
+	case VALUE_FORMAT:
+		return a.format == b.format;
 	default:
 		return false;
 	}
@@ -357,7 +359,8 @@ const char *value_type_name(enum value_type t)
 		[VALUE_IP] = "net.IP",
 		[VALUE_CIDR] = "net.CIDR",
 		[VALUE_URL] = "kubernetes.URL",
-		[VALUE_MESSAGE] = "message"};
+		[VALUE_MESSAGE] = "message",
+		[VALUE_FORMAT] = "kubernetes.NamedFormat"};
 
 	return names[t];
 }

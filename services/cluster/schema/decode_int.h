@@ -50,7 +50,6 @@ bool decode_envelope(struct decode_envelope *e, const unsigned char *p, size_t l
 /* Texts of special types into their one form: NULL: not one, @why says why in upstream's words. */
 yyjson_mut_val *decode_quantity(yyjson_mut_doc *doc, const char *text, size_t len, char **why);
 yyjson_mut_val *decode_time(yyjson_mut_doc *doc, const char *text, bool micro, char **why);
-bool decode_base64_valid(const char *text, size_t len, size_t *bad);
 
 /* Is the value what its type calls zero, so that it is the same as absent? */
 static inline bool decode_zero_is_absent(const struct schema_type *t, const struct schema_field *f)
