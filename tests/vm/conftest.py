@@ -116,7 +116,8 @@ def pytest_configure(config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Several workers run the tests (`make test`): those that share a node, or anything else of a module, stay on one. Those of the
-    shared nodes come first: they are the longest; and those of conformance have a cluster of their own beside the others'."""
+    shared nodes come first: they are the longest, and those marked so after them; and those of conformance have a cluster of their
+    own beside the others'."""
     for item in items:
         found = [defs[-1] for defs in item._fixtureinfo.name2fixturedefs.values()]
         shared = sorted(d.argname for d in found if d.scope != "function" and d.func.__module__ in ("conftest", item.module.__name__))
@@ -126,7 +127,7 @@ def pytest_collection_modifyitems(items):
             group = "conformance"
         if group:
             item.add_marker(pytest.mark.xdist_group(group))
-        item.order = {"cluster_node": 0, "conformance": 1, "shared_node": 2}.get(group, 3)
+        item.order = {"cluster_node": 0, "conformance": 1, "shared_node": 2}.get(group, 3 if item.get_closest_marker("lengthy") else 4)
     items.sort(key=lambda item: item.order)
 
 

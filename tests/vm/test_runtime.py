@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "bench"))
 from common import ARCH, component  # noqa: E402
+
+pytestmark = pytest.mark.lengthy
 
 
 def _passes(*words, timeout):
