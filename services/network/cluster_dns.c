@@ -185,12 +185,10 @@ int cluster_dns_open(struct cluster_dns **out, const struct cluster_dns_options 
 	if (!d)
 		return -ENOMEM;
 	d->resolv_conf = o->resolv_conf;
-	d->names = (struct names){.catalog = o->catalog, .domain = o->domain};
+	d->names = (struct names){.catalog = o->catalog, .domain = o->domain, .services = o->services};
 	r = ipaddr_parse(o->address, &d->names.dns);
 	if (!r)
-		r = ipaddr_parse(o->service_range, &d->names.ranges[0]);
-	if (!r)
-		r = ipaddr_parse(o->pod_range, &d->names.ranges[1]);
+		r = ipaddr_parse(o->pod_range, &d->names.pods);
 	if (!r)
 		r = dns_asker_new(&d->asker, o->loop);
 	if (!r)

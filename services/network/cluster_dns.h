@@ -12,6 +12,7 @@
 struct catalog;
 struct cluster_dns;
 struct loop;
+struct service_nets;
 
 struct cluster_dns_options {
 	struct loop *loop;
@@ -19,7 +20,8 @@ struct cluster_dns_options {
 	const char *address;	       /* the node has it already */
 	unsigned port;		       /* 0: 53 */
 	const char *domain;
-	const char *service_range, *pod_range;
+	const struct service_nets *services; /* borrowed */
+	const char *pod_range;
 	const char *resolv_conf; /* the node's nameservers */
 };
 

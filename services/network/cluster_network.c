@@ -29,6 +29,7 @@
 #include "network/node.h"
 #include "network/podnet.h"
 #include "network/podnet_api.h"
+#include "network/service_nets.h"
 #include "network/service_rules.h"
 
 enum { HOSTNAME_MAX = 64 };
@@ -44,10 +45,12 @@ struct cluster_network {
 	struct catalog *catalog;
 	struct service_rules_table *rules;
 	struct cluster_dns *dns;
+	struct service_nets nets;
 
 	/* While there is a cluster: */
 	struct kube *kube;
 	struct node_watch *node_watch;
+	struct service_nets_watch *nets_watch;
 	struct timespec made; /* of the socket or certificate in use */
 	struct loop_io look;  /* inotify, on the credentials */
 };
@@ -68,8 +71,21 @@ static void on_services_settled(void *arg)
 	service_rules_settled(c->rules, c->catalog);
 }
 
+static void on_nets(const struct service_nets *now, void *arg)
+{
+	struct cluster_network *c = arg;
+
+	/* what is there may be of ranges that an earlier process knew: routes are looked at in any case */
+	(void)!host_follow(now);
+	if (service_nets_equal(now, &c->nets))
+		return;
+	c->nets = *now;
+	service_rules_nets(c->rules);
+}
+
 static void leave(struct cluster_network *c)
 {
+	service_nets_watch_free(take(c->nets_watch));
 	catalog_unfollow(c->catalog);
 	node_watch_free(take(c->node_watch));
 	kube_free(take(c->kube));
@@ -86,6 +102,10 @@ static int join(struct cluster_network *c)
 
 	if (!r)
 		r = node_watch_new(&c->node_watch, c->kube, c->node, c->pods);
+	if (!r)
+		r = service_nets_watch_new(&c->nets_watch, &c->nets.items[0], on_nets, c);
+	if (!r)
+		r = service_nets_follow(c->nets_watch, c->kube);
 	if (!r)
 		r = catalog_follow(c->catalog, c->kube);
 	if (r < 0)
@@ -174,7 +194,7 @@ static int serve_names(struct cluster_network *c)
 		.catalog = c->catalog,
 		.address = c->names.dns_address,
 		.domain = c->names.domain,
-		.service_range = c->names.service_range,
+		.services = &c->nets,
 		.pod_range = c->names.pod_range,
 		.resolv_conf = "/run/resolv.conf"};
 
@@ -186,11 +206,13 @@ static int start(struct cluster_network *c)
 	static const struct catalog_events events = {
 		.change = on_service_change, .settled = on_services_settled};
 	const struct podnet_options pods = {.cluster_range = c->names.pod_range};
-	const struct service_rules_options services = {.loop = c->loop,
-		.service_range = c->names.service_range,
-		.dns_address = c->names.dns_address};
+	const struct service_rules_options services = {
+		.loop = c->loop, .nets = &c->nets, .dns_address = c->names.dns_address};
 	int r = make_credentials_dir(c);
 
+	c->nets.n = 1;
+	if (!r)
+		r = ipaddr_parse(c->names.service_range, &c->nets.items[0]);
 	if (!r)
 		r = give_up_privileges();
 	if (!r)

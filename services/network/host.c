@@ -1,11 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <errno.h>
 #include <linux/rtnetlink.h>
 
 #include "lib/ipconf.h"
 #include "lib/link.h"
 #include "lib/log.h"
 #include "network/host.h"
+#include "network/service_nets.h"
+
+/* Of routes to added ranges: they are told from others by it, and a route to a network that the node is in comes before them. */
+enum { ADDED_METRIC = 31000 };
+
+static int follow(struct netlink *nl, int lo, const struct service_nets *nets)
+{
+	struct route *list = NULL;
+	ssize_t n = route_list(nl, &list);
+	int r = n < 0 ? (int)n : 0;
+
+	for (ssize_t i = 0; i < n && !r; i++) {
+		struct service_nets without = *nets;
+
+		/* one that can be added is not there */
+		if (list[i].index != lo || list[i].metric != ADDED_METRIC ||
+			(service_nets_add(&without, &list[i].dst) && without.n == nets->n))
+			continue;
+		r = route_del(nl, &list[i]);
+		r = r == -ESRCH ? 0 : r;
+	}
+	free(list);
+	for (size_t i = 1; i < nets->n && !r; i++)
+		r = route_set(
+			nl, &(struct route){.dst = nets->items[i], .index = lo, .metric = ADDED_METRIC});
+	return r;
+}
+
+int host_follow(const struct service_nets *nets)
+{
+	struct netlink nl = NETLINK_CLOSED;
+	struct link lo;
+	int r = netlink_open(&nl, NETLINK_ROUTE, -1);
+
+	if (!r)
+		r = link_get(&nl, "lo", &lo);
+	if (!r)
+		r = follow(&nl, lo.index, nets);
+	if (r < 0)
+		log_errno(-r, "op=follow-ranges kernel=\"%s\"", nl.text);
+	netlink_close(&nl);
+	return r;
+}
 
 int host_prepare(const char *service_range, const char *dns_address)
 {

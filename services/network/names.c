@@ -6,6 +6,7 @@
 
 #include "network/catalog.h"
 #include "network/names.h"
+#include "network/service_nets.h"
 
 enum { LABELS_MAX = 6, ENDPOINTS_MAX = 1024, POINTERS_MAX = 16 };
 
@@ -395,11 +396,6 @@ static bool point(struct service *s, void *arg)
 	return p->found < POINTERS_MAX;
 }
 
-static bool in_range(const struct ipaddr *range, const struct ipaddr *a)
-{
-	return range->family == a->family && ipaddr_overlap(range, a);
-}
-
 static enum names_answer answer_pointer(
 	struct names *n, struct dns_writer *w, const struct dns_question *q, const struct ipaddr *a)
 {
@@ -410,8 +406,8 @@ static enum names_answer answer_pointer(
 		catalog_each(n->catalog, point, &p);
 	if (p.found)
 		return NAMES_HERE;
-	return in_range(&n->ranges[0], a) || in_range(&n->ranges[1], a) ? nothing(n, w, false, zone)
-									: NAMES_ELSEWHERE;
+	return service_nets_have(n->services, a) || ipaddr_overlap(&n->pods, a) ? nothing(n, w, false, zone)
+										: NAMES_ELSEWHERE;
 }
 
 enum names_answer names_answer(
@@ -423,9 +419,9 @@ enum names_answer names_answer(
 	if (q->class != DNS_CLASS_IN)
 		return NAMES_ELSEWHERE;
 	if (dns_reverse(q->name, &a))
-		return catalog_known(n->catalog)     ? answer_pointer(n, w, q, &a)
-		       : in_range(&n->ranges[0], &a) ? NAMES_LATER
-						     : NAMES_ELSEWHERE;
+		return catalog_known(n->catalog)	    ? answer_pointer(n, w, q, &a)
+		       : service_nets_have(n->services, &a) ? NAMES_LATER
+							    : NAMES_ELSEWHERE;
 	if (!read_labels(&l, q->name, n->domain))
 		return NAMES_ELSEWHERE;
 	if (!l.n)

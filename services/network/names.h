@@ -15,6 +15,7 @@
 #include "lib/dns.h"
 
 struct catalog;
+struct service_nets;
 
 enum { NAMES_TTL_S = 5 };
 
@@ -22,8 +23,10 @@ struct names {
 	const struct catalog *catalog; /* borrowed */
 	const char *domain;	       /* "cluster.local" */
 	struct ipaddr dns;	       /* who answers */
-	struct ipaddr ranges[2];       /* of services and pods: their addresses are asked of nobody else */
-	unsigned turn;		       /* which of several addresses comes first */
+	const struct service_nets
+		*services; /* borrowed; their addresses, and those of pods, are asked of nobody else */
+	struct ipaddr pods;
+	unsigned turn; /* which of several addresses comes first */
 };
 
 enum names_answer {

@@ -8,6 +8,7 @@
 #include "lib/loop.h"
 #include "network/catalog_int.h"
 #include "network/names.h"
+#include "network/service_nets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,12 +38,13 @@ static void tell(struct catalog *c, enum catalog_kind kind, const char *text)
 static void fill(struct names *n)
 {
 	static const struct catalog_events events = {ignore_change, ignore_settled};
+	static struct service_nets nets = {.n = 1};
 	static struct catalog *c;
 	static struct loop *loop;
 
 	if (loop_new(&loop) < 0 || catalog_new(&c, loop, "n1", &events, NULL) < 0 ||
-		ipaddr_parse("10.96.0.10", &n->dns) < 0 || ipaddr_parse("10.96.0.0/12", &n->ranges[0]) < 0 ||
-		ipaddr_parse("10.244.0.0/16", &n->ranges[1]) < 0)
+		ipaddr_parse("10.96.0.10", &n->dns) < 0 || ipaddr_parse("10.96.0.0/12", &nets.items[0]) < 0 ||
+		ipaddr_parse("10.244.0.0/16", &n->pods) < 0)
 		__builtin_trap();
 	for (size_t i = 0; i < array_len(objects); i++)
 		tell(c, CATALOG_SERVICES, objects[i]);
@@ -50,6 +52,7 @@ static void fill(struct names *n)
 	for (size_t i = 0; i < CATALOG_KINDS; i++)
 		catalog_reflections[i].synced(c);
 	n->catalog = c;
+	n->services = &nets;
 	n->domain = "cluster.local";
 }
 

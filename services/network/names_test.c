@@ -14,7 +14,9 @@
 #include "network/catalog_int.h"
 #include "network/cluster_dns.h"
 #include "network/names.h"
+#include "network/service_nets.h"
 
+static struct service_nets nets = {.n = 2};
 static struct loop *loop;
 static struct catalog *catalog;
 static struct names names;
@@ -63,10 +65,11 @@ static int setup(void **state)
 
 	if (loop_new(&loop) < 0 || catalog_new(&catalog, loop, "n1", &events, NULL) < 0)
 		return -1;
-	names = (struct names){.catalog = catalog, .domain = "cluster.local"};
+	names = (struct names){.catalog = catalog, .domain = "cluster.local", .services = &nets};
 	assert_int_equal(ipaddr_parse("10.96.0.10", &names.dns), 0);
-	assert_int_equal(ipaddr_parse("10.96.0.0/12", &names.ranges[0]), 0);
-	assert_int_equal(ipaddr_parse("10.244.0.0/16", &names.ranges[1]), 0);
+	assert_int_equal(ipaddr_parse("10.96.0.0/12", &nets.items[0]), 0);
+	assert_int_equal(ipaddr_parse("198.51.100.0/24", &nets.items[1]), 0);
+	assert_int_equal(ipaddr_parse("10.244.0.0/16", &names.pods), 0);
 	return 0;
 }
 
@@ -184,6 +187,7 @@ static void test_before(void **state)
 {
 	assert_string_equal(ASK("web.shop.svc.cluster.local", A), "later");
 	assert_string_equal(ASK("2.1.96.10.in-addr.arpa", PTR), "later");
+	assert_string_equal(ASK("1.100.51.198.in-addr.arpa", PTR), "later");
 	assert_string_equal(ASK("example.com", A), "elsewhere");
 	assert_string_equal(ASK("1.2.0.192.in-addr.arpa", PTR), "elsewhere");
 }
@@ -216,6 +220,8 @@ static void test_services(void **state)
 		"OK; 2.1.96.10.in-addr.arpa PTR web.shop.svc.cluster.local");
 	assert_string_equal(
 		ASK("3.1.96.10.in-addr.arpa", PTR), "NXDOMAIN; in-addr.arpa SOA ns.dns.cluster.local");
+	assert_string_equal(
+		ASK("1.100.51.198.in-addr.arpa", PTR), "NXDOMAIN; in-addr.arpa SOA ns.dns.cluster.local");
 }
 
 static void test_headless(void **state)
@@ -334,7 +340,7 @@ static void test_server(void **state)
 		.address = "127.0.0.1",
 		.port = PORT,
 		.domain = "cluster.local",
-		.service_range = "10.96.0.0/12",
+		.services = &nets,
 		.pod_range = "10.244.0.0/16",
 		.resolv_conf = path};
 	struct netlink nl = NETLINK_CLOSED;

@@ -160,7 +160,7 @@ static void begin(struct service_rules_table *t)
 	nft_begin(&t->batch, NFPROTO_IPV4, SERVICES_TABLE);
 	t->begun = true;
 	if (!t->installed) {
-		service_table_put(&t->batch, &t->range, &t->dns);
+		service_table_put(&t->batch, t->nets, &t->dns);
 		keep_clients(t);
 		t->n_classes = 0;
 	}
@@ -214,6 +214,17 @@ void service_rules_change(struct service_rules_table *t, struct service *s)
 		commit(t);
 }
 
+void service_rules_nets(struct service_rules_table *t)
+{
+	/* a table that is still to be written gets them then */
+	if (!t->installed)
+		return;
+	begin(t);
+	nft_chain_flush(&t->batch, SERVICES_RANGES);
+	service_nets_put(&t->batch, t->nets, &t->dns);
+	service_rules_settled(t, t->all);
+}
+
 /* ---- everything anew */
 
 static bool forget_plan(struct service *s, void *arg)
@@ -260,14 +271,13 @@ int service_rules_new(struct service_rules_table **out, const struct service_rul
 		return -ENOMEM;
 	t->loop = o->loop;
 	t->filter = NETLINK_CLOSED;
-	r = ipaddr_parse(o->service_range, &t->range);
-	if (!r)
-		r = ipaddr_parse(o->dns_address, &t->dns);
+	t->nets = o->nets;
+	r = ipaddr_parse(o->dns_address, &t->dns);
 	if (!r)
 		r = netlink_open(&t->filter, NETLINK_NETFILTER, -1);
 	if (r < 0) {
 		free(t);
-		return log_errno(-r, "op=open-services range=%s", o->service_range);
+		return log_errno(-r, "op=open-services dns=%s", o->dns_address);
 	}
 	*out = t;
 	return 0;

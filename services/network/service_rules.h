@@ -11,13 +11,14 @@
 
 struct loop;
 struct service;
+struct service_nets;
 struct service_rules_table;
 struct catalog;
 
 struct service_rules_options {
 	struct loop *loop;
-	const char *service_range; /* what is not served there is refused at once */
-	const char *dns_address;   /* served by this node itself */
+	const struct service_nets *nets; /* borrowed; what is not served there is refused at once */
+	const char *dns_address;	 /* served by this node itself */
 };
 
 /*
@@ -30,6 +31,8 @@ void service_rules_free(struct service_rules_table *t);
 
 /* The Service or its endpoints are others now, or gone. */
 void service_rules_change(struct service_rules_table *t, struct service *s);
+/* The ranges are others now. */
+void service_rules_nets(struct service_rules_table *t);
 /* Changes so far become true. @all: everything there is, in case it has to be written anew. */
 void service_rules_settled(struct service_rules_table *t, struct catalog *all);
 

@@ -10,9 +10,11 @@
 
 struct catalog;
 struct service;
+struct service_nets;
 
 #define SERVICES_TABLE	 "wherry-services"
 #define SERVICES_CLIENTS "clients"
+#define SERVICES_RANGES	 "ranges"
 
 /* An address and a port as a part of an element: words, in network order. */
 struct target {
@@ -62,7 +64,8 @@ enum { FORGET_MAX = 256 };
 struct service_rules_table {
 	struct loop *loop;
 	struct netlink filter;
-	struct ipaddr range, dns;
+	const struct service_nets *nets; /* borrowed */
+	struct ipaddr dns;
 	struct nft batch;
 	bool begun;	/* the batch has something */
 	bool installed; /* what the kernel has is what `rules` of each Service say */
@@ -83,7 +86,9 @@ void service_plan_fini(struct service_rules *p);
 /* ---- service_table.c */
 
 /* The empty table, with chains and maps. */
-void service_table_put(struct nft *b, const struct ipaddr *range, const struct ipaddr *dns);
+void service_table_put(struct nft *b, const struct service_nets *nets, const struct ipaddr *dns);
+/* The rules of the chain that knows the ranges, which is empty. */
+void service_nets_put(struct nft *b, const struct service_nets *nets, const struct ipaddr *dns);
 /* The chains of a class, one for each map, and the way to them. */
 void service_class_put(struct nft *b, uint32_t class);
 void service_target_put(struct nft *b, const struct group *g, size_t i, bool add);

@@ -16,12 +16,14 @@
 #include "network/catalog.h"
 #include "network/host.h"
 #include "network/podnet_int.h"
+#include "network/service_nets.h"
 #include "network/service_rules.h"
 #include "network/service_rules_int.h"
 
 enum { PODS = 3 };
 
 static const struct podnet_options pod_options = {.cluster_range = "10.244.0.0/16"};
+static struct service_nets nets = {.n = 1};
 static struct loop *loop;
 static struct podnet *pods;
 static struct service_rules_table *table;
@@ -52,7 +54,7 @@ static void up(const char *name, const char *text)
 static void make_world(void)
 {
 	const struct service_rules_options options = {
-		.loop = loop, .service_range = "10.96.0.0/12", .dns_address = "10.96.0.10"};
+		.loop = loop, .nets = &nets, .dns_address = "10.96.0.10"};
 	struct netlink nl = NETLINK_CLOSED;
 	struct link_new wire = {.kind = "veth", .name = "wire", .peer = {.name = "wire-end", .netns_fd = -1}};
 	struct ipaddr range;
@@ -69,6 +71,7 @@ static void make_world(void)
 	up("wire-end", NULL);
 	/* No default route: services are found all the same. */
 	assert_int_equal(host_prepare("10.96.0.0/12", "10.96.0.10"), 0);
+	assert_int_equal(ipaddr_parse("10.96.0.0/12", &nets.items[0]), 0);
 	assert_int_equal(podnet_open(&pods, &pod_options), 0);
 	assert_int_equal(ipaddr_parse("10.244.0.0/24", &range), 0);
 	podnet_set_range(pods, &range);
@@ -220,6 +223,39 @@ static void test_spread(void **state)
 	assert_int_equal(asks(-1, "10.96.7.7", 80), REFUSED);
 }
 
+static void follow(size_t n)
+{
+	nets.n = n;
+	assert_int_equal(host_follow(&nets), 0);
+	service_rules_nets(table);
+}
+
+static void test_added_range(void **state)
+{
+	NEED_NETNS();
+	make_world();
+	assert_int_equal(ipaddr_parse("198.51.100.0/24", &nets.items[1]), 0);
+	assert_int_equal(ipaddr_parse("203.0.113.0/24", &nets.items[2]), 0);
+	set_service("\"clusterIP\":\"198.51.100.7\"," PORT);
+	set_endpoints(READY("10.244.0.2"));
+	apply();
+	/* pods send everything to the node; the node itself knows no way there yet */
+	assert_int_equal(asks(netns[2], "198.51.100.7", 80), 0);
+	assert_int_equal(asks(-1, "198.51.100.7", 80), SILENT);
+	follow(3);
+	assert_int_equal(asks(-1, "198.51.100.7", 80), 0);
+	assert_int_equal(asks(-1, "198.51.100.9", 80), REFUSED);
+	assert_int_equal(asks(netns[2], "198.51.100.7", 81), REFUSED);
+	assert_int_equal(asks(-1, "203.0.113.1", 80), REFUSED);
+	assert_int_equal(asks(-1, "10.96.9.9", 80), REFUSED);
+	follow(2);
+	assert_int_equal(asks(-1, "203.0.113.1", 80), SILENT);
+	assert_int_equal(asks(-1, "198.51.100.9", 80), REFUSED);
+	follow(1);
+	assert_int_equal(asks(-1, "198.51.100.7", 80), SILENT);
+	assert_int_equal(asks(-1, "10.96.9.9", 80), REFUSED);
+}
+
 static void test_outside_ways(void **state)
 {
 	NEED_NETNS();
@@ -269,7 +305,7 @@ static void test_affinity(void **state)
 	/* another process: the table is written anew, and clients stay */
 	for (int i = 0; i < 4; i++) {
 		const struct service_rules_options options = {
-			.loop = loop, .service_range = "10.96.0.0/12", .dns_address = "10.96.0.10"};
+			.loop = loop, .nets = &nets, .dns_address = "10.96.0.10"};
 
 		service_plan_fini(service.rules);
 		free(service.rules);
@@ -524,6 +560,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_added_range),
 		cmocka_unit_test(test_outside_ways),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_affinity),

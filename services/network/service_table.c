@@ -14,7 +14,7 @@
  * A class says of how many backends one is chosen, and has a chain that takes a number by chance and looks it up. So a service is
  * nothing but elements of maps: chains, rules and maps of verdicts, which the kernel follows from end to end after
  * each change, stay as they are. (A chain looks the id up once more: registers do not outlive a rule.) What was sent into
- * the range of services and led nowhere is refused.
+ * the ranges of services and led nowhere is refused (chain ranges).
  */
 
 #include <arpa/inet.h>
@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "network/podnet.h"
+#include "network/service_nets.h"
 #include "network/service_rules_int.h"
 
 enum { WORD = 4, SOURCE = 12, DESTINATION = 16, PORT_DESTINATION = 2, ID_LEN = 8, CHOICE_LEN = 12 };
@@ -151,7 +152,18 @@ static void put_dispatch(struct nft *b)
 	nft_rule_end(b, NULL);
 }
 
-static void put_refuse(struct nft *b, const struct ipaddr *range, const struct ipaddr *dns)
+void service_nets_put(struct nft *b, const struct service_nets *nets, const struct ipaddr *dns)
+{
+	for (size_t i = 0; i < nets->n; i++) {
+		nft_rule_begin(b, SERVICES_RANGES);
+		match_range(b, &nets->items[i]);
+		match_address(b, false, dns->bytes);
+		nft_verdict(b, NFT_GOTO, "refuse");
+		nft_rule_end(b, "no such service, no such port, or nobody behind it");
+	}
+}
+
+static void put_refuse(struct nft *b, const struct service_nets *nets, const struct ipaddr *dns)
 {
 	nft_chain_add(b, "refuse", NULL, NULL);
 	nft_rule_begin(b, "refuse");
@@ -162,12 +174,13 @@ static void put_refuse(struct nft *b, const struct ipaddr *range, const struct i
 	nft_reject(b, false);
 	nft_rule_end(b, NULL);
 
+	nft_chain_add(b, SERVICES_RANGES, NULL, NULL);
+	service_nets_put(b, nets, dns);
+
 	nft_chain_add(b, "check", NULL, NULL);
 	nft_rule_begin(b, "check");
-	match_range(b, range);
-	match_address(b, false, dns->bytes);
-	nft_verdict(b, NFT_GOTO, "refuse");
-	nft_rule_end(b, "no such service, no such port, or nobody behind it");
+	nft_verdict(b, NFT_JUMP, SERVICES_RANGES);
+	nft_rule_end(b, NULL);
 	nft_rule_begin(b, "check");
 	load_key(b, PLAN_SERVICE, 0);
 	nft_lookup(b, NFT_WORD(0), refused[PLAN_SERVICE], false);
@@ -208,13 +221,13 @@ static void put_filters(struct nft *b, const struct ipaddr *dns)
 	}
 }
 
-void service_table_put(struct nft *b, const struct ipaddr *range, const struct ipaddr *dns)
+void service_table_put(struct nft *b, const struct service_nets *nets, const struct ipaddr *dns)
 {
 	nft_table_replace(b, "services of the cluster; kept by the network service");
 	for (size_t i = 0; i < array_len(sets); i++)
 		nft_set_add(b, &sets[i]);
 	put_dispatch(b);
-	put_refuse(b, range, dns);
+	put_refuse(b, nets, dns);
 	put_filters(b, dns);
 }
 
