@@ -7,16 +7,23 @@
 
 #include "cluster/ranges.h"
 #include "cluster/registry/registry.h"
+#include "cluster/registry/service_ranges.h"
 #include "cluster/schema/schema.h"
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/kube_names.h"
 
 struct fitting {
+	const struct registry *registry;
 	const struct kube_names *names;
 	struct ipaddr services, pods;
 	char *why;
 };
+
+static const struct schema_kind *ranges_kind(void)
+{
+	return schema_find_kind("networking.k8s.io/v1", "ServiceCIDR");
+}
 
 /* Services that are at an address of their own. */
 static const char *fixed_address(const struct fitting *f, const struct object *o)
@@ -26,6 +33,30 @@ static const char *fixed_address(const struct fitting *f, const struct object *o
 	if (!strcmp(o->ns, "kube-system") && !strcmp(o->name, "kube-dns"))
 		return f->names->dns_address;
 	return NULL;
+}
+
+struct added {
+	const struct ipaddr *address;
+	bool found;
+};
+
+/* Is it in a range that was added to the cluster's own? */
+static bool look_at_range(const struct object *o, void *arg)
+{
+	struct added *a = arg;
+	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
+	struct ipaddr range = service_range_of(yyjson_doc_get_root(doc));
+
+	a->found = strcmp(o->name, SERVICE_RANGE_OWN) != 0 && ipaddr_overlap(a->address, &range);
+	return !a->found;
+}
+
+static bool is_added(const struct fitting *f, const struct ipaddr *address)
+{
+	struct added a = {.address = address};
+
+	registry_each(f->registry, ranges_kind(), NULL, look_at_range, &a);
+	return a.found;
 }
 
 static bool service_fits(const struct object *o, void *arg)
@@ -38,7 +69,7 @@ static bool service_fits(const struct object *o, void *arg)
 
 	if (!text || ipaddr_parse(text, &a) || a.family != AF_INET)
 		return true; /* headless */
-	if (fixed ? !strcmp(text, fixed) : ipaddr_overlap(&a, &f->services))
+	if (fixed ? !strcmp(text, fixed) : ipaddr_overlap(&a, &f->services) || is_added(f, &a))
 		return true;
 	snprintf(f->why, RANGES_WHY_MAX,
 		"cluster.service_range %s with cluster.dns_address %s does not fit a cluster that exists: its "
@@ -63,9 +94,25 @@ static bool node_fits(const struct object *o, void *arg)
 	return false;
 }
 
+/* What was made of the range that the cluster was made with. */
+static void check_own_range(const struct fitting *f)
+{
+	const struct object *o = registry_get(f->registry, ranges_kind(), "", SERVICE_RANGE_OWN);
+	cleanup(json_docp) yyjson_doc *doc = o ? object_doc(o) : NULL;
+	struct ipaddr range = service_range_of(yyjson_doc_get_root(doc));
+	char text[IPADDR_TEXT_MAX];
+
+	if (range.family && !ipaddr_equal(&range, &f->services))
+		snprintf(f->why, RANGES_WHY_MAX,
+			"cluster.service_range %s does not fit a cluster that exists: its own ServiceCIDR "
+			"(" SERVICE_RANGE_OWN
+			") is %s. Take the old value; another ServiceCIDR gives more addresses",
+			f->names->service_range, ipaddr_format(&range, true, text));
+}
+
 bool ranges_fit(const struct registry *r, const struct kube_names *n, char why[static RANGES_WHY_MAX])
 {
-	struct fitting f = {.names = n, .why = why};
+	struct fitting f = {.registry = r, .names = n, .why = why};
 
 	*why = 0;
 	if (ipaddr_parse(n->service_range, &f.services) || ipaddr_parse(n->pod_range, &f.pods)) {
@@ -73,6 +120,8 @@ bool ranges_fit(const struct registry *r, const struct kube_names *n, char why[s
 		return false;
 	}
 	registry_each(r, schema_find_kind("v1", "Service"), NULL, service_fits, &f);
+	if (!*why)
+		check_own_range(&f);
 	if (!*why)
 		registry_each(r, schema_find_kind("v1", "Node"), NULL, node_fits, &f);
 	return !*why;

@@ -44,6 +44,11 @@ static bool has_range(const void *arg)
 	return strstr(get("v1", "Node", "", "a")->json, "\"podCIDR\":\"10.244.0.0/24\"");
 }
 
+static bool is_object(const void *arg)
+{
+	return get("networking.k8s.io/v1", "ServiceCIDR", "", "kubernetes");
+}
+
 static void test_fit(void **state)
 {
 	static const struct {
@@ -57,6 +62,8 @@ static void test_fit(void **state)
 		{"{\"dns_address\":\"10.96.0.11\"}",
 			"service kube-system/kube-dns has the address 10.96.0.10"},
 		{"{\"pod_range\":\"10.245.0.0/16\"}", "node a gives addresses of 10.244.0.0/24"},
+		{"{\"service_range\":\"10.64.0.0/10\",\"dns_address\":\"10.96.0.10\"}",
+			"its own ServiceCIDR (kubernetes) is 10.96.0.0/12"},
 	};
 	char why[RANGES_WHY_MAX];
 
@@ -69,7 +76,12 @@ static void test_fit(void **state)
 		"{\"metadata\":{\"name\":\"far\"},\"spec\":{\"clusterIP\":\"10.100.0.1\",\"ports\":[{\"port\":80}]}}");
 	create("v1", "Service", "default",
 		"{\"metadata\":{\"name\":\"none\"},\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":80}]}}");
+	create("networking.k8s.io/v1", "ServiceCIDR", "",
+		"{\"metadata\":{\"name\":\"more\"},\"spec\":{\"cidrs\":[\"192.0.2.0/24\"]}}");
+	create("v1", "Service", "default",
+		"{\"metadata\":{\"name\":\"added\"},\"spec\":{\"clusterIP\":\"192.0.2.7\",\"ports\":[{\"port\":80}]}}");
 	until("the node has a range", has_range, NULL);
+	until("the range is an object", is_object, NULL);
 	for (size_t i = 0; i < array_len(table); i++) {
 		struct kube_names n = names_of(table[i].config);
 		bool fits = ranges_fit(r, &n, why);

@@ -101,6 +101,7 @@ const struct role default_roles[] = {
 	{"system:node-proxier", NULL,
 		{{READ, "-", "endpoints,services"}, {READ, "-", "nodes"},
 			{READ, "discovery.k8s.io", "endpointslices"},
+			{READ, "networking.k8s.io", "servicecidrs"},
 			{"create,patch,update", "-,events.k8s.io", "events"}}},
 	{"system:persistent-volume-provisioner", NULL,
 		{{"create,delete,get,list,watch", "-", "persistentvolumes"},

@@ -19,6 +19,8 @@
 	X(endpointslice_controller)                                                                          \
 	X(endpointslice_mirror_controller)                                                                   \
 	X(endpoints_controller)                                                                              \
+	X(service_range_controller)                                                                          \
+	X(service_address_controller)                                                                        \
 	X(disruption_controller)                                                                             \
 	X(horizontal_pod_autoscaler)                                                                         \
 	X(aggregation_controller)                                                                            \

@@ -35,6 +35,7 @@ static struct controllers *controllers;
 static struct scheduler *scheduler;
 static struct cluster_context context = {.ca_pem = "CERTIFICATE", .job_backoff_ms = 20};
 static struct loop_timer limit;
+story_part const char *service_range; /* NULL: the usual one */
 
 /* ---- driving */
 
@@ -273,6 +274,7 @@ story_part int setup(void **state)
 
 	assert_int_equal(loop_new(&l), 0);
 	o.loop = l;
+	o.service_cidr = service_range;
 	assert_int_equal(registry_open(&r, &o, &why), 0);
 	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + 3 * LIMIT_MS, on_limit), 0);
 	create("v1", "Namespace", "",

@@ -2,8 +2,11 @@
 
 /* The rules of admission, in their order, and the walk over them. */
 
+#include <errno.h>
+
 #include "cluster/registry/admission.h"
 #include "cluster/registry/registry_int.h"
+#include "cluster/schema/meta.h"
 
 const struct admission *const admissions[] = {
 	&admission_namespace,
@@ -15,6 +18,7 @@ const struct admission *const admissions[] = {
 	&admission_definition,
 	&admission_volume,
 	&admission_service,
+	&admission_service_range,
 	&admission_escalation,
 	&admission_policy_params,
 	&admission_node,
@@ -29,6 +33,20 @@ void attempt_warn(const struct attempt *a, const char *text)
 {
 	if (a->warn)
 		a->warn(text, a->warn_arg);
+}
+
+struct status *attempt_protect(struct attempt *a, const char *finalizer)
+{
+	yyjson_mut_val *meta = meta_make(a->doc, a->root, "metadata", NULL), *v;
+	yyjson_mut_val *list = yyjson_mut_obj_get(meta, "finalizers");
+	size_t i, n;
+
+	if (!list)
+		list = yyjson_mut_obj_add_arr(a->doc, meta, "finalizers");
+	yyjson_mut_arr_foreach(list, i, n, v) if (yyjson_mut_equals_str(v, finalizer)) return NULL;
+	return list && yyjson_mut_arr_add_strcpy(a->doc, list, finalizer)
+		       ? NULL
+		       : status_errno(-ENOMEM, a->kind->plural);
 }
 
 struct status *admission_change(struct attempt *a)

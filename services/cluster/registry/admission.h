@@ -26,6 +26,8 @@ extern const struct admission admission_volume;
 extern const struct admission admission_limits, admission_security, admission_quota;
 /* Services have addresses and node ports that nobody else has. */
 extern const struct admission admission_service;
+/* Ranges of services have nothing in common with nodes and pods, and stay while they are in use. */
+extern const struct admission admission_service_range;
 /* Nobody gives what he does not have: roles and bindings (access/escalation.c). */
 extern const struct admission admission_escalation;
 /* Nobody shows what he may not read: parameters of policies of admission (access/policy_params.c). */
@@ -37,5 +39,8 @@ extern const struct admission admission_node;
 
 /* "" "Pod": is it this kind? */
 bool attempt_is(const struct attempt *a, const char *group, const char *kind);
+
+/* The object has this finalizer from now on. NULL, or there is no memory. */
+must_check struct status *attempt_protect(struct attempt *a, const char *finalizer);
 
 #endif

@@ -2,12 +2,13 @@
 
 /*
  * Addresses and node ports of Services. What is stored is claimed by an informer; a write that is on its way claims from its
- * check until it is settled. So two creations at once never get one address, and a write that fails leaves nothing behind.
+ * check until it is settled. So two creations at once never get one address, and a write that fails leaves nothing behind. An
+ * IPAddress that is no Service's claims its address, too.
  */
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,18 +16,19 @@
 #include "cluster/registry/admission.h"
 #include "cluster/registry/claims.h"
 #include "cluster/registry/registry_int.h"
+#include "cluster/registry/service_ranges.h"
 #include "cluster/registry/services.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 #include "lib/kube_names.h"
 #include "lib/log.h"
 
-enum { PORTS_MAX = 128, CLAIMS_MAX = PORTS_MAX + 8, DYNAMIC_MAX = 65536 };
+enum { PORTS_MAX = 128, CLAIMS_MAX = PORTS_MAX + 8 };
 
 struct services {
 	struct claims *addresses, *ports;
-	struct informer informer;
-	uint32_t base, size; /* of the range, host order */
+	struct service_ranges *ranges;
+	struct informer informer, others; /* of Services, of IPAddresses */
 	int port_min, port_max;
 };
 
@@ -101,24 +103,16 @@ static void on_service(
 	}
 }
 
-static int read_range(struct services *s, const char *cidr)
+/* What a Service has already is claimed already. */
+static void on_address(
+	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
 {
-	char text[INET_ADDRSTRLEN + 4];
-	char *slash;
-	struct in_addr a;
-	long bits;
+	struct services *s = container_of(i, struct services, others);
 
-	snprintf(text, sizeof(text), "%s", cidr);
-	slash = strchr(text, '/');
-	if (!slash)
-		return -EINVAL;
-	*slash = '\0';
-	bits = strtol(slash + 1, NULL, 10);
-	if (bits < 8 || bits > 30 || inet_pton(AF_INET, text, &a) != 1)
-		return -EINVAL;
-	s->size = 1u << (32 - bits);
-	s->base = ntohl(a.s_addr) & ~(s->size - 1);
-	return 0;
+	if (type == EVENT_DELETED)
+		claims_give(s->addresses, now->name, now->key);
+	else if (type == EVENT_ADDED && claims_take(s->addresses, now->name, now->key) == -ENOMEM)
+		log_errno(ENOMEM, "registry ipaddress=%s msg=\"a service may get it too\"", now->name);
 }
 
 int services_open(struct services **out, struct registry *r)
@@ -130,7 +124,8 @@ int services_open(struct services **out, struct registry *r)
 		return -ENOMEM;
 	s->port_min = r->opts.node_port_min ? r->opts.node_port_min : 30000;
 	s->port_max = r->opts.node_port_max ? r->opts.node_port_max : 32767;
-	err = read_range(s, r->opts.service_cidr ? r->opts.service_cidr : KUBE_SERVICE_CIDR);
+	err = service_ranges_open(
+		&s->ranges, r, r->opts.service_cidr ? r->opts.service_cidr : KUBE_SERVICE_CIDR);
 	if (!err)
 		err = claims_new(&s->addresses);
 	if (!err)
@@ -141,6 +136,9 @@ int services_open(struct services **out, struct registry *r)
 	}
 	s->informer = (struct informer){.kind = schema_find("", "v1", "services"), .event = on_service};
 	registry_inform(r, &s->informer);
+	s->others = (struct informer){
+		.kind = schema_find("networking.k8s.io", "v1", "ipaddresses"), .event = on_address};
+	registry_inform(r, &s->others);
 	*out = s;
 	return 0;
 }
@@ -150,6 +148,8 @@ void services_close(struct services *s)
 	if (!s)
 		return;
 	registry_uninform(&s->informer);
+	registry_uninform(&s->others);
+	service_ranges_close(s->ranges);
 	claims_free(s->addresses);
 	claims_free(s->ports);
 	free(s);
@@ -164,27 +164,6 @@ static uint32_t dice(uint32_t below)
 	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
 		n = (uint32_t)time(NULL);
 	return n % below;
-}
-
-/* The lower part of the range is left to those who ask for an address of their own, as upstream does. */
-static bool free_address(const struct services *s, char text[INET_ADDRSTRLEN])
-{
-	uint32_t size = s->size - 2 < DYNAMIC_MAX ? s->size - 2 : DYNAMIC_MAX;
-	uint32_t low = size / 16 < 16 ? (size > 32 ? 16 : 0) : size / 16 > 256 ? 256 : size / 16;
-	uint32_t from = dice(size);
-
-	for (int pass = 0; pass < 2; pass++)
-		for (uint32_t i = 0; i < size; i++) {
-			uint32_t at = (from + i) % size;
-			struct in_addr a = {.s_addr = htonl(s->base + 1 + at)};
-
-			if ((pass == 0) != (at >= low))
-				continue;
-			inet_ntop(AF_INET, &a, text, INET_ADDRSTRLEN);
-			if (!claims_holder(s->addresses, text))
-				return true;
-		}
-	return false;
 }
 
 static int free_port(const struct services *s, const int64_t *taken, size_t n_taken)
@@ -261,15 +240,16 @@ static struct status *address(
 {
 	yyjson_mut_val *list = yyjson_mut_obj_get(spec, "clusterIPs");
 	const char *said = text_of(spec, "clusterIP"), *before = text_of(was, "clusterIP");
-	char text[INET_ADDRSTRLEN];
+	char text[IPADDR_TEXT_MAX];
 
 	if (!*said && yyjson_mut_arr_size(list))
 		said = yyjson_mut_get_str(yyjson_mut_arr_get_first(list));
 	if (!said || !*said)
 		said = before;
 	if (!*said) {
-		if (!free_address(s, text))
-			return status_internal("no address of the service range is free");
+		if (!service_ranges_free(s->ranges, s->addresses, dice(UINT32_MAX), text))
+			return status_internal(
+				"no address of a service range is free: another ServiceCIDR would have some");
 		said = text;
 	}
 	/* A second family of a Service that has one already is the client's to keep. */
@@ -410,15 +390,10 @@ static void who_of(const struct attempt *a, char *who, size_t size)
 
 static bool in_range(const struct services *s, const struct held *h)
 {
-	struct in_addr a;
-	long port;
+	long port = h->is_port ? strtol(h->text, NULL, 10) : 0;
 
-	if (h->is_port) {
-		port = strtol(h->text, NULL, 10);
-		return port >= s->port_min && port <= s->port_max;
-	}
-	return inet_pton(AF_INET, h->text, &a) == 1 && ntohl(a.s_addr) - s->base < s->size &&
-	       ntohl(a.s_addr) != s->base && ntohl(a.s_addr) != s->base + s->size - 1;
+	return h->is_port ? port >= s->port_min && port <= s->port_max
+			  : service_ranges_have(s->ranges, h->text);
 }
 
 static struct status *refused(const struct attempt *a, const struct held *h, bool busy)
@@ -439,7 +414,7 @@ static struct status *refused(const struct attempt *a, const struct held *h, boo
 	value = yyjson_mut_strcpy(a->doc, h->text);
 	snprintf(why, sizeof(why), "failed to allocate IP %s: %s", h->text,
 		busy ? "provided IP is already allocated"
-		     : "the provided IP is not in the valid range of the cluster");
+		     : "the provided IP is not in a range of the cluster's ServiceCIDRs");
 	return invalid(a, "spec.clusterIPs", value, why);
 }
 
@@ -484,6 +459,61 @@ static void settled(const struct attempt *a, bool written)
 	n = holds(a->root, h);
 	for (size_t i = 0; i < n; i++)
 		claims_give(of(a->registry->services, &h[i]), h[i].text, who);
+}
+
+/* ---- who asks what is claimed */
+
+static const char services_prefix[] = "services/";
+
+/* Of the key of a claim; NULL: it is no Service's, or of one that is on its way. */
+static const struct object *service_of(const struct registry *r, const char *who)
+{
+	const char *name = strrchr(who, '/');
+	char ns[64];
+
+	if (strncmp(who, services_prefix, strlen(services_prefix)) != 0)
+		return NULL;
+	who += strlen(services_prefix);
+	snprintf(ns, sizeof(ns), "%.*s", (int)(name - who), who);
+	return registry_get(r, schema_find("", "v1", "services"), ns, name + 1);
+}
+
+const struct object *services_holder(const struct registry *r, const char *address)
+{
+	const char *who = claims_holder(r->services->addresses, address);
+
+	return who ? service_of(r, who) : NULL;
+}
+
+struct use {
+	const struct registry *r;
+	const struct ipaddr *range;
+	enum service_range_use found;
+};
+
+static bool look_at_claim(const char *what, const char *who, void *arg)
+{
+	struct use *u = arg;
+	struct ipaddr a;
+
+	if (strncmp(who, services_prefix, strlen(services_prefix)) != 0 || ipaddr_parse(what, &a) ||
+		!ipaddr_overlap(&a, u->range) || service_ranges_have(u->r->services->ranges, what))
+		return true;
+	u->found = service_of(u->r, who) ? SERVICE_RANGE_USED : SERVICE_RANGE_ASKED;
+	return u->found != SERVICE_RANGE_USED;
+}
+
+enum service_range_use services_use(const struct registry *r, const struct ipaddr *range)
+{
+	struct use u = {r, range, SERVICE_RANGE_UNUSED};
+
+	claims_each(r->services->addresses, look_at_claim, &u);
+	return u.found;
+}
+
+struct ipaddr services_own_range(const struct registry *r)
+{
+	return service_ranges_own(r->services->ranges);
 }
 
 const struct admission admission_service = {

@@ -45,19 +45,6 @@ static struct status *give_class(struct attempt *a)
 	return NULL;
 }
 
-static struct status *protect(struct attempt *a, const char *finalizer)
-{
-	yyjson_mut_val *meta = meta_make(a->doc, a->root, "metadata", NULL), *v;
-	yyjson_mut_val *list = yyjson_mut_obj_get(meta, "finalizers");
-	size_t i, n;
-
-	if (!list)
-		list = yyjson_mut_obj_add_arr(a->doc, meta, "finalizers");
-	yyjson_mut_arr_foreach(list, i, n, v) if (yyjson_mut_equals_str(v, finalizer)) return NULL;
-	return list && yyjson_mut_arr_add_strcpy(a->doc, list, finalizer) ? NULL
-									  : status_errno(-ENOMEM, "volume");
-}
-
 static struct status *change(struct attempt *a)
 {
 	struct status *err;
@@ -65,11 +52,11 @@ static struct status *change(struct attempt *a)
 	if (a->verb != ADMIT_CREATE)
 		return NULL;
 	if (attempt_is(a, "", "PersistentVolume"))
-		return protect(a, "kubernetes.io/pv-protection");
+		return attempt_protect(a, "kubernetes.io/pv-protection");
 	if (!attempt_is(a, "", "PersistentVolumeClaim"))
 		return NULL;
 	err = give_class(a);
-	return err ? err : protect(a, "kubernetes.io/pvc-protection");
+	return err ? err : attempt_protect(a, "kubernetes.io/pvc-protection");
 }
 
 /* ---- growing */

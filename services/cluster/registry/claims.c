@@ -138,3 +138,11 @@ const char *claims_holder(const struct claims *c, const char *what)
 
 	return at ? at->who : NULL;
 }
+
+void claims_each(const struct claims *c, bool (*fn)(const char *what, const char *who, void *arg), void *arg)
+{
+	for (size_t i = 0; i < c->room; i++)
+		for (const struct claim *at = c->slots[i]; at; at = at->next)
+			if (!fn(at->what, at->who, arg))
+				return;
+}

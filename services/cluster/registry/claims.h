@@ -18,5 +18,7 @@ void claims_free(struct claims *c); /* accepts NULL */
 must_check int claims_take(struct claims *c, const char *what, const char *who);
 void claims_give(struct claims *c, const char *what, const char *who); /* of one that is not held: nothing */
 const char *claims_holder(const struct claims *c, const char *what);   /* NULL: nobody */
+/* Each of them, until fn returns false. Nothing is claimed or given meanwhile. */
+void claims_each(const struct claims *c, bool (*fn)(const char *what, const char *who, void *arg), void *arg);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Cells of services, endpoints and ingresses. */
+/* Cells of services, their addresses, endpoints and ingresses. */
 
 #include <stdio.h>
 #include <string.h>
@@ -172,7 +172,25 @@ static void class_parameters(struct cell *c)
 			json_str(p, "name") ?: "");
 }
 
+static void service_cidrs(struct cell *c)
+{
+	texts(c, yyjson_obj_get(c->spec, "cidrs"));
+}
+
+static void address_parent(struct cell *c)
+{
+	yyjson_val *p = yyjson_obj_get(c->spec, "parentRef");
+	const char *group = json_text(p, "group"), *ns = json_text(p, "namespace");
+
+	cell_print(c, "%s%s%s", json_str(p, "resource") ?: "", group ? "." : "", group ?: "");
+	if (ns)
+		cell_print(c, "/%s", ns);
+	cell_print(c, "/%s", json_str(p, "name") ?: "");
+}
+
 cell_fn *const cells_network[N_CELLS] = {
+	[CELL_ADDRESS_PARENT] = address_parent,
+	[CELL_SERVICE_CIDRS] = service_cidrs,
 	[CELL_SERVICE_CLUSTER_IP] = service_cluster_ip,
 	[CELL_SERVICE_EXTERNAL_IP] = service_external_ip,
 	[CELL_SERVICE_PORTS] = service_ports,

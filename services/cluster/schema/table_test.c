@@ -26,6 +26,14 @@
 static const struct {
 	const char *api_version, *kind, *object, *row;
 } cases[] = {
+	{"networking.k8s.io/v1", "ServiceCIDR", META "}\nspec: {cidrs: [10.0.0.0/8, '2001:db8::/64']}",
+		"[\"a\",\"10.0.0.0/8,2001:db8::/64\",\"4m5s\"]"},
+	{"networking.k8s.io/v1", "IPAddress",
+		META "}\nspec: {parentRef: {resource: services, namespace: n, name: s}}",
+		"[\"a\",\"services/n/s\",\"4m5s\"]"},
+	{"networking.k8s.io/v1", "IPAddress",
+		META "}\nspec: {parentRef: {group: g.example, resource: r, name: s}}",
+		"[\"a\",\"r.g.example/s\",\"4m5s\"]"},
 	{"v1", "Pod", META "}\nspec: {containers: [{name: c}, {name: d}]}\nstatus: {phase: Pending}",
 		"[\"a\",\"0/2\",\"Pending\",\"0\",\"4m5s\",\"<none>\",\"<none>\",\"<none>\",\"<none>\"]"},
 	{"v1", "Pod",

@@ -48,9 +48,69 @@
 #define SCALE(metric) META "spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: d}, metrics: [" metric "]}"
 #define NOT_SCALED    "HorizontalPodAutoscaler.autoscaling \"a\" is invalid: "
 
+#define NAMED(name)	 "metadata: {name: '" name "'}\n"
+#define RANGE(list)	 NAMED("a") "spec: {cidrs: [" list "]}"
+#define NO_RANGE	 "ServiceCIDR.networking.k8s.io \"a\" is invalid: spec.cidrs"
+#define ADDRESS(name)	 NAMED(name) "spec: {parentRef: {resource: services, namespace: n, name: s}}"
+#define NO_ADDRESS(name) "IPAddress.networking.k8s.io \"" name "\" is invalid: "
+
 static const struct {
 	const char *api_version, *kind, *before, *body, *verdict;
 } cases[] = {
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("192.0.2.0/24"), "valid"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("192.0.2.0/24, '2001:db8::/64'"), "valid"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, NAMED("a"),
+		NO_RANGE ": Required value: at least one CIDR required"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("10.0.0.0/8, 11.0.0.0/8, 12.0.0.0/8"),
+		NO_RANGE
+		": Invalid value: [\"10.0.0.0/8\",\"11.0.0.0/8\",\"12.0.0.0/8\"]: may only hold up to 2 values"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("10.0.0.0/8, 11.0.0.0/8"),
+		NO_RANGE
+		": Invalid value: [\"10.0.0.0/8\",\"11.0.0.0/8\"]: may specify no more than one IP for each IP family, "
+		"i.e 192.168.0.0/24 and 2001:db8::/64"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("10.0.0.1/8"),
+		NO_RANGE "[0]: Invalid value: \"10.0.0.1/8\": must be in canonical form (\"10.0.0.0/8\")"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("'2001:DB8::/64'"),
+		NO_RANGE
+		"[0]: Invalid value: \"2001:DB8::/64\": must be in canonical form (\"2001:db8::/64\")"},
+	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("x"),
+		NO_RANGE
+		"[0]: Invalid value: \"x\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"},
+	{"networking.k8s.io/v1", "ServiceCIDR", RANGE("10.0.0.0/8"), RANGE("10.0.0.0/8, '2001:db8::/64'"),
+		"valid"},
+	{"networking.k8s.io/v1", "ServiceCIDR", RANGE("10.0.0.0/8"), RANGE("11.0.0.0/8"),
+		NO_RANGE "[0]: Invalid value: \"11.0.0.0/8\": field is immutable"},
+	{"networking.k8s.io/v1", "ServiceCIDR", RANGE("10.0.0.0/8"), RANGE("11.0.0.0/8, '2001:db8::/64'"),
+		NO_RANGE "[0]: Invalid value: \"11.0.0.0/8\": field is immutable"},
+	{"networking.k8s.io/v1", "ServiceCIDR", RANGE("10.0.0.0/8"), RANGE("10.0.0.0/8, 11.0.0.0/8"),
+		NO_RANGE
+		": Invalid value: [\"10.0.0.0/8\",\"11.0.0.0/8\"]: may specify no more than one IP for each IP family, "
+		"i.e 192.168.0.0/24 and 2001:db8::/64"},
+	{"networking.k8s.io/v1", "ServiceCIDR", RANGE("10.0.0.0/8, '2001:db8::/64'"), RANGE("10.0.0.0/8"),
+		NO_RANGE ": Invalid value: [\"10.0.0.0/8\"]: field is immutable"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, ADDRESS("192.0.2.1"), "valid"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, ADDRESS("fe80::42:1dff:fe84:f9e2"), "valid"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, ADDRESS("2001:db8:0::1"),
+		NO_ADDRESS(
+			"2001:db8:0::1") "metadata.name: Invalid value: \"2001:db8:0::1\": must be in canonical form "
+					 "(\"2001:db8::1\")"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, ADDRESS("::ffff:192.0.2.1"),
+		NO_ADDRESS(
+			"::ffff:192.0.2.1") "metadata.name: Invalid value: \"::ffff:192.0.2.1\": must not be an IPv4-mapped "
+					    "IPv6 address"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, ADDRESS("a.b"),
+		NO_ADDRESS(
+			"a.b") "metadata.name: Invalid value: \"a.b\": must be a valid IP address, (e.g. 10.9.8.7 or "
+			       "2001:db8::ffff)"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, NAMED("192.0.2.1") "spec: {}",
+		NO_ADDRESS("192.0.2.1") "spec.parentRef: Required value"},
+	{"networking.k8s.io/v1", "IPAddress", NULL, NAMED("192.0.2.1") "spec: {parentRef: {name: s}}",
+		NO_ADDRESS("192.0.2.1") "spec.parentRef.resource: Required value"},
+	{"networking.k8s.io/v1", "IPAddress", ADDRESS("192.0.2.1"),
+		NAMED("192.0.2.1") "spec: {parentRef: {resource: services, namespace: n, name: other}}",
+		NO_ADDRESS(
+			"192.0.2.1") "spec.parentRef: Invalid value: {\"resource\":\"services\",\"namespace\":\"n\",\"name\":"
+				     "\"other\"}: field is immutable"},
 	{"apps/v1", "Deployment", NULL, DEPLOY(""), "valid"},
 	{"apps/v1", "Deployment", NULL, DEPLOY(", replicas: -1"),
 		"Deployment.apps \"a\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"},

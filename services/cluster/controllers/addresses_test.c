@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Addresses of Services as objects, and the ranges they come from: added, full, being deleted. */
+
+#include "cluster/controllers/stories.h"
+#include "lib/ipconf.h"
+
+#define API   "networking.k8s.io/v1"
+#define RANGE "ServiceCIDR"
+
+/* ---- what is asked */
+
+static void on_answer(const struct status *error, const struct object *object, void *arg)
+{
+	snprintf(arg, 300, "%s", error ? error->message : "created");
+	loop_quit(l, 0);
+}
+
+/* "created", or why not. */
+static const char *tries(const char *version, const char *name, const char *ns, const char *json)
+{
+	static char answer[300];
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+
+	assert_non_null(doc);
+	answer[0] = 0;
+	registry_create(r, &caller_self, kind(version, name), ns, yyjson_doc_mut_copy(doc, NULL), NULL,
+		on_answer, answer);
+	yyjson_doc_free(doc);
+	while (!*answer)
+		assert_int_equal(loop_run(l), 0);
+	return answer;
+}
+
+static const char *tries_service(const char *name, const char *address)
+{
+	char json[200];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"port\":80}]}}",
+		name, address);
+	return tries("v1", "Service", "default", json);
+}
+
+#define TAKEN(ip)                                                                                            \
+	"spec.clusterIPs: Invalid value: \"" ip "\": failed to allocate IP " ip                              \
+	": provided IP is already allocated"
+#define NOWHERE(ip)                                                                                          \
+	"spec.clusterIPs: Invalid value: \"" ip "\": failed to allocate IP " ip                              \
+	": the provided IP is not in a range of the cluster's ServiceCIDRs"
+
+static void add_range(const char *name, const char *range)
+{
+	char json[200];
+
+	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"cidrs\":[\"%s\"]}}", name,
+		range);
+	create(API, RANGE, "", json);
+}
+
+/* The address of a Service. */
+static const char *address_of(const char *name)
+{
+	static char address[IPADDR_TEXT_MAX];
+	yyjson_doc *doc = object_doc(get("v1", "Service", "default", name));
+
+	snprintf(address, sizeof(address), "%s",
+		json_str(json_obj(yyjson_doc_get_root(doc), "spec"), "clusterIP"));
+	yyjson_doc_free(doc);
+	return address;
+}
+
+/* {kind, name, text} of what has no namespace; text NULL: it is gone. */
+static bool shows(const void *arg)
+{
+	const char *const *w = arg;
+	const struct object *o = get(API, w[0], "", w[1]);
+
+	return w[2] ? o && strstr(o->json, w[2]) : !o;
+}
+
+#define SHOWS(kind, name, text)                                                                              \
+	shows, (const char *const[])                                                                         \
+	{                                                                                                    \
+		kind, name, text                                                                             \
+	}
+
+#define PARENT(name)                                                                                         \
+	"\"spec\":{\"parentRef\":{\"resource\":\"services\",\"namespace\":\"default\",\"name\":\"" name "\"}}"
+#define OURS "\"ipaddress.kubernetes.io/managed-by\":\"ipallocator.k8s.io\""
+
+static void lose_labels(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), "labels");
+}
+
+static void become_name(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	yyjson_mut_val *spec = yyjson_mut_obj_get(root, "spec");
+
+	assert_true(meta_put(doc, spec, "type", yyjson_mut_str(doc, "ExternalName")));
+	assert_true(meta_put(doc, spec, "externalName", yyjson_mut_str(doc, "a.example")));
+}
+
+/* ---- stories */
+
+static void test_objects(void **state)
+{
+	char uid[64];
+
+	create("v1", "Service", "default",
+		"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"clusterIP\":\"10.96.0.7\",\"ports\":[{\"port\":80}]}}");
+	until("it is an object", SHOWS("IPAddress", "10.96.0.7", PARENT("a")));
+	assert_non_null(strstr(get(API, "IPAddress", "", "10.96.0.7")->json, OURS));
+	assert_non_null(strstr(get(API, "IPAddress", "", "10.96.0.7")->json,
+		"\"ipaddress.kubernetes.io/ip-family\":\"IPv4\""));
+
+	/* what is taken away comes back */
+	snprintf(uid, sizeof(uid), "%s", get(API, "IPAddress", "", "10.96.0.7")->uid);
+	delete (API, "IPAddress", "", "10.96.0.7", PROPAGATE_DEFAULT);
+	until("it is there again", SHOWS("IPAddress", "10.96.0.7", PARENT("a")));
+	assert_string_not_equal(uid, get(API, "IPAddress", "", "10.96.0.7")->uid);
+	edit(API, "IPAddress", "", "10.96.0.7", lose_labels, NULL);
+	until("it has its labels again", SHOWS("IPAddress", "10.96.0.7", OURS));
+
+	/* a Service that has no address any more, and one that is gone */
+	edit("v1", "Service", "default", "a", become_name, NULL);
+	until("it is nobody's", SHOWS("IPAddress", "10.96.0.7", NULL));
+	assert_string_equal(tries_service("b", "10.96.0.7"), "created");
+	until("it is another's", SHOWS("IPAddress", "10.96.0.7", PARENT("b")));
+	delete ("v1", "Service", "default", "b", PROPAGATE_DEFAULT);
+	until("it is gone with it", SHOWS("IPAddress", "10.96.0.7", NULL));
+}
+
+static void test_others(void **state)
+{
+	create(API, "IPAddress", "",
+		"{\"metadata\":{\"name\":\"10.96.0.8\"},\"spec\":{\"parentRef\":{\"group\":\"g.example\",\"resource\":\"r\",\"name\":\"x\"}}}");
+	assert_non_null(strstr(tries_service("a", "10.96.0.8"), TAKEN("10.96.0.8")));
+	/* as if the allocator had left it */
+	create(API, "IPAddress", "",
+		"{\"metadata\":{\"name\":\"10.96.0.9\",\"labels\":{" OURS "}}," PARENT("nobody") "}");
+	until("what is nobody's goes", SHOWS("IPAddress", "10.96.0.9", NULL));
+	assert_non_null(get(API, "IPAddress", "", "10.96.0.8"));
+	delete (API, "IPAddress", "", "10.96.0.8", PROPAGATE_DEFAULT);
+	assert_string_equal(tries_service("a", "10.96.0.8"), "created");
+}
+
+static void test_ranges(void **state)
+{
+	assert_string_equal(tries_service("a", "10.96.0.1"), "created");
+	until("the cluster's own range", SHOWS(RANGE, "kubernetes", "\"cidrs\":[\"10.96.0.0/12\"]"));
+	until("it is ready", SHOWS(RANGE, "kubernetes", "\"type\":\"Ready\",\"status\":\"True\""));
+
+	assert_non_null(strstr(tries_service("b", "192.0.2.2"), NOWHERE("192.0.2.2")));
+	add_range("more", "192.0.2.0/29");
+	until("it is ready", SHOWS(RANGE, "more", "\"type\":\"Ready\",\"status\":\"True\""));
+	assert_non_null(
+		strstr(get(API, RANGE, "", "more")->json, "\"networking.k8s.io/service-cidr-finalizer\""));
+	assert_string_equal(tries_service("b", "192.0.2.2"), "created");
+	assert_non_null(strstr(tries_service("c", "192.0.2.0"), NOWHERE("192.0.2.0")));
+	assert_non_null(strstr(tries_service("c", "192.0.2.7"), NOWHERE("192.0.2.7")));
+	until("an object of it", SHOWS("IPAddress", "192.0.2.2", PARENT("b")));
+
+	/* kept while it is used, and nothing more is given from it */
+	delete (API, RANGE, "", "more", PROPAGATE_DEFAULT);
+	until("it says why", SHOWS(RANGE, "more", "\"reason\":\"Terminating\""));
+	assert_non_null(strstr(get(API, RANGE, "", "more")->json, "\"status\":\"False\""));
+	assert_non_null(strstr(tries_service("c", "192.0.2.3"), NOWHERE("192.0.2.3")));
+	delete ("v1", "Service", "default", "b", PROPAGATE_DEFAULT);
+	until("it is gone", SHOWS(RANGE, "more", NULL));
+
+	/* or until its addresses are in another, too */
+	add_range("more", "192.0.2.0/29");
+	assert_string_equal(tries_service("b", "192.0.2.2"), "created");
+	delete (API, RANGE, "", "more", PROPAGATE_DEFAULT);
+	until("it is kept", SHOWS(RANGE, "more", "\"reason\":\"Terminating\""));
+	add_range("wide", "192.0.2.0/24");
+	until("it is gone", SHOWS(RANGE, "more", NULL));
+	assert_non_null(get(API, RANGE, "", "wide"));
+}
+
+static void test_own_range(void **state)
+{
+	assert_string_equal(tries_service("a", "10.96.0.1"), "created");
+	until("the cluster's own range", SHOWS(RANGE, "kubernetes", "\"status\":\"True\""));
+	delete (API, RANGE, "", "kubernetes", PROPAGATE_DEFAULT);
+	until("it is kept", SHOWS(RANGE, "kubernetes", "\"reason\":\"Terminating\""));
+	assert_non_null(strstr(tries_service("b", "10.96.0.2"), NOWHERE("10.96.0.2")));
+	delete ("v1", "Service", "default", "a", PROPAGATE_DEFAULT);
+	until("it was made anew", SHOWS(RANGE, "kubernetes", "\"status\":\"True\""));
+	assert_string_equal(tries_service("b", "10.96.0.2"), "created");
+}
+
+/* The usual range of a test cluster, but one with two addresses. */
+static int setup_small(void **state)
+{
+	service_range = "198.51.100.0/30";
+	return setup(state);
+}
+
+static int teardown_small(void **state)
+{
+	service_range = NULL;
+	return teardown(state);
+}
+
+static void test_full(void **state)
+{
+	assert_string_equal(tries_service("a", ""), "created");
+	assert_string_equal(tries_service("b", ""), "created");
+	assert_int_equal(strncmp(address_of("b"), "198.51.100.", 11), 0);
+	assert_non_null(strstr(tries_service("c", ""), "another ServiceCIDR would have some"));
+	add_range("z", "192.0.2.0/30");
+	add_range("one", "203.0.113.9/32");
+	until("it is of no use", SHOWS(RANGE, "one", "\"reason\":\"NoAddresses\""));
+	assert_string_equal(tries_service("c", ""), "created");
+	assert_int_equal(strncmp(address_of("c"), "192.0.2.", 8), 0);
+	/* what is free in the cluster's own comes first */
+	delete ("v1", "Service", "default", "a", PROPAGATE_DEFAULT);
+	assert_string_equal(tries_service("d", ""), "created");
+	assert_int_equal(strncmp(address_of("d"), "198.51.100.", 11), 0);
+}
+
+static void test_other_family(void **state)
+{
+	add_range("six", "2001:db8::/64");
+	until("it says so", SHOWS(RANGE, "six", "\"reason\":\"FamilyNotServed\""));
+	assert_string_not_equal(tries_service("a", "2001:db8::1"), "created");
+	delete (API, RANGE, "", "six", PROPAGATE_DEFAULT);
+	until("it is gone", SHOWS(RANGE, "six", NULL));
+}
+
+static void test_nodes(void **state)
+{
+	create("v1", "Node", "",
+		"{\"metadata\":{\"name\":\"n\"},\"spec\":{\"podCIDR\":\"10.244.0.0/24\",\"podCIDRs\":[\"10.244.0.0/24\"]},"
+		"\"status\":{\"addresses\":[{\"type\":\"Hostname\",\"address\":\"n\"},{\"type\":\"InternalIP\",\"address\":\"192.0.2.15\"}]}}");
+	assert_non_null(strstr(
+		tries(API, RANGE, "",
+			"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"cidrs\":[\"192.0.2.0/24\"]}}"),
+		"spec.cidrs[0]: Invalid value: \"192.0.2.0/24\": has the address 192.0.2.15 of node n"));
+	assert_non_null(
+		strstr(tries(API, RANGE, "",
+			       "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"cidrs\":[\"10.0.0.0/8\"]}}"),
+			"has addresses of the pods of node n: 10.244.0.0/24"));
+	assert_non_null(
+		strstr(tries(API, RANGE, "",
+			       "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"cidrs\":[\"127.1.0.0/16\"]}}"),
+			"has addresses of each machine's loopback device: 127.0.0.0/8"));
+	/* nor by the name that the cluster's own has */
+	assert_non_null(strstr(
+		tries(API, RANGE, "",
+			"{\"metadata\":{\"name\":\"kubernetes\"},\"spec\":{\"cidrs\":[\"192.0.2.0/24\"]}}"),
+		"has the address 192.0.2.15 of node n"));
+	assert_string_equal(
+		tries(API, RANGE, "",
+			"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"cidrs\":[\"192.0.2.128/25\"]}}"),
+		"created");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(test_objects),
+		STORY(test_others),
+		STORY(test_ranges),
+		STORY(test_own_range),
+		cmocka_unit_test_setup_teardown(test_full, setup_small, teardown_small),
+		STORY(test_other_family),
+		STORY(test_nodes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
