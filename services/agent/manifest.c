@@ -157,6 +157,8 @@ static int check(struct reader *r)
 			return wrong(r, "a static pod cannot have %s", accounts[i]);
 	if (yyjson_mut_arr_size(yyjson_mut_obj_get(r->spec, "imagePullSecrets")))
 		return wrong(r, "a static pod cannot have imagePullSecrets");
+	if (yyjson_mut_arr_size(yyjson_mut_obj_get(r->spec, "resourceClaims")))
+		return wrong(r, "a static pod cannot have resourceClaims");
 	if (yyjson_mut_obj_get(r->spec, "ephemeralContainers"))
 		return wrong(r, "a static pod cannot have ephemeralContainers");
 	err = check_containers(r, "initContainers");

@@ -27,7 +27,8 @@
 		{READ, "batch", "cronjobs,cronjobs/status,jobs,jobs/status"},                                \
 		{READ, "policy", "poddisruptionbudgets,poddisruptionbudgets/status"},                        \
 		{READ, "networking.k8s.io", "ingresses,ingresses/status,networkpolicies"},                   \
-		{READ, "discovery.k8s.io", "endpointslices"}, {READ, "metrics.k8s.io", "pods,nodes"}
+		{READ, "discovery.k8s.io", "endpointslices"}, {READ, "metrics.k8s.io", "pods,nodes"},        \
+		{READ, "resource.k8s.io", "resourceclaims,resourceclaims/status,resourceclaimtemplates"}
 
 #define EDIT_RULES                                                                                           \
 	{READ, "-", "pods/attach,pods/exec,pods/portforward,pods/proxy,secrets,services/proxy"},             \
@@ -40,6 +41,7 @@
 		{WRITE, "apps", APPS_EDIT}, {WRITE, "autoscaling", "horizontalpodautoscalers"},              \
 		{WRITE, "batch", "cronjobs,jobs"}, {WRITE, "policy", "poddisruptionbudgets"},                \
 		{WRITE, "networking.k8s.io", "ingresses,networkpolicies"},                                   \
+		{WRITE, "resource.k8s.io", "resourceclaims,resourceclaimtemplates"},                         \
 		{ALL, "coordination.k8s.io", "leases"}
 
 #define ADMIN_RULES                                                                                          \

@@ -347,7 +347,25 @@ static void csr_condition(struct cell *c)
 		cell_print(c, ",Issued");
 }
 
+/* ---- devices */
+
+static void claim_state(struct cell *c)
+{
+	bool leaving = json_text(yyjson_obj_get(c->object, "metadata"), "deletionTimestamp"),
+	     found = yyjson_obj_get(c->status, "allocation");
+
+	if (leaving)
+		cell_item(c, ",", "deleted");
+	if (found)
+		cell_item(c, ",", "allocated");
+	if (found && yyjson_arr_size(yyjson_obj_get(c->status, "reservedFor")))
+		cell_item(c, ",", "reserved");
+	if (!found && !leaving)
+		cell_print(c, "pending");
+}
+
 cell_fn *const cells_other[N_CELLS] = {
+	[CELL_CLAIM_STATE] = claim_state,
 	[CELL_DATA_COUNT] = data_count,
 	[CELL_SECRETS_COUNT] = secrets_count,
 	[CELL_EVENT_LAST_SEEN] = event_last_seen,

@@ -52,6 +52,11 @@ bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const c
 /* A LabelSelector against labels, as controllers will read it. */
 bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
 
+/* No two items of a list at @where have one name (check_devices.c). */
+void check_names_once(struct check *c, yyjson_mut_val *list, const char *where);
+/* The name of an attribute or capacity of devices, [DOMAIN/]NAME (check_device_slice.c). NULL, or why it is none. */
+const char *check_device_name(const char *text, size_t len);
+
 /* Two ports of containers that would be the same port of the node. */
 bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
 

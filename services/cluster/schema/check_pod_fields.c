@@ -228,6 +228,22 @@ static void check_mounts(struct check *c, yyjson_mut_val *o, const char *at)
 	}
 }
 
+/* Devices that a container uses are the pod's. */
+static void check_claims(struct check *c, yyjson_mut_val *o, yyjson_mut_val *pods, const char *at)
+{
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(meta_mut_get(o, "resources", "claims", NULL), i, n, v)
+	{
+		yyjson_mut_val *name = yyjson_mut_obj_get(v, "name");
+
+		if (!check_has_before(pods, yyjson_mut_arr_size(pods), "name", text_of(v, "name")))
+			check_error(c, FIELD_NOT_FOUND, name, REL("%s.resources.claims[%zu].name", at, i),
+				"%s", "");
+	}
+}
+
 static void check_containers(struct check *c, yyjson_mut_val *spec)
 {
 	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
@@ -243,6 +259,7 @@ static void check_containers(struct check *c, yyjson_mut_val *spec)
 
 			check_restart(c, o, !l, at);
 			check_mounts(c, o, at);
+			check_claims(c, o, yyjson_mut_obj_get(spec, "resourceClaims"), at);
 		}
 	}
 }
@@ -255,6 +272,12 @@ void check_pod_fields(struct check *c, yyjson_mut_val *spec)
 	if (yyjson_mut_obj_size(yyjson_mut_obj_get(spec, "resources")))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".resources",
 			"is not supported by this cluster: containers have resources");
+	/* what is there already is not asked again */
+	if (yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "resourceClaims")) &&
+		!(c->old_object && !strcmp(c->kind->kind, "Pod")))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".resourceClaims",
+			"no node of this cluster has a driver of dynamic resources, and a pod does not run without the "
+			"devices that it claims");
 	check_linux(c, spec);
 	check_namespaces(c, spec);
 	check_host_ports(c, spec);

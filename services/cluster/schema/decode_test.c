@@ -113,6 +113,24 @@ static bool example(
 	return true;
 }
 
+/* What has kinds is in discovery. */
+static void test_groups(void **state)
+{
+	size_t n, m;
+	const struct schema_kind *kinds = schema_kinds(&n);
+	const struct schema_group_version *groups = schema_group_versions(&m);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+
+		while (k < m && (strcmp(groups[k].group, kinds[i].group) != 0 ||
+					strcmp(groups[k].version, kinds[i].version) != 0))
+			k++;
+		if (k == m)
+			fail_msg("%s is in no group of discovery", kinds[i].kind);
+	}
+}
+
 static void test_examples(void **state)
 {
 	static const struct {
@@ -403,6 +421,7 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_refusals),

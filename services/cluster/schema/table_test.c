@@ -26,6 +26,17 @@
 static const struct {
 	const char *api_version, *kind, *object, *row;
 } cases[] = {
+	{"resource.k8s.io/v1", "ResourceClaim", META "}", "[\"a\",\"pending\",\"4m5s\"]"},
+	{"resource.k8s.io/v1", "ResourceClaim",
+		META "}\nstatus: {allocation: {}, reservedFor: [{resource: pods, name: p, uid: u}]}",
+		"[\"a\",\"allocated,reserved\",\"4m5s\"]"},
+	{"resource.k8s.io/v1", "ResourceClaim",
+		META ", deletionTimestamp: '2026-01-02T03:04:00Z'}\nstatus: {allocation: {}}",
+		"[\"a\",\"deleted,allocated\",\"4m5s\"]"},
+	{"resource.k8s.io/v1", "ResourceSlice",
+		META
+		"}\nspec: {driver: d.example, nodeName: n, pool: {name: p, generation: 1, resourceSliceCount: 1}}",
+		"[\"a\",\"n\",\"d.example\",\"p\",\"4m5s\"]"},
 	{"networking.k8s.io/v1", "ServiceCIDR", META "}\nspec: {cidrs: [10.0.0.0/8, '2001:db8::/64']}",
 		"[\"a\",\"10.0.0.0/8,2001:db8::/64\",\"4m5s\"]"},
 	{"networking.k8s.io/v1", "IPAddress",

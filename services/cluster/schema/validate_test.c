@@ -48,6 +48,9 @@
 #define SCALE(metric) META "spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: d}, metrics: [" metric "]}"
 #define NOT_SCALED    "HorizontalPodAutoscaler.autoscaling \"a\" is invalid: "
 
+#define NO_CLAIMS                                                                                                           \
+	"Pod \"a\" is invalid: spec.resourceClaims: Forbidden: no node of this cluster has a driver of dynamic resources, " \
+	"and a pod does not run without the devices that it claims"
 #define NAMED(name)	 "metadata: {name: '" name "'}\n"
 #define RANGE(list)	 NAMED("a") "spec: {cidrs: [" list "]}"
 #define NO_RANGE	 "ServiceCIDR.networking.k8s.io \"a\" is invalid: spec.cidrs"
@@ -57,6 +60,11 @@
 static const struct {
 	const char *api_version, *kind, *before, *body, *verdict;
 } cases[] = {
+	{"v1", "Pod", NULL, POD(ONE ", resourceClaims: [{name: d, resourceClaimName: x}]"), NO_CLAIMS},
+	{"v1", "Pod", POD(ONE ", resourceClaims: [{name: d, resourceClaimName: x}]"),
+		POD(ONE ", resourceClaims: [{name: d, resourceClaimName: x}]"), "valid"},
+	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, resources: {claims: [{name: d}]}}]"),
+		"Pod \"a\" is invalid: spec.containers[0].resources.claims[0].name: Not found: \"d\""},
 	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("192.0.2.0/24"), "valid"},
 	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("192.0.2.0/24, '2001:db8::/64'"), "valid"},
 	{"networking.k8s.io/v1", "ServiceCIDR", NULL, NAMED("a"),

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Claims to devices and slices of them: good ones as they are completed, bad ones in upstream's words, and what a status may say. */
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/schema/decode.h"
+#include "cluster/schema/default.h"
+#include "cluster/schema/meta.h"
+#include "cluster/schema/schema.h"
+#include "cluster/schema/status.h"
+#include "cluster/schema/validate.h"
+#include "lib/json.h"
+
+static yyjson_mut_doc *make(const struct schema_kind *k, const char *body)
+{
+	yyjson_mut_doc *doc = NULL;
+	struct status *s = decode_object(&doc, body, strlen(body), DECODE_YAML, k, DECODE_STRICT, NULL);
+
+	if (s)
+		fail_msg("%s: %s", body, s->message);
+	assert_true(default_object(doc, k));
+	return doc;
+}
+
+/* "" when it is good; else what is wrong with it, without the words in front that are always the same. */
+static void check(
+	const char *kind, enum validate_scope scope, const char *before, const char *body, const char *wanted)
+{
+	const struct schema_kind *k = schema_find_kind("resource.k8s.io/v1", kind);
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL, *old = NULL;
+	struct field_errors e = {0};
+	struct status *s;
+	const char *said;
+
+	assert_non_null(k);
+	doc = make(k, body);
+	old = before ? make(k, before) : NULL;
+	validate_object(k, doc->root, old ? old->root : NULL, scope, &e);
+	s = field_errors_status(&e, k, "a");
+	said = s ? strstr(s->message, "invalid: ") : NULL;
+	said = said ? said + strlen("invalid: ") : "";
+	if (strcmp(said, wanted) != 0)
+		fail_msg("%s\n%s\n%s", body, said, wanted);
+	status_free(s);
+	field_errors_fini(&e);
+}
+
+#define META	       "metadata: {name: a}\n"
+#define CLAIM(devices) META "spec: {devices: {" devices "}}"
+#define ONE	       "requests: [{name: r, exactly: {deviceClassName: c.example}}]"
+#define EXACTLY(more)  CLAIM("requests: [{name: r, exactly: {deviceClassName: c.example, " more "}}]")
+#define SLICE(more)                                                                                          \
+	META "spec: {driver: d.example, pool: {name: p/q, generation: 0, resourceSliceCount: 1}, " more "}"
+#define DEVICE(more) SLICE("nodeName: n, devices: [{name: d, " more "}]")
+#define NO_REQUEST                                                                                           \
+	"must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
+#define REQUEST "spec.devices.requests[0]"
+#define C_NAME                                                                                                    \
+	"a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric " \
+	"characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is "           \
+	"'[A-Za-z_][A-Za-z0-9_]*')"
+#define WAYS "`nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
+
+static void test_specs(void **state)
+{
+	static const struct {
+		const char *kind, *before, *body, *wrong;
+	} cases[] = {
+		{"DeviceClass", NULL, META, ""},
+		{"DeviceClass", NULL,
+			META "spec: {selectors: [{cel: {expression: 'device.driver == \"d.example\"'}}]}",
+			""},
+		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: 'devices'}}]}",
+			"spec.selectors[0].cel.expression: Invalid value: \"devices\": compilation failed: ERROR: <input>:1:1: "
+			"undeclared reference to 'devices'"},
+		{"DeviceClass", NULL, META "spec: {selectors: [{}]}",
+			"spec.selectors[0].cel: Required value"},
+		{"DeviceClass", NULL,
+			META "spec: {config: [{opaque: {driver: d.example, parameters: {a: 1}}}]}", ""},
+		{"DeviceClass", NULL, META "spec: {config: [{opaque: {driver: d.example, parameters: [1]}}]}",
+			"spec.config[0].opaque.parameters: Invalid value: null: must be a valid JSON object"},
+		{"DeviceClass", NULL, META "spec: {extendedResourceName: e.example/gpu}", ""},
+		{"DeviceClass", NULL, META "spec: {extendedResourceName: x.kubernetes.io/gpu}",
+			"spec.extendedResourceName: Invalid value: \"x.kubernetes.io/gpu\": must be a valid extended resource name"},
+
+		{"ResourceClaim", NULL, CLAIM(ONE), ""},
+		{"ResourceClaim", CLAIM(ONE), CLAIM(ONE), ""},
+		{"ResourceClaim", CLAIM(ONE), META,
+			"spec: Invalid value: {\"devices\":{}}: field is immutable"},
+		{"ResourceClaim", NULL, CLAIM("requests: [{name: r}]"),
+			REQUEST ": Required value: exactly one of `exactly` or `firstAvailable` is required"},
+		{"ResourceClaim", NULL,
+			CLAIM("requests: [{name: r, firstAvailable: [{name: x, deviceClassName: c}, {name: x, deviceClassName: "
+			      "c}]}]"),
+			REQUEST ".firstAvailable[1].name: Duplicate value: \"x\""},
+		{"ResourceClaim", NULL,
+			CLAIM("requests: [{name: r, exactly: {deviceClassName: c}}, {name: r, exactly: {deviceClassName: c}}]"),
+			"spec.devices.requests[1].name: Duplicate value: \"r\""},
+		{"ResourceClaim", NULL, EXACTLY("allocationMode: All"), ""},
+		{"ResourceClaim", NULL, EXACTLY("allocationMode: All, count: 2"),
+			REQUEST
+			".exactly.count: Invalid value: 2: must not be specified when allocationMode is 'All'"},
+		{"ResourceClaim", NULL, EXACTLY("count: -1"),
+			REQUEST ".exactly.count: Invalid value: -1: must be greater than zero"},
+		{"ResourceClaim", NULL, EXACTLY("allocationMode: Some"),
+			REQUEST
+			".exactly.allocationMode: Unsupported value: \"Some\": supported values: \"All\", "
+			"\"ExactCount\""},
+		{"ResourceClaim", NULL, EXACTLY("tolerations: [{operator: Exists, value: v}]"),
+			REQUEST
+			".exactly.tolerations[0].value: Invalid value: \"v\": must be empty for operator `Exists`"},
+		{"ResourceClaim", NULL, EXACTLY("tolerations: [{value: v}]"),
+			REQUEST
+			".exactly.tolerations[0].key: Required value: must not be empty for operator `Equal`"},
+		{"ResourceClaim", NULL,
+			CLAIM(ONE ", constraints: [{requests: [r], matchAttribute: d.example/model}]"), ""},
+		{"ResourceClaim", NULL,
+			CLAIM(ONE ", constraints: [{requests: [s], matchAttribute: d.example/model}]"),
+			"spec.devices.constraints[0].requests[0]: Invalid value: \"s\": " NO_REQUEST},
+		{"ResourceClaim", NULL, CLAIM(ONE ", constraints: [{matchAttribute: model}]"),
+			"spec.devices.constraints[0].matchAttribute: Invalid value: \"model\": must include a domain"},
+		{"ResourceClaim", NULL, CLAIM(ONE ", constraints: [{requests: [r]}]"),
+			"spec.devices.constraints[0]: Required value: exactly one of `matchAttribute` or `distinctAttribute` is "
+			"required"},
+		{"ResourceClaim", NULL,
+			CLAIM("requests: [{name: r, firstAvailable: [{name: x, deviceClassName: c}]}], "
+			      "config: [{requests: [r/x], opaque: {driver: d.example, parameters: {}}}]"),
+			""},
+		{"ResourceClaim", NULL,
+			CLAIM("requests: [{name: r, firstAvailable: [{name: x, deviceClassName: c}]}], "
+			      "config: [{requests: [r/y], opaque: {driver: d.example, parameters: {}}}]"),
+			"spec.devices.config[0].requests[0]: Invalid value: \"r/y\": " NO_REQUEST},
+
+		{"ResourceClaimTemplate", NULL, META "spec: {spec: {devices: {" ONE "}}}", ""},
+		{"ResourceClaimTemplate", META "spec: {spec: {devices: {" ONE "}}}",
+			META "spec: {metadata: {labels: {a: b}}, spec: {devices: {" ONE "}}}",
+			"spec: Invalid value: {\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"devices\":{\"requests\":[{\"name\":"
+			"\"r\",\"exactly\":{\"deviceClassName\":\"c.example\",\"allocationMode\":\"ExactCount\",\"count\":1}}]}}}: field "
+			"is immutable"},
+
+		{"ResourceSlice", NULL, SLICE("nodeName: n"), ""},
+		{"ResourceSlice", NULL, SLICE("allNodes: true, devices: [{name: d}]"), ""},
+		{"ResourceSlice", NULL, SLICE("devices: []"), "spec: Required value: exactly one of " WAYS},
+		{"ResourceSlice", NULL, SLICE("nodeName: n, allNodes: true"),
+			"spec: Invalid value: null: exactly one of " WAYS ", but multiple fields are set"},
+		{"ResourceSlice", NULL, SLICE("nodeName: n, allNodes: false"),
+			"spec.allNodes: Invalid value: false: must be either unset or set to true"},
+		{"ResourceSlice", SLICE("nodeName: n"), SLICE("nodeName: m"),
+			"spec.nodeName: Invalid value: \"m\": field is immutable"},
+		{"ResourceSlice", NULL,
+			META
+			"spec: {driver: d.example, nodeName: n, pool: {name: p, generation: -1, resourceSliceCount: 0}}",
+			"[spec.pool.generation: Invalid value: -1: must be greater than or equal to 0, spec.pool.resourceSliceCount: "
+			"Invalid value: 0: must be greater than zero]"},
+		{"ResourceSlice", NULL, SLICE("nodeName: n, devices: [{name: d}, {name: d}]"),
+			"spec.devices[1].name: Duplicate value: \"d\""},
+		{"ResourceSlice", NULL,
+			SLICE("nodeName: n, devices: [{name: d}], sharedCounters: [{name: s, counters: {c: {value: 1}}}]"),
+			"spec: Invalid value: null: only one of `sharedCounters` or `devices` is allowed"},
+		{"ResourceSlice", NULL,
+			DEVICE("attributes: {model: {string: x}, e.example/size: {int: 1}, v: {version: 1.2.3-rc.1+b.01}}"),
+			""},
+		{"ResourceSlice", NULL, DEVICE("attributes: {1x: {string: x}}"),
+			"spec.devices[0].attributes: Invalid value: \"1x\": " C_NAME},
+		{"ResourceSlice", NULL, DEVICE("attributes: {x: {version: '1.2'}}"),
+			"spec.devices[0].attributes[x].version: Invalid value: \"1.2\": must be a string compatible with semver.org "
+			"spec 2.0.0"},
+		{"ResourceSlice", NULL, DEVICE("attributes: {x: {version: 1.02.3}}"),
+			"spec.devices[0].attributes[x].version: Invalid value: \"1.02.3\": must be a string compatible with semver.org "
+			"spec 2.0.0"},
+		{"ResourceSlice", NULL, DEVICE("attributes: {x: {}}"),
+			"spec.devices[0].attributes[x]: Invalid value: {}: exactly one value must be specified"},
+		{"ResourceSlice", NULL,
+			DEVICE("capacity: {memory: {value: 1Gi, requestPolicy: {default: 1Mi}}}"),
+			"spec.devices[0].capacity[memory].requestPolicy: Forbidden: allowMultipleAllocations must be true"},
+		{"ResourceSlice", NULL, DEVICE("nodeName: n"),
+			"spec.devices[0]: Invalid value: null: `nodeName`, `nodeSelector` and `allNodes` can only be set if "
+			"`perDeviceNodeSelection` is set to true in the ResourceSlice spec"},
+		{"ResourceSlice", NULL,
+			SLICE("perDeviceNodeSelection: true, devices: [{name: d, nodeName: n}]"), ""},
+		{"ResourceSlice", NULL, DEVICE("taints: [{key: k, effect: NoSchedule}]"), ""},
+		{"ResourceSlice", NULL, DEVICE("taints: [{key: k, effect: Never}]"),
+			"spec.devices[0].taints[0].effect: Unsupported value: \"Never\": supported values: \"NoExecute\", "
+			"\"NoSchedule\", \"None\""},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++)
+		check(cases[i].kind, VALIDATE_MAIN, cases[i].before, cases[i].body, cases[i].wrong);
+}
+
+#define FOUND	     "allocation: {devices: {results: [{request: r, driver: d.example, pool: p, device: x}]}}"
+#define STATUS(more) CLAIM(ONE) "\nstatus: {" more "}"
+#define LEAVING(more)                                                                                        \
+	"metadata: {name: a, deletionTimestamp: '2026-01-02T03:04:00Z'}\nspec: {devices: {" ONE              \
+	"}}\nstatus: {" more "}"
+#define USED(uid) "reservedFor: [{resource: pods, name: p, uid: " uid "}]"
+
+static void test_status(void **state)
+{
+	static const struct {
+		const char *before, *body, *wrong;
+	} cases[] = {
+		{CLAIM(ONE), STATUS("allocation: {}"), ""},
+		{CLAIM(ONE), STATUS(FOUND ", " USED("u")), ""},
+		{STATUS(FOUND), STATUS(FOUND), ""},
+		{STATUS(FOUND), CLAIM(ONE), ""},
+		{STATUS("allocation: {}"), STATUS(FOUND),
+			"status.allocation: Invalid value: {\"devices\":{\"results\":[{\"request\":\"r\",\"driver\":\"d.example\","
+			"\"pool\":\"p\",\"device\":\"x\"}]}}: field is immutable"},
+		{CLAIM(ONE),
+			STATUS("allocation: {devices: {results: [{request: s, driver: d.example, pool: p, device: x}]}}"),
+			"status.allocation.devices.results[0].request: Invalid value: \"s\": " NO_REQUEST},
+		{CLAIM(ONE),
+			STATUS("allocation: {devices: {results: [{request: r, driver: d.example, pool: p}]}}"),
+			"status.allocation.devices.results[0].device: Required value"},
+		{CLAIM(ONE), STATUS(USED("u")),
+			"status.reservedFor: Forbidden: may not be specified when `allocated` is not set"},
+		{LEAVING(FOUND ", " USED("u")), LEAVING(FOUND ", " USED("u")), ""},
+		{LEAVING(FOUND ", " USED("u")), LEAVING(FOUND ", " USED("v")),
+			"status.reservedFor: Forbidden: new entries may not be added while `deallocationRequested` or "
+			"`deletionTimestamp` are set"},
+		{STATUS(FOUND),
+			STATUS(FOUND
+				", devices: [{driver: d.example, pool: p, device: x, networkData: {ips: [192.0.2.1/24]}}]"),
+			""},
+		{STATUS(FOUND), STATUS(FOUND ", devices: [{driver: d.example, pool: p, device: y}]"),
+			"status.devices[0]: Invalid value: {\"driver\":\"d.example\",\"pool\":\"p\",\"device\":\"y\"}: must be an "
+			"allocated device in the claim"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++)
+		check("ResourceClaim", VALIDATE_STATUS, cases[i].before, cases[i].body, cases[i].wrong);
+}
+
+static void test_defaults(void **state)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *claim = make(
+		schema_find_kind("resource.k8s.io/v1", "ResourceClaim"), EXACTLY("tolerations: [{key: k}]"));
+	cleanup(json_mut_docp) yyjson_mut_doc *slice =
+		make(schema_find_kind("resource.k8s.io/v1", "ResourceSlice"),
+			DEVICE("taints: [{key: k, effect: None}]"));
+	cleanup(freep) char *text = yyjson_mut_val_write(claim->root, 0, NULL);
+	cleanup(freep) char *other = yyjson_mut_val_write(slice->root, 0, NULL);
+
+	assert_non_null(strstr(text, "\"allocationMode\":\"ExactCount\",\"count\":1"));
+	assert_non_null(strstr(text, "{\"key\":\"k\",\"operator\":\"Equal\"}"));
+	assert_non_null(strstr(other, "\"timeAdded\":\"20"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_specs),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_defaults),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
