@@ -134,14 +134,33 @@ static enum modify bind_claim(
 
 /* ---- turns */
 
+/* The volume that it names is not there, is another's, or is not what it asks for. */
+static void go_without_named(struct claim *c)
+{
+	const char *name = c->wish.volume;
+	const struct object *v = registry_get(c->t->r, schema_find_kind("v1", "PersistentVolume"), "", name);
+	cleanup(json_docp) yyjson_doc *doc = v ? object_doc(v) : NULL;
+	yyjson_val *root = yyjson_doc_get_root(doc);
+
+	if (!root)
+		turn_event(c->t, c->t->object, true, "FailedBinding",
+			"volume \"%s\" that the claim names is not there", name);
+	else if (json_obj(json_obj(root, "spec"), "claimRef"))
+		turn_event(c->t, c->t->object, true, "FailedBinding",
+			"volume \"%s\" already bound to a different claim.", name);
+	else
+		turn_event(c->t, c->t->object, true, "VolumeMismatch",
+			"Cannot bind to requested volume \"%s\": %s", name,
+			wish_mismatch(&c->wish, v, root) ?: "try again");
+}
+
 /* No volume is there for it: one is made, or it waits, and is told for what. */
 static void go_without(struct claim *c)
 {
 	const struct object *o = c->t->object;
 
 	if (*c->wish.volume)
-		turn_event(c->t, o, true, "FailedBinding",
-			"volume \"%s\" that the claim names is not there or is another's", c->wish.volume);
+		go_without_named(c);
 	else if (c->waits && !*c->node)
 		turn_event(c->t, o, false, "WaitForFirstConsumer",
 			"waiting for first consumer to be created before binding");

@@ -69,15 +69,28 @@ static bool has_modes(yyjson_val *spec, yyjson_val *wanted)
 	return true;
 }
 
-static bool fits(const struct wish *w, const struct object *o, yyjson_val *spec)
+const char *wish_mismatch(const struct wish *w, const struct object *o, yyjson_val *volume)
 {
+	yyjson_val *spec = json_obj(volume, "spec");
 	const char *mode = json_text(spec, "volumeMode") ?: "Filesystem";
 	struct quantity size = volume_capacity(spec);
 
-	return !o->deleted && !strcmp(json_str(spec, "storageClassName") ?: "", w->class) &&
-	       !strcmp(mode, json_text(w->spec, "volumeMode") ?: "Filesystem") &&
-	       quantity_compare(&size, &w->size) >= 0 && has_modes(spec, json_arr(w->spec, "accessModes")) &&
-	       (!w->selector || selector_matches(w->selector, object_label_of, o));
+	if (o->deleted)
+		return "the volume is marked for deletion";
+	if (quantity_compare(&size, &w->size) < 0)
+		return "requested PV is too small";
+	if (strcmp(json_str(spec, "storageClassName") ?: "", w->class) != 0)
+		return "storageClassName does not match";
+	if (strcmp(mode, json_text(w->spec, "volumeMode") ?: "Filesystem") != 0)
+		return "incompatible volumeMode";
+	return has_modes(spec, json_arr(w->spec, "accessModes")) ? NULL : "incompatible accessMode";
+}
+
+/* Who names a volume does not ask for its labels, too. */
+static bool fits(const struct wish *w, const struct object *o, yyjson_val *volume)
+{
+	return !wish_mismatch(w, o, volume) &&
+	       (*w->volume || !w->selector || selector_matches(w->selector, object_label_of, o));
 }
 
 enum wish_match wish_match(const struct wish *w, const struct object *o, yyjson_val *volume)
@@ -89,8 +102,7 @@ enum wish_match wish_match(const struct wish *w, const struct object *o, yyjson_
 		return WISH_NOT;
 	if (taken)
 		return mine ? WISH_MINE : WISH_NOT;
-	/* who names a volume takes it as it is */
-	return *w->volume || fits(w, o, spec) ? WISH_FREE : WISH_NOT;
+	return fits(w, o, volume) ? WISH_FREE : WISH_NOT;
 }
 
 bool topologies_allow(yyjson_val *terms, const struct object *node)

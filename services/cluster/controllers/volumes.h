@@ -58,6 +58,9 @@ void wish_fini(struct wish *w);
 enum wish_match { WISH_NOT, WISH_FREE, WISH_MINE };
 enum wish_match wish_match(const struct wish *w, const struct object *o, yyjson_val *volume);
 
+/* Why a volume that nobody has will not do, whatever its labels, in upstream's words; NULL: it will. */
+const char *wish_mismatch(const struct wish *w, const struct object *o, yyjson_val *volume);
+
 /* allowedTopologies of a class: may its volumes be on this node? */
 bool topologies_allow(yyjson_val *terms, const struct object *node);
 

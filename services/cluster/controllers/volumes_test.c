@@ -205,6 +205,36 @@ static bool was_told(const void *text)
 	return !wanted;
 }
 
+/* A claim that names a volume gets that one or none: never less than it asked for. */
+static void test_named_but_not_what_is_asked_for(void **state)
+{
+	static const char none[] = "\"storageClassName\":\"\",";
+	char more[100];
+
+	volume("small", "1Gi", "");
+	volume("taken", "4Gi", "\"claimRef\":{\"namespace\":\"default\",\"name\":\"another\"},");
+	until("they are available", VOLUME_SAYS("small", "\"phase\":\"Available\""));
+	snprintf(more, sizeof(more), "%s\"volumeName\":\"small\",", none);
+	claim("large", "2Gi", more);
+	until("it is said why", was_told,
+		"Cannot bind to requested volume \\\"small\\\": requested PV is too small");
+	assert_true(was_told("\"reason\":\"VolumeMismatch\""));
+	assert_true(
+		says((const char *const[]){"v1", "PersistentVolumeClaim", "large", "\"phase\":\"Pending\""}));
+	assert_true(volume_says((const char *const[]){"small", "\"phase\":\"Available\""}));
+	claim("classy", "1Gi", "\"storageClassName\":\"local\",\"volumeName\":\"small\",");
+	until("of another class", was_told,
+		"Cannot bind to requested volume \\\"small\\\": storageClassName does not match");
+	snprintf(more, sizeof(more), "%s\"volumeName\":\"taken\",", none);
+	claim("late", "2Gi", more);
+	until("somebody else's", was_told, "volume \\\"taken\\\" already bound to a different claim.");
+	/* labels are not asked for beside the name */
+	snprintf(more, sizeof(more),
+		"%s\"volumeName\":\"small\",\"selector\":{\"matchLabels\":{\"a\":\"b\"}},", none);
+	claim("fits", "1Gi", more);
+	until("one that fits is bound", CLAIM_SAYS("fits", BOUND));
+}
+
 /* The claim is the pod's, has what its template says, and goes with it. One of somebody else is not taken for it. */
 static void test_ephemeral(void **state)
 {
@@ -493,6 +523,7 @@ int main(void)
 		STORY(test_smallest_that_fits),
 		STORY(test_bound_volumes_stay),
 		STORY(test_reserved),
+		STORY(test_named_but_not_what_is_asked_for),
 		STORY(test_unbound),
 		STORY(test_ephemeral),
 		STORY(test_only_one_pod),
