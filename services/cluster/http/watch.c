@@ -8,10 +8,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "cluster/http/http_int.h"
 #include "cluster/http/websocket.h"
+#include "cluster/registry/chance.h"
 #include "cluster/schema/selector.h"
 #include "cluster/webhooks/conversion.h"
 #include "lib/log.h"
@@ -324,13 +324,11 @@ static struct status *initial_of(struct request *q, struct watch_options *o, boo
 static int64_t seconds_of(struct request *q, struct status **err)
 {
 	int64_t seconds = 0;
-	uint32_t dice = 0;
 
 	*err = request_number(q, "timeoutSeconds", &seconds);
 	if (seconds > 0)
 		return seconds;
-	(void)!getrandom(&dice, sizeof(dice), 0);
-	return API_WATCH_MIN_S + dice % API_WATCH_MIN_S;
+	return API_WATCH_MIN_S + chance(API_WATCH_MIN_S);
 }
 
 static struct status *begin_answer(struct request *q, struct watch *w)

@@ -11,9 +11,9 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "cluster/registry/admission.h"
+#include "cluster/registry/chance.h"
 #include "cluster/registry/claims.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/registry/service_ranges.h"
@@ -157,18 +157,9 @@ void services_close(struct services *s)
 
 /* ---- choosing */
 
-static uint32_t dice(uint32_t below)
-{
-	uint32_t n = 0;
-
-	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-		n = (uint32_t)time(NULL);
-	return n % below;
-}
-
 static int free_port(const struct services *s, const int64_t *taken, size_t n_taken)
 {
-	int size = s->port_max - s->port_min + 1, from = (int)dice((uint32_t)size);
+	int size = s->port_max - s->port_min + 1, from = (int)chance((uint32_t)size);
 
 	for (int i = 0; i < size; i++) {
 		int port = s->port_min + (from + i) % size;
@@ -247,7 +238,7 @@ static struct status *address(
 	if (!said || !*said)
 		said = before;
 	if (!*said) {
-		if (!service_ranges_free(s->ranges, s->addresses, dice(UINT32_MAX), text))
+		if (!service_ranges_free(s->ranges, s->addresses, chance(UINT32_MAX), text))
 			return status_internal(
 				"no address of a service range is free: another ServiceCIDR would have some");
 		said = text;

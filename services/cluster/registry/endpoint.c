@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/registry/chance.h"
 #include "cluster/registry/endpoint.h"
 #include "cluster/registry/registry.h"
 #include "cluster/schema/schema.h"
@@ -13,7 +14,7 @@ struct search {
 	char *address;
 	size_t size;
 	int *number;
-	bool found;
+	uint32_t found; /* so many are ready */
 };
 
 static bool look_in_slice(const struct object *o, void *arg)
@@ -40,10 +41,11 @@ static bool look_in_slice(const struct object *o, void *arg)
 
 		if (!port || !address || yyjson_is_false(yyjson_obj_get(json_obj(e, "conditions"), "ready")))
 			continue;
+		/* the n-th takes the place of the one chosen so far with a chance of 1/n, so all have the same */
+		if (chance(++s->found))
+			continue;
 		snprintf(s->address, s->size, "%s", address);
 		*s->number = port;
-		s->found = true;
-		return false;
 	}
 	return true;
 }

@@ -11,7 +11,7 @@ struct registry;
 enum endpoint { ENDPOINT_FOUND, ENDPOINT_NO_SERVICE, ENDPOINT_NONE };
 
 /**
- * service_endpoint() - one of the service's ready endpoints, by its slices
+ * service_endpoint() - one of the service's ready endpoints, by chance, from its slices
  * @port:	name or number of a port of the service; "": the first
  * @address:	receives an address of IP
  */
