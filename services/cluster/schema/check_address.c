@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Addresses and their ranges as objects: written in one way only, so that two names never mean one address. */
+/*
+ * Addresses and their ranges as objects: written in one way only, so that two names never mean one address. And where traffic may
+ * not be sent by somebody's word: to this machine itself, or to what only the link knows.
+ */
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
 #include "lib/ipconf.h"
 
-schema_check check_ip_address, check_service_cidr;
+schema_check check_ip_address, check_service_cidr, check_endpoint_ip;
 
 enum { RANGES_MAX = 2 };
 
@@ -84,4 +88,41 @@ void check_service_cidr(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 		check_error(c, FIELD_INVALID, yyjson_mut_arr_get(list, i), REL(".cidrs[%zu]", i), KEPT);
 	if (yyjson_mut_arr_size(list) != had)
 		check_ranges(c, list);
+}
+
+/* ---- where traffic may go */
+
+void check_reachable(struct check *c, yyjson_mut_val *v, const char *where)
+{
+	struct ipaddr a;
+	uint32_t n = 0;
+
+	if (ipaddr_parse(yyjson_mut_get_str(v) ?: "", &a))
+		return; /* that it is no address is said elsewhere */
+	if (a.family == AF_INET || IN6_IS_ADDR_V4MAPPED(&a.v6))
+		memcpy(&n, a.family == AF_INET ? a.bytes : a.bytes + 12, sizeof(n));
+	n = ntohl(n);
+
+	const bool six = a.family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&a.v6);
+	const struct {
+		bool is;
+		const char *why;
+	} special[] = {
+		{six ? IN6_IS_ADDR_UNSPECIFIED(&a.v6) : !n, "may not be unspecified (0.0.0.0 or ::)"},
+		{six ? IN6_IS_ADDR_LOOPBACK(&a.v6) : n >> 24 == 127,
+			"may not be in the loopback range (127.0.0.0/8, ::1/128)"},
+		{six ? IN6_IS_ADDR_LINKLOCAL(&a.v6) : n >> 16 == 0xa9fe,
+			"may not be in the link-local range (169.254.0.0/16, fe80::/10)"},
+		{six ? IN6_IS_ADDR_MC_LINKLOCAL(&a.v6) : n >> 8 == 0xe00000,
+			"may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"},
+	};
+
+	for (size_t i = 0; i < array_len(special); i++)
+		if (special[i].is)
+			check_error(c, FIELD_INVALID, v, where, "%s", special[i].why);
+}
+
+void check_endpoint_ip(struct check *c, yyjson_mut_val *v, yyjson_mut_val *old)
+{
+	check_reachable(c, v, "");
 }

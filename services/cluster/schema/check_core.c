@@ -107,11 +107,17 @@ void check_service(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	yyjson_mut_val *spec = yyjson_mut_obj_get(o, "spec"), *before = yyjson_mut_obj_get(old, "spec");
 	yyjson_mut_val *ip = yyjson_mut_obj_get(before, "clusterIP"),
-		       *now = yyjson_mut_obj_get(spec, "clusterIP");
+		       *now = yyjson_mut_obj_get(spec, "clusterIP"),
+		       *external = yyjson_mut_obj_get(spec, "externalIPs"), *v;
+	size_t i, n;
 
 	if (old && yyjson_mut_get_len(ip) && !is_type(before, "ExternalName") &&
 		!is_type(spec, "ExternalName") && !meta_equal(ip, now))
 		check_error(c, FIELD_INVALID, now, ".spec.clusterIPs[0]", "may not change once set");
+	/* what was stored before there was this rule stays */
+	if (!meta_equal(external, yyjson_mut_obj_get(before, "externalIPs")))
+		yyjson_mut_arr_foreach(external, i, n, v)
+			check_reachable(c, v, REL(".spec.externalIPs[%zu]", i));
 }
 
 enum { DATA_MAX = 1 << 20 };
@@ -228,10 +234,18 @@ void check_endpoint_slice(struct check *c, yyjson_mut_val *o, yyjson_mut_val *ol
 	unsigned char buf[16];
 
 	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "endpoints"), i, n, endpoint)
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(endpoint, "addresses"), j, m,
-			address) if (family && inet_pton(family, yyjson_mut_get_str(address) ?: "", buf) != 1)
-			check_error(c, FIELD_INVALID, address, REL(".endpoints[%zu].addresses[%zu]", i, j),
-				"must be a valid %s address", type);
+	{
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(endpoint, "addresses"), j, m, address)
+		{
+			const char *where = REL(".endpoints[%zu].addresses[%zu]", i, j);
+
+			if (family && inet_pton(family, yyjson_mut_get_str(address) ?: "", buf) != 1)
+				check_error(
+					c, FIELD_INVALID, address, where, "must be a valid %s address", type);
+			else if (family)
+				check_reachable(c, address, where);
+		}
+	}
 	yyjson_mut_arr_foreach(ports, i, n, a)
 	{
 		yyjson_mut_arr_foreach(ports, j, m, b)

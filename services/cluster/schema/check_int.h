@@ -57,6 +57,9 @@ void check_names_once(struct check *c, yyjson_mut_val *list, const char *where);
 /* The name of an attribute or capacity of devices, [DOMAIN/]NAME (check_device_slice.c). NULL, or why it is none. */
 const char *check_device_name(const char *text, size_t len);
 
+/* An address to which traffic may be sent by somebody's word: not loopback's, a link's or none (check_address.c). */
+void check_reachable(struct check *c, yyjson_mut_val *v, const char *where);
+
 /* Two ports of containers that would be the same port of the node. */
 bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
 

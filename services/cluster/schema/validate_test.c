@@ -51,6 +51,14 @@
 #define NO_CLAIMS                                                                                                           \
 	"Pod \"a\" is invalid: spec.resourceClaims: Forbidden: no node of this cluster has a driver of dynamic resources, " \
 	"and a pod does not run without the devices that it claims"
+#define ENDPOINTS(ip)	 META "subsets: [{addresses: [{ip: '" ip "'}], ports: [{port: 80}]}]"
+#define NO_ENDPOINTS(ip) "Endpoints \"a\" is invalid: subsets[0].addresses[0].ip: Invalid value: \"" ip "\": "
+#define SLICE_AT(type, ip)                                                                                   \
+	META "addressType: " type "\nports: [{port: 80}]\nendpoints: [{addresses: ['" ip "']}]"
+#define NO_SLICE_AT(ip)                                                                                      \
+	"EndpointSlice.discovery.k8s.io \"a\" is invalid: endpoints[0].addresses[0]: Invalid value: \"" ip   \
+	"\": "
+#define EXTERNAL(ip)	 META "spec: {ports: [{port: 80}], externalIPs: ['" ip "']}"
 #define NAMED(name)	 "metadata: {name: '" name "'}\n"
 #define RANGE(list)	 NAMED("a") "spec: {cidrs: [" list "]}"
 #define NO_RANGE	 "ServiceCIDR.networking.k8s.io \"a\" is invalid: spec.cidrs"
@@ -65,6 +73,35 @@ static const struct {
 		POD(ONE ", resourceClaims: [{name: d, resourceClaimName: x}]"), "valid"},
 	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, resources: {claims: [{name: d}]}}]"),
 		"Pod \"a\" is invalid: spec.containers[0].resources.claims[0].name: Not found: \"d\""},
+	{"v1", "Endpoints", NULL, ENDPOINTS("192.0.2.1"), "valid"},
+	{"v1", "Endpoints", NULL, ENDPOINTS("127.0.0.2"),
+		NO_ENDPOINTS("127.0.0.2") "may not be in the loopback range (127.0.0.0/8, ::1/128)"},
+	{"v1", "Endpoints", NULL, ENDPOINTS("::ffff:127.0.0.1"),
+		NO_ENDPOINTS("::ffff:127.0.0.1") "may not be in the loopback range (127.0.0.0/8, ::1/128)"},
+	{"v1", "Endpoints", NULL, ENDPOINTS("0.0.0.0"),
+		NO_ENDPOINTS("0.0.0.0") "may not be unspecified (0.0.0.0 or ::)"},
+	{"v1", "Endpoints", NULL, ENDPOINTS("169.254.169.254"),
+		NO_ENDPOINTS(
+			"169.254.169.254") "may not be in the link-local range (169.254.0.0/16, fe80::/10)"},
+	{"v1", "Endpoints", NULL, ENDPOINTS("ff02::1"),
+		NO_ENDPOINTS(
+			"ff02::1") "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"},
+	{"v1", "Endpoints", NULL, META "subsets: [{notReadyAddresses: [{ip: '::1'}]}]",
+		"Endpoints \"a\" is invalid: subsets[0].notReadyAddresses[0].ip: Invalid value: \"::1\": "
+		"may not be in the loopback range (127.0.0.0/8, ::1/128)"},
+	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("IPv4", "10.244.0.2"), "valid"},
+	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("IPv4", "127.0.0.1"),
+		NO_SLICE_AT("127.0.0.1") "may not be in the loopback range (127.0.0.0/8, ::1/128)"},
+	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("IPv6", "fe80::1"),
+		NO_SLICE_AT("fe80::1") "may not be in the link-local range (169.254.0.0/16, fe80::/10)"},
+	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("IPv6", "192.0.2.1"),
+		NO_SLICE_AT("192.0.2.1") "must be a valid IPv6 address"},
+	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("FQDN", "a.example"), "valid"},
+	{"v1", "Service", NULL, EXTERNAL("192.0.2.1"), "valid"},
+	{"v1", "Service", NULL, EXTERNAL("127.0.0.1"),
+		"Service \"a\" is invalid: spec.externalIPs[0]: Invalid value: \"127.0.0.1\": "
+		"may not be in the loopback range (127.0.0.0/8, ::1/128)"},
+	{"v1", "Service", EXTERNAL("127.0.0.1"), EXTERNAL("127.0.0.1"), "valid"},
 	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("192.0.2.0/24"), "valid"},
 	{"networking.k8s.io/v1", "ServiceCIDR", NULL, RANGE("192.0.2.0/24, '2001:db8::/64'"), "valid"},
 	{"networking.k8s.io/v1", "ServiceCIDR", NULL, NAMED("a"),

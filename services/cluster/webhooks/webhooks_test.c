@@ -2,6 +2,7 @@
 
 /* Writes of a registry in memory, and a webhook of our own behind TLS, which answers as its path says. */
 
+#include "cluster/registry/registry_int.h"
 #include "cluster/webhooks/hook_url.h"
 #include "cluster/webhooks/stories.h"
 
@@ -346,6 +347,33 @@ static void test_a_stranger(void **state)
 	assert_int_equal(n_asked, 0);
 }
 
+static void on_stored(int err, int64_t revision, void *arg)
+{
+	assert_int_equal(err, 0);
+	loop_quit(l, 0);
+}
+
+/* The slice leads to this machine from now on, which nobody may write by the API. */
+static void lead_here(const char *name, const char *from, const char *to)
+{
+	const struct object *o =
+		registry_get(r, schema_find_kind("discovery.k8s.io/v1", "EndpointSlice"), "default", name);
+	cleanup(freep) char *text = strdup(o->json);
+	char *version = strstr(text, "\"resourceVersion\":\"") + strlen("\"resourceVersion\":\""),
+	     *after = version + strspn(version, "0123456789");
+
+	assert_int_equal(strlen(from), strlen(to));
+	memcpy(strstr(text, from), to, strlen(to));
+	memmove(version, after, strlen(after) + 1); /* the store says which it is */
+	assert_int_equal(
+		store_write(r->store,
+			&(struct store_write){
+				.key = o->key, .value = text, .len = strlen(text), .expect = o->revision},
+			on_stored, NULL),
+		0);
+	assert_int_equal(loop_run(l), 0);
+}
+
 static void test_a_service(void **state)
 {
 	char json[3000];
@@ -367,9 +395,10 @@ static void test_a_service(void **state)
 	assert_true(says(outcome.message, "no endpoints available"));
 	snprintf(json, sizeof(json),
 		"{\"metadata\":{\"name\":\"hook\",\"labels\":{\"kubernetes.io/service-name\":\"hook\"}},\"addressType\":\"IPv4\","
-		"\"ports\":[{\"name\":\"\",\"port\":%d}],\"endpoints\":[{\"addresses\":[\"127.0.0.1\"],\"conditions\":{\"ready\":true}}]}",
+		"\"ports\":[{\"name\":\"\",\"port\":%d}],\"endpoints\":[{\"addresses\":[\"192.0.2.1\"],\"conditions\":{\"ready\":true}}]}",
 		port);
 	assert_int_equal(create("discovery.k8s.io/v1", "EndpointSlice", "default", json)->code, 0);
+	lead_here("hook", "192.0.2.1", "127.0.0.1");
 	assert_int_equal(map("m")->code, 0);
 	assert_true(says(outcome.json, "\"s\":\"added\""));
 }

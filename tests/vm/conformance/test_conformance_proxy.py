@@ -210,14 +210,22 @@ def test_what_goes_through(proxied):
 
 
 def test_no_way_to_the_machine_itself(proxied):
-    """Endpoints by hand that would lead to what listens on loopback beside the API server."""
+    """Endpoints by hand that would lead to what listens on loopback beside the API server, or to a link."""
     path = f"/apis/discovery.k8s.io/v1/namespaces/{NS}/endpointslices"
     proxied.cluster.ask("POST", f"/api/v1/namespaces/{NS}/services", {"metadata": {"name": "inward"}, "spec": {"ports": [{"port": 80}]}}, expect=201)
-    proxied.cluster.ask("POST", path, {
-        "metadata": {"name": "inward", "labels": {"kubernetes.io/service-name": "inward"}}, "addressType": "IPv4",
-        "ports": [{"port": 10250}], "endpoints": [{"addresses": ["127.0.0.1"]}]}, expect=201)  # fmt: skip
+
+    def body(address):
+        return {"metadata": {"name": "inward", "labels": {"kubernetes.io/service-name": "inward"}}, "addressType": "IPv4",
+                "ports": [{"port": 10250}], "endpoints": [{"addresses": [address]}]}  # fmt: skip
+
+    for address, why in (("127.0.0.1", "may not be in the loopback range"), ("169.254.169.254", "may not be in the link-local range")):
+        assert why in proxied.cluster.ask("POST", path, body(address), expect=422)["message"]
+        old = {"metadata": {"name": "inward"}, "subsets": [{"addresses": [{"ip": address}], "ports": [{"port": 10250}]}]}
+        assert why in proxied.cluster.ask("POST", f"/api/v1/namespaces/{NS}/endpoints", old, expect=422)["message"]
+    # what may be written is looked at once more by the proxy
+    proxied.cluster.ask("POST", path, body("224.0.1.1"), expect=201)
     status, said, _ = proxied.ask("GET", proxied.at("services", "https:inward:") + "/healthz")
-    assert (status, json.loads(said)["message"]) == (400, "address not allowed: 127.0.0.1"), said
+    assert (status, json.loads(said)["message"]) == (400, "address not allowed: 224.0.1.1"), said
 
 
 def test_the_node_by_another_port(proxied):
