@@ -139,12 +139,34 @@ def _binaries(apt, section, packages, architecture):
             apt.refuse(gone.entry.name, gone.entry.version)
 
 
-def _kept(old, section, names):
-    """What is locked already for @names: their lines of a section, or nothing unless every one is there."""
-    lines = [e for e in old if e.section == section]
-    if section == "source":
-        lines = [e for e in lines if e.name in names]
-    return lines if set(names) <= {e.name for e in lines} else []
+def _kept(old, name):
+    """The lines of a source that is locked already."""
+    return [e for e in old if e.section == "source" and e.name == name]
+
+
+def _below(entries, base):
+    """{name: entry} of what a folder finds in those it is laid over, which come before it."""
+    found = {}
+    while base:
+        found.update({e.name: e for e in entries if e.section == base})
+        base = next(b for s, _, _, b in roots() if s == base)
+    return found
+
+
+def _folder(apt, old, entries, section, packages, architecture, base):
+    """A folder's lines: those it has, and those of packages that neither it nor what is below it has."""
+    kept = [e for e in old if e.section == section]
+    there = {**_below(entries, base), **{e.name: e for e in kept}}
+    missing = [p for p in packages if p not in there]
+    if not missing:
+        return kept
+    say(f"folder {section}")
+    for e in _binaries(apt, section, missing, architecture):
+        if e.name not in there:
+            kept.append(e)
+        elif e.version != there[e.name].version:
+            say(f"{e.name} stays at {there[e.name].version}, although there is {e.version}")
+    return kept
 
 
 def update(only_missing=False):
@@ -154,14 +176,14 @@ def update(only_missing=False):
     entries = []
     for r in recipe.all_recipes():
         for name in r.sources:
-            kept = _kept(old, "source", [name])
+            kept = _kept(old, name)
             if kept:
                 entries += kept
                 continue
             say(f"source {name}")
             entries += _source(apt, name)
         for word in r.packages:
-            kept = _kept(old, "source", [word])
+            kept = _kept(old, word)
             if kept:
                 entries += kept
                 continue
@@ -170,16 +192,7 @@ def update(only_missing=False):
             found = _binaries(apt, "source", [name], architecture or "amd64")
             entries += [lock.Entry("source", word, e.version, e.sha256, e.size, e.path) for e in found if e.name == name]
     for section, packages, architecture, base in roots():
-        kept = _kept(old, section, [p for p in packages if not base or not _kept(old, base, [p])])
-        if kept:
-            entries += kept
-            continue
-        say(f"folder {section}")
-        below = set()
-        while base:
-            below |= {e.path for e in entries if e.section == base}
-            base = next(b for s, _, _, b in roots() if s == base)
-        entries += [e for e in _binaries(apt, section, packages, architecture) if e.path not in below]
+        entries += _folder(apt, old, entries, section, packages, architecture, base)
     lock.write(entries)
     say(f"{len(set(entries))} files locked")
 

@@ -268,3 +268,28 @@ def test_what_is_missing_is_locked_and_the_rest_left(monkeypatch):
     monkeypatch.setattr(update.lock, "write", written.extend)
     update.update(only_missing=True)
     assert set(written) == {*lacking, fresh}
+
+
+def test_a_package_more_leaves_its_folder_and_those_below_as_they_are(monkeypatch):
+    """Of what apt would install with it, only what no line has is new; a second version of what is there would be laid over it."""
+    whole, written, asked = lock.read(), [], []
+    lacking = [e for e in whole if (e.section, e.name) != ("check", "shellcheck")]
+
+    def newer(name):
+        return lock.Entry("check", name, "99", SHA, 1, f"pool/main/{name}_99_all.deb")
+
+    class Apt:
+        @staticmethod
+        def resolve(section, packages, architecture):
+            asked.append((section, packages, architecture))
+            # of the folder below, of this one, and two that are new
+            return [newer("libzstd1"), newer("clang"), newer("shellcheck"), newer("sundial")]
+
+    assert {("image", "libzstd1"), ("check", "clang")} <= {(e.section, e.name) for e in lacking}
+    monkeypatch.setattr(update, "Apt", Apt)
+    monkeypatch.setattr(update.fetch, "fetch", lambda entries: None)
+    monkeypatch.setattr(update.lock, "read", lambda: lacking)
+    monkeypatch.setattr(update.lock, "write", written.extend)
+    update.update(only_missing=True)
+    assert asked == [("check", ["shellcheck"], "amd64")]
+    assert set(written) == {*lacking, newer("shellcheck"), newer("sundial")}
