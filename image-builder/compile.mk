@@ -29,6 +29,15 @@ GENERATED := $(OUT)/gen/kinds.c
 $(GENERATED): services/cluster/kinds/compile.py $(KINDS)
 	python3 -B services/cluster/kinds/compile.py $@ $(KINDS)
 
+# So does the tz database: the component's for the image, that of the C library here for tests. It is read each time, and the
+# table is replaced only when it is another.
+ZONES     := $(OUT)/$(ARCH)/gen/zones.c $(OUT)/check/gen/zones.c
+$(OUT)/$(ARCH)/gen/zones.c: ZONEINFO := $(SYSROOT)/share/zoneinfo
+$(OUT)/check/gen/zones.c: ZONEINFO := /usr/share/zoneinfo
+$(ZONES): services/cluster/schema/zones.py FORCE
+	@mkdir -p $(@D)
+	python3 -B services/cluster/schema/zones.py $@ $(ZONEINFO)
+
 CPPFLAGS := -I. -Iservices -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	    -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers -Werror
@@ -61,10 +70,12 @@ $(T)/obj/%.o: %.c
 	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(T)/obj/gen/kinds.o: $(GENERATED)
+$(T)/obj/gen/zones.o: $(T)/gen/zones.c
+$(T)/obj/gen/kinds.o $(T)/obj/gen/zones.o:
 	@mkdir -p $(@D)
 	$(T_CC) $(CPPFLAGS) $(T_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o) $(T)/obj/gen/kinds.o
+$(T)/obj/parts.a: $(PARTS:%.c=$(T)/obj/%.o) $(T)/obj/gen/kinds.o $(T)/obj/gen/zones.o
 	@rm -f $@
 	$(T_AR) rcsD $@ $^
 
@@ -93,11 +104,13 @@ $(C)/%.o: %.c
 	clang $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(C)/gen/kinds.o: $(GENERATED)
+$(C)/gen/zones.o: $(C)/gen/zones.c
+$(C)/gen/kinds.o $(C)/gen/zones.o:
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) $(C_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A linker takes the first of two that have one name, and says nothing.
-$(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o
+$(C)/parts.a: $(PARTS:%.c=$(C)/%.o) $(C)/gen/kinds.o $(C)/gen/zones.o
 	@rm -f $@
 	ar rcsD $@ $^
 	@twice=$$(nm -g --defined-only $@ | awk '$$2 ~ /[TDRB]/ && $$3 !~ /^__/ {print $$3}' | sort | uniq -d); \

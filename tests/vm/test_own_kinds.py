@@ -2,6 +2,7 @@
 """Unmodified kubectl and what a cluster adds to plain objects: kinds of one's own, work that ends, limits, certificates."""
 
 import base64
+import datetime
 import json
 import subprocess
 
@@ -88,6 +89,43 @@ def test_jobs_by_hand_and_by_the_clock(cluster, ns):
     wrong = cluster.kubectl("-n", ns, "create", "cronjob", "bad", "--image=wherry/hello", "--schedule=61 * * * *", check=False)
     assert "failed to parse minute" in wrong.stderr
     cluster.kubectl("-n", ns, "delete", "job", "now", "--timeout=120s")
+
+
+CLOCK = """
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: NAME}
+spec:
+  schedule: SCHEDULE
+  timeZone: ZONE
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: wherry/hello}]}}}}
+"""
+
+
+def test_jobs_by_the_clock_of_a_place(cluster, ns):
+    """In Kathmandu it is always five hours and three quarters later."""
+
+    def create(name, zone, schedule="0 0 1 1 *", check=True):
+        text = CLOCK.replace("NAME", name).replace("SCHEDULE", schedule).replace("ZONE", zone)
+        return cluster.kubectl("-n", ns, "create", "-f", "-", input=text, check=check)
+
+    create("berlin", "Europe/Berlin")
+    made = cluster.get("-n", ns, "cronjob", "berlin")["metadata"]["creationTimestamp"]
+    now = datetime.datetime.strptime(made, "%Y-%m-%dT%H:%M:%SZ")
+    due = (now + datetime.timedelta(seconds=120)).replace(second=0)
+    there = due + datetime.timedelta(hours=5, minutes=45)
+    schedule = f"{there.minute} {there.hour} {there.day} {there.month} *"
+    create("kathmandu", "Asia/Kathmandu", schedule)
+    create("greenwich", "UTC", schedule)
+    for name, why in (("Local", "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"),
+                      ("Europe/Entenhausen", "unknown time zone Europe/Entenhausen")):  # fmt: skip
+        assert why in create("bad", name, check=False).stderr
+    inside = create("bad", "UTC", "TZ=Asia/Kathmandu 0 0 1 1 *", check=False)
+    assert "cannot use TZ or CRON_TZ in schedule, use timeZone field instead" in inside.stderr
+    jobs = lambda: [j["metadata"]["name"] for j in cluster.get("-n", ns, "jobs")["items"]]  # noqa: E731
+    assert eventually(jobs, timeout=180), cluster.kubectl("-n", ns, "get", "cronjobs,events").stdout
+    minutes = int(due.replace(tzinfo=datetime.timezone.utc).timestamp()) // 60
+    assert jobs() == [f"kathmandu-{minutes}"]
 
 
 def test_what_a_namespace_may_use(cluster, ns):

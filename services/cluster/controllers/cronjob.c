@@ -249,8 +249,8 @@ static void start_due(struct cronjob *c)
 static void sync_cronjob(struct turn *t)
 {
 	struct cronjob c = {.t = t};
+	const struct zone *zone;
 	char why[320];
-	int64_t east_s;
 
 	if (!t->object)
 		return;
@@ -273,11 +273,11 @@ static void sync_cronjob(struct turn *t)
 	write_status(&c);
 	if (t->object->deleted || json_bool(c.spec, "suspend")) {
 		; /* nothing is due */
-	} else if (!cron_zone(json_text(c.spec, "timeZone") ?: "UTC", &east_s)) {
+	} else if (!(zone = zone_find(json_text(c.spec, "timeZone") ?: "UTC"))) {
 		turn_event(t, t->object, true, "UnknownTimeZone", "invalid timeZone: %s",
 			json_text(c.spec, "timeZone"));
 	} else if (cron_parse(&c.cron, json_str(c.spec, "schedule") ?: "", why, sizeof(why))) {
-		c.cron.east_s = east_s;
+		c.cron.zone = zone;
 		start_due(&c);
 	} else {
 		turn_event(t, t->object, true, "UnparseableSchedule", "unparseable schedule: %s", why);

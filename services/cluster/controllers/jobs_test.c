@@ -328,22 +328,48 @@ static void test_schedules(void **state)
 
 static void test_zones(void **state)
 {
+#define MONDAY "30 8 * * 1"
+#define FRIDAY "2026-01-02T12:00:00Z"
 	static const struct {
-		const char *zone, *next; /* of "30 8 * * 1", after Friday; NULL: there is no such zone */
+		const char *zone, *schedule, *after, *next; /* NULL: there is no such zone */
 	} table[] = {
-		{"UTC", "2026-01-05T08:30:00Z"},
-		{"Etc/Greenwich", "2026-01-05T08:30:00Z"},
-		{"Etc/GMT-14", "2026-01-04T18:30:00Z"},
-		{"Etc/GMT+12", "2026-01-05T20:30:00Z"},
-		{"Etc/GMT-15", NULL},
-		{"Etc/GMT+13", NULL},
-		{"GMT+5", NULL},
-		{"Etc/GMT+5x", NULL},
-		{"Etc/GMT+", NULL},
-		{"Etc/GMT+05", NULL},
-		{"Etc/GMT-55555555555555555555", NULL},
-		{"Europe/Berlin", NULL},
-		{"", NULL},
+		{"UTC", MONDAY, FRIDAY, "2026-01-05T08:30:00Z"},
+		{"Etc/Greenwich", MONDAY, FRIDAY, "2026-01-05T08:30:00Z"},
+		{"Etc/GMT-14", MONDAY, FRIDAY, "2026-01-04T18:30:00Z"},
+		{"Etc/GMT+12", MONDAY, FRIDAY, "2026-01-05T20:30:00Z"},
+		{"Etc/GMT-15", MONDAY, FRIDAY, NULL},
+		{"Etc/GMT+13", MONDAY, FRIDAY, NULL},
+		{"GMT+5", MONDAY, FRIDAY, NULL},
+		{"Etc/GMT+5x", MONDAY, FRIDAY, NULL},
+		{"Etc/GMT+", MONDAY, FRIDAY, NULL},
+		{"Etc/GMT+05", MONDAY, FRIDAY, NULL},
+		{"Etc/GMT-55555555555555555555", MONDAY, FRIDAY, NULL},
+		{"Europe/Berlin", MONDAY, FRIDAY, "2026-01-05T07:30:00Z"},
+		{"Asia/Kathmandu", MONDAY, FRIDAY, "2026-01-05T02:45:00Z"},
+		{"europe/berlin", MONDAY, FRIDAY, NULL},
+		/* the clock is put forward at 2: what would be between is left out */
+		{"Europe/Berlin", "30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-30T00:30:00Z"},
+		{"Europe/Berlin", "0 * * * *", "2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z"},
+		/* it is put back at 3: what is between comes twice */
+		{"Europe/Berlin", "30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"},
+		{"Europe/Berlin", "30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"},
+		{"Europe/Berlin", "30 2 * * *", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"},
+		{"America/New_York", "0 12 11 3 *", "2026-03-08T00:00:00Z", "2026-03-11T16:00:00Z"},
+		/* at midnight: there is none, but there is that day */
+		{"Asia/Beirut", "0 0 * * *", "2026-03-28T12:00:00Z", "2026-03-29T21:00:00Z"},
+		{"Asia/Beirut", "30 5 29 3 *", "2026-03-01T00:00:00Z", "2026-03-29T02:30:00Z"},
+		/* by half an hour */
+		{"Australia/Lord_Howe", "0 5 * * *", "2026-10-03T00:00:00Z", "2026-10-03T18:00:00Z"},
+		{"Australia/Lord_Howe", "15 2 * * *", "2026-10-03T00:00:00Z", "2026-10-04T15:15:00Z"},
+		/* by no rule: back for the month of Ramadan */
+		{"Africa/Casablanca", "30 12 * * *", "2025-02-22T00:00:00Z", "2025-02-22T11:30:00Z"},
+		{"Africa/Casablanca", "30 12 * * *", "2025-02-22T12:00:00Z", "2025-02-23T12:30:00Z"},
+		{"Africa/Casablanca", "30 2 * * *", "2025-02-23T00:00:00Z", "2025-02-23T01:30:00Z"},
+		{"Africa/Casablanca", "30 2 * * *", "2025-02-23T01:30:00Z", "2025-02-23T02:30:00Z"},
+		/* summer over the turn of the year */
+		{"America/Santiago", "0 0 1 1 *", "2026-12-01T00:00:00Z", "2027-01-01T03:00:00Z"},
+		{"America/Santiago", "0 0 1 7 *", "2026-05-01T00:00:00Z", "2026-07-01T04:00:00Z"},
+		{"", MONDAY, FRIDAY, NULL},
 	};
 	struct cron c;
 	char why[320];
@@ -351,11 +377,12 @@ static void test_zones(void **state)
 	for (size_t i = 0; i < array_len(table); i++) {
 		bool known;
 
-		assert_true(cron_parse(&c, "30 8 * * 1", why, sizeof(why)));
-		known = cron_zone(table[i].zone, &c.east_s);
+		assert_true(cron_parse(&c, table[i].schedule, why, sizeof(why)));
+		c.zone = zone_find(table[i].zone);
+		known = c.zone != NULL;
 		if (known != (table[i].next != NULL) ||
-			(known && cron_next(&c, at("2026-01-02T12:00:00Z")) != at(table[i].next)))
-			fail_msg("zone %s", table[i].zone);
+			(known && cron_next(&c, at(table[i].after)) != at(table[i].next)))
+			fail_msg("zone %s, %s after %s", table[i].zone, table[i].schedule, table[i].after);
 	}
 }
 

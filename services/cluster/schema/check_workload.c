@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/cron.h"
@@ -262,6 +263,23 @@ void check_job_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		job_changes(c, spec, old);
 }
 
+static void check_zone(struct check *c, yyjson_mut_val *zone)
+{
+	const char *name = yyjson_mut_get_str(zone);
+
+	if (!name)
+		return;
+	if (!*name) {
+		check_error(c, FIELD_INVALID, zone, ".timeZone", "timeZone must be nil or non-empty string");
+		return;
+	}
+	if (!strcasecmp(name, "Local"))
+		check_error(c, FIELD_INVALID, zone, ".timeZone",
+			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+	if (strcmp(name, "Local") != 0 && !zone_find(name))
+		check_error(c, FIELD_INVALID, zone, ".timeZone", "unknown time zone %s", name);
+}
+
 void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
 	yyjson_mut_val *schedule = yyjson_mut_obj_get(spec, "schedule"),
@@ -269,7 +287,6 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	yyjson_mut_val *name = meta_mut_get(c->object, "metadata", "name", NULL);
 	struct path top = {.name = "metadata", .len = 8};
 	struct cron cron;
-	int64_t east_s;
 	char why[320];
 
 	if (strstr(text_of(spec, "schedule"), "TZ="))
@@ -278,15 +295,9 @@ void check_cron_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 	else if (yyjson_mut_get_len(schedule) &&
 		 !cron_parse(&cron, yyjson_mut_get_str(schedule), why, sizeof(why)))
 		check_error(c, FIELD_INVALID, schedule, ".schedule", "%s", why);
-	if (zone && !yyjson_mut_get_len(zone))
-		check_error(c, FIELD_INVALID, zone, ".timeZone", "timeZone must be nil or non-empty string");
-	else if (yyjson_mut_equals_str(zone, "Local"))
-		check_error(c, FIELD_INVALID, zone, ".timeZone",
-			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
-	else if (zone && !cron_zone(yyjson_mut_get_str(zone), &east_s))
-		check_error(c, FIELD_INVALID, zone, ".timeZone",
-			"unknown time zone %s: this cluster has no time zone data and knows UTC and Etc/GMT-14 to Etc/GMT+12 only",
-			yyjson_mut_get_str(zone));
+	/* what an older image knew is kept */
+	if (!old || !meta_equal(zone, yyjson_mut_obj_get(old, "timeZone")))
+		check_zone(c, zone);
 	/* jobs get eleven more characters */
 	if (yyjson_mut_get_len(name) > 52) {
 		struct check at = *c;

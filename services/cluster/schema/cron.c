@@ -189,30 +189,6 @@ bool cron_parse(struct cron *out, const char *text, char *why, size_t size)
 	return true;
 }
 
-/* ---- zones */
-
-bool cron_zone(const char *name, int64_t *east_s)
-{
-	static const char *const utc[] = {
-		"UTC", "UCT", "GMT", "GMT0", "GMT+0", "GMT-0", "Zulu", "Universal", "Greenwich"};
-	const char *in_etc = !strncmp(name, "Etc/", 4) ? name + 4 : NULL, *plain = in_etc ? in_etc : name;
-	char *end;
-	long n;
-
-	*east_s = 0;
-	for (size_t i = 0; i < array_len(utc); i++)
-		if (!strcmp(plain, utc[i]))
-			return true;
-	if (!in_etc || strncmp(in_etc, "GMT", 3) != 0 || (in_etc[3] != '+' && in_etc[3] != '-') ||
-		in_etc[4] < '1' || in_etc[4] > '9')
-		return false;
-	n = strtol(in_etc + 3, &end, 10);
-	if (*end || n < -14 || n > 12)
-		return false;
-	*east_s = -n * 3600;
-	return true;
-}
-
 /* ---- times */
 
 static bool day_matches(const struct cron *c, const struct tm *tm)
@@ -222,12 +198,12 @@ static bool day_matches(const struct cron *c, const struct tm *tm)
 	return c->any_day || c->any_weekday ? day && weekday : day || weekday;
 }
 
-/* By a clock that shows the fields' time. */
-static int64_t next_shown(const struct cron *c, int64_t after_s)
+/* By a clock that shows the fields' time, before @limit_s; -1: none. */
+static int64_t next_shown(const struct cron *c, int64_t after_s, int64_t limit_s)
 {
-	int64_t t = after_s - after_s % 60 + 60, limit = after_s + (int64_t)YEARS_MAX * 366 * DAY_S;
+	int64_t t = after_s - after_s % 60 + 60;
 
-	while (t < limit) {
+	while (t < limit_s) {
 		time_t at = (time_t)t;
 		struct tm tm;
 
@@ -245,14 +221,22 @@ static int64_t next_shown(const struct cron *c, int64_t after_s)
 	return -1;
 }
 
+/* From one change of the clock to the next. */
 int64_t cron_next(const struct cron *c, int64_t after_s)
 {
-	int64_t shown;
+	int64_t limit = after_s + (int64_t)YEARS_MAX * 366 * DAY_S;
 
 	if (c->every_s)
 		return after_s + c->every_s;
-	shown = next_shown(c, after_s + c->east_s);
-	return shown < 0 ? -1 : shown - c->east_s;
+	for (int64_t from = after_s + 1, until; from < limit; from = until) {
+		int64_t east = zone_east(c->zone, from), change = zone_change(c->zone, from), shown;
+
+		until = change < limit ? change : limit;
+		shown = next_shown(c, from - 1 + east, until + east);
+		if (shown >= 0)
+			return shown - east;
+	}
+	return -1;
 }
 
 int64_t cron_last(const struct cron *c, int64_t from_s, int64_t now_s)

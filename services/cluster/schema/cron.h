@@ -4,13 +4,14 @@
 
 /*
  * Schedules of CronJobs: five fields (minute, hour, day of month, month, day of week), "@hourly" and its kin, "@every 1h30m".
- * Times are seconds since the epoch. Fields are read in UTC, or at a fixed distance from it: the image has no tables of time
- * zones that change in the course of a year.
+ * Times are seconds since the epoch. Fields are read by the clock of a zone: what that leaves out when it is put forward does not
+ * come, and what it shows twice when it is put back comes twice.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cluster/schema/zone.h"
 #include "lib/util.h"
 
 struct cron {
@@ -18,14 +19,11 @@ struct cron {
 	uint32_t hours, days, months, weekdays;
 	bool any_day, any_weekday; /* written as "*": then the other one alone says which days */
 	int64_t every_s;	   /* of "@every"; 0: the fields count */
-	int64_t east_s;		   /* of the zone that fields are read in; cron_parse() leaves 0 */
+	const struct zone *zone;   /* that fields are read in; cron_parse() leaves UTC */
 };
 
 /* @why: filled when it is no schedule. */
 must_check bool cron_parse(struct cron *out, const char *text, char *why, size_t size);
-
-/* UTC by any of its names, and Etc/GMT-14 to Etc/GMT+12 (east is minus): how far it is ahead of UTC. */
-must_check bool cron_zone(const char *name, int64_t *east_s);
 
 /* The first time after @after_s; -1: none within eight years. */
 int64_t cron_next(const struct cron *c, int64_t after_s);

@@ -26,6 +26,8 @@
 #define CRON(zone)                                                                                           \
 	META "spec: {schedule: '0 0 * * *', timeZone: " zone                                                 \
 	     ", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}"
+#define NO_ZONE(name) "CronJob.batch \"a\" is invalid: spec.timeZone: Invalid value: \"" name "\": "
+#define NOT_LOCAL     "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
 #define ONE	      "containers: [{name: c, image: i}]"
 #define SERVICE(more) META "spec: {ports: [{port: 80}], " more "}"
 #define JOB(suspend, more, of_container)                                                                     \
@@ -340,9 +342,16 @@ static const struct {
 		"roleRef: {kind: Role, name: r}\nsubjects: [{kind: User, name: u}, {kind: ServiceAccount, name: s}]",
 		"RoleBinding.rbac.authorization.k8s.io \"a\" is invalid: subjects[1].namespace: Required value"},
 	{"batch/v1", "CronJob", NULL, CRON("Etc/GMT-5"), "valid"},
-	{"batch/v1", "CronJob", NULL, CRON("Europe/Berlin"),
-		"CronJob.batch \"a\" is invalid: spec.timeZone: Invalid value: \"Europe/Berlin\": unknown time zone Europe/Berlin: "
-		"this cluster has no time zone data and knows UTC and Etc/GMT-14 to Etc/GMT+12 only"},
+	{"batch/v1", "CronJob", NULL, CRON("Europe/Berlin"), "valid"},
+	{"batch/v1", "CronJob", NULL, CRON("Europe/Entenhausen"),
+		NO_ZONE("Europe/Entenhausen") "unknown time zone Europe/Entenhausen"},
+	{"batch/v1", "CronJob", NULL, CRON("europe/berlin"),
+		NO_ZONE("europe/berlin") "unknown time zone europe/berlin"},
+	{"batch/v1", "CronJob", NULL, CRON("Local"), NO_ZONE("Local") NOT_LOCAL},
+	{"batch/v1", "CronJob", NULL, CRON("''"), NO_ZONE("") "timeZone must be nil or non-empty string"},
+	{"batch/v1", "CronJob", CRON("Old/Place"), CRON("Old/Place"), "valid"},
+	{"batch/v1", "CronJob", CRON("UTC"), CRON("Old/Place"),
+		NO_ZONE("Old/Place") "unknown time zone Old/Place"},
 	{"v1", "Service", NULL,
 		SERVICE("internalTrafficPolicy: Local, ipFamilyPolicy: PreferDualStack, ipFamilies: [IPv4]"),
 		"valid"},
