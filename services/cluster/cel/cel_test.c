@@ -185,7 +185,16 @@ static void test_times(void **state)
 		"timestamp(self.at).getMonth() == 0", "timestamp(self.at).getDate() == 2",
 		"timestamp(self.at).getDayOfMonth() == 1", "timestamp(self.at).getDayOfWeek() == 5",
 		"timestamp(self.at).getHours() == 3", "timestamp(self.at).getHours('+02:30') == 5",
-		"timestamp(self.at).getMinutes('+02:30') == 34", "duration('1h30m').getMinutes() == 90",
+		"timestamp(self.at).getMinutes('+02:30') == 34",
+		"timestamp(self.at).getHours('Europe/Berlin') == 4",
+		"timestamp('2026-07-02T03:04:05Z').getHours('Europe/Berlin') == 5",
+		"timestamp('1985-07-02T03:04:05Z').getHours('Asia/Kathmandu') == 8",
+		"timestamp('2025-03-10T12:00:00Z').getHours('Africa/Casablanca') == 12",
+		"timestamp('2025-07-10T12:00:00Z').getHours('Africa/Casablanca') == 13",
+		"timestamp(self.at).getDate('America/Los_Angeles') == 1",
+		"timestamp('1969-12-31T23:59:59Z').getHours('UTC') == 23",
+		"timestamp(self.at).getHours('Local') == 3", "timestamp(self.at).getHours('') == 3",
+		"duration('1h30m').getMinutes() == 90",
 		"duration('-1.5s') + duration('1500ms') == duration('0')",
 		"string(duration('90m')) == '5400s'", "string(duration('-1.5s')) == '-1.5s'",
 		"duration('1m') < duration('1h')", "string(timestamp(self.at)) == '2026-01-02T03:04:05Z'",
@@ -304,6 +313,10 @@ static void test_no_answer(void **state)
 	fails("'a'.matches('(')", -1, "the pattern");
 	fails("optional.none().value() == 1", -1, "optional.none() dereference");
 	fails("{'a': 1, 'a': 2}.size() == 1", -1, "repeated key");
+	fails("timestamp(self.at).getHours('Europe/Entenhausen') == 1", -1, "the time zone is not known");
+	fails("timestamp(self.at).getHours('+1:2:3') == 1", -1, "the time zone is not known");
+	fails("timestamp('1969-12-31T23:59:59Z').getHours('Europe/Berlin') == 0", -1, "since 1970");
+	fails("timestamp(9223372036854775807).getHours('Europe/Berlin') == 0", -1, "the years 1 to 9999");
 	fails("duration('1x') > duration('1s')", -1, "not a duration");
 	fails("'%d'.format(['a']) == ''", -1, "no such overload");
 	fails("'%s'.format([]) == ''", -1, "asks for more");

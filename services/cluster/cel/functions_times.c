@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Moments and spans of time. Zones are UTC or offsets: the image has no tables of others. */
+/* Moments and spans of time, in UTC, at an offset, or by the clock of a zone. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/zone.h"
 #include "lib/duration.h"
 
 static struct value timestamp(struct eval *e, const struct value *args, size_t n)
@@ -44,29 +45,41 @@ static struct value duration(struct eval *e, const struct value *args, size_t n)
 
 /* ---- parts */
 
-/* Seconds east of UTC: "UTC", "+01:00", "02:00"; false: another zone. */
-static bool offset_of(struct value zone, long *seconds)
+/* Seconds east of UTC at that time: of "+01:00", "02:00", "Europe/Berlin"; "" and "Local" are UTC. NULL, or what is wrong. */
+static const char *east_of(struct value zone, time_t at, long *seconds)
 {
-	char buf[16];
+	char buf[64];
 	int hours, minutes, used = 0;
 	const char *s = buf;
+	const struct zone *z;
 
 	*seconds = 0;
 	if (!value_plain(zone, buf, sizeof(buf)))
-		return false;
-	if (!strcmp(buf, "UTC") || !*buf)
-		return true;
+		return "a time zone is a name, or an offset as +01:00";
+	if (!*buf || !strcmp(buf, "UTC") || !strcmp(buf, "Local"))
+		return NULL;
 	s += *buf == '-' || *buf == '+';
-	if (sscanf(s, "%2d:%2d%n", &hours, &minutes, &used) != 2 || s[used])
-		return false;
-	*seconds = (hours * 60L + minutes) * 60 * (*buf == '-' ? -1 : 1);
-	return true;
+	if (sscanf(s, "%2d:%2d%n", &hours, &minutes, &used) == 2 && !s[used]) {
+		*seconds = (hours * 60L + minutes) * 60 * (*buf == '-' ? -1 : 1);
+		return NULL;
+	}
+	z = zone_find(buf);
+	if (!z)
+		return "the time zone is not known: a name of the tz database, or an offset as +01:00";
+	if (at < 0)
+		return "time zones are known by name since 1970: before, only UTC and offsets as +01:00";
+	*seconds = zone_east(z, at);
+	return NULL;
 }
+
+/* What CEL takes for a moment: the years 1 to 9999. */
+static const int64_t first_s = -62135596800, last_s = 253402300799;
 
 /* The moment's parts in the zone that is asked for, into *tm; VALUE_NULL when they are there. */
 static struct value parts(struct eval *e, const struct value *args, size_t n, struct tm *tm)
 {
 	struct value t = args[0];
+	const char *wrong;
 	long east = 0;
 	time_t at;
 
@@ -74,11 +87,13 @@ static struct value parts(struct eval *e, const struct value *args, size_t n, st
 		t = timestamp(e, &t, 1);
 	if (t.type != VALUE_TIMESTAMP)
 		return is_error(t) ? t : value_overload();
-	if (n > 1 && !offset_of(args[1], &east))
-		return value_error(e, "the time zone is not known here: UTC or an offset as +01:00");
+	if (t.time.tv_sec < first_s || t.time.tv_sec > last_s)
+		return value_error(e, "the time is out of range: the years 1 to 9999");
+	wrong = n > 1 ? east_of(args[1], t.time.tv_sec, &east) : NULL;
+	if (wrong)
+		return value_error(e, "%s", wrong);
 	at = t.time.tv_sec + east;
-	if (!gmtime_r(&at, tm))
-		return value_error(e, "the time is out of range");
+	gmtime_r(&at, tm);
 	return (struct value){.type = VALUE_NULL};
 }
 
