@@ -13,6 +13,7 @@
 #include "engine/health.h"
 #include "engine/image.h"
 #include "engine/inspect.h"
+#include "engine/lifecycle.h"
 #include "engine/mounts.h"
 #include "engine/options.h"
 #include "engine/spec.h"
@@ -21,6 +22,8 @@
 
 const char *container_public_state(const struct container *c)
 {
+	if (lifecycle_restarts(c))
+		return container_state_name(CONTAINER_RESTARTING);
 	switch (c->state) {
 	case CONTAINER_STARTING:
 		return c->has_run ? "exited" : "created";
@@ -34,7 +37,7 @@ const char *container_public_state(const struct container *c)
 static void add_state(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *o)
 {
 	yyjson_mut_val *s = yyjson_mut_obj(doc);
-	bool restarting = c->state == CONTAINER_RESTARTING;
+	bool restarting = lifecycle_restarts(c);
 	char text[36];
 
 	yyjson_mut_obj_add_str(doc, s, "Status", container_public_state(c));

@@ -156,7 +156,6 @@ static void begin_start(struct container *c)
 	copy_container_busy(c);
 	l->has_early = l->start_failed = l->going_down = false;
 	container_set_error(c, NULL);
-	c->exit_code = 0;
 	c->oom_killed = false;
 	life_enter(c, CONTAINER_STARTING, 0);
 	fault_point("starting");
@@ -170,6 +169,7 @@ void life_now_running(struct container *c)
 	start_free(take(l->start));
 	c->started_ns = wall_ns();
 	c->finished_ns = 0;
+	c->exit_code = 0;
 	c->has_run = true;
 	c->stopped_by_user = false;
 	life_enter(c, CONTAINER_RUNNING, restart_policy_set(c) ? FILE_DURABLE : 0);
@@ -368,6 +368,22 @@ void life_event(struct container *c, enum life_event ev)
 void lifecycle_released(struct container *c)
 {
 	life_event(c, LIFE_RELEASED);
+}
+
+bool lifecycle_restarts(const struct container *c)
+{
+	const struct lifecycle *l = c->life;
+
+	switch (c->state) {
+	case CONTAINER_EXITING:
+		return l && !l->remove_wanted && !l->restart_wanted && restart_comes(c, l->start_failed);
+	case CONTAINER_RESTARTING:
+		return true;
+	case CONTAINER_STARTING:
+		return c->restarts > 0; /* who starts it by hand begins to count anew */
+	default:
+		return false;
+	}
 }
 
 void lifecycle_restart_due(struct container *c)

@@ -54,6 +54,12 @@ void lifecycle_last_boot(struct engine *e, const char *path);
 /* After the exits were replayed: restart policies. */
 void lifecycle_autostart(struct engine *e);
 
+/*
+ * It has ended, and its policy has it started again: from its exit on until it runs, as clients see it. In between are states of
+ * ours in which it is no more at rest than while it waits.
+ */
+bool lifecycle_restarts(const struct container *c);
+
 void lifecycle_released(struct container *c);	 /* from start.c: what it held is released */
 void lifecycle_restart_due(struct container *c); /* from restart.c */
 

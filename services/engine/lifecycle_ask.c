@@ -195,7 +195,7 @@ void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *
 			done(c, -EBUSY, msg ? msg : "already in progress", arg);
 		return;
 	}
-	if (!force && (container_is_up(c) || c->state == CONTAINER_RESTARTING)) {
+	if (!force && (container_is_up(c) || lifecycle_restarts(c))) {
 		msg = text_make(
 			"cannot remove container \"/%s\": container is %s: stop the container before removing or force "
 			"remove",

@@ -15,9 +15,10 @@
 #include "engine/health.h"
 #include "engine/image.h"
 #include "engine/inspect.h"
+#include "engine/lifecycle.h"
 #include "engine/mounts.h"
-#include "lib/json.h"
 #include "engine/network.h"
+#include "lib/json.h"
 
 enum { ANCESTORS_MAX = 256 };
 
@@ -54,6 +55,11 @@ void container_status_text(struct container *c, int64_t now_ns, char out[96])
 {
 	char d[32];
 
+	if (lifecycle_restarts(c)) {
+		duration_text((now_ns - c->finished_ns) / 1000000000, d, sizeof(d));
+		snprintf(out, 96, "Restarting (%d) %s ago", c->exit_code, d);
+		return;
+	}
 	switch (c->state) {
 	case CONTAINER_RUNNING:
 	case CONTAINER_PAUSED:
@@ -66,10 +72,6 @@ void container_status_text(struct container *c, int64_t now_ns, char out[96])
 			snprintf(out, 96, "Up %s (%s%s)", d,
 				health_status(c) == HEALTH_STARTING ? "health: " : "",
 				health_status_name(health_status(c)));
-		return;
-	case CONTAINER_RESTARTING:
-		duration_text((now_ns - c->finished_ns) / 1000000000, d, sizeof(d));
-		snprintf(out, 96, "Restarting (%d) %s ago", c->exit_code, d);
 		return;
 	case CONTAINER_REMOVING:
 		snprintf(out, 96, "Removal In Progress");
@@ -284,7 +286,7 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 	for (size_t i = e->n_containers; i-- > 0;) {
 		struct container *c = e->containers[i];
 		yyjson_val *labels = json_obj(c->config, "Labels");
-		bool fits = all || limit > 0 || container_is_up(c) || c->state == CONTAINER_RESTARTING;
+		bool fits = all || limit > 0 || container_is_up(c) || lifecycle_restarts(c);
 		cleanup(freep) char *full = text_make("/%s", c->name);
 
 		/* as it is written, and as Docker keeps it */

@@ -19,7 +19,10 @@
 #include "engine/container_net_int.h"
 #include "engine/create.h"
 #include "engine/files.h"
+#include "engine/engine.h"
 #include "engine/filters.h"
+#include "engine/inspect.h"
+#include "engine/lifecycle_int.h"
 #include "engine/output.h"
 #include "engine/down.h"
 #include "engine/restart.h"
@@ -323,6 +326,55 @@ static void restarts(void **state)
 	assert_int_equal(delay, RESTART_FIRST_MS);
 }
 
+/* What clients see between an exit and the next start: Docker knows no state there but "restarting". */
+static void restarts_as_seen(void **state)
+{
+	static const char three[] = "{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}}";
+	static const struct {
+		const char *host;
+		enum container_state state;
+		unsigned restarts;
+		int exit_code;
+		bool stopped, failed, remove, again;
+		const char *seen;
+	} rows[] = {
+		{three, CONTAINER_EXITING, 0, 1, .seen = "restarting"},
+		{three, CONTAINER_EXITING, 2, 1, .seen = "restarting"},
+		{three, CONTAINER_EXITING, 3, 1, .seen = "exited"},
+		{three, CONTAINER_EXITING, 0, 0, .seen = "exited"},
+		{three, CONTAINER_EXITING, 0, 1, .stopped = true, .seen = "exited"},
+		{three, CONTAINER_EXITING, 0, 1, .remove = true, .seen = "exited"},
+		{three, CONTAINER_EXITING, 0, 1, .again = true, .seen = "exited"},
+		{three, CONTAINER_EXITING, 0, 1, .failed = true, .seen = "exited"},
+		{three, CONTAINER_EXITING, 1, 1, .failed = true, .seen = "restarting"},
+		{three, CONTAINER_RESTARTING, 1, 1, .seen = "restarting"},
+		{three, CONTAINER_STARTING, 1, 1, .seen = "restarting"},
+		{three, CONTAINER_STARTING, 0, 1, .seen = "exited"},
+		{three, CONTAINER_RUNNING, 1, 0, .seen = "running"},
+		{three, CONTAINER_EXITED, 3, 1, .seen = "exited"},
+		{"{}", CONTAINER_EXITING, 0, 1, .seen = "exited"},
+	};
+	struct engine e = {0};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		yyjson_doc *doc = yyjson_read(rows[i].host, strlen(rows[i].host), 0);
+		struct lifecycle life = {.start_failed = rows[i].failed,
+			.remove_wanted = rows[i].remove,
+			.restart_wanted = rows[i].again};
+		struct container c = {.e = &e,
+			.host = yyjson_doc_get_root(doc),
+			.life = &life,
+			.state = rows[i].state,
+			.has_run = true,
+			.restarts = rows[i].restarts,
+			.exit_code = rows[i].exit_code,
+			.stopped_by_user = rows[i].stopped};
+
+		assert_string_equal(container_public_state(&c), rows[i].seen);
+		yyjson_doc_free(doc);
+	}
+}
+
 static void restarts_at_boot(void **state)
 {
 	assert_false(restart_boot_decide(RESTART_NO, 0, 0, 1, false));
@@ -454,6 +506,7 @@ int main(void)
 		cmocka_unit_test(accounts_are_bounded),
 		cmocka_unit_test(clean_paths),
 		cmocka_unit_test(restarts),
+		cmocka_unit_test(restarts_as_seen),
 		cmocka_unit_test(restarts_at_boot),
 		cmocka_unit_test(uses_what_is_anothers),
 		cmocka_unit_test(logs),

@@ -48,12 +48,18 @@ bool restart_policy_set(const struct container *c)
 	return policy_of(c) != RESTART_NO;
 }
 
-bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code,
-	bool stopped_by_user, int64_t ran_ms, int64_t *delay_ms)
+static bool applies(
+	enum restart_policy policy, int max, unsigned restarts, int exit_code, bool stopped_by_user)
 {
 	if (policy == RESTART_NO || stopped_by_user)
 		return false;
-	if (policy == RESTART_ON_FAILURE && (!exit_code || (max > 0 && restarts >= (unsigned)max)))
+	return policy != RESTART_ON_FAILURE || (exit_code && (max <= 0 || restarts < (unsigned)max));
+}
+
+bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code,
+	bool stopped_by_user, int64_t ran_ms, int64_t *delay_ms)
+{
+	if (!applies(policy, max, restarts, exit_code, stopped_by_user))
 		return false;
 	if (!*delay_ms || ran_ms >= RESTART_CALM_MS)
 		*delay_ms = RESTART_FIRST_MS;
@@ -67,15 +73,20 @@ static void on_timer(struct loop_timer *t)
 	lifecycle_restart_due(container_of(t, struct container, restart_timer));
 }
 
+bool restart_comes(const struct container *c, bool start_failed)
+{
+	/* A container that never started for its user stays where it is: the user has seen why. */
+	return !(start_failed && !c->restarts) && !c->e->going_down &&
+	       applies(policy_of(c), max_of(c), c->restarts, c->exit_code, c->stopped_by_user);
+}
+
 bool restart_plan(struct container *c, bool start_failed)
 {
 	int64_t ran_ms = start_failed ? 0 : (c->finished_ns - c->started_ns) / 1000000;
 
-	/* A container that never started for its user stays where it is: the user has seen why. */
-	if ((start_failed && !c->restarts) || c->e->going_down)
-		return false;
-	if (!restart_decide(policy_of(c), max_of(c), c->restarts, c->exit_code, c->stopped_by_user, ran_ms,
-		    &c->restart_delay_ms))
+	if (!restart_comes(c, start_failed) ||
+		!restart_decide(policy_of(c), max_of(c), c->restarts, c->exit_code, c->stopped_by_user,
+			ran_ms, &c->restart_delay_ms))
 		return false;
 	return !loop_timer_set(
 		c->e->loop, &c->restart_timer, loop_now_ms(c->e->loop) + c->restart_delay_ms, on_timer);

@@ -20,7 +20,9 @@ bool restart_policy_set(const struct container *c);
 bool restart_decide(enum restart_policy policy, int max, unsigned restarts, int exit_code,
 	bool stopped_by_user, int64_t ran_ms, int64_t *delay_ms);
 
-/* It has ended: is it to be started again? Arms the timer when so. */
+/* It has ended: is it to be started again? */
+bool restart_comes(const struct container *c, bool start_failed);
+/* restart_comes(), and arms the timer when so. */
 bool restart_plan(struct container *c, bool start_failed);
 /* The node has booted: is it to be started? The decision alone is for tests. */
 bool restart_at_boot(const struct container *c);
