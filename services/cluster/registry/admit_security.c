@@ -3,7 +3,7 @@
 /*
  * The security of pods, as the labels of their namespace ask (PodSecurity): pod-security.kubernetes.io/enforce refuses, /warn tells the
  * client and /audit the node's log, both also of workloads whose pods would be refused. Beside each MODE-version may hold it to an
- * older version. What is no level is refused where it is written; what got in by another way asks for the most.
+ * older version. What is no level is refused where it is written; one that was there before asks for the most.
  */
 
 #include <stdio.h>
@@ -61,13 +61,15 @@ static bool read_version(const char *s, int *minor)
 	return true;
 }
 
-/* @level, @version: values of labels, or NULL. What does not read asks for the most. */
+/* @level, @version: values of labels, or NULL. A level that does not read asks for the most. */
 static struct security_policy policy_of(const char *level, const char *version)
 {
 	struct security_policy p = {SECURITY_PRIVILEGED, SECURITY_LATEST};
 
-	if ((level && !read_level(level, &p.level)) || (version && !read_version(version, &p.minor)))
-		p = (struct security_policy){SECURITY_RESTRICTED, SECURITY_LATEST};
+	if (level && !read_level(level, &p.level))
+		p.level = SECURITY_RESTRICTED;
+	if (version && !read_version(version, &p.minor))
+		p.minor = SECURITY_LATEST;
 	return p;
 }
 

@@ -248,6 +248,7 @@ static const struct rule {
 	bool of_pod;	  /* container is NULL */
 	bool pod_or_so;	  /* the pod may say it for all */
 	bool not_windows; /* from 1.25 pods of Windows need not keep to it */
+	bool not_apart;	  /* from 1.35 pods in a user namespace of their own (hostUsers: false) need not */
 	int since, until; /* minor versions of 1.x, the first with it and the first without; 0: always */
 } rules[] = {
 	{SECURITY_BASELINE, "hostProcess", "must not set securityContext.windowsOptions.hostProcess=true",
@@ -267,7 +268,7 @@ static const struct rule {
 	{SECURITY_BASELINE, SELINUX, selinux_old, .pod_or_so = true, .until = 31},
 	{SECURITY_BASELINE, SELINUX, selinux_new, .pod_or_so = true, .since = 31},
 	{SECURITY_BASELINE, "procMount", "must not set securityContext.procMount to other than \"Default\"",
-		proc_mount},
+		proc_mount, .not_apart = true},
 	{SECURITY_BASELINE, "seccompProfile",
 		"must not set securityContext.seccompProfile.type to \"Unconfined\"", no_seccomp,
 		.pod_or_so = true, .since = 19},
@@ -284,9 +285,9 @@ static const struct rule {
 	{SECURITY_RESTRICTED, "restricted volume types",
 		"must not use volumes of types that reach beyond the cluster", other_volumes, .of_pod = true},
 	{SECURITY_RESTRICTED, "runAsNonRoot != true", "must set securityContext.runAsNonRoot=true",
-		may_be_root, .pod_or_so = true},
+		may_be_root, .pod_or_so = true, .not_apart = true},
 	{SECURITY_RESTRICTED, "runAsUser=0", "must not set runAsUser=0", is_root, .pod_or_so = true,
-		.since = 23},
+		.not_apart = true, .since = 23},
 	{SECURITY_RESTRICTED, "seccompProfile",
 		"must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"",
 		seccomp_unsaid, .pod_or_so = true, .since = 19, .not_windows = true},
@@ -340,10 +341,23 @@ static bool is_windows(yyjson_mut_val *spec)
 }
 
 /* What the stricter level says again is said once. */
+static bool said_again(const struct rule *r, const struct security_policy *p)
+{
+	return p->level == SECURITY_RESTRICTED && (r->bad == no_seccomp || r->bad == host_path ||
+							  (r->bad == more_capabilities && p->minor >= 22));
+}
+
+/* The stricter level knows no exception of procMount. */
+static bool excepted(const struct rule *r, const struct security_policy *p, yyjson_mut_val *spec)
+{
+	return r->not_apart && p->minor >= 35 && yyjson_mut_is_false(yyjson_mut_obj_get(spec, "hostUsers")) &&
+	       !(r->bad == proc_mount && p->level == SECURITY_RESTRICTED);
+}
+
 static bool applies(const struct rule *r, const struct security_policy *p, yyjson_mut_val *spec)
 {
 	return r->level <= p->level && p->minor >= r->since && (!r->until || p->minor < r->until) &&
-	       !(r->bad == no_seccomp && p->level == SECURITY_RESTRICTED) &&
+	       !said_again(r, p) && !excepted(r, p, spec) &&
 	       !(r->not_windows && p->minor >= 25 && is_windows(spec));
 }
 
