@@ -45,7 +45,7 @@ static bool look_at_range(const struct object *o, void *arg)
 {
 	struct added *a = arg;
 	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
-	struct ipaddr range = service_range_of(yyjson_doc_get_root(doc));
+	struct ipaddr range = kube_service_range(yyjson_doc_get_root(doc));
 
 	a->found = strcmp(o->name, SERVICE_RANGE_OWN) != 0 && ipaddr_overlap(a->address, &range);
 	return !a->found;
@@ -99,7 +99,7 @@ static void check_own_range(const struct fitting *f)
 {
 	const struct object *o = registry_get(f->registry, ranges_kind(), "", SERVICE_RANGE_OWN);
 	cleanup(json_docp) yyjson_doc *doc = o ? object_doc(o) : NULL;
-	struct ipaddr range = service_range_of(yyjson_doc_get_root(doc));
+	struct ipaddr range = kube_service_range(yyjson_doc_get_root(doc));
 	char text[IPADDR_TEXT_MAX];
 
 	if (range.family && !ipaddr_equal(&range, &f->services))

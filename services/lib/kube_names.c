@@ -56,3 +56,15 @@ int kube_names_load(struct kube_names *out, const char *config_path)
 
 	return kube_names_of(out, json_obj(yyjson_doc_get_root(doc), "cluster"));
 }
+
+struct ipaddr kube_service_range(yyjson_val *service_cidr)
+{
+	yyjson_val *v;
+	size_t i, n;
+	struct ipaddr a;
+
+	yyjson_arr_foreach (json_arr(json_obj(service_cidr, "spec"), "cidrs"), i, n, v)
+		if (yyjson_is_str(v) && !ipaddr_parse(yyjson_get_str(v), &a) && a.family == AF_INET)
+			return ipaddr_network(&a);
+	return (struct ipaddr){0};
+}

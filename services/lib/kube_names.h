@@ -38,4 +38,7 @@ must_check int kube_names_load(struct kube_names *out, const char *config_path);
 /* The address with this number in a range of IPv4. */
 struct ipaddr kube_address(const struct ipaddr *range, uint32_t number);
 
+/* The range of IPv4 that a ServiceCIDR has; AF_UNSPEC: none. */
+struct ipaddr kube_service_range(yyjson_val *service_cidr);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "lib/json.h"
 #include "lib/kube.h"
+#include "lib/kube_names.h"
 #include "lib/log.h"
 #include "network/service_nets.h"
 
@@ -85,19 +86,6 @@ static void named_free(struct named *n)
 	free(n);
 }
 
-/* The range of IPv4; AF_UNSPEC: it has none. */
-static struct ipaddr range_of(yyjson_val *object)
-{
-	yyjson_val *each;
-	size_t i, n;
-	struct ipaddr a;
-
-	yyjson_arr_foreach (json_arr(json_obj(object, "spec"), "cidrs"), i, n, each)
-		if (yyjson_is_str(each) && !ipaddr_parse(yyjson_get_str(each), &a) && a.family == AF_INET)
-			return ipaddr_network(&a);
-	return (struct ipaddr){0};
-}
-
 static void on_change(enum kube_change change, yyjson_val *object, void *arg)
 {
 	struct service_nets_watch *w = arg;
@@ -106,7 +94,7 @@ static void on_change(enum kube_change change, yyjson_val *object, void *arg)
 	struct ipaddr range = {0};
 
 	if (change != KUBE_DELETED)
-		range = range_of(object);
+		range = kube_service_range(object);
 	if (one && !range.family) {
 		*at = one->next;
 		named_free(one);

@@ -12,6 +12,7 @@
 #include "cluster/registry/services.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
+#include "lib/kube_names.h"
 
 #define API "networking.k8s.io/v1"
 
@@ -95,7 +96,7 @@ static void let_go(struct turn *t, const struct ipaddr *range)
 
 static void sync_range(struct turn *t)
 {
-	struct ipaddr range = service_range_of(t->root);
+	struct ipaddr range = kube_service_range(t->root);
 
 	if (!t->object) {
 		if (!strcmp(t->name, SERVICE_RANGE_OWN))

@@ -65,24 +65,12 @@ static int add(struct service_ranges *s, const char *name, const struct ipaddr *
 	return 0;
 }
 
-struct ipaddr service_range_of(yyjson_val *service_cidr)
-{
-	yyjson_val *v;
-	size_t i, n;
-	struct ipaddr a;
-
-	yyjson_arr_foreach (json_arr(json_obj(service_cidr, "spec"), "cidrs"), i, n, v)
-		if (yyjson_is_str(v) && !ipaddr_parse(yyjson_get_str(v), &a) && a.family == AF_INET)
-			return ipaddr_network(&a);
-	return (struct ipaddr){0};
-}
-
 static void on_range(
 	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
 {
 	struct service_ranges *s = container_of(i, struct service_ranges, informer);
 	cleanup(json_docp) yyjson_doc *doc = object_doc(now);
-	struct ipaddr net = service_range_of(yyjson_doc_get_root(doc));
+	struct ipaddr net = kube_service_range(yyjson_doc_get_root(doc));
 	bool gone = type == EVENT_DELETED;
 
 	drop(s, now->name);

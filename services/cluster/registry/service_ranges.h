@@ -7,8 +7,6 @@
  * Until the cluster's own is there as an object, the configured one stands for it.
  */
 
-#include <yyjson.h>
-
 #include "lib/ipconf.h"
 
 struct claims;
@@ -31,9 +29,6 @@ bool service_ranges_have(const struct service_ranges *s, const char *address);
 /* One that nobody has claimed, @random of them. false: there is none. */
 bool service_ranges_free(const struct service_ranges *s, const struct claims *claimed, uint32_t random,
 	char text[static IPADDR_TEXT_MAX]);
-
-/* The range of IPv4 that a ServiceCIDR has; AF_UNSPEC: none. */
-struct ipaddr service_range_of(yyjson_val *service_cidr);
 
 /* How many addresses of a range services can have. */
 uint64_t service_range_size(const struct ipaddr *range);
