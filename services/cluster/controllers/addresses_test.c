@@ -259,6 +259,24 @@ static void test_nodes(void **state)
 		"created");
 }
 
+static bool has_pods(const void *range)
+{
+	const char *json = get("v1", "Node", "", "n")->json;
+
+	return strstr(json, "\"podCIDR\"") && strstr(json, range);
+}
+
+/* A range of services that was there before the nodes whose pods it would cut off. */
+static void test_node_ranges(void **state)
+{
+	add_range("first", "10.244.0.0/24");
+	add_range("part", "10.244.1.16/28");
+	add_range("more", "10.244.2.0/23");
+	add_range("outside", "192.0.2.0/24");
+	create("v1", "Node", "", "{\"metadata\":{\"name\":\"n\"}}");
+	until("it has what is left", has_pods, "10.244.4.0/24");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full, setup_small, teardown_small),
 		STORY(test_other_family),
 		STORY(test_nodes),
+		STORY(test_node_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

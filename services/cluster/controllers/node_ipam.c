@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Each node's part of the cluster's pod addresses: spec.podCIDR, a /24 that no other node has. It is given once and stays
- * until the Node goes.
+ * Each node's part of the cluster's pod addresses: spec.podCIDR, a /24 that no other node has, and no service has an address of.
+ * It is given once and stays until the Node goes.
  */
 
 #include <arpa/inet.h>
@@ -30,7 +30,7 @@ static struct claims *given(void)
 	return c;
 }
 
-/* Which of the ranges the Nodes have, as it is found in one pass over them: reading every Node for every range would hold the
+/* Which of the ranges are taken, as it is found in one pass over Nodes and ServiceCIDRs: reading every Node for every range would hold the
  * loop for seconds in a cluster of a thousand. */
 struct search {
 	struct ipaddr all;
@@ -48,6 +48,21 @@ static struct ipaddr range_at(const struct search *s, uint32_t i)
 	return range;
 }
 
+static void take_range(struct search *s, const struct ipaddr *range)
+{
+	struct ipaddr from = ipaddr_network(range), base = ipaddr_network(&s->all);
+	uint64_t first, start, last;
+
+	if (!ipaddr_overlap(range, &s->all))
+		return;
+	first = ntohl(from.v4.s_addr);
+	start = ntohl(base.v4.s_addr);
+	last = first + (UINT64_C(1) << (32 - range->prefix)) - 1;
+	for (uint64_t i = first < start ? 0 : (first - start) >> (32 - NODE_PREFIX);
+		i < s->count && i <= (last - start) >> (32 - NODE_PREFIX); i++)
+		s->taken[i] = true;
+}
+
 static bool mark(const struct object *o, void *arg)
 {
 	struct search *s = arg;
@@ -55,17 +70,19 @@ static bool mark(const struct object *o, void *arg)
 	const char *text = json_text(json_obj(yyjson_doc_get_root(doc), "spec"), "podCIDR");
 	struct ipaddr range;
 
-	if (strcmp(o->name, s->name) != 0 && text && ipaddr_parse(text, &range) == 0 &&
-		ipaddr_overlap(&range, &s->all)) {
-		struct ipaddr from = ipaddr_network(&range), base = ipaddr_network(&s->all);
-		uint64_t first = ntohl(from.v4.s_addr), start = ntohl(base.v4.s_addr);
-		uint64_t last = first + (UINT64_C(1) << (32 - range.prefix)) - 1;
-
-		for (uint64_t i = first < start ? 0 : (first - start) >> (32 - NODE_PREFIX);
-			i < s->count && i <= (last - start) >> (32 - NODE_PREFIX); i++)
-			s->taken[i] = true;
-	}
+	if (strcmp(o->name, s->name) != 0 && text && ipaddr_parse(text, &range) == 0)
+		take_range(s, &range);
 	yyjson_doc_free(doc);
+	return true;
+}
+
+/* Every node refuses what leads nowhere in a range of services, also in one that is being deleted: no pod can be there. */
+static bool mark_services(const struct object *o, void *arg)
+{
+	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
+	struct ipaddr range = kube_service_range(yyjson_doc_get_root(doc));
+
+	take_range(arg, &range);
 	return true;
 }
 
@@ -86,6 +103,7 @@ static int find(struct turn *t, char out[IPADDR_TEXT_MAX])
 	if (!s.taken)
 		return -ENOMEM;
 	registry_each(t->r, schema_find_kind("v1", "Node"), NULL, mark, &s);
+	registry_each(t->r, schema_find_kind("networking.k8s.io/v1", "ServiceCIDR"), NULL, mark_services, &s);
 	for (uint32_t i = 0; i < s.count; i++) {
 		struct ipaddr one = range_at(&s, i);
 
@@ -144,7 +162,8 @@ static void sync_node(struct turn *t)
 	}
 	if (found > 0) {
 		turn_event(t, t->object, true, "CIDRNotAvailable",
-			"Node %s has no range of pod addresses: all of %s are given", t->name, range_of(t));
+			"Node %s has no range of pod addresses: all of %s are given to nodes or services",
+			t->name, range_of(t));
 		return;
 	}
 	arg = strdup(range);
