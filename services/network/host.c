@@ -9,7 +9,10 @@
 #include "network/host.h"
 #include "network/service_nets.h"
 
-/* Of routes to added ranges: they are told from others by it, and a route to a network that the node is in comes before them. */
+/*
+ * Of routes to added ranges: they are told from others by it, and a route to the very network that the node is in comes before
+ * them. A range that is a part of such a network has the longer prefix and comes first all the same.
+ */
 enum { ADDED_METRIC = 31000 };
 
 static int follow(struct netlink *nl, int lo, const struct service_nets *nets)
