@@ -46,6 +46,7 @@ struct cluster_network {
 	struct service_rules_table *rules;
 	struct cluster_dns *dns;
 	struct service_nets nets;
+	struct host_routes routes;
 
 	/* While there is a cluster: */
 	struct kube *kube;
@@ -75,8 +76,7 @@ static void on_nets(const struct service_nets *now, void *arg)
 {
 	struct cluster_network *c = arg;
 
-	/* what is there may be of ranges that an earlier process knew: routes are looked at in any case */
-	(void)!host_follow(now);
+	host_follow(&c->routes, now);
 	if (service_nets_equal(now, &c->nets))
 		return;
 	c->nets = *now;
@@ -210,6 +210,7 @@ static int start(struct cluster_network *c)
 		.loop = c->loop, .nets = &c->nets, .dns_address = c->names.dns_address};
 	int r = make_credentials_dir(c);
 
+	c->routes.loop = c->loop;
 	c->nets.n = 1;
 	if (!r)
 		r = ipaddr_parse(c->names.service_range, &c->nets.items[0]);
@@ -246,6 +247,7 @@ static void close_all(struct cluster_network *c)
 	closep(&fd);
 	if (c->catalog)
 		leave(c);
+	host_unfollow(&c->routes);
 	http_server_free(c->http);
 	podnet_api_free(c->api);
 	cluster_dns_close(c->dns);

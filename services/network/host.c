@@ -7,13 +7,12 @@
 #include "lib/link.h"
 #include "lib/log.h"
 #include "network/host.h"
-#include "network/service_nets.h"
 
 /*
  * Of routes to added ranges: they are told from others by it, and a route to the very network that the node is in comes before
  * them. A range that is a part of such a network has the longer prefix and comes first all the same.
  */
-enum { ADDED_METRIC = 31000 };
+enum { ADDED_METRIC = 31000, AGAIN_MS = 1000 };
 
 static int follow(struct netlink *nl, int lo, const struct service_nets *nets)
 {
@@ -38,7 +37,7 @@ static int follow(struct netlink *nl, int lo, const struct service_nets *nets)
 	return r;
 }
 
-int host_follow(const struct service_nets *nets)
+static int make_routes(const struct service_nets *nets)
 {
 	struct netlink nl = NETLINK_CLOSED;
 	struct link lo;
@@ -52,6 +51,35 @@ int host_follow(const struct service_nets *nets)
 		log_errno(-r, "op=follow-ranges kernel=\"%s\"", nl.text);
 	netlink_close(&nl);
 	return r;
+}
+
+static void try(struct host_routes *h);
+
+static void on_again(struct loop_timer *timer)
+{
+	try(container_of(timer, struct host_routes, again));
+}
+
+static void try(struct host_routes *h)
+{
+	h->there = make_routes(&h->nets) == 0;
+	if (h->there)
+		loop_timer_del(&h->again);
+	else if (loop_timer_set(h->loop, &h->again, loop_now_ms(h->loop) + AGAIN_MS, on_again) < 0)
+		log_errno(ENOMEM, "op=follow-ranges");
+}
+
+void host_follow(struct host_routes *h, const struct service_nets *nets)
+{
+	if (h->there && service_nets_equal(nets, &h->nets))
+		return;
+	h->nets = *nets;
+	try(h);
+}
+
+void host_unfollow(struct host_routes *h)
+{
+	loop_timer_del(&h->again);
 }
 
 int host_prepare(const char *service_range, const char *dns_address)
