@@ -3,6 +3,7 @@
 /* Addresses of Services as objects, and the ranges they come from: added, full, being deleted. */
 
 #include "cluster/controllers/stories.h"
+#include "cluster/registry/admission.h"
 #include "lib/ipconf.h"
 
 #define API   "networking.k8s.io/v1"
@@ -180,6 +181,42 @@ static void test_ranges(void **state)
 	assert_non_null(get(API, RANGE, "", "wide"));
 }
 
+static bool waited(const void *until_ms)
+{
+	return loop_now_ms(l) >= *(const int64_t *)until_ms;
+}
+
+/* A Service is about to get an address of a range when it is deleted, and does not get it: no event says so. */
+static void test_write_that_fails(void **state)
+{
+	struct attempt a = {.registry = r,
+		.who = &caller_self,
+		.kind = kind("v1", "Service"),
+		.verb = ADMIT_UPDATE,
+		.ns = "default",
+		.name = "a",
+		.subresource = ""};
+	int64_t later;
+
+	assert_string_equal(tries_service("a", "10.96.0.1"), "created");
+	add_range("more", "192.0.2.0/29");
+	until("it is ready", SHOWS(RANGE, "more", "\"status\":\"True\""));
+	edit("v1", "Service", "default", "a", become_name, NULL);
+	a.old = get("v1", "Service", "default", "a");
+	a.doc = object_mut_doc(a.old);
+	a.root = yyjson_mut_doc_get_root(a.doc);
+	assert_true(meta_put(
+		a.doc, yyjson_mut_obj_get(a.root, "spec"), "clusterIP", yyjson_mut_str(a.doc, "192.0.2.2")));
+	assert_null(admission_service.check(&a));
+	delete (API, RANGE, "", "more", PROPAGATE_DEFAULT);
+	later = loop_now_ms(l) + 300;
+	until("the controller has looked", waited, &later);
+	assert_non_null(get(API, RANGE, "", "more"));
+	admission_service.settled(&a, false);
+	until("it is gone", SHOWS(RANGE, "more", NULL));
+	yyjson_mut_doc_free(a.doc);
+}
+
 static void test_own_range(void **state)
 {
 	assert_string_equal(tries_service("a", "10.96.0.1"), "created");
@@ -283,6 +320,7 @@ int main(void)
 		STORY(test_objects),
 		STORY(test_others),
 		STORY(test_ranges),
+		STORY(test_write_that_fails),
 		STORY(test_own_range),
 		cmocka_unit_test_setup_teardown(test_full, setup_small, teardown_small),
 		STORY(test_other_family),

@@ -476,6 +476,20 @@ const struct object *services_holder(const struct registry *r, const char *addre
 	return who ? service_of(r, who) : NULL;
 }
 
+/* As it is stored: a write on its way may have claimed the address, and may fail. No memory: as if not. */
+static bool has_address(const struct object *service, const char *address)
+{
+	struct held h[CLAIMS_MAX];
+	yyjson_mut_doc *doc = object_mut_doc(service);
+	size_t n = holds(yyjson_mut_doc_get_root(doc), h);
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++)
+		found |= !h[i].is_port && !strcmp(h[i].text, address);
+	yyjson_mut_doc_free(doc);
+	return found;
+}
+
 struct use {
 	const struct registry *r;
 	const struct ipaddr *range;
@@ -485,12 +499,14 @@ struct use {
 static bool look_at_claim(const char *what, const char *who, void *arg)
 {
 	struct use *u = arg;
+	const struct object *service;
 	struct ipaddr a;
 
 	if (strncmp(who, services_prefix, strlen(services_prefix)) != 0 || ipaddr_parse(what, &a) ||
 		!ipaddr_overlap(&a, u->range) || service_ranges_have(u->r->services->ranges, what))
 		return true;
-	u->found = service_of(u->r, who) ? SERVICE_RANGE_USED : SERVICE_RANGE_ASKED;
+	service = service_of(u->r, who);
+	u->found = service && has_address(service, what) ? SERVICE_RANGE_USED : SERVICE_RANGE_ASKED;
 	return u->found != SERVICE_RANGE_USED;
 }
 

@@ -21,7 +21,7 @@ const struct object *services_holder(const struct registry *r, const char *addre
 enum service_range_use {
 	SERVICE_RANGE_UNUSED,
 	SERVICE_RANGE_ASKED, /* a write on its way has claimed one */
-	SERVICE_RANGE_USED,  /* a Service has one */
+	SERVICE_RANGE_USED,  /* a stored Service has one */
 };
 enum service_range_use services_use(const struct registry *r, const struct ipaddr *range);
 
