@@ -20,6 +20,9 @@ enum { KUBE_API_HOST = 1, KUBE_DNS_HOST = 10 };
 
 enum { KUBE_DOMAIN_MAX = 200 };
 
+/* How many ranges of services a cluster has at most, with its own: each node has a rule and a route for each. */
+enum { KUBE_SERVICE_RANGES_MAX = 32 };
+
 struct kube_names {
 	char service_range[IPADDR_TEXT_MAX], pod_range[IPADDR_TEXT_MAX];
 	char api_address[IPADDR_TEXT_MAX]; /* service default/kubernetes */

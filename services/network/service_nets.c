@@ -7,7 +7,6 @@
 
 #include "lib/json.h"
 #include "lib/kube.h"
-#include "lib/kube_names.h"
 #include "lib/log.h"
 #include "network/service_nets.h"
 

@@ -8,13 +8,14 @@
  */
 
 #include "lib/ipconf.h"
+#include "lib/kube_names.h"
 #include "lib/util.h"
 
 struct kube;
 struct kube_reflector_events;
 struct service_nets_watch;
 
-enum { SERVICE_NETS_MAX = 32 };
+enum { SERVICE_NETS_MAX = KUBE_SERVICE_RANGES_MAX };
 
 struct service_nets {
 	struct ipaddr items[SERVICE_NETS_MAX];

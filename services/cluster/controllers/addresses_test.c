@@ -296,6 +296,49 @@ static void test_nodes(void **state)
 		"created");
 }
 
+/* @cidrs: a JSON array's content */
+static const char *tries_range(const char *name, const char *cidrs)
+{
+	char json[200];
+
+	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"cidrs\":[%s]}}", name,
+		cidrs);
+	return tries(API, RANGE, "", json);
+}
+
+static void become_dual(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_get(yyjson_mut_obj_get(root, "spec"), "cidrs");
+
+	assert_true(yyjson_mut_arr_add_str(doc, list, "2001:db8:1::/64"));
+}
+
+static void test_most_ranges(void **state)
+{
+	static const char full[] =
+		"spec.cidrs[0]: Invalid value: \"203.0.113.0/24\": the cluster has 32 ranges already";
+
+	assert_string_equal(tries_service("a", "10.96.0.1"), "created");
+	until("the cluster's own range", SHOWS(RANGE, "kubernetes", "\"status\":\"True\""));
+	assert_string_equal(tries_range("same", "\"10.96.0.0/12\""), "created");
+	assert_string_equal(tries_range("six", "\"2001:db8::/64\""), "created");
+	for (int i = 1; i < 32; i++) {
+		char name[16], range[32];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		snprintf(range, sizeof(range), "\"192.0.2.%d/29\"", i * 8);
+		assert_string_equal(tries_range(name, range), "created");
+	}
+	assert_non_null(strstr(tries_range("last", "\"203.0.113.0/24\""), full));
+	/* what nodes need not know, and what is there already */
+	assert_string_equal(tries_range("six-more", "\"2001:db8:2::/64\""), "created");
+	assert_string_equal(tries_range("same-again", "\"10.96.0.0/12\""), "created");
+	edit(API, RANGE, "", "n7", become_dual, NULL);
+	delete (API, RANGE, "", "n7", PROPAGATE_DEFAULT);
+	until("it is gone", SHOWS(RANGE, "n7", NULL));
+	assert_string_equal(tries_range("last", "\"203.0.113.0/24\""), "created");
+}
+
 static bool has_pods(const void *range)
 {
 	const char *json = get("v1", "Node", "", "n")->json;
@@ -325,6 +368,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full, setup_small, teardown_small),
 		STORY(test_other_family),
 		STORY(test_nodes),
+		STORY(test_most_ranges),
 		STORY(test_node_ranges),
 	};
 

@@ -2,8 +2,8 @@
 
 /*
  * ServiceCIDRs: what is sent into the range of services and leads to none is refused by every node, so a range that holds a node's
- * own address, those of its pods, or what every machine has for itself, would cut them off. They are kept while they are in use
- * (controllers/servicecidr.c).
+ * own address, those of its pods, or what every machine has for itself, would cut them off. No more are added than nodes know. They
+ * are kept while they are in use (controllers/servicecidr.c).
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "cluster/registry/services.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
+#include "lib/kube_names.h"
 
 struct fitting {
 	struct ipaddr range;
@@ -68,6 +69,35 @@ static void look_at_special(struct fitting *f)
 	}
 }
 
+struct others {
+	const char *name; /* of the one that is asked about */
+	struct ipaddr own;
+	size_t n; /* with a range of IPv4 that is not the cluster's own */
+};
+
+static bool count_other(const struct object *o, void *arg)
+{
+	struct others *c = arg;
+	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
+	struct ipaddr range = kube_service_range(yyjson_doc_get_root(doc));
+
+	if (strcmp(o->name, c->name) != 0 && range.family && !ipaddr_equal(&range, &c->own))
+		c->n++;
+	return true;
+}
+
+static void look_at_number(const struct attempt *a, struct fitting *f, const struct ipaddr *own)
+{
+	struct others c = {.name = a->name, .own = *own};
+
+	registry_each(a->registry, a->kind, NULL, count_other, &c);
+	if (c.n + 1 >= KUBE_SERVICE_RANGES_MAX)
+		snprintf(f->why, sizeof(f->why),
+			"the cluster has %d ranges already, and nodes know no more: delete a ServiceCIDR, "
+			"or make one with a wider range in its place",
+			KUBE_SERVICE_RANGES_MAX);
+}
+
 static bool is_new(const struct attempt *a, yyjson_mut_val *range)
 {
 	cleanup(json_docp) yyjson_doc *doc = a->old ? object_doc(a->old) : NULL;
@@ -115,6 +145,8 @@ static struct status *check(const struct attempt *a)
 		look_at_special(&f);
 		if (!*f.why)
 			registry_each(a->registry, schema_find("", "v1", "nodes"), NULL, look_at_node, &f);
+		if (!*f.why && f.range.family == AF_INET)
+			look_at_number(a, &f, &own);
 		if (*f.why)
 			field_error(&e, FIELD_INVALID, where, v, "%s", f.why);
 	}
