@@ -31,17 +31,23 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* 32 digits, with dashes or without. */
+/* 32 digits; between the groups of 8, 4, 4, 4 and 12 there may be a dash, each for itself. */
 static const char *check_uuid(struct text t)
 {
-	bool dashed = t.n == 36, right = dashed || t.n == 32;
+	size_t digits = 0;
+	bool right = true;
 
 	for (size_t i = 0; right && i < t.n; i++) {
-		bool dash = dashed && (i == 8 || i == 13 || i == 18 || i == 23);
+		bool dash = t.s[i] == '-';
 
-		right = dash ? t.s[i] == '-' : is_hex(t.s[i]);
+		if (dash)
+			right = (digits == 8 || digits == 12 || digits == 16 || digits == 20) &&
+				t.s[i - 1] != '-';
+		else
+			right = is_hex(t.s[i]);
+		digits += !dash;
 	}
-	return right ? NULL : "does not match the UUID format";
+	return right && digits == 32 ? NULL : "does not match the UUID format";
 }
 
 static const char *check_byte(struct text t)
