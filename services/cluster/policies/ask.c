@@ -176,20 +176,19 @@ static bool ask_with(struct asking *k, const struct schema_kind *as, const struc
 }
 
 /* They are found in the middle of a write, which cannot wait for a webhook then. */
-static char *need_webhook(const struct params *p)
+static const char *need_webhook(const struct params *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->items[i] && convert_webhook(p->items[i]->kind, p->kind))
-			return strdup(
-				"a parameter is stored in another version than that of paramKind, and made one of "
-				"that by a webhook: parameters that are converted are not supported");
+			return "a parameter is stored in another version than that of paramKind, and made one of "
+			       "that by a webhook: parameters that are converted are not supported";
 	return NULL;
 }
 
 static void ask_binding(struct asking *k, const struct schema_kind *as)
 {
-	cleanup(freep) char *why = NULL;
 	struct params p;
+	const char *why;
 
 	why = params_find(&p, k->policy, k->binding, k->a) ?: need_webhook(&p);
 	if (why)
@@ -202,18 +201,20 @@ static void ask_binding(struct asking *k, const struct schema_kind *as)
 	params_fini(&p);
 }
 
-/* NULL: it can be asked. */
-static char *unknown_kind(const struct policy *p)
+static bool can_be_asked(const struct policy *p)
 {
-	char *why = NULL;
+	return !p->wrong && (!p->param_kind || params_kind(p));
+}
 
-	if (p->wrong)
-		return strdup(p->wrong);
-	if (p->param_kind && !params_kind(p) &&
-		asprintf(&why, "failed to find resource referenced by paramKind: '%s, Kind=%s'", p->param_api,
-			p->param_kind) < 0)
+static void cannot_be_asked(struct asking *k)
+{
+	const struct policy *p = k->policy;
+	cleanup(freep) char *why = NULL;
+
+	if (!p->wrong && asprintf(&why, "failed to find resource referenced by paramKind: '%s, Kind=%s'",
+				 p->param_api, p->param_kind) < 0)
 		why = NULL;
-	return why;
+	wrong(k, p->wrong ?: why ?: "out of memory");
 }
 
 /* The next binding of the policy, from @e on. */
@@ -231,14 +232,16 @@ static struct binding *binding_of(const struct policy *p, struct entry *e)
 static void ask_policy(struct asking *k, const struct policy *p, struct entry *bindings)
 {
 	const struct schema_kind *as = binding_of(p, bindings) ? match_write(&p->match, k->a) : NULL;
-	cleanup(freep) char *why = as ? unknown_kind(p) : NULL;
 
+	if (!as)
+		return;
 	k->policy = p;
 	k->binding = NULL;
-	if (why)
-		wrong(k, why);
-	for (struct binding *b = as && !why ? binding_of(p, bindings) : NULL; b;
-		b = binding_of(p, b->entry.next)) {
+	if (!can_be_asked(p)) {
+		cannot_be_asked(k);
+		return;
+	}
+	for (struct binding *b = binding_of(p, bindings); b; b = binding_of(p, b->entry.next)) {
 		if (!match_write(&b->match, k->a))
 			continue;
 		k->binding = b;

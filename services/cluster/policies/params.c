@@ -23,11 +23,6 @@ const struct schema_kind *params_kind(const struct policy *p)
 	return p->param_kind ? schema_find_kind(p->param_api, p->param_kind) : NULL;
 }
 
-static char *said(const char *why)
-{
-	return strdup(why);
-}
-
 static bool add(struct params *out, const struct object *o)
 {
 	struct object **more = reallocarray(out->items, out->n + 1, sizeof(*more));
@@ -69,14 +64,14 @@ static const char *place(
 		    : "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources";
 }
 
-static char *look(struct params *out, const struct binding *b, const struct attempt *a)
+static const char *look(struct params *out, const struct binding *b, const struct attempt *a)
 {
 	struct search s = {.out = out, .selector = b->selector};
 	const char *name = json_text(b->params, "name"), *ns, *why = place(out, b, a, &ns);
 	const struct object *o;
 
 	if (why)
-		return said(why);
+		return why;
 	if (name) {
 		o = registry_get(a->registry, out->kind, ns, name);
 		s.no_memory = o && !add(out, o);
@@ -84,17 +79,17 @@ static char *look(struct params *out, const struct binding *b, const struct atte
 		registry_each(a->registry, out->kind, ns, choose, &s);
 	}
 	if (s.no_memory)
-		return said("out of memory");
+		return "out of memory";
 	if (!out->n && yyjson_equals_str(yyjson_obj_get(b->params, "parameterNotFoundAction"), "Deny"))
-		return said("no params found for policy binding with `Deny` parameterNotFoundAction");
+		return "no params found for policy binding with `Deny` parameterNotFoundAction";
 	return NULL;
 }
 
-char *params_find(
+const char *params_find(
 	struct params *out, const struct policy *p, const struct binding *b, const struct attempt *a)
 {
 	*out = (struct params){.kind = params_kind(p)};
 	if (!p->param_kind || !b->params)
-		return add(out, NULL) ? NULL : said("out of memory");
+		return add(out, NULL) ? NULL : "out of memory";
 	return look(out, b, a);
 }

@@ -65,8 +65,11 @@ static struct cel *compile(struct policy *p, yyjson_val *of, const char *key, bo
 	char why[CEL_WHY_MAX];
 	struct cel *c = cel_compile_in(yyjson_get_str(text) ?: "", yyjson_get_len(text), &scope, why);
 
-	if (!c && !p->wrong && asprintf(&p->wrong, "%s: compilation failed: ERROR: <input>:%s", key, why) < 0)
+	if (!c && !p->wrong &&
+		asprintf(&p->wrong, "%s: compilation failed: ERROR: <input>:%s", key, why) < 0) {
 		p->wrong = NULL;
+		p->no_memory = true;
+	}
 	return c;
 }
 
@@ -137,7 +140,8 @@ static struct entry *policy_new(const struct object *o, enum policy_phase phase)
 		read_variables(p, json_arr(spec, "variables")) &&
 		read_terms(p, &p->mutations, json_arr(spec, "mutations"), "expression") &&
 		read_terms(p, &p->rules, json_arr(spec, "validations"), "expression") &&
-		read_terms(p, &p->notes, json_arr(spec, "auditAnnotations"), "valueExpression"))
+		read_terms(p, &p->notes, json_arr(spec, "auditAnnotations"), "valueExpression") &&
+		!p->no_memory)
 		return &p->entry;
 	policy_free(&p->entry);
 	return NULL;

@@ -49,6 +49,7 @@ struct policy {
 	struct cel_family family;	      /* variables; both arrays are owned, and the programs */
 	struct terms mutations, rules, notes; /* those of its phase */
 	char *wrong;			      /* owned; NULL, or why it cannot be asked */
+	bool no_memory;			      /* to say so: it is no policy then */
 };
 
 struct binding {
@@ -83,10 +84,10 @@ struct params {
 };
 
 /*
- * What the binding refers to. NULL, or malloc'ed: why it cannot be said. Without paramKind or paramRef there is one, an object
+ * What the binding refers to. NULL, or why it cannot be said. Without paramKind or paramRef there is one, an object
  * that is NULL. params_fini() in both cases.
  */
-must_check char *params_find(
+must_check const char *params_find(
 	struct params *out, const struct policy *p, const struct binding *b, const struct attempt *a);
 void params_fini(struct params *p);
 /* The kind of the policy's parameters, or NULL: it is not known (or has none). */
