@@ -12,7 +12,8 @@ schema_check check_device_expression, check_device_parameters, check_device_tole
 	check_device_request, check_device_amount, check_device_pool, check_extended_resource,
 	check_resource_claim_status;
 
-enum { EXPRESSION_MAX = 10 << 10, PARAMETERS_MAX = 10 << 10 };
+/* Lists that are longer than the tables allow are complained about there, and nobody looks into them here. */
+enum { EXPRESSION_MAX = 10 << 10, PARAMETERS_MAX = 10 << 10, LIST_MAX = 32, NAMES_MAX = 128 };
 
 /* ---- classes and selectors */
 
@@ -92,6 +93,8 @@ void check_names_once(struct check *c, yyjson_mut_val *list, const char *where)
 	yyjson_mut_val *v;
 	size_t i, n;
 
+	if (yyjson_mut_arr_size(list) > NAMES_MAX)
+		return;
 	yyjson_mut_arr_foreach(list, i, n, v)
 	{
 		const char *name = text_of(v, "name");
@@ -116,13 +119,19 @@ void check_device_request(struct check *c, yyjson_mut_val *o, yyjson_mut_val *ol
 	check_names_once(c, first, ".firstAvailable");
 }
 
+/* One of the first LIST_MAX. */
 static yyjson_mut_val *named(yyjson_mut_val *list, const char *name, size_t len)
 {
 	yyjson_mut_val *v;
 	size_t i, n;
 
-	yyjson_mut_arr_foreach(
-		list, i, n, v) if (yyjson_mut_equals_strn(yyjson_mut_obj_get(v, "name"), name, len)) return v;
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		if (i >= LIST_MAX)
+			break;
+		if (yyjson_mut_equals_strn(yyjson_mut_obj_get(v, "name"), name, len))
+			return v;
+	}
 	return NULL;
 }
 
@@ -147,6 +156,8 @@ static void check_request_names(
 	yyjson_mut_val *v;
 	size_t i, n;
 
+	if (yyjson_mut_arr_size(list) > LIST_MAX)
+		return;
 	yyjson_mut_arr_foreach(list, i, n, v)
 		check_request_name(c, requests, v, REL("%s.requests[%zu]", where, i));
 }
@@ -182,18 +193,23 @@ static void check_constraint(struct check *c, yyjson_mut_val *v, const char *whe
 
 void check_device_claim(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
-	yyjson_mut_val *requests = yyjson_mut_obj_get(o, "requests"), *v;
+	yyjson_mut_val *requests = yyjson_mut_obj_get(o, "requests"),
+		       *constraints = yyjson_mut_obj_get(o, "constraints"),
+		       *config = yyjson_mut_obj_get(o, "config"), *v;
 	size_t i, n;
 
+	if (yyjson_mut_arr_size(requests) > LIST_MAX || yyjson_mut_arr_size(constraints) > LIST_MAX ||
+		yyjson_mut_arr_size(config) > LIST_MAX)
+		return;
 	check_names_once(c, requests, ".requests");
-	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "constraints"), i, n, v)
+	yyjson_mut_arr_foreach(constraints, i, n, v)
 	{
 		const char *where = REL(".constraints[%zu]", i);
 
 		check_request_names(c, requests, yyjson_mut_obj_get(v, "requests"), where);
 		check_constraint(c, v, where);
 	}
-	yyjson_mut_arr_foreach(yyjson_mut_obj_get(o, "config"), i, n, v)
+	yyjson_mut_arr_foreach(config, i, n, v)
 		check_request_names(c, requests, yyjson_mut_obj_get(v, "requests"), REL(".config[%zu]", i));
 }
 

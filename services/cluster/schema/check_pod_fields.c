@@ -228,20 +228,17 @@ static void check_mounts(struct check *c, yyjson_mut_val *o, const char *at)
 	}
 }
 
-/* Devices that a container uses are the pod's. */
+/* Devices that a container uses are the pod's. A pod that has any is refused (check_pod_fields()), however many they are. */
 static void check_claims(struct check *c, yyjson_mut_val *o, yyjson_mut_val *pods, const char *at)
 {
 	yyjson_mut_val *v;
 	size_t i, n;
 
+	if (yyjson_mut_arr_size(pods))
+		return;
 	yyjson_mut_arr_foreach(meta_mut_get(o, "resources", "claims", NULL), i, n, v)
-	{
-		yyjson_mut_val *name = yyjson_mut_obj_get(v, "name");
-
-		if (!check_has_before(pods, yyjson_mut_arr_size(pods), "name", text_of(v, "name")))
-			check_error(c, FIELD_NOT_FOUND, name, REL("%s.resources.claims[%zu].name", at, i),
-				"%s", "");
-	}
+		check_error(c, FIELD_NOT_FOUND, yyjson_mut_obj_get(v, "name"),
+			REL("%s.resources.claims[%zu].name", at, i), "%s", "");
 }
 
 static void check_containers(struct check *c, yyjson_mut_val *spec)

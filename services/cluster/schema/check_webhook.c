@@ -22,9 +22,17 @@ static bool has(yyjson_mut_val *list, const char *text)
 
 bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const char *text)
 {
-	for (size_t i = 0; i < end; i++)
-		if (!strcmp(text_of(yyjson_mut_arr_get(list, i), key), text))
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	/* not by yyjson_mut_arr_get(), which walks from the first */
+	yyjson_mut_arr_foreach(list, i, n, v)
+	{
+		if (i >= end)
+			break;
+		if (!strcmp(text_of(v, key), text))
 			return true;
+	}
 	return false;
 }
 

@@ -253,12 +253,93 @@ static void test_defaults(void **state)
 	assert_non_null(strstr(other, "\"timeAdded\":\"20"));
 }
 
+/* ---- more than anybody may ask for */
+
+/* The errors of @body, of which there may be only one: nobody looks into what is refused for its length. */
+static void refused_once(const char *api_version, const char *kind, const char *body, const char *wanted)
+{
+	const struct schema_kind *k = schema_find_kind(api_version, kind);
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
+	struct status *s = decode_object(&doc, body, strlen(body), DECODE_JSON, k, DECODE_STRICT, NULL);
+	struct field_errors e = {0};
+
+	assert_null(s);
+	validate_object(k, doc->root, NULL, VALIDATE_MAIN, &e);
+	assert_int_equal(e.n, 1);
+	assert_string_equal(e.items[0].field, wanted);
+	field_errors_fini(&e);
+}
+
+/* The same text @n times with a number in it, and a comma in between. */
+static void repeat(FILE *f, const char *before, const char *after, size_t n, size_t names)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s%s%zu%s", i ? "," : "", before, i % names, after);
+}
+
+static void test_too_many_requests(void **state)
+{
+	cleanup(freep) char *body = NULL;
+	size_t len;
+	FILE *f = open_memstream(&body, &len);
+
+	assert_non_null(f);
+	fputs("{\"metadata\":{\"name\":\"a\"},\"spec\":{\"devices\":{\"requests\":[", f);
+	/* the last one has the first one's name */
+	repeat(f, "{\"exactly\":{\"deviceClassName\":\"c\",\"allocationMode\":\"All\"},\"name\":\"r", "\"}",
+		20000, 19999);
+	fputs("],\"constraints\":[", f);
+	repeat(f, "{\"matchAttribute\":\"d.example/model\",\"requests\":[\"r", "\"]}", 32, 32);
+	fputs("]}}}", f);
+	assert_int_equal(fclose(f), 0);
+	refused_once("resource.k8s.io/v1", "ResourceClaim", body, "spec.devices.requests");
+}
+
+static void test_too_many_names_of_requests(void **state)
+{
+	cleanup(freep) char *body = NULL;
+	size_t len;
+	FILE *f = open_memstream(&body, &len);
+
+	assert_non_null(f);
+	fputs("{\"metadata\":{\"name\":\"a\"},\"spec\":{\"devices\":{\"requests\":[{\"name\":\"r\",\"exactly\":{"
+	      "\"deviceClassName\":\"c\",\"allocationMode\":\"All\"}}],\"config\":[{\"opaque\":{\"driver\":\"d.example\","
+	      "\"parameters\":{}},\"requests\":[",
+		f);
+	repeat(f, "\"s", "\"", 20000, 19999);
+	fputs("]}]}}}", f);
+	assert_int_equal(fclose(f), 0);
+	refused_once("resource.k8s.io/v1", "ResourceClaim", body, "spec.devices.config[0].requests");
+}
+
+/* A pod's claims are refused whatever its containers make of them. */
+static void test_claims_of_a_pod(void **state)
+{
+	cleanup(freep) char *body = NULL;
+	size_t len;
+	FILE *f = open_memstream(&body, &len);
+
+	assert_non_null(f);
+	fputs("{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"},\"spec\":{\"resourceClaims\":[", f);
+	repeat(f, "{\"resourceClaimName\":\"x\",\"name\":\"c", "\"}", 2000, 2000);
+	fputs("],\"restartPolicy\":\"Always\",\"dnsPolicy\":\"Default\",\"containers\":[{\"name\":\"c\",\"image\":\"i\","
+	      "\"imagePullPolicy\":\"Always\",\"terminationMessagePolicy\":\"File\",\"resources\":{\"claims\":[",
+		f);
+	repeat(f, "{\"name\":\"d", "\"}", 2000, 2000);
+	fputs("]}}]}}", f);
+	assert_int_equal(fclose(f), 0);
+	refused_once("v1", "Pod", body, "spec.resourceClaims");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_specs),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_too_many_requests),
+		cmocka_unit_test(test_too_many_names_of_requests),
+		cmocka_unit_test(test_claims_of_a_pod),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

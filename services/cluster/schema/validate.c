@@ -192,7 +192,8 @@ static void duplicates(struct check *c, yyjson_mut_val *list, const struct schem
 	}
 }
 
-static void list_rules(struct check *c, yyjson_mut_val *v, const struct schema_rules *r)
+/* false: there are so many that nobody looks at each. */
+static bool list_rules(struct check *c, yyjson_mut_val *v, const struct schema_rules *r)
 {
 	size_t n = yyjson_mut_get_len(v);
 	yyjson_mut_val count = {0};
@@ -202,7 +203,9 @@ static void list_rules(struct check *c, yyjson_mut_val *v, const struct schema_r
 	if (r->max_len && n > r->max_len) {
 		unsafe_yyjson_set_uint(&count, n);
 		check_error(c, FIELD_TOO_MANY, &count, "", "must have at most %u items", r->max_len);
+		return false;
 	}
+	return true;
 }
 
 struct walk {
@@ -262,8 +265,8 @@ static void list(struct walk *w, yyjson_mut_val *v, const struct schema_field *f
 	struct check c = w->check;
 
 	c.path = p;
-	if (f->rules && !(in->flags & SCHEMA_EXACT))
-		list_rules(&c, v, f->rules);
+	if (f->rules && !(in->flags & SCHEMA_EXACT) && !list_rules(&c, v, f->rules))
+		return;
 	if (f->flags & SCHEMA_UNIQUE || (in->flags & SCHEMA_EXACT && f->list != SCHEMA_ATOMIC))
 		duplicates(&c, v, f);
 	if (!f->rules && f->base != SCHEMA_OBJECT && !(in->flags & SCHEMA_EXACT))
