@@ -58,10 +58,12 @@ static bool identifiers(const char *s, const char *end, bool pre_release)
 }
 
 /* MAJOR.MINOR.PATCH[-PRE-RELEASE][+BUILD] */
-static bool is_version(const char *s)
+static bool is_version(const char *s, size_t len)
 {
-	const char *plus = strchr(s, '+'), *end = plus ?: s + strlen(s);
+	const char *plus = strchr(s, '+'), *end = plus ?: s + len;
 
+	if (strlen(s) != len)
+		return false; /* a NUL in it */
 	for (int i = 0; i < 3; i++) {
 		s = number(s);
 		if (!s || (i < 2 && *s++ != '.'))
@@ -78,7 +80,7 @@ static void check_value(struct check *c, yyjson_mut_val *v, bool version, const 
 {
 	if (yyjson_mut_get_len(v) > VALUE_MAX)
 		check_error(c, FIELD_TOO_LONG, NULL, where, "may not be more than %d bytes", VALUE_MAX);
-	else if (version && !is_version(yyjson_mut_get_str(v) ?: ""))
+	else if (version && !is_version(yyjson_mut_get_str(v) ?: "", yyjson_mut_get_len(v)))
 		check_error(
 			c, FIELD_INVALID, v, where, "must be a string compatible with semver.org spec 2.0.0");
 }

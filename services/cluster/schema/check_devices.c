@@ -165,11 +165,12 @@ static void check_request_names(
 /* "domain/id": the domain cannot be left out here. */
 static void check_attribute_name(struct check *c, yyjson_mut_val *v, const char *where)
 {
-	const char *text = yyjson_mut_get_str(v) ?: "", *slash = strchr(text, '/'), *why;
+	const char *text = yyjson_mut_get_str(v) ?: "", *why;
+	size_t len = yyjson_mut_get_len(v);
 
-	if (!slash)
+	if (!memchr(text, '/', len))
 		check_error(c, FIELD_INVALID, v, where, "must include a domain");
-	why = check_device_name(text, strlen(text));
+	why = check_device_name(text, len);
 	if (why)
 		check_error(c, FIELD_INVALID, v, where, "%s", why);
 }
@@ -218,16 +219,19 @@ void check_device_claim(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 /* Subdomains with slashes between them. */
 void check_device_pool(struct check *c, yyjson_mut_val *v, yyjson_mut_val *old)
 {
-	const char *text = yyjson_mut_get_str(v) ?: "", *why = NULL;
+	const char *text = yyjson_mut_get_str(v) ?: "", *why = NULL, *slash;
+	size_t len = yyjson_mut_get_len(v);
 
-	if (!*text)
+	if (!len)
 		return; /* that it is required is said elsewhere */
-	if (strlen(text) > 253) {
+	if (len > 253) {
 		check_error(c, FIELD_TOO_LONG, NULL, "", "may not be more than 253 bytes");
 		return;
 	}
-	for (const char *part = text; part && !why; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
-		why = validate_format(SCHEMA_DNS_SUBDOMAIN, part, strcspn(part, "/"));
+	for (const char *part = text, *end = text + len; part && !why; part = slash ? slash + 1 : NULL) {
+		slash = memchr(part, '/', (size_t)(end - part));
+		why = validate_format(SCHEMA_DNS_SUBDOMAIN, part, (size_t)((slash ?: end) - part));
+	}
 	if (why)
 		check_error(c, FIELD_INVALID, v, "", "%s", why);
 }

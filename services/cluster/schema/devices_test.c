@@ -65,6 +65,10 @@ static void check(
 	"a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric " \
 	"characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is "           \
 	"'[A-Za-z_][A-Za-z0-9_]*')"
+#define SUBDOMAIN                                                                                                        \
+	"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start " \
+	"and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "                      \
+	"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 #define WAYS "`nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
 
 static void test_specs(void **state)
@@ -125,6 +129,9 @@ static void test_specs(void **state)
 			"spec.devices.constraints[0].requests[0]: Invalid value: \"s\": " NO_REQUEST},
 		{"ResourceClaim", NULL, CLAIM(ONE ", constraints: [{matchAttribute: model}]"),
 			"spec.devices.constraints[0].matchAttribute: Invalid value: \"model\": must include a domain"},
+		{"ResourceClaim", NULL,
+			CLAIM(ONE ", constraints: [{matchAttribute: \"d.example/model\\0x\"}]"),
+			"spec.devices.constraints[0].matchAttribute: Invalid value: \"d.example/model\\u0000x\": " C_NAME},
 		{"ResourceClaim", NULL, CLAIM(ONE ", constraints: [{requests: [r]}]"),
 			"spec.devices.constraints[0]: Required value: exactly one of `matchAttribute` or `distinctAttribute` is "
 			"required"},
@@ -174,6 +181,13 @@ static void test_specs(void **state)
 		{"ResourceSlice", NULL, DEVICE("attributes: {x: {version: 1.02.3}}"),
 			"spec.devices[0].attributes[x].version: Invalid value: \"1.02.3\": must be a string compatible with semver.org "
 			"spec 2.0.0"},
+		{"ResourceSlice", NULL, DEVICE("attributes: {x: {version: \"1.0.0\\0x\"}}"),
+			"spec.devices[0].attributes[x].version: Invalid value: \"1.0.0\\u0000x\": must be a string compatible with "
+			"semver.org spec 2.0.0"},
+		{"ResourceSlice", NULL,
+			META
+			"spec: {driver: d.example, nodeName: n, pool: {name: \"p/q\\0X\", generation: 0, resourceSliceCount: 1}}",
+			"spec.pool.name: Invalid value: \"p/q\\u0000X\": " SUBDOMAIN},
 		{"ResourceSlice", NULL, DEVICE("attributes: {x: {}}"),
 			"spec.devices[0].attributes[x]: Invalid value: {}: exactly one value must be specified"},
 		{"ResourceSlice", NULL,
