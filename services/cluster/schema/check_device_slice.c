@@ -11,7 +11,7 @@
 
 schema_check check_resource_slice, check_device, check_device_attribute;
 
-enum { DOMAIN_MAX = 63, ID_MAX = 32, TRAITS_MAX = 32, VALUE_MAX = 64 };
+enum { DOMAIN_MAX = 63, ID_MAX = 32, TRAITS_MAX = 32, VALUE_MAX = 64, SPECIAL_MAX = 64, DEVICES_MAX = 128 };
 
 /* ---- names and values */
 
@@ -174,6 +174,22 @@ void check_device(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 
 /* ---- slices */
 
+/* A slice may have fewer devices when they say more than others; DEVICES_MAX is what the table has. */
+static void check_size(struct check *c, yyjson_mut_val *devices)
+{
+	yyjson_mut_val *v, count = {0};
+	size_t i, m, n = yyjson_mut_arr_size(devices);
+	bool special = false;
+
+	yyjson_mut_arr_foreach(devices, i, m, v) special |=
+		yyjson_mut_arr_size(yyjson_mut_obj_get(v, "taints")) ||
+		yyjson_mut_arr_size(yyjson_mut_obj_get(v, "consumesCounters"));
+	if (!special || n <= SPECIAL_MAX || n > DEVICES_MAX)
+		return;
+	unsafe_yyjson_set_uint(&count, n);
+	check_error(c, FIELD_TOO_MANY, &count, ".devices", "must have at most %d items", SPECIAL_MAX);
+}
+
 void check_resource_slice(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	static const char *const ways[] = {
@@ -202,6 +218,7 @@ void check_resource_slice(struct check *c, yyjson_mut_val *o, yyjson_mut_val *ol
 	if (yyjson_mut_arr_size(devices) && yyjson_mut_arr_size(counters))
 		check_error(
 			c, FIELD_INVALID, NULL, "", "only one of `sharedCounters` or `devices` is allowed");
+	check_size(c, devices);
 	check_names_once(c, devices, ".devices");
 	check_names_once(c, counters, ".sharedCounters");
 }

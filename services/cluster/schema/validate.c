@@ -192,8 +192,8 @@ static void duplicates(struct check *c, yyjson_mut_val *list, const struct schem
 	}
 }
 
-/* false: there are so many that nobody looks at each. */
-static bool list_rules(struct check *c, yyjson_mut_val *v, const struct schema_rules *r)
+/* Of a list or a map. false: there are so many that nobody looks at each. */
+static bool size_rules(struct check *c, yyjson_mut_val *v, const struct schema_rules *r)
 {
 	size_t n = yyjson_mut_get_len(v);
 	yyjson_mut_val count = {0};
@@ -265,7 +265,7 @@ static void list(struct walk *w, yyjson_mut_val *v, const struct schema_field *f
 	struct check c = w->check;
 
 	c.path = p;
-	if (f->rules && !(in->flags & SCHEMA_EXACT) && !list_rules(&c, v, f->rules))
+	if (f->rules && !(in->flags & SCHEMA_EXACT) && !size_rules(&c, v, f->rules))
 		return;
 	if (f->flags & SCHEMA_UNIQUE || (in->flags & SCHEMA_EXACT && f->list != SCHEMA_ATOMIC))
 		duplicates(&c, v, f);
@@ -291,6 +291,8 @@ static void map(struct walk *w, yyjson_mut_val *v, yyjson_mut_val *old, const st
 		labels(&c, v);
 		return;
 	}
+	if (f->rules && !(in->flags & SCHEMA_EXACT) && !size_rules(&c, v, f->rules))
+		return;
 	if (!f->rules && f->base != SCHEMA_OBJECT && !(in->flags & SCHEMA_EXACT))
 		return;
 	yyjson_mut_obj_foreach(v, i, n, key, child)
