@@ -81,6 +81,9 @@ const char *wish_mismatch(const struct wish *w, const struct object *o, yyjson_v
 		return "requested PV is too small";
 	if (strcmp(json_str(spec, "storageClassName") ?: "", w->class) != 0)
 		return "storageClassName does not match";
+	if (strcmp(json_str(spec, "volumeAttributesClassName") ?: "",
+		    json_str(w->spec, "volumeAttributesClassName") ?: "") != 0)
+		return "volumeAttributesClassName does not match";
 	if (strcmp(mode, json_text(w->spec, "volumeMode") ?: "Filesystem") != 0)
 		return "incompatible volumeMode";
 	return has_modes(spec, json_arr(w->spec, "accessModes")) ? NULL : "incompatible accessMode";

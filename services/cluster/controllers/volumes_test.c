@@ -225,6 +225,11 @@ static void test_named_but_not_what_is_asked_for(void **state)
 	claim("classy", "1Gi", "\"storageClassName\":\"local\",\"volumeName\":\"small\",");
 	until("of another class", was_told,
 		"Cannot bind to requested volume \\\"small\\\": storageClassName does not match");
+	snprintf(more, sizeof(more), "%s\"volumeAttributesClassName\":\"gold\",\"volumeName\":\"small\",",
+		none);
+	claim("golden", "1Gi", more);
+	until("of other attributes", was_told,
+		"Cannot bind to requested volume \\\"small\\\": volumeAttributesClassName does not match");
 	snprintf(more, sizeof(more), "%s\"volumeName\":\"taken\",", none);
 	claim("late", "2Gi", more);
 	until("somebody else's", was_told, "volume \\\"taken\\\" already bound to a different claim.");
