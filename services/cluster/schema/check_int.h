@@ -49,6 +49,9 @@ static inline int64_t int_of(yyjson_mut_val *o, const char *key)
 /* Has one of the first @end items this text as member @key? */
 bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const char *text);
 
+/* Items that are there twice, by the keys of their rules or, without such, whole (check_twice.c). */
+void check_twice(struct check *c, yyjson_mut_val *list, const struct schema_rules *r);
+
 /* A LabelSelector against labels, as controllers will read it. */
 bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
 

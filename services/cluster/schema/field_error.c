@@ -43,6 +43,10 @@ void field_error(struct field_errors *e, enum field_error_type type, const char 
 	va_list ap;
 	int n;
 
+	if (e->n == FIELD_ERRORS_MAX) {
+		e->more++;
+		return;
+	}
 	va_start(ap, format);
 	n = vasprintf(&detail, format, ap);
 	va_end(ap);
@@ -94,6 +98,8 @@ static char *together(const struct field_errors *e)
 			fprintf(f, "%s%s: %s", said++ ? ", " : "", e->items[i].field ?: "",
 				e->items[i].message);
 	}
+	if (e->more)
+		fprintf(f, ", and %zu more", e->more);
 	if (fclose(f)) {
 		free(text);
 		return NULL;

@@ -105,8 +105,11 @@ enum field_error_type {
 struct field_errors {
 	struct status_cause *items; /* owned; message is the body: "Invalid value: -1: must be ..." */
 	size_t n;
+	size_t more; /* those after FIELD_ERRORS_MAX, of which the status says how many they are */
 	bool no_memory;
 };
+
+enum { FIELD_ERRORS_MAX = 500 };
 
 void field_errors_fini(struct field_errors *e);
 /*

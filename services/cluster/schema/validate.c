@@ -156,42 +156,6 @@ static void scalar(struct check *c, yyjson_mut_val *v, const struct schema_field
 		check_error(c, FIELD_TOO_LONG, NULL, "", "may not be more than %u bytes", r->max_len);
 }
 
-static bool same_keys(yyjson_mut_val *a, yyjson_mut_val *b, const struct schema_rules *r)
-{
-	if (!r || !r->keys)
-		return meta_equal(a, b);
-	for (const char *const *k = r->keys; *k; k++)
-		if (!meta_equal(yyjson_mut_obj_get(a, *k), yyjson_mut_obj_get(b, *k)) &&
-			(yyjson_mut_obj_get(a, *k) || yyjson_mut_obj_get(b, *k)))
-			return false;
-	return true;
-}
-
-static void duplicates(struct check *c, yyjson_mut_val *list, const struct schema_field *f)
-{
-	size_t i, n, j, m;
-	yyjson_mut_val *a, *b;
-	const struct schema_rules *r = f->rules;
-	bool one_key = r && r->keys && r->keys[0] && !r->keys[1];
-
-	yyjson_mut_arr_foreach(list, i, n, a)
-	{
-		yyjson_mut_arr_foreach(list, j, m, b)
-		{
-			if (j >= i)
-				break;
-			if (!same_keys(a, b, r))
-				continue;
-			if (one_key)
-				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(a, r->keys[0]),
-					REL("[%zu].%s", i, r->keys[0]), "%s", "");
-			else
-				check_error(c, FIELD_DUPLICATE, a, REL("[%zu]", i), "%s", "");
-			break;
-		}
-	}
-}
-
 /* Of a list or a map. false: there are so many that nobody looks at each. */
 static bool size_rules(struct check *c, yyjson_mut_val *v, const struct schema_rules *r)
 {
@@ -268,7 +232,7 @@ static void list(struct walk *w, yyjson_mut_val *v, const struct schema_field *f
 	if (f->rules && !(in->flags & SCHEMA_EXACT) && !size_rules(&c, v, f->rules))
 		return;
 	if (f->flags & SCHEMA_UNIQUE || (in->flags & SCHEMA_EXACT && f->list != SCHEMA_ATOMIC))
-		duplicates(&c, v, f);
+		check_twice(&c, v, f->rules);
 	if (!f->rules && f->base != SCHEMA_OBJECT && !(in->flags & SCHEMA_EXACT))
 		return;
 	yyjson_mut_arr_foreach(v, i, n, child)

@@ -287,9 +287,9 @@ static void value(struct check *c, yyjson_val *schema, yyjson_mut_val *v, const 
 void check_custom(
 	struct check *c, const struct schema_type *of, yyjson_mut_val *object_of, yyjson_mut_val *old)
 {
-	size_t before = c->errors->n;
+	size_t before = c->errors->n + c->errors->more;
 
 	value(c, of->structural, object_of, NULL);
-	if (c->errors->n == before)
+	if (c->errors->n + c->errors->more == before)
 		rules_check(c, of->rules, object_of, old);
 }

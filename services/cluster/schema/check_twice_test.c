@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What is there twice in a list: against comparing each with each, and as many items as a body has room for. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster/schema/check_int.h"
+#include "cluster/schema/meta.h"
+
+static const char *const name_only[] = {"name", NULL}, *const two[] = {"port", "protocol", NULL};
+static const struct schema_rules by_name = {.keys = name_only}, by_two = {.keys = two};
+
+/* How many errors, and that each is of an item that is like an earlier one. */
+static size_t naive(yyjson_mut_val *list, const struct schema_rules *r, bool *again)
+{
+	size_t n = yyjson_mut_arr_size(list), found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		again[i] = false;
+		for (size_t j = 0; j < i && !again[i]; j++) {
+			yyjson_mut_val *a = yyjson_mut_arr_get(list, i), *b = yyjson_mut_arr_get(list, j);
+
+			again[i] = !r && meta_equal(a, b);
+			if (!r)
+				continue;
+			again[i] = true;
+			for (const char *const *k = r->keys; *k; k++) {
+				yyjson_mut_val *x = yyjson_mut_obj_get(a, *k), *y = yyjson_mut_obj_get(b, *k);
+
+				again[i] &= (!x && !y) || meta_equal(x, y);
+			}
+		}
+		found += again[i];
+	}
+	return found;
+}
+
+static yyjson_mut_val *scalar(yyjson_mut_doc *d, unsigned dice)
+{
+	static const char *const texts[] = {"", "a", "b", "ab"};
+
+	switch (dice % 8) {
+	case 0:
+		return yyjson_mut_uint(d, dice / 8 % 3);
+	case 1:
+		return yyjson_mut_sint(d, (int)(dice / 8 % 3));
+	case 2:
+		return yyjson_mut_real(d, dice / 8 % 3);
+	case 3:
+		return yyjson_mut_bool(d, dice / 8 % 2);
+	case 4:
+		return yyjson_mut_strn(d, "a\0b", 3);
+	default:
+		return yyjson_mut_str(d, texts[dice / 8 % 4]);
+	}
+}
+
+static yyjson_mut_val *item(yyjson_mut_doc *d, const struct schema_rules *r)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(d);
+
+	if (!r && rand() % 4)
+		return scalar(d, (unsigned)rand());
+	for (const char *const *k = r ? r->keys : name_only; *k; k++)
+		if (rand() % 4)
+			yyjson_mut_obj_add_val(d, o, *k, scalar(d, (unsigned)rand()));
+	yyjson_mut_obj_add_int(d, o, "other", r ? rand() : rand() % 2);
+	return o;
+}
+
+static void test_against_comparing_each(void **state)
+{
+	static const struct schema_rules *const rules[] = {NULL, &by_name, &by_two};
+
+	srand(1);
+	for (int round = 0; round < 3000; round++) {
+		const struct schema_rules *r = rules[round % 3];
+		yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *list = yyjson_mut_arr(d);
+		struct field_errors errors = {0};
+		struct check c = {.errors = &errors};
+		bool again[24];
+		size_t at = 0;
+
+		for (int n = rand() % 24; n > 0; n--)
+			yyjson_mut_arr_append(list, item(d, r));
+		check_twice(&c, list, r);
+		assert_int_equal(errors.n, naive(list, r, again));
+		for (size_t i = 0; i < yyjson_mut_arr_size(list); i++) {
+			char field[32];
+
+			if (!again[i])
+				continue;
+			snprintf(field, sizeof(field), r == &by_name ? "[%zu].name" : "[%zu]", i);
+			assert_string_equal(errors.items[at++].field, field);
+		}
+		field_errors_fini(&errors);
+		yyjson_mut_doc_free(d);
+	}
+}
+
+/* 200,000 that differ, then 200,000 that do not: each with each would be 20 thousand million comparisons. */
+static void test_very_many(void **state)
+{
+	for (int alike = 0; alike < 2; alike++) {
+		yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *list = yyjson_mut_arr(d);
+		struct field_errors errors = {0};
+		struct check c = {.errors = &errors};
+		struct status *s;
+
+		for (int i = 0; i < 200000; i++) {
+			yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, list);
+			char name[16];
+
+			snprintf(name, sizeof(name), "%06d", alike ? 0 : (i * 7919) % 200000);
+			yyjson_mut_obj_add_strcpy(d, o, "name", name);
+		}
+		check_twice(&c, list, &by_name);
+		assert_int_equal(errors.n, alike ? FIELD_ERRORS_MAX : 0);
+		assert_int_equal(errors.more, alike ? 199999 - FIELD_ERRORS_MAX : 0);
+		s = field_errors_status(&errors, schema_find_kind("v1", "Pod"), "p");
+		if (alike)
+			assert_non_null(strstr(s->message, ", and 199499 more]"));
+		else
+			assert_null(s);
+		status_free(s);
+		field_errors_fini(&errors);
+		yyjson_mut_doc_free(d);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_comparing_each),
+		cmocka_unit_test(test_very_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
