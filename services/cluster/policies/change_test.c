@@ -218,6 +218,104 @@ static void test_who_is_concerned(void **state)
 	}
 }
 
+#define CREATED(resource)                                                                                    \
+	"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],"             \
+	"\"apiVersions\":[\"v1\"],\"resources\":[\"" resource "\"]}]},"
+
+/* @name: of the metadata, "name" or "generateName" of the pod. */
+static int pod(const char *name, bool dry_run)
+{
+	struct write_options how = {.warn = on_warning, .dry_run = dry_run};
+	char json[300];
+
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"%s\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", name);
+	outcome = (struct outcome){.code = -1};
+	registry_create(
+		r, &ann, schema_find_kind("v1", "Pod"), "default", doc_of(json), &how, on_done, NULL);
+	return finish();
+}
+
+static size_t how_often(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, part)))
+		n++, text++;
+	return n;
+}
+
+/* What the server makes of any pod it makes of what a policy has made of one. */
+static void test_what_follows_for_pods(void **state)
+{
+	assert_int_equal(
+		create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}"), 0);
+	holds(CREATED("pods") ONCE(
+		      SET("/spec/containers/0/resources", "{'requests': {'memory': '1Mi'}}")),
+		"");
+	for (int dry_run = 1; dry_run >= 0; dry_run--) {
+		assert_int_equal(pod(dry_run ? "name" : "generateName", dry_run), 0);
+		says(outcome.json, "\"qosClass\":\"Burstable\"");
+	}
+	forget();
+
+	holds(CREATED("pods") ONCE(
+		      SET("/status", "{'phase': 'Succeeded', 'reason': 'x', 'qosClass': 'Guaranteed'}")),
+		"");
+	assert_int_equal(pod("generateName", false), 0);
+	says(outcome.json, "\"phase\":\"Pending\"");
+	says(outcome.json, "\"qosClass\":\"BestEffort\"");
+	assert_null(strstr(outcome.json, "\"reason\""));
+	forget();
+
+	assert_int_equal(
+		create("v1", "LimitRange", "default",
+			"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"default\":{\"cpu\":\"2\"}}]}}"),
+		0);
+	/* what limits give counts, too */
+	assert_int_equal(pod("generateName", false), 0);
+	says(outcome.json, "\"qosClass\":\"Burstable\"");
+	holds(CREATED("pods") ONCE(SET("/spec/containers/-", "{'name': 'side', 'image': 'j'}")), "");
+	assert_int_equal(pod("generateName", false), 0);
+	assert_int_equal(how_often(outcome.json, "\"limits\":{\"cpu\":\"2\"}"), 2);
+	assert_int_equal(how_often(outcome.json, "serviceaccount\""), 2);
+	assert_int_equal(how_often(outcome.json, "\"projected\""), 1);
+	assert_int_equal(how_often(outcome.json, "\"name\":\"kube-api-access-"), 3);
+	forget();
+}
+
+/* The priority is computed before, and one that is not that of the class is refused, as upstream does. */
+static void test_the_priority_follows(void **state)
+{
+	assert_int_equal(
+		create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}"), 0);
+	assert_int_equal(create("scheduling.k8s.io/v1", "PriorityClass", "",
+				 "{\"metadata\":{\"name\":\"high\"},\"value\":1000}"),
+		0);
+	holds(CREATED("pods") ONCE(SET("/spec/priorityClassName", "'high'")), "");
+	assert_int_equal(pod("name", false), 403);
+	says(outcome.message, "the integer value of priority (0) must not be provided in pod spec");
+	forget();
+	holds(CREATED("pods")
+			ONCE(PATCH("JSONPatch{op: 'add', path: '/spec/priorityClassName', value: 'high'}, "
+				   "JSONPatch{op: 'remove', path: '/spec/priority'}")),
+		"");
+	assert_int_equal(pod("name", false), 0);
+	says(outcome.json, "\"priority\":1000");
+	forget();
+}
+
+static void test_the_ports_follow(void **state)
+{
+	holds(CREATED("services") ONCE(SET("/spec/type", "'NodePort'")), "");
+	assert_int_equal(create("v1", "Service", "default",
+				 "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}"),
+		0);
+	says(outcome.json, "\"type\":\"NodePort\"");
+	says(outcome.json, "\"nodePort\":3");
+	forget();
+}
+
 #define PARAM "\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"Secret\"},"
 
 static void test_parameters(void **state)
@@ -459,6 +557,9 @@ int main(void)
 		CASE(test_what_is_atomic),
 		CASE(test_what_is_invalid),
 		CASE(test_subresources),
+		CASE(test_what_follows_for_pods),
+		CASE(test_the_priority_follows),
+		CASE(test_the_ports_follow),
 		CASE(test_what_is_refused),
 	};
 

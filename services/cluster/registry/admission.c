@@ -10,9 +10,9 @@
 
 const struct admission *const admissions[] = {
 	&admission_namespace,
+	&admission_limits,
 	&admission_pod,
 	&admission_runtime_class,
-	&admission_limits,
 	&admission_priority,
 	&admission_job,
 	&admission_definition,

@@ -21,16 +21,7 @@ static bool is_definition(const struct attempt *a)
 
 static struct status *change(struct attempt *a)
 {
-	yyjson_mut_val *meta, *list;
-
-	if (!is_definition(a) || a->verb != ADMIT_CREATE)
-		return NULL;
-	meta = meta_make(a->doc, a->root, "metadata", NULL);
-	list = yyjson_mut_obj_get(meta, "finalizers");
-	if (!list)
-		list = yyjson_mut_obj_add_arr(a->doc, meta, "finalizers");
-	return list && yyjson_mut_arr_add_str(a->doc, list, CLEANUP) ? NULL
-								     : status_errno(-ENOMEM, "definition");
+	return is_definition(a) && a->verb == ADMIT_CREATE ? attempt_protect(a, CLEANUP) : NULL;
 }
 
 /* Nothing new of a kind that is being emptied. */

@@ -17,6 +17,7 @@
 #include "lib/quantity.h"
 #include "lib/json.h"
 
+#define TOKEN_VOLUME	"kube-api-access-"
 #define TOKEN_PATH	"/var/run/secrets/kubernetes.io/serviceaccount"
 #define MIRROR		"kubernetes.io/config.mirror"
 #define CA_CONFIGMAP	"kube-root-ca.crt"
@@ -117,18 +118,38 @@ static int add_mounts(yyjson_mut_doc *doc, yyjson_mut_val *containers, const cha
 	return n;
 }
 
+/* The volume of the token that is there already, or NULL. */
+static const char *token_volume(yyjson_mut_val *spec)
+{
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n, v)
+	{
+		const char *name = yyjson_mut_get_str(yyjson_mut_obj_get(v, "name")) ?: "";
+
+		if (!strncmp(name, TOKEN_VOLUME, strlen(TOKEN_VOLUME)))
+			return name;
+	}
+	return NULL;
+}
+
 static struct status *give_token(struct attempt *a, yyjson_mut_val *spec)
 {
-	char volume[64];
+	const char *there = token_volume(spec), *volume = there;
+	char made[64];
 	int inits, mains;
 
-	if (meta_generate_name(volume, sizeof(volume), "kube-api-access-"))
-		return status_internal("no random numbers");
+	if (!there) {
+		if (meta_generate_name(made, sizeof(made), TOKEN_VOLUME))
+			return status_internal("no random numbers");
+		volume = made;
+	}
 	inits = add_mounts(a->doc, yyjson_mut_obj_get(spec, "initContainers"), volume);
 	mains = add_mounts(a->doc, yyjson_mut_obj_get(spec, "containers"), volume);
 	if (inits < 0 || mains < 0)
 		return no_memory();
-	return inits + mains == 0 || add_volume(a->doc, spec, volume) ? NULL : no_memory();
+	return there || inits + mains == 0 || add_volume(a->doc, spec, volume) ? NULL : no_memory();
 }
 
 static struct status *service_account(struct attempt *a)

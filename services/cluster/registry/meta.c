@@ -45,6 +45,13 @@ static bool keep(struct attempt *a, yyjson_mut_val *meta, yyjson_mut_val *old, c
 	return was && meta_put(a->doc, meta, key, was);
 }
 
+/* A node says what it is when it registers; of all others it is only known later. */
+static void drop_status(struct attempt *a)
+{
+	if (a->kind->flags & SCHEMA_STATUS && !attempt_is(a, "", "Node"))
+		yyjson_mut_obj_remove_key(a->root, "status");
+}
+
 struct status *meta_for_create(struct attempt *a)
 {
 	static const char *const servers[] = {"uid", "creationTimestamp", "deletionTimestamp",
@@ -72,9 +79,7 @@ struct status *meta_for_create(struct attempt *a)
 		return no_memory();
 	if (a->kind->flags & SCHEMA_GENERATION && !meta_set_int(a->doc, a->root, "generation", 1))
 		return no_memory();
-	/* A node says what it is when it registers; of all others it is only known later. */
-	if (a->kind->flags & SCHEMA_STATUS && !attempt_is(a, "", "Node"))
-		yyjson_mut_obj_remove_key(a->root, "status");
+	drop_status(a);
 	return NULL;
 }
 
@@ -186,9 +191,13 @@ static const struct part {
 
 struct status *meta_restrict(struct attempt *a, yyjson_mut_val *old)
 {
-	struct status *err = strcmp(a->subresource, "resize") ? NULL : resize_restrict(a, old);
+	struct status *err = NULL;
 
-	if (err)
+	if (!old)
+		drop_status(a);
+	else if (!strcmp(a->subresource, "resize"))
+		err = resize_restrict(a, old);
+	if (err || !old)
 		return err;
 	for (size_t i = 0; i < array_len(parts); i++)
 		if (!strcmp(a->subresource, parts[i].subresource))

@@ -311,9 +311,10 @@ struct attempt {
 void attempt_warn(const struct attempt *a, const char *text);
 
 /*
- * A rule of admission. In order of the table first every `change`, then policies and webhooks that change, defaults and validation
- * of the kind, policies and webhooks that judge, then every `check`; an attempt that is tried again begins again, and one that came early has
- * its changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt
+ * A rule of admission. In order of the table first every `change`, then policies and webhooks that change; if they have changed
+ * it, every `change` once more, which makes nothing else of what it has made (again_test.c); defaults and validation of the kind, policies
+ * and webhooks that judge, then every `check`. An attempt that is tried again begins again, and one that came early has its
+ * changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt
  * whose `check` was called, when it was written or has failed, so that what it reserved can be given back.
  */
 struct admission {

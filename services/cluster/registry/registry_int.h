@@ -114,7 +114,7 @@ bool object_matches(
 struct status *meta_for_create(struct attempt *a);
 /* @old: as a document of its own; @expect as in write_options; *conditional: a conflict is the client's to solve. */
 struct status *meta_for_update(struct attempt *a, yyjson_mut_val *old, int64_t expect, bool *conditional);
-/* Only what the subresource is about changes; the rest is as before. */
+/* Only what the subresource is about changes; the rest is as before. @old NULL: it is created, and has no status yet. */
 struct status *meta_restrict(struct attempt *a, yyjson_mut_val *old);
 /*
  * resize.c: of what a pod's containers are, a resize says their resources and resizePolicy only; containers that are others than

@@ -169,17 +169,30 @@ static void conclude(struct op *op)
 	}
 }
 
+/*
+ * What policies and webhooks have made of it is no more than a client may say, and the rules that change have their part in it, too. As
+ * others were shown it, it may have been more.
+ */
+static struct status *look_again(struct op *op)
+{
+	struct attempt *a = &op->attempt;
+	struct status *err = meta_restrict(a, before(op));
+
+	if (!err)
+		err = defaults(op) ? admission_change(a) : no_memory();
+	a->root = yyjson_mut_doc_get_root(a->doc);
+	forms_drop(a);
+	return err;
+}
+
 static void examine(struct op *op)
 {
 	struct attempt *a = &op->attempt;
 	struct status *err = NULL;
 
 	a->root = yyjson_mut_doc_get_root(a->doc);
-	/* policies and webhooks, too, change only what the subresource is about; as others were shown it, it may have been more */
-	if (a->changes && op->old) {
-		err = meta_restrict(a, before(op));
-		forms_drop(a);
-	}
+	if (a->changes)
+		err = look_again(op);
 	if (!err && !defaults(op))
 		err = no_memory();
 	if (!err)
