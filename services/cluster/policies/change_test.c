@@ -219,7 +219,7 @@ static void test_who_is_concerned(void **state)
 }
 
 #define CREATED(resource)                                                                                    \
-	"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],"             \
+	"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],"        \
 	"\"apiVersions\":[\"v1\"],\"resources\":[\"" resource "\"]}]},"
 
 /* @name: of the metadata, "name" or "generateName" of the pod. */
@@ -229,10 +229,10 @@ static int pod(const char *name, bool dry_run)
 	char json[300];
 
 	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"%s\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}", name);
+		"{\"metadata\":{\"%s\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+		name);
 	outcome = (struct outcome){.code = -1};
-	registry_create(
-		r, &ann, schema_find_kind("v1", "Pod"), "default", doc_of(json), &how, on_done, NULL);
+	registry_create(r, &ann, schema_find_kind("v1", "Pod"), "default", doc_of(json), &how, on_done, NULL);
 	return finish();
 }
 
@@ -250,8 +250,7 @@ static void test_what_follows_for_pods(void **state)
 {
 	assert_int_equal(
 		create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}"), 0);
-	holds(CREATED("pods") ONCE(
-		      SET("/spec/containers/0/resources", "{'requests': {'memory': '1Mi'}}")),
+	holds(CREATED("pods") ONCE(SET("/spec/containers/0/resources", "{'requests': {'memory': '1Mi'}}")),
 		"");
 	for (int dry_run = 1; dry_run >= 0; dry_run--) {
 		assert_int_equal(pod(dry_run ? "name" : "generateName", dry_run), 0);
