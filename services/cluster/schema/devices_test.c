@@ -2,53 +2,26 @@
 
 /* Claims to devices and slices of them: good ones as they are completed, bad ones in upstream's words, and what a status may say. */
 
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "cluster/schema/decode.h"
-#include "cluster/schema/default.h"
-#include "cluster/schema/meta.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "cluster/schema/validate.h"
-#include "lib/json.h"
+#include <cmocka.h>
 
-static yyjson_mut_doc *make(const struct schema_kind *k, const char *body)
-{
-	yyjson_mut_doc *doc = NULL;
-	struct status *s = decode_object(&doc, body, strlen(body), DECODE_YAML, k, DECODE_STRICT, NULL);
-
-	if (s)
-		fail_msg("%s: %s", body, s->message);
-	assert_true(default_object(doc, k));
-	return doc;
-}
+#include "cluster/schema/verdict_testing.h"
 
 /* "" when it is good; else what is wrong with it, without the words in front that are always the same. */
 static void check(
 	const char *kind, enum validate_scope scope, const char *before, const char *body, const char *wanted)
 {
-	const struct schema_kind *k = schema_find_kind("resource.k8s.io/v1", kind);
-	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL, *old = NULL;
-	struct field_errors e = {0};
-	struct status *s;
-	const char *said;
+	cleanup(freep) char *got = verdict_of("resource.k8s.io/v1", kind, before, body, scope);
+	const char *said = strstr(got, "invalid: ");
 
-	assert_non_null(k);
-	doc = make(k, body);
-	old = before ? make(k, before) : NULL;
-	validate_object(k, doc->root, old ? old->root : NULL, scope, &e);
-	s = field_errors_status(&e, k, "a");
-	said = s ? strstr(s->message, "invalid: ") : NULL;
 	said = said ? said + strlen("invalid: ") : "";
 	if (strcmp(said, wanted) != 0)
 		fail_msg("%s\n%s\n%s", body, said, wanted);
-	status_free(s);
-	field_errors_fini(&e);
 }
 
 #define META	       "metadata: {name: a}\n"
@@ -254,10 +227,10 @@ static void test_status(void **state)
 
 static void test_defaults(void **state)
 {
-	cleanup(json_mut_docp) yyjson_mut_doc *claim = make(
+	cleanup(json_mut_docp) yyjson_mut_doc *claim = verdict_object(
 		schema_find_kind("resource.k8s.io/v1", "ResourceClaim"), EXACTLY("tolerations: [{key: k}]"));
 	cleanup(json_mut_docp) yyjson_mut_doc *slice =
-		make(schema_find_kind("resource.k8s.io/v1", "ResourceSlice"),
+		verdict_object(schema_find_kind("resource.k8s.io/v1", "ResourceSlice"),
 			DEVICE("taints: [{key: k, effect: None}]"));
 	cleanup(freep) char *text = yyjson_mut_val_write(claim->root, 0, NULL);
 	cleanup(freep) char *other = yyjson_mut_val_write(slice->root, 0, NULL);
