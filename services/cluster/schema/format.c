@@ -65,6 +65,12 @@ static bool alphanumeric(char c)
 	return lower(c) || digit(c) || (c >= 'A' && c <= 'Z');
 }
 
+/* What names and keys may have inside. */
+static bool inside(char c)
+{
+	return alphanumeric(c) || c == '-' || c == '_' || c == '.';
+}
+
 static bool is_label(const char *s, size_t len)
 {
 	if (!len || s[0] == '-' || s[len - 1] == '-')
@@ -96,7 +102,7 @@ static bool is_name_part(const char *s, size_t len)
 	if (!len || !alphanumeric(s[0]) || !alphanumeric(s[len - 1]))
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!alphanumeric(s[i]) && !strchr("-_.", s[i]))
+		if (!inside(s[i]))
 			return false;
 	return true;
 }
@@ -151,9 +157,10 @@ static const char *path_segment(const char *s, size_t len)
 		return "may not be '.'";
 	if (len == 2 && !memcmp(s, "..", 2))
 		return "may not be '..'";
-	return memchr(s, '/', len)   ? "may not contain '/'"
-	       : memchr(s, '%', len) ? "may not contain '%'"
-				     : NULL;
+	return memchr(s, '/', len)    ? "may not contain '/'"
+	       : memchr(s, '%', len)  ? "may not contain '%'"
+	       : memchr(s, '\0', len) ? "may not contain a NUL"
+				      : NULL;
 }
 
 static const char *config_key(const char *s, size_t len)
@@ -163,7 +170,7 @@ static const char *config_key(const char *s, size_t len)
 	if (!len)
 		return config_key_rule;
 	for (size_t i = 0; i < len; i++)
-		if (!alphanumeric(s[i]) && !strchr("-_.", s[i]))
+		if (!inside(s[i]))
 			return config_key_rule;
 	if (len == 1 && s[0] == '.')
 		return "must not be '.'";

@@ -299,6 +299,14 @@ static const struct {
 		"'[-._a-zA-Z0-9]+')"},
 	{"v1", "ConfigMap", META "immutable: true\ndata: {a: b}", META "immutable: true\ndata: {a: c}",
 		"ConfigMap \"a\" is invalid: data: Forbidden: field is immutable when `immutable` is set"},
+	/* what ends a text in C ends no name */
+	{"v1", "ConfigMap", NULL, META "data: {\"a\\0b\": c}",
+		"ConfigMap \"a\" is invalid: data[a: Invalid value: \"a\\u0000b\": "},
+	{"v1", "ConfigMap", NULL, "metadata: {name: a, labels: {x: \"a\\0b\"}}",
+		"ConfigMap \"a\" is invalid: metadata.labels: Invalid value: \"a\\u0000b\": "},
+	{"rbac.authorization.k8s.io/v1", "Role", NULL, "metadata: {name: \"a\\0b\"}",
+		"Role.rbac.authorization.k8s.io \"a\" is invalid: metadata.name: Invalid value: \"a\\u0000b\": may not "
+		"contain a NUL"},
 	{"v1", "ConfigMap", NULL, "metadata: {name: A}",
 		"ConfigMap \"A\" is invalid: metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of "
 		"lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. "
