@@ -108,8 +108,8 @@ def test_sizes_of_terminals(node):
     def follows(at):
         at.until("33 77")
         at.resize(40, 101)
-        at.type("while :; do stty size; sleep 0.2; done\n")
-        at.until("40 101")
+        at.type("until [ \"$(stty size)\" = '40 101' ]; do sleep 0.2; done; echo is $((6 * 7))\n")
+        at.until("is 42")
 
     with Terminal(node, "run", "-it", "--rm", "--name", "sized", HELLO, "sh", rows=33, columns=77) as own:
         own.until(PROMPT)
@@ -118,9 +118,9 @@ def test_sizes_of_terminals(node):
             at.until(PROMPT)
             at.type("stty size\n")
             follows(at)
-            at.type("\x03exit 9\n")
+            at.type("exit 9\n")
             assert at.ended() == 9, at.seen
         follows(own)
-        own.type("\x03exit 3\n")
+        own.type("exit 3\n")
         assert own.ended() == 3, own.seen
     assert eventually(lambda: node.docker("ps", "-aq", "--filter", "name=sized").stdout == "")
