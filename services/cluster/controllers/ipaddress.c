@@ -34,29 +34,6 @@ static void each_address(const struct object *service, void (*fn)(const char *ad
 	yyjson_doc_free(doc);
 }
 
-struct search {
-	const char *address;
-	bool found;
-};
-
-static void compare(const char *address, void *arg)
-{
-	struct search *s = arg;
-
-	s->found |= !strcmp(address, s->address);
-}
-
-/* The Service that has it, as it is stored. */
-static const struct object *owner_of(const struct turn *t)
-{
-	const struct object *service = services_holder(t->r, t->name);
-	struct search s = {t->name, false};
-
-	if (service)
-		each_address(service, compare, &s);
-	return s.found ? service : NULL;
-}
-
 static bool is_of(const struct turn *t, const struct object *service)
 {
 	yyjson_val *ref = meta_get(t->root, "spec", "parentRef", NULL);
@@ -97,7 +74,7 @@ static void make(struct turn *t, const struct object *service)
 
 static void sync_address(struct turn *t)
 {
-	const struct object *service = owner_of(t);
+	const struct object *service = services_holder(t->r, t->name);
 	const char *by = t->object ? object_label(t->object, MANAGED_BY) : NULL;
 
 	if (!t->object && service)

@@ -469,13 +469,6 @@ static const struct object *service_of(const struct registry *r, const char *who
 	return registry_get(r, schema_find("", "v1", "services"), ns, name + 1);
 }
 
-const struct object *services_holder(const struct registry *r, const char *address)
-{
-	const char *who = claims_holder(r->services->addresses, address);
-
-	return who ? service_of(r, who) : NULL;
-}
-
 /* As it is stored: a write on its way may have claimed the address, and may fail. No memory: as if not. */
 static bool has_address(const struct object *service, const char *address)
 {
@@ -488,6 +481,14 @@ static bool has_address(const struct object *service, const char *address)
 		found |= !h[i].is_port && !strcmp(h[i].text, address);
 	yyjson_mut_doc_free(doc);
 	return found;
+}
+
+const struct object *services_holder(const struct registry *r, const char *address)
+{
+	const char *who = claims_holder(r->services->addresses, address);
+	const struct object *service = who ? service_of(r, who) : NULL;
+
+	return service && has_address(service, address) ? service : NULL;
 }
 
 struct use {

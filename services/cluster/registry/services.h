@@ -14,7 +14,7 @@ struct services;
 must_check int services_open(struct services **out, struct registry *r);
 void services_close(struct services *s); /* accepts NULL */
 
-/* The stored Service that has claimed this address; NULL: none. It may be about to give it up, or to get it. */
+/* The Service that has this address, as it is stored; NULL: none. */
 const struct object *services_holder(const struct registry *r, const char *address);
 
 /* Of addresses that are in this range, and in none that services are given addresses of: */
