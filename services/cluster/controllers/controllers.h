@@ -24,6 +24,7 @@
 	X(disruption_controller)                                                                             \
 	X(horizontal_pod_autoscaler)                                                                         \
 	X(aggregation_controller)                                                                            \
+	X(apiservice_controller)                                                                             \
 	X(definition_controller)                                                                             \
 	X(policy_status_controller)                                                                          \
 	X(quota_controller)                                                                                  \

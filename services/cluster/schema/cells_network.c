@@ -188,7 +188,40 @@ static void address_parent(struct cell *c)
 	cell_print(c, "/%s", json_str(p, "name") ?: "");
 }
 
+/* ---- who serves an API */
+
+static void apiservice_service(struct cell *c)
+{
+	yyjson_val *service = yyjson_obj_get(c->spec, "service");
+
+	if (service)
+		cell_print(c, "%s/%s", json_str(service, "namespace") ?: "", json_str(service, "name") ?: "");
+	else
+		cell_print(c, "Local");
+}
+
+static void apiservice_available(struct cell *c)
+{
+	size_t i, n;
+	yyjson_val *condition;
+
+	yyjson_arr_foreach (json_arr(c->status, "conditions"), i, n, condition) {
+		const char *status = json_str(condition, "status") ?: "";
+
+		if (strcmp(json_str(condition, "type") ?: "", "Available") != 0)
+			continue;
+		if (strcmp(status, "True") != 0)
+			cell_print(c, "%s (%s)", status, json_str(condition, "reason") ?: "");
+		else
+			cell_print(c, "True");
+		return;
+	}
+	cell_print(c, "Unknown");
+}
+
 cell_fn *const cells_network[N_CELLS] = {
+	[CELL_APISERVICE_AVAILABLE] = apiservice_available,
+	[CELL_APISERVICE_SERVICE] = apiservice_service,
 	[CELL_ADDRESS_PARENT] = address_parent,
 	[CELL_SERVICE_CIDRS] = service_cidrs,
 	[CELL_SERVICE_CLUSTER_IP] = service_cluster_ip,

@@ -12,6 +12,7 @@
 /* The order in which discovery names groups is the order in which kubectl resolves short names. */
 static const struct schema_group_version group_versions[] = {
 	{"", "v1", true},
+	{"apiregistration.k8s.io", "v1", true},
 	{"apps", "v1", true},
 	{"events.k8s.io", "v1", true},
 	{"authentication.k8s.io", "v1", true},
