@@ -73,6 +73,9 @@ struct access_question {
 /* *why, when it is not NULL: a review's reason, malloc'ed, or NULL: nothing is to be said. */
 bool access_allowed(struct access *a, const struct access_question *q, char **why);
 
+/* Is a path one of a rule's nonResourceURLs, which may end with a star? */
+bool access_covers_path(yyjson_val *rule, const char *path);
+
 /* The name of the node that somebody is, "" when its user says none; NULL: it is no node. */
 const char *access_node(const struct caller *who);
 /* May a node have a token of this account? Only bound to a pod of its own. NULL: yes, or it is no node. */

@@ -195,7 +195,7 @@ static bool covers_resource(yyjson_val *rule, const struct access_question *q)
 	return json_arr_has(resources, with_sub) || json_arr_has(resources, any_sub);
 }
 
-static bool covers_path(yyjson_val *rule, const char *path)
+bool access_covers_path(yyjson_val *rule, const char *path)
 {
 	yyjson_val *urls = json_arr(rule, "nonResourceURLs"), *v;
 	size_t i, max;
@@ -219,7 +219,7 @@ static bool covers(yyjson_val *rules, const struct access_question *q)
 
 	yyjson_arr_foreach (rules, i, max, rule)
 		if (has(json_arr(rule, "verbs"), q->verb) &&
-			(q->path ? covers_path(rule, q->path) : covers_resource(rule, q)))
+			(q->path ? access_covers_path(rule, q->path) : covers_resource(rule, q)))
 			return true;
 	return false;
 }

@@ -364,7 +364,69 @@ static void claim_state(struct cell *c)
 		cell_print(c, "pending");
 }
 
+/* ---- flow control */
+
+static void flow_distinguisher(struct cell *c)
+{
+	cell_or(c, json_str(yyjson_obj_get(c->spec, "distinguisherMethod"), "type"), "<none>");
+}
+
+/* Of the condition Dangling. */
+static void flow_missing_level(struct cell *c)
+{
+	yyjson_val *v;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(c->status, "conditions"), i, n, v)
+		if (yyjson_equals_str(yyjson_obj_get(v, "type"), "Dangling"))
+			cell_print(c, "%s", json_str(v, "status") ?: "");
+	if (!c->len)
+		cell_print(c, "?");
+}
+
+static void number_or_none(struct cell *c, yyjson_val *number)
+{
+	if (yyjson_is_int(number))
+		cell_number(c, yyjson_get_sint(number));
+	else
+		cell_print(c, "<none>");
+}
+
+static void flow_shares(struct cell *c)
+{
+	yyjson_val *part = yyjson_obj_get(c->spec, "limited") ?: yyjson_obj_get(c->spec, "exempt");
+
+	number_or_none(c, yyjson_obj_get(part, "nominalConcurrencyShares"));
+}
+
+static void queuing(struct cell *c, const char *key)
+{
+	number_or_none(
+		c, yyjson_obj_get(meta_get(c->spec, "limited", "limitResponse", "queuing", NULL), key));
+}
+
+static void flow_queues(struct cell *c)
+{
+	queuing(c, "queues");
+}
+
+static void flow_hand(struct cell *c)
+{
+	queuing(c, "handSize");
+}
+
+static void flow_length(struct cell *c)
+{
+	queuing(c, "queueLengthLimit");
+}
+
 cell_fn *const cells_other[N_CELLS] = {
+	[CELL_FLOW_DISTINGUISHER] = flow_distinguisher,
+	[CELL_FLOW_HAND] = flow_hand,
+	[CELL_FLOW_LENGTH] = flow_length,
+	[CELL_FLOW_MISSING_LEVEL] = flow_missing_level,
+	[CELL_FLOW_QUEUES] = flow_queues,
+	[CELL_FLOW_SHARES] = flow_shares,
 	[CELL_CLAIM_STATE] = claim_state,
 	[CELL_DATA_COUNT] = data_count,
 	[CELL_SECRETS_COUNT] = secrets_count,

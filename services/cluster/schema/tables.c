@@ -31,6 +31,7 @@ static const struct schema_group_version group_versions[] = {
 	{"coordination.k8s.io", "v1", true},
 	{"node.k8s.io", "v1", true},
 	{"discovery.k8s.io", "v1", true},
+	{"flowcontrol.apiserver.k8s.io", "v1", true},
 	{"resource.k8s.io", "v1", true},
 	{"metrics.k8s.io", "v1beta1", true},
 };
