@@ -11,6 +11,7 @@
 
 #include "cluster/access/access.h"
 #include "cluster/bootstrap.h"
+#include "cluster/flow/objects.h"
 #include "cluster/registry/registry.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
@@ -64,8 +65,10 @@ static const struct first {
 
 static void put_rest(void *arg);
 
-static void one_done(struct boot *b)
+static void one_done(void *arg)
 {
+	struct boot *b = arg;
+
 	if (--b->left)
 		return;
 	b->done(b->arg);
@@ -155,7 +158,8 @@ static void put_rest(void *arg)
 	struct boot *b = arg;
 	struct write_options w = {.field_manager = "kube-apiserver"};
 
-	b->left += array_len(firsts);
+	b->left += array_len(firsts) + 1;
+	flow_bootstrap(b->o.registry, one_done, b);
 	for (size_t i = 0; i < array_len(firsts); i++) {
 		struct putting *p = calloc(1, sizeof(*p));
 		const struct schema_kind *k = schema_find(firsts[i].group, "v1", firsts[i].plural);

@@ -2,7 +2,8 @@
 #ifndef CLUSTER_BOOTSTRAP_H
 #define CLUSTER_BOOTSTRAP_H
 
-/* What every cluster has before anybody asks: namespaces, the API as a Service, priority classes; roles are access's. */
+/* What every cluster has before anybody asks: namespaces, the API as a Service, priority classes; roles are access's,
+ * flow schemas and priority levels flow's. */
 
 struct access;
 struct registry;

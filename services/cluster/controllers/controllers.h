@@ -27,6 +27,8 @@
 	X(apiservice_controller)                                                                             \
 	X(definition_controller)                                                                             \
 	X(policy_status_controller)                                                                          \
+	X(flow_schema_controller)                                                                            \
+	X(priority_level_controller)                                                                         \
 	X(quota_controller)                                                                                  \
 	X(certificate_controller)                                                                            \
 	X(namespace_controller)                                                                              \

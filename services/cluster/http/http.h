@@ -17,7 +17,7 @@ struct tls_config;
 struct api_options {
 	struct registry *registry;
 	struct access *access;
-	unsigned reads_max, writes_max; /* in flight; 0: 400 and 200 */
+	unsigned reads_max, writes_max; /* together, the seats that priority levels share; 0: 400 and 200 */
 	const char *kubelet_ca, *kubelet_cert,
 		*kubelet_key;	      /* PEM files: who nodes are, and what is shown to them */
 	const char *data_dir;	      /* where the store is, and its snapshots are made; NULL: nowhere */

@@ -3,7 +3,7 @@
 #define CLUSTER_HTTP_INT_H
 
 /*
- * The inside of the API server. server.c takes a request through its gates (who, how many, which resource, may they), then a
+ * The inside of the API server. server.c takes a request through its gates (who, which resource, is it its turn, may they), then a
  * handler answers it: verbs.c, lists.c, watch.c, patch.c, delete.c for resources; subresources by the table in
  * subresources.c; everything that is no resource by the table in paths.c. reply.c has what answers have in common.
  */
@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "cluster/access/access.h"
+#include "cluster/flow/flow.h"
 #include "cluster/http/http.h"
 #include "cluster/registry/registry.h"
 #include "cluster/schema/decode.h"
@@ -38,6 +39,8 @@ struct api {
 	struct request *requests;
 	unsigned reads, writes, watches;
 	uint64_t served[6]; /* by hundreds of the status */
+	struct flow *flow;
+	struct loop_task flow_turn;
 	bool ready;
 	bool snapshot_under_way;
 	struct openapi_cache *openapi;
@@ -62,7 +65,8 @@ struct request {
 	const char *ns, *name, *subresource; /* "" for none */
 	const char *rest;		     /* what follows proxy/, raw; "" */
 	const char *verb;		     /* of authorization */
-	char *protocols; /* that a WebSocket's client offers, but for tokens; owned; NULL: none */
+	char *protocols;     /* that a WebSocket's client offers, but for tokens; owned; NULL: none */
+	bool about_resource; /* whether there is such a one or not */
 	bool long_running, counted_read, counted_write;
 
 	enum form form;
@@ -72,6 +76,9 @@ struct request {
 	char *manager; /* owned; never empty */
 	struct warnings warnings;
 	struct loop_timer timer;
+	struct flow_ticket ticket;
+	void (*then)(struct request *q); /* when it is its turn */
+	int64_t deadline_ms;		 /* of one that is not long running */
 
 	char *body; /* of the request, as long as it lives */
 	size_t body_len;
@@ -96,6 +103,18 @@ bool request_allowed(struct request *q);
 /* For the registry: warnings go to the answer's headers. */
 void request_warn(const char *text, void *request);
 struct write_options request_write_options(struct request *q);
+
+/* What it asks for, as authorization and flow schemas are asked. @verb: room for that of a path. */
+enum { REQUEST_VERB_MAX = 16 };
+struct access_question request_question(const struct request *q, char verb[static REQUEST_VERB_MAX]);
+
+/* turns.c */
+bool request_mutates(const struct request *q);
+/* Calls @then when it is its turn, maybe at once; answers 429 itself when it will not be. */
+void request_take_turn(struct request *q, void (*then)(struct request *q));
+void request_leave(struct request *q); /* it is over, or its client has left */
+must_check int turns_open(struct api *a);
+void turns_close(struct api *a);
 
 /* impersonate.c: q->who becomes who the headers ask for. NULL: so it is, or nobody was asked for. */
 must_check struct status *impersonate(struct request *q);

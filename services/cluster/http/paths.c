@@ -32,6 +32,52 @@ static void version(struct request *q)
 	reply_bytes(q, 200, json, sizeof(json) - 1);
 }
 
+struct flow_metric {
+	struct text *t;
+	size_t which;
+};
+
+static const struct {
+	const char *name, *type, *help;
+} flow_metrics[] = {
+	{"nominal_limit_seats", "gauge", "Seats that are a priority level's own."},
+	{"current_executing_requests", "gauge", "Requests of a priority level that have a seat."},
+	{"current_inqueue_requests", "gauge", "Requests that wait in the queues of a priority level."},
+	{"dispatched_requests_total", "counter", "Requests that a priority level has let in."},
+	{"rejected_requests_total", "counter",
+		"Requests that a priority level has sent away, or that left its queues."},
+};
+
+static void flow_samples(const struct flow_level_state *s, void *arg)
+{
+	const uint64_t values[] = {s->seats, s->executing, s->waiting, s->dispatched};
+	const struct flow_metric *m = arg;
+	const char *name = flow_metrics[m->which].name;
+
+	if (m->which < array_len(values)) {
+		text_printf(m->t, "apiserver_flowcontrol_%s{priority_level=\"%s\"} %llu\n", name, s->name,
+			(unsigned long long)values[m->which]);
+		return;
+	}
+	for (size_t i = 0; i < N_FLOW_REFUSALS; i++)
+		if (s->refused[i])
+			text_printf(m->t,
+				"apiserver_flowcontrol_%s{priority_level=\"%s\",reason=\"%s\"} %llu\n", name,
+				s->name, flow_refusals[i], (unsigned long long)s->refused[i]);
+}
+
+static void add_flow_metrics(const struct api *a, struct text *t)
+{
+	for (size_t i = 0; i < array_len(flow_metrics); i++) {
+		struct flow_metric m = {t, i};
+
+		text_printf(t, "# HELP apiserver_flowcontrol_%s %s\n# TYPE apiserver_flowcontrol_%s %s\n",
+			flow_metrics[i].name, flow_metrics[i].help, flow_metrics[i].name,
+			flow_metrics[i].type);
+		flow_each_level(a->flow, flow_samples, &m);
+	}
+}
+
 static void metrics(struct request *q)
 {
 	const struct api *a = q->api;
@@ -51,6 +97,7 @@ static void metrics(struct request *q)
 	for (int i = 2; i < 6; i++)
 		text_printf(&t, "apiserver_request_total{code=\"%d00\"} %llu\n", i,
 			(unsigned long long)a->served[i]);
+	add_flow_metrics(a, &t);
 	text_puts(&t,
 		"# HELP apiserver_storage_objects Objects stored.\n# TYPE apiserver_storage_objects gauge\n");
 	for (size_t i = 0; kinds && i < n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A request's way through the gates: who is it, is there room for it, what is it about, may they. Then its handler
+ * A request's way through the gates: who is it, what is it about, is it its turn, may they. Then its handler
  * answers. A request lives on while an answer of the registry is awaited, even when its peer has left.
  */
 
@@ -15,7 +15,6 @@
 #include "cluster/http/websocket.h"
 #include "cluster/registry/caller.h"
 #include "cluster/schema/apply.h"
-#include "lib/duration.h"
 #include "lib/log.h"
 #include "lib/uri.h"
 
@@ -45,18 +44,11 @@ void request_unref(struct request *q)
 	free(q);
 }
 
-static void uncount(struct request *q)
-{
-	q->api->reads -= q->counted_read;
-	q->api->writes -= q->counted_write;
-	q->counted_read = q->counted_write = false;
-}
-
 static void on_closed(struct http_req *r, bool ok, void *arg)
 {
 	struct request *q = arg;
 
-	uncount(q);
+	request_leave(q);
 	loop_timer_del(&q->timer);
 	q->http = NULL;
 	q->body = NULL;
@@ -187,16 +179,15 @@ static const char *raw_from(const struct request *q, size_t n)
 }
 
 /*
- * /api/v1/... and /apis/GROUP/VERSION/..., then [namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE[/...]]]. *about: it is a
- * resource's path, whether there is such a resource or not.
+ * /api/v1/... and /apis/GROUP/VERSION/..., then [namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE[/...]]]. It is about a
+ * resource then, whether there is such a resource or not.
  */
-static void find_resource(struct request *q, bool *about)
+static void find_resource(struct request *q)
 {
 	char **s = q->segments;
 	size_t n = q->n_segments, at;
 	const char *group = "", *version;
 
-	*about = false;
 	if (n > 2 && !strcmp(s[0], "api")) {
 		version = s[1];
 		at = 2;
@@ -207,7 +198,7 @@ static void find_resource(struct request *q, bool *about)
 	} else {
 		return;
 	}
-	*about = true;
+	q->about_resource = true;
 	if (!strcmp(s[at], "watch") && at + 1 < n) {
 		q->verb = "watch";
 		at++;
@@ -309,13 +300,6 @@ static void dispatch(struct request *q)
 
 /* ---- gates */
 
-static bool mutating(const struct request *q)
-{
-	enum http_method m = http_method(q->http);
-
-	return m != HTTP_GET_ && m != HTTP_HEAD_ && m != HTTP_OPTIONS_;
-}
-
 static bool is_long_running(const struct request *q)
 {
 	static const char *const streams[] = {"log", "exec", "attach", "portforward", "proxy"};
@@ -326,65 +310,6 @@ static bool is_long_running(const struct request *q)
 		if (!strcmp(q->subresource, streams[i]))
 			return true;
 	return false;
-}
-
-static bool take_place(struct request *q)
-{
-	struct api *a = q->api;
-
-	q->long_running = is_long_running(q);
-	if (q->long_running)
-		return true;
-	if (mutating(q) ? a->writes >= a->opts.writes_max : a->reads >= a->opts.reads_max) {
-		reply_status(q,
-			status_too_many_requests(1,
-				"the server has received too many requests and has asked us to try again later"));
-		return false;
-	}
-	q->counted_write = mutating(q);
-	q->counted_read = !q->counted_write;
-	a->writes += q->counted_write;
-	a->reads += q->counted_read;
-	return true;
-}
-
-static void on_timeout(struct loop_timer *t)
-{
-	struct request *q = container_of(t, struct request, timer);
-
-	reply_status(q, status_timeout("request did not complete within the allotted timeout"));
-}
-
-/* What is left of our own time when the client has less: *ms. A span of nothing, or a negative one, says nothing. */
-static struct status *read_timeout(struct request *q, int64_t *ms)
-{
-	const char *v = http_query(q->http, "timeout");
-	struct timespec said;
-	int64_t least;
-
-	if (!v || !*v)
-		return NULL;
-	if (duration_parse(v, &said) < 0)
-		return status_bad_request("invalid timeout - time: invalid duration \"%.64s\"", v);
-	least = said.tv_sec * 1000 + said.tv_nsec / 1000000;
-	if (said.tv_sec < *ms / 1000 && (least > 0 || said.tv_nsec > 0))
-		*ms = least > 0 ? least : 1;
-	return NULL;
-}
-
-static bool start_clock(struct request *q)
-{
-	int64_t ms = API_TIMEOUT_S * 1000;
-	struct status *err;
-
-	if (q->long_running)
-		return true;
-	err = read_timeout(q, &ms);
-	if (!err && loop_timer_set(q->api->loop, &q->timer, loop_now_ms(q->api->loop) + ms, on_timeout) < 0)
-		err = status_errno(-ENOMEM, "request");
-	if (err)
-		reply_status(q, err);
-	return !err;
 }
 
 static struct status *read_manager(struct request *q)
@@ -411,7 +336,7 @@ static struct status *read_options(struct request *q)
 	const char *agent = http_header(q->http, "User-Agent");
 	int v = decode_validation_of(validation ? validation : "", DECODE_WARN);
 
-	if (mutating(q) && dry && *dry && strcmp(dry, "All") != 0)
+	if (request_mutates(q) && dry && *dry && strcmp(dry, "All") != 0)
 		return status_new(
 			422, "Invalid", "dryRun: Unsupported value: \"%s\": supported values: \"All\"", dry);
 	if (v < 0)
@@ -426,26 +351,45 @@ static struct status *read_options(struct request *q)
 	return read_manager(q);
 }
 
+struct access_question request_question(const struct request *q, char verb[static REQUEST_VERB_MAX])
+{
+	struct access_question ask = {.who = q->who,
+		.verb = q->verb,
+		.group = "",
+		.resource = "",
+		.subresource = q->subresource,
+		.ns = q->ns,
+		.name = q->name};
+
+	if (q->kind) {
+		ask.group = q->kind->group;
+		ask.resource = q->kind->plural;
+		return ask;
+	}
+	ask.path = http_path(q->http);
+	snprintf(verb, REQUEST_VERB_MAX, "%s", http_method_name(q->http));
+	for (size_t i = 0; verb[i]; i++)
+		verb[i] = (char)tolower((unsigned char)verb[i]);
+	ask.verb = verb;
+	return ask;
+}
+
 bool request_allowed(struct request *q)
 {
-	char group[256] = "";
-	const char *verb = q->verb;
-	/* A single object by a field selector is authorized by its name. */
-	struct access_question ask = {
-		.who = q->who, .verb = verb, .ns = q->ns, .name = q->name, .subresource = q->subresource};
+	char group[256] = "", verb[REQUEST_VERB_MAX];
+	struct access_question ask = request_question(q, verb);
 	const char *fields = http_query(q->http, "fieldSelector");
 	char name[256];
 
 	if (!q->kind)
 		return false;
+	/* A single object by a field selector is authorized by its name. */
 	if (fields && !*q->name && !strncmp(fields, "metadata.name=", 14) && !strchr(fields, ',')) {
 		snprintf(name, sizeof(name), "%s", fields + 14 + (fields[14] == '='));
 		ask.name = name;
 	}
 	ask.field_selector = fields;
 	ask.label_selector = http_query(q->http, "labelSelector");
-	ask.group = q->kind->group;
-	ask.resource = q->kind->plural;
 	if (access_allowed(q->api->access, &ask, NULL))
 		return true;
 	if (*q->kind->group)
@@ -457,7 +401,7 @@ bool request_allowed(struct request *q)
 	if (*q->ns)
 		snprintf(scope, sizeof(scope), " in the namespace \"%s\"", q->ns);
 	err = status_forbidden(q->kind, *q->name ? q->name : NULL,
-		"User \"%s\" cannot %s resource \"%s%s%s\" in API group \"%s\"%s", q->who->user, verb,
+		"User \"%s\" cannot %s resource \"%s%s%s\" in API group \"%s\"%s", q->who->user, q->verb,
 		q->kind->plural, *q->subresource ? "/" : "", q->subresource, group, scope);
 	reply_status(q, err);
 	return false;
@@ -465,20 +409,9 @@ bool request_allowed(struct request *q)
 
 static bool path_allowed(struct request *q)
 {
-	struct access_question ask = {.who = q->who,
-		.path = http_path(q->http),
-		.group = "",
-		.resource = "",
-		.subresource = "",
-		.ns = "",
-		.name = ""};
-	char verb[16];
-	size_t i;
+	char verb[REQUEST_VERB_MAX];
+	const struct access_question ask = request_question(q, verb);
 
-	snprintf(verb, sizeof(verb), "%s", http_method_name(q->http));
-	for (i = 0; verb[i]; i++)
-		verb[i] = (char)tolower((unsigned char)verb[i]);
-	ask.verb = verb;
 	if (path_is_open(ask.path) || access_allowed(q->api->access, &ask, NULL))
 		return true;
 	reply_status(q, status_forbidden(NULL, NULL, "User \"%s\" cannot %s path \"%s\"", q->who->user, verb,
@@ -509,11 +442,28 @@ static bool authenticate(struct request *q, const struct local *from, bool open)
 	return false;
 }
 
+/* Past the gates of who it is and whose turn it is. */
+static void carry_out(struct request *q)
+{
+	/* What a proxied request asks for is between the client and whom it is for. */
+	struct status *err = strcmp(q->subresource, "proxy") != 0 ? read_options(q) : NULL;
+	if (!err)
+		err = reply_negotiate(q);
+	if (err) {
+		reply_status(q, err);
+	} else if (q->kind) {
+		if (request_allowed(q))
+			dispatch(q);
+	} else if (path_allowed(q)) {
+		if (q->about_resource || !handle_path(q))
+			reply_status(q, status_unknown_path());
+	}
+}
+
 void request_begin(struct api *a, struct http_req *r, const struct local *from)
 {
 	struct request *q = request_new(a, r);
 	struct status *err;
-	bool about;
 	int bad;
 
 	if (!q) {
@@ -533,25 +483,12 @@ void request_begin(struct api *a, struct http_req *r, const struct local *from)
 		reply_status(q, err);
 		return;
 	}
-	find_resource(q, &about);
+	find_resource(q);
 	q->verb = verb_of(q);
 	if (q->kind && q->kind->warning)
 		warnings_add(&q->warnings, "%s", q->kind->warning);
-	if (!take_place(q) || !start_clock(q))
-		return;
-	/* What a proxied request asks for is between the client and whom it is for. */
-	err = strcmp(q->subresource, "proxy") != 0 ? read_options(q) : NULL;
-	if (!err)
-		err = reply_negotiate(q);
-	if (err) {
-		reply_status(q, err);
-	} else if (q->kind) {
-		if (request_allowed(q))
-			dispatch(q);
-	} else if (path_allowed(q)) {
-		if (about || !handle_path(q))
-			reply_status(q, status_unknown_path());
-	}
+	q->long_running = is_long_running(q);
+	request_take_turn(q, carry_out);
 }
 
 static void on_request(struct http_req *r, void *arg)
@@ -576,8 +513,11 @@ int api_open(struct api **out, const struct api_options *opts)
 		a->opts.reads_max = API_READS_MAX;
 	if (!a->opts.writes_max)
 		a->opts.writes_max = API_WRITES_MAX;
-	err = http_server_new(&a->http, a->loop, on_request, a);
+	err = turns_open(a);
+	if (!err)
+		err = http_server_new(&a->http, a->loop, on_request, a);
 	if (err) {
+		turns_close(a);
 		free(a);
 		return err;
 	}
@@ -592,6 +532,7 @@ void api_close(struct api *a)
 		return;
 	http_server_free(a->http);
 	locals_close(a);
+	turns_close(a);
 	openapi_cache_free(a->openapi);
 	free(a);
 }

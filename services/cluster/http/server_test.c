@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The gates of the API server: as whom a request is carried out, and how many are at a time. And how it says that it is well. */
+/* The gates of the API server: as whom a request is carried out, and whose turn it is. And how it says that it is well. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "cluster/http/api_testing.h"
+#include "cluster/http/http_int.h"
 #include "lib/http_client.h"
 
 static struct api_under_test t;
@@ -21,7 +22,7 @@ static char masters[64], somebody[64]; /* sockets */
 
 static int setup(void **state)
 {
-	api_test_open(&t, &(struct api_options){.writes_max = 1});
+	api_test_open(&t, &(struct api_options){.reads_max = 1, .writes_max = 1});
 	snprintf(masters, sizeof(masters), "%s/masters.sock", t.dir);
 	snprintf(somebody, sizeof(somebody), "%s/somebody.sock", t.dir);
 	assert_int_equal(api_listen_local(t.api, masters, "operator", "system:masters"), 0);
@@ -189,40 +190,135 @@ static void test_impersonation(void **state)
 		check(&all[i]);
 }
 
-/* ---- how many at a time */
+/* ---- whose turn it is */
 
-static int begin_write(void)
+#define REVIEWS "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+#define LEVELS	"/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
+
+/* A request of somebody's on a connection of its own, without its answer. */
+static int begin(const char *head)
 {
-	static const char head[] =
-		"POST /api/v1/namespaces HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
-		"Content-Length: 100\r\n\r\n{";
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s", masters);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", somebody);
 	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(write(fd, head, sizeof(head) - 1), sizeof(head) - 1);
+	assert_int_equal(write(fd, head, strlen(head)), strlen(head));
 	return fd;
 }
 
-static void test_writes_in_flight(void **state)
+/* Its body does not end, so that it has its seat until the connection is closed. */
+static int begin_review(void)
 {
-	static const char ns[] = "{\"metadata\":{\"name\":\"late\"}}";
-	static const char role[] = "/apis/rbac.authorization.k8s.io/v1/clusterroles?dryRun=All";
-	int fd = begin_write();
+	return begin("POST " REVIEWS " HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+		     "Content-Length: 100\r\n\r\n{");
+}
+
+static struct answer review(const char *socket, const char *query)
+{
+	char target[128];
+
+	snprintf(target, sizeof(target), "%s%s", REVIEWS, query);
+	return post(socket, target, "{}", NULL, 0);
+}
+
+static struct flow_level_state one;
+
+static void look_at_one(const struct flow_level_state *s, void *arg)
+{
+	if (!strcmp(s->name, "one"))
+		one = *s;
+}
+
+/* The server has seen that so many of somebody's requests have seats, and so many wait. */
+static void until(unsigned executing, unsigned waiting)
+{
+	for (int i = 0; i < 200; i++) {
+		flow_each_level(t.api->flow, look_at_one, NULL);
+		if (one.executing == executing && one.waiting == waiting)
+			return;
+		assert_int_equal(review(masters, "").status, 201);
+	}
+	fail_msg("%u have seats and %u wait", one.executing, one.waiting);
+}
+
+static void set_level(const char *method, const char *response)
+{
+	char json[400];
 	struct answer to;
 
-	/* its first bytes are read before those of the next, which comes later */
-	to = post(masters, "/api/v1/namespaces", ns, NULL, 0);
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"one\"},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":5,"
+		"\"borrowingLimitPercent\":0,\"limitResponse\":%s}}}",
+		response);
+	to = call(masters, (struct http_request){.method = method,
+				   .target = !strcmp(method, "PUT") ? LEVELS "/one" : LEVELS,
+				   .content_type = "application/json",
+				   .body = json,
+				   .len = strlen(json)});
+	if (to.status != 200 && to.status != 201)
+		fail_msg("%d %s", to.status, to.body);
+}
+
+/* Of two seats one is somebody's. */
+static void test_one_at_a_time(void **state)
+{
+	int fd;
+	struct answer to;
+
+	set_level("POST", "{\"type\":\"Reject\"}");
+	make("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+		"{\"metadata\":{\"name\":\"somebodys\"},\"spec\":{\"matchingPrecedence\":50,"
+		"\"priorityLevelConfiguration\":{\"name\":\"one\"},\"rules\":[{\"subjects\":[{\"kind\":\"User\","
+		"\"user\":{\"name\":\"somebody\"}}],\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],"
+		"\"resources\":[\"*\"],\"clusterScope\":true}]}]}}");
+	fd = begin_review();
+	until(1, 0);
+	to = review(somebody, "");
 	assert_int_equal(to.status, 429);
 	assert_non_null(strstr(to.body, "\"reason\":\"TooManyRequests\""));
+	assert_non_null(strstr(to.body, "\"message\":\"Too many requests, please try again later.\""));
 	assert_non_null(strstr(to.body, "\"retryAfterSeconds\":1"));
-	/* the place of who has left is free */
+	/* what is not somebody's has its own; the place of who has left is free */
+	assert_int_equal(review(masters, "").status, 201);
 	close(fd);
-	for (int i = 0; i < 50 && to.status == 429; i++)
-		to = post(masters, role, "{\"metadata\":{\"name\":\"x\"}}", NULL, 0);
-	assert_int_equal(to.status, 201);
-	make("/api/v1/namespaces", ns);
+	until(0, 0);
+	assert_int_equal(review(somebody, "").status, 201);
+}
+
+static int held = -1;
+
+static void on_time(struct loop_timer *timer)
+{
+	close(held);
+}
+
+static void test_waiting(void **state)
+{
+	struct loop_timer timer = {0};
+	int second;
+
+	set_level("PUT",
+		"{\"type\":\"Queue\",\"queuing\":{\"queues\":1,\"handSize\":1,\"queueLengthLimit\":1}}");
+	held = begin_review();
+	until(1, 0);
+	second = begin("GET /api/v1/nodes HTTP/1.1\r\nHost: api\r\n\r\n");
+	until(1, 1);
+	/* no more may wait, until one who does has left */
+	assert_int_equal(review(somebody, "").status, 429);
+	assert_int_equal(one.waiting, 1);
+	close(second);
+	until(1, 0);
+	/* a quarter of its time, and not more */
+	assert_int_equal(review(somebody, "?timeout=80ms").status, 429);
+	until(1, 0);
+	assert_int_equal(one.refused[FLOW_REFUSED_QUEUE], 1);
+	assert_int_equal(one.refused[FLOW_REFUSED_GONE], 1);
+	assert_int_equal(one.refused[FLOW_REFUSED_TIME], 1);
+	/* it goes on when the seat is free */
+	assert_int_equal(loop_timer_set(t.loop, &timer, loop_now_ms(t.loop) + 50, on_time), 0);
+	assert_int_equal(review(somebody, "").status, 201);
+	until(0, 0);
 }
 
 /* ---- is it well */
@@ -268,7 +364,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_impersonation),
-		cmocka_unit_test(test_writes_in_flight),
+		cmocka_unit_test(test_one_at_a_time),
+		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_health),
 	};
 
