@@ -150,7 +150,7 @@ static int ask(struct handler_run *h)
 	h->http = NULL;
 	h->status = 0;
 	if (h->url.https && !h->tls)
-		r = tls_client_unverified(&h->tls);
+		r = tls_client_unverified(&h->tls, NULL);
 	if (r)
 		return r;
 	peer.tls = h->url.https ? h->tls : NULL;

@@ -30,7 +30,7 @@ static const char *const namespaces[] = {"default", "kube-system", "kube-public"
 static const struct first {
 	const char *group, *plural, *ns, *name;
 	bool follow;	  /* written again at each start */
-	const char *json; /* $SERVICE, $DNS, $ADDRESS and $PORT are filled in */
+	const char *json; /* $SERVICE, $DNS, $ADDRESS, $PORT, $CLIENT_CA and $PROXY_CA are filled in */
 } firsts[] = {
 	{"scheduling.k8s.io", "priorityclasses", "", "system-node-critical", false,
 		"{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"globalDefault\":false,"
@@ -43,6 +43,21 @@ static const struct first {
 		"{\"metadata\":{\"name\":\"local\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}},"
 		"\"provisioner\":\"wherry.io/local\",\"reclaimPolicy\":\"Delete\",\"allowVolumeExpansion\":true,"
 		"\"volumeBindingMode\":\"WaitForFirstConsumer\"}"},
+	/* what an extension API server reads at its start */
+	{"", "configmaps", "kube-system", "extension-apiserver-authentication", true,
+		"{\"metadata\":{\"name\":\"extension-apiserver-authentication\"},\"data\":{"
+		"\"client-ca-file\":\"$CLIENT_CA\",\"requestheader-client-ca-file\":\"$PROXY_CA\","
+		"\"requestheader-allowed-names\":\"[\\\"front-proxy-client\\\"]\","
+		"\"requestheader-username-headers\":\"[\\\"X-Remote-User\\\"]\","
+		"\"requestheader-uid-headers\":\"[\\\"X-Remote-Uid\\\"]\","
+		"\"requestheader-group-headers\":\"[\\\"X-Remote-Group\\\"]\","
+		"\"requestheader-extra-headers-prefix\":\"[\\\"X-Remote-Extra-\\\"]\"}}"},
+	{"rbac.authorization.k8s.io", "roles", "kube-system", "extension-apiserver-authentication-reader",
+		false,
+		"{\"metadata\":{\"name\":\"extension-apiserver-authentication-reader\",\"labels\":{"
+		"\"kubernetes.io/bootstrapping\":\"rbac-defaults\"}},\"rules\":[{\"apiGroups\":[\"\"],\"resources\":["
+		"\"configmaps\"],\"resourceNames\":[\"extension-apiserver-authentication\"],\"verbs\":[\"get\",\"list\","
+		"\"watch\"]}]}"},
 	{"", "services", "default", "kubernetes", false,
 		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},"
 		"\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"$SERVICE\",\"clusterIPs\":[\"$SERVICE\"],\"sessionAffinity\":\"None\","
@@ -77,12 +92,23 @@ static void one_done(void *arg)
 
 /* ---- objects */
 
+/* Inside of a text of JSON: lines of a certificate. */
+static void put_text(FILE *out, const char *text)
+{
+	for (; *text; text++)
+		if (*text == '\n')
+			fputs("\\n", out);
+		else
+			fputc(*text, out);
+}
+
 static char *text_of(const struct boot *b, const struct first *f)
 {
 	const struct {
 		const char *word, *value;
 	} words[] = {{"$SERVICE", b->o.service_address}, {"$DNS", b->o.dns_address},
-		{"$ADDRESS", b->o.address}, {"$PORT", NULL}};
+		{"$ADDRESS", b->o.address}, {"$CLIENT_CA", b->o.ca_pem}, {"$PROXY_CA", b->o.proxy_ca_pem},
+		{"$PORT", NULL}};
 	char port[12], *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -99,7 +125,7 @@ static char *text_of(const struct boot *b, const struct first *f)
 			fputc(*p++, out);
 			continue;
 		}
-		fputs(words[i].value ? words[i].value : port, out);
+		put_text(out, words[i].value ? words[i].value : port);
 		p += strlen(words[i].word);
 	}
 	if (fclose(out)) {

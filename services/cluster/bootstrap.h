@@ -15,6 +15,7 @@ struct bootstrap_options {
 	const char *dns_address;     /* 10.96.0.10 */
 	const char *address;	     /* where this server is reached by pods */
 	int port;
+	const char *ca_pem, *proxy_ca_pem; /* by which extension API servers know clients, and this server */
 };
 
 /* @done is called from the loop when all of it is there. */

@@ -19,6 +19,7 @@
 #include "cluster/bootstrap.h"
 #include "cluster/controllers/controllers.h"
 #include "cluster/controllers/horizontalpodautoscaler.h"
+#include "cluster/extensions/extensions.h"
 #include "cluster/http/http.h"
 #include "cluster/http/node_summary.h"
 #include "cluster/ranges.h"
@@ -52,7 +53,8 @@ struct cluster {
 	struct access *access;
 	struct api *api;
 	struct cluster_context context;
-	char *ca_pem; /* owned: context's */
+	char *ca_pem;	    /* owned: context's */
+	char *proxy_ca_pem; /* owned */
 	struct kube_names names;
 	char issuer[KUBE_DOMAIN_MAX + 64];
 	struct node_trust node_trust;
@@ -233,11 +235,8 @@ static int open_all(struct cluster *c)
 /* Whoever acts on objects begins when what every cluster has is there. */
 static int set_to_work(struct cluster *c)
 {
-	size_t len;
-	int err = file_read(AT_FDCWD, authority_ca_cert(c->authority), CA_MAX, &c->ca_pem, &len);
+	int err;
 
-	if (err)
-		return log_errno(-err, "cluster op=read file=%s", authority_ca_cert(c->authority));
 	c->context.ca_pem = c->ca_pem;
 	c->context.authority = c->authority;
 	c->context.pod_range = c->names.pod_range;
@@ -292,11 +291,26 @@ static void on_bootstrapped(void *arg)
 		"cluster op=ready port=%d revision=%lld", c->port, (long long)registry_revision(c->registry));
 }
 
+static int read_pem(const char *path, char **pem)
+{
+	size_t len;
+	int err = file_read(AT_FDCWD, path, CA_MAX, pem, &len);
+
+	return err ? log_errno(-err, "cluster op=read file=%s", path) : 0;
+}
+
 static int start(struct cluster *c)
 {
 	struct bootstrap_options o;
-	int err = api_listen(c->api, take_fd(c->listener), c->tls);
+	int err = read_pem(authority_ca_cert(c->authority), &c->ca_pem);
 
+	if (!err)
+		err = read_pem(authority_proxy_ca_cert(c->authority), &c->proxy_ca_pem);
+	if (!err)
+		err = extensions_set_identity(registry_extensions(c->registry),
+			authority_proxy_cert(c->authority), authority_proxy_key(c->authority));
+	if (!err)
+		err = api_listen(c->api, take_fd(c->listener), c->tls);
 	if (!err)
 		err = loop_timer_set(c->loop, &c->renewal, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal);
 	if (err)
@@ -306,7 +320,9 @@ static int start(struct cluster *c)
 		.service_address = c->names.api_address,
 		.dns_address = c->names.dns_address,
 		.address = c->address,
-		.port = c->port};
+		.port = c->port,
+		.ca_pem = c->ca_pem,
+		.proxy_ca_pem = c->proxy_ca_pem};
 	cluster_bootstrap(&o, on_bootstrapped, c);
 	return 0;
 }
@@ -325,6 +341,7 @@ static void close_all(struct cluster *c)
 	tls_config_free(c->tls);
 	yyjson_doc_free(c->config);
 	free(c->ca_pem);
+	free(c->proxy_ca_pem);
 }
 
 /* A snapshot is looked at, or put in place: who ran this reads why not. */

@@ -199,11 +199,11 @@ static int pass_over(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 	return 0;
 }
 
-int tls_client_unverified(struct tls_config **out)
+int tls_client_unverified(struct tls_config **out, const struct tls_files *shown)
 {
-	const struct tls_files none = {0};
+	const struct tls_files files = {.cert = shown ? shown->cert : NULL, .key = shown ? shown->key : NULL};
 	struct role *role = NULL;
-	int r = role_new(&role, &none, MBEDTLS_SSL_IS_CLIENT);
+	int r = role_new(&role, &files, MBEDTLS_SSL_IS_CLIENT);
 
 	if (r < 0)
 		return r;

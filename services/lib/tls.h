@@ -30,7 +30,8 @@ must_check int tls_server_new(
 must_check int tls_client_new(
 	struct tls_config **out, const struct tls_files *files, const char *server_name);
 /* A client that takes any server for what it says it is: for health checks, which ask whether somebody answers. */
-must_check int tls_client_unverified(struct tls_config **out);
+/* @shown: the certificate it shows, or NULL: none. */
+must_check int tls_client_unverified(struct tls_config **out, const struct tls_files *shown);
 /* Accepts NULL. Streams that use it keep it until they are gone. */
 void tls_config_free(struct tls_config *c);
 

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """APIServices: who serves which version of which group, through kubectl."""
 
+import json
+
+import pytest
+from support.cluster import Watch
+from support.extension import BASE, GROUP, VERSION, Extension
+from support.node import eventually
+
 API = "/apis/apiregistration.k8s.io/v1/apiservices"
+NAME = f"{VERSION}.{GROUP}"
 
 
 def test_what_is_served(cluster):
@@ -14,3 +22,97 @@ def test_what_is_served(cluster):
     one = cluster.ask("GET", f"{API}/v1.apps")
     assert one["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"] == "onstart"
     assert [c["reason"] for c in one["status"]["conditions"]] == ["Local"]
+
+
+@pytest.fixture
+def extension(cluster, ns, tmp_path):
+    """An extension API server behind a service of the namespace, and its APIService."""
+    port, address = cluster.node.webhook
+    trust = cluster.get("-n", "kube-system", "configmap", "extension-apiserver-authentication")["data"]
+    made = Extension(tmp_path / "extension", port, f"wardle.{ns}.svc", trust["requestheader-client-ca-file"],
+                     json.loads(trust["requestheader-allowed-names"]))  # fmt: skip
+    made.slice = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+                  "metadata": {"name": "wardle", "namespace": ns, "labels": {"kubernetes.io/service-name": "wardle"}},
+                  "endpoints": [{"addresses": [address.split(":")[0]], "conditions": {"ready": True}}],
+                  "ports": [{"name": "https", "port": int(address.split(":")[1]), "protocol": "TCP"}]}  # fmt: skip
+    cluster.ask("POST", f"/api/v1/namespaces/{ns}/services", {"metadata": {"name": "wardle"}, "spec": {
+        "ports": [{"name": "https", "port": 7443, "protocol": "TCP"}]}}, expect=201)  # fmt: skip
+    cluster.ask("POST", API, {"metadata": {"name": NAME}, "spec": {
+        "group": GROUP, "version": VERSION, "groupPriorityMinimum": 2000, "versionPriority": 200, "caBundle": made.bundle,
+        "service": {"namespace": ns, "name": "wardle", "port": 7443}}}, expect=201)  # fmt: skip
+    yield made
+    cluster.raw("DELETE", f"{API}/{NAME}")
+    made.end()
+
+
+def state(cluster):
+    one = cluster.ask("GET", f"{API}/{NAME}")
+    return [(c["status"], c["reason"]) for c in one.get("status", {}).get("conditions", []) if c["type"] == "Available"]
+
+
+def becomes(cluster, status, reason):
+    assert eventually(lambda: state(cluster) == [(status, reason)], timeout=60), cluster.ask("GET", f"{API}/{NAME}")["status"]
+
+
+def test_extension(cluster, ns, extension):
+    """Unavailable until it has an endpoint; then kubectl works with what it serves as with anything else."""
+    becomes(cluster, "False", "EndpointsNotFound")
+    status, _, _ = cluster.raw("GET", f"{BASE}/namespaces/{ns}/flunders")
+    assert status == 503
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices"
+    cluster.ask("POST", slices, extension.slice, expect=201)
+    becomes(cluster, "True", "Passed")
+    assert f"{ns}/wardle" in cluster.kubectl("get", "apiservice", NAME).stdout
+
+    # discovery, in both forms
+    assert GROUP in [g["name"] for g in cluster.ask("GET", "/apis")["groups"]]
+    assert cluster.ask("GET", f"/apis/{GROUP}")["preferredVersion"]["version"] == VERSION
+    assert [r["name"] for r in cluster.ask("GET", BASE)["resources"]] == ["flunders"]
+    assert "flunders" in cluster.kubectl("api-resources", f"--api-group={GROUP}", "--no-headers").stdout
+    assert "can be flundered" in cluster.kubectl("explain", "flunder").stdout
+
+    # verbs
+    flunder = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Flunder", "metadata": {"name": "one"}}
+    cluster.kubectl("-n", ns, "create", "-f", "-", input=json.dumps(flunder))
+    assert cluster.get("-n", ns, "fl", "one")["metadata"]["name"] == "one"
+    with Watch(cluster, f"{BASE}/namespaces/{ns}/flunders", "") as watch:
+        cluster.ask("POST", f"{BASE}/namespaces/{ns}/flunders", {**flunder, "metadata": {"name": "two"}}, expect=201)
+        assert watch.until_seen(lambda e: e["type"] == "ADDED" and e["object"]["metadata"]["name"] == "two"), watch.seen
+    cluster.kubectl("-n", ns, "delete", "flunder", "two", "--wait=false")
+    assert [o["metadata"]["name"] for o in cluster.get("-n", ns, "flunders")["items"]] == ["one"]
+    assert cluster.raw("GET", f"{BASE}/namespaces/{ns}/flunders/two")[0] == 404
+
+    # who asks is said by headers, and by nobody else's
+    extension.seen.clear()
+    cluster.raw("GET", f"{BASE}/namespaces/{ns}/flunders", headers={"X-Remote-User": "mallory", "X-Remote-Group": "system:masters",
+                "Impersonate-User": "ann", "Impersonate-Group": "system:masters"})  # fmt: skip
+    headers, groups = next((h, g) for m, p, h, g in extension.seen if p.startswith(f"{BASE}/namespaces/"))
+    assert headers["X-Remote-User"] == "ann" and "system:masters" in groups
+    assert "Authorization" not in headers and not [h for h in headers if h.startswith("Impersonate")]
+
+    # RBAC is ours
+    no = cluster.kubectl("-n", ns, "get", "flunders", "--as", "ann", check=False)
+    assert f'User "ann" cannot list resource "flunders" in API group "{GROUP}" in the namespace "{ns}"' in no.stderr
+    cluster.kubectl("-n", ns, "create", "role", "reader", "--verb=get,list", f"--resource=flunders.{GROUP}")
+    cluster.kubectl("-n", ns, "create", "rolebinding", "reader", "--role=reader", "--user=ann")
+    assert eventually(lambda: cluster.kubectl("-n", ns, "get", "flunders", "--as", "ann", check=False).returncode == 0, timeout=20)
+    assert cluster.kubectl("-n", ns, "delete", "flunder", "one", "--as", "ann", check=False).returncode != 0
+    for path in (f"{BASE}/namespaces/{ns}/flunders/one%2Fstatus", f"{BASE}/namespaces/{ns}/../x/flunders"):
+        assert cluster.raw("GET", path)[0] == 400
+
+    # away and back
+    cluster.ask("DELETE", f"{slices}/wardle")
+    becomes(cluster, "False", "EndpointsNotFound")
+    assert cluster.raw("GET", f"{BASE}/namespaces/{ns}/flunders")[0] == 503
+    cluster.kubectl("get", "pods", "-A")
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    _, everything, _ = cluster.raw("GET", "/apis", headers={"Accept": accept})
+    everything = json.loads(everything) if isinstance(everything, bytes) else everything
+    versions = next(g["versions"] for g in everything["items"] if g["metadata"].get("name") == GROUP)
+    assert [(v["freshness"], [r["resource"] for r in v["resources"]]) for v in versions] == [("Stale", ["flunders"])]
+    extension.healthy = False
+    cluster.ask("POST", slices, extension.slice, expect=201)
+    becomes(cluster, "False", "FailedDiscoveryCheck")
+    extension.healthy = True
+    becomes(cluster, "True", "Passed")
+    assert cluster.ask("GET", f"{BASE}/namespaces/{ns}/flunders/one")["metadata"]["name"] == "one"

@@ -4,8 +4,9 @@
  * Files of the authority:
  *
  *   DATA/pki/ca.crt, ca.key      when the configuration gives none
+ *   DATA/pki/front-proxy-ca.*    by which extension API servers know this one
  *   RUN/pki/ca.crt, ca.key       those in use
- *   RUN/pki/server.*, kubelet-client.*
+ *   RUN/pki/server.*, kubelet-client.*, front-proxy-client.*, front-proxy-ca.crt
  *   RUN/kubeconfig               the administrator's
  *   RUN/node/                    ca.crt, server.crt and server.key for this node's agent
  */
@@ -27,6 +28,8 @@
 #include "lib/log.h"
 #include "lib/pki.h"
 
+#define PROXY_CA "front-proxy-ca"
+
 enum { NAMES_MAX = 48, PEM_MAX = 64 * 1024, RENEW_S = 30 * 24 * 3600 };
 
 struct names {
@@ -44,6 +47,7 @@ struct authority {
 	struct names served; /* by the server's certificate */
 	time_t made;
 	char *ca_cert_path, *ca_key_path, *cert_path, *key_path, *kubelet_cert_path, *kubelet_key_path;
+	char *proxy_ca_cert_path, *proxy_cert_path, *proxy_key_path;
 };
 
 /* ---- names */
@@ -142,23 +146,23 @@ static int put(int dir, const char *name, const char *text, mode_t mode)
 
 /* ---- the authority itself */
 
-static int make_ca(int dir)
+static int make_ca(int dir, const char *name, const char *cert_file, const char *key_file)
 {
-	struct pki_request req = {.use = PKI_CA, .common_name = KUBECONFIG_CA_NAME};
+	struct pki_request req = {.use = PKI_CA, .common_name = name};
 	struct pki_key *key = NULL;
 	cleanup(freep) char *cert = NULL;
 	cleanup(freep) char *pem = NULL;
 	int err = pki_key_new(&key);
 
 	if (!err)
-		err = pki_certify(&cert, &req, key, key, KUBECONFIG_CA_NAME);
+		err = pki_certify(&cert, &req, key, key, name);
 	if (!err)
 		err = pki_key_pem(key, &pem);
 	/* The key first: a certificate that is there has its key. */
 	if (!err)
-		err = put(dir, "ca.key", pem, 0600);
+		err = put(dir, key_file, pem, 0600);
 	if (!err)
-		err = put(dir, "ca.crt", cert, 0644);
+		err = put(dir, cert_file, cert, 0644);
 	pki_key_free(key);
 	return err;
 }
@@ -172,16 +176,21 @@ static int copy(int from, int to, const char *name, mode_t mode)
 	return err ? log_errno(-err, "access file=%s op=read", name) : put(to, name, text, mode);
 }
 
-static int own_ca(struct authority *a)
+static int open_data(const struct authority *a, int *dir)
 {
 	cleanup(closep) int data = -1;
-	cleanup(closep) int dir = -1;
 	int err = make_dir(AT_FDCWD, a->o.data_dir, 0700, &data);
 
-	if (!err)
-		err = make_dir(data, "pki", 0700, &dir);
+	return err ? err : make_dir(data, "pki", 0700, dir);
+}
+
+static int own_ca(struct authority *a)
+{
+	cleanup(closep) int dir = -1;
+	int err = open_data(a, &dir);
+
 	if (!err && faccessat(dir, "ca.crt", F_OK, 0))
-		err = make_ca(dir);
+		err = make_ca(dir, KUBECONFIG_CA_NAME, "ca.crt", "ca.key");
 	if (!err)
 		err = copy(dir, a->pki, "ca.crt", 0644);
 	return err ? err : copy(dir, a->pki, "ca.key", 0600);
@@ -219,7 +228,8 @@ static void issued_fini(struct issued *i)
 }
 
 /* @key: NULL for a new one */
-static int issue(struct authority *a, const struct pki_request *req, struct pki_key *key, struct issued *out)
+static int issue_by(const struct pki_key *ca_key, const char *ca_name, const struct pki_request *req,
+	struct pki_key *key, struct issued *out)
 {
 	struct pki_key *own = NULL;
 	int err = 0;
@@ -229,27 +239,70 @@ static int issue(struct authority *a, const struct pki_request *req, struct pki_
 		key = own;
 	}
 	if (!err)
-		err = pki_certify(&out->cert, req, key, a->ca_key, a->ca_name);
+		err = pki_certify(&out->cert, req, key, ca_key, ca_name);
 	if (!err)
 		err = pki_key_pem(key, &out->key);
 	pki_key_free(own);
 	return err;
 }
 
+static int issue(struct authority *a, const struct pki_request *req, struct pki_key *key, struct issued *out)
+{
+	return issue_by(a->ca_key, a->ca_name, req, key, out);
+}
+
+static int put_issued(int dir, const char *name, const struct issued *i)
+{
+	char file[64];
+	int err;
+
+	snprintf(file, sizeof(file), "%s.key", name);
+	err = put(dir, file, i->key, 0600);
+	snprintf(file, sizeof(file), "%s.crt", name);
+	return err ? err : put(dir, file, i->cert, 0644);
+}
+
 static int issue_to(
 	struct authority *a, const struct pki_request *req, struct pki_key *key, int dir, const char *name)
 {
 	struct issued i = {0};
-	char file[64];
 	int err = issue(a, req, key, &i);
 
-	snprintf(file, sizeof(file), "%s.key", name);
 	if (!err)
-		err = put(dir, file, i.key, 0600);
-	snprintf(file, sizeof(file), "%s.crt", name);
-	if (!err)
-		err = put(dir, file, i.cert, 0644);
+		err = put_issued(dir, name, &i);
 	issued_fini(&i);
+	return err;
+}
+
+/*
+ * Whoever has a certificate of this authority is believed who he says somebody is, so it is another than the cluster's, which
+ * many have one of.
+ */
+static int proxy_part(struct authority *a)
+{
+	struct pki_request req = {.use = PKI_CLIENT, .common_name = "front-proxy-client"};
+	cleanup(freep) char *key_path = NULL;
+	cleanup(closep) int dir = -1;
+	struct pki_key *key = NULL;
+	struct issued i = {0};
+	int err = open_data(a, &dir);
+
+	if (!err && faccessat(dir, "front-proxy-ca.crt", F_OK, 0))
+		err = make_ca(dir, PROXY_CA, "front-proxy-ca.crt", "front-proxy-ca.key");
+	if (!err)
+		err = copy(dir, a->pki, "front-proxy-ca.crt", 0644);
+	if (!err && asprintf(&key_path, "%s/pki/front-proxy-ca.key", a->o.data_dir) < 0) {
+		key_path = NULL;
+		err = -ENOMEM;
+	}
+	if (!err)
+		err = pki_key_load(&key, key_path);
+	if (!err)
+		err = issue_by(key, PROXY_CA, &req, NULL, &i);
+	if (!err)
+		err = put_issued(a->pki, "front-proxy-client", &i);
+	issued_fini(&i);
+	pki_key_free(key);
 	return err;
 }
 
@@ -331,6 +384,8 @@ static int everything(struct authority *a)
 	if (!err)
 		err = issue_to(a, &kubelet, NULL, a->pki, "kubelet-client");
 	if (!err)
+		err = proxy_part(a);
+	if (!err)
 		err = node_part(a);
 	return err ? err : kubeconfig(a);
 }
@@ -363,8 +418,12 @@ int authority_open(struct authority **out, const struct authority_options *o)
 	a->key_path = path_of(a, "server.key");
 	a->kubelet_cert_path = path_of(a, "kubelet-client.crt");
 	a->kubelet_key_path = path_of(a, "kubelet-client.key");
+	a->proxy_ca_cert_path = path_of(a, "front-proxy-ca.crt");
+	a->proxy_cert_path = path_of(a, "front-proxy-client.crt");
+	a->proxy_key_path = path_of(a, "front-proxy-client.key");
 	err = a->ca_cert_path && a->ca_key_path && a->cert_path && a->key_path && a->kubelet_cert_path &&
-			      a->kubelet_key_path
+			      a->kubelet_key_path && a->proxy_ca_cert_path && a->proxy_cert_path &&
+			      a->proxy_key_path
 		      ? 0
 		      : -ENOMEM;
 	if (!err)
@@ -398,6 +457,9 @@ void authority_close(struct authority *a)
 	free(a->key_path);
 	free(a->kubelet_cert_path);
 	free(a->kubelet_key_path);
+	free(a->proxy_ca_cert_path);
+	free(a->proxy_cert_path);
+	free(a->proxy_key_path);
 	free(a);
 }
 
@@ -429,6 +491,21 @@ const char *authority_kubelet_cert(const struct authority *a)
 const char *authority_kubelet_key(const struct authority *a)
 {
 	return a->kubelet_key_path;
+}
+
+const char *authority_proxy_ca_cert(const struct authority *a)
+{
+	return a->proxy_ca_cert_path;
+}
+
+const char *authority_proxy_cert(const struct authority *a)
+{
+	return a->proxy_cert_path;
+}
+
+const char *authority_proxy_key(const struct authority *a)
+{
+	return a->proxy_key_path;
 }
 
 int authority_renew(struct authority *a, time_t now)

@@ -38,6 +38,10 @@ const char *authority_server_key(const struct authority *a);
 /* What the API server shows to nodes' agents. */
 const char *authority_kubelet_cert(const struct authority *a);
 const char *authority_kubelet_key(const struct authority *a);
+/* What the API server shows to extension API servers, and the authority of its own by which they know it. */
+const char *authority_proxy_ca_cert(const struct authority *a);
+const char *authority_proxy_cert(const struct authority *a);
+const char *authority_proxy_key(const struct authority *a);
 
 struct pki_csr;
 /* Signs what somebody asks for; *pem is malloc'ed. For a server or for a client. 0 or -errno. */

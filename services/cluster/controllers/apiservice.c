@@ -2,13 +2,15 @@
 
 /*
  * APIServices: one for each group and version that this server serves itself, there as long as it does, so that who lists them sees
- * everything that is served.
+ * everything that is served. Of those that name a service the status says whether it answers: it is asked when something about it
+ * changes, and now and then; while there is none, nobody is asked.
  */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
+#include "cluster/extensions/extensions.h"
 #include "cluster/extensions/order.h"
 #include "cluster/schema/custom.h"
 #include "cluster/schema/meta.h"
@@ -18,7 +20,8 @@
 #define API	"apiregistration.k8s.io/v1"
 #define MANAGED "kube-aggregator.kubernetes.io/automanaged"
 
-enum { NAME_SIZE = 512 };
+/* Who answered is asked again later than who did not. */
+enum { NAME_SIZE = 512, AGAIN_MS = 30 * 1000, SOON_MS = 5 * 1000 };
 
 /* ---- those of our own */
 
@@ -80,6 +83,75 @@ static void keep_own(struct turn *t, const struct priority *p)
 	turn_modify(t, t->object, NULL, restore, copy);
 }
 
+/* ---- those of others */
+
+struct verdict {
+	bool good;
+	const char *reason;
+	char message[600];
+	int64_t now_s;
+};
+
+static enum modify write_available(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	const struct verdict *v = arg;
+	yyjson_mut_val *list = conditions_of(*doc, yyjson_mut_doc_get_root(*doc));
+
+	if (!list)
+		return MODIFY_FAIL;
+	return condition_set(
+		       *doc, list, "Available", v->good ? "True" : "False", v->reason, v->message, v->now_s)
+		       ? MODIFY_WRITE
+		       : MODIFY_NOTHING;
+}
+
+/* @message: NULL: there was no memory for it */
+static void say(struct turn *t, bool good, const char *reason, const char *message)
+{
+	struct verdict *v = malloc(sizeof(*v));
+
+	if (!v) {
+		turn_failed(t);
+		return;
+	}
+	*v = (struct verdict){.good = good, .reason = reason, .now_s = t->now_s};
+	snprintf(v->message, sizeof(v->message), "%s", message ?: "");
+	turn_modify(t, t->object, "status", write_available, v);
+	turn_again_in(t, good ? AGAIN_MS : SOON_MS);
+}
+
+static void on_probed(void *controller, const char *name)
+{
+	controller_queue(controller, "", name);
+}
+
+static void look_at(struct turn *t)
+{
+	struct extensions *x = registry_extensions(t->r);
+	const struct extension *e = extensions_named(x, t->name);
+	cleanup(freep) char *why = NULL;
+	char address[64];
+	const char *reason;
+	int64_t age;
+	int port;
+
+	if (!e)
+		return;
+	reason = extension_place(t->r, e, address, sizeof(address), &port, &why);
+	if (reason) {
+		say(t, false, reason, why);
+		return;
+	}
+	age = loop_now_ms(registry_loop(t->r)) - e->probed_ms;
+	if (!e->probed_ms || age >= (*e->why ? SOON_MS : AGAIN_MS))
+		extension_probe(x, t->name, on_probed, t->c);
+	else if (*e->why)
+		say(t, false, "FailedDiscoveryCheck", e->why);
+	else
+		say(t, true, "Passed", "all checks passed");
+}
+
 static void sync_apiservice(struct turn *t)
 {
 	struct priority p;
@@ -87,7 +159,11 @@ static void sync_apiservice(struct turn *t)
 
 	if (!t->object && own)
 		make_own(t, &p, custom);
-	if (!t->object || t->object->deleted || !object_label(t->object, MANAGED))
+	if (!t->object || t->object->deleted)
+		return;
+	if (json_obj(json_obj(t->root, "spec"), "service"))
+		look_at(t);
+	if (!object_label(t->object, MANAGED))
 		return;
 	if (own)
 		keep_own(t, &p);
@@ -138,12 +214,35 @@ static void on_definition(
 	queue_definition(c, now);
 }
 
+/* Nothing is looked at where no APIService names a service. */
+static void moved(struct controller *c, const char *ns, const char *service)
+{
+	extensions_moved(registry_extensions(controller_registry(c)), ns, service, on_probed, c);
+}
+
+static void on_service(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+{
+	moved(c, now->ns, now->name);
+}
+
+static void on_slice(
+	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
+{
+	const char *service = object_label(now, "kubernetes.io/service-name");
+
+	if (service)
+		moved(c, now->ns, service);
+}
+
 const struct controller_type apiservice_controller = {
 	.name = "apiservice-controller",
 	.api_version = API,
 	.kind = "APIService",
 	.sync = sync_apiservice,
 	.watches = {{.api_version = "v1", .kind = "Namespace", .event = on_namespace},
+		{.api_version = "v1", .kind = "Service", .event = on_service},
+		{.api_version = "discovery.k8s.io/v1", .kind = "EndpointSlice", .event = on_slice},
 		{.api_version = "apiextensions.k8s.io/v1",
 			.kind = "CustomResourceDefinition",
 			.event = on_definition}},

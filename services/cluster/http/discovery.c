@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cluster/extensions/extensions.h"
 #include "cluster/http/http_int.h"
 #include "cluster/schema/custom.h"
 #include "lib/sha256.h"
@@ -48,6 +49,17 @@ static void add_texts(struct text *t, const char *key, const char *const *list)
 	for (size_t i = 0; list[i]; i++)
 		text_printf(t, "%s\"%s\"", i ? "," : "", list[i]);
 	text_puts(t, "],");
+}
+
+/* Of this server and of others. */
+static const struct schema_group_version *served(const struct api *a, size_t *n)
+{
+	return extensions_group_versions(registry_extensions(a->registry), n);
+}
+
+static const struct extension *extension_of(const struct api *a, const char *group, const char *version)
+{
+	return extensions_find(registry_extensions(a->registry), group, version);
 }
 
 static bool has_kinds(const char *group, const char *version)
@@ -99,8 +111,13 @@ void handle_resources(struct request *q)
 	const char *group = core ? "" : q->segments[1], *version = q->segments[core ? 1 : 2], *comma = "";
 	size_t n;
 	const struct schema_kind *const *k = custom_all(&n);
+	const struct extension *e = extension_of(q->api, group, version);
 	struct text t = {0};
 
+	if (e) {
+		extension_relay(q, e);
+		return;
+	}
 	if (!has_kinds(group, version)) {
 		reply_status(q, status_unknown_path());
 		return;
@@ -117,10 +134,10 @@ void handle_resources(struct request *q)
 	reply_text(q, &t);
 }
 
-static void add_group(struct text *t, const char *group, bool alone)
+static void add_group(const struct api *a, struct text *t, const char *group, bool alone)
 {
 	size_t n, versions = 0;
-	const struct schema_group_version *gv = custom_group_versions(&n);
+	const struct schema_group_version *gv = served(a, &n);
 
 	text_printf(t,
 		alone ? "{\"kind\":\"APIGroup\",\"apiVersion\":\"v1\",\"name\":\"%s\",\"versions\":["
@@ -142,12 +159,12 @@ static void add_group(struct text *t, const char *group, bool alone)
 void handle_group(struct request *q)
 {
 	size_t n;
-	const struct schema_group_version *gv = custom_group_versions(&n);
+	const struct schema_group_version *gv = served(q->api, &n);
 	struct text t = {0};
 
 	for (size_t i = 0; gv && i < n; i++)
 		if (*gv[i].group && !strcmp(gv[i].group, q->segments[1])) {
-			add_group(&t, q->segments[1], true);
+			add_group(q->api, &t, q->segments[1], true);
 			reply_text(q, &t);
 			return;
 		}
@@ -189,12 +206,17 @@ static void add_aggregated(struct text *t, const struct schema_kind *k)
 	text_puts(t, "}");
 }
 
-static void add_version(struct text *t, const char *group, const char *version)
+static void add_version(const struct api *a, struct text *t, const char *group, const char *version)
 {
+	const struct extension *e = extension_of(a, group, version);
 	size_t n;
 	const struct schema_kind *const *k = custom_all(&n);
 	const char *comma = "";
 
+	if (e) {
+		extension_discovery(t, e);
+		return;
+	}
 	text_printf(t, "{\"version\":\"%s\",\"freshness\":\"Current\",\"resources\":[", version);
 	for (size_t i = 0; k && i < n; i++)
 		if (!strcmp(k[i]->group, group) && !strcmp(k[i]->version, version)) {
@@ -205,10 +227,10 @@ static void add_version(struct text *t, const char *group, const char *version)
 	text_puts(t, "]}");
 }
 
-static void add_everything(struct text *t, bool core, const char *api)
+static void add_everything(const struct api *a, struct text *t, bool core, const char *api)
 {
 	size_t n;
-	const struct schema_group_version *gv = custom_group_versions(&n);
+	const struct schema_group_version *gv = served(a, &n);
 	const char *group = NULL;
 
 	text_printf(t,
@@ -224,7 +246,7 @@ static void add_everything(struct text *t, bool core, const char *api)
 				core ? "" : "\"name\":\"", gv[i].group, core ? "" : "\"");
 			group = gv[i].group;
 		}
-		add_version(t, gv[i].group, gv[i].version);
+		add_version(a, t, gv[i].group, gv[i].version);
 	}
 	text_puts(t, group ? "]}]}" : "]}");
 }
@@ -285,7 +307,7 @@ static bool reply_aggregated(struct request *q, bool core)
 
 	if (!version)
 		return false;
-	add_everything(&t, core, version);
+	add_everything(q->api, &t, core, version);
 	snprintf(type, sizeof(type), "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList",
 		version);
 	reply_tagged(q, &t, type);
@@ -310,7 +332,7 @@ void handle_api_versions(struct request *q)
 void handle_groups(struct request *q)
 {
 	size_t n;
-	const struct schema_group_version *gv = custom_group_versions(&n);
+	const struct schema_group_version *gv = served(q->api, &n);
 	const char *last = "";
 	struct text t = {0};
 	bool first = true;
@@ -325,7 +347,7 @@ void handle_groups(struct request *q)
 		if (!first)
 			text_puts(&t, ",");
 		first = false;
-		add_group(&t, gv[i].group, false);
+		add_group(q->api, &t, gv[i].group, false);
 	}
 	text_puts(&t, "]}");
 	reply_text(q, &t);

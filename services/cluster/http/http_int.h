@@ -61,6 +61,7 @@ struct request {
 	char *path, *segments[API_SEGMENTS_MAX + 1]; /* path owned */
 	size_t n_segments;
 	const struct schema_kind *kind;
+	struct schema_kind *foreign; /* owned: the kind is an extension's, and only its names are known */
 	const struct schema_subresource *sub;
 	const char *ns, *name, *subresource; /* "" for none */
 	const char *rest;		     /* what follows proxy/, raw; "" */
@@ -202,6 +203,12 @@ void handle_openapi_index(struct request *q);
 void handle_openapi_document(struct request *q);
 void handle_openapi_v2(struct request *q); /* openapi_v2.c */
 void handle_snapshot(struct request *q);   /* snapshot.c */
+/* extension.c: what another server serves (extensions/extensions.h) */
+struct extension;
+void handle_extension(struct request *q); /* a resource of one */
+void extension_relay(struct request *q, const struct extension *e);
+/* Its part of discovery's one document. */
+void extension_discovery(struct text *t, const struct extension *e);
 /* discovery.c */
 void handle_api_versions(struct request *q);
 void handle_groups(struct request *q);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "cluster/extensions/extensions.h"
 #include "cluster/http/http_int.h"
 #include "cluster/schema/custom.h"
 #include "cluster/schema/openapi.h"
@@ -72,23 +73,44 @@ void openapi_cache_free(struct openapi_cache *c)
 	free(c);
 }
 
+/* Those of extensions follow; their paths are @paths's. */
+struct foreign_path {
+	char text[600];
+};
+
+static size_t foreign_entries(const struct api *a, struct openapi_entry *out, struct foreign_path *paths)
+{
+	size_t n = 0;
+
+	for (const struct extension *e = extensions_first(registry_extensions(a->registry)); e; e = e->next) {
+		if (!e->openapi || !e->available)
+			continue;
+		if (out) {
+			snprintf(paths[n].text, sizeof(paths[n].text), "apis/%s/%s", e->group, e->version);
+			out[n] = (struct openapi_entry){paths[n].text, e->openapi};
+		}
+		n++;
+	}
+	return n;
+}
+
 void handle_openapi_index(struct request *q)
 {
 	struct openapi_cache *c = cache_of(q->api);
-	struct openapi_entry *entries = c ? calloc(c->n + 1, sizeof(*entries)) : NULL;
-	char *json = NULL;
-	size_t len;
+	size_t foreign = foreign_entries(q->api, NULL, NULL), len;
+	cleanup(freep) struct openapi_entry *entries =
+		c ? calloc(c->n + foreign + 1, sizeof(*entries)) : NULL;
+	cleanup(freep) struct foreign_path *paths = calloc(foreign + 1, sizeof(*paths));
+	cleanup(freep) char *json = NULL;
 
 	for (size_t i = 0; entries && i < c->n; i++)
 		entries[i] = (struct openapi_entry){c->documents[i].path, c->documents[i].hash};
-	if (entries)
-		json = openapi_index(entries, c->n, &len);
+	if (entries && paths)
+		json = openapi_index(entries, c->n + foreign_entries(q->api, entries + c->n, paths), &len);
 	if (json)
 		reply_bytes(q, 200, json, len);
 	else
 		reply_status(q, status_errno(-ENOMEM, "openapi"));
-	free(json);
-	free(entries);
 }
 
 /* ---- documents */
@@ -173,8 +195,16 @@ void handle_openapi_document(struct request *q)
 	const char *path = http_path(q->http) + strlen("/openapi/v3/");
 	struct openapi_cache *c = cache_of(q->api);
 	struct document *d = NULL;
+	const struct extension *e = q->n_segments == 5 && !strcmp(q->segments[2], "apis")
+					    ? extensions_find(registry_extensions(q->api->registry),
+						      q->segments[3], q->segments[4])
+					    : NULL;
 	char tag[70];
 
+	if (e) {
+		extension_relay(q, e);
+		return;
+	}
 	for (size_t i = 0; c && i < c->n; i++)
 		if (!strcmp(c->documents[i].path, path))
 			d = &c->documents[i];

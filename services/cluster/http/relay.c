@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cluster/extensions/extensions.h"
+#include "cluster/http/identity.h"
 #include "cluster/http/links.h"
 #include "cluster/http/relay.h"
 #include "cluster/http/websocket.h"
@@ -28,7 +30,7 @@ struct relay {
 	struct tls_config *tls;
 	struct stream *up, *down; /* after an upgrade */
 	struct loop_task bury;
-	bool started, paused, messages;
+	bool started, paused, messages, extension;
 	struct websocket_plan plan; /* of messages */
 	char address[64], where[80];
 	char *target, *prefix; /* owned; prefix NULL: nothing is led back */
@@ -72,11 +74,11 @@ static void fail(struct relay *r, const char *why)
 
 	if (!q || !q->http)
 		return;
-	if (r->started && r->prefix)
+	if (r->started && (r->prefix || r->extension))
 		http_abort(q->http);
 	else if (r->started)
 		http_end(q->http);
-	else if (r->prefix)
+	else if (r->prefix || r->extension)
 		reply_status(q, status_unavailable("error trying to reach service: %s: %s", r->where, why));
 	else
 		reply_status(q, status_new(502, "BadGateway", "error trying to reach %s: %s", r->where, why));
@@ -119,6 +121,7 @@ static bool begins(const char *name, const char *with)
 static bool is_asked_on(const struct relay *r, const struct request *q, const char *name)
 {
 	return !listed(of_connections, name) && !listed(for_us, name) && !begins(name, "Impersonate-") &&
+	       !(r->extension && begins(name, "X-Remote-")) &&
 	       !(r->messages && begins(name, "Sec-WebSocket-")) &&
 	       !named_in(http_header(q->http, "Connection"), name);
 }
@@ -127,7 +130,7 @@ static bool is_asked_on(const struct relay *r, const struct request *q, const ch
 static bool is_answered_on(const struct relay *r, const struct http_call *call, const char *name)
 {
 	return !listed(of_connections, name) && strcasecmp(name, "Date") != 0 &&
-	       !(r->prefix && begins(name, "Access-Control-")) &&
+	       !((r->prefix || r->extension) && begins(name, "Access-Control-")) &&
 	       !named_in(http_call_header(call, "Connection"), name);
 }
 
@@ -360,14 +363,17 @@ static size_t asked_headers(
 static void ask(struct request *q)
 {
 	struct relay *r = q->own;
-	struct http_header_field headers[HEADERS_MAX];
+	struct http_header_field headers[HEADERS_MAX + IDENTITY_MAX];
+	struct identity identity = {0};
 	struct http_request rq = {.method = http_method_name(q->http),
 		.target = r->target,
 		.body = q->body_len ? q->body : NULL,
 		.len = q->body_len,
 		.headers = headers,
 		.upgrade = r->messages ? NULL : http_header(q->http, "Upgrade"),
-		.timeout_ms = r->prefix ? -1 : AGENT_MS};
+		.timeout_ms = r->prefix	     ? -1
+			      : r->extension ? API_TIMEOUT_S * 1000
+					     : AGENT_MS};
 	cleanup(freep) char *uri = NULL;
 	int err = 0;
 
@@ -376,12 +382,17 @@ static void ask(struct request *q)
 		err = -ENOMEM;
 	}
 	rq.n_headers = asked_headers(r, q, headers, uri);
+	if (!err && r->extension)
+		err = identity_of(&identity, q->who);
+	for (size_t i = 0; i < identity.n; i++)
+		headers[rq.n_headers++] = identity.fields[i];
 	loop_timer_del(&q->timer);
 	http_on_drain(q->http, down_drain, r);
 	if (!err)
 		err = http_call_start(&r->call, r->client, &rq, &call_events, r);
 	if (err)
 		fail(r, strerror(-err));
+	identity_fini(&identity);
 }
 
 /* By which names the other knows itself: ours for it, and what its client calls us. */
@@ -404,7 +415,9 @@ static int open_tls(struct relay *r, const struct relay_target *to)
 	case RELAY_NODE:
 		return files.ca ? tls_client_new(&r->tls, &files, to->address) : -ENOTSUP;
 	case RELAY_ANYBODY:
-		return tls_client_unverified(&r->tls);
+		return tls_client_unverified(&r->tls, NULL);
+	case RELAY_EXTENSION:
+		return extension_tls(registry_extensions(r->api->registry), to->extension, &r->tls);
 	default:
 		return 0;
 	}
@@ -424,6 +437,7 @@ void relay_start(struct request *q, const struct relay_target *to)
 	r->q = q;
 	r->api = a;
 	r->messages = to->messages;
+	r->extension = to->extension;
 	if (to->messages)
 		r->plan = *to->messages;
 	r->target = strdup(to->target);

@@ -9,12 +9,14 @@
 
 #include "cluster/http/http_int.h"
 
+struct extension;
 struct websocket_plan;
 
 enum relay_tls {
 	RELAY_PLAIN,
-	RELAY_NODE,    /* TLS with the API server's client certificate, the address verified */
-	RELAY_ANYBODY, /* TLS with whoever answers */
+	RELAY_NODE,	 /* TLS with the API server's client certificate, the address verified */
+	RELAY_ANYBODY,	 /* TLS with whoever answers */
+	RELAY_EXTENSION, /* TLS as its APIService says; it is told who asks */
 };
 
 struct relay_target {
@@ -27,6 +29,7 @@ struct relay_target {
 	 * back below it, and it has as long for an answer as the client waits. NULL: an agent, which knows where it is
 	 */
 	const char *prefix;
+	const struct extension *extension; /* of RELAY_EXTENSION; borrowed during the call */
 	const struct websocket_plan
 		*messages; /* an answer of 200 becomes a WebSocket's; NULL: it stays as it is */
 };

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cluster/extensions/extensions.h"
 #include "cluster/http/http_int.h"
 #include "cluster/http/websocket.h"
 #include "cluster/registry/caller.h"
@@ -38,6 +39,7 @@ void request_unref(struct request *q)
 		q->own_free(q->own);
 	warnings_fini(&q->warnings);
 	free(q->manager);
+	free(q->foreign);
 	free(q->path);
 	free(q->protocols);
 	free(q->who);
@@ -178,11 +180,34 @@ static const char *raw_from(const struct request *q, size_t n)
 	return *p == '/' ? p + 1 : p;
 }
 
+/* A resource of another server. false: no memory. */
+static bool find_foreign(struct request *q, const char *group, const char *version, size_t at)
+{
+	char **s = q->segments;
+	size_t n = q->n_segments;
+	struct schema_kind *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return false;
+	if (!strcmp(s[at], "namespaces") && at + 2 < n) {
+		q->ns = s[at + 1];
+		at += 2;
+	}
+	*k = (struct schema_kind){
+		.group = group, .version = version, .plural = s[at], .singular = s[at], .kind = s[at]};
+	q->kind = q->foreign = k;
+	if (at + 1 < n)
+		q->name = s[at + 1];
+	if (at + 2 < n)
+		q->subresource = s[at + 2];
+	return true;
+}
+
 /*
  * /api/v1/... and /apis/GROUP/VERSION/..., then [namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE[/...]]]. It is about a
- * resource then, whether there is such a resource or not.
+ * resource then, whether there is such a resource or not. false: no memory.
  */
-static void find_resource(struct request *q)
+static bool find_resource(struct request *q)
 {
 	char **s = q->segments;
 	size_t n = q->n_segments, at;
@@ -196,13 +221,15 @@ static void find_resource(struct request *q)
 		version = s[2];
 		at = 3;
 	} else {
-		return;
+		return true;
 	}
 	q->about_resource = true;
 	if (!strcmp(s[at], "watch") && at + 1 < n) {
 		q->verb = "watch";
 		at++;
 	}
+	if (*group && extensions_find(registry_extensions(q->api->registry), group, version))
+		return find_foreign(q, group, version, at);
 	/* namespaces/NS/pods is of pods; namespaces/NS, and namespaces/NS/status, are of the namespace. */
 	if (!strcmp(s[at], "namespaces") && at + 2 < n) {
 		q->kind = schema_find(group, version, s[at + 2]);
@@ -216,7 +243,7 @@ static void find_resource(struct request *q)
 	if (!q->kind)
 		q->kind = schema_find(group, version, s[at]);
 	if (!q->kind)
-		return;
+		return true;
 	if (at + 1 < n)
 		q->name = s[at + 1];
 	if (at + 2 < n)
@@ -225,6 +252,7 @@ static void find_resource(struct request *q)
 		q->rest = raw_from(q, at + 3);
 	if (*q->subresource)
 		q->sub = schema_subresource(q->kind, q->subresource);
+	return true;
 }
 
 /* ---- verbs */
@@ -269,6 +297,10 @@ static void dispatch(struct request *q)
 {
 	const struct verb *v = NULL;
 
+	if (q->foreign) {
+		handle_extension(q);
+		return;
+	}
 	for (size_t i = 0; i < array_len(verbs); i++)
 		if (!strcmp(verbs[i].name, q->verb))
 			v = &verbs[i];
@@ -445,9 +477,10 @@ static bool authenticate(struct request *q, const struct local *from, bool open)
 /* Past the gates of who it is and whose turn it is. */
 static void carry_out(struct request *q)
 {
-	/* What a proxied request asks for is between the client and whom it is for. */
-	struct status *err = strcmp(q->subresource, "proxy") != 0 ? read_options(q) : NULL;
-	if (!err)
+	/* What a proxied request asks for, or one for an extension, is between the client and whom it is for. */
+	struct status *err = !q->foreign && strcmp(q->subresource, "proxy") != 0 ? read_options(q) : NULL;
+
+	if (!err && !q->foreign)
 		err = reply_negotiate(q);
 	if (err) {
 		reply_status(q, err);
@@ -483,7 +516,10 @@ void request_begin(struct api *a, struct http_req *r, const struct local *from)
 		reply_status(q, err);
 		return;
 	}
-	find_resource(q);
+	if (!find_resource(q)) {
+		reply_status(q, status_errno(-ENOMEM, "request"));
+		return;
+	}
 	q->verb = verb_of(q);
 	if (q->kind && q->kind->warning)
 		warnings_add(&q->warnings, "%s", q->kind->warning);

@@ -433,6 +433,8 @@ int registry_open(struct registry **out, const struct registry_options *opts, ch
 		err = webhooks_open(&r->webhooks, r);
 	if (!err)
 		err = policies_open(&r->policies, r);
+	if (!err)
+		err = extensions_open(&r->extensions, r);
 	if (err) {
 		registry_close(r);
 		return err;
@@ -453,6 +455,7 @@ void registry_close(struct registry *r)
 	services_close(r->services);
 	webhooks_close(r->webhooks);
 	policies_close(r->policies);
+	extensions_close(r->extensions);
 	custom_close(r->custom);
 	drop_pending(r, false);
 	history_close(r);
@@ -495,6 +498,11 @@ void registry_set_access(struct registry *r, struct access *a)
 struct policies *registry_policies(const struct registry *r)
 {
 	return r->policies;
+}
+
+struct extensions *registry_extensions(const struct registry *r)
+{
+	return r->extensions;
 }
 
 struct webhooks *registry_webhooks(const struct registry *r)

@@ -83,6 +83,8 @@ struct access *registry_access(const struct registry *r);
 struct webhooks *registry_webhooks(const struct registry *r);
 /* What rules they have to keep (policies/policies.h). */
 struct policies *registry_policies(const struct registry *r);
+/* Who serves what this server does not (extensions/extensions.h). */
+struct extensions *registry_extensions(const struct registry *r);
 
 /* ---- reading */
 

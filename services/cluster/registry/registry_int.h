@@ -7,6 +7,7 @@
  * makes pages, write.c and delete.c change, meta.c knows what a write may do to metadata, admission.c lists the rules.
  */
 
+#include "cluster/extensions/extensions.h"
 #include "cluster/policies/policies.h"
 #include "cluster/registry/index.h"
 #include "cluster/registry/registry.h"
@@ -68,13 +69,14 @@ struct registry {
 	struct watcher *dirty;
 	struct loop_task tell;
 
-	struct services *services; /* services.h */
-	struct webhooks *webhooks; /* webhooks/webhooks.h */
-	struct policies *policies; /* policies/policies.h */
-	struct custom *custom;	   /* custom.c */
-	struct pending *pending;   /* read from the store, of a kind that is not known yet */
-	struct access *access;	   /* borrowed; NULL: nobody is asked */
-	struct op *ops;		   /* writes on their way */
+	struct services *services;     /* services.h */
+	struct webhooks *webhooks;     /* webhooks/webhooks.h */
+	struct policies *policies;     /* policies/policies.h */
+	struct extensions *extensions; /* extensions/extensions.h */
+	struct custom *custom;	       /* custom.c */
+	struct pending *pending;       /* read from the store, of a kind that is not known yet */
+	struct access *access;	       /* borrowed; NULL: nobody is asked */
+	struct op *ops;		       /* writes on their way */
 };
 
 /* registry.c */

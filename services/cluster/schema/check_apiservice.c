@@ -69,9 +69,6 @@ static void check_service(
 {
 	yyjson_mut_val *port = yyjson_mut_obj_get(service, "port");
 
-	/* until requests are handed on to it */
-	check_error(c, FIELD_FORBIDDEN, NULL, ".spec.service",
-		"extension API servers are not served here yet: requests would not be handed on to it");
 	if (!*text_of(service, "namespace"))
 		check_error(c, FIELD_REQUIRED, NULL, ".spec.service.namespace", "%s", "");
 	if (!*text_of(service, "name"))

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A probe asks for the resources of the group and version, which is both whether the extension answers and what discovery says of
+ * it, and then for the index of its OpenAPI documents, which it need not have.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cluster/extensions/extensions_int.h"
+#include "lib/http_client.h"
+#include "lib/json.h"
+#include "lib/loop.h"
+#include "lib/tls.h"
+
+enum { PROBE_MS = 5000, ANSWER_MAX = 1 << 20, HASH_MAX_BYTES = 128 };
+
+struct probe {
+	struct extensions *x;
+	struct extension *of;
+	struct http_client *client;
+	struct tls_config *tls;
+	struct loop_timer limit;
+	struct loop_task task;
+	void (*fn)(void *arg, const char *name);
+	void *arg;
+	char target[600], url[700];
+};
+
+void probe_cancel(struct probe *p)
+{
+	if (!p)
+		return;
+	loop_timer_del(&p->limit);
+	loop_defer_del(&p->task);
+	http_client_free(p->client);
+	tls_config_free(p->tls);
+	free(p);
+}
+
+static struct loop *loop_of(const struct probe *p)
+{
+	return registry_loop(p->x->r);
+}
+
+/* Not from inside of the client, which goes with the probe. */
+static void on_over(struct loop_task *t)
+{
+	struct probe *p = container_of(t, struct probe, task);
+	struct extension *e = p->of;
+	void (*fn)(void *arg, const char *name) = p->fn;
+	void *arg = p->arg;
+
+	e->probed_ms = loop_now_ms(loop_of(p));
+	e->probe = NULL;
+	probe_cancel(p);
+	fn(arg, e->name);
+}
+
+static void over(struct probe *p)
+{
+	loop_timer_del(&p->limit);
+	loop_defer(loop_of(p), &p->task, on_over);
+}
+
+static void failed(struct probe *p, const char *why)
+{
+	snprintf(p->of->why, sizeof(p->of->why), "failing or missing response from %.120s: %.200s", p->url,
+		why);
+	over(p);
+}
+
+static void on_limit(struct loop_timer *t)
+{
+	struct probe *p = container_of(t, struct probe, limit);
+
+	failed(p, "context deadline exceeded");
+}
+
+/* ---- the index of its documents */
+
+/* The hash of an address, as "/openapi/v3/apis/GROUP/VERSION?hash=..."; malloc'ed, or NULL. */
+static char *hash_of(const char *address)
+{
+	static const char safe[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_=";
+	const char *hash = address ? strstr(address, "?hash=") : NULL;
+	size_t len;
+
+	hash = hash ? hash + strlen("?hash=") : "";
+	len = strspn(hash, safe);
+	return len && len <= HASH_MAX_BYTES && !hash[len] ? strdup(hash) : NULL;
+}
+
+static void on_index(int err, const char *why, int status, const char *body, size_t len, void *arg)
+{
+	struct probe *p = arg;
+	cleanup(json_docp) yyjson_doc *doc = !err && status == 200 ? yyjson_read(body, len, 0) : NULL;
+	yyjson_val *path = json_obj(json_obj(yyjson_doc_get_root(doc), "paths"), p->target + 1);
+
+	free(p->of->openapi);
+	p->of->openapi = hash_of(json_str(path, "serverRelativeURL"));
+	over(p);
+}
+
+static int ask(struct probe *p, const char *target, http_call_answer *fn)
+{
+	static const struct http_header_field headers[] = {{"Accept", "application/json"},
+		{"X-Remote-User", "system:kube-aggregator"}, {"X-Remote-Group", "system:masters"}};
+	struct http_request rq = {.method = "GET",
+		.target = target,
+		.headers = headers,
+		.n_headers = array_len(headers),
+		.timeout_ms = -1};
+
+	return http_call_whole(NULL, p->client, &rq, ANSWER_MAX, fn, NULL, p);
+}
+
+/* ---- its resources */
+
+/* NULL, or why the list is none of this group and version. */
+static const char *read_resources(struct probe *p, const char *body, size_t len)
+{
+	yyjson_doc *doc = yyjson_read(body, len, 0);
+	yyjson_val *root = yyjson_doc_get_root(doc);
+
+	if (!json_arr(root, "resources") ||
+		!yyjson_equals_str(yyjson_obj_get(root, "groupVersion"), p->target + strlen("/apis/"))) {
+		yyjson_doc_free(doc);
+		return "the answer is no APIResourceList of this group and version";
+	}
+	yyjson_doc_free(p->of->resources);
+	p->of->resources = doc;
+	return NULL;
+}
+
+static void on_resources(int err, const char *why, int status, const char *body, size_t len, void *arg)
+{
+	struct probe *p = arg;
+	char text[64];
+
+	if (!err && status != 200) {
+		snprintf(text, sizeof(text), "bad status from %d", status);
+		why = text;
+	} else if (!err) {
+		why = read_resources(p, body, len);
+	}
+	if (why) {
+		failed(p, why);
+		return;
+	}
+	p->of->why[0] = '\0';
+	if (ask(p, "/openapi/v3", on_index))
+		over(p);
+}
+
+static const char *begin(struct probe *p)
+{
+	const struct extension *e = p->of;
+	char address[64];
+	int port, err;
+	cleanup(freep) char *why = NULL;
+	struct http_peer peer = {.address = address, .host = p->url + strlen("https://")};
+
+	if (extension_place(p->x->r, e, address, sizeof(address), &port, &why))
+		return "it has no endpoint";
+	snprintf(p->target, sizeof(p->target), "/apis/%s/%s", e->group, e->version);
+	snprintf(p->url, sizeof(p->url), strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d", address,
+		port);
+	if (extension_tls(p->x, e, &p->tls))
+		return "the certificates of caBundle cannot be used";
+	peer.port = (uint16_t)port;
+	peer.tls = p->tls;
+	err = http_client_new(&p->client, loop_of(p), &peer);
+	if (!err)
+		err = loop_timer_set(loop_of(p), &p->limit, loop_now_ms(loop_of(p)) + PROBE_MS, on_limit);
+	if (!err)
+		err = ask(p, p->target, on_resources);
+	return err ? strerror(-err) : NULL;
+}
+
+void extension_probe(
+	struct extensions *x, const char *name, void (*fn)(void *arg, const char *name), void *arg)
+{
+	struct extension *e = x->first;
+	struct probe *p;
+	const char *why;
+
+	while (e && strcmp(e->name, name) != 0)
+		e = e->next;
+	if (!e || e->probe)
+		return;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return;
+	*p = (struct probe){.x = x, .of = e, .fn = fn, .arg = arg};
+	e->probe = p;
+	why = begin(p);
+	if (why)
+		failed(p, why);
+}

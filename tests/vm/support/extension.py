@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An extension API server on loopback, behind TLS, that serves wardle.example.com/v1alpha1 Flunder from memory. It believes who asks
+only from a client that shows a certificate of the request-header authority. A guest reaches it through --guest-forward."""
+
+import base64
+import http.server
+import json
+import ssl
+import subprocess
+import threading
+import time
+from urllib.parse import parse_qs, urlsplit
+
+GROUP, VERSION = "wardle.example.com", "v1alpha1"
+BASE = f"/apis/{GROUP}/{VERSION}"
+RESOURCES = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{GROUP}/{VERSION}", "resources": [
+    {"name": "flunders", "singularName": "flunder", "namespaced": True, "kind": "Flunder", "shortNames": ["fl"],
+     "verbs": ["create", "delete", "get", "list", "watch"]}]}  # fmt: skip
+GVK = {"group": GROUP, "version": VERSION, "kind": "Flunder"}
+OPENAPI = {"openapi": "3.0.0", "info": {"title": "wardle", "version": "v1"}, "paths": {
+    f"{BASE}/namespaces/{{namespace}}/flunders": {"get": {"x-kubernetes-action": "list", "x-kubernetes-group-version-kind": GVK, "responses": {
+        "200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Flunder"}}}}}}}},
+    "components": {"schemas": {"Flunder": {"type": "object", "description": "A thing that can be flundered.",
+                                           "x-kubernetes-group-version-kind": [GVK]}}}}  # fmt: skip
+
+
+def certificates(folder, name):
+    """ca.pem, cert.pem and key.pem, of a server of this name."""
+    run = lambda *words: subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)  # noqa: E731
+    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    run("req", "-x509", *ec, "-keyout", "ca.key", "-out", "ca.pem", "-days", "3650", "-subj", "/CN=wardle CA")
+    run("req", *ec, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=wardle")
+    (folder / "names").write_text(f"subjectAltName=DNS:{name}\n")
+    run("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "3650", "-extfile", "names", "-out", "cert.pem")
+    time.sleep(2)  # as of webhooks: the guest's clock may be a second behind
+
+
+class Extension:
+    """.seen: (method, path, headers) of each request; .healthy: whether it answers with what it has, or with 500."""
+
+    def __init__(self, folder, port, name, proxy_ca, allowed):
+        folder.mkdir(parents=True, exist_ok=True)
+        certificates(folder, name)
+        (folder / "proxy-ca.pem").write_text(proxy_ca)
+        self.bundle = base64.b64encode((folder / "ca.pem").read_bytes()).decode()
+        self.seen, self.objects, self.healthy = [], {}, True
+        self.revision, self.events, self.changed = 1, [], threading.Condition()
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self, status, value):
+                text = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def handle_one(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length)) if length else None
+                owner.seen.append((self.command, self.path, dict(self.headers.items()), self.headers.get_all("X-Remote-Group")))
+                subject = dict(pair[0] for pair in self.connection.getpeercert()["subject"])
+                url = urlsplit(self.path)
+                if subject["commonName"] not in allowed:
+                    self.answer(401, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 401})
+                elif not owner.healthy:
+                    self.answer(500, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500})
+                elif url.path == BASE:
+                    self.answer(200, RESOURCES)
+                elif url.path == "/openapi/v3":
+                    self.answer(200, {"paths": {BASE[1:]: {"serverRelativeURL": f"/openapi/v3{BASE}?hash=0123abc"}}})
+                elif url.path == f"/openapi/v3{BASE}":
+                    self.answer(200, OPENAPI)
+                else:
+                    self.resource(url, body)
+
+            do_GET = do_POST = do_DELETE = handle_one
+
+            def resource(self, url, body):
+                parts = url.path[len(BASE) :].strip("/").split("/")
+                ns, name = (parts[1], parts[3] if len(parts) > 3 else None) if parts[0] == "namespaces" else (None, None)
+                if self.command == "POST":
+                    self.answer(201, owner.put("ADDED", ns, body["metadata"]["name"], body))
+                elif name and (ns, name) not in owner.objects:
+                    self.answer(404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404,
+                                      "message": f'flunders.{GROUP} "{name}" not found'})  # fmt: skip
+                elif self.command == "DELETE":
+                    owner.put("DELETED", ns, name, owner.objects[ns, name])
+                    self.answer(200, {"kind": "Status", "apiVersion": "v1", "status": "Success"})
+                elif name:
+                    self.answer(200, owner.objects[ns, name])
+                elif parse_qs(url.query).get("watch"):
+                    self.watch(ns, int(parse_qs(url.query).get("resourceVersion", ["0"])[0]))
+                else:
+                    items = [o for (at, _), o in sorted(owner.objects.items()) if ns in (None, at)]
+                    self.answer(200, {"kind": "FlunderList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": str(owner.revision)}, "items": items})
+
+            def watch(self, ns, since):
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.wfile.flush()
+                end = time.monotonic() + 60
+                while time.monotonic() < end:
+                    with owner.changed:
+                        new = [e for e in owner.events if e[0] > since and ns in (None, e[1])]
+                        if not new:
+                            owner.changed.wait(1)
+                    for revision, _, event in new:
+                        line = json.dumps(event).encode() + b"\n"
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                        self.wfile.flush()
+                        since = revision
+                self.wfile.write(b"0\r\n\r\n")
+
+            def log_message(self, *_):
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        context.load_verify_locations(folder / "proxy-ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def put(self, kind, ns, name, body):
+        with self.changed:
+            self.revision += 1
+            made = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Flunder", **body, "metadata": {
+                **body["metadata"], "namespace": ns, "resourceVersion": str(self.revision), "creationTimestamp": "2026-01-01T00:00:00Z"}}  # fmt: skip
+            if kind == "DELETED":
+                del self.objects[ns, name]
+            else:
+                self.objects[ns, name] = made
+            self.events.append((self.revision, ns, {"type": kind, "object": made}))
+            self.changed.notify_all()
+        return made
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()
