@@ -20,8 +20,13 @@ static bool is_type(yyjson_mut_val *spec, const char *type)
 
 static void service_ports(struct check *c, yyjson_mut_val *spec)
 {
-	yyjson_mut_val *ports = yyjson_mut_obj_get(spec, "ports"), *p, *q;
-	size_t i, n, j, m;
+	const struct check_once once[] = {
+		{CHECK_KEYS("name"), .type = FIELD_DUPLICATE, .member = "name"},
+		{CHECK_KEYS("port", "protocol"), .type = FIELD_DUPLICATE},
+		{CHECK_KEYS("nodePort", "protocol"), .type = FIELD_DUPLICATE, .member = "nodePort"},
+	};
+	yyjson_mut_val *ports = yyjson_mut_obj_get(spec, "ports"), *p;
+	size_t i, n;
 
 	yyjson_mut_arr_foreach(ports, i, n, p)
 	{
@@ -32,21 +37,9 @@ static void service_ports(struct check *c, yyjson_mut_val *spec)
 		if (int_of(p, "nodePort") && !is_type(spec, "NodePort") && !is_type(spec, "LoadBalancer"))
 			check_error(c, FIELD_FORBIDDEN, NULL, REL(".ports[%zu].nodePort", i),
 				"may not be used when `type` is '%s'", text_of(spec, "type"));
-		yyjson_mut_arr_foreach(ports, j, m, q)
-		{
-			if (j >= i)
-				break;
-			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(q, "name")))
-				check_error(c, FIELD_DUPLICATE, name, REL(".ports[%zu].name", i), "%s", "");
-			if (int_of(p, "port") == int_of(q, "port") &&
-				!strcmp(text_of(p, "protocol"), text_of(q, "protocol")))
-				check_error(c, FIELD_DUPLICATE, p, REL(".ports[%zu]", i), "%s", "");
-			if (int_of(p, "nodePort") && int_of(p, "nodePort") == int_of(q, "nodePort") &&
-				!strcmp(text_of(p, "protocol"), text_of(q, "protocol")))
-				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(p, "nodePort"),
-					REL(".ports[%zu].nodePort", i), "%s", "");
-		}
 	}
+	for (i = 0; i < array_len(once); i++)
+		check_once(c, &(struct check_list){ports, ".ports"}, 1, &once[i]);
 }
 
 /* The cluster's addresses are IPv4. Of a service without addresses and pods, somebody else says what its families are. */
@@ -203,23 +196,12 @@ void check_secret(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 
 void check_node_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
-	yyjson_mut_val *taints = yyjson_mut_obj_get(spec, "taints"), *a, *b;
+	const struct check_once once = {CHECK_KEYS("key", "effect"), CHECK_EMPTY_IS_ABSENT, FIELD_DUPLICATE,
+		NULL, "taints must be unique by key and effect pair"};
 	yyjson_mut_val *range = yyjson_mut_obj_get(spec, "podCIDR"),
 		       *before = yyjson_mut_obj_get(old, "podCIDR");
-	size_t i, n, j, m;
 
-	yyjson_mut_arr_foreach(taints, i, n, a)
-	{
-		yyjson_mut_arr_foreach(taints, j, m, b)
-		{
-			if (j >= i)
-				break;
-			if (!strcmp(text_of(a, "key"), text_of(b, "key")) &&
-				!strcmp(text_of(a, "effect"), text_of(b, "effect")))
-				check_error(c, FIELD_DUPLICATE, a, REL(".taints[%zu]", i),
-					"taints must be unique by key and effect pair");
-		}
-	}
+	check_once(c, &(struct check_list){yyjson_mut_obj_get(spec, "taints"), ".taints"}, 1, &once);
 	if (old && before && !meta_equal(range, before))
 		check_error(c, FIELD_FORBIDDEN, NULL, ".podCIDRs",
 			"node updates may not change podCIDR except from \"\" to valid");
@@ -227,9 +209,11 @@ void check_node_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 
 void check_endpoint_slice(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
+	const struct check_once once = {
+		CHECK_KEYS("name"), CHECK_EMPTY_IS_ABSENT, FIELD_DUPLICATE, "name", NULL};
 	const char *type = text_of(o, "addressType");
 	int family = !strcmp(type, "IPv4") ? AF_INET : !strcmp(type, "IPv6") ? AF_INET6 : 0;
-	yyjson_mut_val *endpoint, *address, *ports = yyjson_mut_obj_get(o, "ports"), *a, *b;
+	yyjson_mut_val *endpoint, *address;
 	size_t i, n, j, m;
 	unsigned char buf[16];
 
@@ -239,24 +223,16 @@ void check_endpoint_slice(struct check *c, yyjson_mut_val *o, yyjson_mut_val *ol
 		{
 			const char *where = REL(".endpoints[%zu].addresses[%zu]", i, j);
 
-			if (family && inet_pton(family, yyjson_mut_get_str(address) ?: "", buf) != 1)
+			if (!family)
+				check_format(c, address, where, SCHEMA_DNS_SUBDOMAIN);
+			else if (inet_pton(family, yyjson_mut_get_str(address) ?: "", buf) != 1)
 				check_error(
 					c, FIELD_INVALID, address, where, "must be a valid %s address", type);
-			else if (family)
+			else
 				check_reachable(c, address, where);
 		}
 	}
-	yyjson_mut_arr_foreach(ports, i, n, a)
-	{
-		yyjson_mut_arr_foreach(ports, j, m, b)
-		{
-			if (j >= i)
-				break;
-			if (!strcmp(text_of(a, "name"), text_of(b, "name")))
-				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(a, "name"),
-					REL(".ports[%zu].name", i), "%s", "");
-		}
-	}
+	check_once(c, &(struct check_list){yyjson_mut_obj_get(o, "ports"), ".ports"}, 1, &once);
 }
 
 /* Where the bytes of a volume are: the members of its spec that are sources. */

@@ -13,7 +13,7 @@ schema_check check_device_expression, check_device_parameters, check_device_tole
 	check_resource_claim_status;
 
 /* Lists that are longer than the tables allow are complained about there, and nobody looks into them here. */
-enum { EXPRESSION_MAX = 10 << 10, PARAMETERS_MAX = 10 << 10, LIST_MAX = 32, NAMES_MAX = 128 };
+enum { EXPRESSION_MAX = 10 << 10, PARAMETERS_MAX = 10 << 10, LIST_MAX = 32 };
 
 /* ---- classes and selectors */
 
@@ -53,7 +53,7 @@ void check_extended_resource(struct check *c, yyjson_mut_val *v, yyjson_mut_val 
 	const char *text = yyjson_mut_get_str(v);
 
 	if (text && (!strchr(text, '/') || strstr(text, "kubernetes.io/") || !strncmp(text, "requests.", 9) ||
-			    validate_format(SCHEMA_LABEL_KEY, text, strlen(text))))
+			    validate_format(SCHEMA_LABEL_KEY, text, yyjson_mut_get_len(v))))
 		check_error(c, FIELD_INVALID, v, "", "must be a valid extended resource name");
 }
 
@@ -90,19 +90,9 @@ void check_device_amount(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old
 
 void check_names_once(struct check *c, yyjson_mut_val *list, const char *where)
 {
-	yyjson_mut_val *v;
-	size_t i, n;
+	const struct check_once once = {CHECK_KEYS("name"), .type = FIELD_DUPLICATE, .member = "name"};
 
-	if (yyjson_mut_arr_size(list) > NAMES_MAX)
-		return;
-	yyjson_mut_arr_foreach(list, i, n, v)
-	{
-		const char *name = text_of(v, "name");
-
-		if (*name && check_has_before(list, i, "name", name))
-			check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(v, "name"),
-				REL("%s[%zu].name", where, i), "%s", "");
-	}
+	check_once(c, &(struct check_list){list, where}, 1, &once);
 }
 
 void check_device_request(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
@@ -139,11 +129,13 @@ static yyjson_mut_val *named(yyjson_mut_val *list, const char *name, size_t len)
 static void check_request_name(
 	struct check *c, yyjson_mut_val *requests, yyjson_mut_val *v, const char *where)
 {
-	const char *text = yyjson_mut_get_str(v) ?: "", *slash = strchr(text, '/');
-	yyjson_mut_val *request = named(requests, text, slash ? (size_t)(slash - text) : strlen(text));
+	const char *text = yyjson_mut_get_str(v) ?: "", *end = text + yyjson_mut_get_len(v),
+		   *slash = strchr(text, '/');
+	yyjson_mut_val *request = named(requests, text, (size_t)((slash ?: end) - text));
 
 	if (request && slash)
-		request = named(yyjson_mut_obj_get(request, "firstAvailable"), slash + 1, strlen(slash + 1));
+		request = named(
+			yyjson_mut_obj_get(request, "firstAvailable"), slash + 1, (size_t)(end - slash - 1));
 	if (!request)
 		check_error(c, FIELD_INVALID, v, where,
 			"must be the name of a request in the claim or the name of a request and a subrequest separated by "

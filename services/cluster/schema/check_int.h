@@ -46,25 +46,51 @@ static inline int64_t int_of(yyjson_mut_val *o, const char *key)
 	return yyjson_mut_get_sint(yyjson_mut_obj_get(o, key));
 }
 
-/* Has one of the first @end items this text as member @key? */
-bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const char *text);
+/* What makes an item of a list the same as an earlier one, and how that is said (check_twice.c). */
+struct check_once {
+	const char *const
+		*keys; /* CHECK_KEYS of an object, all of which are equal; NULL: the whole item is */
+	enum check_empty {
+		CHECK_EMPTY_IS_NONE,	/* an item whose first key is "", 0 or not there is passed over */
+		CHECK_EMPTY_IS_ABSENT,	/* such ones are alike */
+		CHECK_EMPTY_IS_A_VALUE, /* "" is another one than none; the only one without keys */
+	} empty;
+	enum field_error_type type;
+	const char *member; /* that is complained of; NULL: the item */
+	const char *why;    /* NULL: nothing more */
+};
+struct check_list {
+	yyjson_mut_val *items; /* NULL for none */
+	const char *where;     /* ".ports" */
+};
+/* Complains of each item that is there before, in its list or in an earlier one. */
+void check_once(
+	struct check *c, const struct check_list *lists, size_t n_lists, const struct check_once *rule);
+/* No two items of a list at @where have one name (check_devices.c). */
+void check_names_once(struct check *c, yyjson_mut_val *list, const char *where);
+#define CHECK_KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* Items that are there twice, by the keys of their rules or, without such, whole (check_twice.c). */
+/* Items that are there twice, by the keys of their rules or, without such, whole. */
 void check_twice(struct check *c, yyjson_mut_val *list, const struct schema_rules *r);
+
+/* Names among which others are looked up (check_names.c). Zeroed is empty; the names are borrowed. */
+struct check_names {
+	const char **names;
+	size_t n, room;
+	bool sorted, no_memory;
+};
+void check_names_add(struct check_names *s, const char *name);
+bool check_names_has(struct check_names *s, const char *name);
+void check_names_fini(struct check *c, struct check_names *s); /* tells the errors of missing memory, too */
 
 /* A LabelSelector against labels, as controllers will read it. */
 bool check_selects(yyjson_mut_val *selector, yyjson_mut_val *labels);
 
-/* No two items of a list at @where have one name (check_devices.c). */
-void check_names_once(struct check *c, yyjson_mut_val *list, const char *where);
 /* The name of an attribute or capacity of devices, [DOMAIN/]NAME (check_device_slice.c). NULL, or why it is none. */
 const char *check_device_name(const char *text, size_t len);
 
 /* An address to which traffic may be sent by somebody's word: not loopback's, a link's or none (check_address.c). */
 void check_reachable(struct check *c, yyjson_mut_val *v, const char *where);
-
-/* Two ports of containers that would be the same port of the node. */
-bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b);
 
 /* matchConditions of a webhook or a policy (check_webhook.c), whose expressions may use @names. */
 void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *names);

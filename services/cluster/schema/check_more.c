@@ -166,6 +166,9 @@ void check_ip_block(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 
 static void check_reviews(struct check *c, yyjson_mut_val *list)
 {
+	const struct check_once once = {
+		NULL, CHECK_EMPTY_IS_A_VALUE, FIELD_INVALID, NULL, "duplicate version"};
+	static const char where[] = ".spec.conversion.conversionReviewVersions";
 	bool known = false;
 	size_t i, n;
 	yyjson_mut_val *v;
@@ -175,17 +178,11 @@ static void check_reviews(struct check *c, yyjson_mut_val *list)
 		const char *text = yyjson_mut_get_str(v) ?: "";
 
 		known |= !strcmp(text, "v1") || !strcmp(text, "v1beta1");
-		check_format(c, v, REL(".spec.conversion.conversionReviewVersions[%zu]", i),
-			SCHEMA_DNS_LABEL_1035);
-		for (size_t j = 0; j < i; j++)
-			if (yyjson_mut_equals_str(yyjson_mut_arr_get(list, j), text))
-				check_error(c, FIELD_INVALID, v,
-					REL(".spec.conversion.conversionReviewVersions[%zu]", i),
-					"duplicate version");
+		check_format(c, v, REL("%s[%zu]", where, i), SCHEMA_DNS_LABEL_1035);
 	}
+	check_once(c, &(struct check_list){list, where}, 1, &once);
 	if (n && !known)
-		check_error(c, FIELD_INVALID, list, ".spec.conversion.conversionReviewVersions",
-			"must include at least one of v1, v1beta1");
+		check_error(c, FIELD_INVALID, list, where, "must include at least one of v1, v1beta1");
 }
 
 /* Paths are upstream's, which are those of its inner form. */
@@ -213,16 +210,21 @@ static void check_conversion(struct check *c, yyjson_mut_val *conversion)
 			"should not be set when strategy is not set to Webhook");
 }
 
-static bool has_version(yyjson_mut_val *definition, const char *name)
+static struct check_names version_names(yyjson_mut_val *definition)
 {
-	yyjson_mut_val *list = meta_mut_get(definition, "spec", "versions", NULL);
+	struct check_names names = {0};
+	yyjson_mut_val *v;
+	size_t i, n;
 
-	return check_has_before(list, yyjson_mut_arr_size(list), "name", name);
+	yyjson_mut_arr_foreach(meta_mut_get(definition, "spec", "versions", NULL), i, n, v)
+		check_names_add(&names, text_of(v, "name"));
+	return names;
 }
 
 /* What is stored in a version cannot be read without it. Where it is missing already, nothing gets worse. */
 static void check_stored_versions(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
+	struct check_names now = version_names(o), before = version_names(old);
 	size_t i, n;
 	yyjson_mut_val *v;
 
@@ -230,10 +232,12 @@ static void check_stored_versions(struct check *c, yyjson_mut_val *o, yyjson_mut
 	{
 		const char *name = yyjson_mut_get_str(v) ?: "";
 
-		if (!has_version(o, name) && (!old || has_version(old, name)))
+		if (!check_names_has(&now, name) && (!old || check_names_has(&before, name)))
 			check_error(c, FIELD_INVALID, v, REL(".status.storedVersions[%zu]", i),
 				"must appear in spec.versions");
 	}
+	check_names_fini(c, &now);
+	check_names_fini(c, &before);
 }
 
 void check_crd(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)

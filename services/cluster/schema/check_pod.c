@@ -13,105 +13,65 @@ schema_check check_pod, check_pod_spec, check_pod_template, check_security_conte
 	check_resources, check_toleration, check_node_requirement, check_label_selector, check_token_request,
 	check_binding;
 
-static const char *const container_lists[] = {"initContainers", "containers", "ephemeralContainers"};
+enum { CLAIM_NAME_MAX = 253 };
 
-static bool name_before(yyjson_mut_val *spec, size_t list, size_t index, const char *name)
-{
-	size_t i, n;
-	yyjson_mut_val *c;
-
-	for (size_t l = 0; l <= list; l++)
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, container_lists[l]), i, n, c)
-		{
-			if (l == list && i >= index)
-				break;
-			if (!strcmp(text_of(c, "name"), name))
-				return true;
-		}
-	return false;
-}
-
-/* The pod's own, or a claim that a StatefulSet makes for each pod. */
-static bool has_volume(struct check *c, yyjson_mut_val *spec, const char *name)
+/* The pod's own volumes, and the claims that a StatefulSet makes for each pod. */
+static struct check_names volume_names(struct check *c, yyjson_mut_val *spec)
 {
 	yyjson_mut_val *v, *claims = meta_mut_get(c->object, "spec", "volumeClaimTemplates", NULL);
+	struct check_names names = {0};
 	size_t i, n;
 
-	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n,
-		v) if (!strcmp(text_of(v, "name"), name)) return true;
-	yyjson_mut_arr_foreach(claims, i, n,
-		v) if (!strcmp(text_of(yyjson_mut_obj_get(v, "metadata"), "name"), name)) return true;
-	return false;
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n, v)
+		check_names_add(&names, text_of(v, "name"));
+	yyjson_mut_arr_foreach(claims, i, n, v)
+		check_names_add(&names, text_of(yyjson_mut_obj_get(v, "metadata"), "name"));
+	return names;
 }
 
-static void mounts(
-	struct check *c, yyjson_mut_val *spec, yyjson_mut_val *container, const char *where, size_t index)
+static void mounts(struct check *c, struct check_names *volumes, yyjson_mut_val *container, const char *where,
+	size_t index)
 {
 	static const struct {
 		const char *list, *path;
 	} kinds[] = {{"volumeMounts", "mountPath"}, {"volumeDevices", "devicePath"}};
-	size_t i, n, j, m;
-	yyjson_mut_val *v, *w;
+	size_t i, n;
+	yyjson_mut_val *v;
 
 	for (size_t k = 0; k < array_len(kinds); k++) {
+		const struct check_once once = {CHECK_KEYS(kinds[k].path), .type = FIELD_INVALID,
+			.member = kinds[k].path, .why = "must be unique"};
 		yyjson_mut_val *list = yyjson_mut_obj_get(container, kinds[k].list);
 
 		yyjson_mut_arr_foreach(list, i, n, v)
 		{
-			yyjson_mut_val *name = yyjson_mut_obj_get(v, "name"),
-				       *path = yyjson_mut_obj_get(v, kinds[k].path);
+			yyjson_mut_val *name = yyjson_mut_obj_get(v, "name");
 
-			if (yyjson_mut_get_len(name) && !has_volume(c, spec, yyjson_mut_get_str(name)))
+			if (yyjson_mut_get_len(name) && !check_names_has(volumes, yyjson_mut_get_str(name)))
 				check_error(c, FIELD_NOT_FOUND, name,
 					REL(".%s[%zu].%s[%zu].name", where, index, kinds[k].list, i), "%s",
 					"");
-			yyjson_mut_arr_foreach(list, j, m, w)
-			{
-				if (j >= i)
-					break;
-				if (path && meta_equal(path, yyjson_mut_obj_get(w, kinds[k].path)))
-					check_error(c, FIELD_INVALID, path,
-						REL(".%s[%zu].%s[%zu].%s", where, index, kinds[k].list, i,
-							kinds[k].path),
-						"must be unique");
-			}
 		}
+		check_once(c, &(struct check_list){list, REL(".%s[%zu].%s", where, index, kinds[k].list)}, 1,
+			&once);
 	}
-}
-
-bool check_same_host_port(yyjson_mut_val *a, yyjson_mut_val *b)
-{
-	return int_of(a, "hostPort") && int_of(a, "hostPort") == int_of(b, "hostPort") &&
-	       !strcmp(text_of(a, "protocol"), text_of(b, "protocol")) &&
-	       !strcmp(text_of(a, "hostIP"), text_of(b, "hostIP"));
 }
 
 static void ports(
 	struct check *c, yyjson_mut_val *container, const char *where, size_t index, bool host_network)
 {
-	size_t i, n, j, m;
-	yyjson_mut_val *p, *q, *list = yyjson_mut_obj_get(container, "ports");
+	const struct check_once once = {CHECK_KEYS("name"), .type = FIELD_DUPLICATE, .member = "name"};
+	size_t i, n;
+	yyjson_mut_val *p, *list = yyjson_mut_obj_get(container, "ports");
 
 	yyjson_mut_arr_foreach(list, i, n, p)
 	{
-		yyjson_mut_val *name = yyjson_mut_obj_get(p, "name");
-
 		if (host_network && int_of(p, "hostPort") != int_of(p, "containerPort"))
 			check_error(c, FIELD_INVALID, yyjson_mut_obj_get(p, "containerPort"),
 				REL(".%s[%zu].ports[%zu].containerPort", where, index, i),
 				"must match `hostPort` when `hostNetwork` is true");
-		yyjson_mut_arr_foreach(list, j, m, q)
-		{
-			if (j >= i)
-				break;
-			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(q, "name")))
-				check_error(c, FIELD_DUPLICATE, name,
-					REL(".%s[%zu].ports[%zu].name", where, index, i), "%s", "");
-			if (check_same_host_port(p, q))
-				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(p, "hostPort"),
-					REL(".%s[%zu].ports[%zu].hostPort", where, index, i), "%s", "");
-		}
 	}
+	check_once(c, &(struct check_list){list, REL(".%s[%zu].ports", where, index)}, 1, &once);
 }
 
 static void probes(struct check *c, yyjson_mut_val *container, const char *where, size_t index)
@@ -154,70 +114,72 @@ static void claim_template(struct check *c, yyjson_mut_val *volume, size_t at)
 	}
 }
 
-/* The claim is named after the pod, and no other volume may be the same one. With generateName the pod has no name yet. */
-static void claim_name(struct check *c, yyjson_mut_val *volumes, yyjson_mut_val *volume, size_t at)
+/* Claims of ephemeral volumes are named after the pod, and no other volume may be the same one. With generateName the pod has no name yet. */
+static void claim_names(struct check *c, yyjson_mut_val *volumes)
 {
 	const char *pod = strcmp(c->kind->kind, "Pod") ? NULL : meta_mut_text(c->object, "name");
-	yyjson_mut_val *other;
-	char name[600];
+	const size_t len = pod ? strlen(pod) : 0;
+	struct check_names ephemeral = {0};
+	yyjson_mut_val *v;
 	size_t i, n;
 
-	if (!pod || !*pod)
+	if (!len)
 		return;
-	snprintf(name, sizeof(name), "%s-%s", pod, text_of(volume, "name"));
-	if (strlen(name) > 253)
-		check_error(c, FIELD_INVALID, yyjson_mut_obj_get(volume, "name"),
-			REL(".volumes[%zu].name", at), "PVC name \"%s\": must be no more than 253 characters",
-			name);
-	yyjson_mut_arr_foreach(volumes, i, n, other)
+	yyjson_mut_arr_foreach(volumes, i, n, v)
 	{
-		yyjson_mut_val *claim = meta_mut_get(other, "persistentVolumeClaim", "claimName", NULL);
+		yyjson_mut_val *name = yyjson_mut_obj_get(v, "name");
 
-		if (claim && yyjson_mut_equals_str(claim, name))
+		if (!yyjson_mut_obj_get(v, "ephemeral"))
+			continue;
+		check_names_add(&ephemeral, text_of(v, "name"));
+		if (len + 1 + yyjson_mut_get_len(name) > CLAIM_NAME_MAX)
+			check_error(c, FIELD_INVALID, name, REL(".volumes[%zu].name", i),
+				"PVC name \"%s-%s\": must be no more than %d characters", pod,
+				text_of(v, "name"), CLAIM_NAME_MAX);
+	}
+	yyjson_mut_arr_foreach(volumes, i, n, v)
+	{
+		yyjson_mut_val *claim = meta_mut_get(v, "persistentVolumeClaim", "claimName", NULL);
+		const char *text = yyjson_mut_get_str(claim) ?: "";
+
+		if (!strncmp(text, pod, len) && text[len] == '-' &&
+			check_names_has(&ephemeral, text + len + 1))
 			check_error(c, FIELD_INVALID, claim,
 				REL(".volumes[%zu].persistentVolumeClaim.claimName", i),
 				"must not reference a PVC that gets created for an ephemeral volume");
 	}
+	check_names_fini(c, &ephemeral);
 }
 
 void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 {
+	const struct check_once once = {CHECK_KEYS("name"), .type = FIELD_DUPLICATE, .member = "name"};
 	bool host_network = yyjson_mut_is_true(yyjson_mut_obj_get(spec, "hostNetwork"));
+	yyjson_mut_val *o, *volumes = yyjson_mut_obj_get(spec, "volumes");
+	struct check_names names = volume_names(c, spec);
+	const struct check_list containers[] = {
+		{yyjson_mut_obj_get(spec, "initContainers"), ".initContainers"},
+		{yyjson_mut_obj_get(spec, "containers"), ".containers"},
+		{yyjson_mut_obj_get(spec, "ephemeralContainers"), ".ephemeralContainers"},
+	};
 	size_t i, n;
-	yyjson_mut_val *o;
 
-	for (size_t l = 0; l < array_len(container_lists); l++) {
-		const char *where = container_lists[l];
+	check_once(c, containers, array_len(containers), &once);
+	for (size_t l = 0; l < array_len(containers); l++) {
+		const char *where = containers[l].where + 1;
 
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, where), i, n, o)
+		yyjson_mut_arr_foreach(containers[l].items, i, n, o)
 		{
-			yyjson_mut_val *name = yyjson_mut_obj_get(o, "name");
-
-			if (yyjson_mut_get_len(name) && name_before(spec, l, i, yyjson_mut_get_str(name)))
-				check_error(
-					c, FIELD_DUPLICATE, name, REL(".%s[%zu].name", where, i), "%s", "");
-			mounts(c, spec, o, where, i);
+			mounts(c, &names, o, where, i);
 			ports(c, o, where, i, host_network);
 			probes(c, o, where, i);
 		}
 	}
-	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), i, n, o)
-	{
-		size_t j, m;
-		yyjson_mut_val *other, *name = yyjson_mut_obj_get(o, "name");
-
-		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "volumes"), j, m, other)
-		{
-			if (j >= i)
-				break;
-			if (yyjson_mut_get_len(name) && meta_equal(name, yyjson_mut_obj_get(other, "name")))
-				check_error(c, FIELD_DUPLICATE, name, REL(".volumes[%zu].name", i), "%s", "");
-		}
-		if (yyjson_mut_obj_get(o, "ephemeral")) {
-			claim_template(c, o, i);
-			claim_name(c, yyjson_mut_obj_get(spec, "volumes"), o, i);
-		}
-	}
+	check_names_fini(c, &names);
+	check_once(c, &(struct check_list){volumes, ".volumes"}, 1, &once);
+	yyjson_mut_arr_foreach(volumes, i, n, o) if (yyjson_mut_obj_get(o, "ephemeral"))
+		claim_template(c, o, i);
+	claim_names(c, volumes);
 	if (!strcmp(text_of(spec, "dnsPolicy"), "None") &&
 		!yyjson_mut_arr_size(meta_mut_get(spec, "dnsConfig", "nameservers", NULL)))
 		check_error(c, FIELD_REQUIRED, NULL, ".dnsConfig.nameservers",

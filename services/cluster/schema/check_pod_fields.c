@@ -6,6 +6,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/schema/check_int.h"
@@ -13,7 +14,13 @@
 
 schema_check check_dns_config, check_host_alias, check_field_ref, check_resource_ref;
 
-enum { SYSCTL_MAX = 253, NAMESERVERS_MAX = 3, SEARCH_TEXT_MAX = 2048, HOST_NAME_MAX_ = 64 };
+enum {
+	SYSCTL_MAX = 253,
+	NAMESERVERS_MAX = 3,
+	SEARCH_TEXT_MAX = 2048,
+	HOST_NAME_MAX_ = 64,
+	SYSCTLS_MAX = 256
+};
 
 /* ---- sysctls */
 
@@ -70,6 +77,9 @@ static void check_sysctls(struct check *c, yyjson_mut_val *spec)
 	yyjson_mut_val *list = meta_mut_get(spec, "securityContext", "sysctls", NULL), *s, *t;
 	const char *which = "";
 	size_t i, n, j, m;
+
+	if (yyjson_mut_arr_size(list) > SYSCTLS_MAX)
+		return; /* that they are too many is said by the table */
 
 	yyjson_mut_arr_foreach(list, i, n, s)
 	{
@@ -167,23 +177,34 @@ static void check_namespaces(struct check *c, yyjson_mut_val *spec)
 				"when `hostUsers` is false");
 }
 
-/* Two containers of a pod run at the same time, so a port of the node leads to one of them. */
+/* Two containers of a pod run at the same time, so a port of the node leads to one of them; those before them run one by one. */
 static void check_host_ports(struct check *c, yyjson_mut_val *spec)
 {
-	yyjson_mut_val *list = yyjson_mut_obj_get(spec, "containers"), *a, *b, *p, *q;
-	size_t i, n, j, m, k, x, l, y;
+	const struct check_once once = {
+		CHECK_KEYS("hostPort", "protocol", "hostIP"), .type = FIELD_DUPLICATE, .member = "hostPort"};
+	enum { WHERE_MAX = 64 };
+	yyjson_mut_val *list = yyjson_mut_obj_get(spec, "containers"), *container;
+	size_t i, n = yyjson_mut_arr_size(list);
+	struct check_list *lists = calloc(n + 1, sizeof(*lists));
+	char(*where)[WHERE_MAX] = calloc(n + 1, sizeof(*where));
 
-	yyjson_mut_arr_foreach(list, i, n, a) yyjson_mut_arr_foreach(yyjson_mut_obj_get(a, "ports"), k, x, p)
-	{
-		yyjson_mut_arr_foreach(list, j, m, b)
+	c->errors->no_memory |= !lists || !where;
+	if (lists && where) {
+		yyjson_mut_arr_foreach(list, i, n, container)
 		{
-			if (j >= i)
-				break;
-			yyjson_mut_arr_foreach(
-				yyjson_mut_obj_get(b, "ports"), l, y, q) if (check_same_host_port(p, q))
-				check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(p, "hostPort"),
-					REL(".containers[%zu].ports[%zu].hostPort", i, k), "%s", "");
+			snprintf(where[i], WHERE_MAX, ".containers[%zu].ports", i);
+			lists[i] = (struct check_list){yyjson_mut_obj_get(container, "ports"), where[i]};
 		}
+		check_once(c, lists, n, &once);
+	}
+	free(lists);
+	free(where);
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, "initContainers"), i, n, container)
+	{
+		struct check_list own = {
+			yyjson_mut_obj_get(container, "ports"), REL(".initContainers[%zu].ports", i)};
+
+		check_once(c, &own, 1, &once);
 	}
 }
 

@@ -59,13 +59,12 @@ static void check_variables(
 			!cel_is_name(yyjson_mut_get_str(name), yyjson_mut_get_len(name)))
 			check_error(c, FIELD_INVALID, name, REL(".variables[%zu].name", i),
 				"name is not a valid CEL identifier");
-		else if (check_has_before(list, i, "name", text_of(v, "name")))
-			check_error(c, FIELD_DUPLICATE, name, REL(".variables[%zu].name", i), "%s", "");
 		programs[i] = check_expression(
 			c, yyjson_mut_obj_get(v, "expression"), scope, REL(".variables[%zu].expression", i));
 		members[i] = text_of(v, "name");
 		family->n++;
 	}
+	check_names_once(c, list, ".variables");
 }
 
 static void check_message(struct check *c, yyjson_mut_val *v, size_t i)
@@ -101,6 +100,7 @@ static void check_validations(struct check *c, yyjson_mut_val *list, const struc
 
 static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_scope *scope)
 {
+	const struct check_once once = {CHECK_KEYS("key"), .type = FIELD_DUPLICATE, .member = "key"};
 	const char *policy = yyjson_mut_get_str(meta_mut_get(c->object, "metadata", "name", NULL)) ?: "";
 	yyjson_mut_val *v;
 	size_t i, n;
@@ -120,8 +120,6 @@ static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_
 					      : NULL;
 		if (why)
 			check_error(c, FIELD_INVALID, key, REL(".auditAnnotations[%zu].key", i), "%s", why);
-		else if (check_has_before(list, i, "key", yyjson_mut_get_str(key) ?: ""))
-			check_error(c, FIELD_DUPLICATE, key, REL(".auditAnnotations[%zu].key", i), "%s", "");
 		if (yyjson_mut_get_len(text) > NOTE_TEXT_MAX)
 			check_error(c, FIELD_REQUIRED, NULL, REL(".auditAnnotations[%zu].valueExpression", i),
 				"must not exceed %d bytes in length", NOTE_TEXT_MAX);
@@ -129,6 +127,7 @@ static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_
 			cel_free(check_expression(
 				c, text, scope, REL(".auditAnnotations[%zu].valueExpression", i)));
 	}
+	check_once(c, &(struct check_list){list, ".auditAnnotations"}, 1, &once);
 }
 
 static void check_param_kind(struct check *c, yyjson_mut_val *kind)

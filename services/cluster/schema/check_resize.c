@@ -20,8 +20,9 @@ static void check_policy(struct check *c, yyjson_mut_val *list, const char *at, 
 {
 	static const char *const resources[] = {"cpu", "memory", NULL}, *const policies[] = {"NotRequired",
 										"RestartContainer", NULL};
-	yyjson_mut_val *p, *q;
-	size_t i, n, j, m;
+	bool had[array_len(resources)] = {false};
+	yyjson_mut_val *p;
+	size_t i, n;
 
 	yyjson_mut_arr_foreach(list, i, n, p)
 	{
@@ -31,12 +32,12 @@ static void check_policy(struct check *c, yyjson_mut_val *list, const char *at, 
 
 		if (*text && strcmp(text, "cpu") != 0 && strcmp(text, "memory") != 0)
 			check_not_supported(c, name, at, resources);
-		yyjson_mut_arr_foreach(list, j, m, q)
-		{
-			if (j >= i)
-				break;
-			if (*text && !strcmp(text_of(q, "resourceName"), text))
+		for (size_t r = 0; resources[r]; r++) {
+			if (strcmp(text, resources[r]) != 0)
+				continue;
+			if (had[r])
 				check_error(c, FIELD_DUPLICATE, name, at, "%s", "");
+			had[r] = true;
 		}
 		if (*how && strcmp(how, "NotRequired") != 0 && strcmp(how, "RestartContainer") != 0)
 			check_not_supported(c, policy, at, policies);

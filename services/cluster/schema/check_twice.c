@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Items of a list that may be there once: by their keys, or whole. They are put in order first, for a body has room for some hundred
+ * Items of lists that may be there once: by their keys, or whole. They are put in order first, for a body has room for some hundred
  * thousand of them, and comparing each with each would keep everybody else waiting.
  */
 
@@ -13,8 +13,8 @@
 
 struct item {
 	yyjson_mut_val *value;
-	size_t index;
-	const struct schema_rules *rules;
+	size_t list, index;
+	const struct check_once *rule;
 	bool again;
 };
 
@@ -46,41 +46,50 @@ static int order(yyjson_mut_val *a, yyjson_mut_val *b)
 	}
 }
 
-static bool by_keys(const struct schema_rules *r)
+/* NULL for none and, where the rule says so, for one that is empty. */
+static yyjson_mut_val *member(const struct item *x, const char *key)
 {
-	return r && r->keys;
+	yyjson_mut_val *v = yyjson_mut_obj_get(x->value, key);
+
+	if (x->rule->empty == CHECK_EMPTY_IS_A_VALUE)
+		return v;
+	return yyjson_mut_is_num(v)   ? (yyjson_mut_get_num(v) != 0 ? v : NULL)
+	       : yyjson_mut_is_str(v) ? (yyjson_mut_get_len(v) ? v : NULL)
+				      : v;
 }
 
 static int by_value(const struct item *x, const struct item *y)
 {
 	int differ = 0;
 
-	if (!by_keys(x->rules))
-		differ = order(x->value, y->value);
-	else
-		for (const char *const *k = x->rules->keys; *k && !differ; k++)
-			differ = order(yyjson_mut_obj_get(x->value, *k), yyjson_mut_obj_get(y->value, *k));
+	if (!x->rule->keys)
+		return order(x->value, y->value);
+	for (const char *const *k = x->rule->keys; *k && !differ; k++)
+		differ = order(member(x, *k), member(y, *k));
 	return differ;
 }
 
-static int by_value_and_index(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+	int differ = by_size(x->list, y->list);
+
+	return differ ? differ : by_size(x->index, y->index);
+}
+
+static int by_value_and_place(const void *a, const void *b)
 {
 	int differ = by_value(a, b);
 
-	return differ ? differ : by_size(((const struct item *)a)->index, ((const struct item *)b)->index);
-}
-
-static int by_index(const void *a, const void *b)
-{
-	return by_size(((const struct item *)a)->index, ((const struct item *)b)->index);
+	return differ ? differ : by_place(a, b);
 }
 
 static bool same(const struct item *x, const struct item *y)
 {
-	if (!by_keys(x->rules))
+	if (!x->rule->keys)
 		return meta_equal(x->value, y->value);
-	for (const char *const *k = x->rules->keys; *k; k++) {
-		yyjson_mut_val *a = yyjson_mut_obj_get(x->value, *k), *b = yyjson_mut_obj_get(y->value, *k);
+	for (const char *const *k = x->rule->keys; *k; k++) {
+		yyjson_mut_val *a = member(x, *k), *b = member(y, *k);
 
 		if ((a || b) && !meta_equal(a, b))
 			return false;
@@ -99,32 +108,53 @@ static void mark(struct item *items, size_t n)
 	}
 }
 
-void check_twice(struct check *c, yyjson_mut_val *list, const struct schema_rules *r)
+static void complain(struct check *c, const struct item *item, const char *where)
 {
-	size_t i, n = yyjson_mut_arr_size(list), max;
-	const char *key = by_keys(r) && r->keys[0] && !r->keys[1] ? r->keys[0] : NULL;
+	const struct check_once *r = item->rule;
+
+	check_error(c, r->type, r->member ? yyjson_mut_obj_get(item->value, r->member) : item->value,
+		REL("%s[%zu]%s%s", where, item->index, r->member ? "." : "", r->member ?: ""), "%s",
+		r->why ?: "");
+}
+
+void check_once(
+	struct check *c, const struct check_list *lists, size_t n_lists, const struct check_once *rule)
+{
+	size_t total = 0, n = 0, i, max;
 	struct item *items;
 	yyjson_mut_val *v;
 
-	if (n < 2)
+	for (size_t l = 0; l < n_lists; l++)
+		total += yyjson_mut_arr_size(lists[l].items);
+	if (total < 2)
 		return;
-	items = calloc(n, sizeof(*items));
+	items = calloc(total, sizeof(*items));
 	if (!items) {
 		c->errors->no_memory = true;
 		return;
 	}
-	yyjson_mut_arr_foreach(list, i, max, v) items[i] = (struct item){.value = v, .index = i, .rules = r};
-	qsort(items, n, sizeof(*items), by_value_and_index);
+	for (size_t l = 0; l < n_lists; l++)
+		yyjson_mut_arr_foreach(lists[l].items, i, max, v)
+		{
+			items[n] = (struct item){.value = v, .list = l, .index = i, .rule = rule};
+			n += rule->empty != CHECK_EMPTY_IS_NONE || member(&items[n], rule->keys[0]);
+		}
+	qsort(items, n, sizeof(*items), by_value_and_place);
 	mark(items, n);
-	qsort(items, n, sizeof(*items), by_index);
-	for (i = 0; i < n; i++) {
-		if (!items[i].again)
-			continue;
-		if (key)
-			check_error(c, FIELD_DUPLICATE, yyjson_mut_obj_get(items[i].value, key),
-				REL("[%zu].%s", i, key), "%s", "");
-		else
-			check_error(c, FIELD_DUPLICATE, items[i].value, REL("[%zu]", i), "%s", "");
-	}
+	qsort(items, n, sizeof(*items), by_place);
+	for (i = 0; i < n; i++)
+		if (items[i].again)
+			complain(c, &items[i], lists[items[i].list].where);
 	free(items);
+}
+
+void check_twice(struct check *c, yyjson_mut_val *list, const struct schema_rules *r)
+{
+	const char *const *keys = r ? r->keys : NULL;
+	const struct check_once rule = {.keys = keys,
+		.empty = CHECK_EMPTY_IS_A_VALUE,
+		.type = FIELD_DUPLICATE,
+		.member = keys && keys[0] && !keys[1] ? keys[0] : NULL};
+
+	check_once(c, &(struct check_list){list, ""}, 1, &rule);
 }

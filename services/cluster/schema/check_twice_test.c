@@ -14,6 +14,7 @@
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/verdict_testing.h"
 
 static const char *const name_only[] = {"name", NULL}, *const two[] = {"port", "protocol", NULL};
 static const struct schema_rules by_name = {.keys = name_only}, by_two = {.keys = two};
@@ -138,11 +139,106 @@ static void test_very_many(void **state)
 	}
 }
 
+/* Members that are empty, and items of an earlier list. */
+static void test_once(void **state)
+{
+	static const struct {
+		enum check_empty empty;
+		const char *const wrong[4];
+	} cases[] = {
+		{CHECK_EMPTY_IS_NONE, {"a[3].name", "b[0].name"}},
+		{CHECK_EMPTY_IS_ABSENT, {"a[2].name", "a[3].name", "b[0].name", "b[1].name"}},
+		{CHECK_EMPTY_IS_A_VALUE, {"a[3].name", "b[0].name", "b[1].name"}},
+	};
+	static const char *const names[2][4] = {{"x", "", NULL, "x"}, {"x", NULL, "y", "z"}};
+	yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+	struct check_list lists[] = {{yyjson_mut_arr(d), ".a"}, {yyjson_mut_arr(d), ".b"}};
+
+	for (size_t l = 0; l < 2; l++)
+		for (size_t i = 0; i < 4; i++) {
+			yyjson_mut_val *o = yyjson_mut_arr_add_obj(d, lists[l].items);
+
+			if (names[l][i])
+				yyjson_mut_obj_add_str(d, o, "name", names[l][i]);
+		}
+	for (size_t i = 0; i < array_len(cases); i++) {
+		const struct check_once rule = {
+			CHECK_KEYS("name"), cases[i].empty, FIELD_DUPLICATE, "name", NULL};
+		struct field_errors errors = {0};
+		struct check c = {.errors = &errors};
+		size_t n = 0;
+
+		check_once(&c, lists, 2, &rule);
+		for (; n < errors.n; n++)
+			assert_string_equal(errors.items[n].field, cases[i].wrong[n]);
+		assert_true(n == array_len(cases[i].wrong) || !cases[i].wrong[n]);
+		field_errors_fini(&errors);
+	}
+	yyjson_mut_doc_free(d);
+}
+
+/* @text with @n for each #. */
+static void number(FILE *f, const char *text, int n)
+{
+	for (; *text; text++)
+		if (*text == '#')
+			fprintf(f, "%d", n);
+		else
+			putc(*text, f);
+}
+
+/* Lists as long as a body has room for them: each with each would be minutes. */
+static void test_long_lists(void **state)
+{
+	static const struct {
+		const char *api_version, *kind, *head, *item, *between, *other, *tail;
+		int n;
+	} cases[] = {
+		{"v1", "Service", "\"spec\":{\"ports\":[", "{\"name\":\"p#\",\"port\":#}", "", NULL, "]}",
+			50000},
+		{"v1", "Node", "\"spec\":{\"taints\":[", "{\"key\":\"k#\",\"effect\":\"NoSchedule\"}", "",
+			NULL, "]}", 50000},
+		{"discovery.k8s.io/v1", "EndpointSlice",
+			"\"addressType\":\"IPv4\",\"endpoints\":[],\"ports\":[", "{\"name\":\"p#\"}", "",
+			NULL, "]", 20000},
+		{"v1", "Pod", "\"spec\":{\"volumes\":[", "{\"name\":\"v#\",\"emptyDir\":{}}",
+			"],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[",
+			"{\"name\":\"v#\",\"mountPath\":\"/#\"}", "]}]}", 30000},
+		{"v1", "Pod", "\"spec\":{\"containers\":[",
+			"{\"name\":\"c#\",\"image\":\"i\",\"ports\":[{\"containerPort\":1,\"hostPort\":#}]}",
+			"", NULL, "]}", 10000},
+		{"v1", "Pod", "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[",
+			"{\"name\":\"p#\",\"containerPort\":1,\"hostPort\":#}", "", NULL, "]}]}", 50000},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *body = NULL, *got = NULL;
+		const char *items[] = {cases[i].item, cases[i].other};
+		size_t len;
+		FILE *f = open_memstream(&body, &len);
+
+		assert_non_null(f);
+		fprintf(f, "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},%s", cases[i].head);
+		for (size_t l = 0; l < 2 && items[l]; l++) {
+			for (int n = 1; n <= cases[i].n; n++) {
+				fputs(n == 1 ? (l ? cases[i].between : "") : ",", f);
+				number(f, items[l], n);
+			}
+		}
+		fprintf(f, "%s}", cases[i].tail);
+		assert_int_equal(fclose(f), 0);
+		got = verdict_of(cases[i].api_version, cases[i].kind, NULL, body, VALIDATE_MAIN);
+		assert_string_equal(got, "valid");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_comparing_each),
 		cmocka_unit_test(test_very_many),
+		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_long_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

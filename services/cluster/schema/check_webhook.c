@@ -20,22 +20,6 @@ static bool has(yyjson_mut_val *list, const char *text)
 	return false;
 }
 
-bool check_has_before(yyjson_mut_val *list, size_t end, const char *key, const char *text)
-{
-	yyjson_mut_val *v;
-	size_t i, n;
-
-	/* not by yyjson_mut_arr_get(), which walks from the first */
-	yyjson_mut_arr_foreach(list, i, n, v)
-	{
-		if (i >= end)
-			break;
-		if (!strcmp(text_of(v, key), text))
-			return true;
-	}
-	return false;
-}
-
 void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *names)
 {
 	size_t i, n;
@@ -53,8 +37,6 @@ void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *
 
 		if (yyjson_mut_get_len(name))
 			check_format(c, name, REL(".matchConditions[%zu].name", i), SCHEMA_LABEL_KEY);
-		if (check_has_before(list, i, "name", text_of(v, "name")))
-			check_error(c, FIELD_DUPLICATE, name, REL(".matchConditions[%zu].name", i), "%s", "");
 		if (!yyjson_mut_get_len(text))
 			continue; /* that it is required is said elsewhere */
 		read = cel_compile(yyjson_mut_get_str(text), yyjson_mut_get_len(text), names, why);
@@ -63,6 +45,7 @@ void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *
 				"compilation failed: ERROR: <input>:%s", why);
 		cel_free(read);
 	}
+	check_names_once(c, list, ".matchConditions");
 }
 
 void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)

@@ -99,6 +99,7 @@ static const struct {
 	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("IPv6", "192.0.2.1"),
 		NO_SLICE_AT("192.0.2.1") "must be a valid IPv6 address"},
 	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("FQDN", "a.example"), "valid"},
+	{"discovery.k8s.io/v1", "EndpointSlice", NULL, SLICE_AT("FQDN", "A_b"), NO_SLICE_AT("A_b")},
 	{"v1", "Service", NULL, EXTERNAL("192.0.2.1"), "valid"},
 	{"v1", "Service", NULL, EXTERNAL("127.0.0.1"),
 		"Service \"a\" is invalid: spec.externalIPs[0]: Invalid value: \"127.0.0.1\": "
