@@ -13,6 +13,7 @@
 #include "cluster/schema/decode.h"
 #include "cluster/schema/fieldset_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/path_int.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 
@@ -327,6 +328,49 @@ static struct status *take_from_others(yyjson_mut_doc *doc, struct managers *m, 
 
 /* ---- the two verbs */
 
+/* Items are looked for one by one in what is there, so there cannot be any number of them. NULL, or 413. */
+static struct status *too_long(const struct schema_type *t, const struct schema_field *item,
+	yyjson_mut_val *object, const struct path *up)
+{
+	struct schema_field one = item ? *item : (struct schema_field){0};
+	struct status *s = NULL;
+	yyjson_mut_val *key, *v, *w;
+	char text[PATH_TEXT_MAX];
+	size_t i, n, j, m;
+
+	one.shape = SCHEMA_ONE;
+	yyjson_mut_obj_foreach(object, i, n, key, v)
+	{
+		const char *name = yyjson_mut_get_str(key);
+		size_t len = yyjson_mut_get_len(key);
+		const struct path here = {
+			.up = up, .step = item ? PATH_KEY : PATH_FIELD, .name = name, .len = len};
+		const struct schema_field *f = item ? &one : schema_field(t, name, len);
+		const enum fieldset_sharing sharing = fieldset_sharing(f, v);
+
+		if (s)
+			break;
+		if (sharing == FIELDSET_STRUCT) {
+			s = too_long(f->type, NULL, v, &here);
+		} else if (sharing != FIELDSET_LEAF && yyjson_mut_get_len(v) > FIELDSET_MEMBERS_MAX) {
+			s = status_too_large(
+				"%s has %zu members, and server-side apply takes %d; create or update the object",
+				path_text(&here, text, sizeof(text)), yyjson_mut_get_len(v),
+				FIELDSET_MEMBERS_MAX);
+		} else if (sharing == FIELDSET_MAP) {
+			s = too_long(NULL, f, v, &here);
+		} else if (sharing == FIELDSET_LIST && fieldset_item_type(f)) {
+			yyjson_mut_arr_foreach(v, j, m, w)
+			{
+				const struct path step = {.up = &here, .step = PATH_INDEX, .index = j};
+
+				s = s ?: too_long(fieldset_item_type(f), NULL, w, &step);
+			}
+		}
+	}
+	return s;
+}
+
 static struct status *check_config(yyjson_mut_doc *config, const struct schema_kind *k)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(config);
@@ -338,7 +382,7 @@ static struct status *check_config(yyjson_mut_doc *config, const struct schema_k
 		return status_bad_request("metadata.managedFields must be nil");
 	why = decode_check(config, k, DECODE_STRICT, NULL);
 	if (!why)
-		return NULL;
+		return too_long(k->type, NULL, root, NULL);
 	s = status_bad_request("failed to create typed patch object (%s/%s; %s, Kind=%s): %s",
 		meta_mut_text(root, "namespace") ?: "", meta_mut_text(root, "name") ?: "", k->api_version,
 		k->kind, why->message);

@@ -236,6 +236,55 @@ static void test_update_by_hand(void **state)
 
 enum { FIELDS = 6, MANAGERS = 3 };
 
+/* A deployment in YAML with as many labels: k0: v, k1: v ... Owned. */
+static char *labelled(int n)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	fputs("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\n  labels:\n", f);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "    k%d: v\n", i);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+/* Past a number of members a map is one's as a whole: 100,000 would be looked for one by one. */
+static void test_very_many(void **state)
+{
+	const struct apply_manager creator = {.name = "creator", .subresource = "", .time = TIME};
+	static const int sizes[] = {2048, 2049, 100000};
+
+	for (size_t i = 0; i < array_len(sizes); i++) {
+		cleanup(freep) char *body = labelled(sizes[i]), *why = NULL;
+		cleanup(json_mut_docp) yyjson_mut_doc *live = parse(body), *none = yyjson_mut_doc_new(NULL);
+		yyjson_mut_val *labels;
+
+		assert_null(apply_update(live, NULL, deployment(), &creator));
+		assert_int_equal(yyjson_mut_obj_size(yyjson_mut_doc_ptr_get(
+					 live, "/metadata/managedFields/0/fieldsV1/f:metadata/f:labels")),
+			sizes[i] > 2048 ? 0 : 2049);
+		/* one more of somebody else's, and all stay */
+		applies(live, "other", false,
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, labels: {another: one}}");
+		labels = yyjson_mut_doc_ptr_get(live, "/metadata/labels");
+		assert_int_equal(yyjson_mut_obj_size(labels), sizes[i] + 1);
+		applies(live, "other", false,
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, labels: {k5: v}}");
+		assert_null(yyjson_mut_obj_get(labels, "another"));
+		assert_int_equal(yyjson_mut_obj_size(labels), sizes[i]);
+
+		yyjson_mut_doc_set_root(none, yyjson_mut_obj(none));
+		why = apply(none, "other", false, body);
+		if (sizes[i] > 2048)
+			assert_non_null(strstr(why ?: "", "metadata.labels has "));
+		else
+			assert_null(why);
+	}
+}
+
 /* Field i is label i; its value and who owns it. */
 struct model {
 	int value[FIELDS]; /* 0: absent */
@@ -486,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_shared_item),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_update_by_hand),
+		cmocka_unit_test(test_very_many),
 		cmocka_unit_test(test_against_model),
 		cmocka_unit_test(test_convert),
 		cmocka_unit_test(test_selectors),

@@ -31,6 +31,8 @@ yyjson_mut_val *fieldset_load(yyjson_mut_doc *doc, yyjson_mut_val *stored)
 	yyjson_mut_val *set = yyjson_mut_obj(doc), *key, *v, *child;
 	size_t i, n;
 
+	if (yyjson_mut_obj_size(stored) > FIELDSET_MEMBERS_MAX + 1)
+		return NULL;
 	yyjson_mut_obj_foreach(stored, i, n, key, v)
 	{
 		child = is_self(key) ? yyjson_mut_obj(doc) : fieldset_load(doc, v);

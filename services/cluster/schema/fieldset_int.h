@@ -13,7 +13,7 @@
 #include "cluster/schema/schema.h"
 #include "lib/util.h"
 
-/* From and to the stored form. NULL: no memory. */
+/* From and to the stored form. NULL: no memory, or more members at one place than are ever owned one by one. */
 yyjson_mut_val *fieldset_load(yyjson_mut_doc *doc, yyjson_mut_val *stored);
 yyjson_mut_val *fieldset_store(yyjson_mut_doc *doc, yyjson_mut_val *set);
 
@@ -43,6 +43,12 @@ enum fieldset_sharing { FIELDSET_LEAF, FIELDSET_STRUCT, FIELDSET_MAP, FIELDSET_L
 /* Is it wholly one's, whatever is in it? */
 bool fieldset_atomic(const struct schema_field *f);
 enum fieldset_sharing fieldset_sharing(const struct schema_field *f, yyjson_mut_val *v);
+/*
+ * The same for who owns what of it: a map or list with more members than this is one's as a whole. A set is searched member by
+ * member, and a body has room for a hundred thousand of them.
+ */
+enum { FIELDSET_MEMBERS_MAX = 2048 };
+enum fieldset_sharing fieldset_ownership(const struct schema_field *f, yyjson_mut_val *v);
 /* The field that describes one item of a map of objects or of a list, for a walk one step further. */
 const struct schema_type *fieldset_item_type(const struct schema_field *f);
 

@@ -34,6 +34,11 @@ enum fieldset_sharing fieldset_sharing(const struct schema_field *f, yyjson_mut_
 	return f->shape == SCHEMA_MAP ? FIELDSET_MAP : FIELDSET_STRUCT;
 }
 
+enum fieldset_sharing fieldset_ownership(const struct schema_field *f, yyjson_mut_val *v)
+{
+	return yyjson_mut_get_len(v) > FIELDSET_MEMBERS_MAX ? FIELDSET_LEAF : fieldset_sharing(f, v);
+}
+
 const struct schema_type *fieldset_item_type(const struct schema_field *f)
 {
 	return f->base == SCHEMA_OBJECT && !atomic_type(f) ? f->type : NULL;
@@ -156,7 +161,7 @@ static bool value_fields(yyjson_mut_doc *doc, const struct schema_field *f, yyjs
 {
 	size_t i, n;
 	yyjson_mut_val *item, *child;
-	enum fieldset_sharing sharing = fieldset_sharing(f, v);
+	enum fieldset_sharing sharing = fieldset_ownership(f, v);
 
 	if (selves && (sharing == FIELDSET_MAP || sharing == FIELDSET_LIST) &&
 		!(f->flags & SCHEMA_REQUIRED) && !self(doc, set))
@@ -293,7 +298,7 @@ static bool compare_lists(struct comparison *c, const struct schema_field *f, yy
 static bool compare_values(struct comparison *c, const struct schema_field *f, yyjson_mut_val *a,
 	yyjson_mut_val *b, yyjson_mut_val *changed, yyjson_mut_val *removed)
 {
-	enum fieldset_sharing x = fieldset_sharing(f, a), y = fieldset_sharing(f, b);
+	enum fieldset_sharing x = fieldset_ownership(f, a), y = fieldset_ownership(f, b);
 
 	if (meta_equal(a, b))
 		return true;
