@@ -172,18 +172,31 @@ struct status *reply_negotiate(struct request *q)
 
 /* ---- sending */
 
+/* A client reads so many lines of a head: Python's 100. */
+enum { WARNINGS_SENT_MAX = 64 };
+
+/* A header that cannot be set is one warning less, not a failure. */
+static void send_warning(struct request *q, const char *text)
+{
+	cleanup(freep) char *value = NULL;
+	struct text t = {0};
+
+	text_quote(&t, text);
+	if (!t.failed && asprintf(&value, "299 - %s", t.bytes) >= 0)
+		(void)!http_set_header(q->http, "Warning", value);
+	text_fini(&t);
+}
+
 static void send_warnings(struct request *q)
 {
-	for (size_t i = 0; i < q->warnings.n; i++) {
-		cleanup(freep) char *value = NULL;
-		struct text t = {0};
+	char more[40];
 
-		text_quote(&t, q->warnings.items[i]);
-		/* A header that cannot be set is one warning less, not a failure. */
-		if (!t.failed && asprintf(&value, "299 - %s", t.bytes) >= 0)
-			(void)!http_set_header(q->http, "Warning", value);
-		text_fini(&t);
-	}
+	for (size_t i = 0; i < q->warnings.n && i < WARNINGS_SENT_MAX; i++)
+		send_warning(q, q->warnings.items[i]);
+	if (q->warnings.n <= WARNINGS_SENT_MAX)
+		return;
+	snprintf(more, sizeof(more), "and %zu more", q->warnings.n - WARNINGS_SENT_MAX);
+	send_warning(q, more);
 }
 
 static char *indented(const char *json, size_t len, size_t *out_len)

@@ -13,7 +13,7 @@ schema_check check_pod, check_pod_spec, check_pod_template, check_security_conte
 	check_resources, check_toleration, check_node_requirement, check_label_selector, check_token_request,
 	check_binding;
 
-enum { CLAIM_NAME_MAX = 253 };
+enum { CLAIM_NAME_MAX = 253, RESOURCES_MAX = 256 };
 
 /* The pod's own volumes, and the claims that a StatefulSet makes for each pod. */
 static struct check_names volume_names(struct check *c, yyjson_mut_val *spec)
@@ -285,13 +285,22 @@ static void resource_names(struct check *c, const char *at, yyjson_mut_val *amou
 
 void check_resources(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
-	yyjson_mut_val *limits = yyjson_mut_obj_get(o, "limits"), *key, *v;
+	static const char *const lists[] = {"requests", "limits"};
+	yyjson_mut_val *limits = yyjson_mut_obj_get(o, "limits"), *key, *v, count = {0};
 	struct quantity want, limit;
 	size_t i, n;
 
 	/* While a container is resized, its status has what is set aside for it beside the limits it still has. */
 	if (c->scope == VALIDATE_STATUS)
 		return;
+	for (i = 0; i < array_len(lists); i++) {
+		unsafe_yyjson_set_uint(&count, yyjson_mut_obj_size(yyjson_mut_obj_get(o, lists[i])));
+		if (yyjson_mut_get_uint(&count) <= RESOURCES_MAX)
+			continue;
+		check_error(c, FIELD_TOO_MANY, &count, REL(".%s", lists[i]), "must have at most %d items",
+			RESOURCES_MAX);
+		return;
+	}
 	yyjson_mut_obj_foreach(yyjson_mut_obj_get(o, "requests"), i, n, key, v)
 	{
 		const char *name = yyjson_mut_get_str(key);

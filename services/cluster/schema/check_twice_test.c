@@ -193,6 +193,7 @@ static void test_long_lists(void **state)
 	static const struct {
 		const char *api_version, *kind, *head, *item, *between, *other, *tail;
 		int n;
+		const char *wrong;
 	} cases[] = {
 		{"v1", "Service", "\"spec\":{\"ports\":[", "{\"name\":\"p#\",\"port\":#}", "", NULL, "]}",
 			50000},
@@ -209,6 +210,13 @@ static void test_long_lists(void **state)
 			"", NULL, "]}", 10000},
 		{"v1", "Pod", "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[",
 			"{\"name\":\"p#\",\"containerPort\":1,\"hostPort\":#}", "", NULL, "]}]}", 50000},
+		{"v1", "Pod",
+			"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"limits\":{",
+			"\"a.b/k#\":\"1\"", "", NULL, "}}}]}", 256},
+		{"v1", "Pod",
+			"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"limits\":{",
+			"\"a.b/k#\":\"1\"", "", NULL, "}}}]}", 50000,
+			"Too many: 50000: must have at most 256 items"},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
@@ -228,7 +236,10 @@ static void test_long_lists(void **state)
 		fprintf(f, "%s}", cases[i].tail);
 		assert_int_equal(fclose(f), 0);
 		got = verdict_of(cases[i].api_version, cases[i].kind, NULL, body, VALIDATE_MAIN);
-		assert_string_equal(got, "valid");
+		if (!cases[i].wrong)
+			assert_string_equal(got, "valid");
+		else if (!strstr(got, cases[i].wrong))
+			fail_msg("%.300s", got);
 	}
 }
 

@@ -216,6 +216,22 @@ static yyjson_mut_val *patch_json(
 	return target;
 }
 
+/* Somewhere in it. */
+static bool merge_too_long(yyjson_mut_val *target, yyjson_mut_val *patch)
+{
+	yyjson_mut_val *key, *v;
+	size_t i, n;
+
+	if (patch_too_long(target, patch))
+		return true;
+	yyjson_mut_obj_foreach(patch, i, n, key,
+		v) if (yyjson_mut_is_obj(v) &&
+		       merge_too_long(
+			       yyjson_mut_obj_getn(target, yyjson_mut_get_str(key), yyjson_mut_get_len(key)),
+			       v)) return true;
+	return false;
+}
+
 yyjson_mut_val *patch_merge(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch)
 {
 	size_t i, n;
@@ -312,6 +328,8 @@ struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, en
 		root = patch_json(doc, root, patch, &s, NULL);
 	else if (!yyjson_mut_is_obj(patch))
 		s = status_bad_request("error decoding patch: a patch is an object");
+	else if (type == PATCH_MERGE && merge_too_long(root, patch))
+		s = status_bad_request("the maps to merge are too long");
 	else if (type == PATCH_MERGE)
 		root = patch_merge(doc, root, patch);
 	else

@@ -16,7 +16,6 @@
 #include "cluster/schema/status.h"
 
 /* Lists are matched item by item: what two of them may cost. */
-enum { PAIRS_MAX = 25000000 };
 
 static const char order_prefix[] = "$setElementOrder/", delete_prefix[] = "$deleteFromPrimitiveList/";
 
@@ -71,7 +70,8 @@ static yyjson_mut_val *plain(struct merge *m, yyjson_mut_val *v)
 		if (yyjson_mut_is_null(child) || is_directive(key))
 			continue;
 		copy = plain(m, child);
-		if (!copy || !patch_put(m->doc, out, key, copy))
+		key = yyjson_mut_strncpy(m->doc, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+		if (!copy || !key || !yyjson_mut_obj_add(out, key, copy))
 			return NULL;
 	}
 	return out;
@@ -238,7 +238,7 @@ static yyjson_mut_val *merge_list(struct merge *m, const struct schema_field *f,
 
 	cost = (l.n + yyjson_mut_arr_size(patch) + 1) *
 	       (yyjson_mut_arr_size(patch) + yyjson_mut_arr_size(order) + yyjson_mut_arr_size(deleted) + 1);
-	if (cost > PAIRS_MAX) {
+	if (cost > PATCH_PAIRS_MAX) {
 		items_free(&l);
 		return refuse(m, "the lists to merge are too long");
 	}
@@ -368,6 +368,8 @@ static yyjson_mut_val *merge_object(
 		return yyjson_mut_obj(m->doc);
 	if (directive && !yyjson_mut_equals_str(directive, "merge"))
 		return refuse(m, "unknown patch type found in a map");
+	if (patch_too_long(target, patch))
+		return refuse(m, "the maps to merge are too long");
 	if (keys && !retain(m, target, keys))
 		return NULL;
 	yyjson_mut_obj_foreach(patch, i, n, key, v)

@@ -272,6 +272,49 @@ static void test_the_last_counts(void **state)
 }
 
 /* Copies of copies would double the document each time. */
+/* {data: {k0: v, ...}}, owned */
+static char *map_of(int n)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	fputs("{data: {", f);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "k%d: v, ", i);
+	fputs("}}", f);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+/* 40,000 in 40,000 would be looked for one by one; a few in as many, or many in none, are no work. */
+static void test_long_maps(void **state)
+{
+	static const struct {
+		enum patch_type type;
+		int target, patch;
+		bool refused;
+	} sizes[] = {
+		{PATCH_MERGE, 40000, 40000, true},
+		{PATCH_MERGE, 40000, 500, false},
+		{PATCH_MERGE, 1, 3000, false},
+		{PATCH_STRATEGIC, 40000, 40000, true},
+		{PATCH_STRATEGIC, 40000, 500, false},
+		{PATCH_STRATEGIC, 1, 3000, false},
+	};
+
+	for (size_t i = 0; i < array_len(sizes); i++) {
+		cleanup(freep) char *target = map_of(sizes[i].target), *patch = map_of(sizes[i].patch),
+				    *got = patched("ConfigMap", sizes[i].type, target, patch);
+
+		if (sizes[i].refused)
+			assert_string_equal(got, "the maps to merge are too long");
+		else
+			assert_true(!strncmp(got, "{\"data\":{", 9));
+	}
+}
+
 static void test_copies_are_bounded(void **state)
 {
 	cleanup(freep) char *patch = NULL;
@@ -298,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_lists_against_model),
 		cmocka_unit_test(test_duplicates_are_named),
 		cmocka_unit_test(test_the_last_counts),
+		cmocka_unit_test(test_long_maps),
 		cmocka_unit_test(test_copies_are_bounded),
 	};
 

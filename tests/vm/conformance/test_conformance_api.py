@@ -358,6 +358,15 @@ def test_unknown_and_duplicate_fields(cluster, ns):
     assert reply["message"].startswith("Deployment in version") or "strict decoding error" in reply["message"]
 
 
+def test_more_warnings_than_a_client_reads(cluster, ns):
+    """Python's client gives up after 100 lines of a head."""
+    body = {"metadata": {"name": "w"}, **{f"unknown{i}": 1 for i in range(90)}}
+    status, _, headers = cluster.raw("POST", base("v1", "configmaps", ns) + "?dryRun=All&fieldValidation=Warn", body)
+    assert status == 201
+    said = headers.get_all("Warning")
+    assert len(said) == 65 and 'unknown field' in said[0] and said[-1] == '299 - "and 26 more"', said[-1]
+
+
 @named("", MACHINERY + "FieldValidation should detect unknown metadata fields of a typed object")
 def test_unknown_fields_of_metadata(cluster, ns):
     path = base("apps/v1", "deployments", ns)
