@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The path comes from here instead of from a connection. */
-#define http_raw_path fuzzed_path
+/* The path comes from here instead of from a connection, and so does which group another server answers for. */
+#define http_raw_path	    fuzzed_path
+#define registry_extensions fuzzed_extensions
+#define extensions_find	    fuzzed_extension
 #include "cluster/http/server.c"
 
 enum { TEXT_MAX = 16384 };
@@ -19,27 +21,38 @@ const char *fuzzed_path(const struct http_req *r)
 	return raw;
 }
 
+struct extensions *fuzzed_extensions(const struct registry *r)
+{
+	return NULL;
+}
+
+const struct extension *fuzzed_extension(const struct extensions *x, const char *group, const char *version)
+{
+	return strcmp(group, "foreign") ? NULL : (const struct extension *)group;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void look(struct request *q)
 {
 	size_t sum = 0;
-	bool about = false;
 
 	assert(q->n_segments <= API_SEGMENTS_MAX);
 	for (size_t i = 0; i < q->n_segments; i++)
 		sum += strlen(q->segments[i]);
 	assert(sum <= strlen(raw));
-	find_resource(q, &about);
-	assert(about || !q->kind);
-	assert(!*q->ns || (q->kind && q->kind->flags & SCHEMA_NAMESPACED));
+	assert(find_resource(q));
+	assert(q->about_resource || !q->kind);
+	assert(!q->foreign || (q->kind == q->foreign && *q->foreign->plural));
+	assert(!*q->ns || q->foreign || (q->kind && q->kind->flags & SCHEMA_NAMESPACED));
 	assert(!q->sub || (*q->name && *q->subresource));
 	assert(!*q->rest || (q->rest > raw && q->rest <= raw + strlen(raw)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct request q = {.ns = "", .name = "", .subresource = "", .rest = "", .verb = ""};
+	struct api api = {0};
+	struct request q = {.api = &api, .ns = "", .name = "", .subresource = "", .rest = "", .verb = ""};
 	char *text = size > TEXT_MAX ? NULL : strndup((const char *)data, size);
 
 	if (!text)
@@ -48,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)path_is_open(text);
 	if (!split(&q))
 		look(&q);
+	free(q.foreign);
 	free(q.path);
 	free(text);
 	return 0;
