@@ -268,7 +268,7 @@ static void reply_tagged(struct request *q, struct text *t, const char *type)
 	strcpy(tag + 1 + 2 * SHA256_SIZE, "\"");
 	(void)!http_set_header(q->http, "ETag", tag);
 	(void)!http_set_header(q->http, "Vary", "Accept");
-	loop_timer_del(&q->timer);
+	request_answers(q);
 	q->api->served[2]++;
 	if (have && !strcmp(have, tag))
 		http_reply(q->http, 304, NULL, NULL, 0);

@@ -114,6 +114,8 @@ bool request_mutates(const struct request *q);
 /* Calls @then when it is its turn, maybe at once; answers 429 itself when it will not be. */
 void request_take_turn(struct request *q, void (*then)(struct request *q));
 void request_leave(struct request *q); /* it is over, or its client has left */
+/* Its answer begins: a seat and a limit of time are for finding it, and how fast a client reads is its own affair. */
+void request_answers(struct request *q);
 must_check int turns_open(struct api *a);
 void turns_close(struct api *a);
 
@@ -192,6 +194,8 @@ bool handle_subresource(struct request *q);
 /* Paths that are no resources. false: there is no such. */
 bool handle_path(struct request *q);
 bool path_is_open(const char *path); /* to everybody: health */
+/* In one of its segments, where it makes no step: a path is cut before it is decoded. */
+bool path_has_slash(const struct request *q);
 
 /* lists.c */
 struct status *list_options_of(

@@ -8,7 +8,7 @@
 
 struct caller;
 
-enum { IDENTITY_MAX = 256, IDENTITY_KEYS_MAX = 32 };
+enum { IDENTITY_MAX = 256, IDENTITY_KEYS_MAX = 100 };
 
 struct identity {
 	struct http_header_field fields[IDENTITY_MAX]; /* values are the caller's */

@@ -215,7 +215,7 @@ static void send_list(struct request *q)
 		text_fini(&t);
 		return;
 	}
-	loop_timer_del(&q->timer);
+	request_answers(q);
 	q->api->served[2]++;
 	p->gzip = gzip_is_taken(q) ? gzip_new() : NULL;
 	if (p->gzip)

@@ -226,7 +226,7 @@ void handle_openapi_document(struct request *q)
 		return;
 	}
 	(void)!http_set_header(q->http, "Content-Encoding", "gzip");
-	loop_timer_del(&q->timer);
+	request_answers(q);
 	q->api->served[2]++;
 	http_reply(q->http, 200, "application/json", d->gzip, d->gzip_len);
 }

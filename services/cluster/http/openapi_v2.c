@@ -130,7 +130,7 @@ void handle_openapi_v2(struct request *q)
 		reply_status(q, status_errno(-ENOMEM, "openapi"));
 	} else if (binary) {
 		(void)!http_set_header(q->http, "Vary", "Accept");
-		loop_timer_del(&q->timer);
+		request_answers(q);
 		q->api->served[2]++;
 		http_reply(q->http, 200, PROTOBUF, t.bytes, t.len);
 	} else {

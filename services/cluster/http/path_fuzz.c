@@ -41,6 +41,8 @@ static void look(struct request *q)
 	for (size_t i = 0; i < q->n_segments; i++)
 		sum += strlen(q->segments[i]);
 	assert(sum <= strlen(raw));
+	for (size_t i = 0; i < q->n_segments; i++)
+		assert(strchr(raw, '%') || strstr(raw, q->segments[i]));
 	assert(find_resource(q));
 	assert(q->about_resource || !q->kind);
 	assert(!q->foreign || (q->kind == q->foreign && *q->foreign->plural));

@@ -208,12 +208,20 @@ bool path_is_open(const char *path)
 	return p && p->open;
 }
 
+bool path_has_slash(const struct request *q)
+{
+	for (size_t i = 0; i < q->n_segments; i++)
+		if (strchr(q->segments[i], '/'))
+			return true;
+	return false;
+}
+
 bool handle_path(struct request *q)
 {
 	const struct path *p = find(http_path(q->http));
 	enum http_method m = http_method(q->http);
 
-	if (!p)
+	if (!p || path_has_slash(q))
 		return false;
 	/* kubectl keeps what it reads of these; only what it asks for by its hash stays true (openapi.c) */
 	if (!http_query(q->http, "hash"))

@@ -204,6 +204,7 @@ static void on_head(struct http_call *call, int status, void *arg)
 		}
 		r->page->rule = &r->rule;
 	}
+	request_answers(q);
 	pass_headers(r, call);
 	r->started = true;
 	q->api->served[status / 100 < 6 ? status / 100 : 5]++;

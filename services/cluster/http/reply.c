@@ -233,7 +233,7 @@ static void send_bytes(struct request *q, int code, const char *json, size_t len
 
 void reply_plain(struct request *q, int code, const char *content_type, const char *text)
 {
-	loop_timer_del(&q->timer);
+	request_answers(q);
 	q->api->served[code / 100]++;
 	http_reply(q->http, code, content_type, text, strlen(text));
 }
@@ -244,7 +244,7 @@ void reply_bytes(struct request *q, int code, const char *json, size_t len)
 
 	if (!q->http)
 		return;
-	loop_timer_del(&q->timer);
+	request_answers(q);
 	send_warnings(q);
 	q->api->served[code / 100 < 6 ? code / 100 : 5]++;
 	if (q->pretty)

@@ -150,6 +150,7 @@ static int split(struct request *q)
 		return -ENOMEM;
 	for (p = q->path; *p;) {
 		char *end;
+		ssize_t len;
 
 		while (*p == '/')
 			p++;
@@ -161,8 +162,10 @@ static int split(struct request *q)
 		if (*end)
 			*end++ = '\0';
 		q->segments[q->n_segments++] = p;
-		if (uri_decode(p, strlen(p), false) < 0)
+		len = uri_decode(p, strlen(p), false);
+		if (len < 0)
 			return -EINVAL;
+		p[len] = '\0';
 		p = end;
 	}
 	return 0;
@@ -411,12 +414,15 @@ bool request_allowed(struct request *q)
 	char group[256] = "", verb[REQUEST_VERB_MAX];
 	struct access_question ask = request_question(q, verb);
 	const char *fields = http_query(q->http, "fieldSelector");
+	const bool of_many =
+		!strcmp(q->verb, "list") || !strcmp(q->verb, "watch") || !strcmp(q->verb, "deletecollection");
 	char name[256];
 
 	if (!q->kind)
 		return false;
-	/* A single object by a field selector is authorized by its name. */
-	if (fields && !*q->name && !strncmp(fields, "metadata.name=", 14) && !strchr(fields, ',')) {
+	/* A single object by a field selector is authorized by its name, where the selector chooses. */
+	if (of_many && fields && !*q->name && !strncmp(fields, "metadata.name=", 14) &&
+		!strchr(fields, ',')) {
 		snprintf(name, sizeof(name), "%s", fields + 14 + (fields[14] == '='));
 		ask.name = name;
 	}

@@ -69,6 +69,12 @@ void request_leave(struct request *q)
 	q->counted_read = q->counted_write = false;
 }
 
+void request_answers(struct request *q)
+{
+	request_leave(q);
+	loop_timer_del(&q->timer);
+}
+
 static void take_seat(struct request *q)
 {
 	q->counted_write = request_mutates(q);

@@ -358,6 +358,17 @@ def test_unknown_and_duplicate_fields(cluster, ns):
     assert reply["message"].startswith("Deployment in version") or "strict decoding error" in reply["message"]
 
 
+def test_encoded_paths(cluster, ns):
+    """A segment is decoded by itself: an encoded slash makes no step, and nothing follows what was decoded."""
+    for path in ("/apis%2Fapps", "/apis%2Fapps%2Fv1", "/api%2Fv1", "/apis//", "/apis/apps%2Fv1", "/api/v1%2Fpods"):
+        assert cluster.raw("GET", path)[0] in (200, 404), path
+    cluster.ask("POST", base("v1", "configmaps", ns), {"metadata": {"name": "prod-a"}}, expect=201)
+    path = base("v1", "configmaps", ns.replace("-", "%2D"))
+    assert cluster.ask("GET", f"{path}/p%72od%2da")["metadata"]["name"] == "prod-a"
+    assert cluster.raw("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode")[0] == 200
+    assert cluster.raw("GET", f"{path}/%")[0] == 400
+
+
 def test_more_warnings_than_a_client_reads(cluster, ns):
     """Python's client gives up after 100 lines of a head."""
     body = {"metadata": {"name": "w"}, **{f"unknown{i}": 1 for i in range(90)}}
