@@ -15,8 +15,6 @@
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 
-/* Lists are matched item by item: what two of them may cost. */
-
 static const char order_prefix[] = "$setElementOrder/", delete_prefix[] = "$deleteFromPrimitiveList/";
 
 struct merge {
@@ -238,6 +236,8 @@ static yyjson_mut_val *merge_list(struct merge *m, const struct schema_field *f,
 
 	cost = (l.n + yyjson_mut_arr_size(patch) + 1) *
 	       (yyjson_mut_arr_size(patch) + yyjson_mut_arr_size(order) + yyjson_mut_arr_size(deleted) + 1);
+	if (order) /* each is looked for in what was before */
+		cost += (l.n + yyjson_mut_arr_size(patch)) * l.n;
 	if (cost > PATCH_PAIRS_MAX) {
 		items_free(&l);
 		return refuse(m, "the lists to merge are too long");
@@ -368,7 +368,8 @@ static yyjson_mut_val *merge_object(
 		return yyjson_mut_obj(m->doc);
 	if (directive && !yyjson_mut_equals_str(directive, "merge"))
 		return refuse(m, "unknown patch type found in a map");
-	if (patch_too_long(target, patch))
+	if (patch_too_long(target, patch) ||
+		yyjson_mut_arr_size(keys) * yyjson_mut_obj_size(target) > PATCH_PAIRS_MAX)
 		return refuse(m, "the maps to merge are too long");
 	if (keys && !retain(m, target, keys))
 		return NULL;

@@ -271,7 +271,6 @@ static void test_the_last_counts(void **state)
 	warnings_fini(&w);
 }
 
-/* Copies of copies would double the document each time. */
 /* {data: {k0: v, ...}}, owned */
 static char *map_of(int n)
 {
@@ -291,6 +290,8 @@ static char *map_of(int n)
 /* 40,000 in 40,000 would be looked for one by one; a few in as many, or many in none, are no work. */
 static void test_long_maps(void **state)
 {
+	cleanup(freep) char *long_one = map_of(30000), *kept = NULL, *many = NULL;
+	char keys[4096] = "{data: {$retainKeys: [a";
 	static const struct {
 		enum patch_type type;
 		int target, patch;
@@ -313,8 +314,17 @@ static void test_long_maps(void **state)
 		else
 			assert_true(!strncmp(got, "{\"data\":{", 9));
 	}
+	/* what stays is looked for, too */
+	for (int i = 0; i < 1500; i++)
+		strcat(keys, ",a");
+	strcat(keys, "]}}");
+	many = patched("ConfigMap", PATCH_STRATEGIC, long_one, keys);
+	assert_string_equal(many, "the maps to merge are too long");
+	kept = patched("ConfigMap", PATCH_STRATEGIC, long_one, "{data: {$retainKeys: [k7]}}");
+	assert_string_equal(kept, "{\"data\":{\"k7\":\"v\"}}");
 }
 
+/* Copies of copies would double the document each time. */
 static void test_copies_are_bounded(void **state)
 {
 	cleanup(freep) char *patch = NULL;
