@@ -92,12 +92,14 @@ static void one_done(void *arg)
 
 /* ---- objects */
 
-/* Inside of a text of JSON: lines of a certificate. */
+/* Inside of a text of JSON: certificates, with whatever else their file says. */
 static void put_text(FILE *out, const char *text)
 {
 	for (; *text; text++)
-		if (*text == '\n')
-			fputs("\\n", out);
+		if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			fprintf(out, "\\u%04x", *text);
 		else
 			fputc(*text, out);
 }

@@ -197,6 +197,7 @@ void extensions_moved(struct extensions *x, const char *ns, const char *service,
 	for (struct extension *e = x->first; e; e = e->next)
 		if (!strcmp(e->ns, ns) && !strcmp(e->service, service)) {
 			e->probed_ms = 0;
+			e->moved = e->probe;
 			fn(arg, e->name);
 		}
 }

@@ -34,6 +34,7 @@ struct extension {
 	yyjson_doc *resources; /* owned: the APIResourceList it answered with last; NULL: none yet */
 	char *openapi;	       /* owned: the hash of its document; NULL: it has none */
 	struct probe *probe;   /* under way */
+	bool moved;	       /* where it is has changed meanwhile */
 	int64_t probed_ms;     /* when the last one was over; 0: there was none, or it is old */
 	char why[400];	       /* what was wrong then; "": nothing */
 };

@@ -26,6 +26,7 @@ struct probe {
 	struct loop_task task;
 	void (*fn)(void *arg, const char *name);
 	void *arg;
+	bool answered;
 	char target[600], url[700];
 };
 
@@ -53,7 +54,8 @@ static void on_over(struct loop_task *t)
 	void (*fn)(void *arg, const char *name) = p->fn;
 	void *arg = p->arg;
 
-	e->probed_ms = loop_now_ms(loop_of(p));
+	e->probed_ms = e->moved ? 0 : loop_now_ms(loop_of(p));
+	e->moved = false;
 	e->probe = NULL;
 	probe_cancel(p);
 	fn(arg, e->name);
@@ -76,7 +78,10 @@ static void on_limit(struct loop_timer *t)
 {
 	struct probe *p = container_of(t, struct probe, limit);
 
-	failed(p, "context deadline exceeded");
+	if (p->answered)
+		over(p); /* only its documents are not to be had */
+	else
+		failed(p, "context deadline exceeded");
 }
 
 /* ---- the index of its documents */
@@ -151,6 +156,7 @@ static void on_resources(int err, const char *why, int status, const char *body,
 		return;
 	}
 	p->of->why[0] = '\0';
+	p->answered = true;
 	if (ask(p, "/openapi/v3", on_index))
 		over(p);
 }

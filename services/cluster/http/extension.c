@@ -26,10 +26,9 @@ static void reply_unavailable(struct request *q)
 static bool is_ambiguous(const struct request *q)
 {
 	for (size_t i = 0; i < q->n_segments; i++)
-		if (!strcmp(q->segments[i], ".") || !strcmp(q->segments[i], "..") ||
-			strchr(q->segments[i], '/'))
+		if (!strcmp(q->segments[i], ".") || !strcmp(q->segments[i], ".."))
 			return true;
-	return strstr(http_raw_path(q->http), "//") || q->n_segments == API_SEGMENTS_MAX;
+	return path_has_slash(q) || strstr(http_raw_path(q->http), "//") || q->n_segments == API_SEGMENTS_MAX;
 }
 
 void extension_relay(struct request *q, const struct extension *e)
@@ -113,70 +112,107 @@ static void add_kind(struct text *t, const struct extension *e, yyjson_val *reso
 	text_puts(t, "},");
 }
 
-/* RESOURCE/SUBRESOURCE of this resource; else NULL. */
-static const char *subresource_of(const char *name, const char *resource)
-{
-	size_t len = strlen(resource);
+/* One of the list, whose name is RESOURCE or RESOURCE/SUBRESOURCE. */
+struct entry {
+	const char *name, *sub; /* sub: what follows the slash; NULL: it is a resource */
+	size_t len;		/* of RESOURCE */
+	yyjson_val *value;
+};
 
-	return name && !strncmp(name, resource, len) && name[len] == '/' ? name + len + 1 : NULL;
+static int by_resource(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int differ = strncmp(x->name, y->name, x->len < y->len ? x->len : y->len);
+
+	differ = differ ?: (x->len > y->len) - (x->len < y->len);
+	return differ ?: strcmp(x->sub ?: "", y->sub ?: "");
 }
 
-static void add_subresources(struct text *t, const struct extension *e, yyjson_val *all, const char *resource)
+/* What has a name, subresources behind their resources; malloc'ed. NULL: no memory. */
+static struct entry *entries_of(yyjson_val *list, size_t *n)
+{
+	struct entry *all = calloc(yyjson_arr_size(list) + 1, sizeof(*all));
+	yyjson_val *v;
+	size_t i, max;
+
+	*n = 0;
+	yyjson_arr_foreach (list, i, max, v) {
+		const char *name = json_text(v, "name"), *slash = name ? strchr(name, '/') : NULL;
+
+		if (all && name)
+			all[(*n)++] = (struct entry){.name = name,
+				.sub = slash ? slash + 1 : NULL,
+				.len = slash ? (size_t)(slash - name) : strlen(name),
+				.value = v};
+	}
+	if (all)
+		qsort(all, *n, sizeof(*all), by_resource);
+	return all;
+}
+
+static bool of_one_resource(const struct entry *a, const struct entry *b)
+{
+	return a->len == b->len && !strncmp(a->name, b->name, a->len);
+}
+
+static void add_subresources(
+	struct text *t, const struct extension *e, const struct entry *s, const struct entry *end)
 {
 	const char *comma = "";
-	yyjson_val *v;
-	size_t i, n;
 
 	text_puts(t, "\"subresources\":[");
-	yyjson_arr_foreach (all, i, n, v) {
-		const char *name = subresource_of(json_str(v, "name"), resource);
-
-		if (!name)
-			continue;
+	for (; s < end; s++) {
 		text_printf(t, "%s{", comma);
-		add_text(t, "subresource", name);
-		add_kind(t, e, v);
-		add_texts(t, "verbs", json_arr(v, "verbs"));
+		add_text(t, "subresource", s->sub);
+		add_kind(t, e, s->value);
+		add_texts(t, "verbs", json_arr(s->value, "verbs"));
 		text_puts(t, "}");
 		comma = ",";
 	}
 	text_puts(t, "],");
 }
 
-static void add_resource(struct text *t, const struct extension *e, yyjson_val *all, yyjson_val *v)
+/*
+ * A resource with its subresources, from @s to @end. Metrics adapters list subresources alone: then it is there for them, without a
+ * kind and verbs of its own.
+ */
+static void add_resource(
+	struct text *t, const struct extension *e, const struct entry *s, const struct entry *end)
 {
-	const char *name = json_text(v, "name");
+	yyjson_val *own = s->sub ? NULL : s->value;
+	char name[256];
 
+	snprintf(name, sizeof(name), "%.*s", (int)(s->len < 255 ? s->len : 255), s->name);
 	text_puts(t, "{");
 	add_text(t, "resource", name);
-	add_kind(t, e, v);
-	add_text(t, "scope", json_bool(v, "namespaced") ? "Namespaced" : "Cluster");
-	add_text(t, "singularResource", json_str(v, "singularName") ?: "");
-	add_texts(t, "shortNames", json_arr(v, "shortNames"));
+	if (own)
+		add_kind(t, e, own);
+	else
+		text_puts(t, "\"responseKind\":{\"group\":\"\",\"version\":\"\",\"kind\":\"\"},");
+	add_text(t, "scope", json_bool(s->value, "namespaced") ? "Namespaced" : "Cluster");
+	add_text(t, "singularResource", json_str(own, "singularName") ?: "");
+	add_texts(t, "shortNames", json_arr(own, "shortNames"));
 	text_puts(t, ",");
-	add_texts(t, "categories", json_arr(v, "categories"));
+	add_texts(t, "categories", json_arr(own, "categories"));
 	text_puts(t, ",");
-	add_subresources(t, e, all, name);
-	add_texts(t, "verbs", json_arr(v, "verbs"));
+	add_subresources(t, e, own ? s + 1 : s, end);
+	add_texts(t, "verbs", json_arr(own, "verbs"));
 	text_puts(t, "}");
 }
 
 void extension_discovery(struct text *t, const struct extension *e)
 {
-	yyjson_val *all = json_arr(yyjson_doc_get_root(e->resources), "resources"), *v;
-	const char *comma = "";
-	size_t i, n;
+	size_t n = 0;
+	struct entry *all = entries_of(json_arr(yyjson_doc_get_root(e->resources), "resources"), &n);
 
 	text_printf(t, "{\"version\":\"%s\",\"freshness\":\"%s\",\"resources\":[", e->version,
-		e->available ? "Current" : "Stale");
-	yyjson_arr_foreach (all, i, n, v) {
-		const char *name = json_text(v, "name");
-
-		if (!name || strchr(name, '/'))
-			continue;
-		text_puts(t, comma);
-		add_resource(t, e, all, v);
-		comma = ",";
+		all && e->available && e->resources ? "Current" : "Stale");
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && of_one_resource(&all[i], &all[end]);)
+			end++;
+		text_puts(t, i ? "," : "");
+		add_resource(t, e, &all[i], &all[end]);
 	}
 	text_puts(t, "]}");
+	free(all);
 }

@@ -61,7 +61,7 @@ class Extension:
             def handle_one(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
-                owner.seen.append((self.command, self.path, dict(self.headers.items()), self.headers.get_all("X-Remote-Group")))
+                owner.seen.append((self.command, self.path, self.headers.items()))
                 subject = dict(pair[0] for pair in self.connection.getpeercert()["subject"])
                 url = urlsplit(self.path)
                 if subject["commonName"] not in allowed:
