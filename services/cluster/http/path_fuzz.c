@@ -36,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void look(struct request *q)
 {
 	size_t sum = 0;
+	bool found;
 
 	assert(q->n_segments <= API_SEGMENTS_MAX);
 	for (size_t i = 0; i < q->n_segments; i++)
@@ -43,7 +44,8 @@ static void look(struct request *q)
 	assert(sum <= strlen(raw));
 	for (size_t i = 0; i < q->n_segments; i++)
 		assert(strchr(raw, '%') || strstr(raw, q->segments[i]));
-	assert(find_resource(q));
+	found = find_resource(q);
+	assert(found);
 	assert(q->about_resource || !q->kind);
 	assert(!q->foreign || (q->kind == q->foreign && *q->foreign->plural));
 	assert(!*q->ns || q->foreign || (q->kind && q->kind->flags & SCHEMA_NAMESPACED));
