@@ -347,7 +347,6 @@ static void test_one_flow_does_not_hold_up_another(void **state)
 				flow_leave(f, &many[k].ticket);
 	}
 	assert_in_range(one.gone_on, 1, 7);
-	/* those of one queue go on in the order in which they came */
 	flow_leave(f, &one.ticket);
 	while (woken) {
 		turn();
@@ -356,8 +355,29 @@ static void test_one_flow_does_not_hold_up_another(void **state)
 				flow_leave(f, &many[k].ticket);
 	}
 	assert_int_equal(turns, 6 * 50 + 1);
-	for (size_t i = 1; i < 6 * 50; i++)
+	for (size_t i = 0; i < 6 * 50; i++)
 		assert_true(many[i].gone_on > 0);
+}
+
+/* Those of one queue go on in the order in which they came. */
+static void test_a_queue_keeps_its_order(void **state)
+{
+	struct request many[20] = {0};
+	struct flow_ticket seat = {0};
+
+	turns = 0;
+	one_seat(QUEUE(1, 1, 50));
+	assert_int_equal(enter(&seat, "x"), FLOW_GO);
+	for (size_t i = 0; i < array_len(many); i++) {
+		many[i].ticket.go = go;
+		assert_int_equal(enter(&many[i].ticket, i % 2 ? "x" : "y"), FLOW_WAIT);
+	}
+	flow_leave(f, &seat);
+	for (size_t i = 0; i < array_len(many); i++) {
+		turn();
+		assert_int_equal(many[i].gone_on, i + 1);
+		flow_leave(f, &many[i].ticket);
+	}
 }
 
 static void test_nobody_overtakes(void **state)
@@ -511,6 +531,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_borrowing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exempt_is_not_limited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_flow_does_not_hold_up_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_queue_keeps_its_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_overtakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_those_who_leave_and_give_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_level_changes_while_requests_wait, setup, teardown),
