@@ -60,7 +60,6 @@ static void mounts(struct check *c, struct check_names *volumes, yyjson_mut_val 
 static void ports(
 	struct check *c, yyjson_mut_val *container, const char *where, size_t index, bool host_network)
 {
-	const struct check_once once = {CHECK_KEYS("name"), .type = FIELD_DUPLICATE, .member = "name"};
 	size_t i, n;
 	yyjson_mut_val *p, *list = yyjson_mut_obj_get(container, "ports");
 
@@ -71,7 +70,7 @@ static void ports(
 				REL(".%s[%zu].ports[%zu].containerPort", where, index, i),
 				"must match `hostPort` when `hostNetwork` is true");
 	}
-	check_once(c, &(struct check_list){list, REL(".%s[%zu].ports", where, index)}, 1, &once);
+	check_names_once(c, list, REL(".%s[%zu].ports", where, index));
 }
 
 static void probes(struct check *c, yyjson_mut_val *container, const char *where, size_t index)
@@ -176,7 +175,7 @@ void check_pod_spec(struct check *c, yyjson_mut_val *spec, yyjson_mut_val *old)
 		}
 	}
 	check_names_fini(c, &names);
-	check_once(c, &(struct check_list){volumes, ".volumes"}, 1, &once);
+	check_names_once(c, volumes, ".volumes");
 	yyjson_mut_arr_foreach(volumes, i, n, o) if (yyjson_mut_obj_get(o, "ephemeral"))
 		claim_template(c, o, i);
 	claim_names(c, volumes);
