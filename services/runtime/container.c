@@ -361,7 +361,6 @@ static int run_steps(struct making *m)
 		.spec = s,
 		.seccomp = &m->seccomp,
 		.ns = &m->ns,
-		.wait_early = m->ns.fresh & CLONE_NEWUSER,
 		.wait_hooks = s->prestart.n || s->create_runtime.n || s->create_container.n ||
 			      s->start_container.n || m->seccomp.notify,
 	};
@@ -370,7 +369,8 @@ static int run_steps(struct making *m)
 	if (r < 0)
 		return r;
 	child.sources = m->sources;
-	child.wait_early = m->ns.fresh & CLONE_NEWUSER;
+	/* Maps, limits and the OOM score come from outside a user namespace, be it made or joined. */
+	child.wait_early = m->ns.differ & CLONE_NEWUSER;
 	child.wait_hooks |= m->seccomp.notify;
 	child.sock = m->child_sock;
 	child.fifo = m->fifo;

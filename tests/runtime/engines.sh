@@ -178,9 +178,10 @@ is docker-start 0 d docker start dd
 is docker-rm 0 d docker rm -f dd
 left docker docker /run/containerd/runc/moby
 
-# ---- the listener of a filter that notifies; a caller that wants pidfds
+# ---- the listener of a filter that notifies; a caller that wants pidfds; a user namespace that is joined
 is seccomp-notify 0 '^answered uname metadata=M container=notified$' python3 /listener.py
 is pidfd-socket 0 '^pidfds of create, run and exec$' python3 /pidfd.py
+is userns-join-limits 0 '^joined: 4096 -500$' python3 /joined.py
 
 wait $podman_steps
 cat /tmp/podman.tap
