@@ -20,10 +20,13 @@ KINDS = {
     "engine descriptors": r"ls -l /proc/$(pidof -s engine)/fd 2>/dev/null | sed -n '/ -> /{s/.* -> //;s/\[[0-9]*\]//;p}'",
 }
 
+# What a service that is still starting opens would be taken for a leak.
+SETTLED = "for i in $(seq 300); do wherryctl status | grep -q '^state *starting' || break; sleep 0.2; done"
+
 
 def snapshot(node, more=None):
     """@more: further kinds, as KINDS has them."""
-    script = "\n".join(f"echo '@@ {kind}'; {line}" for kind, line in {**KINDS, **(more or {})}.items())
+    script = SETTLED + "\n" + "\n".join(f"echo '@@ {kind}'; {line}" for kind, line in {**KINDS, **(more or {})}.items())
     found, kind = {}, None
     for line in node.ssh(script, kept=True).splitlines():
         if line.startswith("@@ "):
