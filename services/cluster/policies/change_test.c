@@ -117,6 +117,39 @@ static void test_a_deployment(void **state)
 	assert_null(strstr(outcome.json, "hostNetwork"));
 }
 
+/* A Service gets its addresses and ports once policies have made of it what it is. */
+static void test_a_service(void **state)
+{
+	static const struct {
+		const char *mutations, *part, *not;
+	} cases[] = {
+		{SET("/spec/clusterIP", "'None'"), "\"clusterIPs\":[\"None\"]", NULL},
+		{SET("/spec/type", "'NodePort'"), "\"nodePort\":3", NULL},
+		{SET("/spec", "Object.spec{type: 'ExternalName', externalName: 'a.b'}"),
+			"\"externalName\":\"a.b\"", "clusterIP"},
+		{SET("/metadata/labels", "{'had': string(has(object.spec.clusterIP))}"), "\"had\":\"false\"",
+			"\"clusterIP\":\"None\""},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char spec[1000];
+
+		snprintf(spec, sizeof(spec),
+			"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],"
+			"\"apiVersions\":[\"v1\"],\"resources\":[\"services\"]}]}," ONCE("%s"),
+			cases[i].mutations);
+		holds(spec, "");
+		if (create("v1", "Service", "default",
+			    "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}"))
+			fail_msg("%s", outcome.message);
+		says(outcome.json, cases[i].part);
+		if (cases[i].not&&strstr(outcome.json, cases[i].not))
+			fail_msg("\"%s\" is in: %s", cases[i].not, outcome.json);
+		assert_int_equal(delete ("v1", "Service", "default", "s"), 0);
+		forget();
+	}
+}
+
 static void test_operations(void **state)
 {
 	static const struct {
@@ -547,6 +580,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_an_object),
 		CASE(test_a_deployment),
+		CASE(test_a_service),
 		CASE(test_operations),
 		CASE(test_the_order),
 		CASE(test_reinvocation),

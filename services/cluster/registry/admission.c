@@ -60,6 +60,16 @@ struct status *admission_change(struct attempt *a)
 	return NULL;
 }
 
+struct status *admission_assign(struct attempt *a)
+{
+	struct status *err = NULL;
+
+	for (size_t i = 0; admissions[i] && !err; i++)
+		if (admissions[i]->assign)
+			err = admissions[i]->assign(a);
+	return err;
+}
+
 struct status *admission_check(struct attempt *a, size_t *checked)
 {
 	for (size_t i = 0; admissions[i]; i++) {

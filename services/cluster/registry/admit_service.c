@@ -314,7 +314,7 @@ static bool wants_ports(yyjson_mut_val *spec)
 		       !yyjson_mut_is_false(yyjson_mut_obj_get(spec, "allocateLoadBalancerNodePorts")));
 }
 
-static struct status *change_spec(struct attempt *a, yyjson_mut_val *spec, yyjson_mut_val *was)
+static struct status *assign_spec(struct attempt *a, yyjson_mut_val *spec, yyjson_mut_val *was)
 {
 	struct services *s = a->registry->services;
 	struct status *err = NULL;
@@ -349,7 +349,7 @@ static struct status *change_spec(struct attempt *a, yyjson_mut_val *spec, yyjso
 		       : no_memory();
 }
 
-static struct status *change(struct attempt *a)
+static struct status *assign(struct attempt *a)
 {
 	yyjson_mut_val *spec = yyjson_mut_obj_get(a->root, "spec");
 	yyjson_mut_doc *old = NULL;
@@ -362,7 +362,7 @@ static struct status *change(struct attempt *a)
 		if (!old)
 			return no_memory();
 	}
-	err = change_spec(a, spec, yyjson_mut_obj_get(yyjson_mut_doc_get_root(old), "spec"));
+	err = assign_spec(a, spec, yyjson_mut_obj_get(yyjson_mut_doc_get_root(old), "spec"));
 	yyjson_mut_doc_free(old);
 	return err;
 }
@@ -525,4 +525,4 @@ struct ipaddr services_own_range(const struct registry *r)
 }
 
 const struct admission admission_service = {
-	.name = "ServiceAddresses", .change = change, .check = check, .settled = settled};
+	.name = "ServiceAddresses", .assign = assign, .check = check, .settled = settled};

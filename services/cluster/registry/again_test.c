@@ -120,18 +120,11 @@ static void twice(const char *version, const char *kind, const char *json)
 #define POD(more)                                                                                            \
 	"{\"metadata\":{},\"spec\":{" more                                                                   \
 	"\"initContainers\":[{\"name\":\"i\",\"image\":\"i\"}],\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
-#define SERVICE(more)                                                                                                                      \
-	"{\"metadata\":{},\"spec\":{\"selector\":{\"a\":\"b\"},\"ports\":[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":81}]" more \
-	"}}"
 
 static void test_what_is_made_stays(void **state)
 {
 	twice("v1", "Pod", POD(""));
 	twice("v1", "Pod", POD("\"runtimeClassName\":\"c\",\"priorityClassName\":\"high\","));
-	twice("v1", "Service", SERVICE(""));
-	twice("v1", "Service", SERVICE(",\"type\":\"NodePort\""));
-	twice("v1", "Service", SERVICE(",\"type\":\"LoadBalancer\",\"externalTrafficPolicy\":\"Local\""));
-	twice("v1", "Service", SERVICE(",\"clusterIP\":\"None\""));
 	twice("v1", "Namespace", "{\"metadata\":{}}");
 	twice("v1", "Node",
 		"{\"metadata\":{},\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":\"NoExecute\"}]}}");

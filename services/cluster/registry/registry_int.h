@@ -132,6 +132,7 @@ bool meta_finished(const struct attempt *a);
 
 /* admission.c */
 struct status *admission_change(struct attempt *a);
+struct status *admission_assign(struct attempt *a);
 struct status *admission_check(struct attempt *a, size_t *checked);
 /* Does a rule want the document once more when the attempt is settled? */
 bool admission_looks_again(const struct attempt *a);

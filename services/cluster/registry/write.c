@@ -81,8 +81,9 @@ static struct status *encode(struct op *op)
 }
 
 /*
- * A try once its metadata is right: the rules that change, the policies and webhooks that do, validation, the policies and webhooks
- * that judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an answer.
+ * A try once its metadata is right: the rules that change, the policies and webhooks that do, what is assigned, validation, the
+ * policies and webhooks that judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an
+ * answer.
  */
 static void try_create(struct op *op);
 
@@ -193,6 +194,8 @@ static void examine(struct op *op)
 	a->root = yyjson_mut_doc_get_root(a->doc);
 	if (a->changes)
 		err = look_again(op);
+	if (!err)
+		err = admission_assign(a);
 	if (!err && !defaults(op))
 		err = no_memory();
 	if (!err)
