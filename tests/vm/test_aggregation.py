@@ -55,6 +55,10 @@ def becomes(cluster, status, reason):
     assert eventually(lambda: state(cluster) == [(status, reason)], timeout=60), cluster.ask("GET", f"{API}/{NAME}")["status"]
 
 
+def probes(extension):
+    return sum(path == BASE and ("X-Remote-User", "system:kube-aggregator") in headers for _, path, headers in extension.seen)
+
+
 def test_extension(cluster, ns, extension):
     """Unavailable until it has an endpoint; then kubectl works with what it serves as with anything else."""
     becomes(cluster, "False", "EndpointsNotFound")
@@ -106,6 +110,21 @@ def test_extension(cluster, ns, extension):
     ann = {"Impersonate-User": "ann"}
     assert cluster.raw("GET", f"{BASE}/namespaces/{encoded}/flunders", headers=ann)[0] == 200
     assert cluster.raw("GET", f"{BASE}/namespaces/{encoded}x/flunders", headers=ann)[0] == 403
+
+    # beside one that is broken
+    dead = {**extension.slice, "metadata": {**extension.slice["metadata"], "name": "wardle-2"},
+            "ports": [{"name": "https", "port": 1, "protocol": "TCP"}]}  # fmt: skip
+    with Watch(cluster, API, "") as watch:
+        cluster.ask("POST", slices, dead, expect=201)
+        for n in range(8):
+            before = probes(extension)
+            cluster.kubectl("-n", ns, "label", "--overwrite", "endpointslice", "wardle-2", f"n={n}")
+            assert eventually(lambda: probes(extension) > before, timeout=30)
+        conditions = [(c["status"], c.get("message")) for e in watch.seen if e["object"]["metadata"]["name"] == NAME
+                      for c in e["object"]["status"]["conditions"]]  # fmt: skip
+    assert all(status == "True" for status, _ in conditions), conditions
+    cluster.ask("DELETE", f"{slices}/wardle-2")
+    becomes(cluster, "True", "Passed")
 
     # away and back
     cluster.ask("DELETE", f"{slices}/wardle")

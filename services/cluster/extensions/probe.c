@@ -2,7 +2,8 @@
 
 /*
  * A probe asks for the resources of the group and version, which is both whether the extension answers and what discovery says of
- * it, and then for the index of its OpenAPI documents, which it need not have.
+ * it, and then for the index of its OpenAPI documents, which it need not have. It has several tries, each with another endpoint where
+ * there are some: one that is broken does not make an extension unavailable.
  */
 
 #include <errno.h>
@@ -15,7 +16,14 @@
 #include "lib/loop.h"
 #include "lib/tls.h"
 
-enum { PROBE_MS = 5000, ANSWER_MAX = 1 << 20, HASH_MAX_BYTES = 128 };
+enum {
+	TRY_MS = 5000,
+	TRIES_MS = 10 * 1000,
+	TRIES_MAX = 5,
+	CHOICES = 4,
+	ANSWER_MAX = 1 << 20,
+	HASH_MAX_BYTES = 128
+};
 
 struct probe {
 	struct extensions *x;
@@ -27,6 +35,8 @@ struct probe {
 	void (*fn)(void *arg, const char *name);
 	void *arg;
 	bool answered;
+	int tries;
+	int64_t began_ms;
 	char target[600], url[700];
 };
 
@@ -46,6 +56,24 @@ static struct loop *loop_of(const struct probe *p)
 	return registry_loop(p->x->r);
 }
 
+static const char *begin(struct probe *p);
+static void failed(struct probe *p, const char *why);
+
+static bool try_again(struct probe *p)
+{
+	const char *why;
+
+	if (p->answered || p->of->moved || ++p->tries == TRIES_MAX ||
+		loop_now_ms(loop_of(p)) - p->began_ms >= TRIES_MS)
+		return false;
+	http_client_free(take(p->client));
+	tls_config_free(take(p->tls));
+	why = begin(p);
+	if (why)
+		failed(p, why);
+	return true;
+}
+
 /* Not from inside of the client, which goes with the probe. */
 static void on_over(struct loop_task *t)
 {
@@ -54,6 +82,8 @@ static void on_over(struct loop_task *t)
 	void (*fn)(void *arg, const char *name) = p->fn;
 	void *arg = p->arg;
 
+	if (try_again(p))
+		return;
 	e->probed_ms = e->moved ? 0 : loop_now_ms(loop_of(p));
 	e->moved = false;
 	e->probe = NULL;
@@ -161,26 +191,41 @@ static void on_resources(int err, const char *why, int status, const char *body,
 		over(p);
 }
 
+/* Which one is by chance, and another than before unless chance will not have it. */
+static bool choose(struct probe *p, char *address, size_t size, int *port)
+{
+	char before[sizeof(p->url)];
+	int i = 0;
+
+	memcpy(before, p->url, sizeof(before));
+	do {
+		cleanup(freep) char *why = NULL;
+
+		if (extension_place(p->x->r, p->of, address, size, port, &why))
+			return false;
+		snprintf(p->url, sizeof(p->url), strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d",
+			address, *port);
+	} while (++i < CHOICES && !strcmp(p->url, before));
+	return true;
+}
+
 static const char *begin(struct probe *p)
 {
 	const struct extension *e = p->of;
 	char address[64];
 	int port, err;
-	cleanup(freep) char *why = NULL;
 	struct http_peer peer = {.address = address, .host = p->url + strlen("https://")};
 
-	if (extension_place(p->x->r, e, address, sizeof(address), &port, &why))
+	if (!choose(p, address, sizeof(address), &port))
 		return "it has no endpoint";
 	snprintf(p->target, sizeof(p->target), "/apis/%s/%s", e->group, e->version);
-	snprintf(p->url, sizeof(p->url), strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d", address,
-		port);
 	if (extension_tls(p->x, e, &p->tls))
 		return "the certificates of caBundle cannot be used";
 	peer.port = (uint16_t)port;
 	peer.tls = p->tls;
 	err = http_client_new(&p->client, loop_of(p), &peer);
 	if (!err)
-		err = loop_timer_set(loop_of(p), &p->limit, loop_now_ms(loop_of(p)) + PROBE_MS, on_limit);
+		err = loop_timer_set(loop_of(p), &p->limit, loop_now_ms(loop_of(p)) + TRY_MS, on_limit);
 	if (!err)
 		err = ask(p, p->target, on_resources);
 	return err ? strerror(-err) : NULL;
@@ -200,7 +245,8 @@ void extension_probe(
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return;
-	*p = (struct probe){.x = x, .of = e, .fn = fn, .arg = arg};
+	*p = (struct probe){
+		.x = x, .of = e, .fn = fn, .arg = arg, .began_ms = loop_now_ms(registry_loop(x->r))};
 	e->probe = p;
 	why = begin(p);
 	if (why)
