@@ -72,8 +72,8 @@ static size_t on_body(char *buf, size_t size, size_t n, void *arg)
 /* 0: got it; 1: *url is where to go on; or -errno. */
 static int attempt(struct getter *g, char **url)
 {
-	struct registry_endpoint e = {
-		.insecure = true, .ca_fd = -1}; /* http:// is allowed; certificates are checked */
+	/* http:// is allowed; certificates are checked */
+	struct registry_endpoint e = {.insecure = true, .ca_fd = -1, .proxy = g->proxy};
 	bool denied = false;
 	CURLcode code;
 	char *next;

@@ -299,10 +299,36 @@ void fetch_registry_words(const char *body, size_t len, char *out, size_t size)
 	yyjson_doc_free(doc);
 }
 
+/* What a proxy said that would not make a tunnel, for which curl has only that nothing was received. */
+static const char *proxy_words(CURL *c)
+{
+	static const struct {
+		long status;
+		const char *words;
+	} refusals[] = {
+		{403, "the proxy answered 403 (forbidden)"},
+		{407, "the proxy answered 407: it wants credentials, and has none from here"},
+		{502, "the proxy answered 502: it cannot reach the server"},
+		{503, "the proxy answered 503: it cannot reach the server"},
+		{504, "the proxy answered 504: the server does not answer it"},
+	};
+	long status = 0;
+
+	if (curl_easy_getinfo(c, CURLINFO_HTTP_CONNECTCODE, &status) != CURLE_OK || status < 300)
+		return NULL;
+	for (size_t i = 0; i < array_len(refusals); i++)
+		if (refusals[i].status == status)
+			return refusals[i].words;
+	return "the proxy made no tunnel to the server";
+}
+
 const char *fetch_curl_words(CURL *c, CURLcode code)
 {
+	const char *refusal = proxy_words(c);
 	curl_off_t asked_us = 0;
 
+	if (refusal)
+		return refusal;
 	/* curl has one word for a server that cannot be reached in time and for one that goes slow */
 	if (code == CURLE_OPERATION_TIMEDOUT &&
 		curl_easy_getinfo(c, CURLINFO_PRETRANSFER_TIME_T, &asked_us) == CURLE_OK && asked_us)

@@ -129,14 +129,16 @@ class Registry:
 
 
 class LyingRegistry:
-    """Serves exactly the bytes it is given, over TLS, however wrong: {name: {tag or digest: (type, bytes)}}.
+    """Serves exactly the bytes it is given, over TLS or without, however wrong: {name: {tag or digest: (type, bytes)}}.
 
     @behave(handler, path) may answer a request itself and return True: stalls, redirects, resets.
     """
 
-    def __init__(self, folder, behave=None):
+    def __init__(self, folder, behave=None, at=5001, tls=True):
+        """@at: its port for the guest."""
         folder.mkdir(parents=True, exist_ok=True)
         make_certificates(folder)
+        self.address = f"{GUEST_ADDRESS}:{at}"
         self.folder, self.manifests, self.blobs, self.asked = folder, {}, {}, []
         registry = self
 
@@ -172,17 +174,16 @@ class LyingRegistry:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    address = f"{GUEST_ADDRESS}:5001"
-
     @property
     def forward(self):
-        return f"{GUEST_ADDRESS}:5001=127.0.0.1:{self.port}"
+        return f"{self.address}=127.0.0.1:{self.port}"
 
     def hold(self, tag, image):
         manifest = image.manifest()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the machine configuration says of registries: mirrors, those without TLS or with a certificate nobody vouches for, and the way
+through a proxy."""
+
+import json
+
+import pytest
+
+from support import leaks, oci
+from support.proxy import Proxy
+from support.registry import GUEST_ADDRESS, LyingRegistry, Registry
+
+PROXIED = "registry.test:5000"  # nobody but the proxy knows that name
+PROXY = f"{GUEST_ADDRESS}:5003"
+STRANGER = f"{GUEST_ADDRESS}:5004"  # the one without TLS again, of which the configuration says nothing
+PAGE = "http://files.test/page"
+
+CONFIG = """version: 1
+engine:
+  registries:
+    - host: "{registry}"
+      ca: |
+{ca}
+    - host: "{proxied}"
+      ca: |
+{ca}
+    - host: "{plain}"
+      insecure: true
+    - host: "{unvouched}"
+      insecure: true
+    - host: mirrored.test
+      mirrors: ["{plain}", "https://{registry}"]
+  proxy:
+    http: "http://{proxy}"
+    https: "http://{proxy}"
+    except: ["{address}"]
+"""
+
+
+class Places:
+    def __init__(self, folder):
+        self.registry = Registry(folder / "registry")
+        self.plain = LyingRegistry(folder / "plain", at=5002, tls=False)
+        self.unvouched = LyingRegistry(folder / "unvouched")
+        self.proxy = Proxy({PROXIED: self.registry.port}, {PAGE: b"by the proxy\n"})
+
+    def stop(self):
+        for one in (self.registry, self.plain, self.unvouched, self.proxy):
+            one.stop()
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    made = Places(tmp_path_factory.mktemp("places"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def machine(places, tmp_path_factory, session_dir):
+    from conftest import _Nodes
+
+    nodes = _Nodes(session_dir)
+    given = tmp_path_factory.mktemp("config") / "machine.yaml"
+    ca = "".join(f"        {line}\n" for line in places.registry.machine_config()["ca"].splitlines())
+    given.write_text(CONFIG.format(registry=places.registry.address, plain=places.plain.address, unvouched=places.unvouched.address,
+                                   ca=ca.rstrip(), proxied=PROXIED, proxy=PROXY, address=GUEST_ADDRESS))  # fmt: skip
+    forwards = [places.registry.forward, places.plain.forward, places.unvouched.forward, f"{PROXY}=127.0.0.1:{places.proxy.port}",
+                f"{STRANGER}=127.0.0.1:{places.plain.port}"]  # fmt: skip
+    node = nodes(extra=["--config", str(given), *(word for forward in forwards for word in ("--guest-forward", forward))])
+    node.boot()
+    yield node
+    nodes.end()
+
+
+@pytest.fixture
+def node(machine, places):
+    places.proxy.asked.clear()
+    with leaks.checked(machine):
+        yield machine
+
+
+def image(text):
+    return oci.Image([oci.Layer(oci.tar([oci.Member("hello", text)]))])
+
+
+def content(node, ref):
+    """Of the image's one file; the image is gone afterwards."""
+    node.docker("create", "--name", "look", ref, "x")
+    text = node.docker("cp", "look:/hello", "-").stdout
+    node.docker("rm", "look")
+    node.docker("rmi", ref)
+    return text
+
+
+def test_mirrors(node, places):
+    """In their order, and the next one where the first has not what is wanted; the name is the mirrored one's."""
+    places.plain.hold("first", image(b"of the first mirror\n"))
+    places.registry.push("lib/tool", "second", image(b"of the second mirror\n"))
+    places.registry.push("lib/tool", "first", image(b"not this one\n"))
+    for tag in ("first", "second"):
+        ref = f"mirrored.test/lib/tool:{tag}"
+        assert "Downloaded newer image" in node.docker("pull", ref).stdout
+        assert node.docker("images", "--format", "{{.Repository}}:{{.Tag}}", "mirrored.test/lib/tool").stdout.split() == [ref]
+        assert f"of the {tag} mirror" in content(node, ref)
+    assert ("GET", "/v2/lib/tool/manifests/second") in places.plain.asked or ("HEAD", "/v2/lib/tool/manifests/second") in places.plain.asked
+    assert not places.proxy.asked, "they are excepted"
+    # in neither: the registry itself is asked, by the proxy, which will not
+    done = node.docker("pull", "mirrored.test/lib/tool:none", check=False)
+    assert done.returncode == 1 and "mirrored.test" in done.stderr and "403" in done.stderr, done.stderr
+    assert ("CONNECT", "mirrored.test:443") in places.proxy.asked
+
+
+def test_without_tls_or_a_known_authority(node, places):
+    for where in (places.plain, places.unvouched):
+        where.hold("one", image(b"as it is\n"))
+        ref = f"{where.address}/lib/tool:one"
+        node.docker("pull", ref)
+        assert "as it is" in content(node, ref)
+    said = json.loads(node.docker("info", "--format", "{{json .RegistryConfig.IndexConfigs}}").stdout)
+    assert [said[where.address]["Secure"] for where in (places.plain, places.unvouched, places.registry)] == [False, False, True]
+    # where the configuration does not say so, neither is taken
+    before = len(places.plain.asked)
+    done = node.docker("pull", f"{STRANGER}/lib/tool:one", check=False)
+    assert done.returncode == 1 and STRANGER in done.stderr, done.stderr
+    assert len(places.plain.asked) == before
+
+
+def test_the_proxy(node, places):
+    """Pull, push and ADD go through it, plain and as a tunnel."""
+    places.registry.push("lib/tool", "far", image(b"from afar\n"))
+    ref = f"{PROXIED}/lib/tool"
+    node.docker("pull", f"{ref}:far")
+    node.docker("tag", f"{ref}:far", f"{ref}:again")
+    node.docker("rmi", f"{ref}:far")
+    assert "digest: sha256:" in node.docker("push", f"{ref}:again").stdout
+    assert b'"again"' in places.registry.request("GET", "/v2/lib/tool/tags/list")[1]
+    assert "from afar" in content(node, f"{ref}:again")
+    assert {target for method, target in places.proxy.asked if method == "CONNECT"} == {PROXIED}
+
+    node.docker("build", "-q", "-t", "added", "-", input=f"FROM scratch\nADD {PAGE} /hello\n")
+    assert "by the proxy" in content(node, "added")
+    assert ("GET", PAGE) in places.proxy.asked
+    node.docker("builder", "prune", "-af")
+    assert node.docker("info", "--format", "{{.HTTPProxy}} {{.HTTPSProxy}} {{.NoProxy}}").stdout.split() == \
+        [f"http://{PROXY}", f"http://{PROXY}", GUEST_ADDRESS]  # fmt: skip
