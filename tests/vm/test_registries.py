@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the machine configuration says of registries: mirrors, those without TLS or with a certificate nobody vouches for, and the way
-through a proxy."""
+through a proxy. And registries that want a token, break off, stall or are busy."""
 
+import base64
 import json
+import random
+import threading
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -41,7 +45,8 @@ class Places:
     def __init__(self, folder):
         self.registry = Registry(folder / "registry")
         self.plain = LyingRegistry(folder / "plain", at=5002, tls=False)
-        self.unvouched = LyingRegistry(folder / "unvouched")
+        self.behave = None
+        self.unvouched = LyingRegistry(folder / "unvouched", lambda handler, path: self.behave and self.behave(handler, path))
         self.proxy = Proxy({PROXIED: self.registry.port}, {PAGE: b"by the proxy\n"})
 
     def stop(self):
@@ -76,6 +81,7 @@ def machine(places, tmp_path_factory, session_dir):
 @pytest.fixture
 def node(machine, places):
     places.proxy.asked.clear()
+    places.behave = None
     with leaks.checked(machine):
         yield machine
 
@@ -144,3 +150,118 @@ def test_the_proxy(node, places):
     node.docker("builder", "prune", "-af")
     assert node.docker("info", "--format", "{{.HTTPProxy}} {{.HTTPSProxy}} {{.NoProxy}}").stdout.split() == \
         [f"http://{PROXY}", f"http://{PROXY}", GUEST_ADDRESS]  # fmt: skip
+
+
+class Harbour:
+    """Who wants a token of its token server (the distribution project's "token authentication"), for a password or an identity token."""
+
+    def __init__(self, address):
+        self.address, self.scopes = address, []
+
+    def wants_login(self, handler):
+        handler.answer(401, "application/json", b"{}")
+        return True
+
+    def token(self, handler, url):
+        if handler.command == "POST":
+            form = parse_qs(handler.rfile.read(int(handler.headers["Content-Length"])).decode())
+            known = form["grant_type"] == ["refresh_token"] and form["refresh_token"] == ["identity"]
+            answer = {"access_token": "let-in"}
+        else:
+            form = parse_qs(url.query)
+            known = handler.headers.get("Authorization") == "Basic " + base64.b64encode(b"boat:oars").decode()
+            answer = {"token": "let-in"}
+        assert form["service"] == ["harbour"]
+        if not known:
+            return self.wants_login(handler)
+        self.scopes += form.get("scope", [])
+        handler.answer(200, "application/json", json.dumps(answer).encode())
+        return True
+
+    def __call__(self, handler, path):
+        url = urlsplit(path)
+        if url.path == "/token":
+            return self.token(handler, url)
+        if handler.headers.get("Authorization") == "Bearer let-in":
+            return False
+        handler.answer(401, "application/json", b"{}",
+                       WWW_Authenticate=f'Bearer realm="https://{self.address}/token",service="harbour",scope="repository:lib/tool:pull"')
+        return True
+
+
+@pytest.mark.parametrize("by", ["password", "identity token"])
+def test_a_token(node, places, by):
+    address = places.unvouched.address
+    places.unvouched.hold("one", image(b"in harbour\n"))
+    places.behave = harbour = Harbour(address)
+    ref = f"{address}/lib/tool:one"
+    done = node.docker("pull", ref, check=False)
+    assert done.returncode == 1 and "unauthorized" in done.stderr, done.stderr
+    if by == "password":
+        assert node.docker("login", "-u", "boat", "-p", "holes", address, check=False).returncode == 1
+        node.docker("login", "-u", "boat", "-p", "oars", address)
+    else:
+        config = node.state / "home" / ".docker" / "config.json"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(json.dumps({"auths": {address: {"identitytoken": "identity"}}}))
+    node.docker("pull", ref)
+    node.docker("logout", address)
+    assert "repository:lib/tool:pull" in harbour.scopes
+    assert "in harbour" in content(node, ref)
+
+
+@pytest.mark.parametrize("how", ["breaks off", "stalls"])
+def test_an_interrupted_layer_goes_on_where_it_was(node, places, how):
+    """After a stall that takes a minute to be one."""
+    text = random.Random(how).randbytes(3 << 20).hex().encode()
+    one = image(text)
+    places.unvouched.hold("one", one)
+    blob, ranges, over = one.layers[0].blob, [], threading.Event()
+
+    def behave(handler, path):
+        if not path.endswith(one.layers[0].digest()):
+            return False
+        ranges.append(handler.headers.get("Range"))
+        begin = int(ranges[-1].removeprefix("bytes=").removesuffix("-")) if ranges[-1] else 0
+        handler.send_response(206 if begin else 200)
+        handler.send_header("Content-Length", str(len(blob) - begin))
+        if begin:
+            handler.send_header("Content-Range", f"bytes {begin}-{len(blob) - 1}/{len(blob)}")
+        handler.end_headers()
+        handler.wfile.write(blob[begin:] if begin else blob[:len(blob) // 2])
+        if not begin:
+            handler.wfile.flush()
+            over.wait(100 if how == "stalls" else 0)
+            handler.close_connection = True
+        return True
+
+    places.behave = behave
+    ref = f"{places.unvouched.address}/lib/tool:one"
+    node.docker("pull", ref, timeout=200)
+    over.set()
+    assert len(ranges) == 2 and ranges[0] is None and 0 < int(ranges[1][len("bytes="):-1]) <= len(blob) // 2, ranges
+    assert text.decode() in content(node, ref)
+
+
+def test_a_busy_registry_is_asked_again(node, places):
+    places.unvouched.hold("one", image(b"at last\n"))
+    asked = []
+
+    def behave(handler, path):
+        if "/manifests/" not in path:
+            return False
+        asked.append(path)
+        if len(asked) > 2:
+            return False
+        handler.answer(503, "application/json", b"{}", Retry_After="1")
+        return True
+
+    places.behave = behave
+    ref = f"{places.unvouched.address}/lib/tool:one"
+    node.docker("pull", ref)
+    assert len(asked) > 2
+    assert "at last" in content(node, ref)
+    # and given up when it stays so, with what it answered
+    places.behave = lambda handler, path: "/manifests/" in path and (handler.answer(503, "application/json", b"{}") or True)
+    done = node.docker("pull", ref, check=False, timeout=200)
+    assert done.returncode == 1 and "503" in done.stderr, done.stderr

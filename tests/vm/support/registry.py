@@ -144,6 +144,7 @@ class LyingRegistry:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = None if tls else 2  # a client that speaks TLS waits for an answer to what is no line
 
             def do_GET(self):
                 registry.asked.append((self.command, self.path))
@@ -158,7 +159,7 @@ class LyingRegistry:
                 kind, data = held[match[3]] if held is registry.manifests else ("application/octet-stream", held[match[3]])
                 return self.answer(200, kind, data)
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
 
             def answer(self, status, kind, data, **headers):
                 self.send_response(status)
