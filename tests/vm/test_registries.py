@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the machine configuration says of registries: mirrors, those without TLS or with a certificate nobody vouches for, and the way
-through a proxy. And registries that want a token, break off, stall or are busy."""
+through a proxy. And registries that want a token, and busy ones. What breaks off or stalls is in tests/host/test_pull.py."""
 
 import base64
 import json
-import random
-import threading
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -208,39 +206,6 @@ def test_a_token(node, places, by):
     node.docker("logout", address)
     assert "repository:lib/tool:pull" in harbour.scopes
     assert "in harbour" in content(node, ref)
-
-
-@pytest.mark.parametrize("how", ["breaks off", "stalls"])
-def test_an_interrupted_layer_goes_on_where_it_was(node, places, how):
-    """After a stall that takes a minute to be one."""
-    text = random.Random(how).randbytes(3 << 20).hex().encode()
-    one = image(text)
-    places.unvouched.hold("one", one)
-    blob, ranges, over = one.layers[0].blob, [], threading.Event()
-
-    def behave(handler, path):
-        if not path.endswith(one.layers[0].digest()):
-            return False
-        ranges.append(handler.headers.get("Range"))
-        begin = int(ranges[-1].removeprefix("bytes=").removesuffix("-")) if ranges[-1] else 0
-        handler.send_response(206 if begin else 200)
-        handler.send_header("Content-Length", str(len(blob) - begin))
-        if begin:
-            handler.send_header("Content-Range", f"bytes {begin}-{len(blob) - 1}/{len(blob)}")
-        handler.end_headers()
-        handler.wfile.write(blob[begin:] if begin else blob[:len(blob) // 2])
-        if not begin:
-            handler.wfile.flush()
-            over.wait(100 if how == "stalls" else 0)
-            handler.close_connection = True
-        return True
-
-    places.behave = behave
-    ref = f"{places.unvouched.address}/lib/tool:one"
-    node.docker("pull", ref, timeout=200)
-    over.set()
-    assert len(ranges) == 2 and ranges[0] is None and 0 < int(ranges[1][len("bytes="):-1]) <= len(blob) // 2, ranges
-    assert text.decode() in content(node, ref)
 
 
 def test_a_busy_registry_is_asked_again(node, places):
