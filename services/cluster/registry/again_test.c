@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The rules that change are asked again when policies or webhooks have changed the object: they leave as it is what they have made. */
+/*
+ * The rules that change are asked again when policies or webhooks have changed the object, and what was assigned comes back with each
+ * update: they leave as it is what they have made.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,9 +110,11 @@ static void twice(const char *version, const char *kind, const char *json)
 	assert_null(meta_for_create(&a));
 	assert_true(default_object(a.doc, k));
 	change_once(&a);
+	assert_null(admission_assign(&a));
 	made = yyjson_mut_doc_mut_copy(a.doc, NULL);
 	first = yyjson_mut_write(a.doc, 0, NULL);
 	assert_null(admission_change(&a));
+	assert_null(admission_assign(&a));
 	second = yyjson_mut_write(a.doc, 0, NULL);
 	if (!meta_equal(yyjson_mut_doc_get_root(made), a.root))
 		fail_msg("%s became\n%s", first, second);
@@ -120,11 +125,18 @@ static void twice(const char *version, const char *kind, const char *json)
 #define POD(more)                                                                                            \
 	"{\"metadata\":{},\"spec\":{" more                                                                   \
 	"\"initContainers\":[{\"name\":\"i\",\"image\":\"i\"}],\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+#define SERVICE(more)                                                                                                                      \
+	"{\"metadata\":{},\"spec\":{\"selector\":{\"a\":\"b\"},\"ports\":[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":81}]" more \
+	"}}"
 
 static void test_what_is_made_stays(void **state)
 {
 	twice("v1", "Pod", POD(""));
 	twice("v1", "Pod", POD("\"runtimeClassName\":\"c\",\"priorityClassName\":\"high\","));
+	twice("v1", "Service", SERVICE(""));
+	twice("v1", "Service", SERVICE(",\"type\":\"NodePort\""));
+	twice("v1", "Service", SERVICE(",\"type\":\"LoadBalancer\",\"externalTrafficPolicy\":\"Local\""));
+	twice("v1", "Service", SERVICE(",\"clusterIP\":\"None\""));
 	twice("v1", "Namespace", "{\"metadata\":{}}");
 	twice("v1", "Node",
 		"{\"metadata\":{},\"spec\":{\"taints\":[{\"key\":\"k\",\"effect\":\"NoExecute\"}]}}");
