@@ -56,21 +56,16 @@ static struct loop *loop_of(const struct probe *p)
 	return registry_loop(p->x->r);
 }
 
-static const char *begin(struct probe *p);
-static void failed(struct probe *p, const char *why);
+static void try_once(struct probe *p);
 
 static bool try_again(struct probe *p)
 {
-	const char *why;
-
 	if (p->answered || p->of->moved || ++p->tries == TRIES_MAX ||
 		loop_now_ms(loop_of(p)) - p->began_ms >= TRIES_MS)
 		return false;
 	http_client_free(take(p->client));
 	tls_config_free(take(p->tls));
-	why = begin(p);
-	if (why)
-		failed(p, why);
+	try_once(p);
 	return true;
 }
 
@@ -231,12 +226,19 @@ static const char *begin(struct probe *p)
 	return err ? strerror(-err) : NULL;
 }
 
+static void try_once(struct probe *p)
+{
+	const char *why = begin(p);
+
+	if (why)
+		failed(p, why);
+}
+
 void extension_probe(
 	struct extensions *x, const char *name, void (*fn)(void *arg, const char *name), void *arg)
 {
 	struct extension *e = x->first;
 	struct probe *p;
-	const char *why;
 
 	while (e && strcmp(e->name, name) != 0)
 		e = e->next;
@@ -248,7 +250,5 @@ void extension_probe(
 	*p = (struct probe){
 		.x = x, .of = e, .fn = fn, .arg = arg, .began_ms = loop_now_ms(registry_loop(x->r))};
 	e->probe = p;
-	why = begin(p);
-	if (why)
-		failed(p, why);
+	try_once(p);
 }
