@@ -20,8 +20,9 @@ KINDS = {
     "engine descriptors": r"ls -l /proc/$(pidof -s engine)/fd 2>/dev/null | sed -n '/ -> /{s/.* -> //;s/\[[0-9]*\]//;p}'",
 }
 
-# What a service that is still starting opens would be taken for a leak.
-SETTLED = "for i in $(seq 300); do wherryctl status | grep -q '^state *starting' || break; sleep 0.2; done"
+# What a service that is still starting opens would be taken for a leak. Once a boot: each program that is started costs.
+SETTLED = """[ -e /run/settled ] || for i in $(seq 300); do wherryctl status | grep -q '^state *starting' || break; sleep 0.2; done
+: >/run/settled"""
 
 
 def snapshot(node, more=None):
