@@ -4,29 +4,22 @@ through a proxy. And registries that want a token, and busy ones. What breaks of
 
 import base64
 import json
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from support import leaks, oci
 from support.proxy import Proxy
-from support.registry import GUEST_ADDRESS, LyingRegistry, Registry
+from support.registry import GUEST_ADDRESS, LyingRegistry, Registry, machine_yaml
 
 PROXIED = "registry.test:5000"  # nobody but the proxy knows that name
 PROXY = f"{GUEST_ADDRESS}:5003"
 STRANGER = f"{GUEST_ADDRESS}:5004"  # the one without TLS again, of which the configuration says nothing
 PAGE = "http://files.test/page"
 
-CONFIG = """version: 1
-engine:
-  registries:
-    - host: "{registry}"
-      ca: |
-{ca}
-    - host: "{proxied}"
-      ca: |
-{ca}
-    - host: "{plain}"
+# goes on with the list of registries
+MORE = """    - host: "{plain}"
       insecure: true
     - host: "{unvouched}"
       insecure: true
@@ -65,9 +58,9 @@ def machine(places, tmp_path_factory, session_dir):
 
     nodes = _Nodes(session_dir)
     given = tmp_path_factory.mktemp("config") / "machine.yaml"
-    ca = "".join(f"        {line}\n" for line in places.registry.machine_config()["ca"].splitlines())
-    given.write_text(CONFIG.format(registry=places.registry.address, plain=places.plain.address, unvouched=places.unvouched.address,
-                                   ca=ca.rstrip(), proxied=PROXIED, proxy=PROXY, address=GUEST_ADDRESS))  # fmt: skip
+    proxied = SimpleNamespace(machine_config=lambda: {**places.registry.machine_config(), "host": PROXIED})
+    given.write_text(machine_yaml(places.registry, proxied) + MORE.format(
+        registry=places.registry.address, plain=places.plain.address, unvouched=places.unvouched.address, proxy=PROXY, address=GUEST_ADDRESS))
     forwards = [places.registry.forward, places.plain.forward, places.unvouched.forward, f"{PROXY}=127.0.0.1:{places.proxy.port}",
                 f"{STRANGER}=127.0.0.1:{places.plain.port}"]  # fmt: skip
     node = nodes(extra=["--config", str(given), *(word for forward in forwards for word in ("--guest-forward", forward))])
