@@ -15,7 +15,6 @@
 #include "agent/pod.h"
 #include "agent/resources.h"
 #include "lib/json.h"
-#include "lib/quantity.h"
 
 int body_wrong(struct body *b, const char *format, ...)
 {
@@ -109,39 +108,28 @@ static bool add_number(struct body *b, const char *member, int64_t n)
 	return yyjson_mut_obj_add_int(b->doc, b->host, member, n);
 }
 
-/* "hugepages-2Mi" is "2MB" to the kernel. */
+/* Of sizes that the container does not limit it may use as many as the pod. */
 static int add_hugepages(struct body *b)
 {
-	yyjson_val *limits = json_obj(json_obj(b->c->spec, "resources"), "limits"), *key, *value;
-	yyjson_mut_val *own = NULL, *list = NULL, *o;
-	size_t i, n;
+	yyjson_val *own = json_obj(json_obj(b->c->spec, "resources"), "limits"),
+		   *whole = json_obj(json_obj(b->p->spec, "resources"), "limits");
+	yyjson_mut_val *list = yyjson_mut_arr(b->doc), *pod;
+	const char *wrong = NULL;
 
-	json_obj_foreach (limits, i, n, key, value) {
-		const char *name = yyjson_get_str(key), *text = yyjson_get_str(value);
-		size_t len = strlen(name);
-		char size[16];
-		struct quantity q;
-
-		if (strncmp(name, "hugepages-", 10) != 0 || !text || quantity_parse(&q, text, strlen(text)))
-			continue;
-		if (len < 13 || len > 22 || name[len - 1] != 'i')
-			return body_wrong(b, "%s is no size of pages", name);
-		snprintf(size, sizeof(size), "%.*sB", (int)(len - 11), name + 10);
-		own = own ? own : yyjson_mut_obj_add_obj(b->doc, b->host, "Pod");
-		list = list ? list : own ? yyjson_mut_obj_add_arr(b->doc, own, "HugepageLimits") : NULL;
-		o = list ? yyjson_mut_arr_add_obj(b->doc, list) : NULL;
-		if (!o || !yyjson_mut_obj_add_strcpy(b->doc, o, "PageSize", size) ||
-			!yyjson_mut_obj_add_int(b->doc, o, "Limit", quantity_value(&q)))
-			return -ENOMEM;
-	}
-	return 0;
+	if (!list || !hugepages_add(b->doc, list, own, NULL, &wrong) ||
+		!hugepages_add(b->doc, list, whole, own, &wrong))
+		return wrong ? body_wrong(b, "%s is no size of pages", wrong) : -ENOMEM;
+	if (!yyjson_mut_arr_size(list))
+		return 0;
+	pod = yyjson_mut_obj_add_obj(b->doc, b->host, "Pod");
+	return ok(pod && yyjson_mut_obj_add_val(b->doc, pod, "HugepageLimits", list));
 }
 
 static int add_resources(struct body *b)
 {
-	struct resources r = resources_of_container(b->c->spec);
-	int64_t score =
-		oom_score_adj(resources_qos(b->p->spec), r.memory_request_bytes, b->p->agent->memory_bytes);
+	struct resources r = resources_in_pod(b->p->spec, b->c->spec);
+	int64_t score = oom_score_adj(resources_qos(b->p->spec), oom_memory_bytes(b->p->spec, b->c->spec),
+		b->p->agent->memory_bytes);
 
 	if (!add_number(b, "CpuShares", cpu_shares(r.cpu_request_milli)) ||
 		!add_number(b, "OomScoreAdj", score) ||

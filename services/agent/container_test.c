@@ -146,6 +146,16 @@ static void test_downward(void **state)
 	check_resource(p, "{\"resource\":\"nothing\"}", NULL);
 	check_resource(p, "{\"containerName\":\"b\",\"resource\":\"limits.cpu\"}", NULL);
 	agent_pod_free(p);
+
+	/* what the container does not say, the pod may limit as a whole; it requests nothing in the container's place */
+	p = testing_pod(
+		"\"resources\":{\"requests\":{\"cpu\":\"3\"},\"limits\":{\"cpu\":\"7\",\"memory\":\"30Mi\"}},"
+		"\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"memory\":\"20Mi\"}}}]",
+		"");
+	check_resource(p, "{\"resource\":\"limits.cpu\"}", "7");
+	check_resource(p, "{\"resource\":\"requests.cpu\"}", "0");
+	check_resource(p, "{\"resource\":\"limits.memory\",\"divisor\":\"1Mi\"}", "20");
+	agent_pod_free(p);
 }
 
 static const char *text_at(yyjson_mut_doc *doc, const char *pointer)
@@ -204,6 +214,37 @@ static void test_body(void **state)
 	assert_int_equal(number_at(doc, "/HostConfig/MemorySwap"), 64 << 20);
 	assert_string_equal(text_at(doc, "/HostConfig/Pod/HugepageLimits/0/PageSize"), "2MB");
 	assert_int_equal(number_at(doc, "/HostConfig/Pod/HugepageLimits/0/Limit"), 4 << 20);
+	yyjson_mut_doc_free(doc);
+	agent_pod_free(p);
+}
+
+/* Limits that a container has not are those of its pod as a whole. */
+static void test_body_of_a_limited_pod(void **state)
+{
+	struct pod *p = testing_pod(
+		"\"resources\":{\"requests\":{\"cpu\":\"100m\",\"memory\":\"512Mi\"},\"limits\":{\"cpu\":"
+		"\"200m\",\"memory\":\"640Mi\",\"hugepages-2Mi\":\"4Mi\",\"hugepages-1Gi\":\"1Gi\"}},"
+		"\"containers\":[{\"name\":\"a\",\"image\":\"img\",\"resources\":{\"limits\":{"
+		"\"hugepages-2Mi\":\"2Mi\"}}},{\"name\":\"b\",\"image\":\"img\"}]",
+		"");
+	yyjson_mut_doc *doc = body_of(p);
+
+	assert_int_equal(number_at(doc, "/HostConfig/CpuShares"), 2);
+	assert_int_equal(number_at(doc, "/HostConfig/CpuQuota"), 20000);
+	assert_int_equal(number_at(doc, "/HostConfig/Memory"), 640 << 20);
+	assert_int_equal(number_at(doc, "/HostConfig/OomScoreAdj"), 750);
+	assert_int_equal(
+		yyjson_mut_arr_size(yyjson_mut_doc_ptr_get(doc, "/HostConfig/Pod/HugepageLimits")), 2);
+	assert_int_equal(number_at(doc, "/HostConfig/Pod/HugepageLimits/0/Limit"), 2 << 20);
+	assert_string_equal(text_at(doc, "/HostConfig/Pod/HugepageLimits/1/PageSize"), "1GB");
+	yyjson_mut_doc_free(doc);
+	doc = sandbox_spec(p);
+	assert_non_null(doc);
+	assert_string_equal(text_at(doc, "/QOS"), "burstable");
+	assert_int_equal(number_at(doc, "/Resources/CpuShares"), 102);
+	assert_int_equal(number_at(doc, "/Resources/CpuQuota"), 20000);
+	assert_int_equal(number_at(doc, "/Resources/Memory"), 640 << 20);
+	assert_int_equal(number_at(doc, "/Resources/HugepageLimits/0/Limit"), 4 << 20);
 	yyjson_mut_doc_free(doc);
 	agent_pod_free(p);
 }
@@ -333,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_downward),
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_body_of_a_limited_pod),
 		cmocka_unit_test(test_images_as_volumes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sandbox),

@@ -136,6 +136,13 @@ static bool parse(struct quantity *q, const char *text)
 	return text && !quantity_parse(q, text, strlen(text));
 }
 
+/* What a container says, or the pod as a whole. */
+static bool says(yyjson_val *o, const char *list, const char *resource, struct quantity *q)
+{
+	return parse(q, json_str(json_obj(json_obj(o, "resources"), list), resource));
+}
+
+/* A limit that the container has not is the pod's, or else what the node has. */
 char *downward_resource(const struct pod *p, yyjson_val *ref, const char *container)
 {
 	const char *path = json_str(ref, "resource") ?: "",
@@ -149,9 +156,8 @@ char *downward_resource(const struct pod *p, yyjson_val *ref, const char *contai
 
 	if (!c || (!limit && !request))
 		return NULL;
-	if (!parse(&q, json_str(json_obj(json_obj(c->spec, "resources"), limit ? "limits" : "requests"),
-			       resource)) &&
-		limit)
+	if (!says(c->spec, limit ? "limits" : "requests", resource, &q) && limit &&
+		!(says(p->spec, "limits", resource, &q) && q.nano))
 		q.nano = of_node(p, resource);
 	if (!parse(&d, divisor) || d.nano <= 0)
 		d.nano = 1000000000;

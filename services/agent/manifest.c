@@ -159,6 +159,8 @@ static int check(struct reader *r)
 		return wrong(r, "a static pod cannot have imagePullSecrets");
 	if (yyjson_mut_arr_size(yyjson_mut_obj_get(r->spec, "resourceClaims")))
 		return wrong(r, "a static pod cannot have resourceClaims");
+	if (yyjson_mut_obj_get(yyjson_mut_obj_get(r->spec, "resources"), "claims"))
+		return wrong(r, "a static pod cannot have resources.claims");
 	if (yyjson_mut_obj_get(r->spec, "ephemeralContainers"))
 		return wrong(r, "a static pod cannot have ephemeralContainers");
 	err = check_containers(r, "initContainers");

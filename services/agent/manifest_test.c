@@ -86,6 +86,7 @@ static void test_what_is_refused(void **state)
 			"metadata.namespace"},
 		{HEAD ONE "  serviceAccountName: default\n", "cannot have serviceAccountName"},
 		{HEAD ONE "  imagePullSecrets: [{name: s}]\n", "cannot have imagePullSecrets"},
+		{HEAD ONE "  resources: {claims: [{name: d}]}\n", "cannot have resources.claims"},
 		{HEAD ONE "  resourceClaims: [{name: d, resourceClaimName: c}]\n",
 			"cannot have resourceClaims"},
 		{HEAD ONE "  volumes: [{name: v, secret: {secretName: s}}]\n",

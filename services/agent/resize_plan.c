@@ -75,9 +75,9 @@ static bool differs(const struct limits *now, const struct limits *to)
 	       (to->memory_bytes && now->memory_bytes != to->memory_bytes);
 }
 
-static struct limits wanted(const struct pod_container *c)
+static struct limits wanted(const struct pod *p, const struct pod_container *c)
 {
-	struct resources r = resources_of_container(c->spec);
+	struct resources r = resources_in_pod(p->spec, c->spec);
 
 	return limits_of(&r);
 }
@@ -87,9 +87,9 @@ static bool runs_on(const struct pod_container *c)
 	return c->running && (c->class == CONTAINER_APP || c->class == CONTAINER_SIDECAR);
 }
 
-static bool in_place(const struct pod_container *c)
+static bool in_place(const struct pod *p, const struct pod_container *c)
 {
-	struct limits to = wanted(c);
+	struct limits to = wanted(p, c);
 
 	return runs_on(c) && !needs_restart(c) && c->now.limits.cpu_shares && differs(&c->now.limits, &to);
 }
@@ -100,9 +100,9 @@ static bool is_less(int64_t to, int64_t now)
 	return to && (!now || to < now);
 }
 
-static bool gives_back(const struct pod_container *c)
+static bool gives_back(const struct pod *p, const struct pod_container *c)
 {
-	struct limits to = wanted(c);
+	struct limits to = wanted(p, c);
 
 	return is_less(to.memory_bytes, c->now.limits.memory_bytes) ||
 	       is_less(to.cpu_quota_us, c->now.limits.cpu_quota_us);
@@ -133,7 +133,7 @@ struct resize_step resize_next(const struct pod *p)
 	for (size_t i = 0; i < p->n_containers; i++) {
 		struct pod_container *c = &p->containers[i];
 
-		if (in_place(c) && (!first || (gives_back(c) && !gives_back(first))))
+		if (in_place(p, c) && (!first || (gives_back(p, c) && !gives_back(p, first))))
 			first = c;
 		if (!runs_on(c) || !needs_restart(c))
 			continue;
@@ -150,15 +150,15 @@ struct resize_step resize_next(const struct pod *p)
 	if (!same(&hold, &p->limits))
 		return (struct resize_step){.what = RESIZE_POD, .to = hold};
 	if (first)
-		return (struct resize_step){.what = RESIZE_CONTAINER, .c = first, .to = wanted(first)};
+		return (struct resize_step){.what = RESIZE_CONTAINER, .c = first, .to = wanted(p, first)};
 	return (struct resize_step){.what = again ? RESIZE_RESTART : RESIZE_WAIT, .c = again};
 }
 
 /* ---- memory that is in use */
 
-static bool shrinks(const struct pod_container *c)
+static bool shrinks(const struct pod *p, const struct pod_container *c)
 {
-	return in_place(c) && is_less(wanted(c).memory_bytes, c->now.limits.memory_bytes);
+	return in_place(p, c) && is_less(wanted(p, c).memory_bytes, c->now.limits.memory_bytes);
 }
 
 bool resize_takes_memory(const struct pod *p, const struct resize_step *s)
@@ -166,7 +166,7 @@ bool resize_takes_memory(const struct pod *p, const struct resize_step *s)
 	bool any = s->what == RESIZE_POD && is_less(s->to.memory_bytes, p->limits.memory_bytes);
 
 	for (size_t i = 0; s->what == RESIZE_CONTAINER && i < p->n_containers; i++)
-		any |= shrinks(&p->containers[i]);
+		any |= shrinks(p, &p->containers[i]);
 	return any;
 }
 
@@ -189,12 +189,12 @@ bool resize_memory_is_free(
 		for (size_t k = 0; s->what == RESIZE_CONTAINER && k < p->n_containers; k++) {
 			const struct pod_container *c = &p->containers[k];
 
-			if (!shrinks(c) || !yyjson_equals_str(yyjson_obj_get(each, "Id"), c->now.id) ||
-				used_by(each) <= wanted(c).memory_bytes)
+			if (!shrinks(p, c) || !yyjson_equals_str(yyjson_obj_get(each, "Id"), c->now.id) ||
+				used_by(each) <= wanted(p, c).memory_bytes)
 				continue;
 			say(why, size,
 				"attempting to set container \"%s\" memory limit (%lld) below current usage (%lld)",
-				c->name, (long long)wanted(c).memory_bytes, (long long)used_by(each));
+				c->name, (long long)wanted(p, c).memory_bytes, (long long)used_by(each));
 		}
 	return !*why;
 }

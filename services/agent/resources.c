@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/resources.h"
@@ -14,18 +15,39 @@ int64_t resources_amount(yyjson_val *list, const char *name, int64_t (*unit)(con
 	return text && !quantity_parse(&q, text, strlen(text)) ? unit(&q) : 0;
 }
 
+static int64_t either(int64_t first, int64_t second)
+{
+	return first ? first : second;
+}
+
+static int64_t said_or(
+	yyjson_val *list, const char *name, int64_t (*unit)(const struct quantity *q), int64_t otherwise)
+{
+	return yyjson_obj_get(list, name) ? resources_amount(list, name, unit) : otherwise;
+}
+
+/*
+ * What @o, a container or a spec, says; @least is what it requests when it does not say how much. That has been filled in by the API,
+ * but not in files of static pods.
+ */
+static struct resources say(yyjson_val *o, const struct resources *least)
+{
+	yyjson_val *r = json_obj(o, "resources"), *requests = json_obj(r, "requests"),
+		   *limits = json_obj(r, "limits");
+	int64_t cpu = resources_amount(limits, "cpu", quantity_milli),
+		memory = resources_amount(limits, "memory", quantity_value);
+
+	return (struct resources){
+		said_or(requests, "cpu", quantity_milli, either(least->cpu_request_milli, cpu)),
+		cpu,
+		said_or(requests, "memory", quantity_value, either(least->memory_request_bytes, memory)),
+		memory,
+	};
+}
+
 struct resources resources_of_container(yyjson_val *container)
 {
-	yyjson_val *r = json_obj(container, "resources"), *requests = json_obj(r, "requests"),
-		   *limits = json_obj(r, "limits");
-	struct resources out = {
-		resources_amount(requests, "cpu", quantity_milli),
-		resources_amount(limits, "cpu", quantity_milli),
-		resources_amount(requests, "memory", quantity_value),
-		resources_amount(limits, "memory", quantity_value),
-	};
-
-	return out;
+	return say(container, &(struct resources){0});
 }
 
 static int64_t most(int64_t a, int64_t b)
@@ -33,7 +55,7 @@ static int64_t most(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-struct resources resources_of_pod(yyjson_val *spec)
+static struct resources sum_of_containers(yyjson_val *spec)
 {
 	yyjson_val *apps = json_arr(spec, "containers"), *inits = json_arr(spec, "initContainers"), *each;
 	struct resources sum = {0}, peak = {0}, sidecars = {0};
@@ -79,25 +101,55 @@ struct resources resources_of_pod(yyjson_val *spec)
 	return sum;
 }
 
+struct resources resources_of_pod(yyjson_val *spec)
+{
+	struct resources sum = sum_of_containers(spec), whole = say(spec, &sum);
+
+	whole.cpu_limit_milli = either(whole.cpu_limit_milli, sum.cpu_limit_milli);
+	whole.memory_limit_bytes = either(whole.memory_limit_bytes, sum.memory_limit_bytes);
+	return whole;
+}
+
+struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container)
+{
+	struct resources whole = resources_of_container(spec), r = resources_of_container(container);
+
+	r.cpu_limit_milli = either(r.cpu_limit_milli, whole.cpu_limit_milli);
+	r.memory_limit_bytes = either(r.memory_limit_bytes, whole.memory_limit_bytes);
+	return r;
+}
+
+static bool is_whole(yyjson_val *spec)
+{
+	yyjson_val *r = json_obj(spec, "resources");
+
+	return yyjson_obj_size(json_obj(r, "requests")) || yyjson_obj_size(json_obj(r, "limits"));
+}
+
+/* Of a container, or of a pod that says something as a whole. */
+static void look_at(struct resources r, bool *any, bool *guaranteed)
+{
+	*any |= r.cpu_request_milli || r.cpu_limit_milli || r.memory_request_bytes || r.memory_limit_bytes;
+	*guaranteed &= r.cpu_limit_milli && r.memory_limit_bytes &&
+		       r.cpu_request_milli == r.cpu_limit_milli &&
+		       r.memory_request_bytes == r.memory_limit_bytes;
+}
+
 const char *resources_qos(yyjson_val *spec)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
-	bool any = false, guaranteed = true;
+	bool any = false, guaranteed = true, whole = is_whole(spec);
+	struct resources sum;
+	yyjson_val *each;
+	size_t i, n;
 
-	for (size_t l = 0; l < array_len(lists); l++) {
-		yyjson_val *list = json_arr(spec, lists[l]), *each;
-		size_t i, n;
-
-		yyjson_arr_foreach (list, i, n, each) {
-			struct resources r = resources_of_container(each);
-
-			any |= r.cpu_request_milli || r.cpu_limit_milli || r.memory_request_bytes ||
-			       r.memory_limit_bytes;
-			guaranteed &= r.cpu_limit_milli && r.memory_limit_bytes &&
-				      r.cpu_request_milli == r.cpu_limit_milli &&
-				      r.memory_request_bytes == r.memory_limit_bytes;
-		}
+	if (whole) {
+		sum = sum_of_containers(spec);
+		look_at(say(spec, &sum), &any, &guaranteed);
 	}
+	for (size_t l = 0; !whole && l < array_len(lists); l++)
+		yyjson_arr_foreach (json_arr(spec, lists[l]), i, n, each)
+			look_at(resources_of_container(each), &any, &guaranteed);
 	return !any ? "besteffort" : guaranteed ? "guaranteed" : "burstable";
 }
 
@@ -113,6 +165,44 @@ int64_t cpu_quota_us(int64_t milli)
 	int64_t quota = milli * CPU_PERIOD_US / 1000;
 
 	return !milli ? 0 : quota < 1000 ? 1000 : quota;
+}
+
+static bool is_sidecar(yyjson_val *spec, yyjson_val *container)
+{
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(spec, "initContainers"), i, n, each)
+		if (each == container)
+			return yyjson_equals_str(yyjson_obj_get(each, "restartPolicy"), "Always");
+	return false;
+}
+
+static int64_t least_of_containers(yyjson_val *spec)
+{
+	int64_t least = INT64_MAX;
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(spec, "containers"), i, n, each) {
+		int64_t own = resources_of_container(each).memory_request_bytes;
+
+		least = own < least ? own : least;
+	}
+	return least;
+}
+
+int64_t oom_memory_bytes(yyjson_val *spec, yyjson_val *container)
+{
+	int64_t beyond =
+		resources_of_pod(spec).memory_request_bytes - sum_of_containers(spec).memory_request_bytes;
+	int64_t n = (int64_t)(yyjson_arr_size(json_arr(spec, "containers")) +
+			      yyjson_arr_size(json_arr(spec, "initContainers")));
+	int64_t own = resources_of_container(container).memory_request_bytes;
+
+	if (is_sidecar(spec, container))
+		own = most(own, least_of_containers(spec));
+	return beyond > 0 && n ? own + beyond / n : own;
 }
 
 int64_t oom_score_adj(const char *qos, int64_t memory_request_bytes, int64_t node_memory_bytes)
@@ -175,4 +265,32 @@ bool limits_add(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const s
 	       (!l->cpu_quota_us || (yyjson_mut_obj_add_int(doc, r, "CpuQuota", l->cpu_quota_us) &&
 					    yyjson_mut_obj_add_int(doc, r, "CpuPeriod", CPU_PERIOD_US))) &&
 	       (!l->memory_bytes || yyjson_mut_obj_add_int(doc, r, "Memory", l->memory_bytes));
+}
+
+bool hugepages_add(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *limits, yyjson_val *but_not,
+	const char **wrong)
+{
+	yyjson_val *key, *value;
+	size_t i, n;
+
+	json_obj_foreach (limits, i, n, key, value) {
+		const char *name = yyjson_get_str(key);
+		size_t len = strlen(name);
+		yyjson_mut_val *o;
+		char size[16];
+
+		if (strncmp(name, "hugepages-", 10) != 0 || yyjson_obj_get(but_not, name))
+			continue;
+		if (len < 13 || len > 22 || name[len - 1] != 'i') {
+			*wrong = name;
+			return false;
+		}
+		snprintf(size, sizeof(size), "%.*sB", (int)(len - 11), name + 10);
+		o = yyjson_mut_arr_add_obj(doc, list);
+		if (!o || !yyjson_mut_obj_add_strcpy(doc, o, "PageSize", size) ||
+			!yyjson_mut_obj_add_int(
+				doc, o, "Limit", resources_amount(limits, name, quantity_value)))
+			return false;
+	}
+	return true;
 }

@@ -18,8 +18,13 @@ struct quantity;
 /* One amount of a list (requests, limits, overhead) in @unit: quantity_milli() or quantity_value(); 0: none. */
 int64_t resources_amount(yyjson_val *list, const char *name, int64_t (*unit)(const struct quantity *q));
 struct resources resources_of_container(yyjson_val *container);
-/* Sums, with init containers and sidecars counted as the scheduler counts them; a limit only if every container has one. */
+/*
+ * What the pod says as a whole. For the rest sums, with init containers and sidecars counted as the scheduler counts them; a limit
+ * only if every container has one.
+ */
 struct resources resources_of_pod(yyjson_val *spec);
+/* A container's own, and for limits that it has not what the pod is limited to as a whole: programs look at those of their group. */
+struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container);
 
 /* "guaranteed", "burstable", "besteffort": the names of the groups. */
 const char *resources_qos(yyjson_val *spec);
@@ -41,9 +46,21 @@ struct limits limits_read(yyjson_val *o);
 /* The engine's Resources of a pod, under @key of @o. false: no memory. */
 bool limits_add(yyjson_mut_doc *doc, yyjson_mut_val *o, const char *key, const struct limits *l);
 
+/*
+ * Each hugepages-SIZE of @limits, but not those that are in @but_not, is added to the engine's list: "hugepages-2Mi" is "2MB" to the
+ * kernel. false: no memory, or *wrong is no size of pages.
+ */
+bool hugepages_add(yyjson_mut_doc *doc, yyjson_mut_val *list, yyjson_val *limits, yyjson_val *but_not,
+	const char **wrong);
+
 enum { CPU_PERIOD_US = 100000 };
 int64_t cpu_shares(int64_t milli);   /* 2 to 262144 */
 int64_t cpu_quota_us(int64_t milli); /* in each CPU_PERIOD_US; 0: none */
+/*
+ * The memory by which a container's score is made: its own request, with an even share of what the pod requests as a whole beyond its
+ * containers. A sidecar counts for no less than the container that requests least.
+ */
+int64_t oom_memory_bytes(yyjson_val *spec, yyjson_val *container);
 /* -997 guaranteed, 1000 best effort, in between by the share of the node's memory. */
 int64_t oom_score_adj(const char *qos, int64_t memory_request_bytes, int64_t node_memory_bytes);
 

@@ -15,6 +15,10 @@
 	"{\"resources\":{\"requests\":{\"cpu\":\"" r "\",\"memory\":\"64Mi\"},\"limits\":{\"cpu\":\"" l      \
 	"\",\"memory\":\"64Mi\"}}}"
 
+#define WHOLE(r, l)                                                                                          \
+	"\"resources\":{\"requests\":{\"cpu\":\"" r "\",\"memory\":\"640Mi\"},\"limits\":{\"cpu\":\"" l      \
+	"\",\"memory\":\"640Mi\"}}"
+
 static yyjson_doc *doc_of(const char *text)
 {
 	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
@@ -36,6 +40,18 @@ static void test_qos(void **state)
 		{"{\"containers\":[" CPU("1", "1") "],\"initContainers\":[{}]}", "burstable"},
 		{"{\"containers\":[{\"resources\":{\"limits\":{\"memory\":\"1Mi\"},\"requests\":{\"memory\":\"1Mi\"}}}]}",
 			"burstable"},
+		/* what is limited and says no more is requested as much, which files of static pods do not say */
+		{"{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}}]}",
+			"guaranteed"},
+		/* the pod as a whole counts, and its containers no more */
+		{"{\"containers\":[{}]," WHOLE("1", "1") "}", "guaranteed"},
+		{"{\"containers\":[" CPU("1", "1") "]," WHOLE("1", "2") "}", "burstable"},
+		{"{\"containers\":[{}],\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}}",
+			"guaranteed"},
+		{"{\"containers\":[" CPU(
+			 "1", "1") "],\"resources\":{\"limits\":{\"cpu\":\"2\",\"memory\":\"64Mi\"}}}",
+			"burstable"},
+		{"{\"containers\":[" CPU("1", "1") "],\"resources\":{}}", "guaranteed"},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
@@ -73,6 +89,72 @@ static void test_a_limit_counts_only_if_all_have_one(void **state)
 	yyjson_doc_free(doc);
 }
 
+/* What the pod says as a whole is its group's, and holds containers that have no limit of their own. */
+static void test_whole(void **state)
+{
+	yyjson_doc *doc = doc_of("{\"containers\":[" CPU("100m", "200m") ",{}]," WHOLE("1", "2") "}");
+	yyjson_val *spec = yyjson_doc_get_root(doc), *list = json_arr(spec, "containers");
+	struct resources r = resources_of_pod(spec), own = resources_in_pod(spec, yyjson_arr_get(list, 0)),
+			 none = resources_in_pod(spec, yyjson_arr_get(list, 1));
+
+	assert_int_equal(r.cpu_request_milli, 1000);
+	assert_int_equal(r.cpu_limit_milli, 2000);
+	assert_int_equal(r.memory_request_bytes, 640 << 20);
+	assert_int_equal(r.memory_limit_bytes, 640 << 20);
+	assert_int_equal(own.cpu_limit_milli, 200);
+	assert_int_equal(own.memory_limit_bytes, 64 << 20);
+	assert_int_equal(none.cpu_request_milli, 0);
+	assert_int_equal(none.cpu_limit_milli, 2000);
+	assert_int_equal(none.memory_limit_bytes, 640 << 20);
+	yyjson_doc_free(doc);
+
+	/* a static pod's: requests follow from its containers, then from limits */
+	doc = doc_of(
+		"{\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"100m\"}}},{\"resources\":{\"limits\":{\"cpu\":"
+		"\"50m\"}}}],\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Mi\"}}}");
+	r = resources_of_pod(yyjson_doc_get_root(doc));
+	assert_int_equal(r.cpu_request_milli, 150);
+	assert_int_equal(r.cpu_limit_milli, 1000);
+	assert_int_equal(r.memory_request_bytes, 1 << 20);
+	yyjson_doc_free(doc);
+}
+
+/* What the pod requests beyond its containers is shared by all of them, upstream's examples among the cases. */
+static void test_memory_of_scores(void **state)
+{
+#define MEM(n)	   "{\"resources\":{\"requests\":{\"memory\":\"" n "\"}}}"
+#define ALL(n)	   ",\"resources\":{\"requests\":{\"memory\":\"" n "\"}}}"
+#define SIDECAR(n) "{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"memory\":\"" n "\"}}}"
+	static const struct {
+		const char *spec, *list;
+		size_t index;
+		int64_t bytes;
+	} cases[] = {
+		{"{\"containers\":[" MEM("50") "," MEM("100") ",{}]}", "containers", 0, 50},
+		{"{\"containers\":[{},{},{}]" ALL("180"), "containers", 2, 60},
+		{"{\"containers\":[" MEM("50") "," MEM("100") ",{}]" ALL("180"), "containers", 0, 60},
+		{"{\"containers\":[" MEM("50") "," MEM("100") ",{}]" ALL("180"), "containers", 1, 110},
+		{"{\"containers\":[" MEM("50") "," MEM("100") ",{}]" ALL("180"), "containers", 2, 10},
+		{"{\"initContainers\":[{}],\"containers\":[{}]" ALL("100"), "initContainers", 0, 50},
+		{"{\"initContainers\":[" SIDECAR("10") "],\"containers\":[" MEM("50") "," MEM("40") "]}",
+			"initContainers", 0, 40},
+		{"{\"initContainers\":[" SIDECAR("60") "],\"containers\":[" MEM("50") "]}", "initContainers",
+			0, 60},
+		{"{\"initContainers\":[" SIDECAR("10") "],\"containers\":[" MEM("40") "]" ALL("90"),
+			"initContainers", 0, 60},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		yyjson_doc *doc = doc_of(cases[i].spec);
+		yyjson_val *spec = yyjson_doc_get_root(doc);
+
+		assert_int_equal(
+			oom_memory_bytes(spec, yyjson_arr_get(json_arr(spec, cases[i].list), cases[i].index)),
+			cases[i].bytes);
+		yyjson_doc_free(doc);
+	}
+}
+
 static void test_kernel_numbers(void **state)
 {
 	assert_int_equal(cpu_shares(0), 2);
@@ -94,6 +176,8 @@ int main(void)
 		cmocka_unit_test(test_qos),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_a_limit_counts_only_if_all_have_one),
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_memory_of_scores),
 		cmocka_unit_test(test_kernel_numbers),
 	};
 

@@ -148,10 +148,17 @@ char *pod_hosts(const struct pod *p)
 
 static bool add_resources(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct pod *p)
 {
+	yyjson_val *whole = json_obj(json_obj(p->spec, "resources"), "limits");
+	yyjson_mut_val *pages = yyjson_mut_arr(doc);
 	struct resources r = resources_of_pod(p->spec);
 	struct limits l = limits_of(&r);
+	const char *wrong = NULL; /* which its containers are refused for */
 
-	return limits_add(doc, root, "Resources", &l);
+	if (!pages || !limits_add(doc, root, "Resources", &l) ||
+		(!hugepages_add(doc, pages, whole, NULL, &wrong) && !wrong))
+		return false;
+	return !yyjson_mut_arr_size(pages) ||
+	       yyjson_mut_obj_add_val(doc, yyjson_mut_obj_get(root, "Resources"), "HugepageLimits", pages);
 }
 
 static bool add_annotations(

@@ -178,7 +178,7 @@ static bool add_container(yyjson_mut_doc *doc, yyjson_mut_val *list, const struc
 	       yyjson_mut_obj_add_str(doc, o, "imageID", c->image_id) && add_id(doc, o, c->now.id) &&
 	       (c->class == CONTAINER_EPHEMERAL ||
 		       (yyjson_mut_obj_add_bool(doc, o, "started", pod_container_started(c)) &&
-			       status_resources(doc, o, c)));
+			       status_resources(doc, o, p, c)));
 }
 
 bool status_containers(yyjson_mut_doc *doc, yyjson_mut_val *status, const struct pod *p, yyjson_val *before)

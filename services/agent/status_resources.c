@@ -46,9 +46,11 @@ static bool as_made(yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod_con
 		       set(doc, r, "limits", "memory", made->memory_limit_bytes));
 }
 
-static bool as_held(yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod_container *c)
+/* What it is held to only because its pod is, is the pod's. */
+static bool as_held(
+	yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod *p, const struct pod_container *c)
 {
-	struct resources aside = resources_of_container(c->spec);
+	struct resources aside = resources_in_pod(p->spec, c->spec);
 	struct limits want = limits_of(&aside);
 	const struct limits *have = &c->now.limits;
 
@@ -75,13 +77,14 @@ static void tidy(yyjson_mut_val *r)
 			yyjson_mut_obj_remove_key(r, kinds[k]);
 }
 
-bool status_resources(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod_container *c)
+bool status_resources(
+	yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p, const struct pod_container *c)
 {
 	yyjson_val *aside = json_obj(c->spec, "resources"), *requests = json_obj(aside, "requests");
 	yyjson_mut_val *r = copy_of(doc, aside);
 	bool known = c->running && c->now.limits.cpu_shares;
 
-	if (!r || (known && (!as_held(doc, r, c) || !as_made(doc, r, c))))
+	if (!r || (known && (!as_held(doc, r, p, c) || !as_made(doc, r, c))))
 		return false;
 	tidy(r);
 	return yyjson_mut_obj_add_val(doc, o, "resources", r) &&
