@@ -356,6 +356,31 @@ static void test_follows_the_load(void **state)
 					  "\"averageUtilization\":1,\"averageValue\":\"1m\""));
 }
 
+/* What pods request as a whole is what their load is measured by, unless one container is meant. */
+static void test_pods_as_a_whole(void **state)
+{
+#define OF_ONE                                                                                                       \
+	",\"metrics\":[{\"type\":\"ContainerResource\",\"containerResource\":{\"name\":\"cpu\",\"container\":\"c\"," \
+	"\"target\":{\"type\":\"Utilization\",\"averageUtilization\":50}}}]"
+	int64_t one = 1, two = 2;
+
+	add_node("node-a", "8");
+	create("apps/v1", "Deployment", "default",
+		WEB("}}],\"resources\":{\"requests\":{\"cpu\":\"200m\"}},\"volumes\":[{\"name\":\"v\",\"emptyDir\":{"));
+	until("a pod is ready", has_ready_pods, &one);
+	load(200);
+	create("autoscaling/v2", "HorizontalPodAutoscaler", "default", HPA("one", OF_ONE));
+	until("a container that requests nothing cannot be measured",
+		SAYS("autoscaling/v2", "HorizontalPodAutoscaler", "one",
+			"missing request for cpu in container c of Pod web-"));
+	delete ("autoscaling/v2", "HorizontalPodAutoscaler", "default", "one", PROPAGATE_BACKGROUND);
+	create("autoscaling/v2", "HorizontalPodAutoscaler", "default", HPA("web", CPU("50") QUICK));
+	until("the pod can", asks_for, &two);
+	until("its status says so",
+		SAYS("autoscaling/v2", "HorizontalPodAutoscaler", "web", "\"averageUtilization\":100"));
+#undef OF_ONE
+}
+
 static void test_says_what_it_lacks(void **state)
 {
 	static const struct {
@@ -428,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_own_behavior),
 		cmocka_unit_test(test_memory_is_bounded),
 		SCALING(test_follows_the_load),
+		SCALING(test_pods_as_a_whole),
 		SCALING(test_says_what_it_lacks),
 		SCALING(test_two_of_the_same_pods),
 		SCALING(test_target_is_not_there),

@@ -12,6 +12,7 @@
 
 #include "cluster/controllers/horizontalpodautoscaler_int.h"
 #include "cluster/controllers/usage.h"
+#include "cluster/registry/quota.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 #include "lib/quantity.h"
@@ -73,20 +74,24 @@ static bool add_requests(
 	return true;
 }
 
+/*
+ * A pod that requests anything as a whole is asked about as a whole, unless one container is wanted: for what it leaves out, its
+ * containers count that say something.
+ */
 static bool request_of(const struct wanted *w, const struct scaled_pod *p, int64_t *sum)
 {
-	const char *whole =
-		w->container
-			? NULL
-			: json_str(json_obj(json_obj(json_obj(p->root, "spec"), "resources"), "requests"),
-				  w->resource);
+	yyjson_val *spec = json_obj(p->root, "spec");
 	struct quantity q;
 	bool found = false;
 
 	*sum = 0;
-	if (whole && !quantity_parse(&q, whole, strlen(whole))) {
+	if (!w->container && yyjson_obj_size(json_obj(json_obj(spec, "resources"), "requests"))) {
+		q.nano = quota_pod_takes(p->root, "requests", w->resource);
 		*sum = quantity_milli(&q);
-		return true;
+		if (!*sum)
+			snprintf(w->why, SCALING_TEXT_MAX, "missing pod-level request for %s in Pod %s",
+				w->resource, p->o->name);
+		return *sum;
 	}
 	if (!add_requests(w, p, "containers", sum, &found) ||
 		!add_requests(w, p, "initContainers", sum, &found))

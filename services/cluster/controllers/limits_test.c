@@ -32,6 +32,10 @@ static const char *try(const char *name_of_kind, const char *json)
 #define POD(name, resources)                                                                                 \
 	"{\"metadata\":{\"name\":\"" name                                                                    \
 	"\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"one\",\"resources\":{" resources "}}]}}"
+/* A pod that says something as a whole. */
+#define WHOLE(name, whole, resources)                                                                        \
+	"{\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"resources\":{" whole                              \
+	"},\"containers\":[{\"name\":\"c\",\"image\":\"one\",\"resources\":{" resources "}}]}}"
 #define CLAIM(name, size)                                                                                    \
 	"{\"metadata\":{\"name\":\"" name                                                                    \
 	"\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"" size \
@@ -81,6 +85,26 @@ static void test_quota(void **state)
 	until("less when one has gone",
 		SAYS("v1", "ResourceQuota", "q", "\"used\":{\"pods\":\"1\",\"requests.cpu\":\"1\""));
 	assert_non_null(strstr(try("Pod", POD("d", "\"requests\":{\"cpu\":\"1\"}")), "201"));
+}
+
+/* What pods say as a whole counts, and then their containers need not say anything. */
+static void test_quota_of_whole_pods(void **state)
+{
+	static const struct row table[] = {
+		{"Pod", WHOLE("a", "\"limits\":{\"cpu\":\"1500m\"}", ""), "201"},
+		{"Pod", WHOLE("b", "\"limits\":{\"cpu\":\"2\"}", "\"requests\":{\"cpu\":\"600m\"}"),
+			"exceeded quota: q, requested: requests.cpu=600m, used: requests.cpu=1500m, limited: requests.cpu=2"},
+		{"Pod", WHOLE("b", "\"requests\":{\"cpu\":\"500m\"}", "\"limits\":{\"memory\":\"16Mi\"}"),
+			"201"},
+	};
+
+	until("the namespace has what is everybody's", SAYS("v1", "ConfigMap", "kube-root-ca.crt", "ca.crt"));
+	create("v1", "ResourceQuota", "default",
+		"{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"requests.cpu\":\"2\",\"limits.memory\":\"1Gi\"}}}");
+	all_of(table, array_len(table));
+	until("it says what is used",
+		SAYS("v1", "ResourceQuota", "q",
+			"\"used\":{\"requests.cpu\":\"2\",\"limits.memory\":\"16Mi\"}"));
 }
 
 /* Which objects a scope is about. */
@@ -209,6 +233,31 @@ static void test_limits(void **state)
 	all_of(table, array_len(table));
 	assert_true(says((const char *const[]){"v1", "Pod", "a",
 		"\"resources\":{\"limits\":{\"cpu\":\"400m\"},\"requests\":{\"cpu\":\"200m\"}}"}));
+}
+
+/* Pods are held to what they say as a whole; their containers get defaults all the same. */
+static void test_limits_of_whole_pods(void **state)
+{
+	static const struct row table[] = {
+		{"Pod", WHOLE("a", "\"limits\":{\"memory\":\"64Mi\"}", ""), "201"},
+		{"Pod", WHOLE("b", "\"limits\":{\"memory\":\"65Mi\"}", ""),
+			"maximum memory usage per Pod is 64Mi, but limit is 65Mi"},
+		{"Pod", WHOLE("c", "\"limits\":{\"memory\":\"64Mi\"},\"requests\":{\"memory\":\"16Mi\"}", ""),
+			"minimum memory usage per Pod is 32Mi, but request is 16Mi"},
+		{"Pod", WHOLE("d", "\"limits\":{\"cpu\":\"2\"}", "\"limits\":{\"memory\":\"65Mi\"}"),
+			"maximum memory usage per Pod is 64Mi, but limit is 65Mi"},
+		{"Pod",
+			WHOLE("e",
+				"\"limits\":{\"cpu\":\"100m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":\"100m\"}",
+				""),
+			"spec.resources.requests[cpu]: Invalid value: \"100m\": must be greater than or equal to aggregate "
+			"container requests of 200m"},
+	};
+
+	create("v1", "LimitRange", "default",
+		"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"defaultRequest\":{\"cpu\":\"200m\"}},"
+		"{\"type\":\"Pod\",\"min\":{\"memory\":\"32Mi\"},\"max\":{\"memory\":\"64Mi\"}}]}}");
+	all_of(table, array_len(table));
 }
 
 static char warning[2400];
@@ -383,9 +432,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(test_quota),
+		STORY(test_quota_of_whole_pods),
 		STORY(test_quota_scopes),
 		STORY(test_quota_at_once),
 		STORY(test_limits),
+		STORY(test_limits_of_whole_pods),
 		STORY(test_baseline),
 		STORY(test_restricted),
 		STORY(test_warned),

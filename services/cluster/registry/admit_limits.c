@@ -187,14 +187,15 @@ static void hold(struct walk *w, yyjson_val *item, const char *resource, const s
 			yyjson_get_str(ratio), (double)s->limit / (double)s->request);
 }
 
-static struct span span_of(yyjson_mut_val *container, const char *resource)
+/* Of a container, or of a spec. */
+static struct span span_of(yyjson_mut_val *o, const char *resource)
 {
-	return (struct span){amount(meta_mut_get(container, "resources", "requests", resource, NULL)),
-		amount(meta_mut_get(container, "resources", "limits", resource, NULL))};
+	return (struct span){amount(meta_mut_get(o, "resources", "requests", resource, NULL)),
+		amount(meta_mut_get(o, "resources", "limits", resource, NULL))};
 }
 
 /* Of all containers; one that says nothing makes the sum unsaid. */
-static struct span pod_span(yyjson_mut_val *pod, const char *resource)
+static struct span containers_span(yyjson_mut_val *pod, const char *resource)
 {
 	yyjson_mut_val *list = meta_mut_get(pod, "spec", "containers", NULL), *c;
 	struct span sum = {0, 0};
@@ -211,6 +212,16 @@ static struct span pod_span(yyjson_mut_val *pod, const char *resource)
 		sum.limit += s.limit > 0 ? s.limit : 0;
 	}
 	return (struct span){request ? sum.request : -1, limit ? sum.limit : -1};
+}
+
+/* What the pod says as a whole counts before that. */
+static struct span pod_span(yyjson_mut_val *pod, const char *resource)
+{
+	struct span whole = span_of(yyjson_mut_obj_get(pod, "spec"), resource),
+		    sum = containers_span(pod, resource);
+
+	return (struct span){
+		whole.request >= 0 ? whole.request : sum.request, whole.limit >= 0 ? whole.limit : sum.limit};
 }
 
 /* Every resource that the item limits, once. */

@@ -14,6 +14,7 @@
 #include "cluster/registry/quota.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/pod_resources.h"
 #include "lib/json.h"
 #include "lib/quantity.h"
 
@@ -83,7 +84,7 @@ static void add(struct amounts *t, const char *key, __int128 nano)
 	t->len += n > 0 && (size_t)n < sizeof(t->text) - t->len ? (size_t)n : 0;
 }
 
-/* With a limit on it, every container must say how much it wants. */
+/* With a limit on it, every container must say how much it wants, unless the pod does. */
 static struct status *must_say(
 	const struct attempt *a, const struct reserved *r, const char *quota, yyjson_val *hard)
 {
@@ -91,7 +92,7 @@ static struct status *must_say(
 	char missing[600] = "";
 	size_t i, n, k, m, len = 0;
 
-	if (!attempt_is(a, "", "Pod") || a->verb != ADMIT_CREATE)
+	if (!attempt_is(a, "", "Pod") || a->verb != ADMIT_CREATE || pod_is_whole(spec))
 		return NULL;
 	json_obj_foreach (hard, i, n, key, value) {
 		const char *name = yyjson_get_str(key), *list = "requests", *what = name;

@@ -186,7 +186,8 @@ static const struct part {
 	{"approval", {{"status", "conditions"}, {"metadata", "managedFields"}}},
 	{"finalize", {{"spec", "finalizers"}, {"metadata", "managedFields"}}},
 	{"ephemeralcontainers", {{"spec", "ephemeralContainers"}, {"metadata", "managedFields"}}},
-	{"resize", {{"spec", "containers"}, {"spec", "initContainers"}, {"metadata", "managedFields"}}},
+	{"resize", {{"spec", "containers"}, {"spec", "initContainers"}, {"spec", "resources"},
+			   {"metadata", "managedFields"}}},
 };
 
 struct status *meta_restrict(struct attempt *a, yyjson_mut_val *old)

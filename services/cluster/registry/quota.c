@@ -7,6 +7,7 @@
 #include "cluster/registry/quota.h"
 #include "cluster/schema/custom.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/pod_resources.h"
 #include "cluster/schema/resized.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
@@ -52,7 +53,7 @@ static __int128 container_takes(
 }
 
 /* Containers together, or the init container that takes more, with the sidecars that run beside it. */
-static __int128 pod_takes(yyjson_val *pod, const char *list, const char *name)
+static __int128 containers_take(yyjson_val *pod, const char *list, const char *name)
 {
 	yyjson_val *spec = json_obj(pod, "spec"), *c;
 	__int128 sum = 0, beside = 0, peak = 0;
@@ -69,7 +70,15 @@ static __int128 pod_takes(yyjson_val *pod, const char *list, const char *name)
 			peak = beside + own;
 	}
 	sum += beside;
-	return (sum > peak ? sum : peak) + amount(yyjson_obj_get(json_obj(spec, "overhead"), name));
+	return sum > peak ? sum : peak;
+}
+
+__int128 quota_pod_takes(yyjson_val *pod, const char *list, const char *name)
+{
+	yyjson_val *spec = json_obj(pod, "spec"), *whole = pod_whole_amount(spec, list, name);
+
+	return (whole ? amount(whole) : containers_take(pod, list, name)) +
+	       amount(yyjson_obj_get(json_obj(spec, "overhead"), name));
 }
 
 static __int128 of_pod(const char *key, yyjson_val *pod)
@@ -79,11 +88,11 @@ static __int128 of_pod(const char *key, yyjson_val *pod)
 	if (!strcmp(key, "pods"))
 		return ONE;
 	if (!strncmp(key, "limits.", 7))
-		return pod_takes(pod, "limits", key + 7);
+		return quota_pod_takes(pod, "limits", key + 7);
 	if (!strncmp(key, "requests.", 9))
-		return strcmp(key, "requests.storage") ? pod_takes(pod, "requests", key + 9) : 0;
+		return strcmp(key, "requests.storage") ? quota_pod_takes(pod, "requests", key + 9) : 0;
 	if (!strcmp(key, "cpu") || !strcmp(key, "memory") || !strcmp(key, "ephemeral-storage"))
-		return pod_takes(pod, "requests", key);
+		return quota_pod_takes(pod, "requests", key);
 	return 0;
 }
 

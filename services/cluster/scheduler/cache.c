@@ -192,6 +192,8 @@ static void read_asks(struct sched_cache *c, struct sched_pod *p)
 	}
 	resources_add(&p->asks, &sidecars, 1);
 	raise_to(&p->asks, &peak);
+	/* what the pod asks for as a whole counts, and not what its containers come to */
+	read_resources(c, &p->asks, json_obj(json_obj(p->spec, "resources"), "requests"));
 	read_resources(c, &overhead, json_obj(p->spec, "overhead"));
 	resources_add(&p->asks, &overhead, 1);
 	p->asks.pods = 1;

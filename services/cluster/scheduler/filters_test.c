@@ -226,12 +226,52 @@ static void test_what_is_a_kind(void **state)
 	verdicts_fini(&v);
 }
 
+/* What a pod asks for as a whole counts, be it more or less than its containers do; for the rest they count. */
+static void test_what_is_asked_for(void **state)
+{
+#define ASKS(whole, more)                                                                                    \
+	HEAD("Pod")                                                                                          \
+	"\"name\":\"p\",\"namespace\":\"d\",\"uid\":\"u\"},\"spec\":{" whole                                 \
+	"\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"300m\",\"memory\":"          \
+	"\"16Mi\",\"example.com/a\":\"2\"}}}]" more "}}"
+#define WHOLE(requests) "\"resources\":{\"requests\":{" requests "}},"
+	static const struct {
+		const char *json;
+		int64_t cpu_milli, memory_mib, extended;
+	} cases[] = {
+		{ASKS("", ""), 300, 16, 2},
+		{ASKS(WHOLE("\"cpu\":\"500m\""), ""), 500, 16, 2},
+		{ASKS(WHOLE("\"cpu\":\"500m\",\"memory\":\"64Mi\""), ""), 500, 64, 2},
+		{ASKS(WHOLE("\"cpu\":\"500m\""),
+			 ",\"initContainers\":[{\"name\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]"),
+			500, 16, 2},
+		{ASKS(WHOLE("\"cpu\":\"500m\""), ",\"overhead\":{\"cpu\":\"100m\"}"), 600, 16, 2},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct object *o = make("Pod", cases[i].json);
+		struct sched_cache cache = {0};
+		struct sched_pod *p;
+
+		assert_int_equal(sched_pod_new(&p, &cache, o), 0);
+		assert_int_equal(p->asks.cpu_milli, cases[i].cpu_milli);
+		assert_int_equal(p->asks.memory_bytes, cases[i].memory_mib << 20);
+		assert_int_equal(p->asks.extended[0].n, cases[i].extended);
+		sched_pod_free(p);
+		cache_fini(&cache);
+		object_unref(o);
+	}
+#undef ASKS
+#undef WHOLE
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remembered_as_if_asked),
 		cmocka_unit_test(test_what_is_a_kind),
 		cmocka_unit_test(test_what_is_kept_of_a_node),
+		cmocka_unit_test(test_what_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

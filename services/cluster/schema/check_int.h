@@ -97,6 +97,8 @@ void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *
 
 /* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
 void check_pod_fields(struct check *c, yyjson_mut_val *spec);
+/* check_pod_resources.c: resources of the pod as a whole, and how those of its containers go with them. */
+void check_pod_resources(struct check *c, yyjson_mut_val *spec);
 /* check_pod_update.c: what may change of a pod, and of its ephemeral containers (pods/ephemeralcontainers). */
 void check_pod_update(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old);
 void check_pod_ephemeral(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old);

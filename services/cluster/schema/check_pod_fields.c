@@ -287,9 +287,7 @@ void check_pod_fields(struct check *c, yyjson_mut_val *spec)
 	yyjson_mut_val *override = yyjson_mut_obj_get(spec, "hostnameOverride");
 
 	check_sysctls(c, spec);
-	if (yyjson_mut_obj_size(yyjson_mut_obj_get(spec, "resources")))
-		check_error(c, FIELD_FORBIDDEN, NULL, ".resources",
-			"is not supported by this cluster: containers have resources");
+	check_pod_resources(c, spec);
 	/* what is there already is not asked again */
 	if (yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "resourceClaims")) &&
 		!(c->old_object && !strcmp(c->kind->kind, "Pod")))

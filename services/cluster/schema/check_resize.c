@@ -230,6 +230,9 @@ void check_resize(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
 	if (strcmp(yyjson_mut_get_str(class) ?: pod_qos(before), pod_qos(spec)) != 0)
 		check_error(c, FIELD_INVALID, class, ".spec",
 			"Pod QOS Class may not change as a result of resizing");
+	if (!same_member(spec, before, "resources"))
+		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.resources",
+			"resources of a pod as a whole cannot be resized in this cluster: those of its containers can");
 	if (!node_can(old))
 		check_error(
 			c, FIELD_FORBIDDEN, NULL, ".spec", "Pod running on node without support for resize");

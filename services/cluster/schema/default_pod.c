@@ -4,6 +4,7 @@
 
 #include "cluster/schema/default_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/pod_resources.h"
 
 schema_default default_pod, default_pod_spec, default_container, default_volume, default_image_volume;
 
@@ -28,6 +29,80 @@ static bool requests_from_limits(yyjson_mut_doc *doc, yyjson_mut_val *containers
 	return true;
 }
 
+/* ---- the pod as a whole */
+
+/* What the containers come to is the pod's in @list, of the resources that @takes, unless the pod says another amount. */
+static bool from_sums(yyjson_mut_doc *doc, yyjson_mut_val *spec, const char *list,
+	bool (*takes)(yyjson_mut_val *resources, const struct pod_sums *all, const struct pod_sum *sum))
+{
+	yyjson_mut_val *resources = yyjson_mut_obj_get(spec, "resources"), *into;
+	struct pod_sums all;
+	char text[QUANTITY_TEXT_MAX];
+
+	pod_sums_read(&all, spec, list);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct pod_sum *sum = &all.of[i];
+		struct quantity q = {.nano = sum->total, .format = sum->format};
+
+		if (!sum->n_said || !takes(resources, &all, sum))
+			continue;
+		into = meta_make(doc, resources, list, NULL);
+		if (!into || (!yyjson_mut_obj_get(into, sum->name) &&
+				     !yyjson_mut_obj_add(into, yyjson_mut_strcpy(doc, sum->name),
+					     yyjson_mut_strcpy(doc, quantity_text(&q, text)))))
+			return false;
+	}
+	return true;
+}
+
+/* Huge pages are requested as much as they are limited: who requests some says the limit. */
+static bool takes_pages(yyjson_mut_val *resources, const struct pod_sums *all, const struct pod_sum *sum)
+{
+	return !pod_resource_is_shared(sum->name) && !meta_mut_get(resources, "requests", sum->name, NULL);
+}
+
+static bool takes_shared(yyjson_mut_val *resources, const struct pod_sums *all, const struct pod_sum *sum)
+{
+	return pod_resource_is_shared(sum->name);
+}
+
+/* As long as one container has no limit, the pod has none. */
+static bool takes_said_by_all(
+	yyjson_mut_val *resources, const struct pod_sums *all, const struct pod_sum *sum)
+{
+	return pod_resource_is_shared(sum->name) && sum->n_said == all->n_containers;
+}
+
+/* A pod that says something as a whole: what it leaves out follows from its containers, or its requests from its limits. */
+static bool default_whole(yyjson_mut_doc *doc, yyjson_mut_val *spec)
+{
+	yyjson_mut_val *resources = yyjson_mut_obj_get(spec, "resources"), *limits, *requests, *key, *limit;
+	size_t i, n;
+
+	if (!pod_is_whole_mut(spec))
+		return true;
+	if (!from_sums(doc, spec, "limits", takes_pages) ||
+		(!yyjson_mut_obj_size(yyjson_mut_obj_get(resources, "limits")) &&
+			!from_sums(doc, spec, "limits", takes_said_by_all)))
+		return false;
+	limits = yyjson_mut_obj_get(resources, "limits");
+	if (!yyjson_mut_obj_size(limits))
+		return true;
+	if (!from_sums(doc, spec, "requests", takes_shared))
+		return false;
+	requests = meta_make(doc, resources, "requests", NULL);
+	if (!requests)
+		return false;
+	yyjson_mut_obj_foreach(limits, i, n, key, limit)
+	{
+		const char *name = yyjson_mut_get_str(key);
+
+		if (pod_resource_is_whole(name) && !default_copy(doc, requests, name, limit))
+			return false;
+	}
+	return true;
+}
+
 bool default_pod(yyjson_mut_doc *doc, yyjson_mut_val *o)
 {
 	yyjson_mut_val *spec = yyjson_mut_obj_get(o, "spec");
@@ -36,7 +111,7 @@ bool default_pod(yyjson_mut_doc *doc, yyjson_mut_val *o)
 		return true;
 	return requests_from_limits(doc, yyjson_mut_obj_get(spec, "containers")) &&
 	       requests_from_limits(doc, yyjson_mut_obj_get(spec, "initContainers")) &&
-	       default_bool(doc, spec, "enableServiceLinks", true);
+	       default_whole(doc, spec) && default_bool(doc, spec, "enableServiceLinks", true);
 }
 
 static bool host_ports(yyjson_mut_doc *doc, yyjson_mut_val *containers)

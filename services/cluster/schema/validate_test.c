@@ -275,8 +275,6 @@ static const struct {
 		POD("containers: [{name: c, image: i, env: [{name: A, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['x']\"}}}, "
 		    "{name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}]"),
 		"valid"},
-	{"v1", "Pod", NULL, POD(ONE ", resources: {limits: {memory: 20Mi}}"),
-		"Pod \"a\" is invalid: spec.resources: Forbidden: is not supported by this cluster: containers have resources"},
 	{"v1", "Pod", NULL, POD("containers: [{name: c, image: i, securityContext: {procMount: Unmasked}}]"),
 		"Pod \"a\" is invalid: spec.containers[0].securityContext.procMount: Invalid value: \"Unmasked\": `hostUsers` must be "
 		"false to use `Unmasked`"},
