@@ -25,6 +25,13 @@ static inline yyjson_val *json_members(yyjson_val *obj)
 
 #define json_obj_foreach(obj, i, n, key, val) yyjson_obj_foreach (json_members(obj), i, n, key, val)
 
+/* Takes out the item that the iterator is at. yyjson's own call goes on with the one after the next. */
+static inline void json_mut_arr_iter_remove(yyjson_mut_arr_iter *it)
+{
+	yyjson_mut_arr_iter_remove(it);
+	it->cur = it->pre;
+}
+
 static inline const char *json_str(yyjson_val *obj, const char *key)
 {
 	return yyjson_get_str(yyjson_obj_get(obj, key));

@@ -88,7 +88,7 @@ static bool put_pending(yyjson_mut_doc *doc, yyjson_mut_val *status, bool waits,
 		return true;
 	while ((each = yyjson_mut_arr_iter_next(&it)))
 		if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), PENDING))
-			yyjson_mut_arr_iter_remove(&it);
+			json_mut_arr_iter_remove(&it);
 	if (!yyjson_mut_arr_size(list))
 		yyjson_mut_obj_remove_key(status, "conditions");
 	return true;

@@ -58,7 +58,7 @@ static void drop_condition(yyjson_mut_val *list, const char *type)
 	yyjson_mut_arr_iter_init(list, &it);
 	while ((each = yyjson_mut_arr_iter_next(&it)))
 		if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "type"), type))
-			yyjson_mut_arr_iter_remove(&it);
+			json_mut_arr_iter_remove(&it);
 }
 
 static void say_available(

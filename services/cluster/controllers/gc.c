@@ -16,6 +16,7 @@
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "lib/json.h"
 
 #define FOREGROUND "foregroundDeletion"
 #define ORPHAN	   "orphan"
@@ -82,7 +83,7 @@ static enum modify take_off(const struct object *old, yyjson_mut_doc **doc, stru
 	while ((each = yyjson_mut_arr_iter_next(&it)))
 		for (size_t i = 0; i < r->n; i++)
 			if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "uid"), r->uids[i])) {
-				yyjson_mut_arr_iter_remove(&it);
+				json_mut_arr_iter_remove(&it);
 				changed = true;
 				break;
 			}

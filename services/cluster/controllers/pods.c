@@ -101,7 +101,7 @@ static enum modify let_go(const struct object *old, yyjson_mut_doc **doc, struct
 		return MODIFY_NOTHING;
 	while ((each = yyjson_mut_arr_iter_next(&it)))
 		if (yyjson_mut_equals_str(yyjson_mut_obj_get(each, "uid"), c->owner->uid)) {
-			yyjson_mut_arr_iter_remove(&it);
+			json_mut_arr_iter_remove(&it);
 			changed = true;
 		}
 	return changed ? MODIFY_WRITE : MODIFY_NOTHING;

@@ -100,7 +100,7 @@ static enum modify set_owners(
 		changed = true;
 		while (!w->who[i].wanted && (ref = yyjson_mut_arr_iter_next(&it)))
 			if (yyjson_mut_equals_str(yyjson_mut_obj_get(ref, "uid"), w->who[i].uid))
-				yyjson_mut_arr_iter_remove(&it);
+				json_mut_arr_iter_remove(&it);
 		if (!w->who[i].wanted)
 			continue;
 		ref = yyjson_mut_arr_add_obj(*doc, list);
@@ -188,7 +188,7 @@ static bool set_volumes(yyjson_mut_doc *doc, const struct statefulset *s, int64_
 
 		while ((v = yyjson_mut_arr_iter_next(&it)))
 			if (yyjson_mut_equals_str(yyjson_mut_obj_get(v, "name"), name))
-				yyjson_mut_arr_iter_remove(&it);
+				json_mut_arr_iter_remove(&it);
 		v = yyjson_mut_arr_add_obj(doc, list);
 		if (!v || !yyjson_mut_obj_add_strcpy(doc, v, "name", name))
 			return false;

@@ -10,6 +10,7 @@
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "lib/json.h"
 #include "lib/log.h"
 
 static struct item *item_of_turn(struct turn *t)
@@ -206,7 +207,7 @@ static enum modify remove_finalizer(
 		return MODIFY_NOTHING;
 	while ((each = yyjson_mut_arr_iter_next(&it)))
 		if (yyjson_mut_equals_str(each, r->finalizer)) {
-			yyjson_mut_arr_iter_remove(&it);
+			json_mut_arr_iter_remove(&it);
 			changed = true;
 		}
 	return changed ? MODIFY_WRITE : MODIFY_NOTHING;

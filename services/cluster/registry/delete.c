@@ -14,6 +14,7 @@
 
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
+#include "lib/json.h"
 
 #define FOREGROUND "foregroundDeletion"
 #define ORPHAN	   "orphan"
@@ -96,7 +97,7 @@ static void take_out(yyjson_mut_val *list, const char *text)
 
 	while ((v = yyjson_mut_arr_iter_next(&iter)))
 		if (yyjson_mut_equals_str(v, text))
-			yyjson_mut_arr_iter_remove(&iter);
+			json_mut_arr_iter_remove(&iter);
 }
 
 static struct status *set_finalizers(struct op *op)

@@ -16,6 +16,7 @@
 #include "cluster/schema/path_int.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "lib/json.h"
 
 enum { MANAGER_NAME_MAX = 128, MANAGERS_MAX = 256 };
 
@@ -204,7 +205,7 @@ static void prune_list(yyjson_mut_doc *doc, const struct schema_field *f, yyjson
 		if (!below)
 			continue;
 		if (goes(below, other))
-			yyjson_mut_arr_iter_remove(&it);
+			json_mut_arr_iter_remove(&it);
 		else if (yyjson_mut_is_obj(v) && fieldset_item_type(f))
 			prune(doc, fieldset_item_type(f), NULL, v, below, other);
 	}

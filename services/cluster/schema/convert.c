@@ -11,6 +11,7 @@
 #include "cluster/schema/convert.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
+#include "lib/json.h"
 
 /* ---- events */
 
@@ -99,7 +100,7 @@ static bool extract(
 		n = cpu_utilization(metric, part);
 		if (!n)
 			continue;
-		yyjson_mut_arr_iter_remove(&it);
+		json_mut_arr_iter_remove(&it);
 		return yyjson_mut_obj_add_sint(doc, into, key, yyjson_mut_get_sint(n));
 	}
 	return true;
