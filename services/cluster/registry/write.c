@@ -2,7 +2,7 @@
 
 /*
  * Create, update and modify. Each try works on a document of its own, against the view of that moment: metadata and parts,
- * defaults, the rules that change, validation, the rules that check, owners of fields, bytes.
+ * defaults, owners of fields, the rules that change, validation, the rules that check, bytes.
  */
 
 #include <errno.h>
@@ -58,17 +58,6 @@ static const char *manager_of(const struct op *op)
 	return colon ? colon + 1 : op->who->user;
 }
 
-static struct status *own(struct op *op, yyjson_mut_val *old)
-{
-	char now[META_TIME_MAX];
-	struct apply_manager m = {.name = manager_of(op), .subresource = op->subresource, .time = now};
-
-	if (op->applied)
-		return NULL;
-	meta_time(now, time(NULL));
-	return apply_update(op->attempt.doc, old, op->attempt.kind, &m);
-}
-
 /* In the version that is stored, or in its own when a webhook makes that of it. */
 static struct status *encode(struct op *op)
 {
@@ -81,8 +70,8 @@ static struct status *encode(struct op *op)
 }
 
 /*
- * A try once its metadata is right: the rules that change, the policies and webhooks that do, what is assigned, validation, the
- * policies and webhooks that judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an
+ * A try once its metadata is right: defaults, who owns what of it, the rules that change, the policies and webhooks that do, what is
+ * assigned, validation, the policies and webhooks that judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an
  * answer.
  */
 static void try_create(struct op *op);
@@ -107,10 +96,8 @@ static void give_up(struct op *op, struct status *err)
 
 static struct status *become_bytes(struct op *op)
 {
-	struct status *err = own(op, before(op));
+	struct status *err = encode(op);
 
-	if (!err)
-		err = encode(op);
 	if (!err && op->attempt_fn == try_create && index_get(&op->view->objects, op->key))
 		err = status_already_exists(op->view->kind, op->name);
 	return err;
@@ -147,7 +134,6 @@ static void conclude(struct op *op)
 {
 	struct attempt *a = &op->attempt;
 	struct status *err = admission_check(a, &op->checked);
-	/* Who changes nothing owns nothing more, unless it is by apply, which owns what it says. */
 	bool nothing;
 
 	if (!err && op->old)
@@ -212,7 +198,7 @@ static void prepare(struct op *op)
 	struct status *err;
 
 	a->early = false;
-	err = defaults(op) ? admission_change(a) : no_memory();
+	err = admission_change(a);
 	a->root = yyjson_mut_doc_get_root(a->doc);
 	if (err && a->early && op_wait(op, prepare))
 		status_free(err);
@@ -220,6 +206,33 @@ static void prepare(struct op *op)
 		give_up(op, err);
 	else
 		op_ask(op, WEBHOOK_MUTATING, examine);
+}
+
+/*
+ * Whoever asks for it owns what was asked for, and its defaults. What the server, policies and webhooks make of that is nobody's, as
+ * upstream: the address of a Service can be applied by anybody. Who changes nothing owns nothing more, unless it is by apply, which
+ * owns what it says.
+ */
+static struct status *own(struct op *op)
+{
+	struct attempt *a = &op->attempt;
+	char now[META_TIME_MAX];
+	struct apply_manager m = {.name = manager_of(op), .subresource = op->subresource, .time = now};
+
+	if (op->applied || (op->old && meta_unchanged(a->root, before(op))))
+		return NULL;
+	meta_time(now, time(NULL));
+	return apply_update(a->doc, before(op), a->kind, &m);
+}
+
+static void begin(struct op *op)
+{
+	struct status *err = defaults(op) ? own(op) : no_memory();
+
+	if (err)
+		give_up(op, err);
+	else
+		prepare(op);
 }
 
 /* ---- create */
@@ -269,7 +282,7 @@ static void create(struct op *op)
 	if (err)
 		give_up(op, err);
 	else
-		prepare(op);
+		begin(op);
 }
 
 static void try_create(struct op *op)
@@ -356,7 +369,7 @@ static void change(struct op *op)
 	if (err)
 		give_up(op, err);
 	else
-		prepare(op);
+		begin(op);
 }
 
 /* What there is, in the version of the write; then @step. */
