@@ -39,7 +39,7 @@ static void on_asked(struct status *error, void *arg)
 static void go_on(struct question *w)
 {
 	for (; w->phase < N_WEBHOOK_PHASES; w->phase++)
-		if (webhooks_ask(registry_webhooks(w->q->api->registry), w->phase, &w->attempt, &w->run,
+		if (webhooks_ask(registry_webhooks(w->q->api->registry), w->phase, &w->attempt, &w->run, NULL,
 			    on_asked, w))
 			return;
 	w->then(w->q);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/match/request.h"
@@ -160,6 +161,64 @@ bool asking_values(struct asking *k, const struct schema_kind *as, yyjson_mut_va
 	return true;
 }
 
+/* ---- who is asked once more */
+
+/* NULL: no memory. */
+static char *key_of(const struct asking *k)
+{
+	const struct object *p = k->param;
+	char *key;
+
+	return asprintf(&key, "%s/%s/%s/%s", k->policy->entry.name, k->binding->entry.name, p ? p->ns : "",
+		       p ? p->name : "") < 0
+		       ? NULL
+		       : key;
+}
+
+int asking_is_due(struct asking *k)
+{
+	struct policies_asked *asked = k->asked;
+	cleanup(freep) char *key = NULL;
+
+	if (!asked->again)
+		return 1;
+	key = key_of(k);
+	if (!key)
+		return -1;
+	/* they come in the order in which they came before, but for those that are new */
+	for (size_t i = 0; i < asked->n; i++) {
+		size_t at = (asked->at + i) % asked->n;
+
+		if (!strcmp(asked->keys[at], key)) {
+			asked->at = at + 1;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int asking_was_asked(struct asking *k)
+{
+	struct policies_asked *asked = k->asked;
+	char **more;
+
+	if (asked->again || !k->policy->again)
+		return 0;
+	more = reallocarray(asked->keys, asked->n + 1, sizeof(*more));
+	if (!more)
+		return -1;
+	asked->keys = more;
+	more[asked->n] = key_of(k);
+	return more[asked->n] ? (asked->n++, 0) : -1;
+}
+
+void policies_asked_fini(struct policies_asked *asked)
+{
+	for (size_t i = 0; i < asked->n; i++)
+		free(asked->keys[i]);
+	free(asked->keys);
+}
+
 /* ---- bindings and policies */
 
 static bool ask_with(struct asking *k, const struct schema_kind *as, const struct params *p, size_t i)
@@ -168,6 +227,7 @@ static bool ask_with(struct asking *k, const struct schema_kind *as, const struc
 		[POLICY_CHANGES] = change_write, [POLICY_JUDGES] = judge_write};
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
 
+	k->param = p->items[i];
 	if (!p->items[i])
 		return ask[k->policy->phase](k, as, NULL);
 	doc = object_mut_doc(p->items[i]);
@@ -249,16 +309,17 @@ static void ask_policy(struct asking *k, const struct policy *p, struct entry *b
 	}
 }
 
-static struct status *ask_all(struct policies *p, enum policy_phase phase, struct attempt *a, bool only_again)
+static struct status *ask_all(
+	struct policies *p, enum policy_phase phase, struct attempt *a, struct policies_asked *asked)
 {
-	struct asking k = {.a = a, .budget = CEL_BUDGET};
+	struct asking k = {.a = a, .budget = CEL_BUDGET, .asked = asked};
 
 	if (!p->first[BINDING][phase])
 		return NULL;
 	for (struct entry *e = p->first[POLICY][phase]; e; e = e->next) {
 		struct policy *one = container_of(e, struct policy, entry);
 
-		if (!only_again || one->again)
+		if (!asked || !asked->again || one->again)
 			ask_policy(&k, one, p->first[BINDING][phase]);
 	}
 	yyjson_mut_doc_free(k.request);
@@ -266,10 +327,11 @@ static struct status *ask_all(struct policies *p, enum policy_phase phase, struc
 	return k.refusal;
 }
 
-struct status *policies_change(struct policies *p, struct attempt *a, bool again)
+struct status *policies_change(struct policies *p, struct attempt *a, struct policies_asked *asked)
 {
+	asked->at = 0;
 	/* what is deleted is not changed */
-	return a->doc ? ask_all(p, POLICY_CHANGES, a, again) : NULL;
+	return a->doc ? ask_all(p, POLICY_CHANGES, a, asked) : NULL;
 }
 
 const struct schema_kind *policies_missing(const struct policies *p, const struct attempt *a)
@@ -288,5 +350,5 @@ const struct schema_kind *policies_missing(const struct policies *p, const struc
 
 struct status *policies_judge(struct policies *p, struct attempt *a)
 {
-	return ask_all(p, POLICY_JUDGES, a, false);
+	return ask_all(p, POLICY_JUDGES, a, NULL);
 }

@@ -80,8 +80,10 @@ bool change_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val
 {
 	cleanup(freep) char *why = NULL;
 	yyjson_mut_val *values[POLICY_VALUES];
-	int holds;
+	int holds, due = asking_is_due(k);
 
+	if (due <= 0)
+		return !due;
 	/* what it makes of it would have to be converted back in the middle of the write, which cannot wait */
 	if (convert_webhook(k->a->kind, as)) {
 		asking_no_answer(k, "Invalid",
@@ -102,5 +104,5 @@ bool change_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val
 	for (size_t i = 0; holds > 0 && i < k->policy->mutations.n; i++)
 		if (!mutate(k, as, param, &k->policy->mutations.items[i]))
 			return false;
-	return true;
+	return holds <= 0 || !asking_was_asked(k);
 }

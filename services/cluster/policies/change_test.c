@@ -316,6 +316,37 @@ static void test_what_follows_for_pods(void **state)
 	forget();
 }
 
+/*
+ * One that is asked again sees what the server's own rules have made of what others have changed: limits for one more container. One
+ * that the object did not concern before is not asked then.
+ */
+static void test_the_rules_between(void **state)
+{
+	assert_int_equal(
+		create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}"), 0);
+	assert_int_equal(
+		create("v1", "LimitRange", "default",
+			"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"default\":{\"cpu\":\"2\"}}]}}"),
+		0);
+	holds(CREATED("pods") AGAIN(SET("/metadata/labels",
+		      "{'limited': string(object.spec.containers.filter(c, has(c.resources) && has(c.resources.limits))"
+		      ".size())}")),
+		"");
+	admits(POLICY_KIND, "q",
+		CREATED("pods") ONCE(SET("/spec/containers/-", "{'name': 'side', 'image': 'j'}")));
+	bind("q", "q", "");
+	admits(POLICY_KIND, "o",
+		CREATED("pods") "\"matchConditions\":[{\"name\":\"two\",\"expression\":\"object.spec.containers.size() == 2\"}]," AGAIN(
+			SET("/metadata/annotations", "{'late': 'yes'}")));
+	bind("o", "o", "");
+	assert_int_equal(pod("name", false), 0);
+	says(outcome.json, "\"limited\":\"2\"");
+	assert_null(strstr(outcome.json, "\"late\""));
+	assert_int_equal(delete (GROUP, BINDING_KIND, "", "o"), 0);
+	assert_int_equal(delete (GROUP, BINDING_KIND, "", "q"), 0);
+	forget();
+}
+
 /* The priority is computed before, and one that is not that of the class is refused, as upstream does. */
 static void test_the_priority_follows(void **state)
 {
@@ -591,6 +622,7 @@ int main(void)
 		CASE(test_what_is_invalid),
 		CASE(test_subresources),
 		CASE(test_what_follows_for_pods),
+		CASE(test_the_rules_between),
 		CASE(test_the_priority_follows),
 		CASE(test_the_ports_follow),
 		CASE(test_what_is_refused),

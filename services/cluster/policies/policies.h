@@ -21,12 +21,22 @@ struct policies;
 must_check int policies_open(struct policies **out, struct registry *r);
 void policies_close(struct policies *p); /* accepts NULL */
 
+/* Who was asked about a write and wants to be asked once more when somebody has changed the object (reinvocationPolicy). */
+struct policies_asked {
+	char **keys; /* owned: a policy, a binding of it and a parameter of that */
+	size_t n, at;
+	bool again; /* now it is their turn */
+};
+
+void policies_asked_fini(struct policies_asked *asked);
+
 /*
- * Those that change: a->doc is another afterwards if a->changes has grown. @again: only those that want to be asked once more when
- * somebody has changed the object (reinvocationPolicy). One that would change it in a version that a webhook has to make (convert.h)
- * has no answer. NULL, or the refusal, the caller's.
+ * Those that change: a->doc is another afterwards if a->changes has grown. With asked->again only those who are in @asked are, else they
+ * come there. One that would change it in a version that a webhook has to make (convert.h) has no answer. NULL, or the refusal, the
+ * caller's.
  */
-must_check struct status *policies_change(struct policies *p, struct attempt *a, bool again);
+must_check struct status *policies_change(
+	struct policies *p, struct attempt *a, struct policies_asked *asked);
 
 /*
  * A version in which a policy wants to judge the write, and which a webhook has to make first (webhooks/forms.h): policies_judge()

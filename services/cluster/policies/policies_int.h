@@ -106,7 +106,9 @@ struct asking {
 	yyjson_mut_doc *space;	 /* owned: the namespace; NULL: none, or not asked for */
 	bool has_space;		 /* was asked for */
 	size_t budget;
-	struct status *refusal; /* owned: the first */
+	struct status *refusal;	      /* owned: the first */
+	struct policies_asked *asked; /* of those that change */
+	const struct object *param;   /* NULL: none */
 };
 
 enum { POLICY_VALUES = 5 };
@@ -116,6 +118,9 @@ must_check bool asking_values(struct asking *k, const struct schema_kind *as, yy
 	yyjson_mut_val *values[static POLICY_VALUES]);
 /* The write is refused, unless it was already. @reason: NULL: what is usual. */
 void asking_refuse(struct asking *k, const char *reason, const char *why);
+/* Is it asked at all, as reinvocationPolicy has it? And: it was. -1: no memory. */
+must_check int asking_is_due(struct asking *k);
+must_check int asking_was_asked(struct asking *k);
 /* There is no answer, which is one, as failurePolicy says. */
 void asking_no_answer(struct asking *k, const char *reason, const char *format, ...) printf_like(3, 4);
 

@@ -221,7 +221,7 @@ static void conclude(struct op *op)
 
 static void judge(struct op *op)
 {
-	op_ask(op, WEBHOOK_VALIDATING, conclude);
+	op_ask(op, WEBHOOK_VALIDATING, NULL, conclude);
 }
 
 static void try_delete(struct op *op)
@@ -243,7 +243,7 @@ static void try_delete(struct op *op)
 	else if (op->deletion.asked)
 		conclude(op);
 	else
-		op_ask(op, WEBHOOK_MUTATING, judge);
+		op_ask(op, WEBHOOK_MUTATING, NULL, judge);
 }
 
 static void refuse_now(registry_deleted *done, void *arg)

@@ -79,6 +79,7 @@ static void end_try(struct op *op)
 	yyjson_mut_doc_free(op->attempt.doc);
 	op->attempt = (struct attempt){0};
 	op->checked = 0;
+	op->looked = 0;
 	object_unref(op->old);
 	op->old = NULL;
 	object_unref(op->made);
@@ -178,7 +179,7 @@ static void on_formed(struct status *error, void *arg)
 	if (error)
 		op_answer(op, error, NULL, false);
 	else
-		op_ask(op, WEBHOOK_VALIDATING, op->step);
+		op_ask(op, WEBHOOK_VALIDATING, NULL, op->step);
 }
 
 /* A policy wants to judge the write in a version that has to be made first; then everybody is asked. true: that is waited for. */
@@ -194,12 +195,12 @@ static bool wait_for_form(struct op *op)
 	return true;
 }
 
-void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op))
+void op_ask(struct op *op, enum webhook_phase phase, webhook_rules *rules, void (*step)(struct op *op))
 {
 	op->step = step;
 	if (phase == WEBHOOK_VALIDATING && wait_for_form(op))
 		return;
-	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, on_webhooks, op))
+	if (!webhooks_ask(op->r->webhooks, phase, &op->attempt, &op->asked, rules, on_webhooks, op))
 		step(op);
 }
 

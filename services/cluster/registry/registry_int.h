@@ -168,6 +168,7 @@ struct op {
 	/* this try */
 	struct attempt attempt; /* its doc is owned */
 	size_t checked;
+	unsigned looked;    /* how many of attempt.changes the server's rules have seen */
 	struct object *old; /* held; in the version of the write */
 	bool stale;	    /* it is stored in another version than new objects are */
 	struct conversion *converting;
@@ -197,9 +198,9 @@ void op_start(struct op *op); /* op NULL, or incomplete for lack of memory: it i
 void op_answer(struct op *op, struct status *error, struct object *answer, bool gone);
 /*
  * Asks the policies and webhooks that are concerned; unless they refuse, @step follows, at once when
- * there is nobody to wait for.
+ * there is nobody to wait for. @rules: of those that change, what comes between their two rounds, with @op; NULL: nothing.
  */
-void op_ask(struct op *op, enum webhook_phase phase, void (*step)(struct op *op));
+void op_ask(struct op *op, enum webhook_phase phase, webhook_rules *rules, void (*step)(struct op *op));
 /* @o in another version of its definition, which its webhook makes, in *into, in the place of what is held there; then @step. */
 void op_convert(struct op *op, struct object *o, const struct schema_kind *to, struct object **into,
 	void (*step)(struct op *op));

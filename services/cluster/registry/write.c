@@ -158,17 +158,22 @@ static void conclude(struct op *op)
 
 /*
  * What policies and webhooks have made of it is no more than a client may say, and the rules that change have their part in it, too. As
- * others were shown it, it may have been more.
+ * others were shown it, it may have been more. What that changes is one more reason to ask some of them again.
  */
-static struct status *look_again(struct op *op)
+static struct status *look_again(void *arg)
 {
+	struct op *op = arg;
 	struct attempt *a = &op->attempt;
-	struct status *err = meta_restrict(a, before(op));
+	cleanup(json_mut_docp) yyjson_mut_doc *made = yyjson_mut_doc_mut_copy(a->doc, doc_alc());
+	struct status *err = made ? meta_restrict(a, before(op)) : no_memory();
 
 	if (!err)
 		err = defaults(op) ? admission_change(a) : no_memory();
 	a->root = yyjson_mut_doc_get_root(a->doc);
 	forms_drop(a);
+	if (!err && !meta_equal(a->root, yyjson_mut_doc_get_root(made)))
+		a->changes++;
+	op->looked = a->changes;
 	return err;
 }
 
@@ -178,7 +183,8 @@ static void examine(struct op *op)
 	struct status *err = NULL;
 
 	a->root = yyjson_mut_doc_get_root(a->doc);
-	if (a->changes)
+	/* the second round has the last word but for this */
+	if (a->changes != op->looked)
 		err = look_again(op);
 	if (!err)
 		err = admission_assign(a);
@@ -189,7 +195,7 @@ static void examine(struct op *op)
 	if (err)
 		give_up(op, err);
 	else
-		op_ask(op, WEBHOOK_VALIDATING, conclude);
+		op_ask(op, WEBHOOK_VALIDATING, NULL, conclude);
 }
 
 static void prepare(struct op *op)
@@ -205,7 +211,7 @@ static void prepare(struct op *op)
 	else if (err)
 		give_up(op, err);
 	else
-		op_ask(op, WEBHOOK_MUTATING, examine);
+		op_ask(op, WEBHOOK_MUTATING, look_again, examine);
 }
 
 /*

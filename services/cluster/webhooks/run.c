@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The order of it all: policies, then webhooks. Those that change one after the other, once, and some once more; those that judge all
- * at once. What they say is heard in the order of their configurations, so that the same write is refused with the same words.
+ * The order of it all: policies, then webhooks. Those that change one after the other, once, and, when they have changed something and
+ * the server's own rules have looked at that, some once more; those that judge all at once. What they say is heard in the order of their configurations, so that the same write is refused with the same words.
  */
 
 #include <errno.h>
@@ -40,6 +40,8 @@ struct webhook_run {
 	struct webhooks *w;
 	enum webhook_phase phase;
 	struct attempt *a;
+	struct policies_asked asked;
+	webhook_rules *rules;
 	webhook_done *done;
 	void *arg;
 	struct loop_task task;
@@ -53,6 +55,7 @@ static void run_free(struct webhook_run *run)
 {
 	loop_defer_del(&run->task);
 	status_free(run->refusal);
+	policies_asked_fini(&run->asked);
 	for (size_t i = 0; i < run->n; i++) {
 		hook_call_cancel(run->questions[i].call);
 		form_cancel(run->questions[i].forming);
@@ -115,10 +118,10 @@ static struct status *refused(const struct hook *h, const struct review_answer *
 		r->code, reason, "admission webhook \"%s\" denied the request without explanation", h->name);
 }
 
-/* @by: NULL: not by one of them */
+/* @by: NULL: not by one of them. In the second round it is a reason for those whose turn is to come. */
 static void note_change(struct webhook_run *run, const struct question *by)
 {
-	for (size_t i = 0; i < run->n && !run->second; i++) {
+	for (size_t i = 0; i < run->n; i++) {
 		struct question *q = &run->questions[i];
 
 		if (q != by && q->asked && q->hook->again)
@@ -224,17 +227,25 @@ static struct status *judge(struct question *q, const char *why, const char *bod
 
 /* ---- policies, which answer at once */
 
-static struct status *ask_policies(struct webhooks *w, enum webhook_phase phase, struct attempt *a)
+static struct status *ask_policies(
+	struct webhooks *w, enum webhook_phase phase, struct attempt *a, struct policies_asked *asked)
 {
 	struct policies *p = registry_policies(w->r);
 
-	return phase == WEBHOOK_MUTATING ? policies_change(p, a, false) : policies_judge(p, a);
+	return phase == WEBHOOK_MUTATING ? policies_change(p, a, asked) : policies_judge(p, a);
 }
 
-/* Those that want to be asked once more, when there is a reason. */
-static struct status *policies_again(struct webhooks *w, struct attempt *a)
+/* The server's rules, and those policies that want to be asked once more, when there is a reason. */
+static struct status *ask_again(
+	struct webhooks *w, struct attempt *a, struct policies_asked *asked, webhook_rules *rules, void *arg)
 {
-	return a->changes ? policies_change(registry_policies(w->r), a, true) : NULL;
+	struct status *err;
+
+	if (!a->changes)
+		return NULL;
+	err = rules ? rules(arg) : NULL;
+	asked->again = true;
+	return err ?: policies_change(registry_policies(w->r), a, asked);
 }
 
 /* ---- asking */
@@ -325,12 +336,12 @@ static enum asked ask(struct question *q)
 	return ASKED;
 }
 
-/* Policies come first in the second round, too; what they change is one more reason to ask. false: one refuses. */
+/* Rules and policies come first in the second round, too; what they change is one more reason to ask. false: one refuses. */
 static bool begin_second(struct webhook_run *run)
 {
 	unsigned changes = run->a->changes;
 
-	run->refusal = policies_again(run->w, run->a);
+	run->refusal = ask_again(run->w, run->a, &run->asked, run->rules, run->arg);
 	if (run->a->changes != changes)
 		note_change(run, NULL);
 	run->second = true;
@@ -412,23 +423,26 @@ static size_t concerned(const struct webhooks *w, enum webhook_phase phase, cons
 }
 
 bool webhooks_ask(struct webhooks *w, enum webhook_phase phase, struct attempt *a, struct webhook_run **out,
-	webhook_done *done, void *arg)
+	webhook_rules *rules, webhook_done *done, void *arg)
 {
 	struct webhook_run *run = NULL;
-	struct status *err = ask_policies(w, phase, a);
+	struct policies_asked asked = {0};
+	struct status *err = ask_policies(w, phase, a, &asked);
 	size_t n = err ? 0 : concerned(w, phase, a);
 
 	if (!err && !n && phase == WEBHOOK_MUTATING)
-		err = policies_again(w, a);
-	if (!err && !n)
-		return false;
-	if (!err)
+		err = ask_again(w, a, &asked, rules, arg);
+	if (!err && n)
 		run = calloc(1, sizeof(*run) + n * sizeof(run->questions[0]));
 	if (!run) {
+		policies_asked_fini(&asked);
+		if (!err && !n)
+			return false;
 		done(err ?: status_errno(-ENOMEM, "webhooks"), arg);
 		return true;
 	}
-	*run = (struct webhook_run){.w = w, .phase = phase, .a = a, .done = done, .arg = arg};
+	*run = (struct webhook_run){
+		.w = w, .phase = phase, .a = a, .asked = asked, .rules = rules, .done = done, .arg = arg};
 	for (struct configuration *c = w->first[phase]; c; c = c->next)
 		for (size_t i = 0; i < c->n; i++) {
 			run->questions[run->n++] = (struct question){.run = run, .hook = &c->hooks[i]};

@@ -10,7 +10,7 @@ enum { QUESTIONS_MAX = 16 };
 
 /* ---- the webhook */
 
-static char asked[QUESTIONS_MAX][2048]; /* "PATH QUESTION" */
+static char asked[QUESTIONS_MAX][8192]; /* "PATH QUESTION" */
 
 static void change(char *out, size_t size, const char *uid, const char *patch)
 {
@@ -33,6 +33,15 @@ static void add(char *out, size_t size, const char *uid, const char *key, const 
 		change(out, size, uid, patch);
 }
 
+/* /count puts something else there each time. */
+static void count(char *out, size_t size, const char *uid)
+{
+	char patch[100];
+
+	snprintf(patch, sizeof(patch), "[{\"op\":\"add\",\"path\":\"/data/n\",\"value\":\"%zu\"}]", n_asked);
+	change(out, size, uid, patch);
+}
+
 static void answer(struct http_req *rq, char *body, size_t len, void *arg)
 {
 	yyjson_doc *doc = yyjson_read(body, len, 0);
@@ -47,6 +56,11 @@ static void answer(struct http_req *rq, char *body, size_t len, void *arg)
 	snprintf(response, sizeof(response), "{\"uid\":\"%s\",\"allowed\":true}", uid);
 	if (!strncmp(path, "/add/", 5))
 		add(response, sizeof(response), uid, path + 5, body);
+	else if (!strcmp(path, "/count"))
+		count(response, sizeof(response), uid);
+	else if (!strcmp(path, "/side") && !strstr(body, "\"side\""))
+		change(response, sizeof(response), uid,
+			"[{\"op\":\"add\",\"path\":\"/spec/containers/-\",\"value\":{\"name\":\"side\",\"image\":\"j\"}}]");
 	else if (!strcmp(path, "/hurry"))
 		change(response, sizeof(response), uid,
 			"[{\"op\":\"add\",\"path\":\"/deleteOptions\",\"value\":{\"gracePeriodSeconds\":7,\"odd\":1}}]");
@@ -86,17 +100,23 @@ static const struct outcome *map(const char *name)
 	return create("v1", "ConfigMap", "default", json);
 }
 
-/* A configuration NAME of one webhook, for config maps, at @path of ours. @more: of the webhook, and begins with a comma. */
-static const struct outcome *hook(const char *kind, const char *name, const char *path, const char *more)
+/* A configuration NAME of one webhook, for @resource, at @path of ours. @more: of the webhook, and begins with a comma. */
+static const struct outcome *hook_for(
+	const char *resource, const char *kind, const char *name, const char *path, const char *more)
 {
 	char json[4000];
 
 	snprintf(json, sizeof(json),
 		"{\"metadata\":{\"name\":\"%s\"},\"webhooks\":[{\"name\":\"%s.example.com\",\"admissionReviewVersions\":[\"v1\"],"
 		"\"sideEffects\":\"None\",\"clientConfig\":{\"url\":\"https://127.0.0.1:%d%s\",\"caBundle\":\"%s\"},\"rules\":[{"
-		"\"operations\":[\"*\"],\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],\"resources\":[\"configmaps\"]}]%s}]}",
-		name, name, port, path, bundle, more);
+		"\"operations\":[\"*\"],\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],\"resources\":[\"%s\"]}]%s}]}",
+		name, name, port, path, bundle, resource, more);
 	return create("admissionregistration.k8s.io/v1", kind, "", json);
+}
+
+static const struct outcome *hook(const char *kind, const char *name, const char *path, const char *more)
+{
+	return hook_for("configmaps", kind, name, path, more);
 }
 
 #define MUTATING   "MutatingWebhookConfiguration"
@@ -140,6 +160,62 @@ static void test_the_order(void **state)
 	assert_true(says(asked[1], "/add/b {"));
 	assert_true(says(asked[1], "\"a\":\"added\""));
 	assert_true(says(asked[2], "/add/a {"));
+}
+
+#define AGAIN ",\"reinvocationPolicy\":\"IfNeeded\""
+
+static void is_asked(size_t n, const char *path, const char *part, const char *but_not)
+{
+	assert_true(n < n_asked);
+	assert_true(says(asked[n], path));
+	assert_true(says(asked[n], part));
+	assert_null(but_not ? strstr(asked[n], but_not) : NULL);
+}
+
+/* What changes in the second round is a reason to ask those whose turn is to come once more, and nobody else. */
+static void test_the_second_round(void **state)
+{
+	hook(MUTATING, "a", "/count", AGAIN);
+	hook(MUTATING, "b", "/add/b", AGAIN);
+	hook(MUTATING, "c", "/look", AGAIN);
+	hook(MUTATING, "d", "/look/once", "");
+	assert_int_equal(map("m")->code, 0);
+	is_asked(3, "/look/once {", "\"b\":\"added\"", NULL);
+	is_asked(4, "/count {", "\"b\":\"added\"", NULL);
+	is_asked(5, "/add/b {", "\"n\":\"5\"", NULL);
+	is_asked(6, "/look {", "\"n\":\"5\"", NULL);
+	assert_int_equal(n_asked, 7);
+	assert_true(says(outcome.json, "\"n\":\"5\""));
+}
+
+/*
+ * Between the rounds the server's own rules have their part in what webhooks have made: limits for one more container. Who wants to
+ * be asked again sees that, also who has made it.
+ */
+static void test_the_rules_between(void **state)
+{
+	static const char pod[] =
+		"{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}";
+	static const char limited[] =
+		"{\"name\":\"side\",\"image\":\"j\",\"resources\":{\"limits\":{\"cpu\":\"2\"}";
+
+	assert_int_equal(
+		create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}")->code, 0);
+	assert_int_equal(
+		create("v1", "LimitRange", "default",
+			"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"default\":{\"cpu\":\"2\"}}]}}")
+			->code,
+		0);
+	hook_for("pods", MUTATING, "a", "/look", AGAIN);
+	hook_for("pods", MUTATING, "b", "/side", AGAIN);
+	hook_for("pods", MUTATING, "c", "/look/once", "");
+	assert_int_equal(create("v1", "Pod", "default", pod)->code, 0);
+	is_asked(0, "/look {", "\"name\":\"c\"", "\"side\"");
+	is_asked(1, "/side {", "\"name\":\"c\"", "\"side\"");
+	is_asked(2, "/look/once {", "\"side\"", limited);
+	is_asked(3, "/look {", "\"limits\":{\"cpu\":\"2\"},\"requests\":{\"cpu\":\"2\"}", NULL);
+	is_asked(4, "/side {", "\"side\"", NULL);
+	assert_int_equal(n_asked, 5);
 }
 
 /*
@@ -280,7 +356,7 @@ static char *ask_about(const char *json, enum admit_verb verb, const char *subre
 
 	a.root = yyjson_mut_doc_get_root(a.doc);
 	outcome = (struct outcome){.code = -1};
-	assert_true(webhooks_ask(registry_webhooks(r), WEBHOOK_MUTATING, &a, &run, on_asked, &outcome));
+	assert_true(webhooks_ask(registry_webhooks(r), WEBHOOK_MUTATING, &a, &run, NULL, on_asked, &outcome));
 	if (!finish()->code)
 		text = yyjson_mut_write(a.doc, YYJSON_WRITE_NOFLAG, NULL);
 	yyjson_mut_doc_free(a.doc);
@@ -528,6 +604,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_what_is_asked),
 		CASE(test_the_order),
+		CASE(test_the_second_round),
+		CASE(test_the_rules_between),
 		CASE(test_policies_before),
 		CASE(test_refusals),
 		CASE(test_who_is_concerned),
