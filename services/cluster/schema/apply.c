@@ -12,13 +12,18 @@
 #include "cluster/schema/apply_int.h"
 #include "cluster/schema/decode.h"
 #include "cluster/schema/fieldset_int.h"
+#include "cluster/schema/lookup_int.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/path_int.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/json.h"
 
-enum { MANAGER_NAME_MAX = 128, MANAGERS_MAX = 256 };
+/*
+ * OWNED_MAX: fields of all managers that an apply may have to look at. Who owns what is the only part of an object that is put together
+ * from up to 256 others.
+ */
+enum { MANAGER_NAME_MAX = 128, MANAGERS_MAX = 256, OWNED_MAX = 50000 };
 
 struct manager {
 	const char *name, *operation, *api_version, *subresource, *time;
@@ -195,12 +200,15 @@ static void prune_list(yyjson_mut_doc *doc, const struct schema_field *f, yyjson
 	yyjson_mut_val *set, yyjson_mut_val *others)
 {
 	yyjson_mut_arr_iter it = yyjson_mut_arr_iter_with(list);
+	cleanup(lookup_fini) struct lookup in_set = {0}, in_others = {0};
 	yyjson_mut_val *v;
 
+	lookup_init(&in_set, set, yyjson_mut_arr_size(list));
+	lookup_init(&in_others, others, yyjson_mut_arr_size(list));
 	while ((v = yyjson_mut_arr_iter_next(&it))) {
 		yyjson_mut_val *key = fieldset_item_key(doc, f, v);
-		yyjson_mut_val *below = yyjson_mut_obj_get(set, yyjson_mut_get_str(key) ?: "");
-		yyjson_mut_val *other = yyjson_mut_obj_get(others, yyjson_mut_get_str(key) ?: "");
+		yyjson_mut_val *below = lookup_key(&in_set, key);
+		yyjson_mut_val *other = lookup_key(&in_others, key);
 
 		if (!below)
 			continue;
@@ -211,47 +219,52 @@ static void prune_list(yyjson_mut_doc *doc, const struct schema_field *f, yyjson
 	}
 }
 
+/* Is nothing of this value left in the object? */
+static bool prune_value(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *v,
+	yyjson_mut_val *below, yyjson_mut_val *other)
+{
+	if (goes(below, other))
+		return true;
+	switch (fieldset_sharing(f, v)) {
+	case FIELDSET_STRUCT:
+		prune(doc, f->type, NULL, v, below, other);
+		break;
+	case FIELDSET_MAP:
+		prune(doc, NULL, f, v, below, other);
+		break;
+	case FIELDSET_LIST:
+		prune_list(doc, f, v, below, other);
+		break;
+	default:
+		return false;
+	}
+	/* and nobody asks for it to be there */
+	return !yyjson_mut_get_len(v) && (!other || fieldset_empty(other));
+}
+
 static void prune(yyjson_mut_doc *doc, const struct schema_type *t, const struct schema_field *item,
 	yyjson_mut_val *object, yyjson_mut_val *set, yyjson_mut_val *others)
 {
-	size_t i, n;
+	cleanup(lookup_fini) struct lookup in_set = {0}, in_others = {0};
+	yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(object);
 	yyjson_mut_val *key, *below;
 	struct schema_field one = item ? *item : (struct schema_field){0};
 
 	one.shape = SCHEMA_ONE;
-	yyjson_mut_obj_foreach(set, i, n, key, below)
-	{
-		const char *name = yyjson_mut_get_str(key) + 2;
-		const struct schema_field *f;
-		yyjson_mut_val *v, *other;
+	lookup_init(&in_set, set, yyjson_mut_obj_size(object));
+	lookup_init(&in_others, others, yyjson_mut_obj_size(object));
+	while ((key = yyjson_mut_obj_iter_next(&it))) {
+		const char *name = yyjson_mut_get_str(key);
+		size_t len = yyjson_mut_get_len(key);
+		yyjson_mut_val *step = fieldset_field_key(doc, key);
 
-		if (strncmp(yyjson_mut_get_str(key), "f:", 2) != 0)
-			continue;
-		v = yyjson_mut_obj_get(object, name);
-		other = yyjson_mut_obj_get(others, yyjson_mut_get_str(key));
-		f = item ? &one : t ? schema_field(t, name, strlen(name)) : NULL;
-		if (!v)
-			continue;
-		if (goes(below, other)) {
-			yyjson_mut_obj_remove_key(object, name);
-			continue;
-		}
-		switch (fieldset_sharing(f, v)) {
-		case FIELDSET_STRUCT:
-			prune(doc, f->type, NULL, v, below, other);
-			break;
-		case FIELDSET_MAP:
-			prune(doc, NULL, f, v, below, other);
-			break;
-		case FIELDSET_LIST:
-			prune_list(doc, f, v, below, other);
-			break;
-		default:
-			continue;
-		}
-		/* nothing is left of it, and nobody asks for it to be there */
-		if (!yyjson_mut_get_len(v) && (!other || fieldset_empty(other)))
-			yyjson_mut_obj_remove_key(object, name);
+		below = lookup_key(&in_set, step);
+		if (below && prune_value(doc,
+				     item ? &one
+				     : t  ? schema_field(t, name, len)
+					  : NULL,
+				     yyjson_mut_obj_iter_get_val(key), below, lookup_key(&in_others, step)))
+			yyjson_mut_obj_iter_remove(&it);
 	}
 }
 
@@ -391,6 +404,20 @@ static struct status *check_config(yyjson_mut_doc *config, const struct schema_k
 	return s;
 }
 
+static struct status *check_owned(const struct managers *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		n += fieldset_size(m->at[i].set);
+	if (n <= OWNED_MAX)
+		return NULL;
+	return status_too_large(
+		"the object's field managers own %zu fields, and server-side apply takes %d; update or patch the "
+		"object, or clear its metadata.managedFields by setting it to [{}]",
+		n, OWNED_MAX);
+}
+
 static struct status *apply(yyjson_mut_doc *live, yyjson_mut_doc *config, const struct schema_kind *k,
 	const struct apply_manager *who)
 {
@@ -408,6 +435,11 @@ static struct status *apply(yyjson_mut_doc *live, yyjson_mut_doc *config, const 
 	}
 	if (!load(live, meta_mut_get(root, "metadata", "managedFields", NULL), m))
 		m->n = 0;
+	s = check_owned(m);
+	if (s) {
+		free(m);
+		return s;
+	}
 	mine = entry(live, m, "Apply", k, who);
 	wanted = fieldset_of(live, k->type, yyjson_mut_doc_get_root(config));
 	others = yyjson_mut_obj(live);

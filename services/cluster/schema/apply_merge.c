@@ -3,12 +3,14 @@
 /* The merge of an apply, by what the tables say of lists and maps; and that of one who owns nothing, so that he may replace nothing whole. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/schema/apply.h"
 #include "cluster/schema/apply_int.h"
 #include "cluster/schema/decode.h"
 #include "cluster/schema/fieldset_int.h"
+#include "cluster/schema/lookup_int.h"
 #include "cluster/schema/path_int.h"
 #include "cluster/schema/status.h"
 #include "lib/json.h"
@@ -16,25 +18,35 @@
 static yyjson_mut_val *merge_value(
 	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config);
 
+/* In its place: looking for that once more would cost as many steps as there are members. @made is nobody's then. */
+static void become(yyjson_mut_val *there, const yyjson_mut_val *made)
+{
+	there->tag = made->tag;
+	there->uni = made->uni;
+}
+
 bool apply_members(yyjson_mut_doc *doc, const struct schema_type *t, const struct schema_field *item,
 	yyjson_mut_val *live, yyjson_mut_val *config)
 {
+	cleanup(lookup_fini) struct lookup in_live = {0};
 	size_t i, n;
 	yyjson_mut_val *key, *v, *there, *made;
 	struct schema_field one = item ? *item : (struct schema_field){0};
 
 	one.shape = SCHEMA_ONE;
+	lookup_init(&in_live, live, yyjson_mut_obj_size(config));
 	yyjson_mut_obj_foreach(config, i, n, key, v)
 	{
 		const char *name = yyjson_mut_get_str(key);
 		size_t len = yyjson_mut_get_len(key);
 		const struct schema_field *f = item ? &one : t ? schema_field(t, name, len) : NULL;
 
-		there = yyjson_mut_obj_getn(live, name, len);
+		there = lookup_key(&in_live, key);
 		made = there ? merge_value(doc, f, there, v) : yyjson_mut_val_mut_copy(doc, v);
-		if (!made || (made != there &&
-				     !yyjson_mut_obj_put(live, yyjson_mut_strncpy(doc, name, len), made)))
+		if (!made || (!there && !yyjson_mut_obj_add(live, yyjson_mut_strncpy(doc, name, len), made)))
 			return false;
+		if (there && made != there)
+			become(there, made);
 	}
 	return true;
 }
@@ -42,28 +54,23 @@ bool apply_members(yyjson_mut_doc *doc, const struct schema_type *t, const struc
 static bool merge_items(
 	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config)
 {
-	size_t i, n, j, m;
-	yyjson_mut_val *v, *w, *there;
+	size_t n = yyjson_mut_arr_size(config);
+	cleanup(freep) struct fieldset_match *all = calloc(n + 1, sizeof(*all));
+	bool ok = all && fieldset_match(doc, f, config, live, all);
 
-	yyjson_mut_arr_foreach(config, i, n, v)
-	{
-		there = NULL;
-		yyjson_mut_arr_foreach(live, j, m, w)
-		{
-			if (fieldset_same_item(f, w, v)) {
-				there = w;
-				break;
-			}
-		}
-		if (!there) {
-			if (!yyjson_mut_arr_append(live, yyjson_mut_val_mut_copy(doc, v)))
-				return false;
-		} else if (yyjson_mut_is_obj(there) && yyjson_mut_is_obj(v) && fieldset_item_type(f) &&
-			   !apply_members(doc, fieldset_item_type(f), NULL, there, v)) {
-			return false;
+	for (size_t i = 0; ok && i < n; i++) {
+		yyjson_mut_val *v = all[i].item;
+
+		if (!all[i].there && all[i].first != i)
+			all[i].there = all[all[i].first].there;
+		if (!all[i].there) {
+			all[i].there = yyjson_mut_val_mut_copy(doc, v);
+			ok = yyjson_mut_arr_append(live, all[i].there);
+		} else if (yyjson_mut_is_obj(all[i].there) && yyjson_mut_is_obj(v) && fieldset_item_type(f)) {
+			ok = apply_members(doc, fieldset_item_type(f), NULL, all[i].there, v);
 		}
 	}
-	return true;
+	return ok;
 }
 
 /* The live value with the wanted one in it: @live itself, changed, or a copy of @config. */

@@ -285,6 +285,129 @@ static void test_very_many(void **state)
 	}
 }
 
+/* A deployment with one container that has variables from @from to @to, backwards if @to is less; @more: of each. */
+static char *with_env(int from, int to, const char *more)
+{
+	char *text = NULL;
+	size_t len;
+	int step = from < to ? 1 : -1;
+	FILE *f = open_memstream(&text, &len);
+
+	fputs(HEAD "spec: {template: {spec: {containers: [{name: c, env: [", f);
+	for (int i = from; i != to; i += step)
+		fprintf(f, "%s{name: E%03d%s}", i == from ? "" : ", ", i, more);
+	fputs("]}]}}}", f);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+/* How often @part is in what is written of it. */
+static size_t how_often(yyjson_mut_val *v, const char *part)
+{
+	cleanup(freep) char *text = yyjson_mut_val_write(v, 0, NULL);
+	size_t n = 0;
+
+	for (const char *p = text; (p = strstr(p, part)); p++)
+		n++;
+	return n;
+}
+
+static size_t owned(yyjson_mut_doc *live, const char *manager, const char *part)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	yyjson_mut_arr_foreach(meta_mut_get(live->root, "metadata", "managedFields", NULL), i, n,
+		v) if (yyjson_mut_equals_str(yyjson_mut_obj_get(v, "manager"), manager)) return how_often(v,
+		part);
+	return 0;
+}
+
+/* A long list of two managers, of whom the second names its items backwards. */
+static void test_long_lists(void **state)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *live = yyjson_mut_doc_new(NULL);
+	cleanup(freep) char *all = with_env(0, 300, ""), *valued = with_env(299, -1, ", value: x"),
+			    *head = with_env(0, 100, ""), *tail = with_env(200, 300, ", value: x"),
+			    *why = NULL, *other = with_env(250, 260, ", value: y");
+	yyjson_mut_val *env;
+
+	yyjson_mut_doc_set_root(live, yyjson_mut_obj(live));
+	applies(live, "m", false, all);
+	applies(live, "n", false, valued);
+	env = yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env");
+	assert_int_equal(yyjson_mut_arr_size(env), 300);
+	assert_true(yyjson_mut_equals_str(
+		yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env/299/name"), "E299"));
+	assert_int_equal(how_often(env, "\"value\":\"x\""), 300);
+	assert_int_equal(owned(live, "m", "k:{\\\"name\\\":\\\"E"), 300);
+	assert_int_equal(owned(live, "m", "f:value"), 0);
+	assert_int_equal(owned(live, "n", "f:value"), 300);
+	/* what one does not name any more the other keeps */
+	applies(live, "m", false, head);
+	env = yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env");
+	assert_int_equal(yyjson_mut_arr_size(env), 300);
+	assert_int_equal(owned(live, "m", "f:name"), 101);
+	/* and what neither does goes */
+	applies(live, "n", false, tail);
+	env = yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env");
+	assert_int_equal(yyjson_mut_arr_size(env), 200);
+	assert_int_equal(how_often(env, "\"value\":\"x\""), 100);
+	assert_int_equal(how_often(env, "E1"), 0);
+	why = apply(live, "o", false, other);
+	assert_non_null(strstr(why ?: "", "Apply failed with 10 conflicts"));
+	applies(live, "o", true, other);
+	assert_int_equal(owned(live, "n", "f:value"), 90);
+	/* an update that turns it round changes no one's fields but those it changes */
+	{
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_mut_copy(live, NULL);
+		struct apply_manager m = {.name = "p", .subresource = "", .time = TIME};
+		yyjson_mut_val *list = yyjson_mut_doc_ptr_get(doc, "/spec/template/spec/containers/0/env"),
+			       *last;
+
+		for (size_t i = 0; i < 200; i++) {
+			last = yyjson_mut_arr_remove_last(list);
+			if (i == 150)
+				continue;
+			yyjson_mut_arr_insert(list, last, i > 150 ? i - 1 : i);
+		}
+		assert_null(apply_update(doc, live->root, deployment(), &m));
+		assert_int_equal(owned(doc, "p", "f:"), 0);
+		assert_int_equal(owned(doc, "m", "f:name"), 100);
+		assert_int_equal(owned(doc, "n", "f:value"), 90);
+	}
+}
+
+/* Managers who own very many fields together. */
+static void test_many_owned(void **state)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *live = parse(HEAD);
+	yyjson_mut_val *list = yyjson_mut_arr(live), *one, *labels;
+	cleanup(freep) char *why = NULL;
+	char name[16];
+
+	for (int i = 0; i < 51; i++) {
+		snprintf(name, sizeof(name), "m%d", i);
+		one = yyjson_mut_arr_add_obj(live, list);
+		yyjson_mut_obj_add_strcpy(live, one, "manager", name);
+		yyjson_mut_obj_add_str(live, one, "operation", "Apply");
+		yyjson_mut_obj_add_str(live, one, "apiVersion", "apps/v1");
+		labels = yyjson_mut_obj_add_obj(live,
+			yyjson_mut_obj_add_obj(
+				live, yyjson_mut_obj_add_obj(live, one, "fieldsV1"), "f:metadata"),
+			"f:labels");
+		for (int n = 0; n < 1000; n++) {
+			snprintf(name, sizeof(name), "f:%d-%d", i, n);
+			yyjson_mut_obj_add_obj(
+				live, labels, yyjson_mut_get_str(yyjson_mut_strcpy(live, name)));
+		}
+	}
+	assert_true(meta_put(live, yyjson_mut_obj_get(live->root, "metadata"), "managedFields", list));
+	why = apply(live, "x", false, HEAD);
+	assert_non_null(
+		strstr(why ?: "", "field managers own 51000 fields, and server-side apply takes 50000"));
+}
+
 /* Field i is label i; its value and who owns it. */
 struct model {
 	int value[FIELDS]; /* 0: absent */
@@ -536,6 +659,8 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_update_by_hand),
 		cmocka_unit_test(test_very_many),
+		cmocka_unit_test(test_long_lists),
+		cmocka_unit_test(test_many_owned),
 		cmocka_unit_test(test_against_model),
 		cmocka_unit_test(test_convert),
 		cmocka_unit_test(test_selectors),

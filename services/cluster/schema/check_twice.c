@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/schema/canonical_int.h"
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
 
@@ -15,6 +16,7 @@ struct item {
 	yyjson_mut_val *value;
 	size_t list, index;
 	const struct check_once *rule;
+	char *text; /* owned: of a list or an object that counts as a whole */
 	bool again;
 };
 
@@ -23,7 +25,7 @@ static int by_size(size_t a, size_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* 0 for all that may be equal: equal numbers are, and objects are told apart by their size alone. */
+/* 0 for all that may be equal: equal numbers are, and lists and objects are told apart by their size alone. */
 static int order(yyjson_mut_val *a, yyjson_mut_val *b)
 {
 	int differ = by_size(yyjson_mut_get_type(a), yyjson_mut_get_type(b));
@@ -63,7 +65,7 @@ static int by_value(const struct item *x, const struct item *y)
 	int differ = 0;
 
 	if (!x->rule->keys)
-		return order(x->value, y->value);
+		return order(x->value, y->value) ?: x->text && y->text ? strcmp(x->text, y->text) : 0;
 	for (const char *const *k = x->rule->keys; *k && !differ; k++)
 		differ = order(member(x, *k), member(y, *k));
 	return differ;
@@ -137,6 +139,8 @@ void check_once(
 		yyjson_mut_arr_foreach(lists[l].items, i, max, v)
 		{
 			items[n] = (struct item){.value = v, .list = l, .index = i, .rule = rule};
+			if (!rule->keys && yyjson_mut_is_ctn(v) && !(items[n].text = canonical_text(v)))
+				c->errors->no_memory = true;
 			n += rule->empty != CHECK_EMPTY_IS_NONE || member(&items[n], rule->keys[0]);
 		}
 	qsort(items, n, sizeof(*items), by_value_and_place);
@@ -145,6 +149,8 @@ void check_once(
 	for (i = 0; i < n; i++)
 		if (items[i].again)
 			complain(c, &items[i], lists[items[i].list].where);
+	for (i = 0; i < n; i++)
+		free(items[i].text);
 	free(items);
 }
 

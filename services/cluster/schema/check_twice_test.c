@@ -139,6 +139,30 @@ static void test_very_many(void **state)
 	}
 }
 
+/* Objects as long as each other, as items that count as a whole: the last is the first, written in another way. */
+static void test_objects_as_a_whole(void **state)
+{
+	yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *list = yyjson_mut_arr(d), *o;
+	struct field_errors errors = {0};
+	struct check c = {.errors = &errors};
+
+	for (int i = 0; i < 50000; i++) {
+		o = yyjson_mut_arr_add_obj(d, list);
+		yyjson_mut_obj_add_int(d, o, "a", i);
+		yyjson_mut_obj_add_int(d, yyjson_mut_obj_add_obj(d, o, "b"), "c", 1);
+	}
+	check_twice(&c, list, NULL);
+	assert_int_equal(errors.n, 0);
+	o = yyjson_mut_arr_add_obj(d, list);
+	yyjson_mut_obj_add_real(d, yyjson_mut_obj_add_obj(d, o, "b"), "c", 1.0);
+	yyjson_mut_obj_add_int(d, o, "a", 0);
+	check_twice(&c, list, NULL);
+	assert_int_equal(errors.n, 1);
+	field_errors_fini(&errors);
+	yyjson_mut_doc_free(d);
+}
+
 /* Members that are empty, and items of an earlier list. */
 static void test_once(void **state)
 {
@@ -248,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_comparing_each),
 		cmocka_unit_test(test_very_many),
+		cmocka_unit_test(test_objects_as_a_whole),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_long_lists),
 	};

@@ -10,15 +10,11 @@
 
 #include "lib/json.h"
 #include "cluster/schema/fieldset_int.h"
+#include "cluster/schema/lookup_int.h"
 
 static bool is_self(yyjson_mut_val *key)
 {
 	return yyjson_mut_equals_str(key, ".");
-}
-
-static yyjson_mut_val *get(yyjson_mut_val *set, yyjson_mut_val *key)
-{
-	return yyjson_mut_obj_getn(set, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
 }
 
 static yyjson_mut_val *copy_key(yyjson_mut_doc *doc, yyjson_mut_val *key)
@@ -29,18 +25,22 @@ static yyjson_mut_val *copy_key(yyjson_mut_doc *doc, yyjson_mut_val *key)
 yyjson_mut_val *fieldset_load(yyjson_mut_doc *doc, yyjson_mut_val *stored)
 {
 	yyjson_mut_val *set = yyjson_mut_obj(doc), *key, *v, *child;
+	cleanup(lookup_fini) struct lookup all = {0};
 	size_t i, n;
 
 	if (yyjson_mut_obj_size(stored) > FIELDSET_MEMBERS_MAX + 1)
 		return NULL;
+	lookup_init(&all, stored, yyjson_mut_obj_size(stored));
 	yyjson_mut_obj_foreach(stored, i, n, key, v)
 	{
+		if (lookup_key(&all, key) != v)
+			continue; /* it is there twice */
 		child = is_self(key) ? yyjson_mut_obj(doc) : fieldset_load(doc, v);
 		if (!child)
 			return NULL;
 		if (!is_self(key) && !yyjson_mut_obj_size(child))
 			yyjson_mut_obj_add_obj(doc, child, ".");
-		if (!yyjson_mut_obj_put(set, copy_key(doc, key), child))
+		if (!yyjson_mut_obj_add(set, copy_key(doc, key), child))
 			return NULL;
 	}
 	return set;
@@ -65,12 +65,14 @@ yyjson_mut_val *fieldset_store(yyjson_mut_doc *doc, yyjson_mut_val *set)
 
 bool fieldset_add(yyjson_mut_doc *doc, yyjson_mut_val *a, yyjson_mut_val *b)
 {
+	cleanup(lookup_fini) struct lookup in_a = {0};
 	yyjson_mut_val *key, *v, *there;
 	size_t i, n;
 
+	lookup_init(&in_a, a, yyjson_mut_obj_size(b));
 	yyjson_mut_obj_foreach(b, i, n, key, v)
 	{
-		there = get(a, key);
+		there = lookup_key(&in_a, key);
 		if (there ? !fieldset_add(doc, there, v)
 			  : !yyjson_mut_obj_add(a, copy_key(doc, key), yyjson_mut_val_mut_copy(doc, v)))
 			return false;
@@ -81,11 +83,13 @@ bool fieldset_add(yyjson_mut_doc *doc, yyjson_mut_val *a, yyjson_mut_val *b)
 void fieldset_subtract(yyjson_mut_val *a, yyjson_mut_val *b)
 {
 	yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(a);
+	cleanup(lookup_fini) struct lookup in_b = {0};
 	yyjson_mut_val *key, *v, *other;
 
+	lookup_init(&in_b, b, yyjson_mut_obj_size(a));
 	while ((key = yyjson_mut_obj_iter_next(&it))) {
 		v = yyjson_mut_obj_iter_get_val(key);
-		other = get(b, key);
+		other = lookup_key(&in_b, key);
 		if (!other)
 			continue;
 		if (!is_self(key))
@@ -98,11 +102,13 @@ void fieldset_subtract(yyjson_mut_val *a, yyjson_mut_val *b)
 yyjson_mut_val *fieldset_common(yyjson_mut_doc *doc, yyjson_mut_val *a, yyjson_mut_val *b)
 {
 	yyjson_mut_val *out = yyjson_mut_obj(doc), *key, *v, *other, *child;
+	cleanup(lookup_fini) struct lookup in_b = {0};
 	size_t i, n;
 
+	lookup_init(&in_b, b, yyjson_mut_obj_size(a));
 	yyjson_mut_obj_foreach(a, i, n, key, v)
 	{
-		other = get(b, key);
+		other = lookup_key(&in_b, key);
 		if (!other)
 			continue;
 		child = is_self(key) ? yyjson_mut_obj(doc) : fieldset_common(doc, v, other);
@@ -113,6 +119,15 @@ yyjson_mut_val *fieldset_common(yyjson_mut_doc *doc, yyjson_mut_val *a, yyjson_m
 			return NULL;
 	}
 	return out;
+}
+
+size_t fieldset_size(yyjson_mut_val *set)
+{
+	yyjson_mut_val *key, *v;
+	size_t i, n, all = 0;
+
+	yyjson_mut_obj_foreach(set, i, n, key, v) all += is_self(key) ? 1 : fieldset_size(v);
+	return all;
 }
 
 /* One step as it is printed. */

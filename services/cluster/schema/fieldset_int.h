@@ -33,10 +33,20 @@ static inline bool fieldset_empty(yyjson_mut_val *s)
 	return !yyjson_mut_obj_size(s);
 }
 
-/* The step to a list's item: k:{...} or v:...; a text of the document. NULL: no memory. */
+/* How many fields there are in it. */
+size_t fieldset_size(yyjson_mut_val *set);
+
+/* The step to a member, f:NAME, and to a list's item, k:{...} or v:...; texts of the document. NULL: no memory. */
+yyjson_mut_val *fieldset_field_key(yyjson_mut_doc *doc, yyjson_mut_val *name);
 yyjson_mut_val *fieldset_item_key(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *item);
-/* Are these the same item of a list map or a set? */
-bool fieldset_same_item(const struct schema_field *f, yyjson_mut_val *a, yyjson_mut_val *b);
+/* An item of a list map or a set, the same one of another list (NULL: it has none), and the place of the first that is the same. */
+struct fieldset_match {
+	yyjson_mut_val *item, *there;
+	size_t first;
+};
+/* One for each item of @list, in order. false: no memory. */
+must_check bool fieldset_match(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *list,
+	yyjson_mut_val *there, struct fieldset_match *found);
 
 /* How a field is shared, for whoever walks objects: wholly one's, its members, its items. */
 enum fieldset_sharing { FIELDSET_LEAF, FIELDSET_STRUCT, FIELDSET_MAP, FIELDSET_LIST };

@@ -3,9 +3,12 @@
 /* The fields of an object, and what differs between two, by what the tables say of lists and maps. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cluster/schema/canonical_int.h"
 #include "cluster/schema/fieldset_int.h"
+#include "cluster/schema/lookup_int.h"
 #include "cluster/schema/meta.h"
 
 static bool atomic_type(const struct schema_field *f)
@@ -59,31 +62,6 @@ static yyjson_mut_val *key_value(
 	return v;
 }
 
-bool fieldset_same_item(const struct schema_field *f, yyjson_mut_val *a, yyjson_mut_val *b)
-{
-	if (f->list == SCHEMA_SET || !f->rules || !f->rules->keys)
-		return meta_equal(a, b);
-	for (const char *const *k = f->rules->keys; *k; k++) {
-		const char *da, *db;
-		yyjson_mut_val *x = key_value(f, a, *k, &da), *y = key_value(f, b, *k, &db);
-
-		if (x && y) {
-			if (!meta_equal(x, y))
-				return false;
-		} else if (x || y) {
-			/* what is there against the default of what is not */
-			char *text = yyjson_mut_val_write(x ? x : y, 0, NULL);
-			const char *other = x ? db : da;
-			bool same = text && other && !strcmp(text, other);
-
-			free(text);
-			if (!same)
-				return false;
-		}
-	}
-	return true;
-}
-
 yyjson_mut_val *fieldset_item_key(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *item)
 {
 	yyjson_mut_val *shown = item, *out, *v;
@@ -107,7 +85,9 @@ yyjson_mut_val *fieldset_item_key(yyjson_mut_doc *doc, const struct schema_field
 				yyjson_mut_obj_add_val(doc, shown, *k, v);
 		}
 	}
-	text = yyjson_mut_val_write(shown, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+	text = yyjson_mut_is_ctn(item) && shown == item
+		       ? canonical_text(item)
+		       : yyjson_mut_val_write(shown, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
 	if (!text || asprintf(&key, "%s:%s", shown == item ? "v" : "k", text) < 0)
 		key = NULL;
 	free(text);
@@ -116,7 +96,7 @@ yyjson_mut_val *fieldset_item_key(yyjson_mut_doc *doc, const struct schema_field
 	return out;
 }
 
-static yyjson_mut_val *field_key(yyjson_mut_doc *doc, yyjson_mut_val *name)
+yyjson_mut_val *fieldset_field_key(yyjson_mut_doc *doc, yyjson_mut_val *name)
 {
 	char *key;
 	yyjson_mut_val *out;
@@ -127,6 +107,67 @@ static yyjson_mut_val *field_key(yyjson_mut_doc *doc, yyjson_mut_val *name)
 	free(key);
 	return out;
 }
+
+/* ---- items by their keys */
+
+/* The keys of a list's items in their order, and the places of those that are the first with theirs. */
+struct keyed {
+	yyjson_mut_val *keys;	/* an object: key -> place */
+	yyjson_mut_val **items; /* owned */
+	struct lookup l;
+};
+
+static void keyed_fini(struct keyed *k)
+{
+	lookup_fini(&k->l);
+	free(k->items);
+}
+
+/* false: no memory. keyed_fini() in both cases. */
+static bool keyed_init(struct keyed *k, yyjson_mut_doc *doc, const struct schema_field *f,
+	yyjson_mut_val *list, size_t times)
+{
+	size_t i, n = yyjson_mut_arr_size(list);
+	yyjson_mut_val *item;
+
+	*k = (struct keyed){.keys = yyjson_mut_obj(doc), .items = calloc(n + 1, sizeof(yyjson_mut_val *))};
+	if (!k->keys || !k->items)
+		return false;
+	yyjson_mut_arr_foreach(list, i, n, item)
+	{
+		k->items[i] = item;
+		if (!yyjson_mut_obj_add(k->keys, fieldset_item_key(doc, f, item), yyjson_mut_uint(doc, i)))
+			return false;
+	}
+	lookup_init(&k->l, k->keys, times);
+	return true;
+}
+
+/* The first with this key, or NULL. */
+static yyjson_mut_val *keyed_find(const struct keyed *k, yyjson_mut_val *key)
+{
+	yyjson_mut_val *place = lookup_key(&k->l, key);
+
+	return place ? k->items[yyjson_mut_get_uint(place)] : NULL;
+}
+
+bool fieldset_match(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *list,
+	yyjson_mut_val *there, struct fieldset_match *found)
+{
+	cleanup(keyed_fini) struct keyed own = {0}, others = {0};
+	size_t i, n = yyjson_mut_arr_size(list);
+	yyjson_mut_val *key, *place;
+
+	if (!keyed_init(&own, doc, f, list, n) || !keyed_init(&others, doc, f, there, n))
+		return false;
+	yyjson_mut_obj_foreach(own.keys, i, n, key, place) found[i] =
+		(struct fieldset_match){.item = own.items[i],
+			.there = keyed_find(&others, key),
+			.first = yyjson_mut_get_uint(lookup_key(&own.l, key))};
+	return true;
+}
+
+/* ---- steps */
 
 /* The subset under a step, made when it is not there. */
 static yyjson_mut_val *below(yyjson_mut_doc *doc, yyjson_mut_val *set, yyjson_mut_val *key)
@@ -144,6 +185,23 @@ static yyjson_mut_val *below(yyjson_mut_doc *doc, yyjson_mut_val *set, yyjson_mu
 	return child;
 }
 
+/* The same, for a step of which it is known whether it can be there already. */
+static yyjson_mut_val *step_to(yyjson_mut_doc *doc, yyjson_mut_val *set, yyjson_mut_val *key, bool is_new)
+{
+	yyjson_mut_val *child;
+
+	if (!is_new)
+		return below(doc, set, key);
+	child = yyjson_mut_obj(doc);
+	return key && child && yyjson_mut_obj_add(set, key, child) ? child : NULL;
+}
+
+/* Nothing is in it yet, but for itself. */
+static bool is_fresh(yyjson_mut_val *set)
+{
+	return yyjson_mut_obj_size(set) == (yyjson_mut_obj_get(set, ".") != NULL);
+}
+
 static bool self(yyjson_mut_doc *doc, yyjson_mut_val *set)
 {
 	return yyjson_mut_obj_get(set, ".") || yyjson_mut_obj_add_obj(doc, set, ".");
@@ -152,6 +210,30 @@ static bool self(yyjson_mut_doc *doc, yyjson_mut_val *set)
 static bool object_fields(yyjson_mut_doc *doc, const struct schema_type *t, const struct schema_field *item,
 	yyjson_mut_val *object, yyjson_mut_val *set, bool selves);
 
+static bool list_fields(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *list,
+	yyjson_mut_val *set, bool selves)
+{
+	cleanup(keyed_fini) struct keyed k = {0};
+	bool fresh = is_fresh(set);
+	size_t i, n;
+	yyjson_mut_val *key, *place, *child, *item;
+
+	if (!keyed_init(&k, doc, f, list, yyjson_mut_arr_size(list)))
+		return false;
+	yyjson_mut_obj_foreach(k.keys, i, n, key, place)
+	{
+		item = k.items[i];
+		child = step_to(doc, set, yyjson_mut_strcpy(doc, yyjson_mut_get_str(key)),
+			fresh && lookup_key(&k.l, key) == place);
+		if (!child || !self(doc, child))
+			return false;
+		if (yyjson_mut_is_obj(item) && fieldset_item_type(f) &&
+			!object_fields(doc, fieldset_item_type(f), NULL, item, child, selves))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Everything of one value goes under @set. @selves: maps and lists that need not be there count as such,
  * too, as they do for whoever made them by an update.
@@ -159,8 +241,6 @@ static bool object_fields(yyjson_mut_doc *doc, const struct schema_type *t, cons
 static bool value_fields(yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *v,
 	yyjson_mut_val *set, bool selves)
 {
-	size_t i, n;
-	yyjson_mut_val *item, *child;
 	enum fieldset_sharing sharing = fieldset_ownership(f, v);
 
 	if (selves && (sharing == FIELDSET_MAP || sharing == FIELDSET_LIST) &&
@@ -172,16 +252,7 @@ static bool value_fields(yyjson_mut_doc *doc, const struct schema_field *f, yyjs
 	case FIELDSET_MAP:
 		return object_fields(doc, NULL, f, v, set, selves);
 	case FIELDSET_LIST:
-		yyjson_mut_arr_foreach(v, i, n, item)
-		{
-			child = below(doc, set, fieldset_item_key(doc, f, item));
-			if (!child || !self(doc, child))
-				return false;
-			if (yyjson_mut_is_obj(item) && fieldset_item_type(f) &&
-				!object_fields(doc, fieldset_item_type(f), NULL, item, child, selves))
-				return false;
-		}
-		return true;
+		return list_fields(doc, f, v, set, selves);
 	default:
 		return self(doc, set);
 	}
@@ -193,13 +264,14 @@ static bool object_fields(yyjson_mut_doc *doc, const struct schema_type *t, cons
 {
 	size_t i, n;
 	yyjson_mut_val *key, *v, *child;
+	bool fresh = is_fresh(set);
 
 	yyjson_mut_obj_foreach(object, i, n, key, v)
 	{
 		const struct schema_field *f =
 			t ? schema_field(t, yyjson_mut_get_str(key), yyjson_mut_get_len(key)) : NULL;
 
-		child = below(doc, set, field_key(doc, key));
+		child = step_to(doc, set, fieldset_field_key(doc, key), fresh);
 		if (!child)
 			return false;
 		if (item) {
@@ -238,59 +310,49 @@ static bool one_sided(
 	return value_fields(c->doc, f, v, set, true);
 }
 
-static yyjson_mut_val *find_item(const struct schema_field *f, yyjson_mut_val *list, yyjson_mut_val *like)
+/* What was found goes under a step of its own; a step under which nothing was found is none. */
+static bool put_step(struct comparison *c, yyjson_mut_val *set, yyjson_mut_val *key, yyjson_mut_val *found)
 {
-	size_t i, n;
-	yyjson_mut_val *v;
-
-	yyjson_mut_arr_foreach(list, i, n, v) if (fieldset_same_item(f, v, like)) return v;
-	return NULL;
+	return fieldset_empty(found) ||
+	       yyjson_mut_obj_add(set, yyjson_mut_strcpy(c->doc, yyjson_mut_get_str(key)), found);
 }
 
-/* Drop a step under which nothing was found. */
-static void tidy(yyjson_mut_val *set, yyjson_mut_val *key)
+/* An item that only one side has. */
+static bool item_fields(
+	struct comparison *c, const struct schema_field *f, yyjson_mut_val *v, yyjson_mut_val *set)
 {
-	yyjson_mut_val *child = yyjson_mut_obj_getn(set, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
-
-	if (child && fieldset_empty(child))
-		yyjson_mut_obj_remove_keyn(set, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+	return self(c->doc, set) && (!yyjson_mut_is_obj(v) || !fieldset_item_type(f) ||
+					    object_fields(c->doc, fieldset_item_type(f), NULL, v, set, true));
 }
 
+/* Of items that are there twice the first one counts, and validation will not have the others. */
 static bool compare_lists(struct comparison *c, const struct schema_field *f, yyjson_mut_val *a,
 	yyjson_mut_val *b, yyjson_mut_val *changed, yyjson_mut_val *removed)
 {
-	size_t i, n;
-	yyjson_mut_val *v, *other, *key, *x, *y;
-	bool ok = true;
+	cleanup(keyed_fini) struct keyed in_a = {0}, in_b = {0};
+	const struct schema_type *t = fieldset_item_type(f);
+	size_t i, n, both = yyjson_mut_arr_size(a) + yyjson_mut_arr_size(b);
+	yyjson_mut_val *v, *other, *key, *place, *x, *y;
+	bool ok = keyed_init(&in_a, c->doc, f, a, both) && keyed_init(&in_b, c->doc, f, b, both);
 
-	yyjson_mut_arr_foreach(b, i, n, v)
+	yyjson_mut_obj_foreach(in_b.keys, i, n, key, place)
 	{
-		other = find_item(f, a, v);
-		key = fieldset_item_key(c->doc, f, v);
-		if (other && (!yyjson_mut_is_obj(v) || !fieldset_item_type(f)))
+		v = ok ? in_b.items[i] : NULL;
+		other = ok ? keyed_find(&in_a, key) : NULL;
+		if (!ok || lookup_key(&in_b.l, key) != place || (other && (!yyjson_mut_is_obj(v) || !t)))
 			continue;
-		x = key ? below(c->doc, changed, key) : NULL;
-		if (!x)
-			return false;
-		if (other) {
-			y = below(c->doc, removed, yyjson_mut_strcpy(c->doc, yyjson_mut_get_str(key)));
-			ok = ok && y && compare_objects(c, fieldset_item_type(f), NULL, other, v, x, y);
-			tidy(removed, key);
-			tidy(changed, key);
-		} else {
-			ok = ok && self(c->doc, x) &&
-			     (!yyjson_mut_is_obj(v) || !fieldset_item_type(f) ||
-				     object_fields(c->doc, fieldset_item_type(f), NULL, v, x, true));
-		}
+		x = yyjson_mut_obj(c->doc);
+		y = yyjson_mut_obj(c->doc);
+		ok = x && y &&
+		     (other ? compare_objects(c, t, NULL, other, v, x, y) : item_fields(c, f, v, x)) &&
+		     put_step(c, changed, key, x) && put_step(c, removed, key, y);
 	}
-	yyjson_mut_arr_foreach(a, i, n, v)
+	yyjson_mut_obj_foreach(in_a.keys, i, n, key, place)
 	{
-		if (find_item(f, b, v))
+		if (!ok || lookup_key(&in_a.l, key) != place || keyed_find(&in_b, key))
 			continue;
-		x = below(c->doc, removed, fieldset_item_key(c->doc, f, v));
-		ok = ok && x && self(c->doc, x) &&
-		     (!yyjson_mut_is_obj(v) || !fieldset_item_type(f) ||
-			     object_fields(c->doc, fieldset_item_type(f), NULL, v, x, true));
+		x = yyjson_mut_obj(c->doc);
+		ok = x && item_fields(c, f, in_a.items[i], x) && put_step(c, removed, key, x);
 	}
 	return ok;
 }
@@ -318,6 +380,7 @@ static bool compare_objects(struct comparison *c, const struct schema_type *t,
 	const struct schema_field *item, yyjson_mut_val *a, yyjson_mut_val *b, yyjson_mut_val *changed,
 	yyjson_mut_val *removed)
 {
+	cleanup(lookup_fini) struct lookup in_a = {0}, in_b = {0};
 	size_t i, n;
 	yyjson_mut_val *key, *v, *other, *x, *y, *step;
 	/* an item of a map is a value of its own */
@@ -325,6 +388,8 @@ static bool compare_objects(struct comparison *c, const struct schema_type *t,
 	bool ok = true;
 
 	one.shape = SCHEMA_ONE;
+	lookup_init(&in_a, a, yyjson_mut_obj_size(b));
+	lookup_init(&in_b, b, yyjson_mut_obj_size(a));
 	yyjson_mut_obj_foreach(b, i, n, key, v)
 	{
 		const struct schema_field *f =
@@ -332,23 +397,16 @@ static bool compare_objects(struct comparison *c, const struct schema_type *t,
 			: t  ? schema_field(t, yyjson_mut_get_str(key), yyjson_mut_get_len(key))
 			     : NULL;
 
-		other = yyjson_mut_obj_getn(a, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
+		other = lookup_key(&in_a, key);
 		if (other && meta_equal(v, other))
 			continue;
-		step = field_key(c->doc, key);
-		x = below(c->doc, changed, step);
-		if (!x)
-			return false;
-		if (other) {
-			yyjson_mut_val *again = yyjson_mut_strcpy(c->doc, yyjson_mut_get_str(step));
-
-			y = below(c->doc, removed, again);
-			ok = ok && y && compare_values(c, f, other, v, x, y);
-			tidy(removed, again);
-			tidy(changed, step);
-		} else {
-			ok = ok && one_sided(c, f, v, x) && (!item || self(c->doc, x));
-		}
+		step = fieldset_field_key(c->doc, key);
+		x = yyjson_mut_obj(c->doc);
+		y = yyjson_mut_obj(c->doc);
+		ok = ok && step && x && y &&
+		     (other ? compare_values(c, f, other, v, x, y)
+			    : one_sided(c, f, v, x) && (!item || self(c->doc, x))) &&
+		     put_step(c, changed, step, x) && put_step(c, removed, step, y);
 	}
 	yyjson_mut_obj_foreach(a, i, n, key, v)
 	{
@@ -357,10 +415,12 @@ static bool compare_objects(struct comparison *c, const struct schema_type *t,
 			: t  ? schema_field(t, yyjson_mut_get_str(key), yyjson_mut_get_len(key))
 			     : NULL;
 
-		if (yyjson_mut_obj_getn(b, yyjson_mut_get_str(key), yyjson_mut_get_len(key)))
+		if (lookup_key(&in_b, key))
 			continue;
-		x = below(c->doc, removed, field_key(c->doc, key));
-		ok = ok && x && one_sided(c, f, v, x) && (!item || self(c->doc, x));
+		step = fieldset_field_key(c->doc, key);
+		x = yyjson_mut_obj(c->doc);
+		ok = ok && step && x && one_sided(c, f, v, x) && (!item || self(c->doc, x)) &&
+		     put_step(c, removed, step, x);
 	}
 	return ok;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cluster/schema/lookup_int.h"
 #include "cluster/schema/meta.h"
 
 yyjson_val *meta_get(yyjson_val *v, ...)
@@ -109,12 +110,36 @@ static bool equal_numbers(yyjson_mut_val *a, yyjson_mut_val *b)
 	return yyjson_mut_get_uint(a) == yyjson_mut_get_uint(b);
 }
 
+/* Of the same size. Members in the same order cost one step each; once they are not, the rest is looked for. */
+static bool equal_members(yyjson_mut_val *a, yyjson_mut_val *b)
+{
+	yyjson_mut_obj_iter in_order = yyjson_mut_obj_iter_with(b);
+	cleanup(lookup_fini) struct lookup l = {0};
+	yyjson_mut_val *key, *v, *other, *next;
+	size_t i, n;
+
+	yyjson_mut_obj_foreach(a, i, n, key, v)
+	{
+		next = l.in ? NULL : yyjson_mut_obj_iter_next(&in_order);
+		if (next && yyjson_mut_get_len(next) == yyjson_mut_get_len(key) &&
+			!memcmp(yyjson_mut_get_str(next), yyjson_mut_get_str(key), yyjson_mut_get_len(key))) {
+			other = yyjson_mut_obj_iter_get_val(next);
+		} else {
+			if (!l.in)
+				lookup_init(&l, b, n - i);
+			other = lookup_key(&l, key);
+		}
+		if (!other || !meta_equal(v, other))
+			return false;
+	}
+	return true;
+}
+
 bool meta_equal(yyjson_mut_val *a, yyjson_mut_val *b)
 {
 	size_t i, n;
-	yyjson_mut_val *key, *v, *other;
+	yyjson_mut_val *v;
 	yyjson_mut_arr_iter items;
-	yyjson_mut_obj_iter members;
 
 	if (a == b)
 		return true;
@@ -138,18 +163,7 @@ bool meta_equal(yyjson_mut_val *a, yyjson_mut_val *b)
 			a, i, n, v) if (!meta_equal(v, yyjson_mut_arr_iter_next(&items))) return false;
 		return true;
 	case YYJSON_TYPE_OBJ:
-		if (yyjson_mut_obj_size(a) != yyjson_mut_obj_size(b))
-			return false;
-		/* the iterator remembers where it was, so members in the same order cost one step each */
-		members = yyjson_mut_obj_iter_with(b);
-		yyjson_mut_obj_foreach(a, i, n, key, v)
-		{
-			other = yyjson_mut_obj_iter_getn(
-				&members, yyjson_mut_get_str(key), yyjson_mut_get_len(key));
-			if (!other || !meta_equal(v, other))
-				return false;
-		}
-		return true;
+		return yyjson_mut_obj_size(a) == yyjson_mut_obj_size(b) && equal_members(a, b);
 	default:
 		return true;
 	}

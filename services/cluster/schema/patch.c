@@ -3,6 +3,7 @@
 /* Patches by content type: JSON patch and merge patch here, strategic merge in patch_strategic.c. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -62,6 +63,14 @@ static yyjson_mut_val *does_not_apply(struct status **err, const char *why, cons
 	return NULL;
 }
 
+struct status *patch_too_long(void)
+{
+	return status_too_large(
+		"the maps and lists that the patch is to be merged into are too long: together they would take "
+		"more than %d comparisons; send several smaller patches, or update the object",
+		PATCH_PAIRS_MAX);
+}
+
 struct operation {
 	const char *op, *path, *from;
 	yyjson_mut_val *value;
@@ -91,6 +100,30 @@ static yyjson_mut_val *holder(yyjson_mut_val *root, const char *path)
 	if (!last)
 		return NULL;
 	return last == path ? root : yyjson_mut_ptr_getn(root, path, (size_t)(last - path));
+}
+
+/*
+ * How many members and items are passed on the way to @path, about: maps are walked, and lists as far as the index says. The end of a
+ * list is known.
+ */
+static size_t steps_to(yyjson_mut_val *v, const char *path)
+{
+	size_t steps = 0;
+
+	while (v && *path == '/') {
+		size_t len = 1 + strcspn(path + 1, "/"), size = yyjson_mut_get_len(v), index;
+
+		if (yyjson_mut_is_arr(v)) {
+			index = path[1] == '-' ? 0 : strtoul(path + 1, NULL, 10) + 1;
+			size = index < size ? index : size;
+		} else if (!yyjson_mut_is_obj(v)) {
+			break;
+		}
+		steps += size;
+		v = yyjson_mut_ptr_getn(v, path, len);
+		path += len;
+	}
+	return steps;
 }
 
 /* A member that is there already is replaced. */
@@ -185,6 +218,7 @@ static const char *operate(
 static yyjson_mut_val *patch_json(
 	yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch, struct status **err, bool *untrue)
 {
+	struct patch_budget budget = {PATCH_STEPS_MAX};
 	size_t i, n, copied = 0;
 	yyjson_mut_val *v;
 
@@ -205,6 +239,14 @@ static yyjson_mut_val *patch_json(
 
 		if (!read_operation(&o, v))
 			return does_not_apply(err, "operation has no op or path:", "");
+		if (!patch_spend(
+			    &budget, steps_to(target, o.path) + (o.from ? steps_to(target, o.from) : 0))) {
+			*err = status_too_large(
+				"the operations of the JSON patch pass more than %d items of long lists and maps, at "
+				"operation %zu (%.300s); use fewer operations, or replace the list or map as a whole",
+				PATCH_STEPS_MAX, i, o.path);
+			return NULL;
+		}
 		why = operate(doc, &target, &o, &copied);
 		if (why == untrue_test && untrue) {
 			*untrue = true;
@@ -216,20 +258,20 @@ static yyjson_mut_val *patch_json(
 	return target;
 }
 
-/* Somewhere in it. */
-static bool merge_too_long(yyjson_mut_val *target, yyjson_mut_val *patch)
+/* All of it. */
+static bool can_merge(struct patch_budget *b, yyjson_mut_val *target, yyjson_mut_val *patch)
 {
 	yyjson_mut_val *key, *v;
 	size_t i, n;
 
-	if (patch_too_long(target, patch))
-		return true;
+	if (!patch_spend_members(b, target, patch))
+		return false;
 	yyjson_mut_obj_foreach(patch, i, n, key,
 		v) if (yyjson_mut_is_obj(v) &&
-		       merge_too_long(
+		       !can_merge(b,
 			       yyjson_mut_obj_getn(target, yyjson_mut_get_str(key), yyjson_mut_get_len(key)),
-			       v)) return true;
-	return false;
+			       v)) return false;
+	return true;
 }
 
 yyjson_mut_val *patch_merge(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_mut_val *patch)
@@ -328,8 +370,8 @@ struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, en
 		root = patch_json(doc, root, patch, &s, NULL);
 	else if (!yyjson_mut_is_obj(patch))
 		s = status_bad_request("error decoding patch: a patch is an object");
-	else if (type == PATCH_MERGE && merge_too_long(root, patch))
-		s = status_bad_request("the maps to merge are too long");
+	else if (type == PATCH_MERGE && !can_merge(&(struct patch_budget){PATCH_PAIRS_MAX}, root, patch))
+		s = patch_too_long();
 	else if (type == PATCH_MERGE)
 		root = patch_merge(doc, root, patch);
 	else

@@ -30,8 +30,8 @@ int patch_type_of(const char *content_type);
  * 		be NULL
  *
  * The result is not checked against the type: decode_check() does.
- * Return: NULL, or 400 (not a patch), 422 (a JSON patch that does not apply, with upstream's sentence), 415
- * (PATCH_APPLY*, or strategic merge of a custom resource).
+ * Return: NULL, or 400 (not a patch), 413 (it would take too long), 422 (a JSON patch that does not apply, with upstream's sentence),
+ * 415 (PATCH_APPLY*, or strategic merge of a custom resource).
  */
 must_check struct status *patch_object(yyjson_mut_doc *doc, const struct schema_kind *k, enum patch_type type,
 	const void *body, size_t len, struct warnings *duplicates);

@@ -6,14 +6,33 @@
 
 #include "lib/util.h"
 
-/* Members or items of a patch and of what it is about that are looked at for each other, at most: some tenths of a second. */
-enum { PATCH_PAIRS_MAX = 25000000 };
-/* Is that more for the members of one object? */
-static inline bool patch_too_long(yyjson_mut_val *target, yyjson_mut_val *patch)
+struct status;
+
+/*
+ * What one patch may do in all, some tenths of a second: members or items of it and of what it is about that are looked at for each
+ * other; of a JSON patch, members and items that are passed on the way to what its operations name.
+ */
+enum { PATCH_PAIRS_MAX = 25000000, PATCH_STEPS_MAX = 100000000 };
+struct patch_budget {
+	size_t left;
+};
+/* false: it is not enough. */
+must_check static inline bool patch_spend(struct patch_budget *b, size_t n)
 {
-	return (yyjson_mut_obj_size(target) + yyjson_mut_obj_size(patch)) * yyjson_mut_obj_size(patch) >
-	       PATCH_PAIRS_MAX;
+	if (n > b->left)
+		return false;
+	b->left -= n;
+	return true;
 }
+/* The members of one object. */
+must_check static inline bool patch_spend_members(
+	struct patch_budget *b, yyjson_mut_val *target, yyjson_mut_val *patch)
+{
+	return patch_spend(
+		b, (yyjson_mut_obj_size(target) + yyjson_mut_obj_size(patch)) * yyjson_mut_obj_size(patch));
+}
+/* 413 */
+struct status *patch_too_long(void);
 
 /* Values in a document, itself included. */
 size_t patch_count(yyjson_mut_val *v);

@@ -20,6 +20,7 @@ static const char order_prefix[] = "$setElementOrder/", delete_prefix[] = "$dele
 struct merge {
 	yyjson_mut_doc *doc;
 	struct status **err;
+	struct patch_budget budget;
 };
 
 static yyjson_mut_val *merge_object(
@@ -29,6 +30,13 @@ static yyjson_mut_val *refuse(struct merge *m, const char *why)
 {
 	if (!*m->err)
 		*m->err = status_bad_request("%s", why);
+	return NULL;
+}
+
+static yyjson_mut_val *refuse_long(struct merge *m)
+{
+	if (!*m->err)
+		*m->err = patch_too_long();
 	return NULL;
 }
 
@@ -238,9 +246,9 @@ static yyjson_mut_val *merge_list(struct merge *m, const struct schema_field *f,
 	       (yyjson_mut_arr_size(patch) + yyjson_mut_arr_size(order) + yyjson_mut_arr_size(deleted) + 1);
 	if (order) /* each is looked for in what was before */
 		cost += (l.n + yyjson_mut_arr_size(patch)) * l.n;
-	if (cost > PATCH_PAIRS_MAX) {
+	if (!patch_spend(&m->budget, cost)) {
 		items_free(&l);
-		return refuse(m, "the lists to merge are too long");
+		return refuse_long(m);
 	}
 	yyjson_mut_arr_foreach(
 		patch, i, n, v) if (yyjson_mut_is_obj(v) &&
@@ -368,9 +376,9 @@ static yyjson_mut_val *merge_object(
 		return yyjson_mut_obj(m->doc);
 	if (directive && !yyjson_mut_equals_str(directive, "merge"))
 		return refuse(m, "unknown patch type found in a map");
-	if (patch_too_long(target, patch) ||
-		yyjson_mut_arr_size(keys) * yyjson_mut_obj_size(target) > PATCH_PAIRS_MAX)
-		return refuse(m, "the maps to merge are too long");
+	if (!patch_spend_members(&m->budget, target, patch) ||
+		!patch_spend(&m->budget, yyjson_mut_arr_size(keys) * yyjson_mut_obj_size(target)))
+		return refuse_long(m);
 	if (keys && !retain(m, target, keys))
 		return NULL;
 	yyjson_mut_obj_foreach(patch, i, n, key, v)
@@ -403,7 +411,7 @@ static yyjson_mut_val *merge_object(
 yyjson_mut_val *patch_strategic(yyjson_mut_doc *doc, const struct schema_type *type, yyjson_mut_val *target,
 	yyjson_mut_val *patch, struct status **err)
 {
-	struct merge m = {.doc = doc, .err = err};
+	struct merge m = {.doc = doc, .err = err, .budget = {PATCH_PAIRS_MAX}};
 
 	return merge_object(&m, type, target, patch);
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_CANONICAL_INT_H
+#define CLUSTER_CANONICAL_INT_H
+
+#include <yyjson.h>
+
+/*
+ * The one text of a value, whatever the order of members and the form of numbers: what meta_equal() finds equal has the same.
+ * malloc'ed. NULL: no memory.
+ */
+char *canonical_text(yyjson_mut_val *v);
+
+#endif
