@@ -35,7 +35,7 @@ struct role {
 	mbedtls_pk_context key;
 	char *server_name; /* clients */
 	bool ca_optional;
-	unsigned refs; /* the owner's, and one a session */
+	unsigned refs; /* the owners', and one a session */
 };
 
 /* The kernel's generator needs no other on top. */
@@ -211,6 +211,12 @@ int tls_client_unverified(struct tls_config **out, const struct tls_files *shown
 	mbedtls_ssl_conf_verify(&role->conf, pass_over, NULL);
 	*out = &role->base;
 	return 0;
+}
+
+struct tls_config *tls_config_ref(struct tls_config *c)
+{
+	((struct role *)c)->refs++;
+	return c;
 }
 
 void tls_config_free(struct tls_config *c)

@@ -32,7 +32,8 @@ must_check int tls_client_new(
 /* A client that takes any server for what it says it is: for health checks, which ask whether somebody answers. */
 /* @shown: the certificate it shows, or NULL: none. */
 must_check int tls_client_unverified(struct tls_config **out, const struct tls_files *shown);
-/* Accepts NULL. Streams that use it keep it until they are gone. */
+/* Each is one's own to free. Streams that use it keep it until they are gone. tls_config_free() accepts NULL. */
+struct tls_config *tls_config_ref(struct tls_config *c);
 void tls_config_free(struct tls_config *c);
 
 #endif

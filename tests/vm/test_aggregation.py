@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """APIServices: who serves which version of which group, through kubectl."""
 
+import base64
 import json
 import re
 
 import pytest
 from support.cluster import Watch
-from support.extension import BASE, GROUP, VERSION, Extension
+from support.extension import BASE, GROUP, RESOURCES, VERSION, Extension
 from support.node import eventually
 
 API = "/apis/apiregistration.k8s.io/v1/apiservices"
@@ -57,6 +58,87 @@ def becomes(cluster, status, reason):
 
 def probes(extension):
     return sum(path == BASE and ("X-Remote-User", "system:kube-aggregator") in headers for _, path, headers in extension.seen)
+
+
+def upgraded(cluster, path, to, connection="Upgrade", headers=None):
+    """The answer, and the connection it came by."""
+    conn = cluster.connect()
+    conn.request("GET", path, headers={"Connection": connection, "Upgrade": to, **(headers or {})})
+    return conn.getresponse(), conn
+
+
+def test_upgrades(cluster, ns, extension):
+    """A connection that an extension takes over is tied through, whatever protocol it is, and the extension knows whose it is."""
+    cluster.ask("POST", f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices", extension.slice, expect=201)
+    becomes(cluster, "True", "Passed")
+    path = f"{BASE}/namespaces/{ns}/flunders/one/echo"
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    me = cluster.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, expect=201)["status"]["userInfo"]["username"]
+    for to in ("SPDY/3.1", "anything"):
+        answer, conn = upgraded(cluster, path, to, headers={"X-Remote-User": "mallory"})
+        assert (answer.status, answer.headers["Upgrade"]) == (101, to)
+        conn.sock.sendall(b"hello\nthere\n")
+        said = [answer.fp.readline().decode() for _ in range(3)]
+        assert said == [f"{me}\n", "you said hello\n", "you said there\n"]
+        conn.close()
+    # authorized as any other request
+    answer, _ = upgraded(cluster, path, "anything", headers={"Impersonate-User": "ann"})
+    assert answer.status == 403
+    # what is refused is said as it was; what is no upgrade and no refusal cannot be handed on; what Connection does not name is none
+    answer, _ = upgraded(cluster, path, "refused")
+    assert (answer.status, json.loads(answer.read())["message"]) == (403, "not so")
+    answer, _ = upgraded(cluster, path, "forgotten")
+    assert (answer.status, answer.read()) == (503, b"invalid upgrade response: status code 200\n")
+    answer, _ = upgraded(cluster, path, "anything", connection="keep-alive")
+    assert (answer.status, json.loads(answer.read())["upgrade"]) == (200, None)
+
+
+def patched(cluster, **spec):
+    cluster.ask("PATCH", f"{API}/{NAME}", {"spec": spec}, kind="application/merge-patch+json")
+
+
+def test_who_it_is(cluster, ns, extension):
+    """By caBundle and its name, as it is now, or, with insecureSkipTLSVerify, whoever answers; the certificate is shown in both cases."""
+    cluster.ask("POST", f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices", extension.slice, expect=201)
+    becomes(cluster, "True", "Passed")
+    flunders = f"{BASE}/namespaces/{ns}/flunders"
+    assert cluster.raw("GET", flunders)[0] == 200
+    other = cluster.get("-n", "kube-system", "configmap", "kube-root-ca.crt")["data"]["ca.crt"]
+    patched(cluster, caBundle=base64.b64encode(other.encode()).decode())
+    becomes(cluster, "False", "FailedDiscoveryCheck")
+    assert cluster.raw("GET", flunders)[0] == 503
+    patched(cluster, caBundle=None, insecureSkipTLSVerify=True)
+    becomes(cluster, "True", "Passed")
+    assert cluster.raw("GET", flunders)[0] == 200
+    # another name than that in its certificate
+    service = {"metadata": {"name": "other"}, "spec": {"ports": [{"name": "https", "port": 7443, "protocol": "TCP"}]}}
+    cluster.ask("POST", f"/api/v1/namespaces/{ns}/services", service, expect=201)
+    slice = {**extension.slice, "metadata": {**extension.slice["metadata"], "name": "other",
+                                             "labels": {"kubernetes.io/service-name": "other"}}}  # fmt: skip
+    cluster.ask("POST", f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices", slice, expect=201)
+    patched(cluster, service={"namespace": ns, "name": "other", "port": 7443})
+    becomes(cluster, "True", "Passed")
+    assert cluster.raw("GET", flunders)[0] == 200
+    patched(cluster, caBundle=extension.bundle, insecureSkipTLSVerify=False)
+    becomes(cluster, "False", "FailedDiscoveryCheck")
+    patched(cluster, service={"namespace": ns, "name": "wardle", "port": 7443})
+    becomes(cluster, "True", "Passed")
+    assert cluster.raw("GET", flunders)[0] == 200
+
+
+def test_many_resources(cluster, ns, extension):
+    """A list of several mebibytes is in discovery as any other."""
+    one = RESOURCES["resources"][0]
+    many = [{**one, "name": f"flunders{i}", "singularName": f"flunder{i}", "kind": f"Flunder{i}", "categories": ["x" * 200]} for i in range(7000)]
+    extension.resources = {**RESOURCES, "resources": [*RESOURCES["resources"], *many]}
+    assert 2 << 20 < len(json.dumps(extension.resources)) < 4 << 20
+    cluster.ask("POST", f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices", extension.slice, expect=201)
+    becomes(cluster, "True", "Passed")
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    _, everything, _ = cluster.raw("GET", "/apis", headers={"Accept": accept})
+    everything = json.loads(everything) if isinstance(everything, bytes) else everything
+    versions = next(g["versions"] for g in everything["items"] if g["metadata"].get("name") == GROUP)
+    assert [len(v["resources"]) for v in versions] == [7001]
 
 
 def test_extension(cluster, ns, extension):

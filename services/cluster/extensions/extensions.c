@@ -12,12 +12,14 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/tls.h"
 
 static void extension_free(struct extension *e)
 {
 	if (!e)
 		return;
 	probe_cancel(e->probe);
+	tls_config_free(e->tls);
 	yyjson_doc_free(e->resources);
 	free(e->openapi);
 	free(e->name);
@@ -161,6 +163,8 @@ void extensions_close(struct extensions *x)
 
 int extensions_set_identity(struct extensions *x, const char *cert, const char *key)
 {
+	for (struct extension *e = x->first; e; e = e->next)
+		tls_config_free(take(e->tls));
 	free(x->cert);
 	free(x->key);
 	x->cert = strdup(cert);

@@ -31,6 +31,8 @@ struct extension {
 	bool available; /* as its status says */
 	int group_priority, version_priority;
 
+	struct tls_config
+		*tls;	       /* owned: a client that knows it, made when it is first asked; NULL: not yet */
 	yyjson_doc *resources; /* owned: the APIResourceList it answered with last; NULL: none yet */
 	char *openapi;	       /* owned: the hash of its document; NULL: it has none */
 	struct probe *probe;   /* under way */
@@ -42,7 +44,7 @@ struct extension {
 must_check int extensions_open(struct extensions **out, struct registry *r);
 void extensions_close(struct extensions *x); /* accepts NULL */
 
-/* What is shown to them: PEM files, copied. Before that nothing is shown. 0 or -ENOMEM. */
+/* What is shown to them from now on: PEM files, whose names are copied. Before that nothing is shown. 0 or -ENOMEM. */
 must_check int extensions_set_identity(struct extensions *x, const char *cert, const char *key);
 
 /* NULL: this server serves it, or nobody does. Until the loop turns. */
@@ -58,8 +60,11 @@ const struct schema_group_version *extensions_group_versions(struct extensions *
  */
 const char *extension_place(const struct registry *r, const struct extension *e, char *address, size_t size,
 	int *port, char **why);
-/* A client that knows it, and shows who asks. 0 or -errno: its certificates cannot be used. */
-must_check int extension_tls(const struct extensions *x, const struct extension *e, struct tls_config **out);
+/*
+ * A client that knows it, and shows who asks; the caller's to free. The files are read once for each of them. 0 or -errno: its
+ * certificates cannot be used.
+ */
+must_check int extension_tls(struct extensions *x, const struct extension *e, struct tls_config **out);
 
 /*
  * Asks it for what it serves, unless that is under way. @fn is called when the answer is there, with the name; never from inside, and

@@ -83,7 +83,7 @@ const char *extension_place(const struct registry *r, const struct extension *e,
 		e->service, e->ns);
 }
 
-int extension_tls(const struct extensions *x, const struct extension *e, struct tls_config **out)
+static int make_tls(const struct extensions *x, const struct extension *e, struct tls_config **out)
 {
 	struct tls_files files = {.ca = e->bundle ? NULL : SYSTEM_AUTHORITIES,
 		.ca_pem = e->bundle,
@@ -100,4 +100,17 @@ int extension_tls(const struct extensions *x, const struct extension *e, struct 
 		return -ENOMEM;
 	}
 	return tls_client_new(out, &files, name);
+}
+
+int extension_tls(struct extensions *x, const struct extension *e, struct tls_config **out)
+{
+	struct extension *own = x->first;
+	int err;
+
+	while (own != e)
+		own = own->next;
+	err = own->tls ? 0 : make_tls(x, own, &own->tls);
+	if (!err)
+		*out = tls_config_ref(own->tls);
+	return err;
 }

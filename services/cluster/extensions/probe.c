@@ -21,7 +21,7 @@ enum {
 	TRIES_MS = 10 * 1000,
 	TRIES_MAX = 5,
 	CHOICES = 4,
-	ANSWER_MAX = 1 << 20,
+	ANSWER_MAX = 8 << 20, /* a list of resources has about 300 bytes for each */
 	HASH_MAX_BYTES = 128
 };
 

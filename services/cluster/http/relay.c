@@ -30,7 +30,7 @@ struct relay {
 	struct tls_config *tls;
 	struct stream *up, *down; /* after an upgrade */
 	struct loop_task bury;
-	bool started, paused, messages, extension;
+	bool started, paused, messages, extension, upgrade;
 	struct websocket_plan plan; /* of messages */
 	char address[64], where[80];
 	char *target, *prefix; /* owned; prefix NULL: nothing is led back */
@@ -134,6 +134,14 @@ static bool is_answered_on(const struct relay *r, const struct http_call *call, 
 	       !named_in(http_call_header(call, "Connection"), name);
 }
 
+/* What it asks to change the protocol to, as upstream: a header that Connection does not name is for nobody. */
+static const char *upgrade_of(const struct request *q)
+{
+	const char *to = http_header(q->http, "Upgrade");
+
+	return to && named_in(http_header(q->http, "Connection"), "Upgrade") ? to : NULL;
+}
+
 /* ---- the answer */
 
 static void pass_header(struct relay *r, const char *name, const char *value)
@@ -194,6 +202,14 @@ static void on_head(struct http_call *call, int status, void *arg)
 		return;
 	if (r->messages && status == 200) {
 		begin_messages(r);
+		return;
+	}
+	if (r->extension && r->upgrade && status < 400) {
+		/* as upstream's aggregator: whoever speaks another protocol from now on would misread it */
+		char why[64];
+
+		snprintf(why, sizeof(why), "invalid upgrade response: status code %d\n", status);
+		reply_plain(q, 503, "text/plain; charset=utf-8", why);
 		return;
 	}
 	if (is_page(r, call, status)) {
@@ -371,7 +387,7 @@ static void ask(struct request *q)
 		.body = q->body_len ? q->body : NULL,
 		.len = q->body_len,
 		.headers = headers,
-		.upgrade = r->messages ? NULL : http_header(q->http, "Upgrade"),
+		.upgrade = r->messages ? NULL : upgrade_of(q),
 		.timeout_ms = r->prefix	     ? -1
 			      : r->extension ? API_TIMEOUT_S * 1000
 					     : AGENT_MS};
@@ -387,6 +403,7 @@ static void ask(struct request *q)
 		err = identity_of(&identity, q->who);
 	for (size_t i = 0; i < identity.n; i++)
 		headers[rq.n_headers++] = identity.fields[i];
+	r->upgrade = rq.upgrade;
 	loop_timer_del(&q->timer);
 	http_on_drain(q->http, down_drain, r);
 	if (!err)
@@ -453,8 +470,7 @@ void relay_start(struct request *q, const struct relay_target *to)
 		err = http_client_new(&r->client, a->loop, &peer);
 	if (err)
 		fail(r, strerror(-err));
-	else if (http_header(q->http, "Upgrade") || http_method(q->http) == HTTP_GET_ ||
-		 http_method(q->http) == HTTP_HEAD_)
+	else if (upgrade_of(q) || http_method(q->http) == HTTP_GET_ || http_method(q->http) == HTTP_HEAD_)
 		ask(q);
 	else
 		request_read_body(q, ask);

@@ -43,7 +43,7 @@ class Extension:
         certificates(folder, name)
         (folder / "proxy-ca.pem").write_text(proxy_ca)
         self.bundle = base64.b64encode((folder / "ca.pem").read_bytes()).decode()
-        self.seen, self.objects, self.healthy = [], {}, True
+        self.seen, self.objects, self.healthy, self.resources = [], {}, True, RESOURCES
         self.revision, self.events, self.changed = 1, [], threading.Condition()
         owner = self
 
@@ -69,13 +69,29 @@ class Extension:
                 elif not owner.healthy:
                     self.answer(500, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500})
                 elif url.path == BASE:
-                    self.answer(200, RESOURCES)
+                    self.answer(200, owner.resources)
                 elif url.path == "/openapi/v3":
                     self.answer(200, {"paths": {BASE[1:]: {"serverRelativeURL": f"/openapi/v3{BASE}?hash=0123abc"}}})
                 elif url.path == f"/openapi/v3{BASE}":
                     self.answer(200, OPENAPI)
+                elif url.path.endswith("/echo"):
+                    self.echo()
                 else:
                     self.resource(url, body)
+
+            def echo(self):
+                """Whatever protocol is asked for, but for those of the name `refused` and `forgotten`: each line comes back, and who asks before."""
+                to = self.headers.get("Upgrade")
+                if to in (None, "forgotten"):
+                    self.answer(200, {"upgrade": to, "connection": self.headers.get("Connection")})
+                elif to == "refused":
+                    self.answer(403, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "message": "not so"})
+                else:
+                    self.close_connection = True
+                    self.wfile.write(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {to}\r\nConnection: Upgrade\r\n\r\n".encode())
+                    self.wfile.write(f"{self.headers['X-Remote-User']}\n".encode())
+                    for line in self.rfile:
+                        self.wfile.write(b"you said " + line)
 
             do_GET = do_POST = do_DELETE = handle_one
 
