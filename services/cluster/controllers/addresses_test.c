@@ -296,6 +296,21 @@ static void test_nodes(void **state)
 		"created");
 }
 
+/* One that comes later is taken in, and the range says what that means, as long as it is so. */
+static void test_a_node_in_a_range(void **state)
+{
+	add_range("a", "192.0.2.0/24");
+	until("it is ready", SHOWS(RANGE, "a", "\"message\":\"Kubernetes Service CIDR is ready\""));
+	create("v1", "Node", "",
+		"{\"metadata\":{\"name\":\"n\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"192.0.2.15\"}]}}");
+	until("it names the node",
+		SHOWS(RANGE, "a",
+			"is ready, but it has the address 192.0.2.15 of node n, which other nodes cannot reach"));
+	until("that is its reason", SHOWS(RANGE, "a", "\"reason\":\"NodeInRange\""));
+	delete ("v1", "Node", "", "n", PROPAGATE_DEFAULT);
+	until("it is ready again", SHOWS(RANGE, "a", "\"message\":\"Kubernetes Service CIDR is ready\""));
+}
+
 /* @cidrs: a JSON array's content */
 static const char *tries_range(const char *name, const char *cidrs)
 {
@@ -368,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full, setup_small, teardown_small),
 		STORY(test_other_family),
 		STORY(test_nodes),
+		STORY(test_a_node_in_a_range),
 		STORY(test_most_ranges),
 		STORY(test_node_ranges),
 	};

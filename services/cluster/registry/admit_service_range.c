@@ -24,30 +24,37 @@ struct fitting {
 };
 
 /* Has it something in common with this address or range of a node's? */
-static bool meets(const struct fitting *f, yyjson_val *text)
+static bool meets(const struct ipaddr *range, yyjson_val *text)
 {
 	struct ipaddr a;
 
-	return yyjson_is_str(text) && !ipaddr_parse(yyjson_get_str(text), &a) &&
-	       ipaddr_overlap(&a, &f->range);
+	return yyjson_is_str(text) && !ipaddr_parse(yyjson_get_str(text), &a) && ipaddr_overlap(&a, range);
+}
+
+bool service_range_meets(const struct ipaddr *range, yyjson_val *node, char *why, size_t size)
+{
+	const char *name = json_str(json_obj(node, "metadata"), "name") ?: "";
+	yyjson_val *v;
+	size_t i, n;
+
+	why[0] = '\0';
+	yyjson_arr_foreach (json_arr(json_obj(node, "status"), "addresses"), i, n, v)
+		if (meets(range, yyjson_obj_get(v, "address")))
+			snprintf(
+				why, size, "has the address %s of node %.253s", json_str(v, "address"), name);
+	yyjson_arr_foreach (json_arr(json_obj(node, "spec"), "podCIDRs"), i, n, v)
+		if (meets(range, v))
+			snprintf(why, size, "has addresses of the pods of node %.253s: %s", name,
+				yyjson_get_str(v));
+	return *why;
 }
 
 static bool look_at_node(const struct object *o, void *arg)
 {
 	struct fitting *f = arg;
 	cleanup(json_docp) yyjson_doc *doc = object_doc(o);
-	yyjson_val *root = yyjson_doc_get_root(doc), *v;
-	size_t i, n;
 
-	yyjson_arr_foreach (json_arr(json_obj(root, "status"), "addresses"), i, n, v)
-		if (meets(f, yyjson_obj_get(v, "address")))
-			snprintf(f->why, sizeof(f->why), "has the address %s of node %.253s",
-				json_str(v, "address"), o->name);
-	yyjson_arr_foreach (json_arr(json_obj(root, "spec"), "podCIDRs"), i, n, v)
-		if (meets(f, v))
-			snprintf(f->why, sizeof(f->why), "has addresses of the pods of node %.253s: %s",
-				o->name, yyjson_get_str(v));
-	return !*f->why;
+	return !service_range_meets(&f->range, yyjson_doc_get_root(doc), f->why, sizeof(f->why));
 }
 
 static void look_at_special(struct fitting *f)

@@ -7,6 +7,8 @@
  * Until the cluster's own is there as an object, the configured one stands for it.
  */
 
+#include <yyjson.h>
+
 #include "lib/ipconf.h"
 
 struct claims;
@@ -29,6 +31,12 @@ bool service_ranges_have(const struct service_ranges *s, const char *address);
 /* One that nobody has claimed, @random of them. false: there is none. */
 bool service_ranges_free(const struct service_ranges *s, const struct claims *claimed, uint32_t random,
 	char text[static IPADDR_TEXT_MAX]);
+
+/*
+ * Has the range something in common with this Node's addresses or those of its pods? Nodes refuse what is sent into a range of services
+ * and leads to none, so it is cut off then. @why: receives it: "has the address...".
+ */
+bool service_range_meets(const struct ipaddr *range, yyjson_val *node, char *why, size_t size);
 
 /* How many addresses of a range services can have. */
 uint64_t service_range_size(const struct ipaddr *range);
