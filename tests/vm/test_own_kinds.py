@@ -76,6 +76,14 @@ def test_a_kind_of_ones_own(cluster, ns):
     large = MINE.replace("name: mine", "name: large").replace("replicas: 3", "replicas: 5")
     bad = cluster.kubectl("-n", ns, "create", "-f", "-", input=large, check=False)
     assert "a new one begins with fewer than five" in bad.stderr, bad.stderr
+    wrong = {
+        "self.replicas + 'x' == '1x'": "found no matching overload for '_+_' applied to '(int, string)'",
+        "self.maxRetries < 10": "undefined field 'maxRetries'",
+        "self.replicas": "must evaluate to bool but got int",
+    }
+    for rule, why in wrong.items():
+        bad = cluster.kubectl("apply", "-f", "-", input=CRONTABS.replace("self.cronSpec == oldSelf.cronSpec", f'"{rule}"'), check=False)
+        assert bad.returncode != 0 and "x-kubernetes-validations[1].rule: Invalid value" in bad.stderr and why in bad.stderr, bad.stderr
     cluster.kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=60s")
     assert "crontabs" not in cluster.kubectl("api-resources", "--no-headers").stdout
 

@@ -35,7 +35,8 @@ struct cel *cel_compile_in(
 		memcpy(own, text, len);
 	else
 		snprintf(why, CEL_WHY_MAX, "out of memory");
-	c->root = own ? cel_parse(c, own, len, scope, why) : NULL;
+	c->text = (struct text){own, len};
+	c->root = own ? cel_parse(c, scope, why) : NULL;
 	if (!c->root) {
 		cel_free(c);
 		return NULL;
@@ -179,7 +180,7 @@ int cel_round_text(struct cel_round *r, const struct cel *c, char **out, char wh
 	return *out ? 1 : -1;
 }
 
-yyjson_mut_val *cel_round_patch(struct cel_round *r, const struct cel *c, enum cel_patch type,
+yyjson_mut_val *cel_round_patch(struct cel_round *r, const struct cel *c, enum cel_result type,
 	yyjson_mut_doc *doc, char why[static CEL_WHY_MAX])
 {
 	struct value v = eval_tree(&r->e, c->root);

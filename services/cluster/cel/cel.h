@@ -24,8 +24,8 @@ struct cel;
  * @names:	the variables it may use, NULL-terminated; borrowed until cel_free()
  * @why:	when it is refused, where and why: "1:7: undeclared reference to 'sef'"
  *
- * Syntax, names, functions and how many arguments they take are checked here; types when it is asked, since what it is
- * about need not have a schema. Return: owned, or NULL.
+ * Syntax, names, functions and how many arguments they take are checked here; types by cel_check(), or when it is asked.
+ * Return: owned, or NULL.
  */
 struct cel *cel_compile(const char *text, size_t len, const char *const *names, char why[static CEL_WHY_MAX]);
 void cel_free(struct cel *c); /* accepts NULL */
@@ -53,6 +53,77 @@ struct cel_scope {
 /* The same as cel_compile(). */
 struct cel *cel_compile_in(
 	const char *text, size_t len, const struct cel_scope *scope, char why[static CEL_WHY_MAX]);
+
+/* ---- types, which are looked at when an expression is written */
+
+enum cel_kind {
+	CEL_DYN, /* anything: it is looked at when it is asked */
+	CEL_NULL,
+	CEL_BOOL,
+	CEL_INT,
+	CEL_UINT,
+	CEL_DOUBLE,
+	CEL_STRING,
+	CEL_BYTES,
+	CEL_TIMESTAMP,
+	CEL_DURATION,
+	CEL_TYPE,
+	CEL_QUANTITY,
+	CEL_IP,
+	CEL_CIDR,
+	CEL_URL,
+	CEL_FORMAT,
+	CEL_LIST,
+	CEL_MAP, /* its keys are texts where it comes from outside */
+	CEL_OPTIONAL,
+	CEL_STRUCT,  /* an object whose fields are known */
+	CEL_MESSAGE, /* Object{}, JSONPatch{} */
+	N_CEL_KINDS
+};
+
+/* What is known of a value from outside. Fields and items are asked for when an expression comes to them. */
+struct cel_shape {
+	enum cel_kind kind;
+	const struct cel_shapes *from; /* of CEL_LIST, CEL_MAP and CEL_STRUCT */
+	const void *at;		       /* what it is said by, for @from */
+};
+
+struct cel_shapes {
+	/* Of a struct, by its name in JSON. false: it has none of that name. */
+	bool (*field)(const void *at, const char *name, size_t len, struct cel_shape *out);
+	/* Of a list, or the values of a map. */
+	struct cel_shape (*item)(const void *at);
+};
+
+/* Shapes that are written down: at is an array of fields that ends with no name, or the item's shape. */
+struct cel_field {
+	const char *name;
+	struct cel_shape shape;
+};
+extern const struct cel_shapes cel_fields;
+
+/**
+ * cel_check() - look at the types of an expression
+ * @scope:	it was compiled in; what its family has was checked before, what was not is dyn
+ * @shapes:	of its names, in their order; NULL: all are dyn
+ * @why:	as of cel_compile(): "1:6: found no matching overload for '_+_' applied to '(int, string)'"
+ *
+ * Return: false: it can never have an answer.
+ */
+bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_shape *shapes,
+	char why[static CEL_WHY_MAX]);
+
+/* What an expression is asked for. The last two change an object: part of it as it shall be, operations of RFC 6902. */
+enum cel_result { CEL_ANYTHING, CEL_TRUTH, CEL_TEXT, CEL_TEXT_OR_NULL, CEL_OBJECT, CEL_JSON_PATCH };
+
+/* Can it make that, as far as is known? Else @why: "must evaluate to bool but got int". */
+bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WHY_MAX]);
+
+/* All of that for one that is written by somebody, who is told @why: "compilation failed: ERROR: <input>:1:6: ..." */
+struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scope,
+	const struct cel_shape *shapes, enum cel_result what, char why[static CEL_WHY_MAX]);
+
+/* ---- asking */
 
 /* Can it be the name of a variable? */
 bool cel_is_name(const char *text, size_t len);
@@ -89,11 +160,8 @@ int cel_round_test(struct cel_round *r, const struct cel *c, char why[static CEL
 /* 1: *text is malloc'ed; 0: it is null; -1: no answer, @why. */
 int cel_round_text(struct cel_round *r, const struct cel *c, char **text, char why[static CEL_WHY_MAX]);
 
-/* What changes an object: an Object, which is part of it as it shall be; a list of JSONPatch, operations of RFC 6902. */
-enum cel_patch { CEL_OBJECT, CEL_JSON_PATCH };
-
-/* As JSON, of @doc; NULL: no answer, or it makes something else, @why. */
-yyjson_mut_val *cel_round_patch(struct cel_round *r, const struct cel *c, enum cel_patch type,
+/* What changes an object as JSON, of @doc; NULL: no answer, or it makes something else, @why. */
+yyjson_mut_val *cel_round_patch(struct cel_round *r, const struct cel *c, enum cel_result type,
 	yyjson_mut_doc *doc, char why[static CEL_WHY_MAX]);
 
 #endif

@@ -10,6 +10,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = {"self", "oldSelf", NULL};
 
+/* Types of the object, as a schema would say them: self.m is of any, and self.t is one of the same again. */
+static bool field(const void *at, const char *name, size_t len, struct cel_shape *out);
+static struct cel_shape item_of(const void *at);
+static const struct cel_shapes shapes_of_self = {.field = field, .item = item_of};
+
+static bool field(const void *at, const char *name, size_t len, struct cel_shape *out)
+{
+	static const enum cel_kind kinds[] = {['d'] = CEL_DOUBLE,
+		['l'] = CEL_LIST,
+		['m'] = CEL_DYN,
+		['n'] = CEL_INT,
+		['p'] = CEL_MAP,
+		['s'] = CEL_STRING,
+		['t'] = CEL_STRUCT};
+
+	*out = (struct cel_shape){len == 1 && (unsigned char)*name < sizeof(kinds) / sizeof(*kinds)
+					  ? kinds[(unsigned char)*name]
+					  : CEL_DYN,
+		&shapes_of_self};
+	return len == 1;
+}
+
+static struct cel_shape item_of(const void *at)
+{
+	return (struct cel_shape){CEL_STRUCT, &shapes_of_self};
+}
+
+static void check(const char *text, size_t len, const struct cel_scope *scope)
+{
+	const struct cel_shape self[] = {{CEL_STRUCT, &shapes_of_self}, {CEL_STRUCT, &shapes_of_self}};
+	char why[CEL_WHY_MAX];
+
+	for (enum cel_result what = CEL_ANYTHING; what <= CEL_JSON_PATCH; what++)
+		cel_free(cel_write(text, len, scope, self, what, why));
+}
+
 /* The same text as one that refers to others and may make messages, and as what it refers to. */
 static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const *values)
 {
@@ -24,10 +60,13 @@ static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const 
 
 	programs[family.n++] = cel_compile("self.m", 6, names, why);
 	programs[1] = cel_compile_in(text, len, &scope, why);
+	if (programs[1])
+		(void)cel_check(programs[1], &scope, NULL, why);
 	if (programs[1] && made_of) {
 		struct cel *c;
 
 		family.n = 2;
+		check(text, len, &scope);
 		c = cel_compile_in("variables.itself", 16, &scope, why);
 		r = c ? cel_round_new(names, values, &family, &budget) : NULL;
 		if (r) {

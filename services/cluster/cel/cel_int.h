@@ -3,12 +3,14 @@
 #define CLUSTER_CEL_INT_H
 
 /*
- * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, eval.c walks it for cel.c; value.c knows what
- * values are, messages.c those that change an object, functions_*.c are tables of what can be called. Everything of one program, and everything of one evaluation, lives in
- * an arena and goes with it.
+ * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, check.c looks at its types (types.c), eval.c
+ * walks it for cel.c; value.c knows what values are, messages.c those that change an object, functions_*.c are tables of what can be
+ * called. Everything of one program, and everything of one evaluation, lives in an arena and goes with it.
  */
 
 #include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
 #include <time.h>
 
 #include "cluster/cel/cel.h"
@@ -139,8 +141,9 @@ struct eval;
 
 struct function {
 	const char *name;
-	bool member;	  /* called as x.name() */
-	uint8_t min, max; /* arguments, the receiver included */
+	bool member; /* called as x.name() */
+	const char
+		*overloads; /* types of arguments, the receiver included, and what comes of them (types.c) */
 	struct value (*fn)(struct eval *e, const struct value *args, size_t n);
 };
 
@@ -149,6 +152,7 @@ struct node {
 	enum each each;
 	bool optional;	/* .? and [?] */
 	bool with_keys; /* EACH with two variables */
+	uint32_t at;	/* in the text: where it is complained about */
 	size_t slot, n;
 	const struct node *operand;
 	const struct node *const *args;
@@ -157,12 +161,16 @@ struct node {
 	struct value literal;
 };
 
+struct type;
+
 struct cel {
 	struct arena arena;
 	const char *const *names;
+	struct text text;
 	const struct node *root;
-	uint64_t used;	   /* bits of the names that occur */
-	uint64_t optional; /* the bit of the one that is an optional */
+	const struct type *type; /* of what it makes, once it was checked; NULL: not known */
+	uint64_t used;		 /* bits of the names that occur */
+	uint64_t optional;	 /* the bit of the one that is an optional */
 };
 
 /* ---- lex.c */
@@ -194,8 +202,53 @@ struct token lex(struct lexer *l);
 /* ---- parse.c */
 
 /* The tree, or NULL: @why. */
-const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_scope *scope,
-	char why[static CEL_WHY_MAX]);
+const struct node *cel_parse(struct cel *c, const struct cel_scope *scope, char why[static CEL_WHY_MAX]);
+/* What is wrong, after its place: "1:7: ". */
+void cel_refuse(char why[static CEL_WHY_MAX], struct text text, size_t at, const char *format, va_list ap)
+	printf_like(4, 0);
+
+/* ---- types.c */
+
+struct type {
+	enum cel_kind kind;
+	unsigned depth;
+	const struct type *key,
+		*of; /* of a list its items, of a map its keys and values, of an optional what is in it */
+	struct text name;	/* of a message */
+	struct cel_shape shape; /* of a struct */
+};
+
+/* Where types are made, and how much work that was: what is too much, or has no room, is dyn. */
+struct typing {
+	struct arena *arena;
+	size_t work;
+};
+
+/* Those that are nothing but their kind. */
+const struct type *type_of_kind(enum cel_kind kind);
+const struct type *type_of_literal(struct value v);
+const struct type *type_of_shape(struct typing *t, struct cel_shape shape);
+const struct type *type_list(struct typing *t, const struct type *of);
+const struct type *type_map(struct typing *t, const struct type *key, const struct type *of);
+const struct type *type_optional(struct typing *t, const struct type *of);
+const struct type *type_message(struct typing *t, struct text name);
+/* What is left when the arena that it was made in goes. */
+const struct type *type_copy(struct typing *t, const struct type *type);
+/* Can values of both be in one place? What is known of them then. NULL: they cannot. */
+const struct type *type_join(struct typing *t, const struct type *a, const struct type *b);
+static inline bool type_may_be(const struct type *t, enum cel_kind kind)
+{
+	return t->kind == kind || t->kind == CEL_DYN;
+}
+/* Upstream's words for it, as much of them as there is room for. */
+void type_write(const struct type *type, char *out, size_t size);
+/* Of "(int, string)", or of "int.(string)" with a receiver. */
+void types_write(const struct type *const *args, size_t n, bool member, char *out, size_t size);
+/* What comes of arguments of these types; NULL: they do not match. */
+const struct type *overloads_find(
+	struct typing *t, const char *overloads, const struct type *const *args, size_t n);
+/* Is there one with @n arguments? */
+bool overloads_take(const char *overloads, size_t n);
 
 /* ---- functions_*.c: each ends with an empty name */
 
@@ -245,6 +298,8 @@ struct value eval_tree(struct eval *e, const struct node *root);
 bool message_begins(struct text name);
 bool message_is_type(struct text type);
 bool message_has_field(struct text type, struct text field);
+/* Is it a field of JSONPatch that is a text? */
+bool message_is_text(struct text type, struct text field);
 /* An error when a field's value is not what the type says. */
 struct value message_make(struct eval *e, struct text type, const struct map *fields);
 /* A message's fields, as a map. */
@@ -253,7 +308,7 @@ static inline struct value message_fields(struct value v)
 	return (struct value){.type = VALUE_MAP, .map = v.message->fields};
 }
 /* What cel_round_patch() says; NULL: *v is an error. */
-yyjson_mut_val *message_patch(struct eval *e, struct value *v, enum cel_patch type, yyjson_mut_doc *doc);
+yyjson_mut_val *message_patch(struct eval *e, struct value *v, enum cel_result type, yyjson_mut_doc *doc);
 
 /* ---- value.c */
 
@@ -307,6 +362,16 @@ struct value value_written(struct eval *e, struct value v);
 
 /* A short text as a C string; false: it is none, too long for @buf, or has a NUL in it. */
 bool value_plain(struct value v, char *buf, size_t size);
+static inline bool text_is(struct text t, const char *s)
+{
+	return t.n == strlen(s) && !memcmp(t.s, s, t.n);
+}
+
+/*
+ * Names that CEL cannot write are escaped in rules of Kubernetes: "__dash__" is "-", "__in__" is the word in. Bytes of what it
+ * stands for, 0: too long for @out.
+ */
+size_t text_unescape(struct text name, char *out, size_t size);
 /* Code points. */
 size_t text_count(struct text t);
 /* Where the code point @i begins; t.n for what is behind the last. */

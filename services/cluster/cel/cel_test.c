@@ -511,7 +511,7 @@ static void test_family(void **state)
 
 static void test_what_is_no_member(void **state)
 {
-	static const char *const bad[][2] = {{"variables.twice", "1:11: undefined field 'twice'"},
+	static const char *const bad[][2] = {{"variables.twice", "1:10: undefined field 'twice'"},
 		{"variables == 1", "1:1: 'variables' is followed by a dot and a name"},
 		{"has(variables.n)", "invalid argument to has() macro"},
 		{"variables['n']", "followed by a dot"}};
@@ -570,7 +570,7 @@ static void test_how_deep_members_go(void **state)
 static const struct cel_scope with_patches = {.names = names, .patches = true};
 
 /* What it makes, as JSON, malloc'ed; else NULL and @why, which begins with "refused" when it was refused before it was asked. */
-static char *patch(const char *text, enum cel_patch type, char why[static CEL_WHY_MAX])
+static char *patch(const char *text, enum cel_result type, char why[static CEL_WHY_MAX])
 {
 	yyjson_mut_doc *doc, *out = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *values[2] = {self(&doc), NULL}, *made = NULL;
@@ -591,7 +591,7 @@ static char *patch(const char *text, enum cel_patch type, char why[static CEL_WH
 	return json;
 }
 
-static void makes(const char *text, enum cel_patch type, const char *json)
+static void makes(const char *text, enum cel_result type, const char *json)
 {
 	char why[CEL_WHY_MAX] = "", *made = patch(text, type, why);
 
@@ -600,7 +600,7 @@ static void makes(const char *text, enum cel_patch type, const char *json)
 	free(made);
 }
 
-static void makes_none(const char *text, enum cel_patch type, const char *words)
+static void makes_none(const char *text, enum cel_result type, const char *words)
 {
 	char why[CEL_WHY_MAX] = "", *made = patch(text, type, why);
 
@@ -671,8 +671,9 @@ static void test_no_patches(void **state)
 	makes_none("JSONPatch{opp: 'add'}", CEL_JSON_PATCH, "1:11: undefined field 'opp' (refused)");
 	makes_none("Object{a: 1, a: 2}", CEL_OBJECT, "1:14: field 'a' is set twice (refused)");
 	makes_none("Object.spec", CEL_OBJECT, "the expression ends where { should be (refused)");
-	makes_none("JSONPatch.x{}", CEL_OBJECT, "1:1: undeclared reference to 'JSONPatch.x' (refused)");
-	makes_none("Objects{}", CEL_OBJECT, "undeclared reference to 'Objects' (refused)");
+	makes_none("JSONPatch.x{}", CEL_OBJECT,
+		"1:1: undeclared reference to 'JSONPatch.x' (in container '') (refused)");
+	makes_none("Objects{}", CEL_OBJECT, "undeclared reference to 'Objects' (in container '') (refused)");
 	makes_none("Object{1: 2}", CEL_OBJECT, "where a field should be (refused)");
 	makes_none("Object{a 2}", CEL_OBJECT, "where : should be (refused)");
 	makes_none("Object{a: 1", CEL_OBJECT, "where } should be (refused)");

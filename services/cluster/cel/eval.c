@@ -40,42 +40,6 @@ bool eval_spend(struct eval *e, size_t n)
 
 /* ---- selections */
 
-/* Names that CEL cannot write are escaped in rules of Kubernetes: "__dash__" is "-", "__in__" is the word in. */
-static size_t unescaped(struct text name, char *out, size_t size)
-{
-	static const struct {
-		const char *from, *to;
-	} words[] = {{"__underscores__", "__"}, {"__dot__", "."}, {"__dash__", "-"}, {"__slash__", "/"}};
-	size_t n = 0;
-
-	if (name.n >= size)
-		return 0;
-	/* __keyword__ as a whole is the keyword */
-	if (name.n > 4 && !memcmp(name.s, "__", 2) && !memcmp(name.s + name.n - 2, "__", 2) &&
-		!memchr(name.s + 2, '_', name.n - 4)) {
-		memcpy(out, name.s + 2, name.n - 4);
-		return name.n - 4;
-	}
-	for (size_t i = 0; i < name.n;) {
-		size_t step = 1;
-
-		out[n] = name.s[i];
-		for (size_t w = 0; w < array_len(words); w++) {
-			size_t len = strlen(words[w].from);
-
-			if (name.n - i < len || memcmp(name.s + i, words[w].from, len) != 0)
-				continue;
-			step = len;
-			memcpy(out + n, words[w].to, strlen(words[w].to));
-			n += strlen(words[w].to) - 1;
-			break;
-		}
-		n++;
-		i += step;
-	}
-	return n;
-}
-
 static bool find_field(struct eval *e, struct value of, struct text name, struct value *out)
 {
 	char plain[256];
@@ -83,9 +47,7 @@ static bool find_field(struct eval *e, struct value of, struct text name, struct
 
 	if (value_lookup(e, of, value_string(name.s, name.n), out))
 		return true;
-	if (name.n < 4 || !memmem(name.s, name.n, "__", 2))
-		return false;
-	n = unescaped(name, plain, sizeof(plain));
+	n = text_unescape(name, plain, sizeof(plain));
 	return n && value_lookup(e, of, value_string(plain, n), out);
 }
 

@@ -160,12 +160,12 @@ static struct value named(struct eval *e, const struct value *args, size_t n)
 	return value_optional(e, f ? &v : NULL);
 }
 
-#define FORMAT_FUNCTION(name, format, prefix, check) {"format." #name, false, 0, 0, make_##name},
+#define FORMAT_FUNCTION(name, format, prefix, check) {"format." #name, false, ">F", make_##name},
 const struct function cel_formats[] = {
 	/* clang-format off */
 	FORMATS(FORMAT_FUNCTION)
 	/* clang-format on */
-	{"format.named", false, 1, 1, named},
-	{"validate", true, 2, 2, validate},
+	{"format.named", false, "S>?F", named},
+	{"validate", true, "FS>?[S]", validate},
 	{NULL},
 };

@@ -147,13 +147,15 @@ static struct value sets_intersects(struct eval *e, const struct value *args, si
 	return value_bool(false);
 }
 
+#define OUTERMOST "[I]>I [U]>U [D]>D [B]>B [S]>S [Y]>Y [T]>T [P]>P"
+
 const struct function cel_lists[] = {
-	{"isSorted", true, 1, 1, is_sorted},
-	{"sum", true, 1, 1, sum},
-	{"min", true, 1, 1, min},
-	{"max", true, 1, 1, max},
-	{"sets.contains", false, 2, 2, sets_contains},
-	{"sets.equivalent", false, 2, 2, sets_equivalent},
-	{"sets.intersects", false, 2, 2, sets_intersects},
+	{"isSorted", true, "[I]>B [U]>B [D]>B [B]>B [S]>B [Y]>B [T]>B [P]>B", is_sorted},
+	{"sum", true, "[I]>I [U]>U [D]>D [P]>P", sum},
+	{"min", true, OUTERMOST, min},
+	{"max", true, OUTERMOST, max},
+	{"sets.contains", false, "[a][a]>B", sets_contains},
+	{"sets.equivalent", false, "[a][a]>B", sets_equivalent},
+	{"sets.intersects", false, "[a][a]>B", sets_intersects},
 	{NULL},
 };

@@ -231,20 +231,23 @@ static struct value negation(struct eval *e, const struct value *args, size_t n)
 	return args[0].type == VALUE_BOOL ? value_bool(!args[0].b) : value_overload();
 }
 
+/* Numbers of all types have an order among them. */
+#define ORDERED "II>B UU>B DD>B BB>B SS>B YY>B TT>B PP>B IU>B ID>B UI>B UD>B DI>B DU>B"
+
 const struct function cel_operators[] = {
-	{"_+_", false, 2, 2, add},
-	{"_-_", false, 2, 2, subtract},
-	{"_*_", false, 2, 2, multiply},
-	{"_/_", false, 2, 2, divide},
-	{"_%_", false, 2, 2, remainder_of},
-	{"_==_", false, 2, 2, equals},
-	{"_!=_", false, 2, 2, differs},
-	{"_<_", false, 2, 2, below},
-	{"_<=_", false, 2, 2, at_most},
-	{"_>_", false, 2, 2, above},
-	{"_>=_", false, 2, 2, at_least},
-	{"@in", false, 2, 2, in},
-	{"!_", false, 1, 1, negation},
-	{"-_", false, 1, 1, negate},
+	{"_+_", false, "II>I UU>U DD>D SS>S YY>Y TP>T PT>T PP>P [a][a]>[a]", add},
+	{"_-_", false, "II>I UU>U DD>D TP>T TT>P PP>P", subtract},
+	{"_*_", false, "II>I UU>U DD>D", multiply},
+	{"_/_", false, "II>I UU>U DD>D", divide},
+	{"_%_", false, "II>I UU>U", remainder_of},
+	{"_==_", false, "aa>B", equals},
+	{"_!=_", false, "aa>B", differs},
+	{"_<_", false, ORDERED, below},
+	{"_<=_", false, ORDERED, at_most},
+	{"_>_", false, ORDERED, above},
+	{"_>=_", false, ORDERED, at_least},
+	{"@in", false, "a[a]>B a{ab}>B", in},
+	{"!_", false, "B>B", negation},
+	{"-_", false, "I>I D>D", negate},
 	{NULL},
 };

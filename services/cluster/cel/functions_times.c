@@ -155,18 +155,21 @@ static struct value milliseconds(struct eval *e, const struct value *args, size_
 	return is_error(v) ? v : value_int(v.time.tv_nsec / 1000000);
 }
 
+/* With or without a zone. */
+#define OF_MOMENT "T>I TS>I"
+
 const struct function cel_times[] = {
-	{"timestamp", false, 1, 1, timestamp},
-	{"duration", false, 1, 1, duration},
-	{"getFullYear", true, 1, 2, full_year},
-	{"getMonth", true, 1, 2, month},
-	{"getDate", true, 1, 2, date},
-	{"getDayOfMonth", true, 1, 2, day_of_month},
-	{"getDayOfWeek", true, 1, 2, day_of_week},
-	{"getDayOfYear", true, 1, 2, day_of_year},
-	{"getHours", true, 1, 2, hours},
-	{"getMinutes", true, 1, 2, minutes},
-	{"getSeconds", true, 1, 2, seconds},
-	{"getMilliseconds", true, 1, 2, milliseconds},
+	{"timestamp", false, "S>T T>T I>T", timestamp},
+	{"duration", false, "S>P P>P", duration},
+	{"getFullYear", true, OF_MOMENT, full_year},
+	{"getMonth", true, OF_MOMENT, month},
+	{"getDate", true, OF_MOMENT, date},
+	{"getDayOfMonth", true, OF_MOMENT, day_of_month},
+	{"getDayOfWeek", true, OF_MOMENT, day_of_week},
+	{"getDayOfYear", true, OF_MOMENT, day_of_year},
+	{"getHours", true, OF_MOMENT " P>I", hours},
+	{"getMinutes", true, OF_MOMENT " P>I", minutes},
+	{"getSeconds", true, OF_MOMENT " P>I", seconds},
+	{"getMilliseconds", true, OF_MOMENT " P>I", milliseconds},
 	{NULL},
 };

@@ -11,19 +11,14 @@
 #include "cluster/cel/cel_int.h"
 #include "lib/base64.h"
 
-static bool same(struct text t, const char *s)
-{
-	return t.n == strlen(s) && !memcmp(t.s, s, t.n);
-}
-
 static bool is_operation(struct text type)
 {
-	return same(type, "JSONPatch");
+	return text_is(type, "JSONPatch");
 }
 
 bool message_begins(struct text name)
 {
-	return same(name, "Object") || is_operation(name);
+	return text_is(name, "Object") || is_operation(name);
 }
 
 bool message_is_type(struct text type)
@@ -33,8 +28,13 @@ bool message_is_type(struct text type)
 
 bool message_has_field(struct text type, struct text field)
 {
-	return !is_operation(type) || same(field, "op") || same(field, "path") || same(field, "from") ||
-	       same(field, "value");
+	return !is_operation(type) || text_is(field, "op") || text_is(field, "path") ||
+	       text_is(field, "from") || text_is(field, "value");
+}
+
+bool message_is_text(struct text type, struct text field)
+{
+	return is_operation(type) && !text_is(field, "value");
 }
 
 /* ---- making */
@@ -75,7 +75,7 @@ static bool is_right(struct eval *e, struct text type, const struct pair *p, str
 			"type mismatch: unexpected type name \"%.*s\", expected \"%.*s.%.*s\", which matches field name "
 			"path from root Object type",
 			(int)found->type.n, found->type.s, (int)type.n, type.s, (int)field.n, field.s);
-	if (found || !is_operation(type) || same(field, "value") || p->value.type == VALUE_STRING)
+	if (found || !message_is_text(type, field) || p->value.type == VALUE_STRING)
 		return !found;
 	*error = value_error(e, "unexpected type %s for JSONPatch field '%.*s', which is a text",
 		value_type_name(p->value.type), (int)field.n, field.s);
@@ -201,7 +201,7 @@ static yyjson_mut_val *json(struct writer *w, struct value v, size_t depth)
 
 static bool is_message(struct value v, const char *type)
 {
-	return v.type == VALUE_MESSAGE && same(v.message->type, type);
+	return v.type == VALUE_MESSAGE && text_is(v.message->type, type);
 }
 
 static yyjson_mut_val *wants(struct writer *w, const char *wanted, struct value v)
@@ -229,7 +229,7 @@ static yyjson_mut_val *operations(struct writer *w, struct value v)
 	return made;
 }
 
-yyjson_mut_val *message_patch(struct eval *e, struct value *v, enum cel_patch type, yyjson_mut_doc *doc)
+yyjson_mut_val *message_patch(struct eval *e, struct value *v, enum cel_result type, yyjson_mut_doc *doc)
 {
 	struct writer w = {.e = e, .doc = doc, .error = value_no_room};
 	yyjson_mut_val *made;
@@ -271,6 +271,6 @@ static struct value escape_key(struct eval *e, const struct value *args, size_t 
 }
 
 const struct function cel_patches[] = {
-	{"jsonpatch.escapeKey", false, 1, 1, escape_key},
+	{"jsonpatch.escapeKey", false, "S>S", escape_key},
 	{NULL},
 };

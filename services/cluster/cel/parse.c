@@ -19,8 +19,6 @@ struct parser {
 	const struct cel_scope *scope;
 	struct lexer lexer;
 	struct token now;
-	const char *text;
-	size_t len;
 	size_t depth, operators, n_names, n_locals;
 	struct text locals[SLOTS_MAX];
 	char *why;
@@ -32,22 +30,34 @@ static const struct node *message(struct parser *p, size_t at, struct text type)
 
 /* ---- refusals */
 
-static void printf_like(3, 4) refuse(struct parser *p, size_t at, const char *format, ...)
+void cel_refuse(char why[static CEL_WHY_MAX], struct text text, size_t at, const char *format, va_list ap)
 {
 	size_t line = 1, column = 1, n;
+
+	for (size_t i = 0; i < at && i < text.n; i++) {
+		column = text.s[i] == '\n' ? 1 : column + ((text.s[i] & 0xc0) != 0x80);
+		line += text.s[i] == '\n';
+	}
+	n = (size_t)snprintf(why, CEL_WHY_MAX, "%zu:%zu: ", line, column);
+	vsnprintf(why + n, CEL_WHY_MAX - n, format, ap);
+}
+
+static void printf_like(3, 4) refuse(struct parser *p, size_t at, const char *format, ...)
+{
 	va_list ap;
 
 	if (p->failed)
 		return;
 	p->failed = true;
-	for (size_t i = 0; i < at && i < p->len; i++) {
-		column = p->text[i] == '\n' ? 1 : column + 1;
-		line += p->text[i] == '\n';
-	}
-	n = (size_t)snprintf(p->why, CEL_WHY_MAX, "%zu:%zu: ", line, column);
 	va_start(ap, format);
-	vsnprintf(p->why + n, CEL_WHY_MAX - n, format, ap);
+	cel_refuse(p->why, p->cel->text, at, format, ap);
 	va_end(ap);
+}
+
+/* Upstream's words, which name the container of names, too: here there is none but the root. */
+static void undeclared(struct parser *p, size_t at, struct text name)
+{
+	refuse(p, at, "undeclared reference to '%.*s' (in container '')", (int)name.n, name.s);
 }
 
 static void step(struct parser *p)
@@ -57,19 +67,14 @@ static void step(struct parser *p)
 		refuse(p, p->now.at, "%.*s", (int)p->now.text.n, p->now.text.s);
 }
 
-static bool same(struct text t, const char *s)
-{
-	return t.n == strlen(s) && !memcmp(t.s, s, t.n);
-}
-
 static bool is_op(const struct parser *p, const char *op)
 {
-	return p->now.type == TOKEN_OP && same(p->now.text, op);
+	return p->now.type == TOKEN_OP && text_is(p->now.text, op);
 }
 
 static bool is_word(const struct parser *p, const char *word)
 {
-	return p->now.type == TOKEN_NAME && same(p->now.text, word);
+	return p->now.type == TOKEN_NAME && text_is(p->now.text, word);
 }
 
 static bool got(struct parser *p, const char *op)
@@ -107,14 +112,16 @@ static bool another(struct parser *p)
 
 /* ---- nodes */
 
-static struct node *node(struct parser *p, enum node_type type)
+static struct node *node(struct parser *p, enum node_type type, size_t at)
 {
 	struct node *n = p->failed ? NULL : arena_get(&p->cel->arena, sizeof(*n));
 
-	if (n)
+	if (n) {
 		n->type = type;
-	else
-		refuse(p, p->now.at, "out of memory");
+		n->at = (uint32_t)at;
+	} else {
+		refuse(p, at, "out of memory");
+	}
 	return n;
 }
 
@@ -157,15 +164,15 @@ static const struct node *call(
 	if (p->failed)
 		return NULL;
 	if (!f) {
-		refuse(p, at, "undeclared reference to '%.*s'", (int)name.n, name.s);
+		undeclared(p, at, name);
 		return NULL;
 	}
-	if (a->n < f->min || a->n > f->max) {
+	if (!overloads_take(f->overloads, a->n)) {
 		refuse(p, at, "found no matching overload for '%.*s' of %zu arguments", (int)name.n, name.s,
 			a->n - member);
 		return NULL;
 	}
-	n = node(p, NODE_CALL);
+	n = node(p, NODE_CALL, at);
 	if (n)
 		n->function = f;
 	return with(p, n, a);
@@ -181,7 +188,7 @@ static const struct node *operate(
 	return call(p, at, (struct text){op, strlen(op)}, false, &args);
 }
 
-static const struct node *join(struct parser *p, enum node_type type, const struct node *a,
+static const struct node *join(struct parser *p, enum node_type type, size_t at, const struct node *a,
 	const struct node *b, const struct node *c)
 {
 	struct args args = {0};
@@ -189,12 +196,12 @@ static const struct node *join(struct parser *p, enum node_type type, const stru
 	add(p, &args, a);
 	add(p, &args, b);
 	add(p, &args, c);
-	return with(p, node(p, type), &args);
+	return with(p, node(p, type, at), &args);
 }
 
-static const struct node *literal(struct parser *p, struct value v)
+static const struct node *literal(struct parser *p, size_t at, struct value v)
 {
-	struct node *n = node(p, NODE_LITERAL);
+	struct node *n = node(p, NODE_LITERAL, at);
 
 	if (n)
 		n->literal = v;
@@ -210,12 +217,12 @@ static bool is_reserved(struct text name)
 		"while"};
 
 	for (size_t i = 0; i < array_len(words); i++)
-		if (same(name, words[i]))
+		if (text_is(name, words[i]))
 			return true;
 	return false;
 }
 
-static const struct node *type_literal(struct parser *p, struct text name)
+static const struct node *type_literal(struct parser *p, size_t at, struct text name)
 {
 	static const struct {
 		const char *name;
@@ -225,8 +232,8 @@ static const struct node *type_literal(struct parser *p, struct text name)
 		{"null_type", VALUE_NULL}, {"type", VALUE_TYPE}};
 
 	for (size_t i = 0; i < array_len(types); i++)
-		if (same(name, types[i].name))
-			return literal(p, (struct value){.type = VALUE_TYPE, .of = types[i].type});
+		if (text_is(name, types[i].name))
+			return literal(p, at, (struct value){.type = VALUE_TYPE, .of = types[i].type});
 	return NULL;
 }
 
@@ -241,7 +248,7 @@ static bool find_slot(const struct parser *p, struct text name, size_t *slot)
 		}
 	}
 	for (size_t i = 0; i < p->n_names; i++) {
-		if (!same(name, p->cel->names[i]))
+		if (!text_is(name, p->cel->names[i]))
 			continue;
 		p->cel->used |= 1ull << i;
 		*slot = i;
@@ -256,19 +263,19 @@ static const struct node *name_of(struct parser *p, size_t at, struct text name)
 	struct node *n;
 	size_t slot;
 
-	if (same(name, "true") || same(name, "false"))
-		return literal(p, value_bool(same(name, "true")));
-	if (same(name, "null"))
-		return literal(p, (struct value){.type = VALUE_NULL});
+	if (text_is(name, "true") || text_is(name, "false"))
+		return literal(p, at, value_bool(text_is(name, "true")));
+	if (text_is(name, "null"))
+		return literal(p, at, (struct value){.type = VALUE_NULL});
 	if (find_slot(p, name, &slot)) {
-		n = node(p, NODE_NAME);
+		n = node(p, NODE_NAME, at);
 		if (n)
 			n->slot = slot;
 		return n;
 	}
-	type = is_reserved(name) ? NULL : type_literal(p, name);
+	type = is_reserved(name) ? NULL : type_literal(p, at, name);
 	if (!type)
-		refuse(p, at, "undeclared reference to '%.*s'", (int)name.n, name.s);
+		undeclared(p, at, name);
 	return type;
 }
 
@@ -277,6 +284,7 @@ static const struct node *member_of_family(struct parser *p, size_t at)
 {
 	const struct cel_family *family = p->scope->family;
 	struct text name;
+	size_t dot = p->now.at;
 	struct node *n;
 
 	if (!got(p, ".") || p->now.type != TOKEN_NAME) {
@@ -285,15 +293,15 @@ static const struct node *member_of_family(struct parser *p, size_t at)
 	}
 	name = p->now.text;
 	for (size_t i = 0; i < family->n; i++) {
-		if (!same(name, family->members[i]))
+		if (!text_is(name, family->members[i]))
 			continue;
 		step(p);
-		n = node(p, NODE_MEMBER);
+		n = node(p, NODE_MEMBER, dot);
 		if (n)
 			n->slot = i;
 		return n;
 	}
-	refuse(p, p->now.at, "undefined field '%.*s'", (int)name.n, name.s);
+	refuse(p, dot, "undefined field '%.*s'", (int)name.n, name.s);
 	return NULL;
 }
 
@@ -321,7 +329,7 @@ static const struct node *has(struct parser *p, size_t at)
 		refuse(p, at, "invalid argument to has() macro: it takes a field selection");
 		return NULL;
 	}
-	n = node(p, NODE_HAS);
+	n = node(p, NODE_HAS, of->at);
 	if (n) {
 		n->operand = of->operand;
 		n->name = of->name;
@@ -351,7 +359,7 @@ static const struct macro macros[] = {
 static const struct macro *macro_of(struct text name)
 {
 	for (size_t i = 0; i < array_len(macros); i++)
-		if (same(name, macros[i].name))
+		if (text_is(name, macros[i].name))
 			return &macros[i];
 	return NULL;
 }
@@ -366,7 +374,7 @@ static bool name_and_comma(struct parser *p)
 		return false;
 	t = lex(&p->lexer);
 	p->lexer = before;
-	return t.type == TOKEN_OP && same(t.text, ",");
+	return t.type == TOKEN_OP && text_is(t.text, ",");
 }
 
 static bool variable(struct parser *p)
@@ -391,7 +399,7 @@ static bool variable(struct parser *p)
 /* operand.NAME(x, ...), from behind its parenthesis. */
 static const struct node *each(struct parser *p, size_t at, const struct node *operand, const struct macro *m)
 {
-	struct node *n = node(p, NODE_EACH);
+	struct node *n = node(p, NODE_EACH, at);
 	struct args args = {0};
 	size_t before = p->n_locals;
 	bool two;
@@ -418,14 +426,16 @@ static const struct node *each(struct parser *p, size_t at, const struct node *o
 /* Functions whose names have a dot: optional.of(x). */
 static bool is_package(const struct parser *p, struct text name)
 {
-	return same(name, "optional") || same(name, "ip") || same(name, "sets") || same(name, "strings") ||
-	       same(name, "format") || (p->scope->patches && same(name, "jsonpatch"));
+	return text_is(name, "optional") || text_is(name, "ip") || text_is(name, "sets") ||
+	       text_is(name, "strings") || text_is(name, "format") ||
+	       (p->scope->patches && text_is(name, "jsonpatch"));
 }
 
-static const struct node *packaged(struct parser *p, size_t at, struct text first)
+static const struct node *packaged(struct parser *p, struct text first)
 {
 	struct args args = {0};
 	struct text name = first;
+	size_t at;
 
 	step(p);
 	if (p->now.type != TOKEN_NAME) {
@@ -435,6 +445,7 @@ static const struct node *packaged(struct parser *p, size_t at, struct text firs
 	/* they stand in one piece in the text */
 	name.n = (size_t)(p->now.text.s + p->now.text.n - first.s);
 	step(p);
+	at = p->now.at;
 	if (!expect(p, "("))
 		return NULL;
 	arguments(p, &args, ")");
@@ -444,19 +455,20 @@ static const struct node *packaged(struct parser *p, size_t at, struct text firs
 static const struct node *named(struct parser *p)
 {
 	struct text name = p->now.text;
-	size_t at = p->now.at, slot;
+	size_t at = p->now.at, open, slot;
 	struct args args = {0};
 
 	step(p);
+	open = p->now.at;
 	if (got(p, "(")) {
-		if (same(name, "has"))
+		if (text_is(name, "has"))
 			return has(p, at);
 		arguments(p, &args, ")");
-		return call(p, at, name, false, &args);
+		return call(p, open, name, false, &args);
 	}
 	if (is_op(p, ".") && is_package(p, name) && !find_slot(p, name, &slot))
-		return packaged(p, at, name);
-	if (p->scope->family && same(name, p->scope->family->name) && !find_slot(p, name, &slot))
+		return packaged(p, name);
+	if (p->scope->family && text_is(name, p->scope->family->name) && !find_slot(p, name, &slot))
 		return member_of_family(p, at);
 	if (p->scope->patches && message_begins(name) && !find_slot(p, name, &slot))
 		return message(p, at, name);
@@ -479,13 +491,13 @@ static const struct node *wrapped(struct parser *p, const struct node *of, bool 
 
 	if (!optional || !of)
 		return of;
-	n = node(p, NODE_OPTIONAL);
+	n = node(p, NODE_OPTIONAL, of->at);
 	if (n)
 		n->operand = of;
 	return n;
 }
 
-static const struct node *list(struct parser *p)
+static const struct node *list(struct parser *p, size_t at)
 {
 	struct args args = {0};
 	bool optional;
@@ -498,10 +510,10 @@ static const struct node *list(struct parser *p)
 			break;
 	}
 	expect(p, "]");
-	return with(p, node(p, NODE_LIST), &args);
+	return with(p, node(p, NODE_LIST, at), &args);
 }
 
-static const struct node *map(struct parser *p)
+static const struct node *map(struct parser *p, size_t at)
 {
 	struct args args = {0};
 	bool optional;
@@ -516,7 +528,7 @@ static const struct node *map(struct parser *p)
 			break;
 	}
 	expect(p, "}");
-	return with(p, node(p, NODE_MAP), &args);
+	return with(p, node(p, NODE_MAP, at), &args);
 }
 
 /* ---- messages */
@@ -554,7 +566,7 @@ static void field(struct parser *p, struct text type, struct args *args)
 			!memcmp(args->at[i]->literal.text.s, name.s, name.n))
 			refuse(p, at, "field '%.*s' is set twice", (int)name.n, name.s);
 	expect(p, ":");
-	add(p, args, literal(p, value_string(name.s, name.n)));
+	add(p, args, literal(p, at, value_string(name.s, name.n)));
 	add(p, args, wrapped(p, expression(p), optional));
 }
 
@@ -573,7 +585,7 @@ static const struct node *message(struct parser *p, size_t at, struct text type)
 		step(p);
 	}
 	if (!message_is_type(type))
-		refuse(p, at, "undeclared reference to '%.*s'", (int)type.n, type.s);
+		undeclared(p, at, type);
 	expect(p, "{");
 	while (!p->failed && !is_op(p, "}")) {
 		field(p, type, &args);
@@ -581,7 +593,7 @@ static const struct node *message(struct parser *p, size_t at, struct text type)
 			break;
 	}
 	expect(p, "}");
-	n = node(p, NODE_MESSAGE);
+	n = node(p, NODE_MESSAGE, at);
 	if (n)
 		n->name = type;
 	return with(p, n, &args);
@@ -591,6 +603,7 @@ static const struct node *message(struct parser *p, size_t at, struct text type)
 
 static const struct node *primary(struct parser *p)
 {
+	size_t at = p->now.at;
 	const struct node *n;
 
 	if (p->now.type == TOKEN_VALUE) {
@@ -599,7 +612,7 @@ static const struct node *primary(struct parser *p)
 		step(p);
 		if (t.value.type == VALUE_INT && t.value.i == INT64_MIN)
 			refuse(p, t.at, "an integer that is too large");
-		return literal(p, t.value);
+		return literal(p, at, t.value);
 	}
 	if (got(p, "(")) {
 		n = expression(p);
@@ -607,9 +620,9 @@ static const struct node *primary(struct parser *p)
 		return n;
 	}
 	if (got(p, "["))
-		return list(p);
+		return list(p, at);
 	if (got(p, "{"))
-		return map(p);
+		return map(p, at);
 	(void)got(p, "."); /* names of the root are the only ones there are */
 	if (p->now.type == TOKEN_NAME)
 		return named(p);
@@ -617,11 +630,11 @@ static const struct node *primary(struct parser *p)
 	return NULL;
 }
 
-static const struct node *selection(struct parser *p, const struct node *operand)
+static const struct node *selection(struct parser *p, size_t dot, const struct node *operand)
 {
 	bool optional = got(p, "?");
 	struct text name = p->now.text;
-	size_t at = p->now.at;
+	size_t at;
 	struct args args = {0};
 	struct node *n;
 
@@ -630,6 +643,7 @@ static const struct node *selection(struct parser *p, const struct node *operand
 		return NULL;
 	}
 	step(p);
+	at = p->now.at;
 	if (!optional && got(p, "(")) {
 		const struct macro *m = macro_of(name);
 
@@ -639,7 +653,7 @@ static const struct node *selection(struct parser *p, const struct node *operand
 		arguments(p, &args, ")");
 		return call(p, at, name, true, &args);
 	}
-	n = node(p, NODE_SELECT);
+	n = node(p, NODE_SELECT, dot);
 	if (n) {
 		n->operand = operand;
 		n->name = name;
@@ -649,11 +663,11 @@ static const struct node *selection(struct parser *p, const struct node *operand
 }
 
 /* From behind its bracket. */
-static const struct node *indexed(struct parser *p, const struct node *operand)
+static const struct node *indexed(struct parser *p, size_t at, const struct node *operand)
 {
 	bool optional = got(p, "?");
 	struct args args = {0};
-	struct node *n = node(p, NODE_INDEX);
+	struct node *n = node(p, NODE_INDEX, at);
 
 	add(p, &args, expression(p));
 	expect(p, "]");
@@ -668,8 +682,11 @@ static const struct node *member(struct parser *p)
 {
 	const struct node *n = primary(p);
 
-	while (n && (is_op(p, ".") || is_op(p, "[")) && another(p))
-		n = got(p, ".") ? selection(p, n) : got(p, "[") ? indexed(p, n) : NULL;
+	while (n && (is_op(p, ".") || is_op(p, "[")) && another(p)) {
+		size_t at = p->now.at;
+
+		n = got(p, ".") ? selection(p, at, n) : got(p, "[") ? indexed(p, at, n) : NULL;
+	}
 	return p->failed ? NULL : n;
 }
 
@@ -687,7 +704,7 @@ static const struct node *unary(struct parser *p)
 		if (p->now.type == TOKEN_VALUE && p->now.value.type == VALUE_INT &&
 			p->now.value.i == INT64_MIN) {
 			step(p);
-			n = literal(p, value_int(INT64_MIN));
+			n = literal(p, at, value_int(INT64_MIN));
 		} else {
 			n = unary(p);
 			n = n ? operate(p, at, "-_", n, NULL) : NULL;
@@ -757,46 +774,51 @@ static const struct node *relation(struct parser *p)
 static const struct node *both(struct parser *p)
 {
 	const struct node *n = relation(p);
+	size_t at = p->now.at;
 
-	while (!p->failed && n && got(p, "&&") && another(p))
-		n = join(p, NODE_AND, n, relation(p), NULL);
+	while (!p->failed && n && got(p, "&&") && another(p)) {
+		n = join(p, NODE_AND, at, n, relation(p), NULL);
+		at = p->now.at;
+	}
 	return p->failed ? NULL : n;
 }
 
 static const struct node *either(struct parser *p)
 {
 	const struct node *n = both(p);
+	size_t at = p->now.at;
 
-	while (!p->failed && n && got(p, "||") && another(p))
-		n = join(p, NODE_OR, n, both(p), NULL);
+	while (!p->failed && n && got(p, "||") && another(p)) {
+		n = join(p, NODE_OR, at, n, both(p), NULL);
+		at = p->now.at;
+	}
 	return p->failed ? NULL : n;
 }
 
 static const struct node *expression(struct parser *p)
 {
 	const struct node *n = NULL, *yes;
+	size_t at;
 
 	if (++p->depth > DEPTH_MAX) {
 		refuse(p, p->now.at, "nested too deeply");
 	} else {
 		n = either(p);
+		at = p->now.at;
 		if (n && got(p, "?")) {
 			yes = either(p);
-			n = expect(p, ":") ? join(p, NODE_COND, n, yes, expression(p)) : NULL;
+			n = expect(p, ":") ? join(p, NODE_COND, at, n, yes, expression(p)) : NULL;
 		}
 	}
 	p->depth--;
 	return p->failed ? NULL : n;
 }
 
-const struct node *cel_parse(struct cel *c, const char *text, size_t len, const struct cel_scope *scope,
-	char why[static CEL_WHY_MAX])
+const struct node *cel_parse(struct cel *c, const struct cel_scope *scope, char why[static CEL_WHY_MAX])
 {
 	struct parser p = {.cel = c,
 		.scope = scope,
-		.lexer = {.text = text, .len = len, .arena = &c->arena},
-		.text = text,
-		.len = len,
+		.lexer = {.text = c->text.s, .len = c->text.n, .arena = &c->arena},
 		.why = why};
 	const struct node *n;
 
@@ -817,5 +839,6 @@ bool cel_is_name(const char *text, size_t len)
 	for (size_t i = 0; i < len; i++)
 		ok = ok && (text[i] == '_' || (text[i] >= '0' && text[i] <= '9') ||
 				   ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z'));
-	return ok && !is_reserved(name) && !same(name, "true") && !same(name, "false") && !same(name, "null");
+	return ok && !is_reserved(name) && !text_is(name, "true") && !text_is(name, "false") &&
+	       !text_is(name, "null");
 }

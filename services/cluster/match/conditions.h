@@ -6,16 +6,18 @@
 
 #include <yyjson.h>
 
+#include "cluster/cel/cel.h"
 #include "lib/util.h"
-
-struct cel;
 
 /* NULL-terminated, for cel_compile(). */
 extern const char *const condition_names[]; /* of webhooks: object, oldObject, request */
 /* Of all expressions of a policy: those, namespaceObject, and params when the policy has a paramKind. */
 extern const char *const policy_names[], *const policy_names_params[];
 
-enum { CONDITIONS_MAX = 64 };
+enum { CONDITIONS_MAX = 64, N_POLICY_SHAPES = 5 };
+
+/* What is known of policy_names_params, in their order, which the others begin with. */
+extern const struct cel_shape policy_shapes[N_POLICY_SHAPES];
 
 struct conditions {
 	yyjson_val *list;      /* matchConditions, of the document; NULL: none */

@@ -425,7 +425,7 @@ static void test_failures(void **state)
 		{OBJECT("Object{data: {'a': object.none}}"),
 			"policy 'p' with binding 'b' denied request: expression 'Object{data: {'a': object.none}}' resulted in error: "
 			"no such key: none"},
-		{OBJECT("'teapot'"), "must evaluate to Object but got string"},
+		{OBJECT("dyn('teapot')"), "must evaluate to Object but got string"},
 		{OBJECT("Object{metadata: Object.data{}}"),
 			"unexpected type name \"Object.data\", expected \"Object.metadata\""},
 		{OBJECT("Object{none: 1}"), "unknown field \"none\""},
@@ -433,7 +433,7 @@ static void test_failures(void **state)
 			"error applying patch: failed to convert patch object to typed object: "},
 		{OBJECT("Object{metadata: Object.metadata{managedFields: [Object.metadata.managedFields{manager: 'x'}]}}"),
 			"invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .metadata.managedFields"},
-		{PATCH("1"), "must evaluate to a list of JSONPatch but got int"},
+		{PATCH("dyn(1)"), "must evaluate to a list of JSONPatch but got int"},
 		{PATCH("JSONPatch{op: 'replace', path: '/none/x', value: 1}"),
 			"error applying patch: jsonpatch replace operation does not apply: doc is missing path: /none/x"},
 		{PATCH("JSONPatch{op: 'add', path: '/none', value: 1}"), "unknown field \"none\""},
@@ -574,6 +574,13 @@ static void test_what_is_refused(void **state)
 		{POLICY_KIND, MAPS "," ONCE(PATCH("JSONPatch{opp: 'add'}")),
 			"spec.mutations[0].jsonPatch.expression: Invalid value: \"[JSONPatch{opp: 'add'}]\": compilation failed: ERROR: "
 			"<input>:1:12: undefined field 'opp'"},
+		{POLICY_KIND, MAPS "," ONCE(OBJECT("'teapot'")),
+			"spec.mutations[0].applyConfiguration.expression: Invalid value: \"'teapot'\": must evaluate to Object but got "
+			"string"},
+		{POLICY_KIND, MAPS "," ONCE(PATCH("1")),
+			"must evaluate to list(JSONPatch) but got list(int)"},
+		{POLICY_KIND, MAPS "," ONCE(PATCH("JSONPatch{op: 1}")),
+			"1:12: expected type of field 'op' is 'string' but provided type is 'int'"},
 		{POLICY_KIND, MAPS "," ONCE(OBJECT("Object{data: params.data}")),
 			"undeclared reference to 'params'"},
 		{POLICY_KIND,

@@ -44,6 +44,12 @@ must_check struct status *policies_change(
  */
 const struct schema_kind *policies_missing(const struct policies *p, const struct attempt *a);
 
+/*
+ * What is wrong with the types of a policy's validations, for the kinds that it is about (10 at most): items of ExpressionWarning.
+ * It holds nevertheless. NULL: no memory.
+ */
+yyjson_mut_val *policies_warnings(yyjson_mut_doc *doc, yyjson_mut_val *policy);
+
 /* Those that judge. NULL: nothing is against it; else the refusal, the caller's. Warnings go the attempt's way. */
 must_check struct status *policies_judge(struct policies *p, struct attempt *a);
 

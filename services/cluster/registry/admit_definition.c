@@ -39,21 +39,31 @@ static struct status *is_leaving(const struct attempt *a)
 		"create not allowed while custom resource definition is terminating");
 }
 
+/* Is there anything to look at that was not there before? false: no memory. */
+static bool is_new(const struct attempt *a, yyjson_val *spec, bool *answer)
+{
+	cleanup(json_docp) yyjson_doc *old = a->old ? object_doc(a->old) : NULL;
+
+	*answer = !a->old || !yyjson_equals(spec, json_obj(yyjson_doc_get_root(old), "spec"));
+	return !a->old || old;
+}
+
 static struct status *check(const struct attempt *a)
 {
 	struct field_errors errors = {0};
 	cleanup(json_docp) yyjson_doc *doc = NULL;
 	struct status *err;
 	struct crd *crd;
+	bool written;
 
 	if (a->verb == ADMIT_CREATE && a->kind->flags & SCHEMA_CUSTOM)
 		return is_leaving(a);
 	if (!is_definition(a) || a->verb == ADMIT_DELETE)
 		return NULL;
 	doc = yyjson_mut_val_imut_copy(a->root, NULL);
-	if (!doc)
+	if (!doc || !is_new(a, json_obj(yyjson_doc_get_root(doc), "spec"), &written))
 		return status_errno(-ENOMEM, "definition");
-	crd = crd_new(yyjson_doc_get_root(doc), &errors);
+	crd = crd_new(yyjson_doc_get_root(doc), written, &errors);
 	err = crd ? NULL : field_errors_status(&errors, a->kind, a->name);
 	if (!crd && !err)
 		err = status_errno(-ENOMEM, "definition");

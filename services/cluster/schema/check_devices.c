@@ -19,19 +19,30 @@ enum { EXPRESSION_MAX = 10 << 10, PARAMETERS_MAX = 10 << 10, LIST_MAX = 32 };
 
 void check_device_expression(struct check *c, yyjson_mut_val *v, yyjson_mut_val *old)
 {
+	static const struct cel_shape any = {CEL_DYN}, by_name = {CEL_MAP, &cel_fields, &any};
+	static const struct cel_field fields[] = {
+		{"driver", {CEL_STRING}},
+		{"allowMultipleAllocations", {CEL_BOOL}},
+		/* by domain, then by name */
+		{"attributes", {CEL_MAP, &cel_fields, &by_name}},
+		{"capacity", {CEL_MAP, &cel_fields, &by_name}},
+		{NULL},
+	};
+	static const struct cel_shape device = {CEL_STRUCT, &cel_fields, fields};
 	static const char *const names[] = {"device", NULL};
 	char why[CEL_WHY_MAX];
 	struct cel *read;
 
-	if (!yyjson_mut_get_len(v))
-		return; /* that it is required is said elsewhere */
+	if (!yyjson_mut_get_len(v) || meta_equal(v, old))
+		return; /* that it is required is said elsewhere, and one that is as it was was looked at then */
 	if (yyjson_mut_get_len(v) > EXPRESSION_MAX) {
 		check_error(c, FIELD_TOO_LONG, NULL, "", "may not be more than %d bytes", EXPRESSION_MAX);
 		return;
 	}
-	read = cel_compile(yyjson_mut_get_str(v), yyjson_mut_get_len(v), names, why);
+	read = cel_write(yyjson_mut_get_str(v), yyjson_mut_get_len(v), &(struct cel_scope){.names = names},
+		&device, CEL_TRUTH, why);
 	if (!read)
-		check_error(c, FIELD_INVALID, v, "", "compilation failed: ERROR: <input>:%s", why);
+		check_error(c, FIELD_INVALID, v, "", "%s", why);
 	cel_free(read);
 }
 

@@ -23,9 +23,9 @@ static bool is_blank(const char *text)
 	return !*text;
 }
 
-/* The expression, if it is one. NULL: it is none, which is said. */
-static struct cel *check_expression(
-	struct check *c, yyjson_mut_val *text, const struct cel_scope *scope, const char *where)
+/* The expression, if it is one that makes @what. NULL: it is none, which is said. */
+static struct cel *check_expression(struct check *c, yyjson_mut_val *text, const struct cel_scope *scope,
+	enum cel_result what, const char *where)
 {
 	char why[CEL_WHY_MAX];
 	struct cel *read;
@@ -36,9 +36,9 @@ static struct cel *check_expression(
 		check_error(c, FIELD_REQUIRED, NULL, where, "the expression is not specified");
 		return NULL;
 	}
-	read = cel_compile_in(yyjson_mut_get_str(text), yyjson_mut_get_len(text), scope, why);
+	read = cel_write(yyjson_mut_get_str(text), yyjson_mut_get_len(text), scope, policy_shapes, what, why);
 	if (!read)
-		check_error(c, FIELD_INVALID, text, where, "compilation failed: ERROR: <input>:%s", why);
+		check_error(c, FIELD_INVALID, text, where, "%s", why);
 	return read;
 }
 
@@ -59,8 +59,8 @@ static void check_variables(
 			!cel_is_name(yyjson_mut_get_str(name), yyjson_mut_get_len(name)))
 			check_error(c, FIELD_INVALID, name, REL(".variables[%zu].name", i),
 				"name is not a valid CEL identifier");
-		programs[i] = check_expression(
-			c, yyjson_mut_obj_get(v, "expression"), scope, REL(".variables[%zu].expression", i));
+		programs[i] = check_expression(c, yyjson_mut_obj_get(v, "expression"), scope, CEL_ANYTHING,
+			REL(".variables[%zu].expression", i));
 		members[i] = text_of(v, "name");
 		family->n++;
 	}
@@ -90,9 +90,9 @@ static void check_validations(struct check *c, yyjson_mut_val *list, const struc
 
 	yyjson_mut_arr_foreach(list, i, n, v)
 	{
-		cel_free(check_expression(c, yyjson_mut_obj_get(v, "expression"), scope,
+		cel_free(check_expression(c, yyjson_mut_obj_get(v, "expression"), scope, CEL_TRUTH,
 			REL(".validations[%zu].expression", i)));
-		cel_free(check_expression(c, yyjson_mut_obj_get(v, "messageExpression"), scope,
+		cel_free(check_expression(c, yyjson_mut_obj_get(v, "messageExpression"), scope, CEL_TEXT,
 			REL(".validations[%zu].messageExpression", i)));
 		check_message(c, v, i);
 	}
@@ -124,8 +124,8 @@ static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_
 			check_error(c, FIELD_REQUIRED, NULL, REL(".auditAnnotations[%zu].valueExpression", i),
 				"must not exceed %d bytes in length", NOTE_TEXT_MAX);
 		else
-			cel_free(check_expression(
-				c, text, scope, REL(".auditAnnotations[%zu].valueExpression", i)));
+			cel_free(check_expression(c, text, scope, CEL_TEXT_OR_NULL,
+				REL(".auditAnnotations[%zu].valueExpression", i)));
 	}
 	check_once(c, &(struct check_list){list, ".auditAnnotations"}, 1, &once);
 }
@@ -147,19 +147,22 @@ static void check_param_kind(struct check *c, yyjson_mut_val *kind)
 }
 
 /* What both kinds of policies say, and what only one does, with the variables that it may refer to. */
-static void check_policy(struct check *c, yyjson_mut_val *o,
+static void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old,
 	void (*terms)(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope))
 {
 	yyjson_mut_val *kind = yyjson_mut_obj_get(o, "paramKind"),
 		       *constraints = yyjson_mut_obj_get(o, "matchConstraints"),
 		       *variables = yyjson_mut_obj_get(o, "variables");
 	size_t n = yyjson_mut_arr_size(variables);
-	struct cel_family family = {.name = "variables",
-		.members = calloc(n + 1, sizeof(*family.members)),
-		.programs = calloc(n + 1, sizeof(*family.programs))};
+	struct cel_family family = {.name = "variables"};
 	const struct cel_scope scope = {
 		.names = kind ? policy_names_params : policy_names, .family = &family};
 
+	/* what has not changed was looked at when it was written */
+	if (old && meta_equal(o, old))
+		return;
+	family.members = calloc(n + 1, sizeof(*family.members));
+	family.programs = calloc(n + 1, sizeof(*family.programs));
 	if (family.members && family.programs) {
 		check_param_kind(c, kind);
 		if (constraints && !yyjson_mut_arr_size(yyjson_mut_obj_get(constraints, "resourceRules")))
@@ -191,7 +194,7 @@ static void validating_terms(struct check *c, yyjson_mut_val *o, const struct ce
 
 void check_validating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
-	check_policy(c, o, validating_terms);
+	check_policy(c, o, old, validating_terms);
 }
 
 /* ---- those that change */
@@ -199,7 +202,9 @@ void check_validating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val 
 /* By type of patch. */
 static const struct {
 	const char *type, *member;
-} patches[] = {{"ApplyConfiguration", "applyConfiguration"}, {"JSONPatch", "jsonPatch"}};
+	enum cel_result makes;
+} patches[] = {
+	{"ApplyConfiguration", "applyConfiguration", CEL_OBJECT}, {"JSONPatch", "jsonPatch", CEL_JSON_PATCH}};
 
 /* It has the member that its type says, and not the other. */
 void check_mutation(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
@@ -235,7 +240,8 @@ static void mutating_terms(struct check *c, yyjson_mut_val *o, const struct cel_
 		for (size_t p = 0; p < array_len(patches); p++)
 			cel_free(check_expression(c,
 				yyjson_mut_obj_get(yyjson_mut_obj_get(v, patches[p].member), "expression"),
-				&with_patches, REL(".mutations[%zu].%s.expression", i, patches[p].member)));
+				&with_patches, patches[p].makes,
+				REL(".mutations[%zu].%s.expression", i, patches[p].member)));
 	}
 }
 
@@ -258,7 +264,7 @@ static void check_operations(struct check *c, yyjson_mut_val *match, const char 
 
 void check_mutating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
-	check_policy(c, o, mutating_terms);
+	check_policy(c, o, old, mutating_terms);
 	check_operations(
 		c, yyjson_mut_obj_get(o, "matchConstraints"), ".matchConstraints.resourceRules.operations");
 }

@@ -37,6 +37,7 @@ struct builder {
 	struct field_errors *errors;
 	const char *package;
 	unsigned depth;
+	bool written;
 	bool no_memory;
 };
 
@@ -360,7 +361,7 @@ static const struct schema_type *type_of(
 
 static const struct rules *rules_of_version(struct builder *b, yyjson_val *schema, const struct path *p)
 {
-	struct rules *r = rules_new(schema, p, b->errors);
+	struct rules *r = rules_new(schema, p, b->written, b->errors);
 
 	if (!r)
 		b->no_memory = true;
@@ -568,11 +569,11 @@ static void join_versions(struct builder *b, yyjson_val *spec, const struct sche
 	}
 }
 
-struct crd *crd_new(yyjson_val *object, struct field_errors *e)
+struct crd *crd_new(yyjson_val *object, bool written, struct field_errors *e)
 {
 	struct crd *c = calloc(1, sizeof(*c));
 	struct memory *m = calloc(1, sizeof(*m));
-	struct builder b = {.memory = m, .errors = e};
+	struct builder b = {.memory = m, .errors = e, .written = written};
 	const struct schema_kind **kinds = calloc(KINDS_MAX, sizeof(*kinds)), **all = NULL, *stored = NULL;
 	struct schema_kind *first = NULL;
 	struct path top = {.name = "spec", .len = 4}, list = {.up = &top, .name = "versions", .len = 8};

@@ -54,7 +54,7 @@ static struct crd *make(const char *text, char **why)
 	validate_object(k, doc->root, NULL, VALIDATE_MAIN, &e);
 	object = yyjson_mut_doc_imut_copy(doc, NULL);
 	if (!e.n)
-		c = crd_new(yyjson_doc_get_root(object), &e);
+		c = crd_new(yyjson_doc_get_root(object), true, &e);
 	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
 	*why = s ? strdup(s->message) : NULL;
 	status_free(s);
@@ -215,6 +215,76 @@ static void test_refusals(void **state)
 		if (!why || !strstr(why, table[i].part))
 			fail_msg("%s: %s", table[i].schema, why ? why : "accepted");
 		free(why);
+	}
+}
+
+/* Rules of a schema with a field of each kind, and what is said against them; NULL: nothing. */
+static void test_types_of_rules(void **state)
+{
+	static const char schema[] =
+		"{type: object, properties: {spec: {type: object, x-kubernetes-validations: [{rule: \"%s\"%s}], properties: {n: {type: "
+		"integer}, d: {type: number}, s: {type: string}, b: {type: boolean}, at: {type: string, format: date-time}, day: {type: "
+		"string, format: date}, span: {type: string, format: duration}, data: {type: string, format: byte}, port: "
+		"{x-kubernetes-int-or-string: true}, a-b: {type: integer}, namespace: {type: string}, list: {type: array, items: {type: "
+		"string}}, map: {type: object, additionalProperties: {type: integer}}, raw: {x-kubernetes-preserve-unknown-fields: true}, "
+		"open: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {known: {type: string}}}, pod: {type: object, "
+		"x-kubernetes-embedded-resource: true, properties: {spec: {type: object, properties: {image: {type: string}}}}}}}}, "
+		"x-kubernetes-validations: [{rule: \"%s\"}]}";
+	static const struct {
+		const char *of_spec, *more, *of_root, *why;
+	} table[] = {
+		{"self.n + 1 > 2 && self.d < 1.5 && self.d / 2.0 > 0.1", "", "true", NULL},
+		{"self.n + 'x' == '1x'", "", "true",
+			"spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Invalid value: "
+			"\"self.n + 'x' == '1x'\": compilation failed: ERROR: <input>:1:8: found no matching overload for '_+_' applied to "
+			"'(int, string)'"},
+		{"self.n", "", "true",
+			"[0].rule: Invalid value: \"self.n\": must evaluate to bool but got int"},
+		{"self.b", ", messageExpression: self.n", "true",
+			"[0].messageExpression: Invalid value: \"self.n\": must evaluate to string but got int"},
+		{"self.b", ", messageExpression: \"'is ' + string(self.n)\"", "true", NULL},
+		{"self.b && oldSelf.b && self == oldSelf", "", "true", NULL},
+		{"oldSelf.hasValue() ? oldSelf.value().n <= self.n : true", ", optionalOldSelf: true", "true",
+			NULL},
+		{"oldSelf.n <= self.n", ", optionalOldSelf: true", "true",
+			"1:11: found no matching overload for '_<=_' applied to '(optional_type(int), int)'"},
+		{"self.at > self.day && self.span < duration('1h') && self.at + self.span > self.at", "",
+			"true", NULL},
+		{"self.at.startsWith('2026')", "", "true", "applied to 'timestamp.(string)'"},
+		{"self.data.size() > 1 && self.data != self.s", "", "true", "applied to '(bytes, string)'"},
+		{"type(self.port) == int ? self.port < 10 : self.port.startsWith('a')", "", "true", NULL},
+		{"self.a__dash__b == 1 && self.__namespace__ == 'x'", "", "true", NULL},
+		{"self.list.all(x, x.size() < self.n) && self.map.all(k, self.map[k] > 1)", "", "true", NULL},
+		{"self.list.exists(x, x > 1)", "", "true", "applied to '(string, int)'"},
+		{"self.map.x == 'y'", "", "true", "applied to '(int, string)'"},
+		{"self.none == 1", "", "true", "1:5: undefined field 'none'"},
+		{"has(self.raw)", "", "true", "undefined field 'raw'"},
+		{"self.open.known == 'x'", "", "true", NULL},
+		{"self.open.other == 'x'", "", "true", "undefined field 'other'"},
+		{"self.pod.kind == 'Pod' && self.pod.metadata.name != '' && self.pod.spec.image != ''", "",
+			"true", NULL},
+		{"self.pod.metadata.labels.size() > 1", "", "true", "undefined field 'labels'"},
+		{"self.metadata.name == 'x'", "", "true", "undefined field 'metadata'"},
+		{"self.b", "", "self.metadata.name.startsWith('a') && self.spec.n > 1 && self.kind == 'A'",
+			NULL},
+		{"self.b", "", "self.metadata.namespace == 'a'", "undefined field 'namespace'"},
+		{"self.b", "", "self.spec.nope", "1:10: undefined field 'nope'"},
+	};
+	char text[4096], inner[2048], *why;
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		struct crd *c;
+
+		snprintf(inner, sizeof(inner), schema, table[i].of_spec, table[i].more, table[i].of_root);
+		snprintf(text, sizeof(text),
+			"metadata: {name: as.b.c}\nspec: {group: b.c, scope: Cluster, names: {plural: as, kind: A}, versions: [{name: v1, "
+			"served: true, storage: true, schema: {openAPIV3Schema: %s}}]}",
+			inner);
+		c = make(text, &why);
+		if (!c != !!table[i].why || (why && !strstr(why, table[i].why)))
+			fail_msg("%s, %s: %s", table[i].of_spec, table[i].of_root, why ? why : "accepted");
+		free(why);
+		crd_free(c);
 	}
 }
 
@@ -444,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_table_and_openapi),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_types_of_rules),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_conversion),
 		cmocka_unit_test(test_versions),

@@ -53,9 +53,11 @@ static void test_specs(void **state)
 		{"DeviceClass", NULL,
 			META "spec: {selectors: [{cel: {expression: 'device.driver == \"d.example\"'}}]}",
 			""},
+		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: device.driver}}]}",
+			"spec.selectors[0].cel.expression: Invalid value: \"device.driver\": must evaluate to bool but got string"},
 		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: 'devices'}}]}",
 			"spec.selectors[0].cel.expression: Invalid value: \"devices\": compilation failed: ERROR: <input>:1:1: "
-			"undeclared reference to 'devices'"},
+			"undeclared reference to 'devices' (in container '')"},
 		{"DeviceClass", NULL, META "spec: {selectors: [{}]}",
 			"spec.selectors[0].cel: Required value"},
 		{"DeviceClass", NULL,

@@ -13,6 +13,7 @@
 #include "cluster/cel/cel.h"
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/rules.h"
+#include "cluster/schema/shapes.h"
 #include "lib/json.h"
 
 #define RULES "x-kubernetes-validations"
@@ -38,7 +39,15 @@ struct rules {
 struct reader {
 	struct rules *rules;
 	struct field_errors *errors;
+	bool written; /* by somebody who is told of mistakes now */
 	bool no_memory;
+};
+
+/* A schema that rules stand in. */
+struct place {
+	yyjson_val *schema;
+	bool same;     /* can a value here be told to be the one that was? */
+	bool resource; /* is it an object of the kind? */
 };
 
 /* @v: what is wrong, a text or a bool, or NULL. */
@@ -57,17 +66,23 @@ static void complain(struct reader *r, const struct path *p, const char *key, en
 	field_error(r->errors, type, where, v ? &shown : NULL, "%s%s", words, why);
 }
 
-static struct cel *compile(struct reader *r, yyjson_val *said, const char *key, const struct path *p)
+static struct cel *compile(struct reader *r, const struct place *at, yyjson_val *said, const char *key,
+	enum cel_result what, const struct path *p)
 {
 	bool optional = yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf"));
 	const struct cel_scope scope = {.names = names, .optional = optional ? "oldSelf" : NULL};
+	const struct cel_shape self = shape_of_schema(at->schema, at->resource),
+			       shapes[N_NAMES] = {self, self};
 	yyjson_val *text = yyjson_obj_get(said, key);
 	char why[CEL_WHY_MAX], where[64];
-	struct cel *c = cel_compile_in(yyjson_get_str(text), yyjson_get_len(text), &scope, why);
+	struct cel *c;
 
+	c = r->written ? cel_write(yyjson_get_str(text), yyjson_get_len(text), &scope, shapes, what, why)
+		       : cel_compile_in(yyjson_get_str(text), yyjson_get_len(text), &scope, why);
 	snprintf(where, sizeof(where), ".%s", key);
 	if (!c)
-		complain(r, p, where, FIELD_INVALID, text, "compilation failed: ERROR: <input>:", why);
+		complain(r, p, where, FIELD_INVALID, text,
+			r->written ? "" : "compilation failed: ERROR: <input>:", why);
 	return c;
 }
 
@@ -90,8 +105,7 @@ static struct rule *room_for_one(struct reader *r)
 	return &all->list[all->n++];
 }
 
-/* @same: can a value here be told to be the one that was? */
-static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, const struct path *p, bool same)
+static void read_rule(struct reader *r, const struct place *at, yyjson_val *said, const struct path *p)
 {
 	static const char *const reasons[] = {
 		"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"};
@@ -113,57 +127,59 @@ static void read_rule(struct reader *r, yyjson_val *schema, yyjson_val *said, co
 	rule = room_for_one(r);
 	if (!rule)
 		return;
-	rule->at = schema;
+	rule->at = at->schema;
 	rule->said = said;
-	rule->rule = compile(r, said, "rule", p);
+	rule->rule = compile(r, at, said, "rule", CEL_TRUTH, p);
 	about_old = rule->rule && cel_uses(rule->rule, "oldSelf");
 	rule->about_change = about_old && !yyjson_is_true(optional);
 	if (json_text(said, "messageExpression"))
-		rule->message = compile(r, said, "messageExpression", p);
+		rule->message = compile(r, at, said, "messageExpression", CEL_TEXT, p);
 	if (rule->rule && !about_old && yyjson_is_bool(optional))
 		complain(r, p, ".optionalOldSelf", FIELD_INVALID, optional,
 			"may not be set if oldSelf is not used in rule", "");
-	if (about_old && !same)
+	if (about_old && !at->same)
 		complain(r, p, ".rule", FIELD_INVALID, yyjson_obj_get(said, "rule"),
 			"oldSelf cannot be used on the uncorrelatable portion of the schema", "");
 }
 
-static void read_schema(struct reader *r, yyjson_val *schema, const struct path *p, bool same);
+static void read_schema(struct reader *r, const struct place *at, const struct path *p);
 
-static void read_below(struct reader *r, yyjson_val *schema, const char *key, const struct path *p, bool same)
+static void read_below(
+	struct reader *r, const struct place *at, const char *key, const struct path *p, bool same)
 {
-	yyjson_val *below = yyjson_obj_get(schema, key);
+	const struct place below = {.schema = json_obj(at->schema, key), .same = at->same && same};
 	struct path step = {.up = p, .name = key, .len = strlen(key)};
 
-	if (yyjson_is_obj(below))
-		read_schema(r, below, &step, same);
+	if (below.schema)
+		read_schema(r, &below, &step);
 }
 
-static void read_schema(struct reader *r, yyjson_val *schema, const struct path *p, bool same)
+static void read_schema(struct reader *r, const struct place *at, const struct path *p)
 {
 	struct path rules = {.up = p, .name = RULES, .len = strlen(RULES)};
 	struct path properties = {.up = p, .name = "properties", .len = 10};
-	bool keyed = !strcmp(json_str(schema, "x-kubernetes-list-type") ?: "", "map");
-	bool atomic = !strcmp(json_str(schema, "x-kubernetes-map-type") ?: "", "atomic");
+	bool keyed = !strcmp(json_str(at->schema, "x-kubernetes-list-type") ?: "", "map");
+	bool atomic = !strcmp(json_str(at->schema, "x-kubernetes-map-type") ?: "", "atomic");
 	yyjson_val *key, *v;
 	size_t i, n;
 
-	yyjson_arr_foreach (json_arr(schema, RULES), i, n, v) {
+	yyjson_arr_foreach (json_arr(at->schema, RULES), i, n, v) {
 		struct path step = {.up = &rules, .index = i, .step = PATH_INDEX};
 
-		read_rule(r, schema, v, &step, same);
+		read_rule(r, at, v, &step);
 	}
-	json_obj_foreach (json_obj(schema, "properties"), i, n, key, v) {
+	json_obj_foreach (json_obj(at->schema, "properties"), i, n, key, v) {
+		const struct place below = {.schema = v, .same = at->same && !atomic};
 		struct path step = {.up = &properties,
 			.name = yyjson_get_str(key),
 			.len = yyjson_get_len(key),
 			.step = PATH_KEY};
 
 		if (yyjson_is_obj(v))
-			read_schema(r, v, &step, same && !atomic);
+			read_schema(r, &below, &step);
 	}
-	read_below(r, schema, "additionalProperties", p, same && !atomic);
-	read_below(r, schema, "items", p, same && keyed);
+	read_below(r, at, "additionalProperties", p, !atomic);
+	read_below(r, at, "items", p, keyed);
 }
 
 static int by_place(const void *a, const void *b)
@@ -176,15 +192,16 @@ static int by_place(const void *a, const void *b)
 	return (uintptr_t)x->said<(uintptr_t)y->said ? -1 : (uintptr_t)x->said>(uintptr_t) y->said;
 }
 
-struct rules *rules_new(yyjson_val *schema, const struct path *p, struct field_errors *e)
+struct rules *rules_new(yyjson_val *schema, const struct path *p, bool written, struct field_errors *e)
 {
+	const struct place root = {.schema = schema, .same = true, .resource = true};
 	struct rules *all = calloc(1, sizeof(*all));
-	struct reader r = {.rules = all, .errors = e};
+	struct reader r = {.rules = all, .errors = e, .written = written};
 
 	if (!all)
 		return NULL;
 	all->schema = schema;
-	read_schema(&r, schema, p, true);
+	read_schema(&r, &root, p);
 	if (r.no_memory) {
 		rules_free(all);
 		return NULL;

@@ -20,11 +20,12 @@ struct rules;
  * rules_new() - read all expressions of a schema
  * @schema:	borrowed until rules_free()
  * @p:		the path of the schema
+ * @written:	by somebody who is told of mistakes: types are looked at, too, which is not done again for what is stored
  *
  * What is not CEL is added to @e with its path.
  * Return: owned; NULL: no memory.
  */
-struct rules *rules_new(yyjson_val *schema, const struct path *p, struct field_errors *e);
+struct rules *rules_new(yyjson_val *schema, const struct path *p, bool written, struct field_errors *e);
 void rules_free(struct rules *r); /* accepts NULL */
 
 /*

@@ -567,6 +567,10 @@ static void test_conditions(void **state)
 	assert_true(says(outcome.message, "matchConditions[0].expression"));
 	assert_true(says(
 		outcome.message, "compilation failed: ERROR: <input>:1:3: undeclared reference to 'bad'"));
+	assert_int_equal(
+		hook(MUTATING, "c", "/", ",\"matchConditions\":[" CONDITION("a", "request.name") "]")->code,
+		422);
+	assert_true(says(outcome.message, "must evaluate to bool but got string"));
 }
 
 static void test_what_is_not_supported(void **state)

@@ -81,6 +81,56 @@ def test_warnings_and_parameters(cluster, ns, hold):
     assert status == 201 and headers["Warning"] is None
 
 
+CRONTABS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: GROUPED}
+spec:
+  group: GROUP
+  scope: Namespaced
+  names: {plural: crontabs, singular: crontab, kind: CronTab}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {cronSpec: {type: string}, replicas: {type: integer}}}}}
+"""
+
+
+def test_types_of_expressions(cluster, ns, hold):
+    """Objects are what their kind says: mistakes are in the status of what is kept. What is wrong for all of them is not kept."""
+
+    def warnings(*validations, group="apps", resource="deployments"):
+        rules = [{"operations": ["CREATE"], "apiGroups": [group], "apiVersions": ["v1"], "resources": [resource]}]
+        spaces = {"matchLabels": {"kubernetes.io/metadata.name": ns}}
+        name = hold({"matchConstraints": {"resourceRules": rules, "namespaceSelector": spaces}, "validations": list(validations)})
+        status = eventually(lambda: cluster.ask("GET", f"{GROUP}/validatingadmissionpolicies/{name}").get("status"))
+        assert status["observedGeneration"] == 1
+        return [(w["fieldRef"], w["warning"]) for w in status["typeChecking"].get("expressionWarnings", [])]
+
+    assert warnings({"expression": "object.spec.replicas > 1"}) == []
+    confused = {"expression": "object.spec.replicas > '1'", "messageExpression": "'wants replicas > 1, got ' + object.spec.replicas"}
+    assert warnings(confused) == [
+        ("spec.validations[0].expression", "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_>_' applied to '(int, string)'\n"),
+        ("spec.validations[0].messageExpression", "apps/v1, Kind=Deployment: ERROR: <input>:1:28: found no matching overload for '_+_' applied to '(string, int)'\n"),
+    ]  # fmt: skip
+    group = f"stable.{ns}.example.com"
+    cluster.kubectl("create", "-f", "-", input=CRONTABS.replace("GROUPED", f"crontabs.{group}").replace("GROUP", group))
+    try:
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/crontabs.{group}", "--timeout=60s")
+        assert warnings({"expression": "object.spec.replicas > 1"}, group=group, resource="crontabs") == []
+        found = warnings({"expression": "object.spec.replicas > '1'"}, {"expression": "object.spec.maxRetries < 10"}, group=group, resource="crontabs")
+        assert [where for where, _ in found] == ["spec.validations[0].expression", "spec.validations[1].expression"]
+        assert "'_>_' applied to '(int, string)'" in found[0][1] and "undefined field 'maxRetries'" in found[1][1]
+    finally:
+        cluster.kubectl("delete", "crd", f"crontabs.{group}", "--timeout=60s")
+    for expression, why in (("1 + 'a' == object.a", "applied to '(int, string)'"), ("object.a + 1", "must evaluate to bool but got int")):
+        rules = [{"operations": ["CREATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}]
+        wrong = {"metadata": {"name": "wrong"}, "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": expression}]}}
+        assert why in cluster.ask("POST", f"{GROUP}/validatingadmissionpolicies", wrong, expect=422)["message"]
+
+
 def applies(*expressions, again="Never"):
     """The spec of a policy that changes, by an Object each."""
     return {"reinvocationPolicy": again, "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": e}} for e in expressions]}
@@ -178,7 +228,7 @@ def test_policies(cluster, ns):
     assert eventually(lambda: cluster.ask("GET", f"{path}/status").get("status", {}).get("observedGeneration") == 2)
     condition = {"type": "Ready", "status": "True", "reason": "R", "message": "m", "lastTransitionTime": "2026-01-02T03:04:05Z"}
     now = cluster.ask("PATCH", f"{path}/status", {"status": {"conditions": [condition]}}, **MERGE)
-    assert now["status"] == {"conditions": [condition], "observedGeneration": 2}
+    assert now["status"] == {"conditions": [condition], "observedGeneration": 2, "typeChecking": {}}
     now["status"]["conditions"][0]["reason"] = "Other"
     now["spec"]["failurePolicy"] = "Fail"
     now = cluster.ask("PUT", f"{path}/status", now)
