@@ -123,6 +123,13 @@ bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WH
 struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scope,
 	const struct cel_shape *shapes, enum cel_result what, char why[static CEL_WHY_MAX]);
 
+/*
+ * One that was written before. What its types say of texts holds when it is asked: a moment of the schema is one. If something is wrong
+ * with them it is asked all the same, without: another version, or another schema, took it.
+ */
+struct cel *cel_stored(const char *text, size_t len, const struct cel_scope *scope,
+	const struct cel_shape *shapes, char why[static CEL_WHY_MAX]);
+
 /* ---- asking */
 
 /* Can it be the name of a variable? */

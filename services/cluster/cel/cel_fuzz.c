@@ -17,19 +17,19 @@ static const struct cel_shapes shapes_of_self = {.field = field, .item = item_of
 
 static bool field(const void *at, const char *name, size_t len, struct cel_shape *out)
 {
-	static const enum cel_kind kinds[] = {['d'] = CEL_DOUBLE,
-		['l'] = CEL_LIST,
-		['m'] = CEL_DYN,
-		['n'] = CEL_INT,
-		['p'] = CEL_MAP,
-		['s'] = CEL_STRING,
-		['t'] = CEL_STRUCT};
+	static const struct {
+		char name;
+		enum cel_kind kind;
+	} fields[] = {{'a', CEL_TIMESTAMP}, {'b', CEL_BYTES}, {'d', CEL_DURATION}, {'l', CEL_LIST},
+		{'m', CEL_DYN}, {'n', CEL_INT}, {'p', CEL_MAP}, {'s', CEL_STRING}, {'t', CEL_STRUCT}};
 
-	*out = (struct cel_shape){len == 1 && (unsigned char)*name < sizeof(kinds) / sizeof(*kinds)
-					  ? kinds[(unsigned char)*name]
-					  : CEL_DYN,
-		&shapes_of_self};
-	return len == 1;
+	for (size_t i = 0; i < array_len(fields); i++) {
+		if (len != 1 || *name != fields[i].name)
+			continue;
+		*out = (struct cel_shape){fields[i].kind, &shapes_of_self};
+		return true;
+	}
+	return false;
 }
 
 static struct cel_shape item_of(const void *at)
@@ -37,13 +37,14 @@ static struct cel_shape item_of(const void *at)
 	return (struct cel_shape){CEL_STRUCT, &shapes_of_self};
 }
 
+static const struct cel_shape self_and_old[] = {{CEL_STRUCT, &shapes_of_self}, {CEL_STRUCT, &shapes_of_self}};
+
 static void check(const char *text, size_t len, const struct cel_scope *scope)
 {
-	const struct cel_shape self[] = {{CEL_STRUCT, &shapes_of_self}, {CEL_STRUCT, &shapes_of_self}};
 	char why[CEL_WHY_MAX];
 
 	for (enum cel_result what = CEL_ANYTHING; what <= CEL_JSON_PATCH; what++)
-		cel_free(cel_write(text, len, scope, self, what, why));
+		cel_free(cel_write(text, len, scope, self_and_old, what, why));
 }
 
 /* The same text as one that refers to others and may make messages, and as what it refers to. */
@@ -87,7 +88,7 @@ static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char json[] =
-		"{\"n\":3,\"s\":\"text\",\"l\":[1,2.5,\"x\",null,[true]],\"m\":{\"a\":{\"b\":[1]},\"at\":\"2026-01-02T03:04:05Z\"}}";
+		"{\"a\":\"2026-01-02T03:04:05Z\",\"b\":\"YWI=\",\"d\":\"1h\",\"n\":3,\"s\":\"text\",\"l\":[1,2.5,\"x\",null,[true]],\"m\":{\"a\":{\"b\":[1]},\"at\":\"2026-01-02T03:04:05Z\"}}";
 	char why[CEL_WHY_MAX];
 	size_t budget = CEL_BUDGET;
 	struct cel *c = cel_compile((const char *)data, size, names, why);
@@ -99,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		ask_with_family((const char *)data, size, values);
 		if (c) {
+			(void)cel_test(c, values, &budget, why);
+			(void)cel_check(c, &(struct cel_scope){.names = names}, self_and_old, why);
 			(void)cel_test(c, values, &budget, why);
 			free(cel_text(c, values, &budget, why));
 		}

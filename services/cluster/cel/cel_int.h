@@ -152,7 +152,8 @@ struct node {
 	enum each each;
 	bool optional;	/* .? and [?] */
 	bool with_keys; /* EACH with two variables */
-	uint32_t at;	/* in the text: where it is complained about */
+	uint8_t as; /* enum cel_kind that a text is, which a schema says (value_typed); 0: a text is a text */
+	uint32_t at; /* in the text: where it is complained about */
 	size_t slot, n;
 	const struct node *operand;
 	const struct node *const *args;
@@ -357,6 +358,8 @@ bool value_equal(struct eval *e, struct value a, struct value b);
 bool value_order(struct value a, struct value b, int *order);
 /* The value of a key, or false. */
 bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out);
+/* A text as the moment, span or bytes that it writes, also in an optional. What is no such text stays what it is. */
+struct value value_typed(struct eval *e, struct value v, enum cel_kind kind);
 /* As string() writes it. */
 struct value value_written(struct eval *e, struct value v);
 

@@ -331,10 +331,8 @@ static const struct type *member(const struct checker *k, const struct node *n)
 	return c && c->type ? c->type : dyn();
 }
 
-static const struct type *check(struct checker *k, const struct node *n)
+static const struct type *type_of_node(struct checker *k, const struct node *n)
 {
-	if (k->failed)
-		return dyn();
 	switch (n->type) {
 	case NODE_LITERAL:
 		return type_of_literal(n->literal);
@@ -367,6 +365,17 @@ static const struct type *check(struct checker *k, const struct node *n)
 	default:
 		return dyn();
 	}
+}
+
+/* JSON has texts for moments, spans and bytes: where the schema knows better, the value is made what it says. */
+static const struct type *check(struct checker *k, const struct node *n)
+{
+	const struct type *type = k->failed ? dyn() : type_of_node(k, n);
+	enum cel_kind kind = type->kind == CEL_OPTIONAL ? type->of->kind : type->kind;
+
+	if (kind == CEL_TIMESTAMP || kind == CEL_DURATION || kind == CEL_BYTES)
+		((struct node *)(uintptr_t)n)->as = (uint8_t)kind;
+	return type;
 }
 
 bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_shape *shapes,
@@ -428,4 +437,15 @@ struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scop
 		return c;
 	cel_free(c);
 	return NULL;
+}
+
+struct cel *cel_stored(const char *text, size_t len, const struct cel_scope *scope,
+	const struct cel_shape *shapes, char why[static CEL_WHY_MAX])
+{
+	struct cel *c = cel_compile_in(text, len, scope, why);
+
+	if (!c || cel_check(c, scope, shapes, why))
+		return c;
+	cel_free(c);
+	return cel_compile_in(text, len, scope, why);
 }

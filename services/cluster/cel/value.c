@@ -6,10 +6,13 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/cel/cel_int.h"
 #include "cluster/schema/meta.h"
+#include "lib/base64.h"
+#include "lib/duration.h"
 #include "lib/rfc3339.h"
 
 /* ---- making */
@@ -468,6 +471,52 @@ size_t text_offset(struct text t, size_t i)
 		i--;
 	}
 	return at;
+}
+
+/* ---- texts that a schema has a format for */
+
+static struct value moment(struct value v)
+{
+	struct value made = {.type = VALUE_TIMESTAMP};
+	char plain[64], whole[sizeof(plain) + 16];
+
+	if (!value_plain(v, plain, sizeof(plain)))
+		return v;
+	snprintf(whole, sizeof(whole), "%s%s", plain, v.text.n == 10 ? "T00:00:00Z" : ""); /* a date */
+	return meta_time_parse(&made.time, whole) ? v : made;
+}
+
+static struct value span(struct value v)
+{
+	struct value made = {.type = VALUE_DURATION};
+	char plain[64];
+
+	return value_plain(v, plain, sizeof(plain)) && duration_parse(plain, &made.time) >= 0 ? made : v;
+}
+
+static struct value bytes(struct eval *e, struct value v)
+{
+	cleanup(freep) char *text = eval_spend(e, v.text.n / 16) ? strndup(v.text.s, v.text.n) : NULL;
+	size_t len;
+	cleanup(freep) char *decoded = text ? base64_bytes(text, &len) : NULL;
+	struct value made = decoded ? value_text(e, decoded, len) : v;
+
+	if (decoded && made.type == VALUE_STRING)
+		made.type = VALUE_BYTES;
+	return made;
+}
+
+struct value value_typed(struct eval *e, struct value v, enum cel_kind kind)
+{
+	struct value in;
+
+	if (v.type == VALUE_OPTIONAL && v.in && v.in->type == VALUE_STRING) {
+		in = value_typed(e, *v.in, kind);
+		return value_optional(e, &in);
+	}
+	if (v.type != VALUE_STRING)
+		return v;
+	return kind == CEL_TIMESTAMP ? moment(v) : kind == CEL_DURATION ? span(v) : bytes(e, v);
 }
 
 /* ---- names */

@@ -27,8 +27,8 @@ bool conditions_read(struct conditions *out, yyjson_val *of, const char *const *
 	yyjson_arr_foreach (list, i, n, v) {
 		yyjson_val *text = yyjson_obj_get(v, "expression");
 
-		out->programs[out->n++] =
-			cel_compile(yyjson_get_str(text) ?: "", yyjson_get_len(text), names, why);
+		out->programs[out->n++] = cel_stored(yyjson_get_str(text) ?: "", yyjson_get_len(text),
+			&(struct cel_scope){.names = names}, policy_shapes, why);
 	}
 	return true;
 }

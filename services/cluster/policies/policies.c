@@ -63,7 +63,8 @@ static struct cel *compile(struct policy *p, yyjson_val *of, const char *key, bo
 		.names = policy_names_of(p), .family = &p->family, .patches = patches};
 	yyjson_val *text = yyjson_obj_get(of, key);
 	char why[CEL_WHY_MAX];
-	struct cel *c = cel_compile_in(yyjson_get_str(text) ?: "", yyjson_get_len(text), &scope, why);
+	struct cel *c =
+		cel_stored(yyjson_get_str(text) ?: "", yyjson_get_len(text), &scope, policy_shapes, why);
 
 	if (!c && !p->wrong &&
 		asprintf(&p->wrong, "%s: compilation failed: ERROR: <input>:%s", key, why) < 0) {

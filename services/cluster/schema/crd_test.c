@@ -288,6 +288,52 @@ static void test_types_of_rules(void **state)
 	}
 }
 
+/* Texts are the moments, spans and bytes that their formats say; also where the rule was stored before anybody looked at types. */
+static void test_formats_in_rules(void **state)
+{
+	static const char ruled_by[] =
+		"metadata: {name: as.b.c}\nspec: {group: b.c, scope: Cluster, names: {plural: as, kind: A}, versions: [{name: v1, served: "
+		"true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {created: {type: "
+		"string, format: date-time}, ttl: {type: string, format: duration}, day: {type: string, format: date}, data: {type: string, "
+		"format: byte}, times: {type: array, items: {type: string, format: date-time}}}, x-kubernetes-validations: [{rule: \"%s\"}]}}}}}]}";
+	static const struct {
+		const char *rule;
+		bool holds;
+	} table[] = {
+		{"self.created + self.ttl < timestamp('2026-01-02T05:00:00Z')", true},
+		{"self.created + self.ttl < timestamp('2026-01-02T04:00:00Z')", false},
+		{"self.times[1] - self.times[0] == duration('1h')", true},
+		{"self.times.all(t, t - self.created <= duration('1h'))", true},
+		{"self.times.max() + self.ttl > self.created", true},
+		{"self.times[0] == self.created && self.created in self.times", true},
+		{"self.day + self.ttl == timestamp('2026-01-02T01:00:00Z')", true},
+		{"self.?created.value() + self.?none.orValue(self.ttl) > self.created",
+			false}, /* refused: it has no such field */
+		{"self.?created.value() + self.ttl > self.created", true},
+		{"self.data.size() == 2 && self.data == b'ab'", true},
+		{"self.ttl + self.ttl == duration('2h') && self.ttl.getHours() == 1", true},
+		{"has(self.created) && string(self.created) == '2026-01-02T03:04:05Z'", true},
+	};
+	char text[2048], *why;
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(freep) char *got = NULL;
+		struct crd *c;
+
+		snprintf(text, sizeof(text), ruled_by, table[i].rule);
+		c = make(text, &why);
+		if (c)
+			got = stored(c->kinds[0], DECODE_STRICT,
+				"metadata: {name: a}\nspec: {created: '2026-01-02T03:04:05Z', ttl: 1h, day: '2026-01-02', data: YWI=, times: ['2026-01-02T04:04:05+01:00', "
+				"'2026-01-02T04:04:05Z']}",
+				NULL);
+		if ((c && !strstr(got, "failed rule")) != table[i].holds)
+			fail_msg("%s: %s", table[i].rule, why ? why : got);
+		free(why);
+		crd_free(c);
+	}
+}
+
 static void test_patterns(void **state)
 {
 	static const struct {
@@ -515,6 +561,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_types_of_rules),
+		cmocka_unit_test(test_formats_in_rules),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_conversion),
 		cmocka_unit_test(test_versions),

@@ -78,7 +78,7 @@ static struct cel *compile(struct reader *r, const struct place *at, yyjson_val 
 	struct cel *c;
 
 	c = r->written ? cel_write(yyjson_get_str(text), yyjson_get_len(text), &scope, shapes, what, why)
-		       : cel_compile_in(yyjson_get_str(text), yyjson_get_len(text), &scope, why);
+		       : cel_stored(yyjson_get_str(text), yyjson_get_len(text), &scope, shapes, why);
 	snprintf(where, sizeof(where), ".%s", key);
 	if (!c)
 		complain(r, p, where, FIELD_INVALID, text,
