@@ -39,12 +39,14 @@ yyjson_doc *allocation_of(yyjson_val *object)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL, *containers;
+	yyjson_val *spec = json_obj(object, "spec"), *whole = json_obj(spec, "resources");
 
 	if (!root || !yyjson_mut_obj_add_int(doc, root, "generation",
 			     json_int(json_obj(object, "metadata"), "generation", 0)))
 		return NULL;
 	containers = yyjson_mut_obj_add_obj(doc, root, "containers");
-	if (!containers || !fill(doc, containers, json_obj(object, "spec")))
+	if (!containers || !fill(doc, containers, spec) ||
+		(whole && !yyjson_mut_obj_add_val(doc, root, "pod", yyjson_val_mut_copy(doc, whole))))
 		return NULL;
 	yyjson_mut_doc_set_root(doc, root);
 	return yyjson_mut_doc_imut_copy(doc, NULL);
@@ -104,18 +106,18 @@ static yyjson_val *other_resources(yyjson_doc *allocated, size_t list, yyjson_va
 		       : NULL;
 }
 
-static bool replace(yyjson_mut_doc *doc, yyjson_mut_val *container, yyjson_val *resources)
+/* @o: a container, or the spec; @resources NULL: none. */
+static bool replace(yyjson_mut_doc *doc, yyjson_mut_val *o, yyjson_val *resources)
 {
-	yyjson_mut_val *copy = yyjson_val_mut_copy(doc, resources);
-
-	yyjson_mut_obj_remove_key(container, "resources");
-	return copy && yyjson_mut_obj_add_val(doc, container, "resources", copy);
+	yyjson_mut_obj_remove_key(o, "resources");
+	return !resources || yyjson_mut_obj_add_val(doc, o, "resources", yyjson_val_mut_copy(doc, resources));
 }
 
 yyjson_doc *allocation_lay_over(yyjson_val *object, yyjson_doc *allocated, bool *differs)
 {
 	yyjson_doc *copy = kube_copy(object), *laid = NULL;
 	yyjson_val *spec = json_obj(yyjson_doc_get_root(copy), "spec"), *each;
+	yyjson_val *whole = json_obj(yyjson_doc_get_root(allocated), "pod");
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
 	bool ok = copy;
 	size_t i, n;
@@ -138,6 +140,12 @@ yyjson_doc *allocation_lay_over(yyjson_val *object, yyjson_doc *allocated, bool 
 					     i),
 				     r);
 		}
+	if (allocated && !same_amounts(whole, json_obj(spec, "resources"))) {
+		*differs = true;
+		doc = doc ? doc : json_mut_copy(copy);
+		ok = ok && doc &&
+		     replace(doc, yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "spec"), whole);
+	}
 	if (!*differs)
 		return copy;
 	laid = ok ? yyjson_mut_doc_imut_copy(doc, NULL) : NULL;

@@ -86,7 +86,7 @@ static int add_program(struct body *b)
 static int add_labels(struct body *b)
 {
 	yyjson_mut_val *labels = yyjson_mut_obj_add_obj(b->doc, b->root, "Labels");
-	struct resources r = resources_of_container(b->c->spec);
+	struct resources r = resources_in_pod(b->p->spec, b->c->spec);
 	char restarts[16], attempt[16], made[96];
 
 	snprintf(restarts, sizeof(restarts), "%d", b->c->restarts);

@@ -61,10 +61,11 @@ enum resize_verdict resize_judge(const struct resources *asked, const struct res
 /* ---- which containers */
 
 /* What must not change in place is what it was made with, or it has to be made anew. */
-static bool needs_restart(const struct pod_container *c)
+static bool needs_restart(const struct pod *p, const struct pod_container *c)
 {
-	return c->now.made_known && (resources_restart_for(c->spec, &c->now.made, RESOURCE_CPU) ||
-					    resources_restart_for(c->spec, &c->now.made, RESOURCE_MEMORY));
+	return c->now.made_known &&
+	       (resources_restart_for(p->spec, c->spec, &c->now.made, RESOURCE_CPU) ||
+		       resources_restart_for(p->spec, c->spec, &c->now.made, RESOURCE_MEMORY));
 }
 
 /* A limit is never taken away: the API refuses that. */
@@ -91,7 +92,7 @@ static bool in_place(const struct pod *p, const struct pod_container *c)
 {
 	struct limits to = wanted(p, c);
 
-	return runs_on(c) && !needs_restart(c) && c->now.limits.cpu_shares && differs(&c->now.limits, &to);
+	return runs_on(c) && !needs_restart(p, c) && c->now.limits.cpu_shares && differs(&c->now.limits, &to);
 }
 
 /* Less of a limit; none (0) is the most. */
@@ -135,7 +136,7 @@ struct resize_step resize_next(const struct pod *p)
 
 		if (in_place(p, c) && (!first || (gives_back(p, c) && !gives_back(p, first))))
 			first = c;
-		if (!runs_on(c) || !needs_restart(c))
+		if (!runs_on(c) || !needs_restart(p, c))
 			continue;
 		restarting = true;
 		if (!c->killing && !again)

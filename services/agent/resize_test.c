@@ -126,6 +126,42 @@ static void test_laid_over(void **state)
 	yyjson_doc_free(doc);
 }
 
+#define WHOLE(r, l) HAS(r, l) ","
+
+/* The pod as a whole, which may not have said anything before. */
+static void test_whole_laid_over(void **state)
+{
+	static const char bare[] = "\"containers\":[" C("a", "\"image\":\"i\"") "]",
+			  small[] = WHOLE("\"cpu\":\"1\"", "\"memory\":\"1Mi\"") "\"containers\":[" C(
+				  "a", "\"image\":\"i\"") "]",
+			  large[] = WHOLE("\"cpu\":\"2\"", "\"memory\":\"1Mi\"") "\"containers\":[" C(
+				  "a", "\"image\":\"i\"") "]";
+	yyjson_doc *none = object(bare, 3), *doc = object(small, 4), *later = object(large, 5), *laid;
+	yyjson_doc *had_none = allocation_of(yyjson_doc_get_root(none)),
+		   *allocated = allocation_of(yyjson_doc_get_root(doc));
+	cleanup(freep) char *text = allocation_text(allocated);
+	bool differs;
+
+	assert_string_equal(text,
+		"{\"generation\":4,\"containers\":{\"a\":{}},\"pod\":{\"requests\":{\"cpu\":\"1\"},\"limits\":{\"memory\":\"1Mi\"}}}");
+	laid = allocation_lay_over(yyjson_doc_get_root(doc), allocated, &differs);
+	assert_false(differs);
+	yyjson_doc_free(laid);
+	laid = allocation_lay_over(yyjson_doc_get_root(later), allocated, &differs);
+	assert_true(differs);
+	assert_string_equal(yyjson_get_str(yyjson_doc_ptr_get(laid, "/spec/resources/requests/cpu")), "1");
+	yyjson_doc_free(laid);
+	laid = allocation_lay_over(yyjson_doc_get_root(later), had_none, &differs);
+	assert_true(differs);
+	assert_null(yyjson_doc_ptr_get(laid, "/spec/resources"));
+	yyjson_doc_free(laid);
+	yyjson_doc_free(had_none);
+	yyjson_doc_free(allocated);
+	yyjson_doc_free(later);
+	yyjson_doc_free(doc);
+	yyjson_doc_free(none);
+}
+
 static int64_t asked_milli(const struct pod *p)
 {
 	return resources_of_container(p->containers[0].spec).cpu_request_milli;
@@ -253,6 +289,37 @@ static void test_steps(void **state)
 	}
 }
 
+/* Containers without limits of their own have their pod's, and go along with it; the others stay as they are. */
+static void test_steps_of_a_whole_pod(void **state)
+{
+	static const struct {
+		const char *spec, *steps;
+	} cases[] = {
+		{WHOLE(BOTH("60m", "60Mi"), BOTH("60m", "60Mi")), ""},
+		{WHOLE(BOTH("60m", "60Mi"), BOTH("90m", "90Mi")), "pod 90 90, a 90 90"},
+		{WHOLE(BOTH("60m", "60Mi"), BOTH("40m", "90Mi")), "pod 60 90, a 40 90, pod 40 90"},
+		{WHOLE(BOTH("40m", "40Mi"), BOTH("40m", "40Mi")), "a 40 40, pod 40 40"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *spec = NULL;
+		struct pod *p;
+
+		assert_true(asprintf(&spec,
+				    "%s\"containers\":[" C("a", "\"image\":\"i\"") "," FULL(
+					    "b", "20m", "20Mi") "]",
+				    cases[i].spec) > 0);
+		p = testing_pod(spec, "");
+		p->sandbox = SANDBOX_READY;
+		p->limits = limits(60, 60);
+		runs(p, 0, (struct limits){2, cpu_quota_us(60), 60 << 20});
+		runs(p, 1, limits(20, 20));
+		steps_are(p, cases[i].steps);
+		assert_int_equal(resize_next(p).what, RESIZE_NOTHING);
+		agent_pod_free(p);
+	}
+}
+
 /* Limits that were not there before; what does not run is made with them later. */
 static void test_steps_that_add(void **state)
 {
@@ -357,6 +424,26 @@ static void test_memory_in_use(void **state)
 	agent_pod_free(p);
 }
 
+/* A limit that is the pod's changes by a restart as well, where that is wanted, and is not told as the container's. */
+static void test_restart_for_the_pods_limit(void **state)
+{
+	struct pod *p = testing_pod(WHOLE("\"memory\":\"30Mi\"", "\"memory\":\"40Mi\"") "\"containers\":[" C(
+					    "a", RESTARTS("memory") "\"image\":\"i\"") "]",
+		"");
+	struct pod_container *c = &p->containers[0];
+
+	p->sandbox = SANDBOX_READY;
+	p->limits = (struct limits){2, 0, 40 << 20};
+	runs(p, 0, (struct limits){2, 0, 30 << 20});
+	c->now.made_known = true;
+	c->now.made = (struct resources){0, 0, 0, 30 << 20};
+	assert_int_equal(resize_next(p).what, RESIZE_RESTART);
+	c->now.made.memory_limit_bytes = 40 << 20;
+	c->now.limits.memory_bytes = 40 << 20;
+	assert_int_equal(resize_next(p).what, RESIZE_NOTHING);
+	agent_pod_free(p);
+}
+
 /* ---- what is told */
 
 static const char *told(yyjson_doc *doc, const char *path, char text[static 300])
@@ -401,6 +488,35 @@ static void condition_is(yyjson_doc *doc, const char *type, const char *expect)
 
 #define RESOURCES "/status/containerStatuses/0/resources"
 #define ALLOCATED "/status/containerStatuses/0/allocatedResources"
+
+/* A pod as a whole; the container has nothing of its own. */
+static void test_whole_told(void **state)
+{
+	struct pod *p = testing_pod(WHOLE("\"cpu\":\"30m\"", BOTH("60m", "40Mi")) "\"containers\":[" C(
+					    "a", "\"image\":\"i\"") "]",
+		"");
+	yyjson_doc *doc;
+	char text[300];
+
+	p->allocated = allocation_of(p->root);
+	p->sandbox = SANDBOX_READY;
+	p->limits = (struct limits){cpu_shares(30), cpu_quota_us(60), 30 << 20};
+	runs(p, 0, (struct limits){2, cpu_quota_us(60), 30 << 20});
+	doc = status_of(p);
+	assert_string_equal(told(doc, "/status/resources", text),
+		"{\"requests\":{\"cpu\":\"30m\"},\"limits\":{\"cpu\":\"60m\",\"memory\":\"30Mi\"}}");
+	assert_string_equal(told(doc, "/status/allocatedResources", text), "{\"cpu\":\"30m\"}");
+	condition_is(doc, "PodResizeInProgress", "{\"status\":\"True\",\"observedGeneration\":3}");
+	assert_string_equal(told(doc, RESOURCES, text), "{}");
+	yyjson_doc_free(doc);
+	p->limits.memory_bytes = p->containers[0].now.limits.memory_bytes = 40 << 20;
+	doc = status_of(p);
+	assert_string_equal(told(doc, "/status/resources", text),
+		"{\"requests\":{\"cpu\":\"30m\"},\"limits\":{\"cpu\":\"60m\",\"memory\":\"40Mi\"}}");
+	assert_string_equal(told(doc, RESOURCES, text), "{}");
+	yyjson_doc_free(doc);
+	agent_pod_free(p);
+}
 
 static void test_told(void **state)
 {
@@ -485,13 +601,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_laid_over),
+		cmocka_unit_test(test_whole_laid_over),
 		cmocka_unit_test(test_considered),
 		cmocka_unit_test(test_taken_from_the_engine),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_steps_of_a_whole_pod),
 		cmocka_unit_test(test_steps_that_add),
 		cmocka_unit_test(test_restarts),
+		cmocka_unit_test(test_restart_for_the_pods_limit),
 		cmocka_unit_test(test_memory_in_use),
 		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_whole_told),
 		cmocka_unit_test(test_told_of_more),
 	};
 

@@ -228,10 +228,11 @@ static bool restarts(yyjson_val *container, const char *resource)
 	return false;
 }
 
-bool resources_restart_for(yyjson_val *container, const struct resources *made, enum resource which)
+bool resources_restart_for(
+	yyjson_val *spec, yyjson_val *container, const struct resources *made, enum resource which)
 {
 	static const char *const names[] = {[RESOURCE_CPU] = "cpu", [RESOURCE_MEMORY] = "memory"};
-	struct resources r = resources_of_container(container);
+	struct resources r = resources_in_pod(spec, container);
 	bool same = which == RESOURCE_CPU ? made->cpu_request_milli == r.cpu_request_milli &&
 						    made->cpu_limit_milli == r.cpu_limit_milli
 					  : made->memory_request_bytes == r.memory_request_bytes &&

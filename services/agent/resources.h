@@ -30,8 +30,11 @@ struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container);
 const char *resources_qos(yyjson_val *spec);
 
 enum resource { RESOURCE_CPU, RESOURCE_MEMORY };
-/* Is @made not what the container asks for, of a resource whose change it wants to be restarted for (resizePolicy)? */
-bool resources_restart_for(yyjson_val *container, const struct resources *made, enum resource which);
+/*
+ * Is @made not what the container has in a pod of @spec, of a resource whose change it wants to be restarted for (resizePolicy)?
+ */
+bool resources_restart_for(
+	yyjson_val *spec, yyjson_val *container, const struct resources *made, enum resource which);
 
 /* What groups of the kernel are told, of a container or of a pod. */
 struct limits {

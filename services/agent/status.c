@@ -286,7 +286,7 @@ static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p)
 	       put_addresses(doc, o, "hostIP", "hostIPs", p->agent->node_ip, "") &&
 	       put_addresses(
 		       doc, o, "podIP", "podIPs", host ? p->agent->node_ip : p->ip, host ? "" : p->ip2) &&
-	       status_containers(doc, o, p, before);
+	       status_whole_resources(doc, o, p) && status_containers(doc, o, p, before);
 }
 
 yyjson_mut_doc *pod_status(const struct pod *p)

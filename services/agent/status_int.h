@@ -16,6 +16,8 @@ bool status_text_or_null(
 /* resources and allocatedResources of a container: what it has, and what is set aside for it (status_resources.c). */
 bool status_resources(
 	yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p, const struct pod_container *c);
+/* The same of a pod that says something as a whole. */
+bool status_whole_resources(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p);
 
 /* containerStatuses and its two sisters. */
 bool status_containers(yyjson_mut_doc *doc, yyjson_mut_val *status, const struct pod *p, yyjson_val *before);

@@ -30,29 +30,30 @@ static bool set(yyjson_mut_doc *doc, yyjson_mut_val *r, const char *kind, const 
 			       yyjson_mut_strcpy(doc, quantity_text(&q, text)));
 }
 
-/* What changes only by a restart is what it was made with. */
-static bool as_made(yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod_container *c)
+/* What changes only by a restart is what it was made with; a limit that is the pod's is not said. */
+static bool as_made(
+	yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod *p, const struct pod_container *c)
 {
+	struct resources own = resources_of_container(c->spec);
 	const struct resources *made = &c->now.made;
 
 	if (!c->now.made_known)
 		return true;
-	if (resources_restart_for(c->spec, made, RESOURCE_CPU) &&
+	if (resources_restart_for(p->spec, c->spec, made, RESOURCE_CPU) &&
 		(!set(doc, r, "requests", "cpu", made->cpu_request_milli) ||
-			!set(doc, r, "limits", "cpu", made->cpu_limit_milli)))
+			!set(doc, r, "limits", "cpu", own.cpu_limit_milli ? made->cpu_limit_milli : 0)))
 		return false;
-	return !resources_restart_for(c->spec, made, RESOURCE_MEMORY) ||
+	return !resources_restart_for(p->spec, c->spec, made, RESOURCE_MEMORY) ||
 	       (set(doc, r, "requests", "memory", made->memory_request_bytes) &&
-		       set(doc, r, "limits", "memory", made->memory_limit_bytes));
+		       set(doc, r, "limits", "memory",
+			       own.memory_limit_bytes ? made->memory_limit_bytes : 0));
 }
 
-/* What it is held to only because its pod is, is the pod's. */
+/* What the engine holds a container, or a pod, to, where that is not what is set aside for it. */
 static bool as_held(
-	yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod *p, const struct pod_container *c)
+	yyjson_mut_doc *doc, yyjson_mut_val *r, const struct resources *aside, const struct limits *have)
 {
-	struct resources aside = resources_in_pod(p->spec, c->spec);
-	struct limits want = limits_of(&aside);
-	const struct limits *have = &c->now.limits;
+	struct limits want = limits_of(aside);
 
 	return (have->cpu_shares == want.cpu_shares ||
 		       set(doc, r, "requests", "cpu", (have->cpu_shares * 1000 + 1023) / 1024)) &&
@@ -77,17 +78,40 @@ static void tidy(yyjson_mut_val *r)
 			yyjson_mut_obj_remove_key(r, kinds[k]);
 }
 
-bool status_resources(
-	yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p, const struct pod_container *c)
+static bool say(yyjson_mut_doc *doc, yyjson_mut_val *o, yyjson_mut_val *r, yyjson_val *requests)
 {
-	yyjson_val *aside = json_obj(c->spec, "resources"), *requests = json_obj(aside, "requests");
-	yyjson_mut_val *r = copy_of(doc, aside);
-	bool known = c->running && c->now.limits.cpu_shares;
-
-	if (!r || (known && (!as_held(doc, r, p, c) || !as_made(doc, r, c))))
-		return false;
 	tidy(r);
 	return yyjson_mut_obj_add_val(doc, o, "resources", r) &&
 	       (!yyjson_obj_size(requests) ||
 		       yyjson_mut_obj_add_val(doc, o, "allocatedResources", copy_of(doc, requests)));
+}
+
+bool status_resources(
+	yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p, const struct pod_container *c)
+{
+	struct resources own = resources_of_container(c->spec);
+	yyjson_val *aside = json_obj(c->spec, "resources");
+	yyjson_mut_val *r = copy_of(doc, aside);
+	struct limits have = c->now.limits;
+	bool known = c->running && have.cpu_shares;
+
+	/* what it is held to only because its pod is, is the pod's */
+	if (!own.cpu_limit_milli)
+		have.cpu_quota_us = 0;
+	if (!own.memory_limit_bytes)
+		have.memory_bytes = 0;
+	return r && (!known || (as_held(doc, r, &own, &have) && as_made(doc, r, p, c))) &&
+	       say(doc, o, r, json_obj(aside, "requests"));
+}
+
+bool status_whole_resources(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p)
+{
+	struct resources whole = resources_of_pod(p->spec);
+	yyjson_val *aside = json_obj(p->spec, "resources"), *requests = json_obj(aside, "requests");
+	yyjson_mut_val *r = copy_of(doc, aside);
+	bool known = p->sandbox == SANDBOX_READY && p->limits.cpu_shares;
+
+	if (!yyjson_obj_size(requests) && !yyjson_obj_size(json_obj(aside, "limits")))
+		return true;
+	return r && (!known || as_held(doc, r, &whole, &p->limits)) && say(doc, o, r, requests);
 }

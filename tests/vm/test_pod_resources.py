@@ -146,6 +146,38 @@ def test_a_deployment(cluster, ns):
     assert cluster.get("-n", ns, "deployment", "d")["spec"]["template"]["spec"]["resources"] == {"limits": limits}
     (seen,) = cluster.get("-n", ns, "pods", "-l", "app=d")["items"]
     assert seen["status"]["qosClass"] == "Guaranteed" and seen["spec"]["resources"]["requests"] == limits
-    resized = cluster.kubectl("-n", ns, "patch", "pod", seen["metadata"]["name"], "--subresource", "resize", "--patch",
-                              json.dumps({"spec": {"resources": {"limits": {"cpu": "300m"}, "requests": {"cpu": "300m"}}}}), check=False)  # fmt: skip
-    assert "resources of a pod as a whole cannot be resized in this cluster: those of its containers can" in resized.stderr
+
+
+def test_resized(cluster, ns):
+    """The pod's group and that of a container without limits of its own follow in place; the status says so."""
+    apply(cluster, ns, pod("p", {"requests": {"cpu": "50m"}, "limits": {"cpu": "200m", "memory": "48Mi"}},
+                           container("a", SAY), container("b", SAY, resources={"limits": {"memory": "16Mi"}})))  # fmt: skip
+    seen = running(cluster, ns, "p")
+    before = {"requests": {"cpu": "50m", "memory": "16Mi"}, "limits": {"cpu": "200m", "memory": "48Mi"}}
+    assert eventually(lambda: cluster.get("-n", ns, "pod", "p")["status"].get("resources") == before, timeout=WAIT)
+
+    def patch(resources):
+        text = json.dumps({"spec": {"resources": resources}})
+        return cluster.kubectl("-n", ns, "patch", "pod", "p", "--subresource", "resize", "--patch", text, check=False)
+
+    after = {"requests": {"cpu": "60m", "memory": "20Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}}
+    done = patch(after)
+    assert done.returncode == 0, done.stderr
+
+    def is_resized():
+        status = cluster.get("-n", ns, "pod", "p")["status"]
+        return (status.get("resources") == after and status.get("allocatedResources") == after["requests"]
+                and not [c for c in status["conditions"] if c["type"].startswith("PodResize")])  # fmt: skip
+
+    assert eventually(is_resized, timeout=WAIT), json.dumps(cluster.get("-n", ns, "pod", "p")["status"])
+    assert group(cluster, seen, "cpu.max") == "10000 100000" and group(cluster, seen, "memory.max") == str(64 * MI)
+    look = "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/memory.max"
+    for name, memory in (("a", 64), ("b", 16)):
+        inside = cluster.kubectl("-n", ns, "exec", "p", "-c", name, "--", "sh", "-c", look).stdout.splitlines()
+        assert inside == ["10000 100000", str(memory * MI)]
+    assert all(s["restartCount"] == 0 for s in cluster.get("-n", ns, "pod", "p")["status"]["containerStatuses"])
+    assert "pod-level resource limits cannot be removed" in patch({"limits": {"memory": None}}).stderr
+    assert "only cpu and memory resources are mutable" in patch({"limits": {"hugepages-2Mi": "2Mi"}}).stderr
+    assert patch({"requests": {"cpu": "90"}, "limits": {"cpu": "90"}}).returncode == 0
+    waits = lambda: [c for c in cluster.get("-n", ns, "pod", "p")["status"]["conditions"] if c["type"] == "PodResizePending"]  # noqa: E731
+    assert eventually(lambda: waits() and waits()[0]["reason"] == "Infeasible", timeout=WAIT), waits()

@@ -37,11 +37,8 @@ static bool has_ended(yyjson_val *pod)
 	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
 }
 
-static __int128 container_takes(
-	yyjson_val *pod, yyjson_val *container, bool init, const char *list, const char *name)
+static __int128 most_of(yyjson_val *const *lists, size_t n, const char *name)
 {
-	yyjson_val *lists[RESIZED_LISTS_MAX];
-	size_t n = resized_lists(pod, container, init, list, lists);
 	__int128 most = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -50,6 +47,15 @@ static __int128 container_takes(
 		most = here > most ? here : most;
 	}
 	return most;
+}
+
+static __int128 container_takes(
+	yyjson_val *pod, yyjson_val *container, bool init, const char *list, const char *name)
+{
+	yyjson_val *lists[RESIZED_LISTS_MAX];
+	size_t n = resized_lists(pod, container, init, list, lists);
+
+	return most_of(lists, n, name);
 }
 
 /* Containers together, or the init container that takes more, with the sidecars that run beside it. */
@@ -75,9 +81,11 @@ static __int128 containers_take(yyjson_val *pod, const char *list, const char *n
 
 __int128 quota_pod_takes(yyjson_val *pod, const char *list, const char *name)
 {
-	yyjson_val *spec = json_obj(pod, "spec"), *whole = pod_whole_amount(spec, list, name);
+	yyjson_val *spec = json_obj(pod, "spec"), *lists[RESIZED_LISTS_MAX];
+	size_t n = resized_whole_lists(pod, list, lists);
 
-	return (whole ? amount(whole) : containers_take(pod, list, name)) +
+	return (pod_whole_amount(spec, list, name) ? most_of(lists, n, name)
+						   : containers_take(pod, list, name)) +
 	       amount(yyjson_obj_get(json_obj(spec, "overhead"), name));
 }
 

@@ -143,25 +143,51 @@ static bool same_resources(const struct sched_resources *a, const struct sched_r
 	return a->cpu_milli == b->cpu_milli && a->memory_bytes == b->memory_bytes;
 }
 
-/* The most of what it asks for, what is set aside for it and what it has: they differ while it is resized. */
+/*
+ * The most of what is asked for, what is set aside and what there is: they differ while a pod is resized. What the node refuses
+ * for good is not among @lists; @asked is.
+ */
+static struct sched_resources most_of(
+	struct sched_cache *c, struct sched_pod *p, yyjson_val *const *lists, size_t n, yyjson_val *asked)
+{
+	struct sched_resources most = {0}, r;
+
+	for (size_t i = 0; i < n; i++) {
+		r = (struct sched_resources){0};
+		read_resources(c, &r, lists[i]);
+		p->resizing |= i && !same_resources(&r, &most);
+		raise_to(&most, &r);
+	}
+	r = (struct sched_resources){0};
+	read_resources(c, &r, asked);
+	p->resizing |= !same_resources(&r, &most);
+	return most;
+}
+
 static struct sched_resources asks_of(
 	struct sched_cache *c, struct sched_pod *p, yyjson_val *pod, yyjson_val *container, bool init)
 {
 	yyjson_val *lists[RESIZED_LISTS_MAX];
 	size_t n = resized_lists(pod, container, init, "requests", lists);
-	struct sched_resources asks = {0}, r;
 
-	for (size_t i = 0; i < n; i++) {
-		r = (struct sched_resources){0};
-		read_resources(c, &r, lists[i]);
-		p->resizing |= i && !same_resources(&r, &asks);
-		raise_to(&asks, &r);
-	}
-	/* what the node refuses for good is not among them */
-	r = (struct sched_resources){0};
-	read_resources(c, &r, meta_get(container, "resources", "requests", NULL));
-	p->resizing |= !same_resources(&r, &asks);
-	return asks;
+	return most_of(c, p, lists, n, meta_get(container, "resources", "requests", NULL));
+}
+
+/* What the pod asks for as a whole counts, and not what its containers come to. */
+static void read_whole(struct sched_cache *c, struct sched_pod *p, yyjson_val *pod)
+{
+	yyjson_val *lists[RESIZED_LISTS_MAX], *asked = meta_get(p->spec, "resources", "requests", NULL);
+	size_t n = resized_whole_lists(pod, "requests", lists);
+	struct sched_resources most;
+
+	if (!yyjson_obj_size(asked))
+		return;
+	most = most_of(c, p, lists, n, asked);
+	read_resources(c, &p->asks, asked);
+	if (yyjson_obj_get(asked, "cpu"))
+		p->asks.cpu_milli = most.cpu_milli;
+	if (yyjson_obj_get(asked, "memory"))
+		p->asks.memory_bytes = most.memory_bytes;
 }
 
 /*
@@ -192,8 +218,7 @@ static void read_asks(struct sched_cache *c, struct sched_pod *p)
 	}
 	resources_add(&p->asks, &sidecars, 1);
 	raise_to(&p->asks, &peak);
-	/* what the pod asks for as a whole counts, and not what its containers come to */
-	read_resources(c, &p->asks, json_obj(json_obj(p->spec, "resources"), "requests"));
+	read_whole(c, p, pod);
 	read_resources(c, &overhead, json_obj(p->spec, "overhead"));
 	resources_add(&p->asks, &overhead, 1);
 	p->asks.pods = 1;

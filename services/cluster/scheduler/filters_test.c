@@ -246,6 +246,14 @@ static void test_what_is_asked_for(void **state)
 			 ",\"initContainers\":[{\"name\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]"),
 			500, 16, 2},
 		{ASKS(WHOLE("\"cpu\":\"500m\""), ",\"overhead\":{\"cpu\":\"100m\"}"), 600, 16, 2},
+		/* while it is resized the most counts, but not what the node will never give */
+		{ASKS(WHOLE("\"cpu\":\"500m\""),
+			 "},\"status\":{\"allocatedResources\":{\"cpu\":\"600m\"},\"resources\":{\"requests\":{\"cpu\":\"400m\"}}"),
+			600, 16, 2},
+		{ASKS(WHOLE("\"cpu\":\"500m\""),
+			 "},\"status\":{\"allocatedResources\":{\"cpu\":\"300m\"},\"resources\":{\"requests\":{\"cpu\":\"400m\"}},"
+			 "\"conditions\":[{\"type\":\"PodResizePending\",\"reason\":\"Infeasible\"}]"),
+			400, 16, 2},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Pods whose containers get other resources while they run (pods/resize): how a container wants to be told, and what such a
- * write may change, which is cpu and memory of containers that run as long as the pod does. The class of the pod stays.
+ * Pods that get other resources while they run (pods/resize): how a container wants to be told, and what such a write may change,
+ * which is cpu and memory of containers that run as long as the pod does, and of the pod as a whole. The class of the pod stays.
  */
 
 #include <string.h>
@@ -164,18 +164,17 @@ static bool is_removed(yyjson_mut_val *now, yyjson_mut_val *before)
 	return false;
 }
 
+/* @o and @old are containers, or specs; @where they are, and @whose the resources are in the sentence. */
 static void nothing_removed(
-	struct check *c, yyjson_mut_val *o, yyjson_mut_val *old, const char *list, size_t index)
+	struct check *c, yyjson_mut_val *o, yyjson_mut_val *old, const char *where, const char *whose)
 {
-	static const char *const kinds[][2] = {{"requests", "resource requests cannot be removed"},
-		{"limits", "resource limits cannot be removed"}};
+	static const char *const kinds[] = {"requests", "limits"};
 
 	for (size_t k = 0; k < array_len(kinds); k++)
-		if (is_removed(meta_mut_get(o, "resources", kinds[k][0], NULL),
-			    meta_mut_get(old, "resources", kinds[k][0], NULL)))
-			check_error(c, FIELD_FORBIDDEN, NULL,
-				REL(".spec.%s[%zu].resources.%s", list, index, kinds[k][0]), "%s",
-				kinds[k][1]);
+		if (is_removed(meta_mut_get(o, "resources", kinds[k], NULL),
+			    meta_mut_get(old, "resources", kinds[k], NULL)))
+			check_error(c, FIELD_FORBIDDEN, NULL, REL("%s.resources.%s", where, kinds[k]),
+				"%sresource %s cannot be removed", whose, kinds[k]);
 }
 
 static void check_list(
@@ -191,7 +190,7 @@ static void check_list(
 		yyjson_mut_val *old = yyjson_mut_arr_iter_next(&olds);
 
 		if (!init || is_sidecar(old)) {
-			nothing_removed(c, o, old, list, i);
+			nothing_removed(c, o, old, REL(".spec.%s[%zu]", list, i), "");
 			*other |= !only_amounts_differ(o, old);
 		} else if (!same_member(o, old, "resources")) {
 			check_error(c, FIELD_FORBIDDEN, NULL, REL(".spec.%s[%zu].resources", list, i),
@@ -230,9 +229,6 @@ void check_resize(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
 	if (strcmp(yyjson_mut_get_str(class) ?: pod_qos(before), pod_qos(spec)) != 0)
 		check_error(c, FIELD_INVALID, class, ".spec",
 			"Pod QOS Class may not change as a result of resizing");
-	if (!same_member(spec, before, "resources"))
-		check_error(c, FIELD_FORBIDDEN, NULL, ".spec.resources",
-			"resources of a pod as a whole cannot be resized in this cluster: those of its containers can");
 	if (!node_can(old))
 		check_error(
 			c, FIELD_FORBIDDEN, NULL, ".spec", "Pod running on node without support for resize");
@@ -244,6 +240,8 @@ void check_resize(struct check *c, yyjson_mut_val *pod, yyjson_mut_val *old)
 	for (size_t l = 0; l < array_len(lists); l++)
 		check_list(c, yyjson_mut_obj_get(spec, lists[l]), yyjson_mut_obj_get(before, lists[l]),
 			lists[l], &other);
+	nothing_removed(c, spec, before, ".spec", "pod-level ");
+	other |= !only_amounts_differ(spec, before);
 	if (other)
 		check_error(c, FIELD_FORBIDDEN, NULL, ".spec", "only cpu and memory resources are mutable");
 }

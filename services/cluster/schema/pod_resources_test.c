@@ -161,18 +161,36 @@ static void test_templates_are_held_to_it(void **state)
 static void test_changes(void **state)
 {
 	static const char before[] = POD("limits: {cpu: 1}", TWO("cpu: 100m", "", "", "")),
-			  other[] = POD("limits: {cpu: 2}", TWO("cpu: 100m", "", "", "")),
-			  within[] =
-				  POD("limits: {cpu: 1}, requests: {cpu: 100m}", TWO("cpu: 50m", "", "", ""));
-	cleanup(freep) char *updated = verdict_of("v1", "Pod", before, other, VALIDATE_MAIN),
-			    *resized = verdict_of("v1", "Pod", before, other, VALIDATE_RESIZE),
-			    *container = verdict_of("v1", "Pod", before, within, VALIDATE_RESIZE);
+			  other[] = POD(
+				  "limits: {cpu: 2}, requests: {cpu: 100m}", TWO("cpu: 100m", "", "", ""));
+	static const struct {
+		const char *body, *verdict;
+	} resizes[] = {
+		{other, "valid"},
+		/* its containers' within it */
+		{POD("limits: {cpu: 1}, requests: {cpu: 100m}", TWO("cpu: 50m", "", "", "")), "valid"},
+		{POD("limits: {cpu: 1}, requests: {cpu: 100m}", TWO("cpu: 150m", "", "", "")),
+			BAD("spec.resources.requests[cpu]: Invalid value: \"100m\": must be greater than or equal to aggregate "
+			    "container requests of 150m")},
+		{POD("limits: {cpu: 1, memory: 1Mi}, requests: {cpu: 200m}", TWO("cpu: 150m", "", "", "")),
+			"valid"},
+		{POD("limits: {cpu: 1, hugepages-2Mi: 2Mi}", TWO("cpu: 100m", "", "", "")),
+			BAD("spec: Forbidden: only cpu and memory resources are mutable")},
+		{POD("requests: {cpu: 100m}", TWO("cpu: 100m", "", "", "")),
+			BAD("spec.resources.limits: Forbidden: pod-level resource limits cannot be removed")},
+		{POD("limits: {cpu: 1, memory: 1Mi}, requests: {cpu: 1, memory: 1Mi}",
+			 TWO("cpu: 100m", "", "", "")),
+			BAD("spec: Invalid value: null: Pod QOS Class may not change as a result of resizing")},
+	};
+	cleanup(freep) char *updated = verdict_of("v1", "Pod", before, other, VALIDATE_MAIN);
 
 	assert_non_null(strstr(updated, "spec: Forbidden: pod updates may not change fields other than"));
-	assert_string_equal(resized,
-		BAD("spec.resources: Forbidden: resources of a pod as a whole cannot be resized in this cluster: those of its "
-		    "containers can"));
-	assert_string_equal(container, "valid");
+	for (size_t i = 0; i < array_len(resizes); i++) {
+		cleanup(freep) char *got = verdict_of("v1", "Pod", before, resizes[i].body, VALIDATE_RESIZE);
+
+		if (strcmp(got, resizes[i].verdict) != 0)
+			fail_msg("case %zu: %s", i, got);
+	}
 }
 
 /* More sizes of pages than there are. */

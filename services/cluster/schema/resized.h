@@ -24,5 +24,7 @@ enum { RESIZED_LISTS_MAX = 3 };
  */
 size_t resized_lists(yyjson_val *pod, yyjson_val *container, bool init, const char *which,
 	yyjson_val *out[static RESIZED_LISTS_MAX]);
+/* The same of the pod as a whole. */
+size_t resized_whole_lists(yyjson_val *pod, const char *which, yyjson_val *out[static RESIZED_LISTS_MAX]);
 
 #endif
