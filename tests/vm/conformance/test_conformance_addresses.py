@@ -119,7 +119,7 @@ def test_a_second_range_is_given_and_served(cluster, ns, pods):
         # it is kept while it is used, and gives nothing more
         cluster.ask("DELETE", f"{ranges}/more")
         condition = lambda: {c["type"]: c for c in cluster.ask("GET", f"{ranges}/more")["status"]["conditions"]}["Ready"]  # noqa: E731
-        assert eventually(lambda: condition()["reason"] == "Terminating", timeout=30), condition()
+        assert eventually(lambda: condition().get("reason") == "Terminating", timeout=30), condition()
         assert inside(ask.format("203.0.113.10")) == "a"
         other = {"metadata": {"name": "other"}, "spec": {"clusterIP": "203.0.113.12", "ports": [{"port": 80}]}}
         assert "not in a range" in cluster.ask("POST", services, other, expect=422)["message"]

@@ -4,6 +4,7 @@
 import base64
 import http.client
 import json
+import select
 import socket
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ class Cluster:
         self.node = node
         self.words = clients.command("kubectl")
         self.config = Path(node.env["KUBECONFIG"])
+        self._kept = threading.local()
 
     def kubectl(self, *args, check=True, input=None, timeout=120):
         done = subprocess.run([*self.words, "--kubeconfig", str(self.config), *map(str, args)], capture_output=True, text=True,
@@ -41,13 +43,28 @@ class Cluster:
             trust.load_cert_chain(pem)
         return http.client.HTTPSConnection("127.0.0.1", int(self.node.env["WHERRY_TCP_6443"]), timeout=60, context=trust)
 
+    def _connection(self, client):
+        """That of this thread, which stays: an emulated node shakes hands in the time of eighty requests. A new one when the other end
+        has left, or nothing was asked yet."""
+        conn = getattr(self._kept, str(client), None)
+        if not conn or not conn.sock or select.select([conn.sock], [], [], 0)[0]:
+            conn = self.connect(client)
+            setattr(self._kept, str(client), conn)
+        return conn
+
     def raw(self, method, path, body=None, kind="application/json", headers=None, client=True):
-        conn = self.connect(client)
-        conn.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body),
-                     {"Content-Type": kind, **(headers or {})})  # fmt: skip
+        conn = self._connection(client)
+        try:
+            return self._ask(conn, method, path, body, {"Content-Type": kind, **(headers or {})})
+        except BaseException:
+            conn.close()  # what it would say next is not known
+            raise
+
+    @staticmethod
+    def _ask(conn, method, path, body, headers):
+        conn.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
         reply = conn.getresponse()
         data = reply.read()
-        conn.close()
         return reply.status, json.loads(data) if reply.headers.get_content_type() == "application/json" and data else data, reply.headers
 
     def ask(self, method, path, body=None, expect=200, **options):
