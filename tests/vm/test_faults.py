@@ -20,12 +20,12 @@ SLEEP = ("--init", "wherry/hello", "sleep", "10000")
 
 
 def arm(node, n):
-    node.ssh(f"echo {n} >/run/engine/fault; rm -f /run/engine/fault.trace\n{KILL_ENGINE}\n{START_ENGINE}", kept=True)
+    node.ssh(f"echo {n} >/run/engine/fault; rm -f /run/engine/fault.trace\n{KILL_ENGINE}\n{START_ENGINE}")
     node.wait_engine()
 
 
 def passed(node):
-    return node.ssh("cat /run/engine/fault.trace", kept=True).split()
+    return node.ssh("cat /run/engine/fault.trace").split()
 
 
 def state(node, name):
@@ -175,7 +175,7 @@ def kill_after(node):
 
 def frozen(node):
     cid = node.docker("inspect", "-f", "{{.Id}}", "fault").stdout.strip()
-    return node.ssh(f"cat /sys/fs/cgroup/docker/{cid}/cgroup.freeze", kept=True).strip() == "1"
+    return node.ssh(f"cat /sys/fs/cgroup/docker/{cid}/cgroup.freeze").strip() == "1"
 
 
 def pause(node):
@@ -260,7 +260,7 @@ def network_after(node):
         node.docker("network", "create", "--subnet", "10.97.0.0/24", "faultnet")
     assert "10.97.0." in node.docker("run", "--rm", "--network", "faultnet", "wherry/hello", "ip", "addr").stdout
     node.docker("network", "rm", "faultnet")
-    assert not networks(node) and "10.97.0." not in node.ssh("ip addr", kept=True)
+    assert not networks(node) and "10.97.0." not in node.ssh("ip addr")
 
 
 def connect_before(node):
@@ -330,7 +330,7 @@ def volume_gone(node):
     if volume_there(node):
         assert node.docker("run", "--rm", "-v", "faultvol:/mnt", "wherry/hello", "cat", "/mnt/file").stdout == "kept\n"
         node.docker("volume", "rm", "faultvol")
-    assert "faultvol" not in node.ssh("ls /data/engine/volumes", kept=True).split()
+    assert "faultvol" not in node.ssh("ls /data/engine/volumes").split()
 
 
 # ---- images. A pull has its own registry, and its kills, in test_image_faults.py.
@@ -618,7 +618,7 @@ def kill_at_points(node, request, choose):
         arm(node, n)
         act(node)
         died = len(passed(node)) == n
-        node.ssh(START_ENGINE, kept=True)
+        node.ssh(START_ENGINE)
         node.wait_engine()
         assert died, f"point {n} of {points} was not reached"
         after(node)

@@ -138,7 +138,7 @@ def test_engine_is_killed_while_it_works(node, registry, tmp_path):
             node.kill_engine()
             client.wait(60)
             settle(node)
-            assert node.ssh("pidof engine_build engine_image engine_pull; true", kept=True) == ""
+            assert node.ssh("pidof engine_build engine_image engine_pull; true") == ""
     assert eventually(lambda: node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout == "", 30)
 
 

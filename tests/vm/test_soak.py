@@ -64,8 +64,8 @@ TALKER = "i=0; while :; do echo line $i; i=$((i + 1)); sleep 1; done"
 
 def numbers(node):
     """{service: (KiB of its own, descriptors)}; of the kernel: KiB it cannot give back, and control groups that are not quite gone."""
-    pids = {"init": "1", **dict(re.findall(r"(?m)^(\S+) .*\bpid (\d+)", node.ssh("wherryctl services", kept=True)))}
-    shown = node.ssh(SAMPLE.replace("PIDS", " ".join(f"{name}={pids[name]}" for name in SERVICES)), kept=True)
+    pids = {"init": "1", **dict(re.findall(r"(?m)^(\S+) .*\bpid (\d+)", node.ssh("wherryctl services")))}
+    shown = node.ssh(SAMPLE.replace("PIDS", " ".join(f"{name}={pids[name]}" for name in SERVICES)))
     return {name: (int(a), int(b)) for name, a, b in (line.split() for line in shown.splitlines())}
 
 
@@ -239,7 +239,7 @@ def published(c):
         assert reply.read().startswith(b"root:x:0:")
     name = c.start("-p", "80", c.ref, "httpd", "-f", "-p", "80", "-h", "/etc")
     port = c.docker("port", name, "80/tcp").split(":")[-1].strip()
-    assert eventually(lambda: "root:x:0:" in c.node.ssh(f"wget -q -O- http://127.0.0.1:{port}/group", check=False, kept=True).stdout, 30)
+    assert eventually(lambda: "root:x:0:" in c.node.ssh(f"wget -q -O- http://127.0.0.1:{port}/group", check=False).stdout, 30)
     c.remove(name)
 
 

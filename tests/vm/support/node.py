@@ -90,12 +90,11 @@ class Node:
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
                 "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "root@127.0.0.1", *command]  # fmt: skip
 
-    def ssh(self, command, check=True, timeout=60, input=None, kept=False):
-        """A shell command on the node, as an operator with a key would run it. `kept`: over a connection that stays, for those who
-        ask often and of a node that does not boot meanwhile."""
+    def ssh(self, command, check=True, timeout=60, input=None):
+        """A shell command on the node, as an operator with a key would run it; over a connection that stays until the node goes down,
+        since making one costs more than most of what is asked."""
         words = self.ssh_words(command)
-        if kept:
-            words[1:1] = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.state}/ssh/kept", "-o", "ControlPersist=600"]
+        words[1:1] = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.state}/ssh/kept", "-o", "ControlPersist=600"]
         done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, input=input)
         if check:
             assert done.returncode == 0, f"ssh {command}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -118,7 +117,7 @@ class Node:
 
     def kill_engine(self):
         """As a crash has it, and the next one at once."""
-        self.ssh(f"{KILL_ENGINE}\n{START_ENGINE}", kept=True)
+        self.ssh(f"{KILL_ENGINE}\n{START_ENGINE}")
         self.wait_engine()
 
     def wait_engine(self, timeout=60):
