@@ -91,6 +91,11 @@ static struct value to_int(struct eval *e, const struct value *args, size_t n)
 										   : range(e);
 	case VALUE_TIMESTAMP:
 		return value_int(v.time.tv_sec);
+	case VALUE_DURATION:
+		return __builtin_mul_overflow((int64_t)v.time.tv_sec, 1000000000, &i) ||
+				       __builtin_add_overflow(i, v.time.tv_nsec, &i)
+			       ? range(e)
+			       : value_int(i);
 	case VALUE_STRING:
 		if (!digits_of(v, buf, sizeof(buf)))
 			return value_error(e, "this text is not an integer");
@@ -265,7 +270,7 @@ const struct function cel_standard[] = {
 	{"contains", true, "SS>B", contains},
 	{"startsWith", true, "SS>B", starts_with},
 	{"endsWith", true, "SS>B", ends_with},
-	{"int", false, "I>I U>I D>I S>I T>I", to_int},
+	{"int", false, "I>I U>I D>I S>I T>I P>I", to_int},
 	{"uint", false, "U>U I>U D>U S>U", to_uint},
 	{"double", false, "D>D I>D U>D S>D", to_double},
 	{"bool", false, "B>B S>B", to_bool},
