@@ -315,9 +315,10 @@ void attempt_warn(const struct attempt *a, const char *text);
 /*
  * A rule of admission. In order of the table first every `change`, then policies and webhooks that change; if they have changed
  * it, every `change` once more, which makes nothing else of what it has made (again_test.c), then those policies and webhooks that want
- * to see it again, and after what they change every `change` for the last time; every `assign`, defaults and validation of the kind, policies and webhooks that judge, then every `check`. An attempt that is tried again begins again, and one that came early has its
- * changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt
- * whose `check` was called, when it was written or has failed, so that what it reserved can be given back.
+ * to see it again, and after what they change every `change` for the last time; every `assign`, defaults and validation of the kind,
+ * policies and webhooks that judge, then every `check`. An attempt that is tried again begins again, and one that came early has its
+ * changes made again, for seconds at most, before the refusal is the answer. `settled` is called once for each attempt whose `check`
+ * was called, when it was written or has failed, so that what it reserved can be given back.
  */
 struct admission {
 	const char *name;

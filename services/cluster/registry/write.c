@@ -71,8 +71,8 @@ static struct status *encode(struct op *op)
 
 /*
  * A try once its metadata is right: defaults, who owns what of it, the rules that change, the policies and webhooks that do, what is
- * assigned, validation, the policies and webhooks that judge, the rules that check, bytes. Webhooks are waited for, so each step ends in the next one or in an
- * answer.
+ * assigned, validation, the policies and webhooks that judge, the rules that check, bytes. Webhooks are waited for, so each step ends
+ * in the next one or in an answer.
  */
 static void try_create(struct op *op);
 

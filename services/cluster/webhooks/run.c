@@ -2,7 +2,8 @@
 
 /*
  * The order of it all: policies, then webhooks. Those that change one after the other, once, and, when they have changed something and
- * the server's own rules have looked at that, some once more; those that judge all at once. What they say is heard in the order of their configurations, so that the same write is refused with the same words.
+ * the server's own rules have looked at that, some once more; those that judge all at once. What they say is heard in the order of
+ * their configurations, so that the same write is refused with the same words.
  */
 
 #include <errno.h>
