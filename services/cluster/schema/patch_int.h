@@ -10,9 +10,10 @@ struct status;
 
 /*
  * What one patch may do in all, some tenths of a second: members or items of it and of what it is about that are looked at for each
- * other; of a JSON patch, members and items that are passed on the way to what its operations name.
+ * other; of a JSON patch, members and items that are on the way to what its operations name. The way is counted once, and an operation
+ * goes it up to four times: to count it, to find what holds its end, and to look at that and set it.
  */
-enum { PATCH_PAIRS_MAX = 25000000, PATCH_STEPS_MAX = 100000000 };
+enum { PATCH_PAIRS_MAX = 25000000, PATCH_STEPS_MAX = 40000000 };
 struct patch_budget {
 	size_t left;
 };
