@@ -15,6 +15,7 @@
 #include "cluster/schema/apply.h"
 #include "cluster/schema/convert.h"
 #include "cluster/schema/decode.h"
+#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/openapi.h"
 #include "cluster/schema/schema.h"
@@ -232,9 +233,43 @@ static void test_update_by_hand(void **state)
 	yyjson_mut_doc_free(doc);
 }
 
-/* ---- against a model */
+/* Numbers that are one number are one item, and one key, however they are written. */
+static void test_forms_of_numbers(void **state)
+{
+	static const char *const keys[] = {"port", "a", NULL};
+	static const struct schema_rules by_port = {.keys = keys};
+	static const struct schema_field in_item[] = {
+		{.name = "a", .base = SCHEMA_STRING}, {.name = "port", .base = SCHEMA_DOUBLE}};
+	static const struct schema_type item = {
+		.name = "Item", .package = "v1", .fields = in_item, .n_fields = 2, .flags = SCHEMA_EXACT};
+	static const struct schema_field fields[] = {
+		{.name = "m",
+			.base = SCHEMA_OBJECT,
+			.type = &item,
+			.shape = SCHEMA_LIST,
+			.list = SCHEMA_LIST_MAP,
+			.rules = &by_port},
+		{.name = "s", .base = SCHEMA_DOUBLE, .shape = SCHEMA_LIST, .list = SCHEMA_SET}};
+	static const struct schema_type type = {
+		.name = "T", .package = "v1", .fields = fields, .n_fields = 2, .flags = SCHEMA_EXACT};
+	static const struct schema_kind kind = {
+		.group = "x.io", .version = "v1", .api_version = "x.io/v1", .kind = "T", .type = &type};
+	const struct apply_manager m = {.name = "a", .subresource = "", .time = TIME};
+	cleanup(json_mut_docp) yyjson_mut_doc *live = doc_of("{\"s\":[1.0,2],\"m\":[{\"port\":80.0,\"a\":\"x\"}]}"),
+					     *wish = doc_of("{\"s\":[1,2.0],\"m\":[{\"a\":\"x\",\"port\":80}]}");
+	cleanup(freep) char *set = NULL, *map = NULL, *owned = NULL;
 
-enum { FIELDS = 6, MANAGERS = 3 };
+	assert_null(apply_object(live, wish->root, &kind, &m));
+	set = yyjson_mut_val_write(yyjson_mut_obj_get(live->root, "s"), 0, NULL);
+	map = yyjson_mut_val_write(yyjson_mut_obj_get(live->root, "m"), 0, NULL);
+	owned = yyjson_mut_val_write(
+		yyjson_mut_doc_ptr_get(live, "/metadata/managedFields/0/fieldsV1"), 0, NULL);
+	assert_string_equal(set, "[1.0,2]");
+	assert_string_equal(map, "[{\"port\":80,\"a\":\"x\"}]");
+	assert_string_equal(owned,
+		"{\"f:s\":{\"v:1\":{},\"v:2\":{}},\"f:m\":{\"k:{\\\"port\\\":80,\\\"a\\\":\\\"x\\\"}\":"
+		"{\".\":{},\"f:a\":{},\"f:port\":{}}}}");
+}
 
 /* A deployment in YAML with as many labels: k0: v, k1: v ... Owned. */
 static char *labelled(int n)
@@ -250,6 +285,10 @@ static char *labelled(int n)
 	assert_int_equal(fclose(f), 0);
 	return text;
 }
+
+/* ---- against a model */
+
+enum { FIELDS = 6, MANAGERS = 3 };
 
 /* Past a number of members a map is one's as a whole: 100,000 would be looked for one by one. */
 static void test_very_many(void **state)
@@ -658,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_shared_item),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_update_by_hand),
+		cmocka_unit_test(test_forms_of_numbers),
 		cmocka_unit_test(test_very_many),
 		cmocka_unit_test(test_long_lists),
 		cmocka_unit_test(test_many_owned),

@@ -61,12 +61,17 @@ static bool put_in_order(yyjson_mut_val *v)
 	return true;
 }
 
+yyjson_mut_val *canonical_copy(yyjson_mut_doc *doc, yyjson_mut_val *v)
+{
+	yyjson_mut_val *copy = yyjson_mut_val_mut_copy(doc, v);
+
+	return copy && put_in_order(copy) ? copy : NULL;
+}
+
 char *canonical_text(yyjson_mut_val *v)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *copy = doc ? yyjson_mut_val_mut_copy(doc, v) : NULL;
+	yyjson_mut_val *copy = doc ? canonical_copy(doc, v) : NULL;
 
-	if (!copy || !put_in_order(copy))
-		return NULL;
-	return yyjson_mut_val_write(copy, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+	return copy ? yyjson_mut_val_write(copy, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
 }

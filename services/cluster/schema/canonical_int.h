@@ -9,5 +9,7 @@
  * malloc'ed. NULL: no memory.
  */
 char *canonical_text(yyjson_mut_val *v);
+/* A copy in @doc whose text that is. NULL: no memory. */
+yyjson_mut_val *canonical_copy(yyjson_mut_doc *doc, yyjson_mut_val *v);
 
 #endif

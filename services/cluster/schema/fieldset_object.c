@@ -73,19 +73,18 @@ yyjson_mut_val *fieldset_item_key(yyjson_mut_doc *doc, const struct schema_field
 			const char *def;
 
 			v = key_value(f, item, *k, &def);
-			if (v) {
-				v = yyjson_mut_val_mut_copy(doc, v);
-			} else if (def) {
+			if (!v && def) {
 				yyjson_doc *d = yyjson_read(def, strlen(def), 0);
 
 				v = yyjson_val_mut_copy(doc, yyjson_doc_get_root(d));
 				yyjson_doc_free(d);
 			}
 			if (v)
-				yyjson_mut_obj_add_val(doc, shown, *k, v);
+				yyjson_mut_obj_add_val(doc, shown, *k, canonical_copy(doc, v));
 		}
 	}
-	text = yyjson_mut_is_ctn(item) && shown == item
+	/* a text is its own form, and nearly all items are texts */
+	text = !yyjson_mut_is_str(item) && shown == item
 		       ? canonical_text(item)
 		       : yyjson_mut_val_write(shown, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
 	if (!text || asprintf(&key, "%s:%s", shown == item ? "v" : "k", text) < 0)
