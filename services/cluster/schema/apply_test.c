@@ -242,21 +242,21 @@ static void test_forms_of_numbers(void **state)
 		{.name = "a", .base = SCHEMA_STRING}, {.name = "port", .base = SCHEMA_DOUBLE}};
 	static const struct schema_type item = {
 		.name = "Item", .package = "v1", .fields = in_item, .n_fields = 2, .flags = SCHEMA_EXACT};
-	static const struct schema_field fields[] = {
-		{.name = "m",
-			.base = SCHEMA_OBJECT,
-			.type = &item,
-			.shape = SCHEMA_LIST,
-			.list = SCHEMA_LIST_MAP,
-			.rules = &by_port},
+	static const struct schema_field fields[] = {{.name = "m",
+							     .base = SCHEMA_OBJECT,
+							     .type = &item,
+							     .shape = SCHEMA_LIST,
+							     .list = SCHEMA_LIST_MAP,
+							     .rules = &by_port},
 		{.name = "s", .base = SCHEMA_DOUBLE, .shape = SCHEMA_LIST, .list = SCHEMA_SET}};
 	static const struct schema_type type = {
 		.name = "T", .package = "v1", .fields = fields, .n_fields = 2, .flags = SCHEMA_EXACT};
 	static const struct schema_kind kind = {
 		.group = "x.io", .version = "v1", .api_version = "x.io/v1", .kind = "T", .type = &type};
 	const struct apply_manager m = {.name = "a", .subresource = "", .time = TIME};
-	cleanup(json_mut_docp) yyjson_mut_doc *live = doc_of("{\"s\":[1.0,2],\"m\":[{\"port\":80.0,\"a\":\"x\"}]}"),
-					     *wish = doc_of("{\"s\":[1,2.0],\"m\":[{\"a\":\"x\",\"port\":80}]}");
+	cleanup(json_mut_docp)
+		yyjson_mut_doc *live = doc_of("{\"s\":[1.0,2],\"m\":[{\"port\":80.0,\"a\":\"x\"}]}"),
+			       *wish = doc_of("{\"s\":[1,2.0],\"m\":[{\"a\":\"x\",\"port\":80}]}");
 	cleanup(freep) char *set = NULL, *map = NULL, *owned = NULL;
 
 	assert_null(apply_object(live, wish->root, &kind, &m));
@@ -284,6 +284,30 @@ static char *labelled(int n)
 		fprintf(f, "    k%d: v\n", i);
 	assert_int_equal(fclose(f), 0);
 	return text;
+}
+
+/* Whoever names a label twice is refused, be they few or many. */
+static void test_named_twice(void **state)
+{
+	static const int sizes[] = {1, 40};
+
+	for (size_t i = 0; i < array_len(sizes); i++) {
+		cleanup(freep) char *body = labelled(sizes[i]), *yaml = NULL, *json = NULL, *labels = NULL,
+				    *why = NULL, *other = NULL;
+		cleanup(json_mut_docp) yyjson_mut_doc *live = parse(body);
+
+		labels = yyjson_mut_val_write(yyjson_mut_doc_ptr_get(live, "/metadata/labels"), 0, NULL);
+		assert_true(asprintf(&yaml, "%s    k0: w\n", body) > 0);
+		assert_true(
+			asprintf(&json,
+				"{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"d\",\"labels\":"
+				"{\"k0\":\"w\",%s}}",
+				labels + 1) > 0);
+		why = apply(live, "a", true, yaml);
+		other = apply(live, "a", true, json);
+		assert_non_null(strstr(why ?: "", "duplicate field \"metadata.labels.k0\""));
+		assert_non_null(strstr(other ?: "", "duplicate field \"metadata.labels.k0\""));
+	}
 }
 
 /* ---- against a model */
@@ -698,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_update_by_hand),
 		cmocka_unit_test(test_forms_of_numbers),
+		cmocka_unit_test(test_named_twice),
 		cmocka_unit_test(test_very_many),
 		cmocka_unit_test(test_long_lists),
 		cmocka_unit_test(test_many_owned),

@@ -14,7 +14,8 @@
 struct lookup_entry;
 
 struct lookup {
-	yyjson_mut_val *in;	 /* borrowed; unchanged while this is in use, but for members that go */
+	/* borrowed; while this is in use members may go, and such may come as are not looked for any more */
+	yyjson_mut_val *in;
 	struct lookup_entry *at; /* owned; NULL: @in is walked */
 	size_t n;
 };
