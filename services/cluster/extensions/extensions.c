@@ -172,9 +172,9 @@ int extensions_set_identity(struct extensions *x, const char *cert, const char *
 	return x->cert && x->key ? 0 : -ENOMEM;
 }
 
-const struct extension *extensions_find(const struct extensions *x, const char *group, const char *version)
+struct extension *extensions_find(const struct extensions *x, const char *group, const char *version)
 {
-	const struct extension *e = x->first;
+	struct extension *e = x->first;
 
 	while (e && (strcmp(e->group, group) != 0 || strcmp(e->version, version) != 0))
 		e = e->next;

@@ -48,7 +48,7 @@ void extensions_close(struct extensions *x); /* accepts NULL */
 must_check int extensions_set_identity(struct extensions *x, const char *cert, const char *key);
 
 /* NULL: this server serves it, or nobody does. Until the loop turns. */
-const struct extension *extensions_find(const struct extensions *x, const char *group, const char *version);
+struct extension *extensions_find(const struct extensions *x, const char *group, const char *version);
 const struct extension *extensions_named(const struct extensions *x, const char *name);
 const struct extension *extensions_first(const struct extensions *x);
 
@@ -64,7 +64,7 @@ const char *extension_place(const struct registry *r, const struct extension *e,
  * A client that knows it, and shows who asks; the caller's to free. The files are read once for each of them. 0 or -errno: its
  * certificates cannot be used.
  */
-must_check int extension_tls(struct extensions *x, const struct extension *e, struct tls_config **out);
+must_check int extension_tls(struct extensions *x, struct extension *e, struct tls_config **out);
 
 /*
  * Asks it for what it serves, unless that is under way. @fn is called when the answer is there, with the name; never from inside, and

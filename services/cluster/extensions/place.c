@@ -102,15 +102,11 @@ static int make_tls(const struct extensions *x, const struct extension *e, struc
 	return tls_client_new(out, &files, name);
 }
 
-int extension_tls(struct extensions *x, const struct extension *e, struct tls_config **out)
+int extension_tls(struct extensions *x, struct extension *e, struct tls_config **out)
 {
-	struct extension *own = x->first;
-	int err;
+	int err = e->tls ? 0 : make_tls(x, e, &e->tls);
 
-	while (own != e)
-		own = own->next;
-	err = own->tls ? 0 : make_tls(x, own, &own->tls);
 	if (!err)
-		*out = tls_config_ref(own->tls);
+		*out = tls_config_ref(e->tls);
 	return err;
 }

@@ -206,7 +206,7 @@ static bool choose(struct probe *p, char *address, size_t size, int *port)
 
 static const char *begin(struct probe *p)
 {
-	const struct extension *e = p->of;
+	struct extension *e = p->of;
 	char address[64];
 	int port, err;
 	struct http_peer peer = {.address = address, .host = p->url + strlen("https://")};

@@ -57,7 +57,7 @@ static const struct schema_group_version *served(const struct api *a, size_t *n)
 	return extensions_group_versions(registry_extensions(a->registry), n);
 }
 
-static const struct extension *extension_of(const struct api *a, const char *group, const char *version)
+static struct extension *extension_of(const struct api *a, const char *group, const char *version)
 {
 	return extensions_find(registry_extensions(a->registry), group, version);
 }
@@ -111,7 +111,7 @@ void handle_resources(struct request *q)
 	const char *group = core ? "" : q->segments[1], *version = q->segments[core ? 1 : 2], *comma = "";
 	size_t n;
 	const struct schema_kind *const *k = custom_all(&n);
-	const struct extension *e = extension_of(q->api, group, version);
+	struct extension *e = extension_of(q->api, group, version);
 	struct text t = {0};
 
 	if (e) {

@@ -31,7 +31,7 @@ static bool is_ambiguous(const struct request *q)
 	return path_has_slash(q) || strstr(http_raw_path(q->http), "//") || q->n_segments == API_SEGMENTS_MAX;
 }
 
-void extension_relay(struct request *q, const struct extension *e)
+void extension_relay(struct request *q, struct extension *e)
 {
 	const char *query = http_raw_query(q->http);
 	cleanup(freep) char *why = NULL;
@@ -67,7 +67,7 @@ void extension_relay(struct request *q, const struct extension *e)
 
 void handle_extension(struct request *q)
 {
-	const struct extension *e =
+	struct extension *e =
 		extensions_find(registry_extensions(q->api->registry), q->kind->group, q->kind->version);
 
 	/* it may have gone while the request waited for its turn */

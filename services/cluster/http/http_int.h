@@ -210,7 +210,7 @@ void handle_snapshot(struct request *q);   /* snapshot.c */
 /* extension.c: what another server serves (extensions/extensions.h) */
 struct extension;
 void handle_extension(struct request *q); /* a resource of one */
-void extension_relay(struct request *q, const struct extension *e);
+void extension_relay(struct request *q, struct extension *e);
 /* Its part of discovery's one document. */
 void extension_discovery(struct text *t, const struct extension *e);
 /* discovery.c */

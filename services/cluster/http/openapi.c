@@ -195,10 +195,10 @@ void handle_openapi_document(struct request *q)
 	const char *path = http_path(q->http) + strlen("/openapi/v3/");
 	struct openapi_cache *c = cache_of(q->api);
 	struct document *d = NULL;
-	const struct extension *e = q->n_segments == 5 && !strcmp(q->segments[2], "apis")
-					    ? extensions_find(registry_extensions(q->api->registry),
-						      q->segments[3], q->segments[4])
-					    : NULL;
+	struct extension *e = q->n_segments == 5 && !strcmp(q->segments[2], "apis")
+				      ? extensions_find(registry_extensions(q->api->registry), q->segments[3],
+						q->segments[4])
+				      : NULL;
 	char tag[70];
 
 	if (e) {

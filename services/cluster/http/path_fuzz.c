@@ -26,9 +26,9 @@ struct extensions *fuzzed_extensions(const struct registry *r)
 	return NULL;
 }
 
-const struct extension *fuzzed_extension(const struct extensions *x, const char *group, const char *version)
+struct extension *fuzzed_extension(const struct extensions *x, const char *group, const char *version)
 {
-	return strcmp(group, "foreign") ? NULL : (const struct extension *)group;
+	return strcmp(group, "foreign") ? NULL : (struct extension *)(uintptr_t)group;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

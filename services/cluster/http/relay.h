@@ -29,7 +29,7 @@ struct relay_target {
 	 * back below it, and it has as long for an answer as the client waits. NULL: an agent, which knows where it is
 	 */
 	const char *prefix;
-	const struct extension *extension; /* of RELAY_EXTENSION; borrowed during the call */
+	struct extension *extension; /* of RELAY_EXTENSION; borrowed during the call */
 	const struct websocket_plan
 		*messages; /* an answer of 200 becomes a WebSocket's; NULL: it stays as it is */
 };
