@@ -153,7 +153,8 @@ struct node {
 	bool optional;	/* .? and [?] */
 	bool with_keys; /* EACH with two variables */
 	uint8_t as; /* enum cel_kind that a text is, which a schema says (value_typed); 0: a text is a text */
-	uint32_t at; /* in the text: where it is complained about */
+	uint8_t deep; /* so many lists or maps are around those texts */
+	uint32_t at;  /* in the text: where it is complained about */
 	size_t slot, n;
 	const struct node *operand;
 	const struct node *const *args;
@@ -358,8 +359,8 @@ bool value_equal(struct eval *e, struct value a, struct value b);
 bool value_order(struct value a, struct value b, int *order);
 /* The value of a key, or false. */
 bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out);
-/* A text as the moment, span or bytes that it writes, also in an optional. What is no such text stays what it is. */
-struct value value_typed(struct eval *e, struct value v, enum cel_kind kind);
+/* A text as the moment, span or bytes that it writes, also in an optional, or @deep in lists and maps from outside. What is no such text stays. */
+struct value value_typed(struct eval *e, struct value v, enum cel_kind kind, unsigned deep);
 /* As string() writes it. */
 struct value value_written(struct eval *e, struct value v);
 

@@ -371,10 +371,16 @@ static const struct type *type_of_node(struct checker *k, const struct node *n)
 static const struct type *check(struct checker *k, const struct node *n)
 {
 	const struct type *type = k->failed ? dyn() : type_of_node(k, n);
-	enum cel_kind kind = type->kind == CEL_OPTIONAL ? type->of->kind : type->kind;
+	const struct type *in = type->kind == CEL_OPTIONAL ? type->of : type;
+	struct node *typed = (struct node *)(uintptr_t)n;
+	uint8_t deep = 0; /* types are not deeper than that has room for */
 
-	if (kind == CEL_TIMESTAMP || kind == CEL_DURATION || kind == CEL_BYTES)
-		((struct node *)(uintptr_t)n)->as = (uint8_t)kind;
+	for (; in->kind == CEL_LIST || in->kind == CEL_MAP; in = in->of)
+		deep++;
+	if (in->kind == CEL_TIMESTAMP || in->kind == CEL_DURATION || in->kind == CEL_BYTES) {
+		typed->as = (uint8_t)in->kind;
+		typed->deep = deep;
+	}
 	return type;
 }
 

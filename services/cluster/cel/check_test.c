@@ -13,6 +13,7 @@
 #include "cluster/cel/cel_int.h"
 
 static const struct cel_shape number = {CEL_INT}, word = {CEL_STRING}, any = {CEL_DYN};
+static const struct cel_shape span = {CEL_DURATION}, spans = {CEL_LIST, &cel_fields, &span};
 static const struct cel_field item_fields[] = {{"name", {CEL_STRING}}, {"port", {CEL_INT}}, {NULL}};
 static const struct cel_shape item = {CEL_STRUCT, &cel_fields, item_fields};
 static const struct cel_field self_fields[] = {
@@ -23,6 +24,8 @@ static const struct cel_field self_fields[] = {
 	{"data", {CEL_BYTES}},
 	{"at", {CEL_TIMESTAMP}},
 	{"span", {CEL_DURATION}},
+	{"spans", {CEL_LIST, &cel_fields, &span}},
+	{"many", {CEL_MAP, &cel_fields, &spans}},
 	{"any", {CEL_DYN}},
 	{"list", {CEL_LIST, &cel_fields, &number}},
 	{"names", {CEL_LIST, &cel_fields, &word}},
@@ -211,6 +214,7 @@ static void test_functions(void **state)
 		{"'%s'.format('a')",
 			"1:12: found no matching overload for 'format' applied to 'string.(string)'"},
 		{"self.list.indexOf(1)", "int"}, {"self.s.indexOf('a', 1)", "int"}, {"int('1')", "int"},
+		{"duration(1)", "duration"},
 		{"int(self.b)", "1:4: found no matching overload for 'int' applied to '(bool)'"},
 		{"string(self.n)", "string"},
 		{"string(self.list)",
@@ -368,6 +372,32 @@ static void test_overloads(void **state)
 	arena_free(&arena);
 }
 
+/* Texts that are spans are such also in lists and maps that are taken as a whole. */
+static void test_texts_in_lists(void **state)
+{
+	static const char json[] = "{\"spans\":[\"60m\",\"2h\"],\"span\":\"1h\",\"many\":{\"a\":[\"1h\"]}}";
+	static const char *const holds[] = {"oldSelf.spans.all(s, s in self.spans)",
+		"duration('1h') in self.spans", "[self.span] == self.spans.filter(s, s < duration('2h'))",
+		"sets.contains(self.spans, [self.span])", "self.spans.sum() == duration('3h')",
+		"self.spans.max() == duration('2h')", "self.spans.isSorted()",
+		"self.many == {'a': [duration('1h')]}", "self.?spans.orValue([])[0] == self.span"};
+	yyjson_doc *doc = yyjson_read(json, sizeof(json) - 1, 0);
+	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(mut), *values[] = {root, root, NULL};
+	char why[CEL_WHY_MAX] = "";
+	size_t budget = CEL_BUDGET;
+
+	for (size_t i = 0; i < array_len(holds); i++) {
+		struct cel *c = cel_write(holds[i], strlen(holds[i]), &plain, shapes, CEL_TRUTH, why);
+
+		if (!c || cel_test(c, values, &budget, why) != 1)
+			fail_msg("%s: %s", holds[i], why);
+		cel_free(c);
+	}
+	yyjson_mut_doc_free(mut);
+	yyjson_doc_free(doc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_overloads),
+		cmocka_unit_test(test_texts_in_lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -497,7 +497,7 @@ static struct value eval(struct eval *e, const struct node *n)
 	e->depth++;
 	v = eval_node(e, n);
 	e->depth--;
-	return n->as ? value_typed(e, v, n->as) : v;
+	return n->as ? value_typed(e, v, n->as, n->deep) : v;
 }
 
 const struct function *function_find(struct text name, bool member)

@@ -36,6 +36,9 @@ static struct value duration(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type == VALUE_DURATION)
 		return args[0];
+	/* it is among the overloads, but no number is one */
+	if (args[0].type == VALUE_INT)
+		return value_error(e, "type conversion error from 'int' to 'google.protobuf.Duration'");
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
 	if (!value_plain(args[0], buf, sizeof(buf)) || duration_parse(buf, &made.time) < 0)
@@ -160,7 +163,7 @@ static struct value milliseconds(struct eval *e, const struct value *args, size_
 
 const struct function cel_times[] = {
 	{"timestamp", false, "S>T T>T I>T", timestamp},
-	{"duration", false, "S>P P>P", duration},
+	{"duration", false, "S>P P>P I>P", duration},
 	{"getFullYear", true, OF_MOMENT, full_year},
 	{"getMonth", true, OF_MOMENT, month},
 	{"getDate", true, OF_MOMENT, date},

@@ -506,15 +506,41 @@ static struct value bytes(struct eval *e, struct value v)
 	return made;
 }
 
-struct value value_typed(struct eval *e, struct value v, enum cel_kind kind)
+static struct value typed_list(struct eval *e, struct value v, enum cel_kind kind, unsigned deep)
+{
+	const struct list *l = value_list(e, v);
+
+	if (!l)
+		return eval_too_much;
+	for (size_t i = 0; i < l->n; i++)
+		l->items[i] = value_typed(e, l->items[i], kind, deep);
+	return (struct value){.type = VALUE_LIST, .list = l};
+}
+
+static struct value typed_map(struct eval *e, struct value v, enum cel_kind kind, unsigned deep)
+{
+	const struct map *m = value_map(e, v);
+
+	if (!m)
+		return eval_too_much;
+	for (size_t i = 0; i < m->n; i++)
+		m->pairs[i].value = value_typed(e, m->pairs[i].value, kind, deep);
+	return (struct value){.type = VALUE_MAP, .map = m};
+}
+
+struct value value_typed(struct eval *e, struct value v, enum cel_kind kind, unsigned deep)
 {
 	struct value in;
 
-	if (v.type == VALUE_OPTIONAL && v.in && v.in->type == VALUE_STRING) {
-		in = value_typed(e, *v.in, kind);
+	if (v.type == VALUE_OPTIONAL && v.in && (v.in->type == VALUE_STRING || v.in->json)) {
+		in = value_typed(e, *v.in, kind, deep);
 		return value_optional(e, &in);
 	}
-	if (v.type != VALUE_STRING)
+	/* what was made here has them already */
+	if (deep && v.json)
+		return v.type == VALUE_LIST ? typed_list(e, v, kind, deep - 1)
+					    : typed_map(e, v, kind, deep - 1);
+	if (deep || v.type != VALUE_STRING)
 		return v;
 	return kind == CEL_TIMESTAMP ? moment(v) : kind == CEL_DURATION ? span(v) : bytes(e, v);
 }
