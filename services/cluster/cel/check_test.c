@@ -380,7 +380,8 @@ static void test_texts_in_lists(void **state)
 		"duration('1h') in self.spans", "[self.span] == self.spans.filter(s, s < duration('2h'))",
 		"sets.contains(self.spans, [self.span])", "self.spans.sum() == duration('3h')",
 		"self.spans.max() == duration('2h')", "self.spans.isSorted()",
-		"self.many == {'a': [duration('1h')]}", "self.?spans.orValue([])[0] == self.span"};
+		"self.many == {'a': [duration('1h')]}", "self.?spans.orValue([])[0] == self.span",
+		"dyn('2026-01-02') == timestamp('2026-01-02T00:00:00Z')"};
 	yyjson_doc *doc = yyjson_read(json, sizeof(json) - 1, 0);
 	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(mut), *values[] = {root, root, NULL};

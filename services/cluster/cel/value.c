@@ -229,15 +229,21 @@ static int order_time(struct timespec a, struct timespec b)
 	return a.tv_sec != b.tv_sec ? ORDER(a.tv_sec, b.tv_sec) : ORDER(a.tv_nsec, b.tv_nsec);
 }
 
+static struct value moment(struct value v)
+{
+	struct value made = {.type = VALUE_TIMESTAMP};
+	char plain[64], whole[sizeof(plain) + 16];
+
+	if (!value_plain(v, plain, sizeof(plain)))
+		return v;
+	snprintf(whole, sizeof(whole), "%s%s", plain, v.text.n == 10 ? "T00:00:00Z" : ""); /* a date */
+	return meta_time_parse(&made.time, whole) ? v : made;
+}
+
 /* Times of objects are texts: beside a time they are what they say. */
 static struct value as_time(struct value v, struct value beside)
 {
-	char buf[64];
-	struct timespec t;
-
-	if (beside.type != VALUE_TIMESTAMP || !value_plain(v, buf, sizeof(buf)))
-		return v;
-	return meta_time_parse(&t, buf) ? v : (struct value){.type = VALUE_TIMESTAMP, .time = t};
+	return beside.type == VALUE_TIMESTAMP ? moment(v) : v;
 }
 
 bool value_order(struct value a, struct value b, int *order)
@@ -474,17 +480,6 @@ size_t text_offset(struct text t, size_t i)
 }
 
 /* ---- texts that a schema has a format for */
-
-static struct value moment(struct value v)
-{
-	struct value made = {.type = VALUE_TIMESTAMP};
-	char plain[64], whole[sizeof(plain) + 16];
-
-	if (!value_plain(v, plain, sizeof(plain)))
-		return v;
-	snprintf(whole, sizeof(whole), "%s%s", plain, v.text.n == 10 ? "T00:00:00Z" : ""); /* a date */
-	return meta_time_parse(&made.time, whole) ? v : made;
-}
 
 static struct value span(struct value v)
 {
