@@ -228,7 +228,10 @@ static void test_types_of_rules(void **state)
 		"{x-kubernetes-int-or-string: true}, a-b: {type: integer}, namespace: {type: string}, list: {type: array, items: {type: "
 		"string}}, map: {type: object, additionalProperties: {type: integer}}, raw: {x-kubernetes-preserve-unknown-fields: true}, "
 		"open: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {known: {type: string}}}, pod: {type: object, "
-		"x-kubernetes-embedded-resource: true, properties: {spec: {type: object, properties: {image: {type: string}}}}}}}}, "
+		"x-kubernetes-embedded-resource: true, properties: {spec: {type: object, properties: {image: {type: string}}}}}, named: "
+		"{type: object, x-kubernetes-embedded-resource: true, properties: {apiVersion: {type: string}, kind: {type: string}, "
+		"metadata: {type: object, properties: {name: {type: string}, generateName: {type: string}, labels: {type: object, "
+		"additionalProperties: {type: string}}}}}}}}}, "
 		"x-kubernetes-validations: [{rule: \"%s\"}]}";
 	static const struct {
 		const char *of_spec, *more, *of_root, *why;
@@ -264,6 +267,8 @@ static void test_types_of_rules(void **state)
 		{"self.pod.kind == 'Pod' && self.pod.metadata.name != '' && self.pod.spec.image != ''", "",
 			"true", NULL},
 		{"self.pod.metadata.labels.size() > 1", "", "true", "undefined field 'labels'"},
+		{"self.named.metadata.labels.size() > 1 && self.named.kind == 'x'", "", "true", NULL},
+		{"self.named.metadata.uid == ''", "", "true", "undefined field 'uid'"},
 		{"self.metadata.name == 'x'", "", "true", "undefined field 'metadata'"},
 		{"self.b", "", "self.metadata.name.startsWith('a') && self.spec.n > 1 && self.kind == 'A'",
 			NULL},

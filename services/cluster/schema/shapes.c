@@ -46,13 +46,30 @@ static bool known_items(yyjson_val *items, enum cel_kind kind, struct cel_shape 
 	return yyjson_is_obj(items) && known(items, false, &one);
 }
 
+static bool is_typed(yyjson_val *properties, const char *name, const char *type)
+{
+	return yyjson_equals_str(yyjson_obj_get(json_obj(properties, name), "type"), type);
+}
+
+/* A resource whose schema says itself what its names are may say more of them, and nothing is put in their place. */
+static bool names_itself(yyjson_val *schema)
+{
+	yyjson_val *own = json_obj(schema, "properties"),
+		   *of = json_obj(json_obj(own, "metadata"), "properties");
+
+	return is_typed(own, "kind", "string") && is_typed(own, "apiVersion", "string") &&
+	       is_typed(own, "metadata", "object") && is_typed(of, "name", "string") &&
+	       is_typed(of, "generateName", "string");
+}
+
 static bool known_object(yyjson_val *schema, bool resource, struct cel_shape *out)
 {
 	yyjson_val *other = yyjson_obj_get(schema, "additionalProperties");
 
 	if (yyjson_is_obj(other))
 		return known_items(other, CEL_MAP, out);
-	*out = (struct cel_shape){CEL_STRUCT, resource ? &resource_shapes : &schema_shapes, schema};
+	*out = (struct cel_shape){
+		CEL_STRUCT, resource && !names_itself(schema) ? &resource_shapes : &schema_shapes, schema};
 	/* values that are anything */
 	if (yyjson_is_true(other))
 		out->kind = CEL_DYN;
