@@ -40,11 +40,12 @@ static struct status *is_leaving(const struct attempt *a)
 }
 
 /* Is there anything to look at that was not there before? false: no memory. */
-static bool is_new(const struct attempt *a, yyjson_val *spec, bool *answer)
+static bool is_new(const struct attempt *a, yyjson_mut_val *spec, bool *answer)
 {
-	cleanup(json_docp) yyjson_doc *old = a->old ? object_doc(a->old) : NULL;
+	cleanup(json_docp) yyjson_doc *doc = a->old ? object_doc(a->old) : NULL;
+	cleanup(json_mut_docp) yyjson_mut_doc *old = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
 
-	*answer = !a->old || !yyjson_equals(spec, json_obj(yyjson_doc_get_root(old), "spec"));
+	*answer = !old || !meta_equal(spec, yyjson_mut_obj_get(yyjson_mut_doc_get_root(old), "spec"));
 	return !a->old || old;
 }
 
@@ -61,7 +62,7 @@ static struct status *check(const struct attempt *a)
 	if (!is_definition(a) || a->verb == ADMIT_DELETE)
 		return NULL;
 	doc = yyjson_mut_val_imut_copy(a->root, NULL);
-	if (!doc || !is_new(a, json_obj(yyjson_doc_get_root(doc), "spec"), &written))
+	if (!doc || !is_new(a, yyjson_mut_obj_get(a->root, "spec"), &written))
 		return status_errno(-ENOMEM, "definition");
 	crd = crd_new(yyjson_doc_get_root(doc), written, &errors);
 	err = crd ? NULL : field_errors_status(&errors, a->kind, a->name);
