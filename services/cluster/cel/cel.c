@@ -52,6 +52,32 @@ void cel_free(struct cel *c)
 	free(c);
 }
 
+/* ---- families */
+
+bool cel_family_init(struct cel_family *f, const char *name, size_t n)
+{
+	*f = (struct cel_family){.name = name,
+		.members = calloc(n + 1, sizeof(*f->members)),
+		.programs = calloc(n + 1, sizeof(*f->programs))};
+	return f->members && f->programs;
+}
+
+void cel_family_add(struct cel_family *f, const char *member, struct cel *program)
+{
+	((const char **)(uintptr_t)f->members)[f->n] = member;
+	((struct cel **)(uintptr_t)f->programs)[f->n++] = program;
+}
+
+void cel_family_fini(struct cel_family *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		cel_free(f->programs[i]);
+	free((void *)(uintptr_t)f->programs);
+	free((void *)(uintptr_t)f->members);
+}
+
+/* ---- asking */
+
 bool cel_uses(const struct cel *c, const char *name)
 {
 	for (size_t i = 0; c->names[i]; i++)

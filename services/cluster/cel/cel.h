@@ -41,6 +41,12 @@ struct cel_family {
 	struct cel *const *programs;
 };
 
+/* One that owns its lists and programs, with room for @n members. false: no memory. cel_family_fini() in both cases. */
+must_check bool cel_family_init(struct cel_family *f, const char *name, size_t n);
+/* @member is borrowed, @program taken; NULL: who refers to it has no answer. */
+void cel_family_add(struct cel_family *f, const char *member, struct cel *program);
+void cel_family_fini(struct cel_family *f); /* accepts one that is all zeros */
+
 /* What an expression may speak of. */
 struct cel_scope {
 	const char *const *names;	 /* as of cel_compile() */
@@ -118,6 +124,10 @@ enum cel_result { CEL_ANYTHING, CEL_TRUTH, CEL_TEXT, CEL_TEXT_OR_NULL, CEL_OBJEC
 
 /* Can it make that, as far as is known? Else @why: "must evaluate to bool but got int". */
 bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WHY_MAX]);
+
+/* Compiled, and its types looked at. */
+struct cel *cel_typed(const char *text, size_t len, const struct cel_scope *scope,
+	const struct cel_shape *shapes, char why[static CEL_WHY_MAX]);
 
 /* All of that for one that is written by somebody, who is told @why: "compilation failed: ERROR: <input>:1:6: ..." */
 struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scope,

@@ -430,16 +430,26 @@ bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WH
 	return false;
 }
 
+struct cel *cel_typed(const char *text, size_t len, const struct cel_scope *scope,
+	const struct cel_shape *shapes, char why[static CEL_WHY_MAX])
+{
+	struct cel *c = cel_compile_in(text, len, scope, why);
+
+	if (c && cel_check(c, scope, shapes, why))
+		return c;
+	cel_free(c);
+	return NULL;
+}
+
 struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scope,
 	const struct cel_shape *shapes, enum cel_result what, char why[static CEL_WHY_MAX])
 {
 	char wrong[CEL_WHY_MAX];
-	struct cel *c = cel_compile_in(text, len, scope, wrong);
-	bool typed = c && cel_check(c, scope, shapes, wrong);
+	struct cel *c = cel_typed(text, len, scope, shapes, wrong);
 
-	if (!typed)
+	if (!c)
 		snprintf(why, CEL_WHY_MAX, "compilation failed: ERROR: <input>:%.280s", wrong);
-	if (typed && cel_makes(c, what, why))
+	if (c && cel_makes(c, what, why))
 		return c;
 	cel_free(c);
 	return NULL;
@@ -448,10 +458,5 @@ struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scop
 struct cel *cel_stored(const char *text, size_t len, const struct cel_scope *scope,
 	const struct cel_shape *shapes, char why[static CEL_WHY_MAX])
 {
-	struct cel *c = cel_compile_in(text, len, scope, why);
-
-	if (!c || cel_check(c, scope, shapes, why))
-		return c;
-	cel_free(c);
-	return cel_compile_in(text, len, scope, why);
+	return cel_typed(text, len, scope, shapes, why) ?: cel_compile_in(text, len, scope, why);
 }

@@ -44,10 +44,7 @@ static void policy_free(struct entry *e)
 
 	match_fini(&p->match);
 	conditions_fini(&p->conditions);
-	for (size_t i = 0; i < p->family.n; i++)
-		cel_free(p->family.programs[i]);
-	free((void *)(uintptr_t)p->family.programs);
-	free((void *)(uintptr_t)p->family.members);
+	cel_family_fini(&p->family);
 	terms_fini(&p->mutations);
 	terms_fini(&p->rules);
 	terms_fini(&p->notes);
@@ -76,19 +73,13 @@ static struct cel *compile(struct policy *p, yyjson_val *of, const char *key, bo
 
 static bool read_variables(struct policy *p, yyjson_val *list)
 {
-	size_t n = yyjson_arr_size(list), i;
-	const char **members = calloc(n + 1, sizeof(*members));
-	struct cel **programs = calloc(n + 1, sizeof(*programs));
 	yyjson_val *v;
+	size_t i, n;
 
-	p->family = (struct cel_family){.name = "variables", .members = members, .programs = programs};
-	if (!members || !programs)
+	if (!cel_family_init(&p->family, "variables", yyjson_arr_size(list)))
 		return false;
-	yyjson_arr_foreach (list, i, n, v) {
-		members[i] = json_str(v, "name") ?: "";
-		programs[i] = compile(p, v, "expression", false);
-		p->family.n++;
-	}
+	yyjson_arr_foreach (list, i, n, v)
+		cel_family_add(&p->family, json_str(v, "name") ?: "", compile(p, v, "expression", false));
 	return true;
 }
 

@@ -116,45 +116,28 @@ static struct cel *checked(
 {
 	yyjson_mut_val *text = yyjson_mut_obj_get(of, key);
 
-	struct cel *c =
-		cel_compile_in(yyjson_mut_get_str(text) ?: "", yyjson_mut_get_len(text), &s->scope, why);
-
-	if (c && cel_check(c, &s->scope, s->shapes, why))
-		return c;
-	cel_free(c);
-	return NULL;
+	return cel_typed(yyjson_mut_get_str(text) ?: "", yyjson_mut_get_len(text), &s->scope, s->shapes, why);
 }
 
-static void setting_fini(struct setting *s)
-{
-	for (size_t i = 0; i < s->family.n; i++)
-		cel_free(s->family.programs[i]);
-	free((void *)(uintptr_t)s->family.programs);
-	free((void *)(uintptr_t)s->family.members);
-}
-
-/* false: no memory; setting_fini() in both cases. A variable that has something wrong with it is dyn for who refers to it. */
+/* false: no memory; the family is to be freed in both cases. A variable that has something wrong with it is dyn for who refers to it. */
 static bool setting_init(struct setting *s, const struct checking *k, const struct schema_kind *kind)
 {
 	yyjson_mut_val *list = yyjson_mut_obj_get(k->spec, "variables"), *v;
-	size_t n = yyjson_mut_arr_size(list), i;
-	const char **members = calloc(n + 1, sizeof(*members));
-	struct cel **programs = calloc(n + 1, sizeof(*programs));
+	size_t i, n;
 	char why[CEL_WHY_MAX];
+	bool room = cel_family_init(&s->family, "variables", yyjson_mut_arr_size(list));
 
-	*s = (struct setting){.family = {.name = "variables", .members = members, .programs = programs}};
 	s->scope.names = yyjson_mut_obj_get(k->spec, "paramKind") ? policy_names_params : policy_names;
 	s->scope.family = &s->family;
 	memcpy(s->shapes, policy_shapes, sizeof(s->shapes));
 	s->shapes[OBJECT] = s->shapes[OLD_OBJECT] = shape_of_kind(kind);
 	s->shapes[PARAMS] = k->params;
-	if (!members || !programs)
+	if (!room)
 		return false;
 	yyjson_mut_arr_foreach(list, i, n, v)
 	{
-		members[i] = yyjson_mut_get_str(yyjson_mut_obj_get(v, "name")) ?: "";
-		programs[i] = checked(s, v, "expression", why);
-		s->family.n++;
+		cel_family_add(&s->family, yyjson_mut_get_str(yyjson_mut_obj_get(v, "name")) ?: "",
+			checked(s, v, "expression", why));
 	}
 	return true;
 }
@@ -212,6 +195,6 @@ yyjson_mut_val *policies_warnings(yyjson_mut_doc *doc, yyjson_mut_val *policy)
 		ok = ok && warn_of(&k, v, i, "expression") && warn_of(&k, v, i, "messageExpression");
 	}
 	for (i = 0; i < k.n; i++)
-		setting_fini(&k.settings[i]);
+		cel_family_fini(&k.settings[i].family);
 	return ok ? k.warnings : NULL;
 }

@@ -46,8 +46,6 @@ static struct cel *check_expression(struct check *c, yyjson_mut_val *text, const
 static void check_variables(
 	struct check *c, yyjson_mut_val *list, const struct cel_scope *scope, struct cel_family *family)
 {
-	const char **members = (const char **)(uintptr_t)family->members;
-	struct cel **programs = (struct cel **)(uintptr_t)family->programs;
 	yyjson_mut_val *v;
 	size_t i, n;
 
@@ -59,10 +57,9 @@ static void check_variables(
 			!cel_is_name(yyjson_mut_get_str(name), yyjson_mut_get_len(name)))
 			check_error(c, FIELD_INVALID, name, REL(".variables[%zu].name", i),
 				"name is not a valid CEL identifier");
-		programs[i] = check_expression(c, yyjson_mut_obj_get(v, "expression"), scope, CEL_ANYTHING,
-			REL(".variables[%zu].expression", i));
-		members[i] = text_of(v, "name");
-		family->n++;
+		cel_family_add(family, text_of(v, "name"),
+			check_expression(c, yyjson_mut_obj_get(v, "expression"), scope, CEL_ANYTHING,
+				REL(".variables[%zu].expression", i)));
 	}
 	check_names_once(c, list, ".variables");
 }
@@ -153,17 +150,14 @@ static void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old
 	yyjson_mut_val *kind = yyjson_mut_obj_get(o, "paramKind"),
 		       *constraints = yyjson_mut_obj_get(o, "matchConstraints"),
 		       *variables = yyjson_mut_obj_get(o, "variables");
-	size_t n = yyjson_mut_arr_size(variables);
-	struct cel_family family = {.name = "variables"};
+	struct cel_family family;
 	const struct cel_scope scope = {
 		.names = kind ? policy_names_params : policy_names, .family = &family};
 
 	/* what has not changed was looked at when it was written */
 	if (old && meta_equal(o, old))
 		return;
-	family.members = calloc(n + 1, sizeof(*family.members));
-	family.programs = calloc(n + 1, sizeof(*family.programs));
-	if (family.members && family.programs) {
+	if (cel_family_init(&family, "variables", yyjson_mut_arr_size(variables))) {
 		check_param_kind(c, kind);
 		if (constraints && !yyjson_mut_arr_size(yyjson_mut_obj_get(constraints, "resourceRules")))
 			check_error(c, FIELD_REQUIRED, NULL, ".matchConstraints.resourceRules", "%s", "");
@@ -173,10 +167,7 @@ static void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old
 	} else {
 		check_error(c, FIELD_INTERNAL, NULL, "", "out of memory");
 	}
-	for (size_t i = 0; i < family.n; i++)
-		cel_free(family.programs[i]);
-	free((void *)(uintptr_t)family.programs);
-	free((void *)(uintptr_t)family.members);
+	cel_family_fini(&family);
 }
 
 static void validating_terms(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope)
