@@ -181,9 +181,9 @@ struct extension *extensions_find(const struct extensions *x, const char *group,
 	return e;
 }
 
-const struct extension *extensions_named(const struct extensions *x, const char *name)
+struct extension *extensions_named(const struct extensions *x, const char *name)
 {
-	const struct extension *e = x->first;
+	struct extension *e = x->first;
 
 	while (e && strcmp(e->name, name) != 0)
 		e = e->next;

@@ -49,7 +49,7 @@ must_check int extensions_set_identity(struct extensions *x, const char *cert, c
 
 /* NULL: this server serves it, or nobody does. Until the loop turns. */
 struct extension *extensions_find(const struct extensions *x, const char *group, const char *version);
-const struct extension *extensions_named(const struct extensions *x, const char *name);
+struct extension *extensions_named(const struct extensions *x, const char *name);
 const struct extension *extensions_first(const struct extensions *x);
 
 /* As custom_group_versions(), with those of extensions, by their priorities; until the next change. NULL: no memory. */

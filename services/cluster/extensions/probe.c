@@ -237,11 +237,9 @@ static void try_once(struct probe *p)
 void extension_probe(
 	struct extensions *x, const char *name, void (*fn)(void *arg, const char *name), void *arg)
 {
-	struct extension *e = x->first;
+	struct extension *e = extensions_named(x, name);
 	struct probe *p;
 
-	while (e && strcmp(e->name, name) != 0)
-		e = e->next;
 	if (!e || e->probe)
 		return;
 	p = calloc(1, sizeof(*p));
