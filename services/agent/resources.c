@@ -119,7 +119,7 @@ struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container)
 	return r;
 }
 
-static bool is_whole(yyjson_val *spec)
+bool resources_is_whole(yyjson_val *spec)
 {
 	yyjson_val *r = json_obj(spec, "resources");
 
@@ -138,7 +138,7 @@ static void look_at(struct resources r, bool *any, bool *guaranteed)
 const char *resources_qos(yyjson_val *spec)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
-	bool any = false, guaranteed = true, whole = is_whole(spec);
+	bool any = false, guaranteed = true, whole = resources_is_whole(spec);
 	struct resources sum;
 	yyjson_val *each;
 	size_t i, n;

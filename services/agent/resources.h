@@ -26,6 +26,9 @@ struct resources resources_of_pod(yyjson_val *spec);
 /* A container's own, and for limits that it has not what the pod is limited to as a whole: programs look at those of their group. */
 struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container);
 
+/* Does the pod ask for anything as a whole, or is it limited as a whole? */
+bool resources_is_whole(yyjson_val *spec);
+
 /* "guaranteed", "burstable", "besteffort": the names of the groups. */
 const char *resources_qos(yyjson_val *spec);
 

@@ -107,11 +107,12 @@ bool status_resources(
 bool status_whole_resources(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p)
 {
 	struct resources whole = resources_of_pod(p->spec);
-	yyjson_val *aside = json_obj(p->spec, "resources"), *requests = json_obj(aside, "requests");
+	yyjson_val *aside = json_obj(p->spec, "resources");
 	yyjson_mut_val *r = copy_of(doc, aside);
 	bool known = p->sandbox == SANDBOX_READY && p->limits.cpu_shares;
 
-	if (!yyjson_obj_size(requests) && !yyjson_obj_size(json_obj(aside, "limits")))
+	if (!resources_is_whole(p->spec))
 		return true;
-	return r && (!known || as_held(doc, r, &whole, &p->limits)) && say(doc, o, r, requests);
+	return r && (!known || as_held(doc, r, &whole, &p->limits)) &&
+	       say(doc, o, r, json_obj(aside, "requests"));
 }
