@@ -234,7 +234,11 @@ def test_a_stateful_set_whose_pod_is_refused(cluster, ns):
         return {**spec, "nodeName": node}
 
     cluster.ask("POST", at("v1", "pods", ns), {"metadata": {"name": "test-pod"}, "spec": bound(template("t")["spec"])}, expect=201)
-    phase = lambda name: cluster.raw("GET", at("v1", "pods", ns, name))[1].get("status", {}).get("phase")  # noqa: E731
+
+    def phase(name):
+        code, pod, _ = cluster.raw("GET", at("v1", "pods", ns, name))
+        return pod["status"].get("phase") if code == 200 else None  # between two of its lives there is none
+
     assert eventually(lambda: phase("test-pod") == "Running", timeout=120), phase("test-pod")
     with Watch(cluster, at("v1", "pods", ns), "fieldSelector=metadata.name%3Ds-0") as watch:
         body = workload("s", 1, serviceName="s")
