@@ -18,7 +18,7 @@ MIB = 1 << 20
 
 def test_events_of_long_ago(node):
     """More than Docker's 256 are kept, and they outlive the engine."""
-    since = node.ssh("date +%s").strip()
+    since = node.moment()
     node.docker("create", "--name", "eventful", HELLO)
     with node.connection() as conn:
         for i in range(300):
@@ -33,7 +33,7 @@ def test_events_of_long_ago(node):
 
 
 def test_prunes_say_what_they_free(node):
-    since = node.ssh("date +%s").strip()
+    since = node.moment()
     node.docker("run", "--name", "fat", HELLO, "dd", "if=/dev/zero", "of=/fat", "bs=1M", "count=7")
     node.docker("run", "--rm", "-v", "fat:/v", HELLO, "dd", "if=/dev/zero", "of=/v/fat", "bs=1M", "count=5")
     df = {line["Type"]: line for line in map(json.loads, node.docker("system", "df", "--format", "json").stdout.splitlines())}
@@ -80,7 +80,7 @@ def test_build_cache_is_pruned(node, tmp_path):
 def test_filters_of_lists_and_events(node):
     """The names that a reference asks for and no others; containers of an image by whatever name; ports in ranges; events of an
     image without its tag, and none of what is not there."""
-    since = node.ssh("date +%s").strip()
+    since = node.moment()
     node.docker("tag", HELLO, "afloat/one:1")
     node.docker("tag", HELLO, "ashore:1")
     names = lambda *words: node.docker("images", "--format", "{{.Repository}}:{{.Tag}}", *words).stdout.split()
