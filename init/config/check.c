@@ -225,6 +225,21 @@ bool check_proxy(const char *s)
 	return (!strncmp(s, "http://", 7) || !strncmp(s, "https://", 8)) && check_mirror(s);
 }
 
+bool check_password(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (iscntrl((unsigned char)s[i]))
+			return false;
+	return n && n <= 255;
+}
+
+bool check_username(const char *s)
+{
+	return check_password(s) && !strchr(s, ':');
+}
+
 bool check_mirror(const char *s)
 {
 	if (!strncmp(s, "https://", 8))

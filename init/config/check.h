@@ -25,6 +25,8 @@ bool check_userns(const char *s);	 /* host, private */
 bool check_listen(const char *s);	 /* 1.2.3.4:2376 or [::]:2376 */
 bool check_host_port(const char *s);	 /* name, 1.2.3.4 or [::1], then maybe :port */
 bool check_proxy(const char *s);	 /* http(s)://host[:port] */
+bool check_username(const char *s);	 /* RFC 7617: no colon, no control characters */
+bool check_password(const char *s);	 /* no control characters */
 bool check_no_proxy(const char *s);	 /* name, address or prefix, without commas and blanks */
 bool check_mirror(const char *s);	 /* check_host_port(), or http(s)://host[:port] */
 bool check_ipv6_mode(const char *s);

@@ -108,6 +108,11 @@ static const struct {
 	{"version: 1\nengine: {registries: [{host: \"a b\"}]}\n", 2, 30, "host or host:port"},
 	{"version: 1\nengine: {registries: [{host: a, ca: x}]}\n", 2, 37, "PEM text"},
 	{"version: 1\nengine: {registries: [{host: a}, {host: A}]}\n", 2, 41, "given twice"},
+	{"version: 1\nengine: {proxy: {credentials: {username: 'a:b', password: c}}}\n", 2, 42,
+		"without a colon"},
+	{"version: 1\nengine: {proxy: {credentials: {username: a, password: \"b\\nc\"}}}\n", 2, 55,
+		"on one line"},
+	{"version: 1\nengine: {proxy: {credentials: {username: a}}}\n", 2, 31, "password is missing"},
 };
 
 static void refusals_name_place_and_reason(void **state)
@@ -179,7 +184,8 @@ static void everything_given(void **state)
 	     "time: {servers: []}\nstorage: {disk: 'serial:abc', data_size: 10GiB, wipe: true}\n"
 	     "ssh:\n  authorized_keys: [" TEST_SSH_KEY "]\n"
 	     "engine: {registries: [{host: 'reg:5000', insecure: true, mirrors: ['https://m:443', n]}],\n"
-	     "  userns: private, proxy: {https: 'http://proxy:3128', except: [.example]}}\n",
+	     "  userns: private, proxy: {https: 'http://proxy:3128', except: [.example],\n"
+	     "  credentials: {username: node, password: 'a: b'}}}\n",
 		"{\"version\":1,\"hostname\":\"n1.example\",\"network\":{\"interfaces\":["
 		"{\"name\":\"eth0\",\"addresses\":[\"192.0.2.10/24\",\"2001:db8::10/64\"],\"gateway\":\"192.0.2.1\","
 		"\"ipv6\":\"auto\",\"mtu\":9000,\"dhcp\":false},"
@@ -193,7 +199,8 @@ static void everything_given(void **state)
 		"\"ssh\":{\"authorized_keys\":[\"" TEST_SSH_KEY "\"]},"
 		"\"engine\":{\"listen\":[],\"registries\":[{\"host\":\"reg:5000\",\"insecure\":true,"
 		"\"mirrors\":[\"https://m:443\",\"n\"]}],"
-		"\"userns\":\"private\",\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"]}},"
+		"\"userns\":\"private\",\"proxy\":{\"https\":\"http://proxy:3128\",\"except\":[\".example\"],"
+		"\"credentials\":{\"username\":\"node\",\"password\":\"a: b\"}}},"
 		"\"cluster\":{\"enabled\":true,\"names\":[],\"service_range\":\"10.96.0.0/12\",\"pod_range\":\"10.244.0.0/16\","
 		"\"domain\":\"cluster.local\",\"eviction\":{\"disk\":\"10%\",\"inodes\":\"5%\","
 		"\"images\":\"15%\",\"pids\":\"5%\",\"transitionSeconds\":300}}}");

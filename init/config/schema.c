@@ -194,6 +194,23 @@ static const struct schema_field registry[] = {
 	END,
 };
 
+static const struct schema_field proxy_credentials[] = {
+	{.key = "username",
+		.type = T_STRING,
+		.required = true,
+		.ok = check_username,
+		.expects = "text on one line, without a colon",
+		.doc = "who the node is"},
+	{.key = "password",
+		.type = T_STRING,
+		.required = true,
+		.secret = true,
+		.ok = check_password,
+		.expects = "text on one line",
+		.doc = "of `username`"},
+	END,
+};
+
 static const struct schema_field proxy[] = {
 	{.key = "http",
 		.type = T_STRING,
@@ -212,6 +229,11 @@ static const struct schema_field proxy[] = {
 		.expects =
 			"a DNS name, which stands for what is below it too, an address or a range such as 10.0.0.0/8",
 		.doc = "asked directly"},
+	{.key = "credentials",
+		.type = T_MAP,
+		.optional_map = true,
+		.fields = proxy_credentials,
+		.doc = "for proxies that ask for them, told to both (Basic authentication)"},
 	END,
 };
 

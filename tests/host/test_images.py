@@ -4,15 +4,14 @@
 import io
 import json
 import os
-import socket
-import socketserver
 import subprocess
 import tarfile
-import threading
+from types import SimpleNamespace
 
 import pytest
 
 from support import oci
+from support.proxy import Proxy
 from support.registry import Registry
 
 USER = ("boat", "oars")
@@ -316,59 +315,39 @@ def test_import(empty, how):
     assert work("save", names=["imported"])[0] == 0
 
 
-class Proxy:
-    """An HTTP proxy that only tunnels, and remembers where to."""
-
-    def __init__(self):
-        self.asked = []
-        proxy = self
-
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self):
-                line = self.rfile.readline().decode().split()
-                while self.rfile.readline().strip():
-                    pass
-                proxy.asked.append(line[:2])
-                host, _, port = line[1].rpartition(":")
-                with socket.create_connection((host, int(port))) as far:
-                    self.wfile.write(b"HTTP/1.1 200 go\r\n\r\n")
-                    back = threading.Thread(target=self.pour, args=(far, self.connection), daemon=True)
-                    back.start()
-                    self.pour(self.connection, far)
-                    back.join(5)
-
-            @staticmethod
-            def pour(a, b):
-                try:
-                    while data := a.recv(65536):
-                        b.sendall(data)
-                    b.shutdown(socket.SHUT_WR)
-                except OSError:
-                    pass
-
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def test_pull_and_push_go_through_the_proxy(registry, store):
+@pytest.fixture
+def proxied(registry, store):
+    """A proxy that wants a user, a pull, a push, the image's registry, and how to say what the machine configuration has of the proxy."""
     pull, work, host = store
-    proxy = Proxy()
-    try:
-        section = at(registry)[0]
-        pull.config.write_text(json.dumps({"engine": {"registries": [section], "proxy": {"https": proxy.url}}}))
-        registry.push("proxied", "1", image(text=b"proxied\n"))
-        assert pull(f"{host}/proxied:1", auth=USER)[:2] == (0, "")
-        assert work("push", name=f"{host}/proxied:1", auth=USER)[0] == 0
-        assert proxy.asked and all(one == ["CONNECT", host] for one in proxy.asked)
-        proxy.asked.clear()
-        pull.config.write_text(json.dumps({"engine": {"registries": [section], "proxy": {"https": proxy.url, "except": ["127.0.0.1"]}}}))
-        assert work("push", name=f"{host}/proxied:1", auth=USER)[0] == 0
-        assert not proxy.asked
-    finally:
-        proxy.stop()
+    proxy = Proxy({host: registry.port}, user=("node", "a: b"))
+    url = f"http://127.0.0.1:{proxy.port}"
+
+    def configure(**more):
+        pull.config.write_text(json.dumps({"engine": {"registries": [at(registry)[0]], "proxy": {"https": url, **more}}}))
+
+    yield SimpleNamespace(proxy=proxy, pull=pull, work=work, host=host, configure=configure)
+    proxy.stop()
+
+
+NODE = {"username": "node", "password": "a: b"}
+
+
+def test_pull_and_push_go_through_the_proxy(registry, proxied):
+    host, asked = proxied.host, proxied.proxy.asked
+    registry.push("proxied", "1", image(text=b"proxied\n"))
+    proxied.configure(credentials=NODE)
+    assert proxied.pull(f"{host}/proxied:1", auth=USER)[:2] == (0, "")
+    assert proxied.work("push", name=f"{host}/proxied:1", auth=USER)[0] == 0
+    assert asked and all(one == ("CONNECT", host) for one in asked)
+    asked.clear()
+    proxied.configure(credentials=NODE, **{"except": ["127.0.0.1"]})
+    assert proxied.work("push", name=f"{host}/proxied:1", auth=USER)[0] == 0
+    assert not asked
+
+
+def test_a_proxy_that_knows_another(registry, proxied):
+    registry.push("proxied", "2", image(text=b"by name\n"))
+    for who in ({}, {"credentials": {**NODE, "password": "b"}}):
+        proxied.configure(**who)
+        status, words = proxied.pull(f"{proxied.host}/proxied:2", auth=USER)[:2]
+        assert status != 0 and "407" in words and "engine.proxy" in words, (who, words)

@@ -29,6 +29,7 @@ MORE = """    - host: "{plain}"
     http: "http://{proxy}"
     https: "http://{proxy}"
     except: ["{address}"]
+    credentials: {{username: node, password: "a: b"}}
 """
 
 
@@ -38,7 +39,7 @@ class Places:
         self.plain = LyingRegistry(folder / "plain", at=5002, tls=False)
         self.behave = None
         self.unvouched = LyingRegistry(folder / "unvouched", lambda handler, path: self.behave and self.behave(handler, path))
-        self.proxy = Proxy({PROXIED: self.registry.port}, {PAGE: b"by the proxy\n"})
+        self.proxy = Proxy({PROXIED: self.registry.port}, {PAGE: b"by the proxy\n"}, user=("node", "a: b"))
 
     def stop(self):
         for one in (self.registry, self.plain, self.unvouched, self.proxy):

@@ -107,6 +107,11 @@ bool fetch_use_proxy(CURL *c, const struct registry_endpoint *e, const char *url
 
 	if (!proxy)
 		return true;
+	if (e->proxy->username && e->proxy->password &&
+		(curl_easy_setopt(c, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC) != CURLE_OK ||
+			curl_easy_setopt(c, CURLOPT_PROXYUSERNAME, e->proxy->username) != CURLE_OK ||
+			curl_easy_setopt(c, CURLOPT_PROXYPASSWORD, e->proxy->password) != CURLE_OK))
+		return false;
 	return curl_easy_setopt(c, CURLOPT_PROXY, proxy) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_NOPROXY, e->proxy->except ? e->proxy->except : "") == CURLE_OK;
 }
@@ -307,7 +312,7 @@ static const char *proxy_words(CURL *c)
 		const char *words;
 	} refusals[] = {
 		{403, "the proxy answered 403 (forbidden)"},
-		{407, "the proxy answered 407: it wants credentials, and has none from here"},
+		{407, "the proxy answered 407: it wants other credentials than those of engine.proxy in the machine configuration"},
 		{502, "the proxy answered 502: it cannot reach the server"},
 		{503, "the proxy answered 503: it cannot reach the server"},
 		{504, "the proxy answered 504: the server does not answer it"},

@@ -59,9 +59,17 @@ static char *proxy_url(yyjson_val *proxy, const char *key)
 	return s && (!strncmp(s, "http://", 7) || !strncmp(s, "https://", 8)) ? strdup(s) : NULL;
 }
 
+static char *text_of(yyjson_val *map, const char *key)
+{
+	const char *s = yyjson_get_str(yyjson_obj_get(map, key));
+
+	return s ? strdup(s) : NULL;
+}
+
 static int proxy_of(struct registry_proxy *p, yyjson_val *root)
 {
-	yyjson_val *proxy = yyjson_obj_get(yyjson_obj_get(root, "engine"), "proxy"), *v;
+	yyjson_val *proxy = yyjson_obj_get(yyjson_obj_get(root, "engine"), "proxy"), *v,
+		   *who = yyjson_obj_get(proxy, "credentials");
 	size_t i, max, len;
 	FILE *f;
 
@@ -70,6 +78,8 @@ static int proxy_of(struct registry_proxy *p, yyjson_val *root)
 		return 0;
 	p->http = proxy_url(proxy, "http");
 	p->https = proxy_url(proxy, "https");
+	p->username = text_of(who, "username");
+	p->password = text_of(who, "password");
 	f = open_memstream(&p->except, &len);
 	if (!f)
 		return -ENOMEM;
@@ -94,6 +104,10 @@ void registry_proxy_fini(struct registry_proxy *p)
 	free(p->http);
 	free(p->https);
 	free(p->except);
+	free(p->username);
+	if (p->password)
+		explicit_bzero(p->password, strlen(p->password));
+	free(p->password);
 	memset(p, 0, sizeof(*p));
 }
 

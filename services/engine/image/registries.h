@@ -15,8 +15,9 @@
 
 /* engine.proxy of the machine configuration. */
 struct registry_proxy {
-	char *http, *https; /* owned; NULL: none */
-	char *except;	    /* owned; comma-separated, as curl takes it */
+	char *http, *https;	   /* owned; NULL: none */
+	char *except;		   /* owned; comma-separated, as curl takes it */
+	char *username, *password; /* owned; NULL: the proxy does not ask who we are */
 };
 /* @config NULL or without it: none. What is malformed is left out. 0 or -ENOMEM. */
 must_check int registry_proxy_init(struct registry_proxy *p, const char *config, size_t len);
