@@ -3,9 +3,9 @@
 #define CLUSTER_CEL_INT_H
 
 /*
- * The inside: lex.c makes tokens, parse.c a tree of nodes with names resolved to slots, check.c looks at its types (types.c), eval.c
- * walks it for cel.c; value.c knows what values are, messages.c those that change an object, functions_*.c are tables of what can be
- * called. Everything of one program, and everything of one evaluation, lives in an arena and goes with it.
+ * The inside: lex.c makes tokens, parse.c (parse_int.h) a tree of nodes with names resolved to slots, check.c looks at its types
+ * (types.c), eval.c walks it for cel.c; value.c knows what values are, messages.c those that change an object, functions_*.c are
+ * tables of what can be called. Everything of one program, and everything of one evaluation, lives in an arena and goes with it.
  */
 
 #include <netinet/in.h>
@@ -201,7 +201,7 @@ struct lexer {
 
 struct token lex(struct lexer *l);
 
-/* ---- parse.c */
+/* ---- parse.c, parse_tree.c */
 
 /* The tree, or NULL: @why. */
 const struct node *cel_parse(struct cel *c, const struct cel_scope *scope, char why[static CEL_WHY_MAX]);
