@@ -137,7 +137,15 @@ static void test_conversions(void **state)
 		"string(true) == 'true'", "string(0.1) == '0.1'", "bool('true')", "!bool('f')",
 		"type(1) == int", "type('') == string", "type([]) == list", "type(self) == map",
 		"type(1u) != int", "type(type(1)) == type", "dyn(1) == 1", "bytes('\xc3\xa9').size() == 2",
-		"string(b'abc') == 'abc'", "type(null) == null_type");
+		"string(b'abc') == 'abc'", "type(null) == null_type",
+		"type(timestamp(self.at)) == google.protobuf.Timestamp",
+		"type(duration('1h')) == .google.protobuf.Duration",
+		"type(self.at) != google.protobuf.Timestamp",
+		"google.protobuf.Timestamp != google . protobuf . Duration",
+		"type(google.protobuf.Duration) == type", "type(ip('::1')) == net.IP",
+		"type(cidr('::/0')) == net.CIDR && type(cidr('::/0').ip()) != net.CIDR",
+		/* a variable comes first */
+		"[{'protobuf': {'Timestamp': 1}}].all(google, google.protobuf.Timestamp == 1)");
 }
 
 static void test_texts(void **state)
@@ -296,6 +304,11 @@ static void test_refused(void **state)
 	fails("9223372036854775808", -2, "too large");
 	fails("1 2", -2, "'2' stands where the end should be");
 	fails("x.y", -2, "undeclared reference to 'x'");
+	fails("type(1) == google.protobuf.Timestam", -2, "1:12: undeclared reference to 'google'");
+	fails("google.protobuf", -2, "undeclared reference to 'google'");
+	fails("google", -2, "undeclared reference to 'google'");
+	fails("net.", -2, "undeclared reference to 'net'");
+	fails("net.IP.x == 1", -1, "type 'type' does not support field selection");
 	fails("package == 1", -2, "undeclared reference to 'package'");
 	fails("1 = 2", -2, "means nothing here");
 	fails("- bad -", -2, "undeclared reference to 'bad'");

@@ -40,6 +40,8 @@ bool parse_sees(const struct parser *p, const char *op);
 bool parse_got(struct parser *p, const char *op);
 bool parse_expect(struct parser *p, const char *op);
 
+/* "a.b" */
+struct text parse_joined(struct parser *p, struct text a, struct text b);
 struct node *parse_node(struct parser *p, enum node_type type, size_t at);
 /* NULL, which was refused, is not added. */
 void parse_add(struct parser *p, struct args *a, const struct node *n);

@@ -64,20 +64,6 @@ const struct node *parse_map(struct parser *p, size_t at)
 
 /* ---- messages */
 
-static struct text joined(struct parser *p, struct text a, struct text b)
-{
-	char *both = arena_get(&p->cel->arena, a.n + 1 + b.n);
-
-	if (!both) {
-		parse_refuse(p, p->now.at, "out of memory");
-		return a;
-	}
-	memcpy(both, a.s, a.n);
-	both[a.n] = '.';
-	memcpy(both + a.n + 1, b.s, b.n);
-	return (struct text){both, a.n + 1 + b.n};
-}
-
 /* name: value */
 static void field(struct parser *p, struct text type, struct args *args)
 {
@@ -112,7 +98,7 @@ const struct node *parse_message(struct parser *p, size_t at, struct text type)
 			parse_unexpected(p, "a name");
 			return NULL;
 		}
-		type = joined(p, type, p->now.text);
+		type = parse_joined(p, type, p->now.text);
 		parse_step(p);
 	}
 	if (!message_is_type(type))

@@ -20,19 +20,38 @@ bool parse_reserved(struct text name)
 	return false;
 }
 
+/* Types with names of their own; those of protobuf and of addresses have dots in them. */
 static const struct node *type_literal(struct parser *p, size_t at, struct text name)
 {
-	static const struct {
-		const char *name;
-		enum value_type type;
-	} types[] = {{"bool", VALUE_BOOL}, {"int", VALUE_INT}, {"uint", VALUE_UINT}, {"double", VALUE_DOUBLE},
-		{"string", VALUE_STRING}, {"bytes", VALUE_BYTES}, {"list", VALUE_LIST}, {"map", VALUE_MAP},
-		{"null_type", VALUE_NULL}, {"type", VALUE_TYPE}};
+	static const enum value_type types[] = {VALUE_BOOL, VALUE_INT, VALUE_UINT, VALUE_DOUBLE, VALUE_STRING,
+		VALUE_BYTES, VALUE_LIST, VALUE_MAP, VALUE_NULL, VALUE_TYPE, VALUE_TIMESTAMP, VALUE_DURATION,
+		VALUE_IP, VALUE_CIDR};
 
 	for (size_t i = 0; i < array_len(types); i++)
-		if (text_is(name, types[i].name))
-			return parse_literal(p, at, (struct value){.type = VALUE_TYPE, .of = types[i].type});
+		if (text_is(name, value_type_name(types[i])))
+			return parse_literal(p, at, (struct value){.type = VALUE_TYPE, .of = types[i]});
 	return NULL;
+}
+
+static bool begins_type(struct text name)
+{
+	return text_is(name, "google") || text_is(name, "net");
+}
+
+/* The first part of the name of such a type is behind: what follows has to be the rest. */
+static const struct node *dotted_type(struct parser *p, size_t at, struct text first)
+{
+	const struct node *type = NULL;
+	struct text name = first;
+
+	while (!type && !p->failed && parse_got(p, ".") && p->now.type == TOKEN_NAME) {
+		name = parse_joined(p, name, p->now.text);
+		parse_step(p);
+		type = type_literal(p, at, name);
+	}
+	if (!type)
+		parse_undeclared(p, at, first);
+	return type;
 }
 
 static bool find_slot(const struct parser *p, struct text name, size_t *slot)
@@ -150,6 +169,8 @@ const struct node *parse_name(struct parser *p)
 	}
 	if (parse_sees(p, ".") && is_package(p, name) && !find_slot(p, name, &slot))
 		return packaged(p, name);
+	if (parse_sees(p, ".") && begins_type(name) && !find_slot(p, name, &slot))
+		return dotted_type(p, at, name);
 	if (p->scope->family && text_is(name, p->scope->family->name) && !find_slot(p, name, &slot))
 		return member_of_family(p, at);
 	if (p->scope->patches && message_begins(name) && !find_slot(p, name, &slot))

@@ -79,6 +79,20 @@ bool parse_expect(struct parser *p, const char *op)
 
 /* ---- nodes */
 
+struct text parse_joined(struct parser *p, struct text a, struct text b)
+{
+	char *both = arena_get(&p->cel->arena, a.n + 1 + b.n);
+
+	if (!both) {
+		parse_refuse(p, p->now.at, "out of memory");
+		return a;
+	}
+	memcpy(both, a.s, a.n);
+	both[a.n] = '.';
+	memcpy(both + a.n + 1, b.s, b.n);
+	return (struct text){both, a.n + 1 + b.n};
+}
+
 struct node *parse_node(struct parser *p, enum node_type type, size_t at)
 {
 	struct node *n = p->failed ? NULL : arena_get(&p->cel->arena, sizeof(*n));

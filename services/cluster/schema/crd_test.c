@@ -317,6 +317,11 @@ static void test_formats_in_rules(void **state)
 		{"self.?created.value() + self.ttl > self.created", true},
 		{"self.data.size() == 2 && self.data == b'ab'", true},
 		{"self.ttl + self.ttl == duration('2h') && self.ttl.getHours() == 1", true},
+		{"type(self.created) == google.protobuf.Timestamp && type(self.day) == type(self.created)",
+			true},
+		{"type(self.ttl) == google.protobuf.Duration", true},
+		{"self.times.all(t, type(t) == google.protobuf.Timestamp) && type(self.data) == bytes", true},
+		{"type(self.created) == string", false},
 		{"has(self.created) && string(self.created) == '2026-01-02T03:04:05Z'", true},
 	};
 	char text[2048], *why;
