@@ -14,6 +14,8 @@
 
 static const struct cel_shape number = {CEL_INT}, word = {CEL_STRING}, any = {CEL_DYN};
 static const struct cel_shape span = {CEL_DURATION}, spans = {CEL_LIST, &cel_fields, &span};
+static const struct cel_shape moment = {CEL_TIMESTAMP}, blob = {CEL_BYTES},
+			      blobs = {CEL_LIST, &cel_fields, &blob};
 static const struct cel_field item_fields[] = {{"name", {CEL_STRING}}, {"port", {CEL_INT}}, {NULL}};
 static const struct cel_shape item = {CEL_STRUCT, &cel_fields, item_fields};
 static const struct cel_field self_fields[] = {
@@ -26,6 +28,9 @@ static const struct cel_field self_fields[] = {
 	{"span", {CEL_DURATION}},
 	{"spans", {CEL_LIST, &cel_fields, &span}},
 	{"many", {CEL_MAP, &cel_fields, &spans}},
+	{"days", {CEL_LIST, &cel_fields, &moment}},
+	{"blobs", {CEL_LIST, &cel_fields, &blob}},
+	{"byName", {CEL_MAP, &cel_fields, &blobs}},
 	{"any", {CEL_DYN}},
 	{"list", {CEL_LIST, &cel_fields, &number}},
 	{"names", {CEL_LIST, &cel_fields, &word}},
@@ -376,16 +381,31 @@ static void test_overloads(void **state)
 	arena_free(&arena);
 }
 
-/* Texts that are spans are such also in lists and maps that are taken as a whole. */
+/* Texts that are spans, moments or bytes are such also in lists and maps that are taken as a whole. */
 static void test_texts_in_lists(void **state)
 {
-	static const char json[] = "{\"spans\":[\"60m\",\"2h\"],\"span\":\"1h\",\"many\":{\"a\":[\"1h\"]}}";
+	static const char json[] =
+		"{\"spans\":[\"60m\",\"2h\"],\"span\":\"1h\",\"many\":{\"a\":[\"1h\"]},\"at\":\"2026-01-02T00:00:00Z\","
+		"\"days\":[\"2026-01-02\",\"2026-01-03T01:00:00+01:00\"],\"data\":\"YWI=\",\"blobs\":[\"YWI=\",\"Yw==\",\"n!\"],"
+		"\"byName\":{\"x\":[\"YWI=\"],\"y\":[]}}";
 	static const char *const holds[] = {"oldSelf.spans.all(s, s in self.spans)",
 		"duration('1h') in self.spans", "[self.span] == self.spans.filter(s, s < duration('2h'))",
 		"sets.contains(self.spans, [self.span])", "self.spans.sum() == duration('3h')",
 		"self.spans.max() == duration('2h')", "self.spans.isSorted()",
 		"self.many == {'a': [duration('1h')]}", "self.?spans.orValue([])[0] == self.span",
-		"dyn('2026-01-02') == timestamp('2026-01-02T00:00:00Z')"};
+		"dyn('2026-01-02') == timestamp('2026-01-02T00:00:00Z')",
+		"self.days[0] == self.at && self.days == oldSelf.days && self.at in self.days",
+		"self.days.map(d, d - self.at) == [duration('0s'), duration('24h')]",
+		"self.days.all(d, type(d) == google.protobuf.Timestamp)",
+		"self.days + [self.at] != self.days && ([self.at] + self.days)[2].getDate() == 3",
+		"self.blobs[0] == b'ab' && self.blobs[1].size() == 1 && self.data in self.blobs",
+		/* what is no base64 stays what it is */
+		"self.blobs.map(b, type(b)) == [bytes, bytes, string]",
+		"self.blobs.filter(b, type(b) == bytes) == [b'ab', b'c'] && self.blobs.indexOf(b'c') == 1",
+		"self.byName == {'x': [b'ab'], 'y': []} && self.byName.x == [self.data]",
+		"self.byName.all(k, v, v.all(b, b == self.data)) && self.byName['x'][0].size() == 2",
+		"self.byName.transformList(k, v, v.size()) == [1, 0]",
+		"self.?byName[?'x'].value()[0] == self.data && !self.byName[?'z'].hasValue()"};
 	yyjson_doc *doc = yyjson_read(json, sizeof(json) - 1, 0);
 	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(mut), *values[] = {root, root, NULL};
