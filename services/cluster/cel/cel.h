@@ -99,6 +99,7 @@ struct cel_shapes {
 	bool (*field)(const void *at, const char *name, size_t len, struct cel_shape *out);
 	/* Of a list, or the values of a map. */
 	struct cel_shape (*item)(const void *at);
+	bool null_is_none; /* a field that is null is one that is not there */
 };
 
 /* Shapes that are written down: at is an array of fields that ends with no name, or the item's shape. */

@@ -152,6 +152,7 @@ struct node {
 	enum each each;
 	bool optional;	/* .? and [?] */
 	bool with_keys; /* EACH with two variables */
+	bool no_null;	/* SELECT and HAS: a field that is null is not there, which a schema says */
 	uint8_t as; /* enum cel_kind that a text is, which a schema says (value_typed); 0: a text is a text */
 	uint8_t deep; /* so many lists or maps are around those texts */
 	uint32_t at;  /* in the text: where it is complained about */

@@ -107,19 +107,34 @@ static const struct type *operand(struct checker *k, const struct node *n, bool 
 	return of->kind == CEL_OPTIONAL ? of->of : of;
 }
 
+/* What the checker finds out is written down where it is asked for. */
+static struct node *noted(const struct node *n)
+{
+	return (struct node *)(uintptr_t)n;
+}
+
+/* In what has a schema null is no value of a field, nullable or not: so the Kubernetes API has it for rules. */
+static void note_nulls(const struct node *n, const struct type *of)
+{
+	noted(n)->no_null = of->kind == CEL_STRUCT && of->shape.from->null_is_none;
+}
+
 static const struct type *selection(struct checker *k, const struct node *n)
 {
 	bool optional;
 	const struct type *of = operand(k, n, &optional), *found = field_of(k, n, of);
 
+	note_nulls(n, of);
 	return optional ? type_optional(&k->typing, found) : found;
 }
 
 static const struct type *presence(struct checker *k, const struct node *n)
 {
 	bool optional;
+	const struct type *of = operand(k, n, &optional);
 
-	(void)field_of(k, n, operand(k, n, &optional));
+	(void)field_of(k, n, of);
+	note_nulls(n, of);
 	return type_of_kind(CEL_BOOL);
 }
 
@@ -372,14 +387,13 @@ static const struct type *check(struct checker *k, const struct node *n)
 {
 	const struct type *type = k->failed ? dyn() : type_of_node(k, n);
 	const struct type *in = type->kind == CEL_OPTIONAL ? type->of : type;
-	struct node *typed = (struct node *)(uintptr_t)n;
 	uint8_t deep = 0; /* types are not deeper than that has room for */
 
 	for (; in->kind == CEL_LIST || in->kind == CEL_MAP; in = in->of)
 		deep++;
 	if (in->kind == CEL_TIMESTAMP || in->kind == CEL_DURATION || in->kind == CEL_BYTES) {
-		typed->as = (uint8_t)in->kind;
-		typed->deep = deep;
+		noted(n)->as = (uint8_t)in->kind;
+		noted(n)->deep = deep;
 	}
 	return type;
 }

@@ -40,15 +40,17 @@ bool eval_spend(struct eval *e, size_t n)
 
 /* ---- selections */
 
-static bool find_field(struct eval *e, struct value of, struct text name, struct value *out)
+static bool find_field(struct eval *e, struct value of, const struct node *n, struct value *out)
 {
 	char plain[256];
-	size_t n;
+	size_t len;
 
-	if (value_lookup(e, of, value_string(name.s, name.n), out))
-		return true;
-	n = text_unescape(name, plain, sizeof(plain));
-	return n && value_lookup(e, of, value_string(plain, n), out);
+	if (!value_lookup(e, of, value_string(n->name.s, n->name.n), out)) {
+		len = text_unescape(n->name, plain, sizeof(plain));
+		if (!len || !value_lookup(e, of, value_string(plain, len), out))
+			return false;
+	}
+	return !n->no_null || out->type != VALUE_NULL;
 }
 
 static struct value no_key(struct eval *e, struct text name)
@@ -91,7 +93,7 @@ static struct value select_field(struct eval *e, const struct node *n)
 		return of;
 	if (!has_fields(e, &of, &found))
 		return found;
-	if (!find_field(e, of, n->name, &found))
+	if (!find_field(e, of, n, &found))
 		return optional ? value_optional(e, NULL) : no_key(e, n->name);
 	return optional ? value_optional(e, &found) : found;
 }
@@ -103,7 +105,7 @@ static struct value has_field(struct eval *e, const struct node *n)
 
 	if (!operand(e, n, &of, &optional))
 		return value_bool(false);
-	return has_fields(e, &of, &found) ? value_bool(find_field(e, of, n->name, &found)) : found;
+	return has_fields(e, &of, &found) ? value_bool(find_field(e, of, n, &found)) : found;
 }
 
 /* A whole number as an index; false: it is none. */

@@ -381,6 +381,29 @@ static void test_formats_in_rules(void **state)
 	all_hold(properties, spec, rows, array_len(rows));
 }
 
+/* A field that is null is not there; in lists and maps null is a value. What has a default is never null. */
+static void test_null_in_rules(void **state)
+{
+	static const char properties[] =
+		"n: {type: integer, nullable: true}, o: {type: object, nullable: true, properties: {n: {type: integer, nullable: true}}}, "
+		"map: {type: object, additionalProperties: {type: integer, nullable: true}}, list: {type: array, items: {type: integer, "
+		"nullable: true}}, d: {type: integer, default: 3}, p: {type: object, properties: {n: {type: integer, nullable: true}}}";
+	static const char spec[] =
+		"n: null, o: null, map: {x: null, y: 1}, list: [null, 1], d: null, p: {n: null}";
+	static const struct held rows[] = {
+		{"!has(self.n) && !has(self.o) && !has(self.p.n) && has(self.p)", true},
+		{"self.?n.orValue(7) == 7 && !self.?o.n.hasValue() && self.p.?n == optional.none()", true},
+		{"dyn(self.n) == null", false},
+		{"self.map.size() == 2 && 'x' in self.map && has(self.map.x)", true},
+		{"dyn(self.map.x) == null && dyn(self.map['x']) == null && self.map.y == 1", true},
+		{"self.list.size() == 2 && dyn(self.list[0]) == null && self.list[1] == 1", true},
+		{"has(self.d) && self.d == 3", true},
+		{"self.map.exists(k, v, dyn(v) == null) && self.list.exists(v, dyn(v) == null)", true},
+	};
+
+	all_hold(properties, spec, rows, array_len(rows));
+}
+
 static void test_patterns(void **state)
 {
 	static const struct {
@@ -609,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_types_of_rules),
 		cmocka_unit_test(test_formats_in_rules),
+		cmocka_unit_test(test_null_in_rules),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_conversion),
 		cmocka_unit_test(test_versions),

@@ -113,7 +113,8 @@ static struct cel_shape schema_item(const void *at)
 	return shape_of_schema((yyjson_val *)(uintptr_t)at, false);
 }
 
-static const struct cel_shapes schema_shapes = {.field = schema_property, .item = schema_item};
+static const struct cel_shapes schema_shapes = {
+	.field = schema_property, .item = schema_item, .null_is_none = true};
 
 static bool resource_property(const void *at, const char *name, size_t len, struct cel_shape *out)
 {
@@ -125,7 +126,8 @@ static bool resource_property(const void *at, const char *name, size_t len, stru
 	return cel_fields.field(every, name, len, out) || schema_property(at, name, len, out);
 }
 
-static const struct cel_shapes resource_shapes = {.field = resource_property, .item = schema_item};
+static const struct cel_shapes resource_shapes = {
+	.field = resource_property, .item = schema_item, .null_is_none = true};
 
 struct cel_shape shape_of_schema(yyjson_val *schema, bool resource)
 {
