@@ -20,8 +20,9 @@ static bool field(const void *at, const char *name, size_t len, struct cel_shape
 	static const struct {
 		char name;
 		enum cel_kind kind;
-	} fields[] = {{'a', CEL_TIMESTAMP}, {'b', CEL_BYTES}, {'d', CEL_DURATION}, {'l', CEL_LIST},
-		{'m', CEL_DYN}, {'n', CEL_INT}, {'p', CEL_MAP}, {'s', CEL_STRING}, {'t', CEL_STRUCT}};
+	} fields[] = {{'a', CEL_TIMESTAMP}, {'b', CEL_BYTES}, {'d', CEL_DURATION}, {'f', CEL_DOUBLE},
+		{'l', CEL_LIST}, {'m', CEL_DYN}, {'n', CEL_INT}, {'p', CEL_MAP}, {'s', CEL_STRING},
+		{'t', CEL_STRUCT}};
 
 	for (size_t i = 0; i < array_len(fields); i++) {
 		if (len != 1 || *name != fields[i].name)
@@ -88,7 +89,7 @@ static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char json[] =
-		"{\"a\":\"2026-01-02T03:04:05Z\",\"b\":\"YWI=\",\"d\":\"1h\",\"n\":3,\"s\":\"text\",\"l\":[1,2.5,\"x\",null,[true]],\"m\":{\"a\":{\"b\":[1]},\"at\":\"2026-01-02T03:04:05Z\"}}";
+		"{\"a\":\"2026-01-02T03:04:05Z\",\"b\":\"YWI=\",\"d\":\"1h\",\"f\":2,\"n\":3,\"s\":\"text\",\"l\":[1,2.5,\"x\",null,[true]],\"m\":{\"a\":{\"b\":[1]},\"at\":\"2026-01-02T03:04:05Z\"}}";
 	char why[CEL_WHY_MAX];
 	size_t budget = CEL_BUDGET;
 	struct cel *c = cel_compile((const char *)data, size, names, why);

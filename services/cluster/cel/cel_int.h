@@ -90,6 +90,8 @@ struct address {
 
 struct value {
 	enum value_type type;
+	uint8_t as;	      /* of what has json: its items are these (value_typed); 0: whatever they are */
+	uint8_t deep;	      /* so many lists or maps are around them */
 	yyjson_mut_val *json; /* of a list or a map that comes from outside; then list and map are not set */
 	union {
 		bool b;
@@ -153,8 +155,8 @@ struct node {
 	bool optional;	/* .? and [?] */
 	bool with_keys; /* EACH with two variables */
 	bool no_null;	/* SELECT and HAS: a field that is null is not there, which a schema says */
-	uint8_t as; /* enum cel_kind that a text is, which a schema says (value_typed); 0: a text is a text */
-	uint8_t deep; /* so many lists or maps are around those texts */
+	uint8_t as; /* enum cel_kind that a text or a number is, which a schema says (value_typed); 0: whatever it is */
+	uint8_t deep; /* so many lists or maps are around those */
 	uint32_t at;  /* in the text: where it is complained about */
 	size_t slot, n;
 	const struct node *operand;
@@ -360,8 +362,13 @@ bool value_equal(struct eval *e, struct value a, struct value b);
 bool value_order(struct value a, struct value b, int *order);
 /* The value of a key, or false. */
 bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out);
-/* A text as the moment, span or bytes that it writes, also in an optional, or @deep in lists and maps from outside. What is no such text stays. */
-struct value value_typed(struct eval *e, struct value v, enum cel_kind kind, unsigned deep);
+/*
+ * A text as the moment, span or bytes that it writes, a whole number as the double that it is to be, also in an optional, or @deep in
+ * lists and maps from outside, where they are looked at when they are taken out. What is no such text or number stays.
+ */
+struct value value_typed(struct eval *e, struct value v, enum cel_kind kind, uint8_t deep);
+/* One of the items of @of, which comes from outside. */
+struct value value_inside(struct eval *e, struct value of, yyjson_mut_val *item);
 /* As string() writes it. */
 struct value value_written(struct eval *e, struct value v);
 

@@ -382,7 +382,10 @@ static const struct type *type_of_node(struct checker *k, const struct node *n)
 	}
 }
 
-/* JSON has texts for moments, spans and bytes: where the schema knows better, the value is made what it says. */
+/*
+ * JSON has texts for moments, spans and bytes, and a number without a point for one that could have it: where the schema knows better,
+ * the value is made what it says.
+ */
 static const struct type *check(struct checker *k, const struct node *n)
 {
 	const struct type *type = k->failed ? dyn() : type_of_node(k, n);
@@ -391,7 +394,8 @@ static const struct type *check(struct checker *k, const struct node *n)
 
 	for (; in->kind == CEL_LIST || in->kind == CEL_MAP; in = in->of)
 		deep++;
-	if (in->kind == CEL_TIMESTAMP || in->kind == CEL_DURATION || in->kind == CEL_BYTES) {
+	if (in->kind == CEL_TIMESTAMP || in->kind == CEL_DURATION || in->kind == CEL_BYTES ||
+		in->kind == CEL_DOUBLE) {
 		noted(n)->as = (uint8_t)in->kind;
 		noted(n)->deep = deep;
 	}

@@ -14,7 +14,7 @@
 
 static const struct cel_shape number = {CEL_INT}, word = {CEL_STRING}, any = {CEL_DYN};
 static const struct cel_shape span = {CEL_DURATION}, spans = {CEL_LIST, &cel_fields, &span};
-static const struct cel_shape moment = {CEL_TIMESTAMP}, blob = {CEL_BYTES},
+static const struct cel_shape real = {CEL_DOUBLE}, moment = {CEL_TIMESTAMP}, blob = {CEL_BYTES},
 			      blobs = {CEL_LIST, &cel_fields, &blob};
 static const struct cel_field item_fields[] = {{"name", {CEL_STRING}}, {"port", {CEL_INT}}, {NULL}};
 static const struct cel_shape item = {CEL_STRUCT, &cel_fields, item_fields};
@@ -28,6 +28,8 @@ static const struct cel_field self_fields[] = {
 	{"span", {CEL_DURATION}},
 	{"spans", {CEL_LIST, &cel_fields, &span}},
 	{"many", {CEL_MAP, &cel_fields, &spans}},
+	{"numbers", {CEL_LIST, &cel_fields, &real}},
+	{"big", {CEL_MAP, &cel_fields, &real}},
 	{"days", {CEL_LIST, &cel_fields, &moment}},
 	{"blobs", {CEL_LIST, &cel_fields, &blob}},
 	{"byName", {CEL_MAP, &cel_fields, &blobs}},
@@ -381,6 +383,27 @@ static void test_overloads(void **state)
 	arena_free(&arena);
 }
 
+/* All of them are true of an object with the types of self. */
+static void all_hold(const char *json, const char *const *texts, size_t n)
+{
+	yyjson_doc *doc = yyjson_read(json, strlen(json), 0);
+	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(mut), *values[] = {root, root, NULL};
+	char why[CEL_WHY_MAX] = "";
+	size_t budget = CEL_BUDGET;
+
+	for (size_t i = 0; i < n; i++) {
+		struct cel *c = cel_write(texts[i], strlen(texts[i]), &plain, shapes, CEL_TRUTH, why);
+		int answer = c ? cel_test(c, values, &budget, why) : -2;
+
+		if (answer != 1)
+			fail_msg("%s: %d %s", texts[i], answer, answer < 0 ? why : "");
+		cel_free(c);
+	}
+	yyjson_mut_doc_free(mut);
+	yyjson_doc_free(doc);
+}
+
 /* Texts that are spans, moments or bytes are such also in lists and maps that are taken as a whole. */
 static void test_texts_in_lists(void **state)
 {
@@ -406,21 +429,25 @@ static void test_texts_in_lists(void **state)
 		"self.byName.all(k, v, v.all(b, b == self.data)) && self.byName['x'][0].size() == 2",
 		"self.byName.transformList(k, v, v.size()) == [1, 0]",
 		"self.?byName[?'x'].value()[0] == self.data && !self.byName[?'z'].hasValue()"};
-	yyjson_doc *doc = yyjson_read(json, sizeof(json) - 1, 0);
-	yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
-	yyjson_mut_val *root = yyjson_mut_doc_get_root(mut), *values[] = {root, root, NULL};
-	char why[CEL_WHY_MAX] = "";
-	size_t budget = CEL_BUDGET;
 
-	for (size_t i = 0; i < array_len(holds); i++) {
-		struct cel *c = cel_write(holds[i], strlen(holds[i]), &plain, shapes, CEL_TRUTH, why);
+	all_hold(json, holds, array_len(holds));
+}
 
-		if (!c || cel_test(c, values, &budget, why) != 1)
-			fail_msg("%s: %s", holds[i], why);
-		cel_free(c);
-	}
-	yyjson_mut_doc_free(mut);
-	yyjson_doc_free(doc);
+/* What may have a point is a double, also where JSON has none. */
+static void test_numbers_without_a_point(void **state)
+{
+	static const char json[] =
+		"{\"n\":3,\"d\":7,\"numbers\":[7,2,0.5],\"list\":[7,2],\"any\":7,\"big\":{\"a\":18446744073709551615,\"b\":2}}";
+	static const char *const holds[] = {"self.d / 2.0 == 3.5 && self.d / self.numbers[1] == 3.5",
+		"type(self.d) == double && type(self.n) == int && type(self.any) == int",
+		"self.numbers.map(x, x / 2.0) == [3.5, 1.0, 0.25] && self.numbers.all(x, type(x) == double)",
+		"self.numbers.sum() == 9.5 && self.numbers[0] / self.numbers[1] == 3.5",
+		"self.list[0] / self.list[1] == 3", "[self.d, 2.0].min() / self.d < 1.0",
+		"self.big.a > 1e19 && self.big.map(k, self.big[k] / 4.0).exists(x, x == 0.5)",
+		"self.?d.orValue(1.0) / 2.0 == 3.5 && self.numbers[?1].value() / 4.0 == 0.5",
+		"string(self.d) == '7' && self.d == 7.0 && dyn(self.d) == 7 && self.d in self.numbers"};
+
+	all_hold(json, holds, array_len(holds));
 }
 
 int main(void)
@@ -438,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_overloads),
 		cmocka_unit_test(test_texts_in_lists),
+		cmocka_unit_test(test_numbers_without_a_point),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

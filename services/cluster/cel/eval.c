@@ -127,7 +127,7 @@ static bool find_at(struct eval *e, struct value of, struct value at, struct val
 		return value_lookup(e, of, at, out);
 	if (of.type != VALUE_LIST || !index_of(at, &i) || i < 0 || (size_t)i >= value_size(of))
 		return false;
-	*out = of.json ? value_json(yyjson_mut_arr_get(of.json, (size_t)i)) : of.list->items[i];
+	*out = of.json ? value_inside(e, of, yyjson_mut_arr_get(of.json, (size_t)i)) : of.list->items[i];
 	return eval_spend(e, of.json ? (size_t)i : 1);
 }
 

@@ -116,7 +116,7 @@ const struct list *value_list(struct eval *e, struct value v)
 	made = value_make_list(e, yyjson_mut_arr_size(v.json), &items);
 	if (is_error(made))
 		return NULL;
-	yyjson_mut_arr_foreach(v.json, i, n, item) items[i] = value_json(item);
+	yyjson_mut_arr_foreach(v.json, i, n, item) items[i] = value_inside(e, v, item);
 	return made.list;
 }
 
@@ -138,7 +138,7 @@ const struct map *value_map(struct eval *e, struct value v)
 	if (!m->pairs)
 		return NULL;
 	yyjson_mut_obj_foreach(v.json, i, n, key, item) m->pairs[i] =
-		(struct pair){value_json(key), value_json(item)};
+		(struct pair){value_json(key), value_inside(e, v, item)};
 	return m;
 }
 
@@ -150,7 +150,7 @@ bool value_lookup(struct eval *e, struct value map, struct value key, struct val
 					    : NULL;
 
 		if (v)
-			*out = value_json(v);
+			*out = value_inside(e, map, v);
 		return v;
 	}
 	for (size_t i = 0; i < map.map->n; i++) {
@@ -479,7 +479,7 @@ size_t text_offset(struct text t, size_t i)
 	return at;
 }
 
-/* ---- texts that a schema has a format for */
+/* ---- texts that a schema has a format for, and numbers */
 
 static struct value span(struct value v)
 {
@@ -501,43 +501,46 @@ static struct value bytes(struct eval *e, struct value v)
 	return made;
 }
 
-static struct value typed_list(struct eval *e, struct value v, enum cel_kind kind, unsigned deep)
+static struct value real(struct value v)
 {
-	const struct list *l = value_list(e, v);
-
-	if (!l)
-		return eval_too_much;
-	for (size_t i = 0; i < l->n; i++)
-		l->items[i] = value_typed(e, l->items[i], kind, deep);
-	return (struct value){.type = VALUE_LIST, .list = l};
+	if (v.type == VALUE_INT)
+		return (struct value){.type = VALUE_DOUBLE, .d = (double)v.i};
+	return v.type == VALUE_UINT ? (struct value){.type = VALUE_DOUBLE, .d = (double)v.u} : v;
 }
 
-static struct value typed_map(struct eval *e, struct value v, enum cel_kind kind, unsigned deep)
+/* Can a schema say something else of it than what it is? */
+static bool is_raw(struct value v)
 {
-	const struct map *m = value_map(e, v);
-
-	if (!m)
-		return eval_too_much;
-	for (size_t i = 0; i < m->n; i++)
-		m->pairs[i].value = value_typed(e, m->pairs[i].value, kind, deep);
-	return (struct value){.type = VALUE_MAP, .map = m};
+	return v.json || v.type == VALUE_STRING || v.type == VALUE_INT || v.type == VALUE_UINT;
 }
 
-struct value value_typed(struct eval *e, struct value v, enum cel_kind kind, unsigned deep)
+struct value value_typed(struct eval *e, struct value v, enum cel_kind kind, uint8_t deep)
 {
 	struct value in;
 
-	if (v.type == VALUE_OPTIONAL && v.in && (v.in->type == VALUE_STRING || v.in->json)) {
+	if (v.type == VALUE_OPTIONAL && v.in && is_raw(*v.in)) {
 		in = value_typed(e, *v.in, kind, deep);
 		return value_optional(e, &in);
 	}
 	/* what was made here has them already */
-	if (deep && v.json)
-		return v.type == VALUE_LIST ? typed_list(e, v, kind, deep - 1)
-					    : typed_map(e, v, kind, deep - 1);
-	if (deep || v.type != VALUE_STRING)
+	if (deep && v.json) {
+		v.as = (uint8_t)kind;
+		v.deep = deep - 1;
+	}
+	if (deep)
+		return v;
+	if (kind == CEL_DOUBLE)
+		return real(v);
+	if (v.type != VALUE_STRING)
 		return v;
 	return kind == CEL_TIMESTAMP ? moment(v) : kind == CEL_DURATION ? span(v) : bytes(e, v);
+}
+
+struct value value_inside(struct eval *e, struct value of, yyjson_mut_val *item)
+{
+	struct value v = value_json(item);
+
+	return of.as ? value_typed(e, v, of.as, of.deep) : v;
 }
 
 /* ---- names */
