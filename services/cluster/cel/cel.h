@@ -79,6 +79,7 @@ enum cel_kind {
 	CEL_CIDR,
 	CEL_URL,
 	CEL_FORMAT,
+	CEL_SEMVER,
 	CEL_LIST,
 	CEL_MAP, /* its keys are texts where it comes from outside */
 	CEL_OPTIONAL,

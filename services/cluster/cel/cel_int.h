@@ -53,6 +53,7 @@ enum value_type {
 	VALUE_URL,
 	VALUE_MESSAGE,
 	VALUE_FORMAT,
+	VALUE_SEMVER,
 };
 
 struct value;
@@ -81,6 +82,7 @@ struct message {
 };
 
 struct text_format;
+struct semver;
 
 struct address {
 	int family; /* AF_INET or AF_INET6 */
@@ -108,6 +110,7 @@ struct value {
 		const struct address *address;
 		const struct message *message;
 		const struct text_format *format;
+		const struct semver *semver;
 	};
 };
 
@@ -258,10 +261,12 @@ bool overloads_take(const char *overloads, size_t n);
 /* ---- functions_*.c: each ends with an empty name */
 
 extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
-	cel_kube[], cel_formats[], cel_patches[];
+	cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[];
 const struct function *function_find(struct text name, bool member);
-/* functions_kube.c */
+/* functions_urls.c */
 bool text_is_url(struct text t);
+/* functions_semver.c: below, at or above 0 */
+int semver_compare(const struct semver *a, const struct semver *b);
 /* Steps of matching: to read the pattern, and as many states as it has for each byte. */
 static inline size_t pattern_cost(struct text pattern, size_t bytes)
 {

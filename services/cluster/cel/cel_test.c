@@ -239,6 +239,56 @@ static void test_kube(void **state)
 		"url('https://a').getScheme() == 'https'");
 }
 
+static void test_urls(void **state)
+{
+	TRUE("url('https://example.com/path with spaces/').getEscapedPath() == '/path%20with%20spaces/'",
+		"url('https://a/b%2fc%20d').getEscapedPath() == '/b%2fc%20d'",
+		"url('https://a/\xc3\xa9[%2f]?x').getEscapedPath() == '/%C3%A9%5B/%5D'",
+		"!isURL('https://a#b/c')", "url('/a#b').getEscapedPath() == '/a'", "isURL('mailto:a@b')",
+		"url('HTTPS://A').getScheme() + url('HTTPS://A').getHost() == 'httpsA'",
+		"url('mailto:a@b').getHost() == ''", "url('mailto:a@b').getEscapedPath() == ''",
+		"isURL('https://user:pw@a.example:80/p?q#f')",
+		"url('https://user:p%40w@a:80/').getHost() == 'a:80'", "!isURL('https://us er@a/')",
+		"!isURL('https://a b/')", "!isURL('https://a:b:c/')", "!isURL('https://a/%zz')",
+		"!isURL('https://a^b/')", "!isURL('1a:/b')", "!isURL('')", "!isURL('/a\\n')", "isURL('/a b')",
+		"url('https://example.com/path?k1=a&k2=b&k2=c').getQuery() == {'k1': ['a'], 'k2': ['b', 'c']}",
+		"url('https://a/?key with spaces=value with spaces').getQuery() == {'key with spaces': ['value with spaces']}",
+		"url('https://a/p?').getQuery() == {}", "url('https://a/p').getQuery() == {}",
+		"url('/p?a=1+2&b%26=%3d&c&=d&&e=f=g#h=i').getQuery() == {'a': ['1 2'], 'b&': ['='], 'c': [''], '': ['d'], 'e': ['f=g']}",
+		"url('/p?a;b=1&c=%zz&d=2').getQuery() == {'d': ['2']}",
+		"url('/p?a=1').getQuery().a[0] == '1' && url('/p?a=1&a=2').getQuery()['a'].size() == 2");
+	fails("url('a b').getQuery() == {}", -1, "URL parse error");
+}
+
+static void test_versions(void **state)
+{
+	TRUE("isSemver('1.0.0')", "isSemver('0.1.0-alpha.1')", "isSemver('1.2.3-x-y.0+001.b-')",
+		"isSemver('18446744073709551615.0.0')", "!isSemver('18446744073709551616.0.0')",
+		"!isSemver('')", "!isSemver('1')", "!isSemver('1.0')", "!isSemver('1.0.0.0')",
+		"!isSemver('v1.0.0')", "!isSemver('01.0.0')", "!isSemver('1.0.0-')", "!isSemver('1.0.0+')",
+		"!isSemver('1.0.0-01')", "isSemver('1.0.0-0a')", "!isSemver('1.0.0-a..b')",
+		"!isSemver('1.0.0-a_b')", "!isSemver('1..0')", "!isSemver('-1.0.0')", "!isSemver('1.0.0 ')",
+		"isSemver('1.0.0+a-b')", "!isSemver('1.0.0+a+b')", "!isSemver('1.0', false)",
+		"isSemver('v1.0', true)", "isSemver('1', true)", "!isSemver('v', true)",
+		"!isSemver('', true)", "!isSemver('1.0-alpha', true)", "!isSemver('vv1.0.0', true)",
+		"semver('01.01.01', true) == semver('1.1.1')", "semver('v1.0', true) == semver('1.0.0')",
+		"semver('v00.0', true) == semver('0.0.0')", "!isSemver('1.0.0-01.x', true)",
+		"semver('1.2.3').major() == 1 && semver('1.2.3').minor() == 2 && semver('1.2.3-4').patch() == 3",
+		"semver('1.2.3').compareTo(semver('1.2.3')) == 0",
+		"semver('1.2.3').compareTo(semver('2.0.0')) == -1",
+		"semver('1.10.0').isGreaterThan(semver('1.9.9'))",
+		"semver('1.0.0-rc.1').isLessThan(semver('1.0.0'))",
+		"['1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', "
+		"'1.0.0-rc.1', '1.0.0', '1.0.1'].all(i, v, i == 0 || semver(v).compareTo(semver(['1.0.0-alpha', "
+		"'1.0.0-alpha.1', '1.0.0-alpha.beta', '1.0.0-beta', '1.0.0-beta.2', '1.0.0-beta.11', '1.0.0-rc.1', "
+		"'1.0.0'][i - 1])) == 1)",
+		"semver('1.0.0+a') == semver('1.0.0+b')", "semver('1.0.0') != semver('1.0.0-a')");
+	fails("semver('200K').major() == 1", -1, "'200K' is not a semantic version");
+	fails("semver(1).major() == 1", -1, "no such overload");
+	fails("semver('1.0.0').isLessThan(quantity('1'))", -1, "no such overload");
+	fails("string(semver('1.0.0')) == ''", -1, "no such overload");
+}
+
 static void test_formats(void **state)
 {
 	static const char *const rows[][3] = {
@@ -710,6 +760,8 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_kube),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),

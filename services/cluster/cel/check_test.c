@@ -240,6 +240,11 @@ static void test_functions(void **state)
 			"1:25: found no matching overload for 'isLessThan' applied to 'kubernetes.Quantity.(string)'"},
 		{"cidr('10.0.0.0/8').containsIP('10.0.0.1') && ip('::1').family() == 6", "bool"},
 		{"cidr('10.0.0.0/8').ip()", "net.IP"}, {"url('https://a').getHost()", "string"},
+		{"url('https://a').getQuery()", "map(string, list(string))"},
+		{"semver('1.0.0').isLessThan(semver(self.s, true))", "bool"},
+		{"semver('1.0.0')", "kubernetes.Semver"}, {"semver('1.0.0').major() + 1", "int"},
+		{"semver('1.0.0').isLessThan(quantity('1'))",
+			"1:27: found no matching overload for 'isLessThan' applied to 'kubernetes.Semver.(kubernetes.Quantity)'"},
 		{"format.uuid().validate(self.s)", "optional_type(list(string))"},
 		{"format.named('uuid').value()", "kubernetes.NamedFormat"},
 		{"sets.contains(self.list, ['a'])",
@@ -357,7 +362,7 @@ static void test_bounds(void **state)
 static void test_overloads(void **state)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_lists, cel_kube, cel_formats, cel_patches};
+		cel_lists, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
 	struct arena arena = {.left = 1 << 20};
 	struct typing typing = {.arena = &arena};
 	const struct type *dyns[5];
@@ -369,7 +374,7 @@ static void test_overloads(void **state)
 			size_t taken = 0;
 
 			assert_int_equal(
-				strspn(f->overloads, "BIUDSYNTPtQACLF[]{}?ab*> "), strlen(f->overloads));
+				strspn(f->overloads, "BIUDSYNTPtQACLFV[]{}?ab*> "), strlen(f->overloads));
 			for (size_t n = 0; n < 5; n++) {
 				bool takes = overloads_take(f->overloads, n);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the Kubernetes API adds: amounts, addresses and networks, URLs. Their kinds of value are made from texts. */
+/* What the Kubernetes API adds: amounts, addresses and networks. Their kinds of value are made from texts. */
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -107,22 +107,37 @@ static struct value sub(struct eval *e, const struct value *args, size_t n)
 	return moved(e, args, -1);
 }
 
+/* Of two amounts, or of two versions. */
+static bool compared(const struct value *args, int *order)
+{
+	if (args[0].type == VALUE_SEMVER && args[1].type == VALUE_SEMVER)
+		*order = semver_compare(args[0].semver, args[1].semver);
+	else if (quantities(args, 2))
+		*order = quantity_compare(args[0].quantity, args[1].quantity);
+	else
+		return false;
+	return true;
+}
+
 static struct value compare_to(struct eval *e, const struct value *args, size_t n)
 {
-	return quantities(args, 2) ? value_int(quantity_compare(args[0].quantity, args[1].quantity))
-				   : value_overload();
+	int order;
+
+	return compared(args, &order) ? value_int(order) : value_overload();
 }
 
 static struct value is_less(struct eval *e, const struct value *args, size_t n)
 {
-	return quantities(args, 2) ? value_bool(quantity_compare(args[0].quantity, args[1].quantity) < 0)
-				   : value_overload();
+	int order;
+
+	return compared(args, &order) ? value_bool(order < 0) : value_overload();
 }
 
 static struct value is_greater(struct eval *e, const struct value *args, size_t n)
 {
-	return quantities(args, 2) ? value_bool(quantity_compare(args[0].quantity, args[1].quantity) > 0)
-				   : value_overload();
+	int order;
+
+	return compared(args, &order) ? value_bool(order > 0) : value_overload();
 }
 
 /* ---- addresses */
@@ -334,130 +349,6 @@ static struct value is_global_unicast(struct eval *e, const struct value *args, 
 	return value_bool(true);
 }
 
-/* ---- URLs: absolute, or an absolute path */
-
-struct url {
-	struct text scheme, host, hostname, port, path, query;
-};
-
-static size_t span(struct text t, const char *of, bool until)
-{
-	size_t n = 0;
-
-	while (n < t.n && t.s[n] && (strchr(of, t.s[n]) != NULL) != until)
-		n++;
-	return n;
-}
-
-static struct text behind(struct text t, size_t n)
-{
-	return (struct text){t.s + n, t.n - n};
-}
-
-static bool read_authority(struct text t, struct url *u)
-{
-	const char *at = memchr(t.s, '@', t.n);
-	size_t end;
-
-	if (at)
-		t = behind(t, (size_t)(at - t.s) + 1);
-	u->host = u->hostname = t;
-	if (t.n && t.s[0] == '[') {
-		const char *close = memchr(t.s, ']', t.n);
-
-		if (!close)
-			return false;
-		u->hostname = (struct text){t.s + 1, (size_t)(close - t.s) - 1};
-		t = behind(t, (size_t)(close - t.s) + 1);
-	} else {
-		end = span(t, ":", true);
-		u->hostname.n = end;
-		t = behind(t, end);
-	}
-	if (t.n && t.s[0] != ':')
-		return false;
-	u->port = t.n ? behind(t, 1) : t;
-	return span(u->port, "0123456789", false) == u->port.n;
-}
-
-static bool read_url(struct text t, struct url *u)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.";
-	size_t n = span(t, letters, false);
-
-	*u = (struct url){.scheme = {t.s, 0},
-		.host = {t.s, 0},
-		.hostname = {t.s, 0},
-		.port = {t.s, 0},
-		.query = {t.s, 0}};
-	for (size_t i = 0; i < t.n; i++)
-		if ((unsigned char)t.s[i] <= ' ' || t.s[i] == 0x7f)
-			return false;
-	if (n && n < t.n && t.s[n] == ':') {
-		if (t.s[0] < 'A')
-			return false;
-		u->scheme = (struct text){t.s, n};
-		t = behind(t, n + 1);
-		if (t.n >= 2 && t.s[0] == '/' && t.s[1] == '/') {
-			t = behind(t, 2);
-			n = span(t, "/?#", true);
-			if (!read_authority((struct text){t.s, n}, u))
-				return false;
-			t = behind(t, n);
-		}
-	} else if (!t.n || t.s[0] != '/') {
-		return false;
-	}
-	n = span(t, "?#", true);
-	u->path = (struct text){t.s, n};
-	t = behind(t, n);
-	if (t.n && t.s[0] == '?') {
-		t = behind(t, 1);
-		u->query = (struct text){t.s, span(t, "#", true)};
-	}
-	return true;
-}
-
-bool text_is_url(struct text t)
-{
-	struct url u;
-
-	return read_url(t, &u);
-}
-
-static struct value is_url(struct eval *e, const struct value *args, size_t n)
-{
-	return args[0].type == VALUE_STRING ? value_bool(text_is_url(args[0].text)) : value_overload();
-}
-
-static struct value url(struct eval *e, const struct value *args, size_t n)
-{
-	struct url u;
-
-	if (args[0].type != VALUE_STRING)
-		return value_overload();
-	if (!read_url(args[0].text, &u))
-		return value_error(e, "URL parse error during conversion from string: \"%.*s\"",
-			(int)args[0].text.n, args[0].text.s);
-	return (struct value){.type = VALUE_URL, .text = args[0].text};
-}
-
-#define URL_PART(name, member)                                                                               \
-	static struct value name(struct eval *e, const struct value *args, size_t n)                         \
-	{                                                                                                    \
-		struct url u;                                                                                \
-                                                                                                             \
-		if (args[0].type != VALUE_URL || !read_url(args[0].text, &u))                                \
-			return value_overload();                                                             \
-		return value_string(u.member.s, u.member.n);                                                 \
-	}
-
-URL_PART(url_scheme, scheme)
-URL_PART(url_host, host)
-URL_PART(url_hostname, hostname)
-URL_PART(url_port, port)
-URL_PART(url_path, path)
-
 const struct function cel_kube[] = {
 	{"isQuantity", false, "S>B", is_quantity},
 	{"quantity", false, "S>Q Q>Q", quantity},
@@ -467,9 +358,9 @@ const struct function cel_kube[] = {
 	{"asApproximateFloat", true, "Q>D", as_float},
 	{"add", true, "QQ>Q QI>Q", add},
 	{"sub", true, "QQ>Q QI>Q", sub},
-	{"compareTo", true, "QQ>I", compare_to},
-	{"isLessThan", true, "QQ>B", is_less},
-	{"isGreaterThan", true, "QQ>B", is_greater},
+	{"compareTo", true, "QQ>I VV>I", compare_to},
+	{"isLessThan", true, "QQ>B VV>B", is_less},
+	{"isGreaterThan", true, "QQ>B VV>B", is_greater},
 	{"isIP", false, "S>B", is_ip},
 	{"ip", false, "S>A", ip},
 	{"ip", true, "C>A", ip},
@@ -486,12 +377,5 @@ const struct function cel_kube[] = {
 	{"masked", true, "C>C", mask},
 	{"containsIP", true, "CA>B CS>B", contains_ip},
 	{"containsCIDR", true, "CC>B CS>B", contains_cidr},
-	{"isURL", false, "S>B", is_url},
-	{"url", false, "S>L", url},
-	{"getScheme", true, "L>S", url_scheme},
-	{"getHost", true, "L>S", url_host},
-	{"getHostname", true, "L>S", url_hostname},
-	{"getPort", true, "L>S", url_port},
-	{"getEscapedPath", true, "L>S", url_path},
 	{NULL},
 };

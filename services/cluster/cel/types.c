@@ -6,7 +6,7 @@
  *
  *	B I U D S Y N	bool int uint double string bytes null
  *	T P t		timestamp, duration (a period), type
- *	Q A C L F	quantity, IP (an address), CIDR, URL (a link), format
+ *	Q A C L F V	quantity, IP (an address), CIDR, URL (a link), format, version
  *	[x] {xy} ?x	list, map, optional
  *	a b		any type, the same wherever it stands in the overload
  *	*		dyn
@@ -39,6 +39,7 @@ static const struct type basic[N_CEL_KINDS] = {
 	[CEL_CIDR] = {.kind = CEL_CIDR},
 	[CEL_URL] = {.kind = CEL_URL},
 	[CEL_FORMAT] = {.kind = CEL_FORMAT},
+	[CEL_SEMVER] = {.kind = CEL_SEMVER},
 };
 
 const struct type *type_of_kind(enum cel_kind kind)
@@ -152,7 +153,7 @@ const struct cel_shapes cel_fields = {.field = fields_field, .item = fields_item
 static bool may_be_null(enum cel_kind kind)
 {
 	return kind == CEL_TIMESTAMP || kind == CEL_DURATION ||
-	       (kind >= CEL_QUANTITY && kind <= CEL_FORMAT) || kind >= CEL_OPTIONAL;
+	       (kind >= CEL_QUANTITY && kind <= CEL_SEMVER) || kind >= CEL_OPTIONAL;
 }
 
 static bool same_text(struct text a, struct text b)
@@ -199,7 +200,7 @@ struct matching {
 
 static enum cel_kind kind_of(char letter)
 {
-	static const char letters[N_CEL_KINDS + 1] = "*NBIUDSYTPtQACLF";
+	static const char letters[N_CEL_KINDS + 1] = "*NBIUDSYTPtQACLFV";
 	const char *at = strchr(letters, letter);
 
 	return at ? (enum cel_kind)(at - letters) : CEL_DYN;
@@ -362,6 +363,7 @@ static void say_type(struct words *w, const struct type *type)
 		[CEL_CIDR] = "net.CIDR",
 		[CEL_URL] = "kubernetes.URL",
 		[CEL_FORMAT] = "kubernetes.NamedFormat",
+		[CEL_SEMVER] = "kubernetes.Semver",
 		[CEL_LIST] = "list",
 		[CEL_MAP] = "map",
 		[CEL_OPTIONAL] = "optional_type",

@@ -336,6 +336,8 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 		       equal_maps(e, message_fields(a), message_fields(b), depth);
 	case VALUE_FORMAT:
 		return a.format == b.format;
+	case VALUE_SEMVER:
+		return !semver_compare(a.semver, b.semver);
 	default:
 		return false;
 	}
@@ -369,7 +371,8 @@ const char *value_type_name(enum value_type t)
 		[VALUE_CIDR] = "net.CIDR",
 		[VALUE_URL] = "kubernetes.URL",
 		[VALUE_MESSAGE] = "message",
-		[VALUE_FORMAT] = "kubernetes.NamedFormat"};
+		[VALUE_FORMAT] = "kubernetes.NamedFormat",
+		[VALUE_SEMVER] = "kubernetes.Semver"};
 
 	return names[t];
 }
