@@ -140,7 +140,18 @@ enum node_type {
 	NODE_EACH, /* a macro over operand: args[0] for each item, which is in slot (and its key in the slot before) */
 };
 
-enum each { EACH_ALL, EACH_EXISTS, EACH_ONE, EACH_MAP, EACH_FILTER, EACH_LIST, EACH_ENTRIES };
+enum each {
+	EACH_ALL,
+	EACH_EXISTS,
+	EACH_ONE,
+	EACH_MAP,
+	EACH_FILTER,
+	EACH_LIST,
+	EACH_ENTRIES,
+	EACH_SORT,     /* args[0] is a key to sort by */
+	EACH_OPTIONAL, /* over an optional, which has one item or none: what is made of it is one again */
+	EACH_FLAT,     /* what is made of it is an optional itself */
+};
 
 struct eval;
 
@@ -261,7 +272,7 @@ bool overloads_take(const char *overloads, size_t n);
 /* ---- functions_*.c: each ends with an empty name */
 
 extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
-	cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[];
+	cel_orders[], cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[];
 const struct function *function_find(struct text name, bool member);
 /* functions_urls.c */
 bool text_is_url(struct text t);
@@ -274,6 +285,9 @@ static inline size_t pattern_cost(struct text pattern, size_t bytes)
 }
 /* indexOf and lastIndexOf, which texts have, too. */
 struct value list_index(struct eval *e, const struct value *args, bool last);
+/* functions_orders.c: reverse, which texts have, too; and the items in the order of as many keys. */
+struct value list_reverse(struct eval *e, struct value of);
+struct value list_sort(struct eval *e, const struct list *l, const struct value *keys);
 
 /* ---- eval.c */
 

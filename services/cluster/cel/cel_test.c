@@ -183,6 +183,63 @@ static void test_lists(void **state)
 		"!sets.intersects([1], [])", "[1.5, 2.0].sum() == 3.5");
 }
 
+static void test_orders(void **state)
+{
+	TRUE("[1, 2, 3, 4].slice(1, 3) == [2, 3]",
+		"self.list.slice(3, 3) == [] && self.list.slice(0, 3) == self.list",
+		"[[1], [2, 3], []].flatten() == [1, 2, 3]", "[1, [2, [3]]].flatten() == [1, 2, [3]]",
+		"[1, [2, [3, [4]]]].flatten(2) == [1, 2, 3, [4]]", "[1, [2]].flatten(0) == [1, [2]]",
+		"[1, [2, [3, [4]]]].flatten(9223372036854775807) == [1, 2, 3, 4]",
+		"self.items.map(i, [i.name, 'z']).flatten() == ['x', 'z', 'y', 'z']",
+		"self.names.sort() == ['a', 'b', 'c']", "[3, 1, 2].sort() == [1, 2, 3]",
+		"self.empty.sort() == []", "[true, false].sort() == [false, true]",
+		"[b'b', b'a'].sort()[0] == b'a'",
+		"[duration('1h'), duration('1s')].sort()[0] == duration('1s')",
+		"[2.5, -1.0].sort() == [-1.0, 2.5]",
+		"self.items.sortBy(i, -i.port).map(i, i.name) == ['y', 'x']",
+		"self.items.sortBy(i, i.name) == self.items", "[].sortBy(x, x) == []",
+		/* those that are alike stay in their order */
+		"lists.range(100).sortBy(i, i % 2).slice(0, 3) == [0, 2, 4]",
+		"[1, 2, 2, 3, 1].distinct() == [1, 2, 3]", "[1, 'b', 1.0, 'b'].distinct() == [1, 'b']",
+		"lists.range(4) == [0, 1, 2, 3]", "lists.range(0) == []", "self.list.reverse() == [3, 2, 1]",
+		"[].reverse() == [] && 'ab'.reverse() == 'ba'", "self.names.first().value() == 'b'",
+		"self.names.last().orValue('') == 'c'",
+		"!self.empty.first().hasValue() && self.empty.last() == optional.none()",
+		"optional.unwrap([optional.of(1), optional.none(), optional.of(3)]) == [1, 3]",
+		"[self.?n, self.?none].unwrapOpt() == [3]");
+	fails("[1].slice(-1, 1) == []", -1, "cannot slice(-1, 1), negative indexes not supported");
+	fails("[1].slice(1, 0) == []", -1, "start index must be less than or equal to end index");
+	fails("[1].slice(0, 2) == []", -1, "cannot slice(0, 2), list is length 1");
+	fails("[1].flatten(-1) == []", -1, "level must be non-negative");
+	fails("[1, 'b'].sort() == []", -1, "list elements must have the same type");
+	fails("[[1]].sort() == []", -1, "list elements must be comparable");
+	fails("self.map.sortBy(k, k) == []", -1, "no such overload");
+	fails("self.items.sortBy(i, i.none) == []", -1, "no such key: none");
+	fails("lists.range(-1) == []", -1, "must be non-negative, got -1");
+	fails("lists.range(10000001) == []", -1, "exceeds maximum allowed");
+	fails("lists.range(10000000) == []", -1, "cost limit");
+	fails("lists.range(100000).map(x, [x, x]).flatten().map(x, [x, x]).flatten().map(x, [x, x]).flatten() == []",
+		-1, "cost limit");
+	fails("lists.range(5000).distinct() == []", -1, "cost limit");
+	fails("self.items.sortBy(i) == []", -2, "stands where , should be");
+	fails("lists.none(1)", -2, "undeclared reference to 'lists.none'");
+}
+
+static void test_optionals(void **state)
+{
+	TRUE("self.?n.optMap(x, x + 1).value() == 4", "!self.?none.optMap(x, x + 1).hasValue()",
+		"self.?n.optMap(x, x > 2).orValue(false)", "self.?map.optFlatMap(m, m.?b).value() == 2",
+		"!self.?map.optFlatMap(m, m.?c).hasValue()", "!self.?none.optFlatMap(m, m.?b).hasValue()",
+		"self.?none.optMap(x, 1 / 0) == optional.none()",
+		"[1, 2].all(x, optional.of(x).optMap(y, y * 2).value() == 2 * x)",
+		"self.?items.optMap(items, items.map(x, x.name)).orValue([]) == ['x', 'y']",
+		"type(self.?n) == optional_type");
+	fails("self.n.optMap(x, x) == 1", -1, "no such overload");
+	fails("self.?n.optFlatMap(x, x) == 1", -1, "no such overload");
+	fails("self.?n.optMap(x, 1 / 0) == optional.none()", -1, "division by zero");
+	fails("self.?n.optMap(x, y, 1)", -2, "undeclared reference to 'y'");
+}
+
 static void test_times(void **state)
 {
 	TRUE("timestamp('2026-01-02T03:04:05Z').getFullYear() == 2026",
@@ -758,6 +815,8 @@ int main(void)
 		cmocka_unit_test(test_conversions),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_optionals),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_kube),
 		cmocka_unit_test(test_urls),

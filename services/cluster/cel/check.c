@@ -297,6 +297,18 @@ static void asked(struct checker *k, const struct node *n, size_t arg)
 	}
 }
 
+/* In the words of the function that sorts by the keys. */
+static const struct type *sorted(struct checker *k, const struct node *n, const struct type *item)
+{
+	static const char keys[] = "[I]>* [U]>* [D]>* [B]>* [S]>* [Y]>* [T]>* [P]>*";
+	const struct type *args[2] = {
+		type_list(&k->typing, item), type_list(&k->typing, check(k, n->args[0]))};
+
+	return overloads_find(&k->typing, keys, &args[1], 1)
+		       ? args[0]
+		       : no_overload(k, n->at, "@sortByAssociatedKeys", args, 2, true);
+}
+
 static const struct type *result(
 	struct checker *k, const struct node *n, const struct type *key, const struct type *item)
 {
@@ -311,6 +323,8 @@ static const struct type *result(
 	case EACH_FILTER:
 		asked(k, n, 0);
 		return type_list(&k->typing, item);
+	case EACH_SORT:
+		return sorted(k, n, item);
 	default:
 		if (n->n == 2)
 			asked(k, n, 0);
@@ -320,11 +334,31 @@ static const struct type *result(
 	}
 }
 
+/* What is made of what is in an optional, in an optional. */
+static const struct type *looked_into(struct checker *k, const struct node *n, const struct type *over)
+{
+	const struct type *made;
+
+	if (!type_may_be(over, CEL_OPTIONAL))
+		return no_overload(k, n->at, "hasValue", &over, 1, true);
+	k->slots[n->slot] = over->kind == CEL_OPTIONAL ? over->of : dyn();
+	made = check(k, n->args[0]);
+	if (n->each == EACH_OPTIONAL)
+		return type_optional(&k->typing, made);
+	if (type_may_be(made, CEL_OPTIONAL))
+		return made->kind == CEL_OPTIONAL ? made : type_optional(&k->typing, dyn());
+	return mismatch(k, n->args[0]->at, type_optional(&k->typing, dyn()), made);
+}
+
 static const struct type *each(struct checker *k, const struct node *n)
 {
 	const struct type *over = check(k, n->operand), *key, *item;
 	char words[WORDS_MAX];
 
+	if (n->each == EACH_OPTIONAL || n->each == EACH_FLAT)
+		return looked_into(k, n, over);
+	if (n->each == EACH_SORT && !type_may_be(over, CEL_LIST))
+		return no_overload(k, n->at, "@sortByAssociatedKeys", &over, 1, true);
 	if (!turns(over, n->with_keys, &key, &item)) {
 		type_write(over, words, sizeof(words));
 		return refuse(k, n->operand->at,

@@ -191,6 +191,18 @@ static void test_macros(void **state)
 		{"self.list.all(x, x == 'a')",
 			"1:20: found no matching overload for '_==_' applied to '(int, string)'"},
 		{"self.items.all(i, i.none)", "1:20: undefined field 'none'"},
+		{"self.items.sortBy(i, i.port)", "list(object)"}, {"self.anys.sortBy(x, x)", "list(dyn)"},
+		{"self.items.sortBy(i, i)",
+			"1:18: found no matching overload for '@sortByAssociatedKeys' applied to 'list(object).(list(object))'"},
+		{"self.map.sortBy(k, k)",
+			"1:16: found no matching overload for '@sortByAssociatedKeys' applied to 'map(string, int).()'"},
+		{"self.?n.optMap(x, string(x))", "optional_type(string)"},
+		{"self.?item.optFlatMap(i, i.?port)", "optional_type(int)"},
+		{"self.any.optMap(x, 1)", "optional_type(int)"},
+		{"self.any.optFlatMap(x, x)", "optional_type(dyn)"},
+		{"self.n.optMap(x, x)",
+			"1:14: found no matching overload for 'hasValue' applied to 'int.()'"},
+		{"self.?n.optFlatMap(x, x)", "1:23: expected type 'optional_type(dyn)' but found 'int'"},
 		{"self.list.all(x, x)",
 			"1:14: found no matching overload for '_&&_' applied to '(bool, int)'"},
 		{"self.list.exists(x, 'a')",
@@ -219,6 +231,17 @@ static void test_functions(void **state)
 		{"self.anys.sum()", "dyn"}, {"self.list.max()", "int"},
 		{"self.names.sum()",
 			"1:15: found no matching overload for 'sum' applied to 'list(string).()'"},
+		{"self.items.slice(0, 1)", "list(object)"}, {"self.items.reverse()", "list(object)"},
+		{"self.s.reverse()", "string"}, {"self.names.sort()", "list(string)"},
+		{"lists.range(3)", "list(int)"}, {"self.names.map(n, [n]).flatten()", "list(string)"},
+		{"self.list.flatten(2)", "list(dyn)"},
+		{"self.list.flatten()",
+			"1:18: found no matching overload for 'flatten' applied to 'list(int).()'"},
+		{"self.items.sort()",
+			"1:16: found no matching overload for 'sort' applied to 'list(object).()'"},
+		{"self.list.distinct().first()", "optional_type(int)"},
+		{"[self.?n, self.?n].unwrapOpt()", "list(int)"},
+		{"optional.unwrap([self.?s])", "list(string)"},
 		{"self.items.isSorted()",
 			"1:20: found no matching overload for 'isSorted' applied to 'list(object).()'"},
 		{"'%s %d'.format(['a', 1, [2, 'b']])", "string"},
@@ -362,7 +385,7 @@ static void test_bounds(void **state)
 static void test_overloads(void **state)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_lists, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
+		cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
 	struct arena arena = {.left = 1 << 20};
 	struct typing typing = {.arena = &arena};
 	const struct type *dyns[5];

@@ -404,6 +404,42 @@ static struct value entries(struct turn *t)
 	return map;
 }
 
+static struct value sorted(struct turn *t)
+{
+	struct value *keys, made = value_make_list(t->e, t->count, &keys);
+
+	/* the keys of a map are no list that could be sorted */
+	if (t->map)
+		return value_overload();
+	if (is_error(made))
+		return made;
+	for (size_t i = 0; i < t->count; i++) {
+		if (!enter(t, i))
+			return eval_too_much;
+		keys[i] = eval(t->e, t->n->args[0]);
+		if (is_error(keys[i]))
+			return keys[i];
+	}
+	return list_sort(t->e, t->list, keys);
+}
+
+static struct value looked_into(struct eval *e, const struct node *n, struct value over)
+{
+	struct value made;
+
+	if (over.type != VALUE_OPTIONAL)
+		return value_overload();
+	if (!over.in)
+		return over;
+	e->slots[n->slot] = *over.in;
+	made = eval(e, n->args[0]);
+	if (is_error(made))
+		return made;
+	if (n->each == EACH_OPTIONAL)
+		return value_optional(e, &made);
+	return made.type == VALUE_OPTIONAL ? made : value_overload();
+}
+
 static struct value each(struct eval *e, const struct node *n)
 {
 	struct value over = eval(e, n->operand);
@@ -411,6 +447,8 @@ static struct value each(struct eval *e, const struct node *n)
 
 	if (is_error(over))
 		return over;
+	if (n->each == EACH_OPTIONAL || n->each == EACH_FLAT)
+		return looked_into(e, n, over);
 	if (over.type != VALUE_LIST && over.type != VALUE_MAP)
 		return value_overload();
 	if (over.type == VALUE_LIST)
@@ -428,6 +466,8 @@ static struct value each(struct eval *e, const struct node *n)
 		return exactly_one(&t);
 	case EACH_ENTRIES:
 		return entries(&t);
+	case EACH_SORT:
+		return sorted(&t);
 	default:
 		return transformed(&t);
 	}
@@ -505,7 +545,7 @@ static struct value eval(struct eval *e, const struct node *n)
 const struct function *function_find(struct text name, bool member)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_lists, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
+		cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
 
 	for (size_t t = 0; t < array_len(tables); t++)
 		for (const struct function *f = tables[t]; f->name; f++)

@@ -153,6 +153,8 @@ static struct value reverse(struct eval *e, const struct value *args, size_t n)
 	struct text t = args[0].text;
 	char *s = is_text(args[0]) ? arena_get(&e->arena, t.n + 1) : NULL;
 
+	if (args[0].type == VALUE_LIST)
+		return list_reverse(e, args[0]);
 	if (!is_text(args[0]))
 		return value_overload();
 	if (!s)
@@ -559,7 +561,7 @@ const struct function cel_strings[] = {
 	{"lowerAscii", true, "S>S", lower},
 	{"upperAscii", true, "S>S", upper},
 	{"trim", true, "S>S", trim},
-	{"reverse", true, "S>S", reverse},
+	{"reverse", true, "S>S [a]>[a]", reverse},
 	{"replace", true, "SSS>S SSSI>S", replace},
 	{"split", true, "SS>[S] SSI>[S]", split},
 	{"join", true, "[S]>S [S]S>S", join},

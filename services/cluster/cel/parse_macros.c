@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Macros become nodes of their own: has(x.y), and what goes through a list or a map with variables of its own. */
+/*
+ * Macros become nodes of their own: has(x.y), and what goes through a list or a map, or looks into an optional, with variables of its
+ * own.
+ */
 
 #include <string.h>
 
@@ -43,6 +46,9 @@ static const struct macro macros[] = {
 	{"filter", EACH_FILTER, {1, 1}, 1},
 	{"transformList", EACH_LIST, {2, 2}, 2},
 	{"transformMap", EACH_ENTRIES, {2, 2}, 2},
+	{"sortBy", EACH_SORT, {1, 1}, 1},
+	{"optMap", EACH_OPTIONAL, {1, 1}, 1},
+	{"optFlatMap", EACH_FLAT, {1, 1}, 1},
 };
 
 const struct macro *parse_macro(struct text name)

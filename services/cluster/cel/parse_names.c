@@ -25,7 +25,7 @@ static const struct node *type_literal(struct parser *p, size_t at, struct text 
 {
 	static const enum value_type types[] = {VALUE_BOOL, VALUE_INT, VALUE_UINT, VALUE_DOUBLE, VALUE_STRING,
 		VALUE_BYTES, VALUE_LIST, VALUE_MAP, VALUE_NULL, VALUE_TYPE, VALUE_TIMESTAMP, VALUE_DURATION,
-		VALUE_IP, VALUE_CIDR};
+		VALUE_IP, VALUE_CIDR, VALUE_OPTIONAL};
 
 	for (size_t i = 0; i < array_len(types); i++)
 		if (text_is(name, value_type_name(types[i])))
@@ -128,7 +128,7 @@ static const struct node *member_of_family(struct parser *p, size_t at)
 static bool is_package(const struct parser *p, struct text name)
 {
 	return text_is(name, "optional") || text_is(name, "ip") || text_is(name, "sets") ||
-	       text_is(name, "strings") || text_is(name, "format") ||
+	       text_is(name, "strings") || text_is(name, "lists") || text_is(name, "format") ||
 	       (p->scope->patches && text_is(name, "jsonpatch"));
 }
 
