@@ -54,7 +54,7 @@ static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const 
 	static const char *const members[] = {"m", "itself"};
 	struct cel *programs[2] = {NULL};
 	struct cel_family family = {.name = "variables", .members = members, .programs = programs};
-	const struct cel_scope scope = {.names = names, .family = &family, .patches = true};
+	const struct cel_scope scope = {.names = names, .family = &family, .binds = true, .patches = true};
 	yyjson_mut_doc *made_of = yyjson_mut_doc_new(NULL);
 	size_t budget = CEL_BUDGET;
 	char why[CEL_WHY_MAX], *made;

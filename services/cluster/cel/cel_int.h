@@ -151,6 +151,7 @@ enum each {
 	EACH_SORT,     /* args[0] is a key to sort by */
 	EACH_OPTIONAL, /* over an optional, which has one item or none: what is made of it is one again */
 	EACH_FLAT,     /* what is made of it is an optional itself */
+	EACH_BIND,     /* over any value, which is the one item */
 };
 
 struct eval;

@@ -225,6 +225,24 @@ static void test_orders(void **state)
 	fails("lists.none(1)", -2, "undeclared reference to 'lists.none'");
 }
 
+static void test_names_for_values(void **state)
+{
+	static const struct cel_scope binds = {.names = names, .binds = true};
+	static const char text[] =
+		"cel.bind(x, self.list, cel.bind(y, x.map(x, x * 2), x.size() == 3 && y == [2, 4, 6] && "
+		"x.all(i, cel.bind(x, i, x in self.list)))) && cel.bind(z, 1, z + 1) == 2";
+	char why[CEL_WHY_MAX] = "";
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *values[2] = {self(&doc), NULL};
+	size_t budget = CEL_BUDGET;
+	struct cel *c = cel_compile_in(text, sizeof(text) - 1, &binds, why);
+
+	if (!c || cel_test(c, values, &budget, why) != 1)
+		fail_msg("%s", why);
+	cel_free(c);
+	yyjson_mut_doc_free(doc);
+}
+
 static void test_optionals(void **state)
 {
 	TRUE("self.?n.optMap(x, x + 1).value() == 4", "!self.?none.optMap(x, x + 1).hasValue()",
@@ -817,6 +835,7 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_optionals),
+		cmocka_unit_test(test_names_for_values),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_kube),
 		cmocka_unit_test(test_urls),

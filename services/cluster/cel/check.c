@@ -357,6 +357,10 @@ static const struct type *each(struct checker *k, const struct node *n)
 
 	if (n->each == EACH_OPTIONAL || n->each == EACH_FLAT)
 		return looked_into(k, n, over);
+	if (n->each == EACH_BIND) {
+		k->slots[n->slot] = over;
+		return check(k, n->args[0]);
+	}
 	if (n->each == EACH_SORT && !type_may_be(over, CEL_LIST))
 		return no_overload(k, n->at, "@sortByAssociatedKeys", &over, 1, true);
 	if (!turns(over, n->with_keys, &key, &item)) {

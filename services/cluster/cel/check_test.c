@@ -48,7 +48,8 @@ static const char *const names[] = {"self", "oldSelf", "object", NULL};
 static const struct cel_shape shapes[] = {
 	{CEL_STRUCT, &cel_fields, self_fields}, {CEL_STRUCT, &cel_fields, self_fields}, {CEL_DYN}};
 static const struct cel_scope plain = {.names = names}, optional = {.names = names, .optional = "oldSelf"},
-			      patches = {.names = names, .patches = true};
+			      patches = {.names = names, .patches = true},
+			      binds = {.names = names, .binds = true};
 
 struct row {
 	const char *text, *is; /* a type, or "1:2: why not" */
@@ -215,6 +216,23 @@ static void test_macros(void **state)
 			"1:5: expression of type 'object' cannot be range of a comprehension (must be list, map, or dynamic)"},
 		/* the place of a variable is another's afterwards */
 		{"self.list.all(x, x > 0) && self.names.all(y, y.startsWith('a'))", "bool"});
+}
+
+static void test_names_for_values(void **state)
+{
+	LOOK(&binds, {"cel.bind(x, self.n, x + 1)", "int"}, {"cel.bind(x, self.items[0], x.name)", "string"},
+		{"cel.bind(x, 1, cel.bind(y, x, x + y))", "int"},
+		{"self.list.map(x, cel.bind(y, x, cel.bind(x, 'a', x + string(y))))", "list(string)"},
+		{"cel.bind(x, [1].map(y, y + 1), x)", "list(int)"},
+		{"cel.bind(x, 'a', x + 1)",
+			"1:20: found no matching overload for '_+_' applied to '(string, int)'"},
+		{"cel.bind(x, x, x)", "1:13: undeclared reference to 'x' (in container '')"},
+		{"cel.bind(x, 1, x) + x", "1:21: undeclared reference to 'x' (in container '')"},
+		{"cel.bind(1, 1, 1)", "1:10: argument must be a simple name"},
+		{"cel.bind(x, 1)", "1:14: ')' stands where , should be"},
+		{"cel.block([1], 1)", "1:1: undeclared reference to 'cel' (in container '')"},
+		{"[{'a': 1}].all(cel, cel.a == 1)", "bool"});
+	LOOK(&plain, {"cel.bind(x, 1, x)", "1:1: undeclared reference to 'cel' (in container '')"});
 }
 
 static void test_functions(void **state)
@@ -486,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_selections),
 		cmocka_unit_test(test_optional_old),
 		cmocka_unit_test(test_macros),
+		cmocka_unit_test(test_names_for_values),
 		cmocka_unit_test(test_functions),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_family),

@@ -449,6 +449,10 @@ static struct value each(struct eval *e, const struct node *n)
 		return over;
 	if (n->each == EACH_OPTIONAL || n->each == EACH_FLAT)
 		return looked_into(e, n, over);
+	if (n->each == EACH_BIND) {
+		e->slots[n->slot] = over;
+		return eval(e, n->args[0]);
+	}
 	if (over.type != VALUE_LIST && over.type != VALUE_MAP)
 		return value_overload();
 	if (over.type == VALUE_LIST)

@@ -72,6 +72,8 @@ const struct node *parse_has(struct parser *p, size_t at);
 /* Of operand.NAME(); NULL: it is none. */
 const struct macro *parse_macro(struct text name);
 const struct node *parse_each(struct parser *p, size_t at, const struct node *operand, const struct macro *m);
+/* cel.bind(), from behind the first word. */
+const struct node *parse_bind(struct parser *p, size_t at);
 
 /* ---- parse_literals.c: from behind the bracket, and a message from behind the first part of its type's name */
 

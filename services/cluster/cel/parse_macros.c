@@ -72,11 +72,11 @@ static bool name_and_comma(struct parser *p)
 	return t.type == TOKEN_OP && text_is(t.text, ",");
 }
 
-static bool variable(struct parser *p)
+/* A name and the comma behind it. */
+static bool simple_name(struct parser *p, struct text *name)
 {
-	struct text name = p->now.text;
-
-	if (p->now.type != TOKEN_NAME || parse_reserved(name)) {
+	*name = p->now.text;
+	if (p->now.type != TOKEN_NAME || parse_reserved(*name)) {
 		parse_refuse(p, p->now.at, "argument must be a simple name");
 		return false;
 	}
@@ -85,7 +85,14 @@ static bool variable(struct parser *p)
 		return false;
 	}
 	parse_step(p);
-	if (!parse_expect(p, ","))
+	return parse_expect(p, ",");
+}
+
+static bool variable(struct parser *p)
+{
+	struct text name;
+
+	if (!simple_name(p, &name))
 		return false;
 	p->locals[p->n_locals++] = name;
 	return true;
@@ -115,5 +122,34 @@ const struct node *parse_each(struct parser *p, size_t at, const struct node *op
 		parse_refuse(p, at, "found no matching overload for '%s'", m->name);
 		return NULL;
 	}
+	return parse_with(p, n, &args);
+}
+
+const struct node *parse_bind(struct parser *p, size_t at)
+{
+	struct args args = {0};
+	struct text name;
+	const struct node *value;
+	struct node *n;
+
+	if (!parse_got(p, ".") || p->now.type != TOKEN_NAME || !text_is(p->now.text, "bind")) {
+		parse_undeclared(p, at, (struct text){"cel", 3});
+		return NULL;
+	}
+	parse_step(p);
+	n = parse_node(p, NODE_EACH, p->now.at);
+	if (!parse_expect(p, "(") || !simple_name(p, &name))
+		return NULL;
+	/* the value does not know its name yet */
+	value = parse_expression(p);
+	if (!value || !parse_expect(p, ",") || !n)
+		return NULL;
+	n->each = EACH_BIND;
+	n->operand = value;
+	n->slot = p->n_names + p->n_locals;
+	p->locals[p->n_locals++] = name;
+	parse_add(p, &args, parse_expression(p));
+	p->n_locals--;
+	parse_expect(p, ")");
 	return parse_with(p, n, &args);
 }

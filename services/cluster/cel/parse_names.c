@@ -173,6 +173,8 @@ const struct node *parse_name(struct parser *p)
 		return dotted_type(p, at, name);
 	if (p->scope->family && text_is(name, p->scope->family->name) && !find_slot(p, name, &slot))
 		return member_of_family(p, at);
+	if (p->scope->binds && text_is(name, "cel") && !find_slot(p, name, &slot))
+		return parse_bind(p, at);
 	if (p->scope->patches && message_begins(name) && !find_slot(p, name, &slot))
 		return parse_message(p, at, name);
 	return name_of(p, at, name);

@@ -39,8 +39,8 @@ void check_device_expression(struct check *c, yyjson_mut_val *v, yyjson_mut_val 
 		check_error(c, FIELD_TOO_LONG, NULL, "", "may not be more than %d bytes", EXPRESSION_MAX);
 		return;
 	}
-	read = cel_write(yyjson_mut_get_str(v), yyjson_mut_get_len(v), &(struct cel_scope){.names = names},
-		&device, CEL_TRUTH, why);
+	read = cel_write(yyjson_mut_get_str(v), yyjson_mut_get_len(v),
+		&(struct cel_scope){.names = names, .binds = true}, &device, CEL_TRUTH, why);
 	if (!read)
 		check_error(c, FIELD_INVALID, v, "", "%s", why);
 	cel_free(read);

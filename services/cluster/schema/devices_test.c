@@ -53,6 +53,11 @@ static void test_specs(void **state)
 		{"DeviceClass", NULL,
 			META "spec: {selectors: [{cel: {expression: 'device.driver == \"d.example\"'}}]}",
 			""},
+		{"DeviceClass", NULL,
+			META
+			"spec: {selectors: [{cel: {expression: 'cel.bind(a, device.attributes[\"d.example\"], a.fast && "
+			"a.firmware.isGreaterThan(semver(\"1.2.0\")))'}}]}",
+			""},
 		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: device.driver}}]}",
 			"spec.selectors[0].cel.expression: Invalid value: \"device.driver\": must evaluate to bool but got string"},
 		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: 'devices'}}]}",
