@@ -291,6 +291,16 @@ static void test_functions(void **state)
 		{"sets.contains(self.list, ['a'])",
 			"1:14: found no matching overload for 'sets.contains' applied to '(list(int), list(string))'"},
 		{"sets.contains(self.list, [])", "bool"},
+		{"self.s.matches('^(a$')",
+			"1:16: invalid matches argument: the pattern '^(a$' is not one, or not supported"},
+		{"matches(self.s, 'a++')",
+			"1:17: invalid matches argument: the pattern 'a++' is not one, or not supported"},
+		{"'('.matches(self.s)", "bool"},
+		{"self.span > duration('1x')",
+			"1:22: invalid duration argument: this text is not a duration, such as 1h30m"},
+		{"self.at > timestamp('2026-01-02')",
+			"1:21: invalid timestamp argument: this text is not a time as RFC 3339 writes it"},
+		{"duration(self.s)", "duration"},
 		{"nope(1)", "1:5: undeclared reference to 'nope' (in container '')"},
 		{"self.s.nope()", "1:12: undeclared reference to 'nope' (in container '')"});
 }
