@@ -272,8 +272,8 @@ bool overloads_take(const char *overloads, size_t n);
 
 /* ---- functions_*.c: each ends with an empty name */
 
-extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_lists[],
-	cel_orders[], cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[];
+extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_printf[],
+	cel_lists[], cel_orders[], cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[];
 const struct function *function_find(struct text name, bool member);
 /* functions_urls.c */
 bool text_is_url(struct text t);

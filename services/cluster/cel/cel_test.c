@@ -168,6 +168,8 @@ static void test_texts(void **state)
 		"strings.quote('a\"\\n') == '\"a\\\\\"\\\\n\"'",
 		"'%s is %d of %.2f, %x %b %%'.format(['a', 7, 1.5, 255, 5]) == 'a is 7 of 1.50, ff 101 %'",
 		"'%s'.format([[1, 'a', {'k': true}]]) == '[1, a, {k: true}]'",
+		"'%s'.format([{'b': null, 'a': [{2: 'y', 10: 'x'}]}]) == '{a: [{10: x, 2: y}], b: null}'",
+		"'%x %X %x %b%b'.format(['h\xc3\xa9', b'\\xff', '', true, false]) == '68c3a9 FF  10'",
 		"'abc 123'.find('[0-9]+') == '123'", "'abc'.find('[0-9]') == ''",
 		"'1 22 333'.findAll('[0-9]+') == ['1', '22', '333']",
 		"'1 22 333'.findAll('[0-9]+', 2) == ['1', '22']");
@@ -462,6 +464,8 @@ static void test_no_answer(void **state)
 	fails("timestamp(9223372036854775807).getHours('Europe/Berlin') == 0", -1, "the years 1 to 9999");
 	fails("duration('1x') > duration('1s')", -1, "not a duration");
 	fails("'%d'.format(['a']) == ''", -1, "no such overload");
+	fails("'%x'.format([1.5]) == ''", -1, "no such overload");
+	fails("'%d'.format([true]) == ''", -1, "no such overload");
 	fails("'%s'.format([]) == ''", -1, "asks for more");
 	fails("[].max() == 1", -1, "empty list");
 }

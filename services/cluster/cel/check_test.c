@@ -413,7 +413,7 @@ static void test_bounds(void **state)
 static void test_overloads(void **state)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
+		cel_printf, cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
 	struct arena arena = {.left = 1 << 20};
 	struct typing typing = {.arena = &arena};
 	const struct type *dyns[5];

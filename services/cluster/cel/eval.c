@@ -549,7 +549,7 @@ static struct value eval(struct eval *e, const struct node *n)
 const struct function *function_find(struct text name, bool member)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
+		cel_printf, cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
 
 	for (size_t t = 0; t < array_len(tables); t++)
 		for (const struct function *f = tables[t]; f->name; f++)
