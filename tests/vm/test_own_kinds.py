@@ -88,6 +88,70 @@ def test_a_kind_of_ones_own(cluster, ns):
     assert "crontabs" not in cluster.kubectl("api-resources", "--no-headers").stdout
 
 
+GAUGES = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gauges.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: gauges, singular: gauge, kind: Gauge}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            x-kubernetes-validations:
+            - {rule: "type(self.since) == google.protobuf.Timestamp && self.days.all(d, d >= self.since)", message: no day is before since}
+            - {rule: "!has(self.note) || self.note.size() < 9", message: a note is short}
+            - {rule: "self.used / self.size <= 0.75", message: a quarter stays free}
+            - {rule: "semver(self.version, true).isLessThan(semver('2.0.0'))", message: not made for 2.0}
+            - {rule: "url(self.link).getQuery()[?'id'].orValue([]).size() == 1", message: the link has one id}
+            - {rule: "self.days == self.days.sort()", message: days are in order}
+            properties:
+              since: {type: string, format: date-time}
+              days: {type: array, items: {type: string, format: date}}
+              note: {type: string, nullable: true}
+              used: {type: number}
+              size: {type: number}
+              version: {type: string}
+              link: {type: string}
+"""
+GAUGE = """
+apiVersion: stable.example.com/v1
+kind: Gauge
+metadata: {name: mine}
+spec: {since: "2026-01-02T00:00:00Z", days: ["2026-01-02", "2026-01-03"], note: null, used: 7, size: 10, version: v1.2, link: "https://a.example/x?id=1"}
+"""
+
+
+def test_rules_that_know_the_schema(cluster, ns):
+    """Texts are moments where the schema says so, numbers are divided with a point, null is not there; and what libraries add."""
+    cluster.kubectl("apply", "-f", "-", input=GAUGES)
+    cluster.kubectl("wait", "--for=condition=Established", "crd/gauges.stable.example.com", "--timeout=60s")
+    cluster.kubectl("-n", ns, "create", "-f", "-", input=GAUGE)
+    refused = {
+        '{"spec":{"since":"2026-01-03T00:00:00Z"}}': "no day is before since",
+        '{"spec":{"note":"far too long"}}': "a note is short",
+        '{"spec":{"used":8}}': "a quarter stays free",
+        '{"spec":{"version":"2"}}': "not made for 2.0",
+        '{"spec":{"link":"https://a.example/x?id=1&id=2"}}': "the link has one id",
+        '{"spec":{"days":["2026-01-03","2026-01-02"]}}': "days are in order",
+    }
+    for change, why in refused.items():
+        bad = cluster.kubectl("-n", ns, "patch", "gauge", "mine", "--type=merge", "-p", change, check=False)
+        assert bad.returncode != 0 and why in bad.stderr, bad.stderr
+    cluster.kubectl("-n", ns, "patch", "gauge", "mine", "--type=merge", "-p", '{"spec":{"note":"short","version":"1.9.9","used":7.5}}')
+    bad = cluster.kubectl("apply", "-f", "-", input=GAUGES.replace("self.days == self.days.sort()", "self.link.matches('(')"), check=False)
+    assert bad.returncode != 0 and "invalid matches argument" in bad.stderr, bad.stderr
+    cluster.kubectl("delete", "crd", "gauges.stable.example.com", "--timeout=60s")
+
+
 def test_jobs_by_hand_and_by_the_clock(cluster, ns):
     cluster.kubectl("-n", ns, "create", "cronjob", "tick", "--image=wherry/hello", "--schedule=0 0 1 1 *", "--", "true")
     cluster.kubectl("-n", ns, "create", "job", "now", "--from=cronjob/tick")
