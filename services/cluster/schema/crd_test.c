@@ -421,11 +421,15 @@ static void test_patterns(void **state)
 		{"^\\S+$", "ab", true},
 		{"^[^/]+/[^/]+$", "a/b", true},
 		{"^[\\]]$", "]", true},
+		{"(?i)^ab[c-e]$", "aBD", true},
+		{"(?i)^ab$", "ac", false},
+		{"(?i)^\\d[X]$", "1x", true},
 	};
 
 	for (size_t i = 0; i < array_len(table); i++)
 		assert_int_equal(pattern_matches(table[i].pattern, table[i].text), table[i].matches);
 	assert_false(pattern_valid("(?<n>a)"));
+	assert_false(pattern_valid("a(?i)b"));
 	assert_false(pattern_valid("(a)\\1"));
 	assert_false(pattern_valid("["));
 	/* what would make the C library use all memory */

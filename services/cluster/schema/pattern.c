@@ -17,6 +17,9 @@ enum {
 	COPIES_MAX = 20000
 };
 
+/* At the beginning: letters of either case. */
+#define ICASE "(?i)"
+
 struct out {
 	char text[TRANSLATED_MAX];
 	size_t n;
@@ -244,6 +247,10 @@ static bool compile(regex_t *re, const char *pattern, int flags)
 
 	if (!o)
 		return false;
+	if (!strncmp(pattern, ICASE, strlen(ICASE))) {
+		flags |= REG_ICASE;
+		pattern += strlen(ICASE);
+	}
 	translate(o, pattern);
 	ok = !o->bad && regcomp(re, o->text, REG_EXTENDED | flags) == 0;
 	free(o);

@@ -6,7 +6,7 @@
 
 /*
  * Patterns of structural schemas and of CEL are written for RE2; they are translated to POSIX extended expressions and
- * matched by the C library. Look-around and back-references exist in neither.
+ * matched by the C library. Look-around and back-references exist in neither; of RE2's flags there is (?i), at the beginning.
  */
 bool pattern_valid(const char *pattern);
 /* A pattern that is not valid matches everything: its definition was refused. */
