@@ -137,6 +137,7 @@ static void test_conversions(void **state)
 		"string(true) == 'true'", "string(0.1) == '0.1'", "bool('true')", "!bool('f')",
 		"type(1) == int", "type('') == string", "type([]) == list", "type(self) == map",
 		"type(1u) != int", "type(type(1)) == type", "dyn(1) == 1", "bytes('\xc3\xa9').size() == 2",
+		"int('+12') == 12 && double('+1.5') == 1.5", "string(b'h\xc3\xa9') == 'h\xc3\xa9'",
 		"string(b'abc') == 'abc'", "type(null) == null_type",
 		"type(timestamp(self.at)) == google.protobuf.Timestamp",
 		"type(duration('1h')) == .google.protobuf.Duration",
@@ -332,7 +333,7 @@ static void test_urls(void **state)
 		"url('https://a/?key with spaces=value with spaces').getQuery() == {'key with spaces': ['value with spaces']}",
 		"url('https://a/p?').getQuery() == {}", "url('https://a/p').getQuery() == {}",
 		"url('/p?a=1+2&b%26=%3d&c&=d&&e=f=g#h=i').getQuery() == {'a': ['1 2'], 'b&': ['='], 'c': [''], '': ['d'], 'e': ['f=g']}",
-		"url('/p?a;b=1&c=%zz&d=2').getQuery() == {'d': ['2']}",
+		"url('/p?a;b=1&c=%zz&d=2&e=%ff').getQuery() == {'d': ['2']}",
 		"url('/p?a=1').getQuery().a[0] == '1' && url('/p?a=1&a=2').getQuery()['a'].size() == 2");
 	fails("url('a b').getQuery() == {}", -1, "URL parse error");
 }
@@ -455,6 +456,10 @@ static void test_no_answer(void **state)
 	fails("1 + 1", -1, "a value of type int, not bool");
 	fails("self.n.x == 1", -1, "does not support field selection");
 	fails("int('x') == 1", -1, "not an integer");
+	fails("int('+-1') == -1", -1, "not an integer");
+	fails("uint('+1') == 1u", -1, "not an unsigned integer");
+	fails("string(b'\\xff') == ''", -1, "invalid UTF-8 in bytes");
+	fails("'%s'.format([b'a\\xc3']) == ''", -1, "invalid UTF-8 in bytes");
 	fails("'a'.matches('(')", -1, "the pattern");
 	fails("optional.none().value() == 1", -1, "optional.none() dereference");
 	fails("{'a': 1, 'a': 2}.size() == 1", -1, "repeated key");

@@ -72,7 +72,7 @@ static struct value range(struct eval *e)
 /* Without anything that C's own conversions would skip; NULL: too long or odd. */
 static const char *digits_of(struct value v, char *buf, size_t size)
 {
-	return value_plain(v, buf, size) && *buf && !strchr(" \t\r\n\v\f+", *buf) ? buf : NULL;
+	return value_plain(v, buf, size) && *buf && !strchr(" \t\r\n\v\f", *buf) ? buf : NULL;
 }
 
 static struct value to_int(struct eval *e, const struct value *args, size_t n)
@@ -124,7 +124,7 @@ static struct value to_uint(struct eval *e, const struct value *args, size_t n)
 		made.u = (uint64_t)v.d;
 		return made;
 	case VALUE_STRING:
-		if (!digits_of(v, buf, sizeof(buf)) || *buf == '-')
+		if (!digits_of(v, buf, sizeof(buf)) || *buf == '-' || *buf == '+')
 			return value_error(e, "this text is not an unsigned integer");
 		errno = 0;
 		made.u = strtoull(buf, &end, 10);

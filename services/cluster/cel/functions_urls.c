@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/cel/cel_int.h"
+#include "cluster/schema/decode.h"
 
 struct url {
 	struct text scheme, host, hostname, port, path, query;
@@ -249,7 +250,11 @@ static bool next_pair(struct eval *e, struct text *rest, struct pair *p)
 		equals = span(one, "=", true);
 		p->key = unescaped(e, (struct text){one.s, equals}, true);
 		p->value = unescaped(e, behind(one, equals + (equals < n)), true);
-		return !is_error(p->key) && !is_error(p->value);
+		if (is_error(p->key) || is_error(p->value))
+			return false;
+		if (decode_utf8_valid(p->key.text.s, p->key.text.n) &&
+			decode_utf8_valid(p->value.text.s, p->value.text.n))
+			return true;
 	}
 	return false;
 }

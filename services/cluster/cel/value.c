@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cluster/cel/cel_int.h"
+#include "cluster/schema/decode.h"
 #include "cluster/schema/meta.h"
 #include "lib/base64.h"
 #include "lib/duration.h"
@@ -410,6 +411,9 @@ struct value value_written(struct eval *e, struct value v)
 	case VALUE_STRING:
 		return v;
 	case VALUE_BYTES:
+		if (!eval_spend(e, v.text.n / 16) || !decode_utf8_valid(v.text.s, v.text.n))
+			return value_error(e, "invalid UTF-8 in bytes, cannot convert to string");
+		return value_string(v.text.s, v.text.n);
 	case VALUE_URL:
 		return value_string(v.text.s, v.text.n);
 	case VALUE_NULL:

@@ -71,6 +71,7 @@ must_check struct status *decode_yaml(yyjson_mut_doc **out, const void *body, si
 int decode_format_of(const char *content_type);
 /* Is it base64 as bytes are written? *bad is where it is not. */
 bool decode_base64_valid(const char *text, size_t len, size_t *bad);
+bool decode_utf8_valid(const char *text, size_t len);
 /* "Strict", "Warn", "Ignore"; "" is @otherwise; -1: none of them. */
 int decode_validation_of(const char *text, enum decode_validation otherwise);
 

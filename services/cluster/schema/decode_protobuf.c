@@ -90,8 +90,10 @@ static yyjson_mut_val *broken(struct decode *d)
 	return decode_fail(d, "unexpected EOF");
 }
 
-static bool utf8_valid(const unsigned char *p, const unsigned char *end)
+bool decode_utf8_valid(const char *text, size_t len)
 {
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
 	while (p < end) {
 		unsigned char c = *p++;
 		int more = c < 0x80 ? 0 : c < 0xc2 ? -1 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : -1;
@@ -110,7 +112,7 @@ static bool utf8_valid(const unsigned char *p, const unsigned char *end)
 
 static yyjson_mut_val *text(struct decode *d, struct wire w)
 {
-	if (!utf8_valid(w.p, w.end))
+	if (!decode_utf8_valid((const char *)w.p, (size_t)(w.end - w.p)))
 		return decode_fail(d, "proto: a text is not valid UTF-8");
 	return yyjson_mut_strncpy(d->doc, (const char *)w.p, (size_t)(w.end - w.p)) ?: decode_no_memory(d);
 }
