@@ -39,32 +39,33 @@ static struct status *is_leaving(const struct attempt *a)
 		"create not allowed while custom resource definition is terminating");
 }
 
-/* Is there anything to look at that was not there before? false: no memory. */
-static bool is_new(const struct attempt *a, yyjson_mut_val *spec, bool *answer)
+/* Is there anything to look at that was not there in @old? -1: no memory. */
+static int is_new(yyjson_doc *old, yyjson_mut_val *spec)
 {
-	cleanup(json_docp) yyjson_doc *doc = a->old ? object_doc(a->old) : NULL;
-	cleanup(json_mut_docp) yyjson_mut_doc *old = doc ? yyjson_doc_mut_copy(doc, NULL) : NULL;
+	cleanup(json_mut_docp) yyjson_mut_doc *was = yyjson_doc_mut_copy(old, NULL);
 
-	*answer = !old || !meta_equal(spec, yyjson_mut_obj_get(yyjson_mut_doc_get_root(old), "spec"));
-	return !a->old || old;
+	return was ? !meta_equal(spec, yyjson_mut_obj_get(yyjson_mut_doc_get_root(was), "spec")) : -1;
 }
 
 static struct status *check(const struct attempt *a)
 {
 	struct field_errors errors = {0};
-	cleanup(json_docp) yyjson_doc *doc = NULL;
+	cleanup(json_docp) yyjson_doc *doc = NULL, *old = NULL;
 	struct status *err;
 	struct crd *crd;
-	bool written;
+	int written = 1;
 
 	if (a->verb == ADMIT_CREATE && a->kind->flags & SCHEMA_CUSTOM)
 		return is_leaving(a);
 	if (!is_definition(a) || a->verb == ADMIT_DELETE)
 		return NULL;
 	doc = yyjson_mut_val_imut_copy(a->root, NULL);
-	if (!doc || !is_new(a, yyjson_mut_obj_get(a->root, "spec"), &written))
+	old = a->old ? object_doc(a->old) : NULL;
+	if (a->old)
+		written = old ? is_new(old, yyjson_mut_obj_get(a->root, "spec")) : -1;
+	if (!doc || written < 0)
 		return status_errno(-ENOMEM, "definition");
-	crd = crd_new(yyjson_doc_get_root(doc), written, &errors);
+	crd = crd_new(yyjson_doc_get_root(doc), written, yyjson_doc_get_root(old), &errors);
 	err = crd ? NULL : field_errors_status(&errors, a->kind, a->name);
 	if (!crd && !err)
 		err = status_errno(-ENOMEM, "definition");

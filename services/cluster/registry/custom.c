@@ -82,7 +82,7 @@ static void learn(struct custom *c, const struct object *o)
 
 	if (d && doc) {
 		d->name = strdup(o->name);
-		d->crd = crd_new(yyjson_doc_get_root(doc), false, &errors);
+		d->crd = crd_new(yyjson_doc_get_root(doc), false, NULL, &errors);
 	}
 	if (d && d->name && d->crd && serve(c, d)) {
 		d->current = true;

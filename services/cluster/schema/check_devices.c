@@ -33,7 +33,7 @@ void check_device_expression(struct check *c, yyjson_mut_val *v, yyjson_mut_val 
 	char why[CEL_WHY_MAX];
 	struct cel *read;
 
-	if (!yyjson_mut_get_len(v) || meta_equal(v, old))
+	if (!yyjson_mut_get_len(v) || check_had_expression(c->old_object, v))
 		return; /* that it is required is said elsewhere, and one that is as it was was looked at then */
 	if (yyjson_mut_get_len(v) > EXPRESSION_MAX) {
 		check_error(c, FIELD_TOO_LONG, NULL, "", "may not be more than %d bytes", EXPRESSION_MAX);

@@ -92,8 +92,11 @@ const char *check_device_name(const char *text, size_t len);
 /* An address to which traffic may be sent by somebody's word: not loopback's, a link's or none (check_address.c). */
 void check_reachable(struct check *c, yyjson_mut_val *v, const char *where);
 
-/* matchConditions of a webhook or a policy (check_webhook.c), whose expressions may use @names. */
-void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *names);
+/* Is the text an `expression` somewhere in what was there before? Another version may have accepted what is wrong with it. */
+bool check_had_expression(yyjson_mut_val *before, yyjson_mut_val *text);
+/* matchConditions of a webhook or a policy (check_webhook.c), whose expressions may use @names. Types of those in @before may stay wrong. */
+void check_conditions(
+	struct check *c, yyjson_mut_val *list, yyjson_mut_val *before, const char *const *names);
 
 /* The texts and wishes of a pod's spec that stand in check_pod_fields.c. */
 void check_pod_fields(struct check *c, yyjson_mut_val *spec);

@@ -23,30 +23,111 @@ static bool is_blank(const char *text)
 	return !*text;
 }
 
-/* The expression, if it is one that makes @what. NULL: it is none, which is said. */
-static struct cel *check_expression(struct check *c, yyjson_mut_val *text, const struct cel_scope *scope,
-	enum cel_result what, const char *where)
+/* Where an expression stands in a policy, and what it is to make. */
+struct place {
+	const char *list, *in, *key; /* in NULL: in the item itself */
+	enum cel_result makes;
+};
+
+static const struct place variable = {"variables", NULL, "expression", CEL_ANYTHING},
+			  validation = {"validations", NULL, "expression", CEL_TRUTH},
+			  message = {"validations", NULL, "messageExpression", CEL_TEXT},
+			  note = {"auditAnnotations", NULL, "valueExpression", CEL_TEXT_OR_NULL},
+			  patches[] = {{"mutations", "applyConfiguration", "expression", CEL_OBJECT},
+				  {"mutations", "jsonPatch", "expression", CEL_JSON_PATCH}};
+
+/* A policy as it is written, or as it was before. */
+struct side {
+	yyjson_mut_val *spec;	  /* NULL: there was none */
+	struct cel_family family; /* owned: its variables */
+};
+
+struct writing {
+	struct check *check;
+	struct side now, before;
+};
+
+static yyjson_mut_val *text_at(const struct place *p, yyjson_mut_val *item)
+{
+	return yyjson_mut_obj_get(p->in ? yyjson_mut_obj_get(item, p->in) : item, p->key);
+}
+
+static struct cel_scope scope_of(const struct side *s, const struct place *p)
+{
+	return (struct cel_scope){
+		.names = yyjson_mut_obj_get(s->spec, "paramKind") ? policy_names_params : policy_names,
+		.family = &s->family,
+		.patches = p->in};
+}
+
+static struct cel *write_at(
+	const struct side *s, const struct place *p, yyjson_mut_val *text, char why[static CEL_WHY_MAX])
+{
+	const struct cel_scope scope = scope_of(s, p);
+
+	return cel_write(yyjson_mut_get_str(text), yyjson_mut_get_len(text), &scope, policy_shapes, p->makes,
+		why);
+}
+
+/* As one that is not looked at again. */
+static struct cel *stored_at(
+	const struct side *s, const struct place *p, yyjson_mut_val *text, char why[static CEL_WHY_MAX])
+{
+	const struct cel_scope scope = scope_of(s, p);
+
+	return cel_stored(
+		yyjson_mut_get_str(text), yyjson_mut_get_len(text), &scope, policy_shapes, why);
+}
+
+/* Did the same stand there, with something wrong with it? Another version accepted it then. */
+static bool was_wrong(const struct side *before, const struct place *p, yyjson_mut_val *text)
 {
 	char why[CEL_WHY_MAX];
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(before->spec, p->list), i, n, v)
+	{
+		struct cel *read;
+
+		if (!meta_equal(text_at(p, v), text))
+			continue;
+		read = write_at(before, p, text, why);
+		cel_free(read);
+		return !read;
+	}
+	return false;
+}
+
+/* The expression, if it is one. NULL: it is none, which is said. What was wrong with it before does not stop a change elsewhere. */
+static struct cel *check_expression(
+	const struct writing *w, const struct place *p, yyjson_mut_val *item, size_t i)
+{
+	yyjson_mut_val *text = text_at(p, item);
+	const char *where = REL(
+		".%s[%zu]%s%s.%s", p->list, i, p->in ? "." : "", p->in ? p->in : "", p->key);
+	char why[CEL_WHY_MAX], again[CEL_WHY_MAX];
 	struct cel *read;
 
 	if (!yyjson_mut_get_len(text))
 		return NULL; /* that it is required is said elsewhere */
 	if (is_blank(yyjson_mut_get_str(text))) {
-		check_error(c, FIELD_REQUIRED, NULL, where, "the expression is not specified");
+		check_error(w->check, FIELD_REQUIRED, NULL, where, "the expression is not specified");
 		return NULL;
 	}
-	read = cel_write(yyjson_mut_get_str(text), yyjson_mut_get_len(text), scope, policy_shapes, what, why);
+	read = write_at(&w->now, p, text, why);
+	if (!read && was_wrong(&w->before, p, text))
+		read = stored_at(&w->now, p, text, again);
 	if (!read)
-		check_error(c, FIELD_INVALID, text, where, "%s", why);
+		check_error(w->check, FIELD_INVALID, text, where, "%s", why);
 	return read;
 }
 
-/* Those that are read are the family's, who frees them; @scope has it. */
-static void check_variables(
-	struct check *c, yyjson_mut_val *list, const struct cel_scope *scope, struct cel_family *family)
+/* Those that are read are the family's. */
+static void check_variables(struct writing *w)
 {
-	yyjson_mut_val *v;
+	struct check *c = w->check;
+	yyjson_mut_val *list = yyjson_mut_obj_get(w->now.spec, "variables"), *v;
 	size_t i, n;
 
 	yyjson_mut_arr_foreach(list, i, n, v)
@@ -57,46 +138,59 @@ static void check_variables(
 			!cel_is_name(yyjson_mut_get_str(name), yyjson_mut_get_len(name)))
 			check_error(c, FIELD_INVALID, name, REL(".variables[%zu].name", i),
 				"name is not a valid CEL identifier");
-		cel_family_add(family, text_of(v, "name"),
-			check_expression(c, yyjson_mut_obj_get(v, "expression"), scope, CEL_ANYTHING,
-				REL(".variables[%zu].expression", i)));
+		cel_family_add(&w->now.family, text_of(v, "name"), check_expression(w, &variable, v, i));
 	}
 	check_names_once(c, list, ".variables");
 }
 
+/* What its expressions could refer to then. */
+static void read_variables(struct side *before)
+{
+	char why[CEL_WHY_MAX];
+	yyjson_mut_val *v;
+	size_t i, n;
+
+	yyjson_mut_arr_foreach(yyjson_mut_obj_get(before->spec, "variables"), i, n, v)
+	{
+		yyjson_mut_val *text = text_at(&variable, v);
+
+		cel_family_add(&before->family, text_of(v, "name"),
+			text ? stored_at(before, &variable, text, why) : NULL);
+	}
+}
+
 static void check_message(struct check *c, yyjson_mut_val *v, size_t i)
 {
-	yyjson_mut_val *message = yyjson_mut_obj_get(v, "message");
-	const char *text = yyjson_mut_get_str(message) ?: "";
+	yyjson_mut_val *said = yyjson_mut_obj_get(v, "message");
+	const char *text = yyjson_mut_get_str(said) ?: "";
 	size_t end = strlen(text);
 
 	if (*text && is_blank(text))
-		check_error(c, FIELD_INVALID, message, REL(".validations[%zu].message", i),
+		check_error(c, FIELD_INVALID, said, REL(".validations[%zu].message", i),
 			"message must be non-empty if specified");
 	while (end && isspace((unsigned char)text[end - 1]))
 		end--;
 	if (memchr(text, '\n', end) || memchr(text, '\r', end))
-		check_error(c, FIELD_INVALID, message, REL(".validations[%zu].message", i),
+		check_error(c, FIELD_INVALID, said, REL(".validations[%zu].message", i),
 			"message must not contain line breaks");
 }
 
-static void check_validations(struct check *c, yyjson_mut_val *list, const struct cel_scope *scope)
+static void check_validations(struct writing *w, yyjson_mut_val *list)
 {
 	yyjson_mut_val *v;
 	size_t i, n;
 
 	yyjson_mut_arr_foreach(list, i, n, v)
 	{
-		cel_free(check_expression(c, yyjson_mut_obj_get(v, "expression"), scope, CEL_TRUTH,
-			REL(".validations[%zu].expression", i)));
-		cel_free(check_expression(c, yyjson_mut_obj_get(v, "messageExpression"), scope, CEL_TEXT,
-			REL(".validations[%zu].messageExpression", i)));
-		check_message(c, v, i);
+		cel_free(check_expression(w, &validation, v, i));
+		cel_free(check_expression(w, &message, v, i));
+		check_message(w->check, v, i);
 	}
 }
 
-static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_scope *scope)
+static void check_notes(struct writing *w, yyjson_mut_val *list)
 {
+	struct check *c = w->check;
 	const struct check_once once = {CHECK_KEYS("key"), .type = FIELD_DUPLICATE, .member = "key"};
 	const char *policy = yyjson_mut_get_str(meta_mut_get(c->object, "metadata", "name", NULL)) ?: "";
 	yyjson_mut_val *v;
@@ -121,8 +215,7 @@ static void check_notes(struct check *c, yyjson_mut_val *list, const struct cel_
 			check_error(c, FIELD_REQUIRED, NULL, REL(".auditAnnotations[%zu].valueExpression", i),
 				"must not exceed %d bytes in length", NOTE_TEXT_MAX);
 		else
-			cel_free(check_expression(c, text, scope, CEL_TEXT_OR_NULL,
-				REL(".auditAnnotations[%zu].valueExpression", i)));
+			cel_free(check_expression(w, &note, v, i));
 	}
 	check_once(c, &(struct check_list){list, ".auditAnnotations"}, 1, &once);
 }
@@ -144,43 +237,47 @@ static void check_param_kind(struct check *c, yyjson_mut_val *kind)
 }
 
 /* What both kinds of policies say, and what only one does, with the variables that it may refer to. */
-static void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old,
-	void (*terms)(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope))
+static void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old, void (*terms)(struct writing *w))
 {
-	yyjson_mut_val *kind = yyjson_mut_obj_get(o, "paramKind"),
-		       *constraints = yyjson_mut_obj_get(o, "matchConstraints"),
-		       *variables = yyjson_mut_obj_get(o, "variables");
-	struct cel_family family;
-	const struct cel_scope scope = {
-		.names = kind ? policy_names_params : policy_names, .family = &family};
+	struct writing w = {.check = c, .now.spec = o, .before.spec = old};
+	yyjson_mut_val *constraints = yyjson_mut_obj_get(o, "matchConstraints");
+	bool room;
 
 	/* what has not changed was looked at when it was written */
 	if (old && meta_equal(o, old))
 		return;
-	if (cel_family_init(&family, "variables", yyjson_mut_arr_size(variables))) {
-		check_param_kind(c, kind);
+	room = cel_family_init(
+		&w.now.family, "variables", yyjson_mut_arr_size(yyjson_mut_obj_get(o, "variables")));
+	room = cel_family_init(&w.before.family, "variables",
+		       yyjson_mut_arr_size(yyjson_mut_obj_get(old, "variables"))) &&
+	       room;
+	if (room) {
+		check_param_kind(c, yyjson_mut_obj_get(o, "paramKind"));
 		if (constraints && !yyjson_mut_arr_size(yyjson_mut_obj_get(constraints, "resourceRules")))
 			check_error(c, FIELD_REQUIRED, NULL, ".matchConstraints.resourceRules", "%s", "");
-		check_conditions(c, yyjson_mut_obj_get(o, "matchConditions"), scope.names);
-		check_variables(c, variables, &scope, &family);
-		terms(c, o, &scope);
+		check_conditions(c, yyjson_mut_obj_get(o, "matchConditions"),
+			yyjson_mut_obj_get(old, "matchConditions"), scope_of(&w.now, &validation).names);
+		read_variables(&w.before);
+		check_variables(&w);
+		terms(&w);
 	} else {
 		check_error(c, FIELD_INTERNAL, NULL, "", "out of memory");
 	}
-	cel_family_fini(&family);
+	cel_family_fini(&w.now.family);
+	cel_family_fini(&w.before.family);
 }
 
-static void validating_terms(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope)
+static void validating_terms(struct writing *w)
 {
-	yyjson_mut_val *validations = yyjson_mut_obj_get(o, "validations"),
-		       *notes = yyjson_mut_obj_get(o, "auditAnnotations");
+	yyjson_mut_val *validations = yyjson_mut_obj_get(w->now.spec, "validations"),
+		       *notes = yyjson_mut_obj_get(w->now.spec, "auditAnnotations");
 
 	if (!yyjson_mut_arr_size(validations) && !yyjson_mut_arr_size(notes))
 		for (size_t i = 0; i < 2; i++)
-			check_error(c, FIELD_REQUIRED, NULL, i ? ".auditAnnotations" : ".validations",
+			check_error(w->check, FIELD_REQUIRED, NULL, i ? ".auditAnnotations" : ".validations",
 				"validations or auditAnnotations must contain at least one item");
-	check_validations(c, validations, scope);
-	check_notes(c, notes, scope);
+	check_validations(w, validations);
+	check_notes(w, notes);
 }
 
 void check_validating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
@@ -190,12 +287,8 @@ void check_validating_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val 
 
 /* ---- those that change */
 
-/* By type of patch. */
-static const struct {
-	const char *type, *member;
-	enum cel_result makes;
-} patches[] = {
-	{"ApplyConfiguration", "applyConfiguration", CEL_OBJECT}, {"JSONPatch", "jsonPatch", CEL_JSON_PATCH}};
+/* Of each of patches. */
+static const char *const patch_types[] = {"ApplyConfiguration", "JSONPatch"};
 
 /* It has the member that its type says, and not the other. */
 void check_mutation(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
@@ -203,12 +296,12 @@ void check_mutation(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	const char *type = text_of(o, "patchType");
 
 	for (size_t i = 0; i < array_len(patches); i++) {
-		const char *other = patches[array_len(patches) - 1 - i].member;
+		const char *other = patches[array_len(patches) - 1 - i].in;
 
-		if (strcmp(type, patches[i].type) != 0)
+		if (strcmp(type, patch_types[i]) != 0)
 			continue;
-		if (!yyjson_mut_obj_get(o, patches[i].member))
-			check_error(c, FIELD_REQUIRED, NULL, REL(".%s", patches[i].member),
+		if (!yyjson_mut_obj_get(o, patches[i].in))
+			check_error(c, FIELD_REQUIRED, NULL, REL(".%s", patches[i].in),
 				"must be specified when patchType is %s", type);
 		if (yyjson_mut_obj_get(o, other))
 			check_error(c, FIELD_INVALID, yyjson_mut_obj_get(o, other), REL(".%s", other),
@@ -216,23 +309,18 @@ void check_mutation(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	}
 }
 
-static void mutating_terms(struct check *c, yyjson_mut_val *o, const struct cel_scope *scope)
+static void mutating_terms(struct writing *w)
 {
-	yyjson_mut_val *list = yyjson_mut_obj_get(o, "mutations"), *v;
-	struct cel_scope with_patches = *scope;
+	yyjson_mut_val *list = yyjson_mut_obj_get(w->now.spec, "mutations"), *v;
 	size_t i, n;
 
-	with_patches.patches = true;
 	if (!yyjson_mut_arr_size(list))
-		check_error(
-			c, FIELD_REQUIRED, NULL, ".mutations", "mutations must contain at least one item");
+		check_error(w->check, FIELD_REQUIRED, NULL, ".mutations",
+			"mutations must contain at least one item");
 	yyjson_mut_arr_foreach(list, i, n, v)
 	{
 		for (size_t p = 0; p < array_len(patches); p++)
-			cel_free(check_expression(c,
-				yyjson_mut_obj_get(yyjson_mut_obj_get(v, patches[p].member), "expression"),
-				&with_patches, patches[p].makes,
-				REL(".mutations[%zu].%s.expression", i, patches[p].member)));
+			cel_free(check_expression(w, &patches[p], v, i));
 	}
 }
 

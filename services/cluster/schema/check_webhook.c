@@ -21,8 +21,29 @@ static bool has(yyjson_mut_val *list, const char *text)
 	return false;
 }
 
-void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *names)
+bool check_had_expression(yyjson_mut_val *before, yyjson_mut_val *text)
 {
+	size_t i, n;
+	yyjson_mut_val *key, *v;
+
+	/* the one goes through lists, the other through objects */
+	yyjson_mut_arr_foreach(before, i, n, v)
+	{
+		if (check_had_expression(v, text))
+			return true;
+	}
+	yyjson_mut_obj_foreach(before, i, n, key, v)
+	{
+		if (check_had_expression(v, text) ||
+			(yyjson_mut_equals_str(key, "expression") && meta_equal(v, text)))
+			return true;
+	}
+	return false;
+}
+
+void check_conditions(struct check *c, yyjson_mut_val *list, yyjson_mut_val *before, const char *const *names)
+{
+	const struct cel_scope scope = {.names = names};
 	size_t i, n;
 	yyjson_mut_val *v;
 
@@ -33,15 +54,18 @@ void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *
 	{
 		yyjson_mut_val *name = yyjson_mut_obj_get(v, "name"),
 			       *text = yyjson_mut_obj_get(v, "expression");
-		char why[CEL_WHY_MAX];
+		char why[CEL_WHY_MAX], again[CEL_WHY_MAX];
+		const char *said = yyjson_mut_get_str(text);
+		size_t len = yyjson_mut_get_len(text);
 		struct cel *read;
 
 		if (yyjson_mut_get_len(name))
 			check_format(c, name, REL(".matchConditions[%zu].name", i), SCHEMA_LABEL_KEY);
-		if (!yyjson_mut_get_len(text))
+		if (!len)
 			continue; /* that it is required is said elsewhere */
-		read = cel_write(yyjson_mut_get_str(text), yyjson_mut_get_len(text),
-			&(struct cel_scope){.names = names}, policy_shapes, CEL_TRUTH, why);
+		read = cel_write(said, len, &scope, policy_shapes, CEL_TRUTH, why);
+		if (!read && check_had_expression(before, text))
+			read = cel_stored(said, len, &scope, policy_shapes, again);
 		if (!read)
 			check_error(c, FIELD_INVALID, text, REL(".matchConditions[%zu].expression", i), "%s",
 				why);
@@ -53,8 +77,7 @@ void check_conditions(struct check *c, yyjson_mut_val *list, const char *const *
 void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	yyjson_mut_val *name = yyjson_mut_obj_get(o, "name"),
-		       *conditions = yyjson_mut_obj_get(o, "matchConditions");
-	yyjson_mut_val *versions = yyjson_mut_obj_get(o, "admissionReviewVersions");
+		       *versions = yyjson_mut_obj_get(o, "admissionReviewVersions");
 	const char *dot = strchr(text_of(o, "name"), '.');
 
 	if (yyjson_mut_get_len(name)) {
@@ -66,9 +89,8 @@ void check_webhook(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 	if (yyjson_mut_arr_size(versions) && !has(versions, "v1"))
 		check_error(c, FIELD_INVALID, versions, ".admissionReviewVersions",
 			"must include v1, the only version that is asked in");
-	/* those that have not changed were looked at when they were written */
-	if (!old || !meta_equal(conditions, yyjson_mut_obj_get(old, "matchConditions")))
-		check_conditions(c, conditions, condition_names);
+	check_conditions(c, yyjson_mut_obj_get(o, "matchConditions"),
+		yyjson_mut_obj_get(c->old_object, "webhooks"), condition_names);
 }
 
 static void check_stars(struct check *c, yyjson_mut_val *o, const char *key)

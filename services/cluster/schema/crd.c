@@ -38,6 +38,7 @@ struct builder {
 	const char *package;
 	unsigned depth;
 	bool written;
+	yyjson_val *old; /* the schema of the version as it was; NULL: none */
 	bool no_memory;
 };
 
@@ -361,7 +362,7 @@ static const struct schema_type *type_of(
 
 static const struct rules *rules_of_version(struct builder *b, yyjson_val *schema, const struct path *p)
 {
-	struct rules *r = rules_new(schema, p, b->written, b->errors);
+	struct rules *r = rules_new(schema, p, b->written, b->old, b->errors);
 
 	if (!r)
 		b->no_memory = true;
@@ -490,6 +491,23 @@ static const char *package_of(struct builder *b, const char *group, const char *
 	return strcat(out, version);
 }
 
+static yyjson_val *schema_of_version(yyjson_val *version)
+{
+	return yyjson_obj_get(yyjson_obj_get(version, "schema"), "openAPIV3Schema");
+}
+
+/* What a version of this name had; NULL: there was none. */
+static yyjson_val *schema_before(yyjson_val *old, const char *name)
+{
+	yyjson_val *v;
+	size_t i, n;
+
+	yyjson_arr_foreach (yyjson_obj_get(yyjson_obj_get(old, "spec"), "versions"), i, n, v)
+		if (!strcmp(text(v, "name"), name))
+			return schema_of_version(v);
+	return NULL;
+}
+
 static struct schema_kind *kind_of(
 	struct builder *b, yyjson_val *spec, yyjson_val *version, const struct path *p)
 {
@@ -513,8 +531,7 @@ static struct schema_kind *kind_of(
 		.short_names = texts(b, yyjson_obj_get(names, "shortNames")),
 		.categories = texts(b, yyjson_obj_get(names, "categories")),
 		.selectable = selectable_of(b, yyjson_obj_get(version, "selectableFields")),
-		.type = root_type(b, yyjson_obj_get(yyjson_obj_get(version, "schema"), "openAPIV3Schema"),
-			text(names, "kind"), &root),
+		.type = root_type(b, schema_of_version(version), text(names, "kind"), &root),
 		.name_format = SCHEMA_DNS_SUBDOMAIN,
 		.verbs = SCHEMA_ALL_VERBS,
 		.flags = SCHEMA_CUSTOM | SCHEMA_GENERATION,
@@ -569,7 +586,7 @@ static void join_versions(struct builder *b, yyjson_val *spec, const struct sche
 	}
 }
 
-struct crd *crd_new(yyjson_val *object, bool written, struct field_errors *e)
+struct crd *crd_new(yyjson_val *object, bool written, yyjson_val *old, struct field_errors *e)
 {
 	struct crd *c = calloc(1, sizeof(*c));
 	struct memory *m = calloc(1, sizeof(*m));
@@ -603,6 +620,7 @@ struct crd *crd_new(yyjson_val *object, bool written, struct field_errors *e)
 			complain(&b, &list, FIELD_TOO_MANY, "", "must have at most 32 items");
 			break;
 		}
+		b.old = schema_before(old, text(v, "name"));
 		k = kind_of(&b, spec, v, &step);
 		if (truth(v, "storage"))
 			stored = k;

@@ -38,30 +38,47 @@ static const char definition[] =
 	"required: [name], properties: {name: {type: string}, n: {type: integer, default: 5}}}\n          status:\n            "
 	"type: object\n            x-kubernetes-preserve-unknown-fields: true\n";
 
-static struct crd *make(const char *text, char **why)
+static const struct schema_kind *definitions(void)
 {
-	const struct schema_kind *k = schema_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
-	struct field_errors e = {0};
-	yyjson_mut_doc *doc = NULL;
-	yyjson_doc *object;
-	struct status *s = decode_object(&doc, text, strlen(text), DECODE_YAML, k, DECODE_STRICT, NULL);
-	struct crd *c = NULL;
+	return schema_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+}
 
-	*why = NULL;
+static yyjson_mut_doc *definition_of(const char *text)
+{
+	yyjson_mut_doc *doc = NULL;
+	struct status *s =
+		decode_object(&doc, text, strlen(text), DECODE_YAML, definitions(), DECODE_STRICT, NULL);
+
 	if (s)
 		fail_msg("%s", s->message);
-	assert_true(default_object(doc, k));
-	validate_object(k, doc->root, NULL, VALIDATE_MAIN, &e);
-	object = yyjson_mut_doc_imut_copy(doc, NULL);
+	assert_true(default_object(doc, definitions()));
+	return doc;
+}
+
+/* @before: as it was, or NULL. */
+static struct crd *make_from(const char *before, const char *text, char **why)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = definition_of(text);
+	cleanup(json_mut_docp) yyjson_mut_doc *was = before ? definition_of(before) : NULL;
+	cleanup(json_docp) yyjson_doc *object = yyjson_mut_doc_imut_copy(doc, NULL);
+	cleanup(json_docp) yyjson_doc *old = was ? yyjson_mut_doc_imut_copy(was, NULL) : NULL;
+	struct field_errors e = {0};
+	struct status *s;
+	struct crd *c = NULL;
+
+	validate_object(definitions(), doc->root, was ? was->root : NULL, VALIDATE_MAIN, &e);
 	if (!e.n)
-		c = crd_new(yyjson_doc_get_root(object), true, &e);
-	s = field_errors_status(&e, k, meta_mut_text(doc->root, "name"));
+		c = crd_new(yyjson_doc_get_root(object), true, yyjson_doc_get_root(old), &e);
+	s = field_errors_status(&e, definitions(), meta_mut_text(doc->root, "name"));
 	*why = s ? strdup(s->message) : NULL;
 	status_free(s);
 	field_errors_fini(&e);
-	yyjson_mut_doc_free(doc);
-	yyjson_doc_free(object);
 	return c;
+}
+
+static struct crd *make(const char *text, char **why)
+{
+	return make_from(NULL, text, why);
 }
 
 /* The object as it would be stored, or what is wrong with it; owned. @old: as it was, or NULL for one that is made. */
@@ -289,6 +306,55 @@ static void test_types_of_rules(void **state)
 		if (!c != !!table[i].why || (why && !strstr(why, table[i].why)))
 			fail_msg("%s, %s: %s", table[i].of_spec, table[i].of_root, why ? why : "accepted");
 		free(why);
+		crd_free(c);
+	}
+}
+
+/* What was wrong with a rule stays when the definition is changed elsewhere; what is new, or broken by the change, does not. */
+static void test_rules_that_were_wrong(void **state)
+{
+	static const char form[] =
+		"metadata: {name: as.b.c}\nspec: {group: b.c, scope: Cluster, names: {plural: as, kind: A}, versions: [{name: %s, "
+		"served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: "
+		"{%s}}}}}}]}";
+#define N(type, rule) "n: {type: " type ", x-kubernetes-validations: [{rule: " rule "}]}"
+#define M(rule)	      "m: {type: integer, x-kubernetes-validations: [{rule: " rule "}]}"
+#define ITEMS(rule)                                                                                          \
+	"l: {type: array, maxItems: 9, items: {type: integer, x-kubernetes-validations: [{rule: " rule "}]}}"
+#define WRONG "self > '1'"
+#define REFUSED(where)                                                                                       \
+	where ".rule: Invalid value: \"self > '1'\": compilation failed: ERROR: <input>:1:6: found no matching"
+	static const struct {
+		const char *version, *before, *after, *wrong;
+	} table[] = {
+		{"v1", N("integer", WRONG), N("integer", WRONG) ", " M("self > 1"), NULL},
+		{"v1", ITEMS(WRONG), ITEMS(WRONG) ", " M("self > 1"), NULL},
+		{"v1", N("integer", "'true', messageExpression: self"),
+			N("integer", "'true', message: m, messageExpression: self"), NULL},
+		{"v1", N("integer", "oldSelf > self, optionalOldSelf: true"),
+			N("integer", "oldSelf > self, optionalOldSelf: true") ", " M("self > 1"), NULL},
+		{"v1", N("integer", WRONG), M(WRONG),
+			REFUSED("properties[spec].properties[m].x-kubernetes-validations[0]")},
+		{"v1", N("integer", "self > 1"), N("integer", WRONG),
+			REFUSED("properties[n].x-kubernetes-validations[0]")},
+		{"v1", N("string", WRONG), N("integer", WRONG), REFUSED("[0]")},
+		{"v1", N("integer", "oldSelf > self"), N("integer", "oldSelf > self, optionalOldSelf: true"),
+			"applied to '(optional_type(int), int)'"},
+		{"v1", N("integer", "sef > 1"), N("integer", "sef > 1") ", " M("self > 1"),
+			"undeclared reference to 'sef'"},
+		{"v2", N("integer", WRONG), N("integer", WRONG), REFUSED("[0]")},
+	};
+	char before[2048], after[2048];
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(freep) char *why = NULL;
+		struct crd *c;
+
+		snprintf(before, sizeof(before), form, "v1", table[i].before);
+		snprintf(after, sizeof(after), form, table[i].version, table[i].after);
+		c = make_from(before, after, &why);
+		if (!c != !!table[i].wrong || (why && !strstr(why, table[i].wrong)))
+			fail_msg("%s: %s", table[i].after, why ? why : "accepted");
 		crd_free(c);
 	}
 }
@@ -635,6 +701,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_types_of_rules),
+		cmocka_unit_test(test_rules_that_were_wrong),
 		cmocka_unit_test(test_formats_in_rules),
 		cmocka_unit_test(test_null_in_rules),
 		cmocka_unit_test(test_rules),

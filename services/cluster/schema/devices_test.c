@@ -50,6 +50,10 @@ static void test_specs(void **state)
 		const char *kind, *before, *body, *wrong;
 	} cases[] = {
 		{"DeviceClass", NULL, META, ""},
+		{"DeviceClass", META "spec: {selectors: [{cel: {expression: device.driver}}]}",
+			META
+			"spec: {selectors: [{cel: {expression: 'true'}}, {cel: {expression: device.driver}}]}",
+			""},
 		{"DeviceClass", NULL,
 			META "spec: {selectors: [{cel: {expression: 'device.driver == \"d.example\"'}}]}",
 			""},

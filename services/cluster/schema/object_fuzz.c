@@ -43,7 +43,7 @@ static void judge(const struct schema_kind *k, yyjson_mut_doc *doc)
 		(void)table_cells(row, k, yyjson_doc_get_root(copy), 0);
 		yyjson_mut_doc_free(row);
 		if (!strcmp(k->kind, "CustomResourceDefinition"))
-			crd_free(crd_new(yyjson_doc_get_root(copy), true, &e));
+			crd_free(crd_new(yyjson_doc_get_root(copy), true, NULL, &e));
 		yyjson_doc_free(copy);
 	}
 	field_errors_fini(&e);

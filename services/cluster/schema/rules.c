@@ -46,8 +46,9 @@ struct reader {
 /* A schema that rules stand in. */
 struct place {
 	yyjson_val *schema;
-	bool same;     /* can a value here be told to be the one that was? */
-	bool resource; /* is it an object of the kind? */
+	yyjson_val *old; /* as it was, or NULL */
+	bool same;	 /* can a value here be told to be the one that was? */
+	bool resource;	 /* is it an object of the kind? */
 };
 
 /* @v: what is wrong, a text or a bool, or NULL. */
@@ -66,22 +67,64 @@ static void complain(struct reader *r, const struct path *p, const char *key, en
 	field_error(r->errors, type, where, v ? &shown : NULL, "%s%s", words, why);
 }
 
-static struct cel *compile(struct reader *r, const struct place *at, yyjson_val *said, const char *key,
-	enum cel_result what, const struct path *p)
-{
-	bool optional = yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf"));
-	const struct cel_scope scope = {.names = names, .optional = optional ? "oldSelf" : NULL};
-	const struct cel_shape self = shape_of_schema(at->schema, at->resource),
-			       shapes[N_NAMES] = {self, self};
-	yyjson_val *text = yyjson_obj_get(said, key);
-	char why[CEL_WHY_MAX], where[64];
-	struct cel *c;
+/* What stands at @key of a rule, and is to make @what. */
+struct expression {
+	yyjson_val *text;
+	const char *key;
+	enum cel_result what;
+	bool optional; /* oldSelf is one */
+};
 
-	c = r->written ? cel_write(yyjson_get_str(text), yyjson_get_len(text), &scope, shapes, what, why)
-		       : cel_stored(yyjson_get_str(text), yyjson_get_len(text), &scope, shapes, why);
-	snprintf(where, sizeof(where), ".%s", key);
+static struct expression expression_of(yyjson_val *said, const char *key, enum cel_result what)
+{
+	return (struct expression){yyjson_obj_get(said, key), key, what,
+		yyjson_is_true(yyjson_obj_get(said, "optionalOldSelf"))};
+}
+
+/* @strict: it is refused for what is wrong with its types. */
+static struct cel *compile(const struct expression *e, yyjson_val *schema, bool resource, bool strict,
+	char why[static CEL_WHY_MAX])
+{
+	const struct cel_scope scope = {.names = names, .optional = e->optional ? "oldSelf" : NULL};
+	const struct cel_shape self = shape_of_schema(schema, resource), shapes[N_NAMES] = {self, self};
+	const char *text = yyjson_get_str(e->text);
+	size_t len = yyjson_get_len(e->text);
+
+	return strict ? cel_write(text, len, &scope, shapes, e->what, why)
+		      : cel_stored(text, len, &scope, shapes, why);
+}
+
+/* Did it stand here before, with something wrong with it? Another version accepted it then. */
+static bool was_wrong(const struct expression *e, const struct place *at)
+{
+	char why[CEL_WHY_MAX];
+	yyjson_val *said;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(at->old, RULES), i, n, said) {
+		const struct expression old = expression_of(said, e->key, e->what);
+		struct cel *c;
+
+		if (!yyjson_equals_strn(old.text, yyjson_get_str(e->text), yyjson_get_len(e->text)))
+			continue;
+		c = compile(&old, at->old, at->resource, true, why);
+		cel_free(c);
+		return !c;
+	}
+	return false;
+}
+
+static struct cel *read_expression(
+	struct reader *r, const struct place *at, const struct expression *e, const struct path *p)
+{
+	char why[CEL_WHY_MAX], again[CEL_WHY_MAX], where[64];
+	struct cel *c = compile(e, at->schema, at->resource, r->written, why);
+
+	if (!c && r->written && was_wrong(e, at))
+		c = compile(e, at->schema, at->resource, false, again);
+	snprintf(where, sizeof(where), ".%s", e->key);
 	if (!c)
-		complain(r, p, where, FIELD_INVALID, text,
+		complain(r, p, where, FIELD_INVALID, e->text,
 			r->written ? "" : "compilation failed: ERROR: <input>:", why);
 	return c;
 }
@@ -111,6 +154,8 @@ static void read_rule(struct reader *r, const struct place *at, yyjson_val *said
 		"FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"};
 	const char *reason = json_text(said, "reason");
 	yyjson_val *optional = yyjson_obj_get(said, "optionalOldSelf");
+	const struct expression text = expression_of(said, "rule", CEL_TRUTH),
+				message = expression_of(said, "messageExpression", CEL_TEXT);
 	struct rule *rule;
 	bool known = !reason, about_old;
 
@@ -129,11 +174,11 @@ static void read_rule(struct reader *r, const struct place *at, yyjson_val *said
 		return;
 	rule->at = at->schema;
 	rule->said = said;
-	rule->rule = compile(r, at, said, "rule", CEL_TRUTH, p);
+	rule->rule = read_expression(r, at, &text, p);
 	about_old = rule->rule && cel_uses(rule->rule, "oldSelf");
 	rule->about_change = about_old && !yyjson_is_true(optional);
 	if (json_text(said, "messageExpression"))
-		rule->message = compile(r, at, said, "messageExpression", CEL_TEXT, p);
+		rule->message = read_expression(r, at, &message, p);
 	if (rule->rule && !about_old && yyjson_is_bool(optional))
 		complain(r, p, ".optionalOldSelf", FIELD_INVALID, optional,
 			"may not be set if oldSelf is not used in rule", "");
@@ -147,7 +192,8 @@ static void read_schema(struct reader *r, const struct place *at, const struct p
 static void read_below(
 	struct reader *r, const struct place *at, const char *key, const struct path *p, bool same)
 {
-	const struct place below = {.schema = json_obj(at->schema, key), .same = at->same && same};
+	const struct place below = {
+		.schema = json_obj(at->schema, key), .old = json_obj(at->old, key), .same = at->same && same};
 	struct path step = {.up = p, .name = key, .len = strlen(key)};
 
 	if (below.schema)
@@ -169,7 +215,9 @@ static void read_schema(struct reader *r, const struct place *at, const struct p
 		read_rule(r, at, v, &step);
 	}
 	json_obj_foreach (json_obj(at->schema, "properties"), i, n, key, v) {
-		const struct place below = {.schema = v, .same = at->same && !atomic};
+		const struct place below = {.schema = v,
+			.old = json_obj(json_obj(at->old, "properties"), yyjson_get_str(key)),
+			.same = at->same && !atomic};
 		struct path step = {.up = &properties,
 			.name = yyjson_get_str(key),
 			.len = yyjson_get_len(key),
@@ -192,9 +240,10 @@ static int by_place(const void *a, const void *b)
 	return (uintptr_t)x->said<(uintptr_t)y->said ? -1 : (uintptr_t)x->said>(uintptr_t) y->said;
 }
 
-struct rules *rules_new(yyjson_val *schema, const struct path *p, bool written, struct field_errors *e)
+struct rules *rules_new(
+	yyjson_val *schema, const struct path *p, bool written, yyjson_val *old, struct field_errors *e)
 {
-	const struct place root = {.schema = schema, .same = true, .resource = true};
+	const struct place root = {.schema = schema, .old = old, .same = true, .resource = true};
 	struct rules *all = calloc(1, sizeof(*all));
 	struct reader r = {.rules = all, .errors = e, .written = written};
 

@@ -21,11 +21,13 @@ struct rules;
  * @schema:	borrowed until rules_free()
  * @p:		the path of the schema
  * @written:	by somebody who is told of mistakes: types are looked at, too, which is not done again for what is stored
+ * @old:	the schema as it was before, or NULL: a rule that stood at the same place keeps what was wrong with its types
  *
  * What is not CEL is added to @e with its path.
  * Return: owned; NULL: no memory.
  */
-struct rules *rules_new(yyjson_val *schema, const struct path *p, bool written, struct field_errors *e);
+struct rules *rules_new(
+	yyjson_val *schema, const struct path *p, bool written, yyjson_val *old, struct field_errors *e);
 void rules_free(struct rules *r); /* accepts NULL */
 
 /*
