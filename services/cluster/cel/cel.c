@@ -93,6 +93,16 @@ static void begin(struct eval *e, const char *const *names, yyjson_mut_val *cons
 		e->slots[i] = value_json(values[i]);
 }
 
+/* Where it has its name. */
+static void let_answer(struct eval *e, const char *const *names, const struct cel_authorizer *authorizer)
+{
+	e->authorizer = authorizer;
+	for (size_t i = 0; authorizer && names[i]; i++)
+		if (!strcmp(names[i], CEL_AUTHORIZER_NAME))
+			e->slots[i] = (struct value){
+				.type = VALUE_AUTHORIZER, .question = &cel_question_of_nothing};
+}
+
 static void begin_one(struct eval *e, const struct cel *c, yyjson_mut_val *const *values, size_t budget)
 {
 	begin(e, c->names, values, budget);
@@ -165,7 +175,7 @@ struct cel_round {
 };
 
 struct cel_round *cel_round_new(const char *const *names, yyjson_mut_val *const *values,
-	const struct cel_family *family, size_t *budget)
+	const struct cel_family *family, const struct cel_authorizer *authorizer, size_t *budget)
 {
 	size_t n = family ? family->n : 0;
 	struct cel_round *r = calloc(1, sizeof(*r) + n * sizeof(r->members[0]));
@@ -173,6 +183,7 @@ struct cel_round *cel_round_new(const char *const *names, yyjson_mut_val *const 
 	if (!r)
 		return NULL;
 	begin(&r->e, names, values, *budget);
+	let_answer(&r->e, names, authorizer);
 	r->e.family = family;
 	r->e.members = r->members;
 	r->budget = budget;

@@ -81,6 +81,11 @@ enum cel_kind {
 	CEL_URL,
 	CEL_FORMAT,
 	CEL_SEMVER,
+	CEL_AUTHORIZER, /* and what comes of it: what is asked, and what the answer was */
+	CEL_PATH_CHECK,
+	CEL_GROUP_CHECK,
+	CEL_RESOURCE_CHECK,
+	CEL_DECISION,
 	CEL_LIST,
 	CEL_MAP, /* its keys are texts where it comes from outside */
 	CEL_OPTIONAL,
@@ -143,6 +148,27 @@ struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scop
 struct cel *cel_stored(const char *text, size_t len, const struct cel_scope *scope,
 	const struct cel_shape *shapes, char why[static CEL_WHY_MAX]);
 
+/* ---- may somebody */
+
+/* What an expression asks, with "" where it says nothing. */
+struct cel_question {
+	const char *account_ns, *account; /* a service account; "": the one for whom it is asked */
+	const char *path;		  /* of what is no resource; "": it is one */
+	const char *verb, *group, *resource, *subresource, *ns, *name;
+	const char *field_selector, *label_selector;
+};
+
+/* Who answers: embedded in what knows for whom. */
+struct cel_authorizer {
+	struct cel_question
+		request; /* authorizer.requestResource: what the request is about; without a verb */
+	/* 1 or 0, and *why is a reason, malloc'ed, or NULL; -1: no answer, and *why says why, malloc'ed or NULL for lack of memory. */
+	int (*allows)(const struct cel_authorizer *a, const struct cel_question *q, char **why);
+};
+
+/* Among the names of a round the one that is its authorizer, of type CEL_AUTHORIZER. */
+#define CEL_AUTHORIZER_NAME "authorizer"
+
 /* ---- asking */
 
 /* Can it be the name of a variable? */
@@ -171,9 +197,12 @@ char *cel_text(
  */
 struct cel_round;
 
-/* All is borrowed until cel_round_free(); @family, as it was compiled with or NULL. NULL: no memory. */
+/*
+ * All is borrowed until cel_round_free(); @family, as it was compiled with or NULL; @authorizer NULL: none is asked, and the name is
+ * null. NULL: no memory.
+ */
 must_check struct cel_round *cel_round_new(const char *const *names, yyjson_mut_val *const *values,
-	const struct cel_family *family, size_t *budget);
+	const struct cel_family *family, const struct cel_authorizer *authorizer, size_t *budget);
 void cel_round_free(struct cel_round *r); /* accepts NULL */
 /* As cel_test(). */
 int cel_round_test(struct cel_round *r, const struct cel *c, char why[static CEL_WHY_MAX]);

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const names[] = {"self", "oldSelf", NULL};
+static const char *const names[] = {"self", "oldSelf", CEL_AUTHORIZER_NAME, NULL};
 
 /* Types of the object, as a schema would say them: self.m is of any, and self.t is one of the same again. */
 static bool field(const void *at, const char *name, size_t len, struct cel_shape *out);
@@ -38,7 +38,22 @@ static struct cel_shape item_of(const void *at)
 	return (struct cel_shape){CEL_STRUCT, &shapes_of_self};
 }
 
-static const struct cel_shape self_and_old[] = {{CEL_STRUCT, &shapes_of_self}, {CEL_STRUCT, &shapes_of_self}};
+static const struct cel_shape self_and_old[] = {
+	{CEL_STRUCT, &shapes_of_self}, {CEL_STRUCT, &shapes_of_self}, {CEL_AUTHORIZER}};
+
+/* By what is asked, so that there is each answer. */
+static int allows(const struct cel_authorizer *a, const struct cel_question *q, char **why)
+{
+	size_t n = strlen(q->account_ns) + strlen(q->account) + strlen(q->path) + strlen(q->verb) +
+		   strlen(q->group) + strlen(q->resource) + strlen(q->subresource) + strlen(q->ns) +
+		   strlen(q->name) + strlen(q->field_selector) + strlen(q->label_selector);
+
+	*why = n % 2 ? strdup(q->verb) : NULL;
+	return (int)(n % 3) - 1;
+}
+
+static const struct cel_authorizer authorizer = {
+	.request = {"", "", "", "", "g", "r", "s", "ns", "n", "", ""}, .allows = allows};
 
 static void check(const char *text, size_t len, const struct cel_scope *scope)
 {
@@ -70,7 +85,7 @@ static void ask_with_family(const char *text, size_t len, yyjson_mut_val *const 
 		family.n = 2;
 		check(text, len, &scope);
 		c = cel_compile_in("variables.itself", 16, &scope, why);
-		r = c ? cel_round_new(names, values, &family, &budget) : NULL;
+		r = c ? cel_round_new(names, values, &family, &authorizer, &budget) : NULL;
 		if (r) {
 			(void)cel_round_test(r, c, why);
 			(void)cel_round_text(r, programs[1], &made, why);
@@ -97,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	yyjson_mut_doc *doc = yyjson_doc_mut_copy(d, NULL);
 
 	if (doc) {
-		yyjson_mut_val *values[2] = {yyjson_mut_doc_get_root(doc), NULL};
+		yyjson_mut_val *values[3] = {yyjson_mut_doc_get_root(doc), NULL, NULL};
 
 		ask_with_family((const char *)data, size, values);
 		if (c) {

@@ -54,6 +54,11 @@ enum value_type {
 	VALUE_MESSAGE,
 	VALUE_FORMAT,
 	VALUE_SEMVER,
+	VALUE_AUTHORIZER,
+	VALUE_PATH_CHECK,
+	VALUE_GROUP_CHECK,
+	VALUE_RESOURCE_CHECK,
+	VALUE_DECISION,
 };
 
 struct value;
@@ -84,6 +89,11 @@ struct message {
 struct text_format;
 struct semver;
 
+struct decision {
+	int answer; /* as of cel_authorizer */
+	struct text why;
+};
+
 struct address {
 	int family; /* AF_INET or AF_INET6 */
 	int prefix; /* bits of a CIDR */
@@ -111,6 +121,8 @@ struct value {
 		const struct message *message;
 		const struct text_format *format;
 		const struct semver *semver;
+		const struct cel_question *question; /* of an authorizer, and of what is asked so far */
+		const struct decision *decision;
 	};
 };
 
@@ -273,12 +285,15 @@ bool overloads_take(const char *overloads, size_t n);
 /* ---- functions_*.c: each ends with an empty name */
 
 extern const struct function cel_operators[], cel_standard[], cel_times[], cel_strings[], cel_printf[],
-	cel_lists[], cel_orders[], cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[];
+	cel_lists[], cel_orders[], cel_kube[], cel_urls[], cel_semver[], cel_formats[], cel_patches[],
+	cel_authorizers[];
 const struct function *function_find(struct text name, bool member);
 /* functions_urls.c */
 bool text_is_url(struct text t);
 /* functions_semver.c: below, at or above 0 */
 int semver_compare(const struct semver *a, const struct semver *b);
+/* functions_authorizer.c: nothing is asked yet. */
+extern const struct cel_question cel_question_of_nothing;
 /* Steps of matching: to read the pattern, and as many states as it has for each byte. */
 static inline size_t pattern_cost(struct text pattern, size_t bytes)
 {
@@ -305,8 +320,9 @@ struct eval {
 	struct arena arena;
 	size_t steps, depth;
 	struct value slots[SLOTS_MAX];
-	const struct cel_family *family; /* NULL: none */
-	struct member *members;		 /* as many */
+	const struct cel_family *family;	 /* NULL: none */
+	struct member *members;			 /* as many */
+	const struct cel_authorizer *authorizer; /* NULL: none */
 };
 
 /* @n more steps of work; false: too many, and whatever is made of it, the evaluation has no answer. */
@@ -397,6 +413,13 @@ bool value_plain(struct value v, char *buf, size_t size);
 static inline bool text_is(struct text t, const char *s)
 {
 	return t.n == strlen(s) && !memcmp(t.s, s, t.n);
+}
+
+/* Of an authorizer it is a name of its own, no field: authorizer.requestResource. */
+static inline bool is_request_resource(const struct node *n)
+{
+	return n->type == NODE_SELECT && !n->optional && n->operand->type == NODE_NAME &&
+	       text_is(n->name, "requestResource");
 }
 
 /*

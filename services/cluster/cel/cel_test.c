@@ -620,7 +620,7 @@ static void test_family(void **state)
 
 	for (size_t i = 0; i < family.n; i++)
 		programs[i] = one(texts[i], i);
-	r = cel_round_new(names, values, &family, &budget);
+	r = cel_round_new(names, values, &family, NULL, &budget);
 	assert_non_null(r);
 	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
 		int answer;
@@ -701,11 +701,11 @@ static void test_how_deep_members_go(void **state)
 		chain[i] = texts[i];
 		all.n++;
 	}
-	r = cel_round_new(names, values, &all, &budget);
+	r = cel_round_new(names, values, &all, NULL, &budget);
 	assert_int_equal(cel_round_test(r, made[N - 1], why), -1);
 	assert_string_equal(why, "nested too deeply");
 	cel_round_free(r);
-	r = cel_round_new(names, values, &all, &budget);
+	r = cel_round_new(names, values, &all, NULL, &budget);
 	assert_int_equal(cel_round_test(r, made[50], why), -1);
 	assert_non_null(strstr(why, "type int, not bool"));
 	cel_round_free(r);
@@ -724,7 +724,7 @@ static char *patch(const char *text, enum cel_result type, char why[static CEL_W
 	yyjson_mut_val *values[2] = {self(&doc), NULL}, *made = NULL;
 	size_t budget = CEL_BUDGET, len;
 	struct cel *c = cel_compile_in(text, strlen(text), &with_patches, why);
-	struct cel_round *r = c ? cel_round_new(names, values, NULL, &budget) : NULL;
+	struct cel_round *r = c ? cel_round_new(names, values, NULL, NULL, &budget) : NULL;
 	char *json;
 
 	if (r)

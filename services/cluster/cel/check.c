@@ -122,9 +122,12 @@ static void note_nulls(const struct node *n, const struct type *of)
 static const struct type *selection(struct checker *k, const struct node *n)
 {
 	bool optional;
-	const struct type *of = operand(k, n, &optional), *found = field_of(k, n, of);
+	const struct type *of = operand(k, n, &optional), *found;
 
+	if (of->kind == CEL_AUTHORIZER && is_request_resource(n))
+		return type_of_kind(CEL_RESOURCE_CHECK);
 	note_nulls(n, of);
+	found = field_of(k, n, of);
 	return optional ? type_optional(&k->typing, found) : found;
 }
 

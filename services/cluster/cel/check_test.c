@@ -55,13 +55,13 @@ struct row {
 	const char *text, *is; /* a type, or "1:2: why not" */
 };
 
-static void look(const struct cel_scope *scope, const struct row *rows, size_t n)
+static void look(const struct cel_scope *scope, const struct cel_shape *of, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char is[CEL_WHY_MAX] = "";
 		struct cel *c = cel_compile_in(rows[i].text, strlen(rows[i].text), scope, is);
 
-		if (c && cel_check(c, scope, shapes, is))
+		if (c && cel_check(c, scope, of, is))
 			type_write(c->type, is, sizeof(is));
 		if (strcmp(is, rows[i].is) != 0)
 			fail_msg("%s: '%s', not '%s'", rows[i].text, is, rows[i].is);
@@ -69,10 +69,11 @@ static void look(const struct cel_scope *scope, const struct row *rows, size_t n
 	}
 }
 
-#define LOOK(scope, ...)                                                                                     \
+#define LOOK(scope, ...) LOOK_AT(scope, shapes, __VA_ARGS__)
+#define LOOK_AT(scope, of, ...)                                                                              \
 	do {                                                                                                 \
 		static const struct row rows[] = {__VA_ARGS__};                                              \
-		look(scope, rows, sizeof(rows) / sizeof(*rows));                                             \
+		look(scope, of, rows, sizeof(rows) / sizeof(*rows));                                         \
 	} while (0)
 
 static void test_literals(void **state)
@@ -320,6 +321,40 @@ static void test_messages(void **state)
 			"1:20: found no matching overload for 'jsonpatch.escapeKey' applied to '(int)'"});
 }
 
+static void test_authorizers(void **state)
+{
+	static const char *const three[] = {"a", "b", CEL_AUTHORIZER_NAME, NULL};
+	static const struct cel_shape authorizer[] = {{CEL_DYN}, {CEL_DYN}, {CEL_AUTHORIZER}};
+	static const struct cel_scope scope = {.names = three};
+
+	LOOK_AT(&scope, authorizer, {"authorizer", "kubernetes.authorization.Authorizer"},
+		{"authorizer.path('/x')", "kubernetes.authorization.PathCheck"},
+		{"authorizer.group('')", "kubernetes.authorization.GroupCheck"},
+		{"authorizer.serviceAccount('ns', 'n').group('').resource('pods').subresource('x')",
+			"kubernetes.authorization.ResourceCheck"},
+		{"authorizer.requestResource.namespace('a').name('b').fieldSelector('c').labelSelector('d').check('get')",
+			"kubernetes.authorization.Decision"},
+		{"authorizer.path('/x').check('get').allowed() || authorizer.requestResource.check('a').errored()",
+			"bool"},
+		{"authorizer.path('/x').check('get').reason() + authorizer.path('/x').check('get').error()",
+			"string"},
+		{"authorizer.path('/x').allowed()",
+			"1:30: found no matching overload for 'allowed' applied to 'kubernetes.authorization.PathCheck.()'"},
+		{"authorizer.group('').check('get')",
+			"1:27: found no matching overload for 'check' applied to 'kubernetes.authorization.GroupCheck.(string)'"},
+		{"authorizer.path(1)",
+			"1:16: found no matching overload for 'path' applied to 'kubernetes.authorization.Authorizer.(int)'"},
+		{"authorizer.none",
+			"1:11: type 'kubernetes.authorization.Authorizer' does not support field selection"},
+		{"authorizer.?requestResource",
+			"1:11: type 'kubernetes.authorization.Authorizer' does not support field selection"},
+		{"has(authorizer.requestResource)",
+			"1:15: type 'kubernetes.authorization.Authorizer' does not support field selection"},
+		{"a.requestResource", "dyn"}, {"authorizer == null", "bool"},
+		{"authorizer + 1",
+			"1:12: found no matching overload for '_+_' applied to '(kubernetes.authorization.Authorizer, int)'"});
+}
+
 static void test_family(void **state)
 {
 	static const char *const members[] = {"n", "unread"};
@@ -413,7 +448,8 @@ static void test_bounds(void **state)
 static void test_overloads(void **state)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_printf, cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
+		cel_printf, cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches,
+		cel_authorizers};
 	struct arena arena = {.left = 1 << 20};
 	struct typing typing = {.arena = &arena};
 	const struct type *dyns[5];
@@ -424,8 +460,8 @@ static void test_overloads(void **state)
 		for (const struct function *f = tables[t]; f->name; f++) {
 			size_t taken = 0;
 
-			assert_int_equal(
-				strspn(f->overloads, "BIUDSYNTPtQACLFV[]{}?ab*> "), strlen(f->overloads));
+			assert_int_equal(strspn(f->overloads, "BIUDSYNTPtQACLFVZpgrd[]{}?ab*> "),
+				strlen(f->overloads));
 			for (size_t n = 0; n < 5; n++) {
 				bool takes = overloads_take(f->overloads, n);
 
@@ -517,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_names_for_values),
 		cmocka_unit_test(test_functions),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_authorizers),
 		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_bounds),

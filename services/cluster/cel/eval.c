@@ -91,6 +91,8 @@ static struct value select_field(struct eval *e, const struct node *n)
 
 	if (!operand(e, n, &of, &optional))
 		return of;
+	if (of.type == VALUE_AUTHORIZER && is_request_resource(n))
+		return (struct value){.type = VALUE_RESOURCE_CHECK, .question = &e->authorizer->request};
 	if (!has_fields(e, &of, &found))
 		return found;
 	if (!find_field(e, of, n, &found))
@@ -549,7 +551,8 @@ static struct value eval(struct eval *e, const struct node *n)
 const struct function *function_find(struct text name, bool member)
 {
 	static const struct function *const tables[] = {cel_operators, cel_standard, cel_times, cel_strings,
-		cel_printf, cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches};
+		cel_printf, cel_lists, cel_orders, cel_kube, cel_urls, cel_semver, cel_formats, cel_patches,
+		cel_authorizers};
 
 	for (size_t t = 0; t < array_len(tables); t++)
 		for (const struct function *f = tables[t]; f->name; f++)

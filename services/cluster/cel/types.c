@@ -7,6 +7,7 @@
  *	B I U D S Y N	bool int uint double string bytes null
  *	T P t		timestamp, duration (a period), type
  *	Q A C L F V	quantity, IP (an address), CIDR, URL (a link), format, version
+ *	Z p g r d	authorizer, check of a path, a group, a resource; decision
  *	[x] {xy} ?x	list, map, optional
  *	a b		any type, the same wherever it stands in the overload
  *	*		dyn
@@ -40,6 +41,11 @@ static const struct type basic[N_CEL_KINDS] = {
 	[CEL_URL] = {.kind = CEL_URL},
 	[CEL_FORMAT] = {.kind = CEL_FORMAT},
 	[CEL_SEMVER] = {.kind = CEL_SEMVER},
+	[CEL_AUTHORIZER] = {.kind = CEL_AUTHORIZER},
+	[CEL_PATH_CHECK] = {.kind = CEL_PATH_CHECK},
+	[CEL_GROUP_CHECK] = {.kind = CEL_GROUP_CHECK},
+	[CEL_RESOURCE_CHECK] = {.kind = CEL_RESOURCE_CHECK},
+	[CEL_DECISION] = {.kind = CEL_DECISION},
 };
 
 const struct type *type_of_kind(enum cel_kind kind)
@@ -153,7 +159,7 @@ const struct cel_shapes cel_fields = {.field = fields_field, .item = fields_item
 static bool may_be_null(enum cel_kind kind)
 {
 	return kind == CEL_TIMESTAMP || kind == CEL_DURATION ||
-	       (kind >= CEL_QUANTITY && kind <= CEL_SEMVER) || kind >= CEL_OPTIONAL;
+	       (kind >= CEL_QUANTITY && kind <= CEL_DECISION) || kind >= CEL_OPTIONAL;
 }
 
 static bool same_text(struct text a, struct text b)
@@ -200,7 +206,7 @@ struct matching {
 
 static enum cel_kind kind_of(char letter)
 {
-	static const char letters[N_CEL_KINDS + 1] = "*NBIUDSYTPtQACLFV";
+	static const char letters[N_CEL_KINDS + 1] = "*NBIUDSYTPtQACLFVZpgrd";
 	const char *at = strchr(letters, letter);
 
 	return at ? (enum cel_kind)(at - letters) : CEL_DYN;
@@ -364,6 +370,11 @@ static void say_type(struct words *w, const struct type *type)
 		[CEL_URL] = "kubernetes.URL",
 		[CEL_FORMAT] = "kubernetes.NamedFormat",
 		[CEL_SEMVER] = "kubernetes.Semver",
+		[CEL_AUTHORIZER] = "kubernetes.authorization.Authorizer",
+		[CEL_PATH_CHECK] = "kubernetes.authorization.PathCheck",
+		[CEL_GROUP_CHECK] = "kubernetes.authorization.GroupCheck",
+		[CEL_RESOURCE_CHECK] = "kubernetes.authorization.ResourceCheck",
+		[CEL_DECISION] = "kubernetes.authorization.Decision",
 		[CEL_LIST] = "list",
 		[CEL_MAP] = "map",
 		[CEL_OPTIONAL] = "optional_type",

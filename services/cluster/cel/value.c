@@ -373,7 +373,12 @@ const char *value_type_name(enum value_type t)
 		[VALUE_URL] = "kubernetes.URL",
 		[VALUE_MESSAGE] = "message",
 		[VALUE_FORMAT] = "kubernetes.NamedFormat",
-		[VALUE_SEMVER] = "kubernetes.Semver"};
+		[VALUE_SEMVER] = "kubernetes.Semver",
+		[VALUE_AUTHORIZER] = "kubernetes.authorization.Authorizer",
+		[VALUE_PATH_CHECK] = "kubernetes.authorization.PathCheck",
+		[VALUE_GROUP_CHECK] = "kubernetes.authorization.GroupCheck",
+		[VALUE_RESOURCE_CHECK] = "kubernetes.authorization.ResourceCheck",
+		[VALUE_DECISION] = "kubernetes.authorization.Decision"};
 
 	return names[t];
 }

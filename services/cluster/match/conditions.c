@@ -9,10 +9,19 @@
 #include "cluster/match/conditions.h"
 #include "lib/json.h"
 
-const char *const condition_names[] = {"object", "oldObject", "request", NULL};
-const char *const policy_names[] = {"object", "oldObject", "request", "namespaceObject", NULL};
-const char *const policy_names_params[] = {
-	"object", "oldObject", "request", "namespaceObject", "params", NULL};
+#define OF_WEBHOOKS "object", "oldObject", "request", CEL_AUTHORIZER_NAME
+#define OF_MESSAGES "object", "oldObject", "request", ""
+
+const char *const condition_names[] = {OF_WEBHOOKS, NULL};
+
+const char *const *policy_names(bool params, bool authorizer)
+{
+	static const char *const names[2][2][N_POLICY_NAMES + 1] = {
+		{{OF_MESSAGES, "namespaceObject"}, {OF_WEBHOOKS, "namespaceObject"}},
+		{{OF_MESSAGES, "namespaceObject", "params"}, {OF_WEBHOOKS, "namespaceObject", "params"}}};
+
+	return names[params][authorizer];
+}
 
 bool conditions_read(struct conditions *out, yyjson_val *of, const char *const *names)
 {
@@ -20,8 +29,9 @@ bool conditions_read(struct conditions *out, yyjson_val *of, const char *const *
 	char why[CEL_WHY_MAX];
 	size_t i, n;
 
-	*out = (struct conditions){
-		.list = list, .programs = calloc(yyjson_arr_size(list) + 1, sizeof(*out->programs))};
+	*out = (struct conditions){.names = names,
+		.list = list,
+		.programs = calloc(yyjson_arr_size(list) + 1, sizeof(*out->programs))};
 	if (!out->programs)
 		return false;
 	yyjson_arr_foreach (list, i, n, v) {
@@ -40,17 +50,24 @@ void conditions_fini(struct conditions *c)
 	free(c->programs);
 }
 
-int conditions_hold(const struct conditions *c, yyjson_mut_val *const *values, size_t *budget, char **why)
+int conditions_hold(const struct conditions *c, yyjson_mut_val *const *values,
+	const struct cel_authorizer *authorizer, size_t *budget, char **why)
 {
+	struct cel_round *round;
 	int all = 1;
 
-	for (size_t i = 0; i < c->n; i++) {
+	if (!c->n)
+		return 1;
+	round = cel_round_new(c->names, values, NULL, authorizer, budget);
+	if (!round)
+		return -1;
+	for (size_t i = 0; all && i < c->n; i++) {
 		char text[CEL_WHY_MAX] = "not an expression";
-		int one = c->programs[i] ? cel_test(c->programs[i], values, budget, text) : -1;
+		int one = c->programs[i] ? cel_round_test(round, c->programs[i], text) : -1;
 
 		if (!one) {
 			free(take(*why));
-			return 0;
+			all = 0;
 		}
 		if (one < 0 && all > 0) {
 			all = -1;
@@ -59,5 +76,6 @@ int conditions_hold(const struct conditions *c, yyjson_mut_val *const *values, s
 				*why = NULL;
 		}
 	}
+	cel_round_free(round);
 	return all;
 }

@@ -9,17 +9,29 @@
 #include "cluster/cel/cel.h"
 #include "lib/util.h"
 
-/* NULL-terminated, for cel_compile(). */
-extern const char *const condition_names[]; /* of webhooks: object, oldObject, request */
-/* Of all expressions of a policy: those, namespaceObject, and params when the policy has a paramKind. */
-extern const char *const policy_names[], *const policy_names_params[];
+enum { CONDITIONS_MAX = 64 };
 
-enum { CONDITIONS_MAX = 64, N_POLICY_SHAPES = 5 };
+/* What expressions of policies may speak of, in this order; webhooks know those until the authorizer. */
+enum policy_name {
+	POLICY_OBJECT,
+	POLICY_OLD_OBJECT,
+	POLICY_REQUEST,
+	POLICY_AUTHORIZER,
+	POLICY_NAMESPACE,
+	POLICY_PARAMS,
+	N_POLICY_NAMES
+};
 
-/* What is known of policy_names_params, in their order, which the others begin with. */
-extern const struct cel_shape policy_shapes[N_POLICY_SHAPES];
+/* Of webhooks; NULL-terminated, as those below, for cel_compile(). */
+extern const char *const condition_names[];
+/* @params: the policy has a paramKind; @authorizer: all but a message know it, and its place is nobody's then. */
+const char *const *policy_names(bool params, bool authorizer);
+
+/* What is known of them. */
+extern const struct cel_shape policy_shapes[N_POLICY_NAMES];
 
 struct conditions {
+	const char *const *names;
 	yyjson_val *list;      /* matchConditions, of the document; NULL: none */
 	struct cel **programs; /* owned; in the same order; NULL: not an expression */
 	size_t n;
@@ -30,9 +42,10 @@ must_check bool conditions_read(struct conditions *out, yyjson_val *of, const ch
 void conditions_fini(struct conditions *c);
 
 /*
- * @values: of the names. 1: all of them hold; 0: one does not; -1: none fails, but one has no answer, and *why (malloc'ed) says
- * which.
+ * @values: of the names; @authorizer: theirs. 1: all of them hold; 0: one does not; -1: none fails, but one has no answer, and *why (malloc'ed) says
+ * which, or NULL: no memory.
  */
-int conditions_hold(const struct conditions *c, yyjson_mut_val *const *values, size_t *budget, char **why);
+int conditions_hold(const struct conditions *c, yyjson_mut_val *const *values,
+	const struct cel_authorizer *authorizer, size_t *budget, char **why);
 
 #endif

@@ -83,10 +83,11 @@ static const struct cel_field namespace_fields[] = {
 	{NULL},
 };
 
-const struct cel_shape policy_shapes[N_POLICY_SHAPES] = {
-	{CEL_DYN},
-	{CEL_DYN},
-	{CEL_STRUCT, &cel_fields, request_fields},
-	{CEL_STRUCT, &cel_fields, namespace_fields},
-	{CEL_DYN},
+const struct cel_shape policy_shapes[N_POLICY_NAMES] = {
+	[POLICY_OBJECT] = {CEL_DYN},
+	[POLICY_OLD_OBJECT] = {CEL_DYN},
+	[POLICY_REQUEST] = {CEL_STRUCT, &cel_fields, request_fields},
+	[POLICY_AUTHORIZER] = {CEL_AUTHORIZER},
+	[POLICY_NAMESPACE] = {CEL_STRUCT, &cel_fields, namespace_fields},
+	[POLICY_PARAMS] = {CEL_DYN},
 };

@@ -148,16 +148,17 @@ static bool space_of(struct asking *k, yyjson_mut_val **out)
 }
 
 bool asking_values(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param,
-	yyjson_mut_val *values[static POLICY_VALUES])
+	yyjson_mut_val *values[static N_POLICY_NAMES])
 {
 	yyjson_mut_val *request = request_as(k, as);
 
-	if (!request || !space_of(k, &values[3]))
+	if (!request || !space_of(k, &values[POLICY_NAMESPACE]))
 		return false;
-	values[0] = yyjson_mut_obj_get(request, "object");
-	values[1] = yyjson_mut_obj_get(request, "oldObject");
-	values[2] = request;
-	values[4] = param;
+	values[POLICY_OBJECT] = yyjson_mut_obj_get(request, "object");
+	values[POLICY_OLD_OBJECT] = yyjson_mut_obj_get(request, "oldObject");
+	values[POLICY_REQUEST] = request;
+	values[POLICY_AUTHORIZER] = NULL; /* no value of JSON */
+	values[POLICY_PARAMS] = param;
 	return true;
 }
 
@@ -312,7 +313,8 @@ static void ask_policy(struct asking *k, const struct policy *p, struct entry *b
 static struct status *ask_all(
 	struct policies *p, enum policy_phase phase, struct attempt *a, struct policies_asked *asked)
 {
-	struct asking k = {.a = a, .budget = CEL_BUDGET, .asked = asked};
+	struct asking k = {
+		.a = a, .authorizer = write_authorizer_of(a), .budget = CEL_BUDGET, .asked = asked};
 
 	if (!p->first[BINDING][phase])
 		return NULL;

@@ -54,13 +54,14 @@ static bool mutate(
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *made = yyjson_mut_doc_new(NULL);
 	cleanup(statusp) struct status *err = NULL;
-	yyjson_mut_val *values[POLICY_VALUES], *patch;
+	yyjson_mut_val *values[N_POLICY_NAMES], *patch;
 	struct cel_round *round;
 	char why[CEL_WHY_MAX];
 
 	if (!made || !asking_values(k, as, param, values))
 		return false;
-	round = cel_round_new(policy_names_of(k->policy), values, &k->policy->family, &k->budget);
+	round = cel_round_new(
+		policy_names_of(k->policy), values, &k->policy->family, &k->authorizer.cel, &k->budget);
 	if (!round)
 		return false;
 	patch = cel_round_patch(round, m->program, is_json_patch(m) ? CEL_JSON_PATCH : CEL_OBJECT, made, why);
@@ -79,7 +80,7 @@ static bool mutate(
 bool change_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param)
 {
 	cleanup(freep) char *why = NULL;
-	yyjson_mut_val *values[POLICY_VALUES];
+	yyjson_mut_val *values[N_POLICY_NAMES];
 	int holds, due = asking_is_due(k);
 
 	if (due <= 0)
@@ -94,7 +95,7 @@ bool change_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val
 	}
 	if (!asking_values(k, as, param, values))
 		return false;
-	holds = conditions_hold(&k->policy->conditions, values, &k->budget, &why);
+	holds = conditions_hold(&k->policy->conditions, values, &k->authorizer.cel, &k->budget, &why);
 	if (holds < 0)
 		asking_no_answer(k, "Invalid", "%s", why ?: "out of memory");
 	if (holds > 0 && k->a->verb == ADMIT_CONNECT) {

@@ -125,19 +125,20 @@ static void ask_note(struct hearing *a, const struct term *n)
 		a->fn(&o, a->arg);
 }
 
-bool expressions_ask(const struct policy *p, yyjson_mut_val *const *values, size_t *budget,
+bool expressions_ask(const struct policy *p, yyjson_mut_val *const *values,
+	const struct cel_authorizer *authorizer, size_t *budget,
 	void (*fn)(const struct objection *o, void *arg), void *arg)
 {
 	struct hearing a = {.policy = p, .fn = fn, .arg = arg};
 	char *why = NULL;
-	int holds = conditions_hold(&p->conditions, values, budget, &why);
+	int holds = conditions_hold(&p->conditions, values, authorizer, budget, &why);
 
 	if (holds < 0 && !p->ignore)
 		object_to(&a, NULL, take(why));
 	free(why);
 	if (holds <= 0)
 		return !a.no_memory;
-	a.round = cel_round_new(policy_names_of(p), values, &p->family, budget);
+	a.round = cel_round_new(policy_names_of(p), values, &p->family, authorizer, budget);
 	if (!a.round)
 		return false;
 	for (size_t i = 0; i < p->rules.n; i++)

@@ -37,8 +37,8 @@ static void on_objection(const struct objection *o, void *arg)
 
 bool judge_write(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param)
 {
-	yyjson_mut_val *values[POLICY_VALUES];
+	yyjson_mut_val *values[N_POLICY_NAMES];
 
 	return asking_values(k, as, param, values) &&
-	       expressions_ask(k->policy, values, &k->budget, on_objection, k);
+	       expressions_ask(k->policy, values, &k->authorizer.cel, &k->budget, on_objection, k);
 }

@@ -56,8 +56,9 @@ static void policy_free(struct entry *e)
 /* They were read when they were written; one that cannot be any more, since another version accepted it, makes the policy wrong. */
 static struct cel *compile(struct policy *p, yyjson_val *of, const char *key, bool patches)
 {
+	bool message = !strcmp(key, "messageExpression");
 	const struct cel_scope scope = {
-		.names = policy_names_of(p), .family = &p->family, .patches = patches};
+		.names = policy_names(p->param_kind, !message), .family = &p->family, .patches = patches};
 	yyjson_val *text = yyjson_obj_get(of, key);
 	char why[CEL_WHY_MAX];
 	struct cel *c =

@@ -9,6 +9,7 @@
  */
 
 #include "cluster/cel/cel.h"
+#include "cluster/match/authorizer.h"
 #include "cluster/match/conditions.h"
 #include "cluster/match/match.h"
 #include "cluster/policies/policies.h"
@@ -72,7 +73,7 @@ struct policies {
 /* What expressions of it may speak of. */
 static inline const char *const *policy_names_of(const struct policy *p)
 {
-	return p->param_kind ? policy_names_params : policy_names;
+	return policy_names(p->param_kind, true);
 }
 
 /* ---- params.c */
@@ -97,6 +98,7 @@ const struct schema_kind *params_kind(const struct policy *p);
 
 struct asking {
 	struct attempt *a;
+	struct write_authorizer authorizer;
 	const struct policy *policy;
 	const struct binding *binding; /* NULL: it is about the policy */
 	/* the write, as the last policy wanted to see it */
@@ -111,11 +113,9 @@ struct asking {
 	const struct object *param;   /* NULL: none */
 };
 
-enum { POLICY_VALUES = 5 };
-
-/* Of policy_names_params, as the policy wants to see them; @param: NULL is null. false: no memory. */
+/* Of policy_names(), as the policy wants to see them; @param: NULL is null. false: no memory. */
 must_check bool asking_values(struct asking *k, const struct schema_kind *as, yyjson_mut_val *param,
-	yyjson_mut_val *values[static POLICY_VALUES]);
+	yyjson_mut_val *values[static N_POLICY_NAMES]);
 /* The write is refused, unless it was already. @reason: NULL: what is usual. */
 void asking_refuse(struct asking *k, const char *reason, const char *why);
 /* Is it asked at all, as reinvocationPolicy has it? And: it was. -1: no memory. */
@@ -139,12 +139,13 @@ struct objection {
 };
 
 /*
- * @values:	of policy_names_params
+ * @values:	of policy_names()
  * @fn:		is told of each objection
  *
  * Return: false: no memory.
  */
-must_check bool expressions_ask(const struct policy *p, yyjson_mut_val *const *values, size_t *budget,
+must_check bool expressions_ask(const struct policy *p, yyjson_mut_val *const *values,
+	const struct cel_authorizer *authorizer, size_t *budget,
 	void (*fn)(const struct objection *o, void *arg), void *arg);
 
 #endif

@@ -380,8 +380,10 @@ static void test_what_is_refused(void **state)
 			"spec.validations[0].expression: Invalid value: \"- bad -\": compilation failed: ERROR: "
 			"<input>:1:3: undeclared reference to 'bad'"},
 		{MAPS "," TESTS("params.x"), "undeclared reference to 'params'"},
-		{MAPS "," TESTS("authorizer.path('/x').check('get').allowed()"),
+		{MAPS ",\"validations\":[{\"expression\":\"true\",\"messageExpression\":\"authorizer.path('/x').check('get').reason()\"}]",
 			"undeclared reference to 'authorizer'"},
+		{MAPS "," TESTS("authorizer.path('/x').check('get')"),
+			"must evaluate to bool but got kubernetes.authorization.Decision"},
 		{MAPS "," TESTS("variables.x"), "undefined field 'x'"},
 		/* objects may be anything, and all else has a type */
 		{MAPS "," TESTS("object.a == '1' + 1"),

@@ -17,13 +17,12 @@
 #include "cluster/schema/shapes.h"
 
 enum { KINDS_MAX = 10, TEXT_MAX = 4096 };
-enum { OBJECT, OLD_OBJECT, PARAMS = N_POLICY_SHAPES - 1 };
 
 /* What expressions may speak of, when objects are of one kind. */
 struct setting {
-	struct cel_scope scope;
+	bool params;
 	struct cel_family family; /* owned */
-	struct cel_shape shapes[N_POLICY_SHAPES];
+	struct cel_shape shapes[N_POLICY_NAMES];
 };
 
 struct checking {
@@ -114,9 +113,12 @@ static void find_kinds(struct checking *k)
 static struct cel *checked(
 	const struct setting *s, yyjson_mut_val *of, const char *key, char why[static CEL_WHY_MAX])
 {
+	const struct cel_scope scope = {
+		.names = policy_names(s->params, strcmp(key, "messageExpression") != 0),
+		.family = &s->family};
 	yyjson_mut_val *text = yyjson_mut_obj_get(of, key);
 
-	return cel_typed(yyjson_mut_get_str(text) ?: "", yyjson_mut_get_len(text), &s->scope, s->shapes, why);
+	return cel_typed(yyjson_mut_get_str(text) ?: "", yyjson_mut_get_len(text), &scope, s->shapes, why);
 }
 
 /* false: no memory; the family is to be freed in both cases. A variable that has something wrong with it is dyn for who refers to it. */
@@ -127,11 +129,10 @@ static bool setting_init(struct setting *s, const struct checking *k, const stru
 	char why[CEL_WHY_MAX];
 	bool room = cel_family_init(&s->family, "variables", yyjson_mut_arr_size(list));
 
-	s->scope.names = yyjson_mut_obj_get(k->spec, "paramKind") ? policy_names_params : policy_names;
-	s->scope.family = &s->family;
+	s->params = yyjson_mut_obj_get(k->spec, "paramKind");
 	memcpy(s->shapes, policy_shapes, sizeof(s->shapes));
-	s->shapes[OBJECT] = s->shapes[OLD_OBJECT] = shape_of_kind(kind);
-	s->shapes[PARAMS] = k->params;
+	s->shapes[POLICY_OBJECT] = s->shapes[POLICY_OLD_OBJECT] = shape_of_kind(kind);
+	s->shapes[POLICY_PARAMS] = k->params;
 	if (!room)
 		return false;
 	yyjson_mut_arr_foreach(list, i, n, v)

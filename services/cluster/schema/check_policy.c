@@ -55,7 +55,7 @@ static yyjson_mut_val *text_at(const struct place *p, yyjson_mut_val *item)
 static struct cel_scope scope_of(const struct side *s, const struct place *p)
 {
 	return (struct cel_scope){
-		.names = yyjson_mut_obj_get(s->spec, "paramKind") ? policy_names_params : policy_names,
+		.names = policy_names(yyjson_mut_obj_get(s->spec, "paramKind"), p != &message),
 		.family = &s->family,
 		.patches = p->in};
 }
@@ -65,8 +65,8 @@ static struct cel *write_at(
 {
 	const struct cel_scope scope = scope_of(s, p);
 
-	return cel_write(yyjson_mut_get_str(text), yyjson_mut_get_len(text), &scope, policy_shapes, p->makes,
-		why);
+	return cel_write(
+		yyjson_mut_get_str(text), yyjson_mut_get_len(text), &scope, policy_shapes, p->makes, why);
 }
 
 /* As one that is not looked at again. */
@@ -75,8 +75,7 @@ static struct cel *stored_at(
 {
 	const struct cel_scope scope = scope_of(s, p);
 
-	return cel_stored(
-		yyjson_mut_get_str(text), yyjson_mut_get_len(text), &scope, policy_shapes, why);
+	return cel_stored(yyjson_mut_get_str(text), yyjson_mut_get_len(text), &scope, policy_shapes, why);
 }
 
 /* Did the same stand there, with something wrong with it? Another version accepted it then. */
@@ -104,8 +103,7 @@ static struct cel *check_expression(
 	const struct writing *w, const struct place *p, yyjson_mut_val *item, size_t i)
 {
 	yyjson_mut_val *text = text_at(p, item);
-	const char *where = REL(
-		".%s[%zu]%s%s.%s", p->list, i, p->in ? "." : "", p->in ? p->in : "", p->key);
+	const char *where = REL(".%s[%zu]%s%s.%s", p->list, i, p->in ? "." : "", p->in ? p->in : "", p->key);
 	char why[CEL_WHY_MAX], again[CEL_WHY_MAX];
 	struct cel *read;
 
@@ -237,7 +235,8 @@ static void check_param_kind(struct check *c, yyjson_mut_val *kind)
 }
 
 /* What both kinds of policies say, and what only one does, with the variables that it may refer to. */
-static void check_policy(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old, void (*terms)(struct writing *w))
+static void check_policy(
+	struct check *c, yyjson_mut_val *o, yyjson_mut_val *old, void (*terms)(struct writing *w))
 {
 	struct writing w = {.check = c, .now.spec = o, .before.spec = old};
 	yyjson_mut_val *constraints = yyjson_mut_obj_get(o, "matchConstraints");

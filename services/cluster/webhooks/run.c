@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cluster/cel/cel.h"
+#include "cluster/match/authorizer.h"
 #include "cluster/match/change.h"
 #include "cluster/policies/policies.h"
 #include "cluster/schema/convert.h"
@@ -269,13 +270,16 @@ static enum asked without_answer(struct question *q, const char *why)
 }
 
 /* As conditions_hold(). */
-static int is_asked(const struct hook *h, yyjson_mut_val *request, char **why)
+static int is_asked(const struct question *q, yyjson_mut_val *request, char **why)
 {
-	yyjson_mut_val *const values[] = {
-		yyjson_mut_obj_get(request, "object"), yyjson_mut_obj_get(request, "oldObject"), request};
+	yyjson_mut_val *const values[N_POLICY_NAMES] = {
+		[POLICY_OBJECT] = yyjson_mut_obj_get(request, "object"),
+		[POLICY_OLD_OBJECT] = yyjson_mut_obj_get(request, "oldObject"),
+		[POLICY_REQUEST] = request};
+	const struct write_authorizer authorizer = write_authorizer_of(q->run->a);
 	size_t budget = CEL_BUDGET;
 
-	return conditions_hold(&h->conditions, values, &budget, why);
+	return conditions_hold(&q->hook->conditions, values, &authorizer.cel, &budget, why);
 }
 
 static enum asked ask(struct question *q);
@@ -318,7 +322,7 @@ static enum asked ask(struct question *q)
 	if (!meta_uid(q->uid))
 		doc = review_question(run->a, q->as, q->uid);
 	if (doc)
-		holds = is_asked(q->hook, yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "request"), &why);
+		holds = is_asked(q, yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "request"), &why);
 	if (!holds)
 		return PASSED_OVER;
 	if (holds < 0)

@@ -561,6 +561,16 @@ static void test_conditions(void **state)
 				 ->code,
 		0);
 	assert_int_equal(map("o")->code, 0);
+	/* who may do what is asked here, too, and nobody says it in these tests */
+	assert_int_equal(
+		hook(VALIDATING, "strict", "/deny",
+			",\"matchConditions\":[" CONDITION("a", "object.metadata.name == 'p'") "," CONDITION(
+				"b", "!authorizer.requestResource.check('pass').allowed()") "]")
+			->code,
+		0);
+	assert_int_equal(map("p")->code, 403);
+	assert_int_equal(map("q")->code, 0);
+	assert_int_equal(delete ("admissionregistration.k8s.io/v1", VALIDATING, "", "strict")->code, 0);
 	/* and what is no expression is not kept */
 	assert_int_equal(
 		hook(MUTATING, "c", "/", ",\"matchConditions\":[" CONDITION("a", "- bad -") "]")->code, 422);

@@ -81,6 +81,42 @@ def test_warnings_and_parameters(cluster, ns, hold):
     assert status == 201 and headers["Warning"] is None
 
 
+def test_who_may_change_a_field(cluster, ns, hold):
+    """Two who may change the same objects: only one of them has the verb that a policy asks for. From the next write on, as roles say."""
+    everyone = [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": name} for name in ("ann", "bob")]
+    roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}"
+
+    def bind(name, kind, users):
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+        cluster.ask("POST", f"{roles}/rolebindings", {"metadata": {"name": name}, "roleRef": ref, "subjects": users}, expect=201)
+
+    bind("edit", "ClusterRole", everyone)
+    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"], "verbs": ["resize"]}
+    cluster.ask("POST", f"{roles}/roles", {"metadata": {"name": "resizer"}, "rules": [rule]}, expect=201)
+    bind("resizer", "Role", everyone[:1])
+    name = hold({"matchConditions": [{"name": "changes", "expression": "request.operation == 'UPDATE' && authorizer.path('/version').check('get').allowed()"}],
+                 "variables": [{"name": "may", "expression": "authorizer.requestResource.check('resize')"}],
+                 "validations": [{"expression": "object.spec.replicas == oldObject.spec.replicas || variables.may.allowed()",
+                                  "messageExpression": "request.userInfo.username + ' may not resize ' + string(object.metadata.name)"}]})  # fmt: skip
+
+    def patch(user, change, what="web"):
+        return cluster.kubectl("-n", ns, "patch", "deployment", what, "--type=merge", "-p", change, "--as", user, check=False)
+
+    for what in ("web", "other"):
+        cluster.ask("POST", f"/apis/apps/v1/namespaces/{ns}/deployments", workload(what, 1), expect=201)
+    said = patch("bob", '{"spec": {"replicas": 2}}')
+    assert said.returncode != 0 and f"'{name}' with binding '{name}' denied request: bob may not resize web" in said.stderr
+    assert patch("bob", '{"metadata": {"labels": {"a": "b"}}}').returncode == 0
+    said = patch("ann", '{"spec": {"replicas": 2}}')
+    assert said.returncode == 0, said.stderr
+    said = patch("ann", '{"spec": {"replicas": 2}}', "other")
+    assert said.returncode != 0 and "ann may not resize other" in said.stderr
+    cluster.ask("DELETE", f"{roles}/rolebindings/resizer")
+    said = patch("ann", '{"spec": {"replicas": 3}}')
+    assert said.returncode != 0 and "ann may not resize web" in said.stderr
+    assert cluster.ask("GET", f"/apis/apps/v1/namespaces/{ns}/deployments/web")["spec"]["replicas"] == 2
+
+
 CRONTABS = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
