@@ -91,6 +91,7 @@ enum cel_kind {
 	CEL_OPTIONAL,
 	CEL_STRUCT,  /* an object whose fields are known */
 	CEL_MESSAGE, /* Object{}, JSONPatch{} */
+	CEL_OPEN, /* of none yet, as the items of []: it becomes what it is put together with, and nothing from outside is */
 	N_CEL_KINDS
 };
 
@@ -128,9 +129,17 @@ bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_sh
 	char why[static CEL_WHY_MAX]);
 
 /* What an expression is asked for. The last two change an object: part of it as it shall be, operations of RFC 6902. */
-enum cel_result { CEL_ANYTHING, CEL_TRUTH, CEL_TEXT, CEL_TEXT_OR_NULL, CEL_OBJECT, CEL_JSON_PATCH };
+enum cel_result {
+	CEL_ANYTHING,
+	CEL_TRUTH,
+	CEL_TRUTH_OR_UNKNOWN, /* also what is dyn */
+	CEL_TEXT,
+	CEL_TEXT_OR_NULL,
+	CEL_OBJECT,
+	CEL_JSON_PATCH
+};
 
-/* Can it make that, as far as is known? Else @why: "must evaluate to bool but got int". */
+/* Is that its type? What is dyn may be it, but has to say so (object.a == true). Else @why: "must evaluate to bool but got int". */
 bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WHY_MAX]);
 
 /* Compiled, and its types looked at. */

@@ -264,13 +264,13 @@ const struct type *type_list(struct typing *t, const struct type *of);
 const struct type *type_map(struct typing *t, const struct type *key, const struct type *of);
 const struct type *type_optional(struct typing *t, const struct type *of);
 const struct type *type_message(struct typing *t, struct text name);
-/* What is left when the arena that it was made in goes. */
+/* What is left when the arena that it was made in goes: what is open is dyn. */
 const struct type *type_copy(struct typing *t, const struct type *type);
 /* Can values of both be in one place? What is known of them then. NULL: they cannot. */
 const struct type *type_join(struct typing *t, const struct type *a, const struct type *b);
 static inline bool type_may_be(const struct type *t, enum cel_kind kind)
 {
-	return t->kind == kind || t->kind == CEL_DYN;
+	return t->kind == kind || t->kind == CEL_DYN || t->kind == CEL_OPEN;
 }
 /* Upstream's words for it, as much of them as there is room for. */
 void type_write(const struct type *type, char *out, size_t size);

@@ -575,7 +575,9 @@ static void test_text(void **state)
 	cel_free(c);
 	c = cel_compile("1", 1, names, why);
 	assert_null(cel_text(c, values, &budget, why));
-	assert_non_null(strstr(why, "not string"));
+	assert_string_equal(why, "the expression makes a value of type int, not string");
+	assert_int_equal(cel_test(c, values, &budget, why), -1);
+	assert_string_equal(why, "the expression makes a value of type int, not bool");
 	cel_free(c);
 	yyjson_mut_doc_free(doc);
 }

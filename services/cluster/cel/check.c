@@ -29,6 +29,11 @@ static const struct type *dyn(void)
 	return type_of_kind(CEL_DYN);
 }
 
+static bool is_unknown(const struct type *t)
+{
+	return t->kind == CEL_DYN || t->kind == CEL_OPEN;
+}
+
 static const struct type *printf_like(3, 4) refuse(struct checker *k, size_t at, const char *format, ...)
 {
 	va_list ap;
@@ -81,7 +86,8 @@ static const struct type *field_of(struct checker *k, const struct node *n, cons
 
 	switch (of->kind) {
 	case CEL_DYN:
-		return of;
+	case CEL_OPEN:
+		return dyn();
 	case CEL_MAP:
 		return of->of;
 	case CEL_STRUCT:
@@ -145,7 +151,8 @@ static const struct type *item_at(struct checker *k, const struct type *of, cons
 {
 	switch (of->kind) {
 	case CEL_DYN:
-		return of;
+	case CEL_OPEN:
+		return dyn();
 	case CEL_LIST:
 		return type_may_be(at, CEL_INT) ? of->of : NULL;
 	case CEL_MAP:
@@ -218,7 +225,7 @@ static const struct type *element(struct checker *k, const struct node *n)
 {
 	const struct type *type = check(k, n->type == NODE_OPTIONAL ? n->operand : n);
 
-	if (n->type != NODE_OPTIONAL || type->kind == CEL_DYN)
+	if (n->type != NODE_OPTIONAL || is_unknown(type))
 		return type;
 	return type->kind == CEL_OPTIONAL ? type->of
 					  : mismatch(k, n->at, type_optional(&k->typing, type), type);
@@ -240,7 +247,7 @@ static const struct type *list(struct checker *k, const struct node *n)
 
 	for (size_t i = 0; i < n->n; i++)
 		all = joined(k, n->args[i]->at, all, element(k, n->args[i]));
-	return type_list(&k->typing, all ? all : dyn());
+	return type_list(&k->typing, all ? all : type_of_kind(CEL_OPEN));
 }
 
 static const struct type *map(struct checker *k, const struct node *n)
@@ -251,7 +258,8 @@ static const struct type *map(struct checker *k, const struct node *n)
 		keys = joined(k, n->args[i]->at, keys, check(k, n->args[i]));
 		values = joined(k, n->args[i + 1]->at, values, element(k, n->args[i + 1]));
 	}
-	return type_map(&k->typing, keys ? keys : dyn(), values ? values : dyn());
+	return type_map(
+		&k->typing, keys ? keys : type_of_kind(CEL_OPEN), values ? values : type_of_kind(CEL_OPEN));
 }
 
 static const struct type *message(struct checker *k, const struct node *n)
@@ -308,7 +316,7 @@ static bool turns(const struct type *over, bool with_keys, const struct type **k
 		*key = over->key;
 		*item = with_keys ? over->of : over->key;
 	}
-	return over->kind == CEL_LIST || over->kind == CEL_MAP || over->kind == CEL_DYN;
+	return over->kind == CEL_LIST || over->kind == CEL_MAP || is_unknown(over);
 }
 
 /* The words are those of what the macro is made of. */
@@ -490,29 +498,32 @@ bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_sh
 
 bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WHY_MAX])
 {
-	static const char *const wanted[] = {
-		[CEL_ANYTHING] = "anything",
-		[CEL_TRUTH] = "bool",
-		[CEL_TEXT] = "string",
-		[CEL_TEXT_OR_NULL] = "one of [string null_type]",
-		[CEL_OBJECT] = "Object",
-		[CEL_JSON_PATCH] = "list(JSONPatch)",
+	static const struct {
+		const char *text, *but;
+	} wanted[] = {
+		[CEL_ANYTHING] = {"anything", " but got"},
+		[CEL_TRUTH] = {"bool", " but got"},
+		[CEL_TRUTH_OR_UNKNOWN] = {"bool or the unknown type", ", not"},
+		[CEL_TEXT] = {"string", " but got"},
+		[CEL_TEXT_OR_NULL] = {"one of [string null_type]", " but got"},
+		[CEL_OBJECT] = {"Object", " but got"},
+		[CEL_JSON_PATCH] = {"list(JSONPatch)", " but got"},
 	};
 	const struct type *type = c->type ? c->type : dyn(), *of = type->kind == CEL_LIST ? type->of : dyn();
 	char got[WORDS_MAX];
-	bool right = what == CEL_ANYTHING || type->kind == CEL_DYN;
+	bool right = what == CEL_ANYTHING;
 
 	right = right || (what == CEL_TRUTH && type->kind == CEL_BOOL);
+	right = right || (what == CEL_TRUTH_OR_UNKNOWN && type_may_be(type, CEL_BOOL));
 	right = right || (what == CEL_TEXT && type->kind == CEL_STRING);
 	right = right || (what == CEL_TEXT_OR_NULL && (type->kind == CEL_STRING || type->kind == CEL_NULL));
 	right = right || (what == CEL_OBJECT && type->kind == CEL_MESSAGE && text_is(type->name, "Object"));
 	right = right ||
-		(what == CEL_JSON_PATCH && type->kind == CEL_LIST &&
-			(of->kind == CEL_DYN || (of->kind == CEL_MESSAGE && text_is(of->name, "JSONPatch"))));
+		(what == CEL_JSON_PATCH && of->kind == CEL_MESSAGE && text_is(of->name, "JSONPatch"));
 	if (right)
 		return true;
 	type_write(type, got, sizeof(got));
-	snprintf(why, CEL_WHY_MAX, "must evaluate to %s but got %s", wanted[what], got);
+	snprintf(why, CEL_WHY_MAX, "must evaluate to %s%s %s", wanted[what].text, wanted[what].but, got);
 	return false;
 }
 

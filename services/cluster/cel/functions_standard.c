@@ -280,7 +280,7 @@ const struct function cel_standard[] = {
 	{"type", false, "a>t", type_of},
 	{"optional.of", false, "a>?a", some},
 	{"optional.ofNonZeroValue", false, "a>?a", some_unless_zero},
-	{"optional.none", false, ">?*", none},
+	{"optional.none", false, ">?a", none},
 	{"hasValue", true, "?a>B", has_value},
 	{"value", true, "?a>a", value_of},
 	{"orValue", true, "?aa>a", or_value},

@@ -46,6 +46,7 @@ static const struct type basic[N_CEL_KINDS] = {
 	[CEL_GROUP_CHECK] = {.kind = CEL_GROUP_CHECK},
 	[CEL_RESOURCE_CHECK] = {.kind = CEL_RESOURCE_CHECK},
 	[CEL_DECISION] = {.kind = CEL_DECISION},
+	[CEL_OPEN] = {.kind = CEL_OPEN},
 };
 
 const struct type *type_of_kind(enum cel_kind kind)
@@ -110,7 +111,7 @@ const struct type *type_copy(struct typing *t, const struct type *type)
 	struct type copy = *type;
 
 	if (type == &basic[type->kind])
-		return type;
+		return type->kind == CEL_OPEN ? &basic[CEL_DYN] : type;
 	if (++t->work > WORK_MAX)
 		return &basic[CEL_DYN];
 	copy.key = type->key ? type_copy(t, type->key) : NULL;
@@ -172,8 +173,10 @@ const struct type *type_join(struct typing *t, const struct type *a, const struc
 {
 	const struct type *of, *key = NULL;
 
-	if (a == b || a->kind == CEL_DYN)
+	if (a == b || a->kind == CEL_DYN || b->kind == CEL_OPEN)
 		return a;
+	if (a->kind == CEL_OPEN)
+		return b;
 	if (b->kind == CEL_DYN || ++t->work > WORK_MAX)
 		return &basic[CEL_DYN];
 	if (a->kind == CEL_NULL || b->kind == CEL_NULL) {
@@ -225,7 +228,6 @@ static bool match(struct matching *m, const char **p, const struct type *type)
 {
 	char letter = *(*p)++;
 	enum cel_kind kind = letter == '[' ? CEL_LIST : letter == '{' ? CEL_MAP : CEL_OPTIONAL;
-	const struct type *dyn = &basic[CEL_DYN];
 
 	if (letter == 'a' || letter == 'b')
 		return bound(m, letter, type);
@@ -236,9 +238,10 @@ static bool match(struct matching *m, const char **p, const struct type *type)
 	}
 	if (!type_may_be(type, kind))
 		return false;
-	if (kind == CEL_MAP && !match(m, p, type->key ? type->key : dyn))
+	/* in what is dyn or open there is the same */
+	if (kind == CEL_MAP && !match(m, p, type->key ? type->key : type))
 		return false;
-	if (!match(m, p, type->of ? type->of : dyn))
+	if (!match(m, p, type->of ? type->of : type))
 		return false;
 	*p += kind != CEL_OPTIONAL; /* the bracket */
 	return true;
@@ -252,7 +255,7 @@ static const struct type *made(struct matching *m, const char **p)
 	switch (letter) {
 	case 'a':
 	case 'b':
-		return m->parameters[letter - 'a'] ? m->parameters[letter - 'a'] : &basic[CEL_DYN];
+		return m->parameters[letter - 'a'] ? m->parameters[letter - 'a'] : &basic[CEL_OPEN];
 	case '[':
 		of = made(m, p);
 		++*p;
@@ -380,6 +383,7 @@ static void say_type(struct words *w, const struct type *type)
 		[CEL_OPTIONAL] = "optional_type",
 		[CEL_STRUCT] = "object",
 		[CEL_MESSAGE] = "",
+		[CEL_OPEN] = "dyn",
 	};
 
 	/* a type may be long: what there is no room for is not gone through */

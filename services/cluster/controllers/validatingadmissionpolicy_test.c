@@ -90,9 +90,9 @@ static void test_types(void **state)
 			"\"}]",
 			NULL},
 		/* nothing is known where anything is meant */
-		{RULE("\"*\"", "\"v1\"", "\"deployments\""), "{\"expression\":\"object.nope\"}]", NULL},
-		{RULE("\"apps\"", "\"v1\"", "\"*\""), "{\"expression\":\"object.nope\"}]", NULL},
-		{RULE("\"example.com\"", "\"v1\"", "\"unknowns\""), "{\"expression\":\"object.nope\"}]",
+		{RULE("\"*\"", "\"v1\"", "\"deployments\""), "{\"expression\":\"object.nope == 1\"}]", NULL},
+		{RULE("\"apps\"", "\"v1\"", "\"*\""), "{\"expression\":\"object.nope == 1\"}]", NULL},
+		{RULE("\"example.com\"", "\"v1\"", "\"unknowns\""), "{\"expression\":\"object.nope == 1\"}]",
 			NULL},
 	};
 	char json[2000];

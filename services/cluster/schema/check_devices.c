@@ -40,7 +40,7 @@ void check_device_expression(struct check *c, yyjson_mut_val *v, yyjson_mut_val 
 		return;
 	}
 	read = cel_write(yyjson_mut_get_str(v), yyjson_mut_get_len(v),
-		&(struct cel_scope){.names = names, .binds = true}, &device, CEL_TRUTH, why);
+		&(struct cel_scope){.names = names, .binds = true}, &device, CEL_TRUTH_OR_UNKNOWN, why);
 	if (!read)
 		check_error(c, FIELD_INVALID, v, "", "%s", why);
 	cel_free(read);

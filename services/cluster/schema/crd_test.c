@@ -260,6 +260,8 @@ static void test_types_of_rules(void **state)
 			"'(int, string)'"},
 		{"self.n", "", "true",
 			"[0].rule: Invalid value: \"self.n\": must evaluate to bool but got int"},
+		{"self.port", "", "true",
+			"[0].rule: Invalid value: \"self.port\": must evaluate to bool but got dyn"},
 		{"self.b", ", messageExpression: self.n", "true",
 			"[0].messageExpression: Invalid value: \"self.n\": must evaluate to string but got int"},
 		{"self.b", ", messageExpression: \"'is ' + string(self.n)\"", "true", NULL},

@@ -63,7 +63,12 @@ static void test_specs(void **state)
 			"a.firmware.isGreaterThan(semver(\"1.2.0\")))'}}]}",
 			""},
 		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: device.driver}}]}",
-			"spec.selectors[0].cel.expression: Invalid value: \"device.driver\": must evaluate to bool but got string"},
+			"spec.selectors[0].cel.expression: Invalid value: \"device.driver\": must evaluate to bool or the unknown type, not string"},
+		/* an attribute is of the type that it has */
+		{"DeviceClass", NULL,
+			META
+			"spec: {selectors: [{cel: {expression: 'device.attributes[\"d.example\"].on'}}]}",
+			""},
 		{"DeviceClass", NULL, META "spec: {selectors: [{cel: {expression: 'devices'}}]}",
 			"spec.selectors[0].cel.expression: Invalid value: \"devices\": compilation failed: ERROR: <input>:1:1: "
 			"undeclared reference to 'devices' (in container '')"},

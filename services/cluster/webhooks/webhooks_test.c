@@ -249,7 +249,7 @@ static void test_policies_before(void **state)
 	assert_int_equal(
 		create(group, "MutatingAdmissionPolicy", "",
 			"{\"metadata\":{\"name\":\"q\"},\"spec\":{\"reinvocationPolicy\":\"IfNeeded\",\"mutations\":[{\"patchType\":"
-			"\"JSONPatch\",\"jsonPatch\":{\"expression\":\"'x' in object.data ? object.none : []\"}}],"
+			"\"JSONPatch\",\"jsonPatch\":{\"expression\":\"'x' in object.data ? [JSONPatch{op: object.none}] : []\"}}],"
 			"\"matchConstraints\":{\"resourceRules\":[{\"operations\":[\"CREATE\"],\"apiGroups\":[\"\"],"
 			"\"apiVersions\":[\"v1\"],\"resources\":[\"configmaps\"]}]}}}")
 			->code,
@@ -557,7 +557,7 @@ static void test_conditions(void **state)
 	/* what may be ignored is */
 	assert_int_equal(hook(VALIDATING, "lax", "/deny",
 				 ",\"failurePolicy\":\"Ignore\",\"matchConditions\":[" CONDITION(
-					 "a", "object.none") "]")
+					 "a", "object.none == 1") "]")
 				 ->code,
 		0);
 	assert_int_equal(map("o")->code, 0);

@@ -161,7 +161,11 @@ def test_types_of_expressions(cluster, ns, hold):
         assert "'_>_' applied to '(int, string)'" in found[0][1] and "undefined field 'maxRetries'" in found[1][1]
     finally:
         cluster.kubectl("delete", "crd", f"crontabs.{group}", "--timeout=60s")
-    for expression, why in (("1 + 'a' == object.a", "applied to '(int, string)'"), ("object.a + 1", "must evaluate to bool but got int")):
+    for expression, why in (
+        ("1 + 'a' == object.a", "applied to '(int, string)'"),
+        ("object.a + 1", "must evaluate to bool but got int"),
+        ("object.spec.paused", "must evaluate to bool but got dyn"),
+    ):
         rules = [{"operations": ["CREATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}]
         wrong = {"metadata": {"name": "wrong"}, "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": expression}]}}
         assert why in cluster.ask("POST", f"{GROUP}/validatingadmissionpolicies", wrong, expect=422)["message"]
