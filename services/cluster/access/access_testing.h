@@ -8,14 +8,8 @@
 #include <string.h>
 
 #include "cluster/access/access.h"
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
+#include "cluster/registry/registry_testing.h"
 
-static struct loop *loop;
-static struct registry *r;
 static struct access *a;
 
 struct answer {
@@ -49,14 +43,6 @@ static inline struct answer create(
 	return to;
 }
 
-static inline void given(const char *version, const char *kind, const char *ns, const char *json)
-{
-	struct answer to = create(&caller_self, version, kind, ns, json);
-
-	if (to.code)
-		fail_msg("%s: %s", json, to.message);
-}
-
 #define RBAC "rbac.authorization.k8s.io/v1"
 
 static inline void role(const char *name, const char *rules)
@@ -80,12 +66,7 @@ static inline void bound(const char *kind, const char *ns, const char *name, con
 
 static inline int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
+	registry_test_setup(state);
 	assert_int_equal(access_open(&a, &(struct access_options){.registry = r}), 0);
 	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
 	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"kube-node-lease\"}}");
@@ -96,9 +77,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	access_close(a);
-	registry_close(r);
-	loop_free(loop);
-	return 0;
+	return registry_test_close(state);
 }
 
 #define USER(n) {.user = n, .uid = "", .groups = (const char *const[]){"system:authenticated"}, .n_groups = 1}

@@ -13,21 +13,14 @@
 
 #include "cluster/extensions/extensions.h"
 #include "cluster/extensions/order.h"
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
-
-static struct loop *l;
-static struct registry *r;
+#include "cluster/registry/registry_testing.h"
 
 static void on_done(const struct status *error, const struct object *object, void *arg)
 {
 	if (error)
 		print_error("%s\n", error->message);
 	assert_null(error);
-	loop_quit(l, 0);
+	loop_quit(loop, 0);
 }
 
 static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
@@ -49,14 +42,14 @@ static void add(const char *group, const char *version, int group_priority, int 
 		"\"versionPriority\":%d,\"service\":{\"namespace\":\"default\",\"name\":\"s\"}}}",
 		version, group, group, version, group_priority, version_priority);
 	registry_create(r, &caller_self, kind(), "", doc_of(json), NULL, on_done, NULL);
-	assert_int_equal(loop_run(l), 0);
+	assert_int_equal(loop_run(loop), 0);
 }
 
 static void take_away(const char *name)
 {
 	registry_delete(r, &caller_self, kind(), "", name, &(struct delete_options){.grace_seconds = -1},
 		on_deleted, NULL);
-	assert_int_equal(loop_run(l), 0);
+	assert_int_equal(loop_run(loop), 0);
 }
 
 /* Its place, or -1. */
@@ -140,24 +133,7 @@ static void test_what_is_known(void **state)
 	assert_null(extensions_first(registry_extensions(r)));
 }
 
-static int setup(void **state)
-{
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&l), 0);
-	o.loop = l;
-	return registry_open(&r, &o, &why);
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(l);
-	return 0;
-}
-
-#define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define CASE(t) cmocka_unit_test_setup_teardown(t, registry_test_setup, registry_test_close)
 
 int main(void)
 {

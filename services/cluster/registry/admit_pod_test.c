@@ -10,14 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
-
-static struct loop *loop;
-static struct registry *r;
+#include "cluster/registry/registry_testing.h"
 
 struct answer {
 	int code; /* -1: none yet; 0: success */
@@ -40,45 +33,10 @@ static void begin(const char *plural, const char *json, struct answer *a)
 		r, &caller_self, schema_find("", "v1", plural), "new", doc_of(json), NULL, on_done, a);
 }
 
-static void create(const char *plural, const char *json)
-{
-	struct answer a;
-
-	begin(plural, json, &a);
-	loop_run(loop);
-	assert_int_equal(a.code, 0);
-}
-
-static void on_timer(struct loop_timer *t)
-{
-	loop_quit(loop, 0);
-}
-
-static void let_pass(int ms)
-{
-	struct loop_timer t = {0};
-
-	assert_int_equal(loop_timer_set(loop, &t, loop_now_ms(loop) + ms, on_timer), 0);
-	loop_run(loop);
-	loop_timer_del(&t);
-}
-
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	create("namespaces", "{\"metadata\":{\"name\":\"new\"}}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(loop);
+	registry_test_setup(state);
+	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"new\"}}");
 	return 0;
 }
 
@@ -129,7 +87,7 @@ static void test_closed_while_it_waits(void **state)
 	assert_int_equal(pod.code, -1);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, registry_test_close)
 
 int main(void)
 {

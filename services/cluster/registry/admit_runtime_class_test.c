@@ -11,14 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
-
-static struct loop *l;
-static struct registry *r;
+#include "cluster/registry/registry_testing.h"
 
 struct answer {
 	int code; /* 0: written */
@@ -31,54 +24,36 @@ static void on_done(const struct status *error, const struct object *object, voi
 
 	to->code = error ? error->code : 0;
 	snprintf(to->text, sizeof(to->text), "%s", error ? error->message : object->json);
-	loop_quit(l, 0);
-}
-
-static struct answer create(const char *version, const char *kind, const char *ns, const char *json)
-{
-	struct answer to = {.code = -1};
-
-	registry_create(
-		r, &caller_self, schema_find_kind(version, kind), ns, doc_of(json), NULL, on_done, &to);
-	while (to.code < 0)
-		assert_int_equal(loop_run(l), 0);
-	return to;
+	loop_quit(loop, 0);
 }
 
 static struct answer pod(const char *name, const char *spec)
 {
+	struct answer to = {.code = -1};
 	char json[600];
 
 	snprintf(json, sizeof(json),
 		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
 		name, spec);
-	return create("v1", "Pod", "default", json);
+	registry_create(
+		r, &caller_self, schema_find_kind("v1", "Pod"), "default", doc_of(json), NULL, on_done, &to);
+	while (to.code < 0)
+		assert_int_equal(loop_run(loop), 0);
+	return to;
 }
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&l), 0);
-	o.loop = l;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	create("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
-	create("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}");
-	create("node.k8s.io/v1", "RuntimeClass", "",
+	registry_test_setup(state);
+	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
+	given("v1", "ServiceAccount", "default", "{\"metadata\":{\"name\":\"default\"}}");
+	given("node.k8s.io/v1", "RuntimeClass", "",
 		"{\"metadata\":{\"name\":\"plain\"},\"handler\":\"runc\"}");
-	create("node.k8s.io/v1", "RuntimeClass", "",
+	given("node.k8s.io/v1", "RuntimeClass", "",
 		"{\"metadata\":{\"name\":\"kata\"},\"handler\":\"kata\"}");
-	create("node.k8s.io/v1", "RuntimeClass", "",
+	given("node.k8s.io/v1", "RuntimeClass", "",
 		"{\"metadata\":{\"name\":\"full\"},\"handler\":\"wherry\",\"overhead\":{\"podFixed\":{\"cpu\":\"10m\",\"memory\":\"1Mi\"}},"
 		"\"scheduling\":{\"nodeSelector\":{\"disk\":\"fast\"},\"tolerations\":[{\"key\":\"t\",\"operator\":\"Exists\"}]}}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(l);
 	return 0;
 }
 
@@ -124,8 +99,8 @@ static void test_what_it_is_refused_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_a_pod_gets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_it_is_refused_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_a_pod_gets, setup, registry_test_close),
+		cmocka_unit_test_setup_teardown(test_what_it_is_refused_for, setup, registry_test_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

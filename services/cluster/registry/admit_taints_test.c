@@ -11,23 +11,17 @@
 
 #include <cmocka.h>
 
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
+#include "cluster/registry/registry_testing.h"
 
 #define THEN			 "2020-01-02T03:04:05Z"
 #define TAINT(key, effect, more) "{\"key\":\"" key "\",\"value\":\"v\",\"effect\":\"" effect "\"" more "}"
 
-static struct loop *l;
-static struct registry *r;
 static char written[8000];
 
 static void on_done(const struct status *error, const struct object *object, void *arg)
 {
 	snprintf(written, sizeof(written), "%s", error ? error->message : object->json);
-	loop_quit(l, 0);
+	loop_quit(loop, 0);
 }
 
 static void write_node(bool again, const char *taints)
@@ -43,7 +37,7 @@ static void write_node(bool again, const char *taints)
 	else
 		registry_create(r, &caller_self, schema_find_kind("v1", "Node"), "", doc_of(json), NULL,
 			on_done, NULL);
-	assert_int_equal(loop_run(l), 0);
+	assert_int_equal(loop_run(loop), 0);
 }
 
 static void has(const char *text, bool yes)
@@ -54,12 +48,6 @@ static void has(const char *text, bool yes)
 
 static void test_since_when(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&l), 0);
-	o.loop = l;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
 	write_node(false,
 		TAINT("a", "NoExecute", ",\"timeAdded\":\"" THEN "\"") "," TAINT("b", "NoSchedule", ""));
 	has(TAINT("a", "NoExecute", ",\"timeAdded\":\"" THEN "\""), true);
@@ -71,13 +59,12 @@ static void test_since_when(void **state)
 	write_node(true, "{\"key\":\"a\",\"value\":\"w\",\"effect\":\"NoExecute\"}");
 	has("\"timeAdded\":\"2", true);
 	has(THEN, false);
-	registry_close(r);
-	loop_free(l);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_since_when)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_since_when, registry_test_setup, registry_test_close)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,65 +14,32 @@
 #include <cmocka.h>
 
 #include "cluster/registry/registry_int.h"
+#include "cluster/registry/registry_testing.h"
 #include "cluster/schema/default.h"
-#include "cluster/schema/doc_testing.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 
 enum { RULES_MAX = 40 };
 
-static struct loop *loop;
-static struct registry *r;
-static int code;
 static bool did[RULES_MAX]; /* the rule has changed something */
-
-static void on_done(const struct status *error, const struct object *object, void *arg)
-{
-	code = error ? error->code : 0;
-	if (error)
-		print_error("%s\n", error->message);
-	loop_quit(loop, 0);
-}
-
-static void there_is(const char *version, const char *kind, const char *json)
-{
-	const struct schema_kind *k = schema_find_kind(version, kind);
-
-	registry_create(r, &caller_self, k, k->flags & SCHEMA_NAMESPACED ? "here" : "", doc_of(json), NULL,
-		on_done, NULL);
-	loop_run(loop);
-	assert_int_equal(code, 0);
-}
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	there_is("v1", "Namespace", "{\"metadata\":{\"name\":\"here\"}}");
-	there_is("v1", "ServiceAccount",
+	registry_test_setup(state);
+	given("v1", "Namespace", "here", "{\"metadata\":{\"name\":\"here\"}}");
+	given("v1", "ServiceAccount", "here",
 		"{\"metadata\":{\"name\":\"default\"},\"imagePullSecrets\":[{\"name\":\"s\"}]}");
-	there_is("v1", "LimitRange",
+	given("v1", "LimitRange", "here",
 		"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"default\":{\"cpu\":\"1\"},"
 		"\"defaultRequest\":{\"cpu\":\"100m\"}}]}}");
-	there_is("scheduling.k8s.io/v1", "PriorityClass",
+	given("scheduling.k8s.io/v1", "PriorityClass", "here",
 		"{\"metadata\":{\"name\":\"high\"},\"value\":1000,\"globalDefault\":true}");
-	there_is("node.k8s.io/v1", "RuntimeClass",
+	given("node.k8s.io/v1", "RuntimeClass", "here",
 		"{\"metadata\":{\"name\":\"c\"},\"handler\":\"runc\",\"overhead\":{\"podFixed\":{\"cpu\":\"10m\"}},"
 		"\"scheduling\":{\"nodeSelector\":{\"a\":\"b\"},\"tolerations\":[{\"key\":\"k\",\"operator\":\"Exists\"}]}}");
-	there_is("storage.k8s.io/v1", "StorageClass",
+	given("storage.k8s.io/v1", "StorageClass", "here",
 		"{\"metadata\":{\"name\":\"s\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":\"true\"}},"
 		"\"provisioner\":\"p\"}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(loop);
 	return 0;
 }
 
@@ -156,7 +123,7 @@ static void test_what_is_made_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_is_made_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_made_stays, setup, registry_test_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,31 +12,10 @@
 #include <cmocka.h>
 
 #include "cluster/registry/endpoint.h"
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
+#include "cluster/registry/registry_testing.h"
 
 /* That one of 8 is never chosen in 400 turns happens once in 10^22 runs. */
 enum { TURNS = 400, READY = 8 };
-
-static struct loop *l;
-static struct registry *r;
-
-static void on_done(const struct status *error, const struct object *object, void *arg)
-{
-	if (error)
-		fail_msg("%s", error->message);
-	loop_quit(l, 0);
-}
-
-static void create(const char *version, const char *kind, const char *ns, const char *json)
-{
-	registry_create(
-		r, &caller_self, schema_find_kind(version, kind), ns, doc_of(json), NULL, on_done, NULL);
-	assert_int_equal(loop_run(l), 0);
-}
 
 /* Two addresses; the second of @state. */
 static void slice(const char *name, const char *service, int first, const char *state, const char *port)
@@ -48,7 +27,7 @@ static void slice(const char *name, const char *service, int first, const char *
 		"\"ports\":[{\"name\":\"%s\",\"port\":%d}],\"endpoints\":[{\"addresses\":[\"10.244.0.%d\"]},"
 		"{\"addresses\":[\"10.244.0.%d\"],\"conditions\":{\"ready\":%s}}]}",
 		name, service, port, 8000 + first, first, first + 1, state);
-	create("discovery.k8s.io/v1", "EndpointSlice", "default", json);
+	given("discovery.k8s.io/v1", "EndpointSlice", "default", json);
 }
 
 static void test_by_chance(void **state)
@@ -57,7 +36,7 @@ static void test_by_chance(void **state)
 	char address[64];
 	int port;
 
-	create("v1", "Service", "default",
+	given("v1", "Service", "default",
 		"{\"metadata\":{\"name\":\"web\"},\"spec\":{\"ports\":[{\"name\":\"http\",\"port\":80},{\"name\":\"tls\",\"port\":443}]}}");
 	assert_int_equal(service_endpoint(r, "default", "none", "", address, sizeof(address), &port),
 		ENDPOINT_NO_SERVICE);
@@ -95,26 +74,15 @@ static void test_by_chance(void **state)
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&l), 0);
-	o.loop = l;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	create("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(l);
+	registry_test_setup(state);
+	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
 	return 0;
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_by_chance, setup, teardown)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_by_chance, setup, registry_test_close)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

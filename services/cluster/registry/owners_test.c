@@ -14,20 +14,14 @@
 
 #include <cmocka.h>
 
-#include "cluster/registry/registry.h"
+#include "cluster/registry/registry_testing.h"
 #include "cluster/schema/apply.h"
-#include "cluster/schema/doc_testing.h"
-#include "cluster/schema/schema.h"
-#include "cluster/schema/status.h"
 #include "lib/json.h"
-#include "lib/loop.h"
 
 #define ADMISSION "admissionregistration.k8s.io/v1"
 
 static const struct caller ann = {.user = "ann", .uid = "1"};
 
-static struct loop *loop;
-static struct registry *r;
 static int code;
 static char message[600];
 
@@ -134,21 +128,9 @@ static char *address(const char *name)
 
 static int setup(void **state)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	assert_int_equal(create("m", "v1", "Namespace", "{\"metadata\":{\"name\":\"here\"}}"), 0);
-	assert_int_equal(create("m", "v1", "ServiceAccount", "{\"metadata\":{\"name\":\"default\"}}"), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	registry_close(r);
-	loop_free(loop);
+	registry_test_setup(state);
+	given("v1", "Namespace", "here", "{\"metadata\":{\"name\":\"here\"}}");
+	given("v1", "ServiceAccount", "here", "{\"metadata\":{\"name\":\"default\"}}");
 	return 0;
 }
 
@@ -264,11 +246,11 @@ static void test_what_policies_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_a_creator_owns, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_an_update_without_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_an_address_is_applied, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_an_address_of_ones_own, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_policies_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_a_creator_owns, setup, registry_test_close),
+		cmocka_unit_test_setup_teardown(test_an_update_without_it, setup, registry_test_close),
+		cmocka_unit_test_setup_teardown(test_an_address_is_applied, setup, registry_test_close),
+		cmocka_unit_test_setup_teardown(test_an_address_of_ones_own, setup, registry_test_close),
+		cmocka_unit_test_setup_teardown(test_what_policies_change, setup, registry_test_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,18 +16,11 @@
 
 #include <cmocka.h>
 
-#include "cluster/registry/registry.h"
-#include "cluster/schema/doc_testing.h"
+#include "cluster/registry/registry_testing.h"
 #include "cluster/schema/meta.h"
-#include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
-#include "cluster/schema/status.h"
 #include "lib/json.h"
-#include "lib/loop.h"
 #include "lib/tree.h"
-
-static struct loop *loop;
-static struct registry *r;
 
 struct answer {
 	int code; /* 0: success */
@@ -105,22 +98,16 @@ static void configmap(const char *name)
 	done_with(a);
 }
 
-static int setup(void **state)
+/* With the namespace `default`. */
+static void open_registry(struct registry_options o)
 {
-	struct registry_options o = {0};
-	char *why;
-
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
-	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
-	return 0;
+	registry_test_open(o);
+	given("v1", "Namespace", "", "{\"metadata\":{\"name\":\"default\"}}");
 }
 
-static int teardown(void **state)
+static int setup(void **state)
 {
-	registry_close(r);
-	loop_free(loop);
+	open_registry((struct registry_options){0});
 	return 0;
 }
 
@@ -396,15 +383,13 @@ static void test_pages(void **state)
 /* The history that a token needs has ended: what comes with the refusal goes on after the same name, with what there is now. */
 static void test_pages_after_compaction(void **state)
 {
-	struct registry_options small = {.loop = loop, .history_events = 256, .history_bytes = 4096};
+	struct registry_options small = {.history_events = 256, .history_bytes = 4096};
 	struct list_options o = {.ns = "default", .limit = 2, .revision = -1};
 	struct status *err;
 	struct list l;
-	char names[64], *why;
+	char names[64];
 
-	registry_close(r);
-	assert_int_equal(registry_open(&r, &small, &why), 0);
-	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	open_registry(small);
 	for (int i = 0; i < 5; i++)
 		configmap((char[]){'p', (char)('0' + i), 0});
 	assert_null(registry_list(r, kind("configmaps"), &o, &l));
@@ -445,15 +430,12 @@ static void test_pages_after_compaction(void **state)
 /* A page's time is over although nothing of its kind has happened since, as long as anything has. */
 static void test_pages_end_with_time(void **state)
 {
-	struct registry_options brief = {.loop = loop, .history_ms = 50};
+	struct registry_options brief = {.history_ms = 50};
 	struct list_options o = {.ns = "default", .limit = 1, .revision = -1};
 	struct status *err;
 	struct list l;
-	char *why;
 
-	registry_close(r);
-	assert_int_equal(registry_open(&r, &brief, &why), 0);
-	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	open_registry(brief);
 	configmap("a");
 	configmap("b");
 	assert_null(registry_list(r, kind("configmaps"), &o, &l));
@@ -478,8 +460,8 @@ static void test_pages_end_with_time(void **state)
 /* Nothing more can be written: that is said, what is there can be read, and with room again it goes on. */
 static void test_full_disk(void **state)
 {
-	char dir[] = "/tmp/registry-XXXXXX", *why, big[20200];
-	struct registry_options on_disk = {.loop = loop, .data_dir = dir};
+	char dir[] = "/tmp/registry-XXXXXX", big[20200];
+	struct registry_options on_disk = {.data_dir = dir};
 	struct rlimit limit;
 	struct answer a;
 	struct status *full = status_errno(-ENOSPC, "write");
@@ -487,10 +469,8 @@ static void test_full_disk(void **state)
 	assert_int_equal(full->code, 507);
 	assert_non_null(strstr(full->message, "the store's disk is full"));
 	status_free(full);
-	registry_close(r);
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(registry_open(&r, &on_disk, &why), 0);
-	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	open_registry(on_disk);
 	configmap("before");
 	snprintf(big, sizeof(big), "{\"metadata\":{\"name\":\"big\"},\"data\":{\"a\":\"%020000d\"}}", 1);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -506,9 +486,7 @@ static void test_full_disk(void **state)
 	a = create("configmaps", "default", big);
 	assert_int_equal(a.code, 0);
 	done_with(a);
-	registry_close(r);
-	r = NULL;
-	assert_int_equal(registry_open(&r, &on_disk, &why), 0);
+	registry_test_open(on_disk);
 	assert_non_null(registry_get(r, kind("configmaps"), "default", "big"));
 	registry_close(r);
 	r = NULL;
@@ -625,16 +603,14 @@ static void test_watch(void **state)
 /* A watcher that does not look falls off the end; so does a revision from before. */
 static void test_too_late(void **state)
 {
-	struct registry_options small = {.loop = loop, .history_events = 256, .history_bytes = 4096};
+	struct registry_options small = {.history_events = 256, .history_bytes = 4096};
 	struct watch_options o = {.ready = ready, .revision = -1};
 	int told = 0;
 	struct watcher *w;
 	struct status *err;
-	char *why, name[16];
+	char name[16];
 
-	registry_close(r);
-	assert_int_equal(registry_open(&r, &small, &why), 0);
-	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	open_registry(small);
 	o.arg = &told;
 	assert_null(registry_watch(&w, r, kind("configmaps"), &o));
 	int64_t before = registry_revision(r);
@@ -657,32 +633,22 @@ static void test_too_late(void **state)
 	watcher_free(w);
 }
 
-static void on_timer(struct loop_timer *t)
-{
-	loop_quit(loop, 0);
-}
-
 /* What is older than the history's time goes with the next event, whatever room there is; who has seen it goes on. */
 static void test_history_ends_with_time(void **state)
 {
-	struct registry_options brief = {.loop = loop, .history_ms = 50};
+	struct registry_options brief = {.history_ms = 50};
 	struct watch_options o = {.ready = ready, .revision = -1};
-	struct loop_timer timer = {0};
 	int told = 0;
 	struct watcher *w, *late;
 	struct status *err;
-	char *why;
 
-	registry_close(r);
-	assert_int_equal(registry_open(&r, &brief, &why), 0);
-	done_with(create("namespaces", "", "{\"metadata\":{\"name\":\"default\"}}"));
+	open_registry(brief);
 	int64_t before = registry_revision(r);
 
 	configmap("a");
 	o.arg = &told;
 	assert_null(registry_watch(&w, r, kind("configmaps"), &o));
-	assert_int_equal(loop_timer_set(loop, &timer, loop_now_ms(loop) + 100, on_timer), 0);
-	loop_run(loop);
+	let_pass(100);
 	configmap("b");
 	expect(w, WATCH_ADDED, "a");
 	expect(w, WATCH_ADDED, "b");
@@ -756,7 +722,7 @@ static void test_service_addresses(void **state)
 	assert_int_equal(a.code, 422);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, registry_test_close)
 
 int main(void)
 {

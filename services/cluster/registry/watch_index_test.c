@@ -14,12 +14,9 @@
 
 #include <cmocka.h>
 
-#include "cluster/registry/registry.h"
+#include "cluster/registry/registry_testing.h"
 #include "cluster/registry/watch_index.h"
-#include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
-#include "cluster/schema/status.h"
-#include "lib/loop.h"
 
 enum { LINKS = 300, VALUES = 40, STEPS = 20000 };
 
@@ -89,9 +86,6 @@ struct one {
 static struct one all[] = {{.query = "spec.unschedulable=true"}, {.query = "spec.unschedulable=false"},
 	{.query = "metadata.name=n3"}, {.query = "metadata.name!=n3"}, {.query = "metadata.name=none"},
 	{.query = "metadata.name=n1,spec.unschedulable=true"}};
-
-static struct loop *loop;
-static struct registry *r;
 
 static const char *field_of(const void *object, const char *key)
 {
@@ -194,15 +188,12 @@ static void test_watchers_by_field(void **state)
 {
 	const struct schema_kind *nodes = schema_find_kind("v1", "Node");
 	/* room for a few events: those that look rarely would be too late, were they not up to date */
-	struct registry_options o = {.history_events = 256};
+	const struct registry_options few = {.history_events = 256};
 	struct informer informer = {.kind = nodes, .event = on_event};
 	struct one *never = &all[4];
 	unsigned seed = 11;
-	char *why;
 
-	assert_int_equal(loop_new(&loop), 0);
-	o.loop = loop;
-	assert_int_equal(registry_open(&r, &o, &why), 0);
+	registry_test_open(few);
 	registry_inform(r, &informer);
 	for (size_t i = 0; i < array_len(all); i++) {
 		struct watch_options w = {
@@ -240,8 +231,7 @@ static void test_watchers_by_field(void **state)
 		selector_free(all[i].fields);
 	}
 	registry_uninform(&informer);
-	registry_close(r);
-	loop_free(loop);
+	registry_test_close(state);
 }
 
 int main(void)
