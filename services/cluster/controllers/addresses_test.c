@@ -95,6 +95,12 @@ static void lose_labels(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *a
 	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "metadata"), "labels");
 }
 
+static void be_faithful(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	assert_true(meta_put(
+		doc, yyjson_mut_obj_get(root, "spec"), "sessionAffinity", yyjson_mut_str(doc, "ClientIP")));
+}
+
 static void become_name(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
 {
 	yyjson_mut_val *spec = yyjson_mut_obj_get(root, "spec");
@@ -259,6 +265,32 @@ static void test_full(void **state)
 	assert_int_equal(strncmp(address_of("d"), "198.51.100.", 11), 0);
 }
 
+/* No service is given an address of a node; who had it before the node came keeps it. */
+static void test_addresses_of_nodes(void **state)
+{
+#define NODE(name, address)                                                                                  \
+	"{\"metadata\":{\"name\":\"" name                                                                    \
+	"\"},\"status\":{\"addresses\":[{\"type\":\"Hostname\",\"address\":\"" name                          \
+	"\"},{\"type\":\"InternalIP\",\"address\":\"" address "\"}]}}"
+	create("v1", "Node", "", NODE("n", "198.51.100.1"));
+	create("v1", "Node", "", NODE("m", "198.51.100.1"));
+	assert_string_equal(tries_service("a", ""), "created");
+	assert_string_equal(address_of("a"), "198.51.100.2");
+	assert_non_null(strstr(tries_service("b", ""), "another ServiceCIDR would have some"));
+	delete ("v1", "Node", "", "n", PROPAGATE_DEFAULT);
+	assert_non_null(strstr(tries_service("b", "198.51.100.1"),
+		"failed to allocate IP 198.51.100.1: the provided IP is an address of a node"));
+	delete ("v1", "Node", "", "m", PROPAGATE_DEFAULT);
+	assert_string_equal(tries_service("b", ""), "created");
+	assert_string_equal(address_of("b"), "198.51.100.1");
+	create("v1", "Node", "", NODE("n", "198.51.100.1"));
+	edit("v1", "Service", "default", "b", be_faithful, NULL);
+	assert_string_equal(address_of("b"), "198.51.100.1");
+	delete ("v1", "Service", "default", "b", PROPAGATE_DEFAULT);
+	assert_non_null(strstr(tries_service("b", ""), "another ServiceCIDR would have some"));
+#undef NODE
+}
+
 static void test_other_family(void **state)
 {
 	add_range("six", "2001:db8::/64");
@@ -381,6 +413,7 @@ int main(void)
 		STORY(test_write_that_fails),
 		STORY(test_own_range),
 		cmocka_unit_test_setup_teardown(test_full, setup_small, teardown_small),
+		cmocka_unit_test_setup_teardown(test_addresses_of_nodes, setup_small, teardown_small),
 		STORY(test_other_family),
 		STORY(test_nodes),
 		STORY(test_a_node_in_a_range),

@@ -3,7 +3,7 @@
 /*
  * Addresses and node ports of Services. What is stored is claimed by an informer; a write that is on its way claims from its
  * check until it is settled. So two creations at once never get one address, and a write that fails leaves nothing behind. An
- * IPAddress that is no Service's claims its address, too.
+ * IPAddress that is no Service's claims its address, too. A node's address is given to no Service; one that had it before keeps it.
  */
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "cluster/registry/admission.h"
 #include "cluster/registry/chance.h"
 #include "cluster/registry/claims.h"
+#include "cluster/registry/node_addresses.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/registry/service_ranges.h"
 #include "cluster/registry/services.h"
@@ -28,6 +29,7 @@ enum { PORTS_MAX = 128, CLAIMS_MAX = PORTS_MAX + 8 };
 struct services {
 	struct claims *addresses, *ports;
 	struct service_ranges *ranges;
+	struct node_addresses *nodes;
 	struct informer informer, others; /* of Services, of IPAddresses */
 	int port_min, port_max;
 };
@@ -127,6 +129,8 @@ int services_open(struct services **out, struct registry *r)
 	err = service_ranges_open(
 		&s->ranges, r, r->opts.service_cidr ? r->opts.service_cidr : KUBE_SERVICE_CIDR);
 	if (!err)
+		err = node_addresses_open(&s->nodes, r);
+	if (!err)
 		err = claims_new(&s->addresses);
 	if (!err)
 		err = claims_new(&s->ports);
@@ -150,6 +154,7 @@ void services_close(struct services *s)
 	registry_uninform(&s->informer);
 	registry_uninform(&s->others);
 	service_ranges_close(s->ranges);
+	node_addresses_close(s->nodes);
 	claims_free(s->addresses);
 	claims_free(s->ports);
 	free(s);
@@ -238,7 +243,7 @@ static struct status *address(
 	if (!said || !*said)
 		said = before;
 	if (!*said) {
-		if (!service_ranges_free(s->ranges, s->addresses, chance(UINT32_MAX), text))
+		if (!service_ranges_free(s->ranges, s->addresses, s->nodes, chance(UINT32_MAX), text))
 			return status_internal(
 				"no address of a service range is free: another ServiceCIDR would have some");
 		said = text;
@@ -379,17 +384,22 @@ static void who_of(const struct attempt *a, char *who, size_t size)
 	snprintf(who, size, "services/%s/%s", a->ns, a->name);
 }
 
-static bool in_range(const struct services *s, const struct held *h)
+/* 0, -ERANGE, or -EADDRINUSE: a node has it. */
+static int can_be_had(const struct services *s, const struct held *h)
 {
 	long port = h->is_port ? strtol(h->text, NULL, 10) : 0;
 
-	return h->is_port ? port >= s->port_min && port <= s->port_max
-			  : service_ranges_have(s->ranges, h->text);
+	if (h->is_port)
+		return port >= s->port_min && port <= s->port_max ? 0 : -ERANGE;
+	if (!service_ranges_have(s->ranges, h->text))
+		return -ERANGE;
+	return node_addresses_have(s->nodes, h->text) ? -EADDRINUSE : 0;
 }
 
-static struct status *refused(const struct attempt *a, const struct held *h, bool busy)
+static struct status *refused(const struct attempt *a, const struct held *h, int reason)
 {
 	yyjson_mut_val *value;
+	bool busy = reason == -EBUSY;
 	char why[128];
 
 	if (h->is_port) {
@@ -404,8 +414,9 @@ static struct status *refused(const struct attempt *a, const struct held *h, boo
 	}
 	value = yyjson_mut_strcpy(a->doc, h->text);
 	snprintf(why, sizeof(why), "failed to allocate IP %s: %s", h->text,
-		busy ? "provided IP is already allocated"
-		     : "the provided IP is not in a range of the cluster's ServiceCIDRs");
+		busy			? "provided IP is already allocated"
+		: reason == -EADDRINUSE ? "the provided IP is an address of a node"
+					: "the provided IP is not in a range of the cluster's ServiceCIDRs");
 	return invalid(a, "spec.clusterIPs", value, why);
 }
 
@@ -425,10 +436,12 @@ static struct status *check(const struct attempt *a)
 		struct claims *c = of(s, &h[taken]);
 		const char *holder = claims_holder(c, h[taken].text);
 		bool ours = holder && !strcmp(holder, who);
-		int r = ours || in_range(s, &h[taken]) ? claims_take(c, h[taken].text, who) : -ERANGE;
+		int r = ours ? 0 : can_be_had(s, &h[taken]);
 
+		if (!r)
+			r = claims_take(c, h[taken].text, who);
 		if (r) {
-			err = r == -ENOMEM ? no_memory() : refused(a, &h[taken], r == -EBUSY);
+			err = r == -ENOMEM ? no_memory() : refused(a, &h[taken], r);
 			break;
 		}
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cluster/registry/claims.h"
+#include "cluster/registry/node_addresses.h"
 #include "cluster/registry/registry.h"
 #include "cluster/registry/service_ranges.h"
 #include "cluster/schema/schema.h"
@@ -147,8 +148,8 @@ bool service_ranges_have(const struct service_ranges *s, const char *address)
 }
 
 /* The lower part of the range is left to those who ask for an address of their own, as upstream does. */
-static bool free_in(const struct ipaddr *net, const struct claims *claimed, uint32_t random,
-	char text[static IPADDR_TEXT_MAX])
+static bool free_in(const struct ipaddr *net, const struct claims *claimed,
+	const struct node_addresses *nodes, uint32_t random, char text[static IPADDR_TEXT_MAX])
 {
 	uint64_t all = service_range_size(net);
 	uint32_t size = all < DYNAMIC_MAX ? (uint32_t)all : DYNAMIC_MAX;
@@ -162,17 +163,17 @@ static bool free_in(const struct ipaddr *net, const struct claims *claimed, uint
 			if ((pass == 0) != (at >= low))
 				continue;
 			ipaddr_format(&a, false, text);
-			if (!claims_holder(claimed, text))
+			if (!claims_holder(claimed, text) && !node_addresses_have(nodes, text))
 				return true;
 		}
 	return false;
 }
 
-bool service_ranges_free(const struct service_ranges *s, const struct claims *claimed, uint32_t random,
-	char text[static IPADDR_TEXT_MAX])
+bool service_ranges_free(const struct service_ranges *s, const struct claims *claimed,
+	const struct node_addresses *nodes, uint32_t random, char text[static IPADDR_TEXT_MAX])
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (free_in(&s->items[i].net, claimed, random, text))
+		if (free_in(&s->items[i].net, claimed, nodes, random, text))
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@
 #include "lib/ipconf.h"
 
 struct claims;
+struct node_addresses;
 struct registry;
 struct service_ranges;
 
@@ -28,9 +29,9 @@ struct ipaddr service_ranges_own(const struct service_ranges *s);
 /* Can a Service be given this address? */
 bool service_ranges_have(const struct service_ranges *s, const char *address);
 
-/* One that nobody has claimed, @random of them. false: there is none. */
-bool service_ranges_free(const struct service_ranges *s, const struct claims *claimed, uint32_t random,
-	char text[static IPADDR_TEXT_MAX]);
+/* One that nobody has claimed and no node has, @random of them. false: there is none. */
+bool service_ranges_free(const struct service_ranges *s, const struct claims *claimed,
+	const struct node_addresses *nodes, uint32_t random, char text[static IPADDR_TEXT_MAX]);
 
 /*
  * Has the range something in common with this Node's addresses or those of its pods? Nodes refuse what is sent into a range of services
