@@ -36,6 +36,7 @@ static const char *try(const char *name_of_kind, const char *json)
 #define WHOLE(name, whole, resources)                                                                        \
 	"{\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"resources\":{" whole                              \
 	"},\"containers\":[{\"name\":\"c\",\"image\":\"one\",\"resources\":{" resources "}}]}}"
+#define CPU(n) "\"cpu\":\"" n "\""
 #define CLAIM(name, size)                                                                                    \
 	"{\"metadata\":{\"name\":\"" name                                                                    \
 	"\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"" size \
@@ -105,6 +106,38 @@ static void test_quota_of_whole_pods(void **state)
 	until("it says what is used",
 		SAYS("v1", "ResourceQuota", "q",
 			"\"used\":{\"requests.cpu\":\"2\",\"limits.memory\":\"16Mi\"}"));
+}
+
+/* What a runtime class uses beside the containers is requested, and limits what is limited. */
+static void test_quota_with_overhead(void **state)
+{
+#define OVER(resources, whole)                                                                               \
+	"{\"spec\":{\"overhead\":{\"cpu\":\"100m\"}," whole                                                  \
+	"\"containers\":[{\"name\":\"c\",\"resources\":{" resources "}}]}}"
+	static const struct {
+		const char *pod;
+		int requests, limits; /* thousandths of cpu */
+	} table[] = {
+		{OVER("", ""), 100, 0},
+		{OVER("\"requests\":{\"cpu\":\"1\"}", ""), 1100, 0},
+		{OVER("\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"2\"}", ""), 1100, 2100},
+		{OVER("\"limits\":{\"cpu\":\"0\"}", ""), 100, 0},
+		{OVER("", "\"resources\":{\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"2\"}},"), 1100,
+			2100},
+	};
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		yyjson_doc *pod = yyjson_read(table[i].pod, strlen(table[i].pod), 0);
+		yyjson_val *root = yyjson_doc_get_root(pod);
+
+		assert_non_null(root);
+		assert_int_equal(
+			quota_takes("requests.cpu", kind("v1", "Pod"), root) / 1000000, table[i].requests);
+		assert_int_equal(
+			quota_takes("limits.cpu", kind("v1", "Pod"), root) / 1000000, table[i].limits);
+		yyjson_doc_free(pod);
+	}
+#undef OVER
 }
 
 /* Which objects a scope is about. */
@@ -257,6 +290,59 @@ static void test_limits_of_whole_pods(void **state)
 	create("v1", "LimitRange", "default",
 		"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"defaultRequest\":{\"cpu\":\"200m\"}},"
 		"{\"type\":\"Pod\",\"min\":{\"memory\":\"32Mi\"},\"max\":{\"memory\":\"64Mi\"}}]}}");
+	all_of(table, array_len(table));
+}
+
+/* Containers together, beside their sidecars, or an init container that takes more; those that say nothing count for nothing. */
+static void test_limits_of_sums(void **state)
+{
+#define SUMS(name, inits, containers)                                                                        \
+	"{\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"initContainers\":[" inits                         \
+	"],\"containers\":[" containers "]}}"
+#define ONE(name, more, r, l)                                                                                \
+	"{\"name\":\"" name "\",\"image\":\"i\"," more "\"resources\":{\"requests\":{" r "},\"limits\":{" l  \
+	"}}}"
+#define SIDECAR "\"restartPolicy\":\"Always\","
+	static const struct row table[] = {
+		{"Pod", SUMS("a", "", ONE("x", "", "", CPU("1")) "," ONE("y", "", "", "")), "201"},
+		{"Pod", SUMS("b", "", ONE("x", "", "", "") "," ONE("y", "", "", "")),
+			"[minimum cpu usage per Pod is 100m.  No request is specified, maximum cpu usage per Pod is 2.  No limit"},
+		{"Pod", SUMS("b", "", ONE("x", "", "", CPU("1")) "," ONE("y", "", "", CPU("1100m"))),
+			"maximum cpu usage per Pod is 2, but limit is 2100m"},
+		{"Pod", SUMS("b", "", ONE("x", "", "", CPU("1")) "," ONE("y", "", CPU("1500m"), "")),
+			"maximum cpu usage per Pod is 2, but request is 2500m"},
+		{"Pod", SUMS("b", "", ONE("x", "", "", CPU("50m")) "," ONE("y", "", CPU("1"), "")),
+			"minimum cpu usage per Pod is 100m, but limit is 50m"},
+		{"Pod", SUMS("b", ONE("s", SIDECAR, "", CPU("1500m")), ONE("x", "", "", CPU("1"))),
+			"maximum cpu usage per Pod is 2, but limit is 2500m"},
+		{"Pod", SUMS("b", ONE("i", "", "", CPU("3")), ONE("x", "", "", CPU("1"))),
+			"maximum cpu usage per Pod is 2, but limit is 3"},
+		{"Pod", SUMS("c", ONE("i", "", "", CPU("2")), ONE("x", "", "", CPU("2"))), "201"},
+	};
+
+	create("v1", "LimitRange", "default",
+		"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Pod\",\"min\":{\"cpu\":\"100m\"},"
+		"\"max\":{\"cpu\":\"2\"}}]}}");
+	all_of(table, array_len(table));
+#undef SUMS
+#undef ONE
+#undef SIDECAR
+}
+
+/* The overhead of a pod is not held to limit ranges. */
+static void test_limits_without_overhead(void **state)
+{
+	static const struct row table[] = {
+		{"Pod",
+			"{\"metadata\":{\"name\":\"a\"},\"spec\":{\"runtimeClassName\":\"large\",\"containers\":[{\"name\":\"c\",\"image\":"
+			"\"i\",\"resources\":{\"limits\":{\"cpu\":\"2\"}}}]}}",
+			"201"},
+	};
+
+	create("node.k8s.io/v1", "RuntimeClass", "",
+		"{\"metadata\":{\"name\":\"large\"},\"handler\":\"runc\",\"overhead\":{\"podFixed\":{\"cpu\":\"1\"}}}");
+	create("v1", "LimitRange", "default",
+		"{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Pod\",\"max\":{\"cpu\":\"2\"}}]}}");
 	all_of(table, array_len(table));
 }
 
@@ -433,10 +519,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORY(test_quota),
 		STORY(test_quota_of_whole_pods),
+		STORY(test_quota_with_overhead),
 		STORY(test_quota_scopes),
 		STORY(test_quota_at_once),
 		STORY(test_limits),
 		STORY(test_limits_of_whole_pods),
+		STORY(test_limits_of_sums),
+		STORY(test_limits_without_overhead),
 		STORY(test_baseline),
 		STORY(test_restricted),
 		STORY(test_warned),

@@ -13,6 +13,7 @@
 #include "cluster/registry/admission.h"
 #include "cluster/registry/registry_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/pod_resources.h"
 #include "lib/json.h"
 #include "lib/quantity.h"
 
@@ -170,6 +171,9 @@ static void hold(struct walk *w, yyjson_val *item, const char *resource, const s
 	else if (min && s->request < amount_of(min))
 		say(w, "minimum %s usage per %s is %s, but request is %s", resource, type,
 			text(amount_of(min), resource, a), text(s->request, resource, b));
+	else if (min && s->limit >= 0 && s->limit < amount_of(min))
+		say(w, "minimum %s usage per %s is %s, but limit is %s", resource, type,
+			text(amount_of(min), resource, a), text(s->limit, resource, b));
 	if (max && top < 0)
 		say(w, "maximum %s usage per %s is %s.  No limit is specified", resource, type,
 			text(amount_of(max), resource, a));
@@ -177,6 +181,9 @@ static void hold(struct walk *w, yyjson_val *item, const char *resource, const s
 		say(w, "maximum %s usage per %s is %s, but %s is %s", resource, type,
 			text(amount_of(max), resource, a), claim ? "request" : "limit",
 			text(top, resource, b));
+	else if (max && s->request > amount_of(max))
+		say(w, "maximum %s usage per %s is %s, but request is %s", resource, type,
+			text(amount_of(max), resource, a), text(s->request, resource, b));
 	if (!ratio)
 		return;
 	if (s->request <= 0 || s->limit < 0)
@@ -194,34 +201,23 @@ static struct span span_of(yyjson_mut_val *o, const char *resource)
 		amount(meta_mut_get(o, "resources", "limits", resource, NULL))};
 }
 
-/* Of all containers; one that says nothing makes the sum unsaid. */
-static struct span containers_span(yyjson_mut_val *pod, const char *resource)
+/* Of all containers that say something. */
+static __int128 containers_amount(yyjson_mut_val *spec, const char *list, const char *resource)
 {
-	yyjson_mut_val *list = meta_mut_get(pod, "spec", "containers", NULL), *c;
-	struct span sum = {0, 0};
-	bool request = false, limit = true;
-	size_t i, n;
+	struct pod_sum sum = pod_sum_read(spec, list, resource);
 
-	yyjson_mut_arr_foreach(list, i, n, c)
-	{
-		struct span s = span_of(c, resource);
-
-		request |= s.request >= 0;
-		limit &= s.limit >= 0;
-		sum.request += s.request > 0 ? s.request : 0;
-		sum.limit += s.limit > 0 ? s.limit : 0;
-	}
-	return (struct span){request ? sum.request : -1, limit ? sum.limit : -1};
+	return sum.n_said ? sum.total : -1;
 }
 
-/* What the pod says as a whole counts before that. */
+/* What the pod says as a whole counts before that; its overhead does not, as upstream. */
 static struct span pod_span(yyjson_mut_val *pod, const char *resource)
 {
-	struct span whole = span_of(yyjson_mut_obj_get(pod, "spec"), resource),
-		    sum = containers_span(pod, resource);
+	yyjson_mut_val *spec = yyjson_mut_obj_get(pod, "spec");
+	struct span whole = span_of(spec, resource);
 
 	return (struct span){
-		whole.request >= 0 ? whole.request : sum.request, whole.limit >= 0 ? whole.limit : sum.limit};
+		whole.request >= 0 ? whole.request : containers_amount(spec, "requests", resource),
+		whole.limit >= 0 ? whole.limit : containers_amount(spec, "limits", resource)};
 }
 
 /* Every resource that the item limits, once. */

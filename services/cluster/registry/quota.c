@@ -83,10 +83,13 @@ __int128 quota_pod_takes(yyjson_val *pod, const char *list, const char *name)
 {
 	yyjson_val *spec = json_obj(pod, "spec"), *lists[RESIZED_LISTS_MAX];
 	size_t n = resized_whole_lists(pod, list, lists);
+	__int128 own = pod_whole_amount(spec, list, name) ? most_of(lists, n, name)
+							  : containers_take(pod, list, name);
 
-	return (pod_whole_amount(spec, list, name) ? most_of(lists, n, name)
-						   : containers_take(pod, list, name)) +
-	       amount(yyjson_obj_get(json_obj(spec, "overhead"), name));
+	/* what is not limited is not limited by that */
+	if (!own && !strcmp(list, "limits"))
+		return 0;
+	return own + amount(yyjson_obj_get(json_obj(spec, "overhead"), name));
 }
 
 static __int128 of_pod(const char *key, yyjson_val *pod)

@@ -10,7 +10,10 @@
 
 /* One key of a quota's hard: "pods", "requests.cpu", "count/jobs.batch"... Returns nano-units; 0: it takes nothing of it. */
 __int128 quota_takes(const char *key, const struct schema_kind *kind, yyjson_val *object);
-/* What a pod takes of one resource, with its overhead; @list: "requests" or "limits". Nano-units; 0: nothing. */
+/*
+ * What a pod takes of one resource, with its overhead, which limits only what is limited; @list: "requests" or "limits". Nano-units; 0:
+ * nothing.
+ */
 __int128 quota_pod_takes(yyjson_val *pod, const char *list, const char *name);
 /* Does the quota count this object at all: its scopes? @spec: of the ResourceQuota */
 bool quota_counts(yyjson_val *spec, const struct schema_kind *kind, yyjson_val *object);

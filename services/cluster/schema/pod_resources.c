@@ -49,6 +49,8 @@ static struct pod_sum *sum_of(struct pod_sums *s, const char *name)
 	return i < s->n ? &s->of[i] : NULL;
 }
 
+static const char *const containers[] = {"containers", "initContainers"};
+
 static void add_init(struct pod_sum *sum, __int128 amount, bool sidecar)
 {
 	__int128 beside = sum->sidecars + amount;
@@ -59,36 +61,54 @@ static void add_init(struct pod_sum *sum, __int128 amount, bool sidecar)
 		sum->peak = beside;
 }
 
-static void add(struct pod_sums *s, yyjson_mut_val *container, const char *list, bool init)
+/* @v: what @container says; what is no quantity counts for nothing */
+static void add(struct pod_sum *sum, yyjson_mut_val *container, yyjson_mut_val *v, bool init)
 {
-	bool sidecar = yyjson_mut_equals_str(yyjson_mut_obj_get(container, "restartPolicy"), "Always");
+	struct quantity q;
+
+	if (!sum || !yyjson_mut_is_str(v) || quantity_parse(&q, yyjson_mut_get_str(v), yyjson_mut_get_len(v)))
+		return;
+	if (!sum->n_said++)
+		sum->format = q.format;
+	if (init)
+		add_init(sum, q.nano,
+			yyjson_mut_equals_str(yyjson_mut_obj_get(container, "restartPolicy"), "Always"));
+	else
+		sum->total += q.nano;
+}
+
+static void add_all(struct pod_sums *s, yyjson_mut_val *container, const char *list, bool init)
+{
 	yyjson_mut_val *key, *v;
 	size_t i, n;
 
-	yyjson_mut_obj_foreach(meta_mut_get(container, "resources", list, NULL), i, n, key, v)
-	{
-		const char *name = yyjson_mut_get_str(key);
-		struct pod_sum *sum;
-		struct quantity q;
+	yyjson_mut_obj_foreach(meta_mut_get(container, "resources", list, NULL), i, n, key,
+		v) if (pod_resource_is_whole(yyjson_mut_get_str(key)))
+		add(sum_of(s, yyjson_mut_get_str(key)), container, v, init);
+}
 
-		if (!pod_resource_is_whole(name) || !yyjson_mut_is_str(v) ||
-			quantity_parse(&q, yyjson_mut_get_str(v), yyjson_mut_get_len(v)))
-			continue;
-		sum = sum_of(s, name);
-		if (!sum)
-			continue;
-		if (!sum->n_said++)
-			sum->format = q.format;
-		if (init)
-			add_init(sum, q.nano, sidecar);
-		else
-			sum->total += q.nano;
-	}
+static void finish(struct pod_sum *sum)
+{
+	sum->total += sum->sidecars;
+	if (sum->peak > sum->total)
+		sum->total = sum->peak;
+}
+
+struct pod_sum pod_sum_read(yyjson_mut_val *spec, const char *list, const char *name)
+{
+	struct pod_sum sum = {.name = name};
+	yyjson_mut_val *c;
+	size_t i, n;
+
+	for (size_t l = 0; l < array_len(containers); l++)
+		yyjson_mut_arr_foreach(yyjson_mut_obj_get(spec, containers[l]), i, n, c)
+			add(&sum, c, meta_mut_get(c, "resources", list, name, NULL), l);
+	finish(&sum);
+	return sum;
 }
 
 void pod_sums_read(struct pod_sums *out, yyjson_mut_val *spec, const char *list)
 {
-	static const char *const containers[] = {"containers", "initContainers"};
 	yyjson_mut_val *c;
 	size_t i, n;
 
@@ -100,13 +120,8 @@ void pod_sums_read(struct pod_sums *out, yyjson_mut_val *spec, const char *list)
 		yyjson_mut_val *all = yyjson_mut_obj_get(spec, containers[l]);
 
 		out->n_containers += yyjson_mut_arr_size(all);
-		yyjson_mut_arr_foreach(all, i, n, c) add(out, c, list, l);
+		yyjson_mut_arr_foreach(all, i, n, c) add_all(out, c, list, l);
 	}
-	for (i = 0; i < out->n; i++) {
-		struct pod_sum *sum = &out->of[i];
-
-		sum->total += sum->sidecars;
-		if (sum->peak > sum->total)
-			sum->total = sum->peak;
-	}
+	for (i = 0; i < out->n; i++)
+		finish(&out->of[i]);
 }

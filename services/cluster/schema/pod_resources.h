@@ -44,5 +44,7 @@ struct pod_sums {
  * Of cpu, memory and the sizes of pages that there are; no more of these than make one too many. What no container says is 0.
  */
 void pod_sums_read(struct pod_sums *out, yyjson_mut_val *spec, const char *list);
+/* Of one resource, whichever it is. */
+struct pod_sum pod_sum_read(yyjson_mut_val *spec, const char *list, const char *name);
 
 #endif
