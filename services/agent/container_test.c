@@ -249,6 +249,28 @@ static void test_body_of_a_limited_pod(void **state)
 	agent_pod_free(p);
 }
 
+/* What the runtime class uses is its group's, and no container's. */
+static void test_body_of_a_pod_with_overhead(void **state)
+{
+	struct pod *p = testing_pod(
+		"\"overhead\":{\"cpu\":\"100m\",\"memory\":\"64Mi\"},\"containers\":[{\"name\":\"a\",\"image\":\"img\",\"resources\":{"
+		"\"requests\":{\"cpu\":\"100m\",\"memory\":\"64Mi\"},\"limits\":{\"cpu\":\"200m\",\"memory\":\"128Mi\"}}}]",
+		"");
+	yyjson_mut_doc *doc = sandbox_spec(p);
+
+	assert_non_null(doc);
+	assert_int_equal(number_at(doc, "/Resources/CpuShares"), 204);
+	assert_int_equal(number_at(doc, "/Resources/CpuQuota"), 30000);
+	assert_int_equal(number_at(doc, "/Resources/Memory"), 192 << 20);
+	yyjson_mut_doc_free(doc);
+	doc = body_of(p);
+	assert_int_equal(number_at(doc, "/HostConfig/CpuShares"), 102);
+	assert_int_equal(number_at(doc, "/HostConfig/CpuQuota"), 20000);
+	assert_int_equal(number_at(doc, "/HostConfig/Memory"), 128 << 20);
+	yyjson_mut_doc_free(doc);
+	agent_pod_free(p);
+}
+
 static void test_images_as_volumes(void **state)
 {
 	struct pod *p = testing_pod(
@@ -375,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_downward),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_body_of_a_limited_pod),
+		cmocka_unit_test(test_body_of_a_pod_with_overhead),
 		cmocka_unit_test(test_images_as_volumes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sandbox),

@@ -99,14 +99,9 @@ static int64_t storage_request(yyjson_val *container)
 
 static int64_t request_of(const struct pod *pod, enum eviction_signal s)
 {
-	int64_t sum = 0;
-
-	if (s == EVICTION_MEMORY)
-		return resources_of_pod(pod->spec).memory_request_bytes;
-	for (size_t i = 0; s == EVICTION_NODEFS && i < pod->n_containers; i++)
-		if (pod->containers[i].class != CONTAINER_INIT)
-			sum += storage_request(pod->containers[i].spec);
-	return sum;
+	return s == EVICTION_MEMORY   ? eviction_memory_bytes(pod->spec)
+	       : s == EVICTION_NODEFS ? storage_bytes(pod->spec, "requests")
+				      : 0;
 }
 
 /* The object of @list whose @key is @value. */

@@ -16,16 +16,6 @@
 
 /* ---- what there is */
 
-static struct resources requests(yyjson_val *spec)
-{
-	struct resources r = resources_of_pod(spec);
-	yyjson_val *overhead = json_obj(spec, "overhead");
-
-	r.cpu_request_milli += resources_amount(overhead, "cpu", quantity_milli);
-	r.memory_request_bytes += resources_amount(overhead, "memory", quantity_value);
-	return r;
-}
-
 /* Of all others that have not ended. */
 static struct resize_room used_beside(const struct pod *p)
 {
@@ -36,7 +26,7 @@ static struct resize_room used_beside(const struct pod *p)
 
 		if (q == p || q->finished)
 			continue;
-		r = requests(q->spec);
+		r = resources_with_overhead(q->spec);
 		used.cpu_milli += r.cpu_request_milli;
 		used.memory_bytes += r.memory_request_bytes;
 	}
@@ -140,7 +130,8 @@ static enum resize_verdict judge(const struct pod *p, char why[static RESIZE_WHY
 {
 	struct resize_room node = {node_cpus() * 1000, node_allocatable_memory(p->agent)},
 			   used = used_beside(p);
-	struct resources asked = requests(json_obj(asked_object(p), "spec")), had = requests(p->spec);
+	struct resources asked = resources_with_overhead(json_obj(asked_object(p), "spec")),
+			 had = resources_with_overhead(p->spec);
 
 	return resize_judge(&asked, &had, &node, &used, why);
 }

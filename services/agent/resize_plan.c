@@ -124,7 +124,7 @@ static bool same(const struct limits *a, const struct limits *b)
 
 struct resize_step resize_next(const struct pod *p)
 {
-	struct resources sum = resources_of_pod(p->spec);
+	struct resources sum = resources_of_group(p->spec);
 	struct limits end = limits_of(&sum), hold = end;
 	struct pod_container *first = NULL, *again = NULL;
 	bool restarting = false;

@@ -518,6 +518,34 @@ static void test_whole_told(void **state)
 	agent_pod_free(p);
 }
 
+/* The group of a pod with overhead has more than the pod, which is told of its own only. */
+static void test_whole_told_without_overhead(void **state)
+{
+	struct pod *p =
+		testing_pod("\"overhead\":{\"cpu\":\"10m\",\"memory\":\"8Mi\"}," WHOLE("\"cpu\":\"30m\"",
+				    BOTH("60m", "40Mi")) "\"containers\":[" C("a", "\"image\":\"i\"") "]",
+			"");
+	yyjson_doc *doc;
+	char text[300];
+
+	p->allocated = allocation_of(p->root);
+	p->sandbox = SANDBOX_READY;
+	p->limits = (struct limits){cpu_shares(40), cpu_quota_us(70), 48 << 20};
+	runs(p, 0, (struct limits){2, cpu_quota_us(60), 40 << 20});
+	assert_int_equal(resize_next(p).what, RESIZE_NOTHING);
+	doc = status_of(p);
+	assert_string_equal(told(doc, "/status/resources", text),
+		"{\"requests\":{\"cpu\":\"30m\"},\"limits\":{\"cpu\":\"60m\",\"memory\":\"40Mi\"}}");
+	yyjson_doc_free(doc);
+	p->limits = (struct limits){cpu_shares(30), cpu_quota_us(50), 38 << 20};
+	assert_int_equal(resize_next(p).what, RESIZE_POD);
+	doc = status_of(p);
+	assert_string_equal(told(doc, "/status/resources", text),
+		"{\"requests\":{\"cpu\":\"20m\"},\"limits\":{\"cpu\":\"40m\",\"memory\":\"30Mi\"}}");
+	yyjson_doc_free(doc);
+	agent_pod_free(p);
+}
+
 static void test_told(void **state)
 {
 	struct pod *p = testing_pod(
@@ -612,6 +640,7 @@ int main(void)
 		cmocka_unit_test(test_memory_in_use),
 		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_whole_told),
+		cmocka_unit_test(test_whole_told_without_overhead),
 		cmocka_unit_test(test_told_of_more),
 	};
 

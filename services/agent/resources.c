@@ -110,6 +110,26 @@ struct resources resources_of_pod(yyjson_val *spec)
 	return whole;
 }
 
+struct resources resources_with_overhead(yyjson_val *spec)
+{
+	struct resources r = resources_of_pod(spec);
+	yyjson_val *overhead = json_obj(spec, "overhead");
+	int64_t cpu = resources_amount(overhead, "cpu", quantity_milli),
+		memory = resources_amount(overhead, "memory", quantity_value);
+
+	r.cpu_request_milli += cpu;
+	r.cpu_limit_milli += r.cpu_limit_milli ? cpu : 0;
+	r.memory_request_bytes += memory;
+	r.memory_limit_bytes += r.memory_limit_bytes ? memory : 0;
+	return r;
+}
+
+struct resources resources_of_group(yyjson_val *spec)
+{
+	return strcmp(resources_qos(spec), "besteffort") != 0 ? resources_with_overhead(spec)
+							      : (struct resources){0};
+}
+
 struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container)
 {
 	struct resources whole = resources_of_container(spec), r = resources_of_container(container);
@@ -203,6 +223,34 @@ int64_t oom_memory_bytes(yyjson_val *spec, yyjson_val *container)
 	if (is_sidecar(spec, container))
 		own = most(own, least_of_containers(spec));
 	return beyond > 0 && n ? own + beyond / n : own;
+}
+
+int64_t storage_bytes(yyjson_val *spec, const char *list)
+{
+	static const char name[] = "ephemeral-storage";
+	int64_t sum = 0, sidecars = 0, peak = 0;
+	yyjson_val *each;
+	size_t i, n;
+
+	yyjson_arr_foreach (json_arr(spec, "containers"), i, n, each)
+		sum += resources_amount(json_obj(json_obj(each, "resources"), list), name, quantity_value);
+	yyjson_arr_foreach (json_arr(spec, "initContainers"), i, n, each) {
+		int64_t beside = sidecars + resources_amount(json_obj(json_obj(each, "resources"), list),
+						    name, quantity_value);
+
+		if (is_sidecar(spec, each))
+			sidecars = beside;
+		peak = most(peak, beside);
+	}
+	sum = most(sum + sidecars, peak);
+	return sum ? sum + resources_amount(json_obj(spec, "overhead"), name, quantity_value) : 0;
+}
+
+int64_t eviction_memory_bytes(yyjson_val *spec)
+{
+	return resources_of_pod(spec).memory_request_bytes
+		       ? resources_with_overhead(spec).memory_request_bytes
+		       : 0;
 }
 
 int64_t oom_score_adj(const char *qos, int64_t memory_request_bytes, int64_t node_memory_bytes)

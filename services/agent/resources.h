@@ -23,6 +23,10 @@ struct resources resources_of_container(yyjson_val *container);
  * only if every container has one.
  */
 struct resources resources_of_pod(yyjson_val *spec);
+/* The same with what its runtime class uses beside its containers: more is requested, and limits that there are are wider. */
+struct resources resources_with_overhead(yyjson_val *spec);
+/* What the pod's group is given: that, but nothing when it is "besteffort". */
+struct resources resources_of_group(yyjson_val *spec);
 /* A container's own, and for limits that it has not what the pod is limited to as a whole: programs look at those of their group. */
 struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container);
 
@@ -67,6 +71,10 @@ int64_t cpu_quota_us(int64_t milli); /* in each CPU_PERIOD_US; 0: none */
  * containers. A sidecar counts for no less than the container that requests least.
  */
 int64_t oom_memory_bytes(yyjson_val *spec, yyjson_val *container);
+/* Of local storage, what containers say together in a list ("requests" or "limits"), and overhead if they say any. */
+int64_t storage_bytes(yyjson_val *spec, const char *list);
+/* The memory that a pod may use before others leave: what it requests, and its overhead if it requests any. */
+int64_t eviction_memory_bytes(yyjson_val *spec);
 /* -997 guaranteed, 1000 best effort, in between by the share of the node's memory. */
 int64_t oom_score_adj(const char *qos, int64_t memory_request_bytes, int64_t node_memory_bytes);
 

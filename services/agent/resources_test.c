@@ -119,6 +119,42 @@ static void test_whole(void **state)
 	yyjson_doc_free(doc);
 }
 
+/* The overhead of a runtime class is requested, widens limits that there are, and gives a best-effort pod nothing. */
+static void test_overhead(void **state)
+{
+#define OVER(containers) "{" containers ",\"overhead\":{\"cpu\":\"100m\",\"memory\":\"16Mi\"}}"
+	static const struct {
+		const char *spec;
+		struct resources with, group;
+		int64_t eviction;
+	} cases[] = {
+		{OVER("\"containers\":[" CPU("100m", "200m") "]"), {200, 300, 80 << 20, 80 << 20},
+			{200, 300, 80 << 20, 80 << 20}, 80 << 20},
+		{OVER("\"containers\":[{}]," WHOLE("1", "2")), {1100, 2100, 656 << 20, 656 << 20},
+			{1100, 2100, 656 << 20, 656 << 20}, 656 << 20},
+		/* one that is not limited */
+		{OVER("\"containers\":[" CPU("100m", "200m") ",{}]"), {200, 0, 80 << 20, 0},
+			{200, 0, 80 << 20, 0}, 80 << 20},
+		/* one that requests no memory */
+		{OVER("\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]"),
+			{1100, 0, 16 << 20, 0}, {1100, 0, 16 << 20, 0}, 0},
+		{OVER("\"containers\":[{}]"), {100, 0, 16 << 20, 0}, {0}, 0},
+		{"{\"containers\":[" CPU("100m", "200m") "]}", {100, 200, 64 << 20, 64 << 20},
+			{100, 200, 64 << 20, 64 << 20}, 64 << 20},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		yyjson_doc *doc = doc_of(cases[i].spec);
+		yyjson_val *spec = yyjson_doc_get_root(doc);
+		struct resources with = resources_with_overhead(spec), group = resources_of_group(spec);
+
+		assert_memory_equal(&with, &cases[i].with, sizeof(with));
+		assert_memory_equal(&group, &cases[i].group, sizeof(group));
+		assert_int_equal(eviction_memory_bytes(spec), cases[i].eviction);
+		yyjson_doc_free(doc);
+	}
+}
+
 /* What the pod requests beyond its containers is shared by all of them, upstream's examples among the cases. */
 static void test_memory_of_scores(void **state)
 {
@@ -142,6 +178,7 @@ static void test_memory_of_scores(void **state)
 			0, 60},
 		{"{\"initContainers\":[" SIDECAR("10") "],\"containers\":[" MEM("40") "]" ALL("90"),
 			"initContainers", 0, 60},
+		{"{\"overhead\":{\"memory\":\"100\"},\"containers\":[" MEM("50") "]}", "containers", 0, 50},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
@@ -177,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_a_limit_counts_only_if_all_have_one),
 		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_overhead),
 		cmocka_unit_test(test_memory_of_scores),
 		cmocka_unit_test(test_kernel_numbers),
 	};

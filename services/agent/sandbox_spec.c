@@ -150,7 +150,7 @@ static bool add_resources(yyjson_mut_doc *doc, yyjson_mut_val *root, const struc
 {
 	yyjson_val *whole = json_obj(json_obj(p->spec, "resources"), "limits");
 	yyjson_mut_val *pages = yyjson_mut_arr(doc);
-	struct resources r = resources_of_pod(p->spec);
+	struct resources r = resources_of_group(p->spec);
 	struct limits l = limits_of(&r);
 	const char *wrong = NULL; /* which its containers are refused for */
 

@@ -23,7 +23,7 @@ static bool set(yyjson_mut_doc *doc, yyjson_mut_val *r, const char *kind, const 
 
 	if (list)
 		yyjson_mut_obj_remove_key(list, name);
-	if (!amount)
+	if (amount <= 0)
 		return true;
 	list = list ? list : yyjson_mut_obj_add_obj(doc, r, kind);
 	return list && yyjson_mut_obj_add(list, yyjson_mut_str(doc, name),
@@ -49,18 +49,23 @@ static bool as_made(
 			       own.memory_limit_bytes ? made->memory_limit_bytes : 0));
 }
 
-/* What the engine holds a container, or a pod, to, where that is not what is set aside for it. */
-static bool as_held(
-	yyjson_mut_doc *doc, yyjson_mut_val *r, const struct resources *aside, const struct limits *have)
+/*
+ * What the engine holds a container, or a pod's group, to, where that is not what is set aside for it: @more of the group is overhead,
+ * which is not the pod's.
+ */
+static bool as_held(yyjson_mut_doc *doc, yyjson_mut_val *r, const struct resources *aside,
+	const struct resources *more, const struct limits *have)
 {
 	struct limits want = limits_of(aside);
 
 	return (have->cpu_shares == want.cpu_shares ||
-		       set(doc, r, "requests", "cpu", (have->cpu_shares * 1000 + 1023) / 1024)) &&
+		       set(doc, r, "requests", "cpu",
+			       (have->cpu_shares * 1000 + 1023) / 1024 - more->cpu_request_milli)) &&
 	       (have->cpu_quota_us == want.cpu_quota_us ||
-		       set(doc, r, "limits", "cpu", have->cpu_quota_us * 1000 / CPU_PERIOD_US)) &&
+		       set(doc, r, "limits", "cpu",
+			       have->cpu_quota_us * 1000 / CPU_PERIOD_US - more->cpu_request_milli)) &&
 	       (have->memory_bytes == want.memory_bytes ||
-		       set(doc, r, "limits", "memory", have->memory_bytes));
+		       set(doc, r, "limits", "memory", have->memory_bytes - more->memory_request_bytes));
 }
 
 static yyjson_mut_val *copy_of(yyjson_mut_doc *doc, yyjson_val *v)
@@ -100,19 +105,23 @@ bool status_resources(
 		have.cpu_quota_us = 0;
 	if (!own.memory_limit_bytes)
 		have.memory_bytes = 0;
-	return r && (!known || (as_held(doc, r, &own, &have) && as_made(doc, r, p, c))) &&
+	return r &&
+	       (!known || (as_held(doc, r, &own, &(struct resources){0}, &have) && as_made(doc, r, p, c))) &&
 	       say(doc, o, r, json_obj(aside, "requests"));
 }
 
 bool status_whole_resources(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p)
 {
-	struct resources whole = resources_of_pod(p->spec);
+	struct resources own = resources_of_pod(p->spec), group = resources_of_group(p->spec),
+			 more = {.cpu_request_milli = group.cpu_request_milli - own.cpu_request_milli,
+				 .memory_request_bytes =
+					 group.memory_request_bytes - own.memory_request_bytes};
 	yyjson_val *aside = json_obj(p->spec, "resources");
 	yyjson_mut_val *r = copy_of(doc, aside);
 	bool known = p->sandbox == SANDBOX_READY && p->limits.cpu_shares;
 
 	if (!resources_is_whole(p->spec))
 		return true;
-	return r && (!known || as_held(doc, r, &whole, &p->limits)) &&
+	return r && (!known || as_held(doc, r, &group, &more, &p->limits)) &&
 	       say(doc, o, r, json_obj(aside, "requests"));
 }

@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/pod.h"
 #include "agent/pods.h"
+#include "agent/resources.h"
 #include "agent/volumes.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -35,18 +36,6 @@ static const char *limit_of(yyjson_val *container, struct quantity *q)
 	return text && !quantity_parse(q, text, strlen(text)) ? text : NULL;
 }
 
-static bool has_limit(yyjson_val *spec)
-{
-	struct quantity q;
-	yyjson_val *each;
-	size_t i, n;
-
-	yyjson_arr_foreach (json_arr(spec, "containers"), i, n, each)
-		if (limit_of(each, &q))
-			return true;
-	return false;
-}
-
 /* What a container of the pod has written; NULL: all of its containers. */
 static int64_t written(yyjson_val *sizes, const char *uid, const char *name)
 {
@@ -68,7 +57,7 @@ bool storage_limit_exceeded(
 {
 	char text[QUANTITY_TEXT_MAX];
 	struct quantity q, total = {0};
-	int64_t may = 0;
+	int64_t may = storage_bytes(spec, "limits");
 	yyjson_val *each;
 	size_t i, n;
 
@@ -78,7 +67,6 @@ bool storage_limit_exceeded(
 
 		if (!limit)
 			continue;
-		may += quantity_value(&q);
 		total.format = q.format;
 		if (written(sizes, uid, name) > quantity_value(&q)) {
 			snprintf(out, size,
@@ -105,7 +93,8 @@ static void later(struct storage_limit *s);
 
 static bool concerns(const struct pod *pod)
 {
-	return !pod->finished && !pod->deleting && pod->sandbox == SANDBOX_READY && has_limit(pod->spec);
+	return !pod->finished && !pod->deleting && pod->sandbox == SANDBOX_READY &&
+	       storage_bytes(pod->spec, "limits");
 }
 
 static void on_sizes(int status, const char *why, yyjson_val *root, void *arg)

@@ -58,9 +58,49 @@ static void test_limits(void **state)
 	}
 }
 
+/* Sidecars have their part of what all may hold, and so has the runtime class. */
+static void test_limits_of_all(void **state)
+{
+	static const struct {
+		const char *spec;
+		int64_t volumes;
+		bool exceeded;
+	} rows[] = {
+		{"{\"containers\": [" LIMITED("a", "4M") "]}", 0, false},
+		{"{\"containers\": [" LIMITED("a", "4M") "]}", 1, true},
+		{"{\"containers\": [" LIMITED("a", "4M") "], \"overhead\": {\"ephemeral-storage\": \"1M\"}}",
+			1000000, false},
+		{"{\"containers\": [" LIMITED("a", "4M") "], \"overhead\": {\"ephemeral-storage\": \"1M\"}}",
+			1000001, true},
+		{"{\"containers\": [" LIMITED("a",
+			 "4M") "], \"initContainers\": [{\"name\": \"s\", \"restartPolicy\": "
+			       "\"Always\", \"resources\": {\"limits\": {\"ephemeral-storage\": \"2M\"}}}]}",
+			2000000, false},
+		{"{\"containers\": [" LIMITED("a", "4M") "], \"initContainers\": [" LIMITED("i", "5M") "]}",
+			1000000, false},
+		{"{\"containers\": [" LIMITED("a", "4M") "], \"initContainers\": [" LIMITED("i", "5M") "]}",
+			1000001, true},
+		/* what is not limited is not limited by that */
+		{"{\"containers\": [{\"name\": \"a\"}], \"overhead\": {\"ephemeral-storage\": \"1M\"}}", 0,
+			false},
+	};
+	cleanup(json_docp) yyjson_doc *sizes = yyjson_read(SIZES, strlen(SIZES), 0);
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *spec = yyjson_read(rows[i].spec, strlen(rows[i].spec), 0);
+		char said[300];
+
+		assert_non_null(spec);
+		assert_int_equal(storage_limit_exceeded(yyjson_doc_get_root(spec), "u",
+					 yyjson_doc_get_root(sizes), rows[i].volumes, said, sizeof(said)),
+			rows[i].exceeded);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limits), cmocka_unit_test(test_limits_of_all)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static bool is_mounted(const char *path)
 /* The smallest of its own limit, the pod's, and the machine's memory. */
 static int64_t memory_size(const struct pod *p, int64_t limit)
 {
-	int64_t pod = resources_of_pod(p->spec).memory_limit_bytes;
+	int64_t pod = resources_of_group(p->spec).memory_limit_bytes;
 	int64_t size = p->agent->memory_bytes > 0 ? p->agent->memory_bytes : INT64_MAX;
 
 	if (pod > 0 && pod < size)

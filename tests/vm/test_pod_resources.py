@@ -74,6 +74,27 @@ def test_limits_alone(cluster, ns):
         assert said(cluster, ns, "p", each) == ["20000 100000", str(48 * MI), "-997", f"1 {48 * MI}"]
 
 
+def test_overhead(cluster, ns):
+    """What a runtime class uses beside the containers is the group's, and counts for quotas; it is no container's, nor in the status."""
+    overhead = {"cpu": "100m", "memory": "16Mi"}
+    cluster.kubectl("apply", "-f", "-", input=json.dumps({
+        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": ns}, "handler": "runc", "overhead": {"podFixed": overhead}}))  # fmt: skip
+    try:
+        cluster.kubectl("-n", ns, "create", "quota", "q", "--hard=requests.cpu=1,limits.memory=1Gi")
+        whole = {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "48Mi"}}
+        apply(cluster, ns, pod("p", whole, container("a", SAY), runtimeClassName=ns))
+        seen = running(cluster, ns, "p")
+        assert seen["spec"]["overhead"] == overhead
+        assert group(cluster, seen, "cpu.max") == "30000 100000" and group(cluster, seen, "memory.max") == str(64 * MI)
+        assert group(cluster, seen, "cpu.weight") == "8"
+        assert said(cluster, ns, "p", "a")[:2] == ["20000 100000", str(48 * MI)]
+        assert eventually(lambda: cluster.get("-n", ns, "pod", "p")["status"].get("resources") == whole, timeout=WAIT)
+        used = lambda: cluster.get("-n", ns, "quota", "q")["status"].get("used")  # noqa: E731
+        assert eventually(lambda: used() == {"requests.cpu": "200m", "limits.memory": "64Mi"}, timeout=WAIT), used()
+    finally:
+        cluster.kubectl("delete", "runtimeclass", ns, check=False)
+
+
 def test_they_share_it(cluster, ns):
     """Two that hold 30 MiB each are too much for 48 MiB, and one of them has to go."""
     apply(cluster, ns, pod("p", {"limits": {"memory": "48Mi"}}, container("a", HOLD), container("b", HOLD), restartPolicy="Never"))
