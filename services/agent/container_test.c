@@ -229,7 +229,7 @@ static void test_body_of_a_limited_pod(void **state)
 		"");
 	yyjson_mut_doc *doc = body_of(p);
 
-	assert_int_equal(number_at(doc, "/HostConfig/CpuShares"), 2);
+	assert_int_equal(number_at(doc, "/HostConfig/CpuShares"), 204);
 	assert_int_equal(number_at(doc, "/HostConfig/CpuQuota"), 20000);
 	assert_int_equal(number_at(doc, "/HostConfig/Memory"), 640 << 20);
 	assert_int_equal(number_at(doc, "/HostConfig/OomScoreAdj"), 750);

@@ -312,7 +312,7 @@ static void test_steps_of_a_whole_pod(void **state)
 		p = testing_pod(spec, "");
 		p->sandbox = SANDBOX_READY;
 		p->limits = limits(60, 60);
-		runs(p, 0, (struct limits){2, cpu_quota_us(60), 60 << 20});
+		runs(p, 0, limits(60, 60));
 		runs(p, 1, limits(20, 20));
 		steps_are(p, cases[i].steps);
 		assert_int_equal(resize_next(p).what, RESIZE_NOTHING);
@@ -501,7 +501,7 @@ static void test_whole_told(void **state)
 	p->allocated = allocation_of(p->root);
 	p->sandbox = SANDBOX_READY;
 	p->limits = (struct limits){cpu_shares(30), cpu_quota_us(60), 30 << 20};
-	runs(p, 0, (struct limits){2, cpu_quota_us(60), 30 << 20});
+	runs(p, 0, limits(60, 30));
 	doc = status_of(p);
 	assert_string_equal(told(doc, "/status/resources", text),
 		"{\"requests\":{\"cpu\":\"30m\"},\"limits\":{\"cpu\":\"60m\",\"memory\":\"30Mi\"}}");
@@ -531,7 +531,7 @@ static void test_whole_told_without_overhead(void **state)
 	p->allocated = allocation_of(p->root);
 	p->sandbox = SANDBOX_READY;
 	p->limits = (struct limits){cpu_shares(40), cpu_quota_us(70), 48 << 20};
-	runs(p, 0, (struct limits){2, cpu_quota_us(60), 40 << 20});
+	runs(p, 0, limits(60, 40));
 	assert_int_equal(resize_next(p).what, RESIZE_NOTHING);
 	doc = status_of(p);
 	assert_string_equal(told(doc, "/status/resources", text),

@@ -136,6 +136,8 @@ struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container)
 
 	r.cpu_limit_milli = either(r.cpu_limit_milli, whole.cpu_limit_milli);
 	r.memory_limit_bytes = either(r.memory_limit_bytes, whole.memory_limit_bytes);
+	if (!yyjson_obj_get(json_obj(json_obj(container, "resources"), "requests"), "cpu"))
+		r.cpu_request_milli = r.cpu_limit_milli;
 	return r;
 }
 

@@ -27,7 +27,10 @@ struct resources resources_of_pod(yyjson_val *spec);
 struct resources resources_with_overhead(yyjson_val *spec);
 /* What the pod's group is given: that, but nothing when it is "besteffort". */
 struct resources resources_of_group(yyjson_val *spec);
-/* A container's own, and for limits that it has not what the pod is limited to as a whole: programs look at those of their group. */
+/*
+ * A container's own, and for limits that it has not what the pod is limited to as a whole: programs look at those of their group. By
+ * its limit goes the weight of who does not say what cpu it requests.
+ */
 struct resources resources_in_pod(yyjson_val *spec, yyjson_val *container);
 
 /* Does the pod ask for anything as a whole, or is it limited as a whole? */

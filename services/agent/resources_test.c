@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -103,7 +104,6 @@ static void test_whole(void **state)
 	assert_int_equal(r.memory_limit_bytes, 640 << 20);
 	assert_int_equal(own.cpu_limit_milli, 200);
 	assert_int_equal(own.memory_limit_bytes, 64 << 20);
-	assert_int_equal(none.cpu_request_milli, 0);
 	assert_int_equal(none.cpu_limit_milli, 2000);
 	assert_int_equal(none.memory_limit_bytes, 640 << 20);
 	yyjson_doc_free(doc);
@@ -117,6 +117,38 @@ static void test_whole(void **state)
 	assert_int_equal(r.cpu_limit_milli, 1000);
 	assert_int_equal(r.memory_request_bytes, 1 << 20);
 	yyjson_doc_free(doc);
+}
+
+/* Who does not say what cpu it requests weighs as much as its limit, be that its pod's. */
+static void test_weights(void **state)
+{
+	static const struct {
+		const char *container, *whole;
+		int64_t milli;
+	} cases[] = {
+		{"{}", WHOLE("1", "2"), 2000},
+		{"{\"resources\":{\"limits\":{\"cpu\":\"500m\"}}}", WHOLE("1", "2"), 500},
+		{"{\"resources\":{\"requests\":{\"memory\":\"1Mi\"}}}", WHOLE("1", "2"), 2000},
+		{"{\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}", WHOLE("1", "2"), 100},
+		{"{\"resources\":{\"requests\":{\"cpu\":\"0\"}}}", WHOLE("1", "2"), 0},
+		{"{}", "\"resources\":{\"requests\":{\"cpu\":\"1\"}}", 0},
+		{"{}", "\"resources\":{\"limits\":{\"memory\":\"1Mi\"}}", 0},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *text = NULL;
+		yyjson_doc *doc;
+		yyjson_val *spec;
+
+		assert_true(
+			asprintf(&text, "{\"containers\":[%s],%s}", cases[i].container, cases[i].whole) > 0);
+		doc = doc_of(text);
+		spec = yyjson_doc_get_root(doc);
+		assert_int_equal(resources_in_pod(spec, yyjson_arr_get(json_arr(spec, "containers"), 0))
+					 .cpu_request_milli,
+			cases[i].milli);
+		yyjson_doc_free(doc);
+	}
 }
 
 /* The overhead of a runtime class is requested, widens limits that there are, and gives a best-effort pod nothing. */
@@ -214,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_a_limit_counts_only_if_all_have_one),
 		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_weights),
 		cmocka_unit_test(test_overhead),
 		cmocka_unit_test(test_memory_of_scores),
 		cmocka_unit_test(test_kernel_numbers),

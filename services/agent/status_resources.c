@@ -30,6 +30,15 @@ static bool set(yyjson_mut_doc *doc, yyjson_mut_val *r, const char *kind, const 
 			       yyjson_mut_strcpy(doc, quantity_text(&q, text)));
 }
 
+/* Does the container weigh what its pod's limit makes it weigh? */
+static bool weighs_as_pod(yyjson_val *container)
+{
+	yyjson_val *r = json_obj(container, "resources");
+
+	return !yyjson_obj_get(json_obj(r, "requests"), "cpu") &&
+	       !yyjson_obj_get(json_obj(r, "limits"), "cpu");
+}
+
 /* What changes only by a restart is what it was made with; a limit that is the pod's is not said. */
 static bool as_made(
 	yyjson_mut_doc *doc, yyjson_mut_val *r, const struct pod *p, const struct pod_container *c)
@@ -40,7 +49,7 @@ static bool as_made(
 	if (!c->now.made_known)
 		return true;
 	if (resources_restart_for(p->spec, c->spec, made, RESOURCE_CPU) &&
-		(!set(doc, r, "requests", "cpu", made->cpu_request_milli) ||
+		(!set(doc, r, "requests", "cpu", weighs_as_pod(c->spec) ? 0 : made->cpu_request_milli) ||
 			!set(doc, r, "limits", "cpu", own.cpu_limit_milli ? made->cpu_limit_milli : 0)))
 		return false;
 	return !resources_restart_for(p->spec, c->spec, made, RESOURCE_MEMORY) ||
@@ -105,6 +114,8 @@ bool status_resources(
 		have.cpu_quota_us = 0;
 	if (!own.memory_limit_bytes)
 		have.memory_bytes = 0;
+	if (weighs_as_pod(c->spec))
+		have.cpu_shares = limits_of(&own).cpu_shares;
 	return r &&
 	       (!known || (as_held(doc, r, &own, &(struct resources){0}, &have) && as_made(doc, r, p, c))) &&
 	       say(doc, o, r, json_obj(aside, "requests"));

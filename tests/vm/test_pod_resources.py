@@ -72,6 +72,9 @@ def test_limits_alone(cluster, ns):
     assert group(cluster, seen, "cpu.max") == "20000 100000" and group(cluster, seen, "memory.max") == str(48 * MI)
     for each in "ab":
         assert said(cluster, ns, "p", each) == ["20000 100000", str(48 * MI), "-997", f"1 {48 * MI}"]
+        # neither says what cpu it requests: it has the weight of the limit
+        weight = cluster.kubectl("-n", ns, "exec", "p", "-c", each, "--", "cat", "/sys/fs/cgroup/cpu.weight").stdout
+        assert weight.strip() == group(cluster, seen, "cpu.weight") == "8"
 
 
 def test_overhead(cluster, ns):
