@@ -9,6 +9,8 @@
 #include "lib/http_client.h"
 #include "lib/json.h"
 
+enum { LOOKS_SOON = 50, LOOK_SOON_MS = 20, LOOK_LATER_MS = 1000 };
+
 static yyjson_mut_doc *body_of(const struct engine_exec *x)
 {
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -54,6 +56,11 @@ int engine_exec_look(
 
 	snprintf(target, sizeof(target), "/v1.51/exec/%s/json", id);
 	return json_call(out, engine, &rq, fn, arg);
+}
+
+int64_t engine_exec_look_in_ms(unsigned looks)
+{
+	return looks < LOOKS_SOON ? LOOK_SOON_MS : LOOK_LATER_MS;
 }
 
 /* The engine's pid is the node's own, as the agent sees it. */

@@ -26,6 +26,11 @@ must_check int engine_exec_create(struct http_call **out, struct http_client *en
 /* GET /exec/ID/json: "Running", "ExitCode". */
 must_check int engine_exec_look(
 	struct http_call **out, struct http_client *engine, const char *id, json_answer *fn, void *arg);
+/*
+ * The output of a command that still runs has ended: mostly its exit follows, but it may also close its output and run on. When to look
+ * again, after so many looks.
+ */
+int64_t engine_exec_look_in_ms(unsigned looks);
 /* Nobody wants it any more: it is killed if it runs. Nobody waits for that. */
 void engine_exec_kill(struct http_client *engine, const char *id);
 

@@ -22,6 +22,7 @@
 static void run_free(struct handler_run *h)
 {
 	loop_timer_del(&h->timer);
+	loop_timer_del(&h->look);
 	loop_defer_del(&h->task);
 	loop_defer_del(&h->again);
 	dial_cancel(h->dial);
@@ -58,6 +59,7 @@ void handler_finish(struct handler_run *h, bool ok, const char *format, ...)
 		va_end(ap);
 	}
 	loop_timer_del(&h->timer);
+	loop_timer_del(&h->look);
 	loop_defer(h->loop, &h->task, on_task);
 }
 

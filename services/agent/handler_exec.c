@@ -11,6 +11,13 @@
 #include "lib/http_client.h"
 #include "lib/json.h"
 
+static void look(struct handler_run *h);
+
+static void on_look_again(struct loop_timer *t)
+{
+	look(container_of(t, struct handler_run, look));
+}
+
 static void on_look(int status, const char *why, yyjson_val *root, void *arg)
 {
 	struct handler_run *h = arg;
@@ -20,8 +27,8 @@ static void on_look(int status, const char *why, yyjson_val *root, void *arg)
 	if (why) {
 		handler_finish(h, false, "%s", why);
 	} else if (code < 0 && json_bool(root, "Running")) {
-		/* Its output has ended; its exit is told a moment later. */
-		if (engine_exec_look(&h->call, h->engine, h->exec, on_look, h))
+		if (loop_timer_set(h->loop, &h->look,
+			    loop_now_ms(h->loop) + engine_exec_look_in_ms(++h->looks), on_look_again))
 			handler_finish(h, false, "out of memory");
 	} else {
 		*h->exec = 0; /* nothing is left to be killed */
@@ -33,6 +40,12 @@ static void on_look(int status, const char *why, yyjson_val *root, void *arg)
 				(long long)code);
 		handler_finish(h, !code, NULL);
 	}
+}
+
+static void look(struct handler_run *h)
+{
+	if (engine_exec_look(&h->call, h->engine, h->exec, on_look, h))
+		handler_finish(h, false, "out of memory");
 }
 
 static void put(int stream, const void *buf, size_t len, void *arg)
@@ -78,8 +91,8 @@ static void on_done(struct http_call *call, int err, const char *why, void *arg)
 		handler_finish(h, false, "%s", why);
 	else if (status != 200)
 		not_started(h);
-	else if (engine_exec_look(&h->call, h->engine, h->exec, on_look, h))
-		handler_finish(h, false, "out of memory");
+	else
+		look(h);
 }
 
 static const struct http_call_events events = {.data = on_data, .done = on_done};

@@ -40,6 +40,8 @@ struct handler_run {
 
 	struct http_client *engine;
 	char exec[80];
+	struct loop_timer look; /* again, at whether it still runs */
+	unsigned looks;
 	struct http_call *call;
 	struct frames frames;
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -37,7 +38,7 @@ static void on_done(bool ok, const char *why, void *arg)
 }
 
 /* @kind: of the handler; @more: its members beside the port. */
-static void run(const char *kind, uint16_t port, const char *more)
+static void run_for(const char *kind, uint16_t port, const char *more, int64_t timeout_ms)
 {
 	struct pod *p = testing_pod("\"containers\":[{\"name\":\"a\"}]", "");
 	char text[256];
@@ -46,11 +47,17 @@ static void run(const char *kind, uint16_t port, const char *more)
 	snprintf(text, sizeof(text), "{\"%s\":{\"port\":%u%s}}", kind, port, more);
 	doc = testing_doc(text);
 	snprintf(p->ip, sizeof(p->ip), "127.0.0.1");
-	assert_int_equal(
-		handler_start(NULL, p, &p->containers[0], yyjson_doc_get_root(doc), 5000, on_done, NULL), 0);
+	assert_int_equal(handler_start(NULL, p, &p->containers[0], yyjson_doc_get_root(doc), timeout_ms,
+				 on_done, NULL),
+		0);
 	assert_int_equal(loop_run(testing_agent.loop), 0);
 	yyjson_doc_free(doc);
 	agent_pod_free(p);
+}
+
+static void run(const char *kind, uint16_t port, const char *more)
+{
+	run_for(kind, port, more, 5000);
 }
 
 /* A port of the loopback device; listening, when @fd is wanted. */
@@ -104,6 +111,46 @@ static void test_a_command_that_is_refused(void **state)
 		assert_string_equal(said, cases[i].why);
 		http_server_free(server);
 	}
+	unlink(ENGINE);
+}
+
+/* It has closed its output, and runs on until it has been looked at so often. */
+struct runner {
+	unsigned looks, runs_for;
+};
+
+static void engine_of_runner(struct http_req *r, void *arg)
+{
+	struct runner *w = arg;
+	const char *path = http_path(r), *told;
+
+	if (strstr(path, "/start")) {
+		http_reply(r, 200, "application/vnd.docker.raw-stream", "", 0);
+		return;
+	}
+	told = !strstr(path, "/json")	  ? "{\"Id\":\"e1\"}"
+	       : ++w->looks > w->runs_for ? "{\"Running\":false,\"ExitCode\":0}"
+					  : "{\"Running\":true,\"ExitCode\":null}";
+	http_reply(r, strstr(path, "/json") ? 200 : 201, "application/json", told, strlen(told));
+}
+
+static void test_a_command_without_output_that_runs_on(void **state)
+{
+	struct runner w = {.runs_for = 5};
+	struct http_server *server;
+
+	assert_int_equal(http_server_new(&server, testing_agent.loop, engine_of_runner, &w), 0);
+	assert_int_equal(http_server_listen_unix(server, ENGINE, 0600), 0);
+	run("exec", 0, ",\"command\":[\"daemon\"]");
+	assert_true(well);
+	assert_int_equal(w.looks, 6);
+	/* one that does not end is not asked about all the time */
+	w = (struct runner){.runs_for = UINT_MAX};
+	run_for("exec", 0, ",\"command\":[\"daemon\"]", 200);
+	assert_false(well);
+	assert_string_equal(said, "command timed out after 200 ms");
+	assert_in_range(w.looks, 1, 15);
+	http_server_free(server);
 	unlink(ENGINE);
 }
 
@@ -247,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_command_that_is_refused),
+		cmocka_unit_test(test_a_command_without_output_that_runs_on),
 		cmocka_unit_test(test_a_port_that_is_refused),
 		cmocka_unit_test(test_https),
 		cmocka_unit_test(test_grpc),

@@ -21,7 +21,7 @@
 #include "lib/loop.h"
 #include "lib/stream.h"
 
-enum { COMMAND_MAX = 256, LOOKS_MAX = 50, LOOK_AGAIN_MS = 20 };
+enum { COMMAND_MAX = 256 };
 
 struct session {
 	struct loop *loop;
@@ -136,12 +136,9 @@ static void on_look(int status, const char *why, yyjson_val *root, void *arg)
 		finish_with(s, "InternalError", why, NULL);
 		return;
 	}
-	/* Its streams have ended; its exit is told a moment later. A command may also close them and run on. */
 	if (code < 0 && json_bool(root, "Running")) {
-		s->looks++;
 		if (loop_timer_set(s->loop, &s->timer,
-			    loop_now_ms(s->loop) + (s->looks < LOOKS_MAX ? LOOK_AGAIN_MS : 1000),
-			    on_look_again))
+			    loop_now_ms(s->loop) + engine_exec_look_in_ms(++s->looks), on_look_again))
 			finish_with(s, "InternalError", "out of memory", NULL);
 		return;
 	}
