@@ -114,7 +114,8 @@ static void on_done(bool ok, const char *why, void *arg)
 	int64_t period_ms = setting(spec, "periodSeconds", 10) * 1000;
 
 	pr->run = NULL;
-	if (!spec || strcmp(c->now.id, pr->id) != 0 || !c->running || c->killing)
+	if (!spec || strcmp(c->now.id, pr->id) != 0 || !c->running ||
+		(c->killing && pr->kind != PROBE_READINESS))
 		return; /* the next look at the engine takes it away */
 	pr->same = pr->same && pr->last == ok ? pr->same + 1 : 1;
 	pr->last = ok;
@@ -183,14 +184,18 @@ static bool was_told(const struct pod *p, const struct pod_container *c, const c
 
 static bool probed(const struct pod *p, const struct pod_container *c)
 {
-	return c->running && !c->killing && !p->deleting && !p->finished && *c->now.id &&
+	return c->running && !p->finished && *c->now.id &&
 	       (c->class == CONTAINER_APP || c->class == CONTAINER_SIDECAR);
 }
 
-/* Is it time for this kind: the others wait for the startup probe, which ends when it has succeeded. */
+/*
+ * Is it time for this kind: the others wait for the startup probe, which ends when it has succeeded. Of what is on its way down it is
+ * asked only whether it is ready: who still sends to it may want to know.
+ */
 static bool wanted(const struct pod *p, const struct pod_container *c, enum probe_kind kind)
 {
-	if (!c || !probed(p, c) || !json_obj(c->spec, kinds[kind].key))
+	if (!c || !probed(p, c) || !json_obj(c->spec, kinds[kind].key) ||
+		(kind != PROBE_READINESS && (c->killing || p->deleting)))
 		return false;
 	return (kind == PROBE_STARTUP) == !c->probe_started;
 }

@@ -8,8 +8,8 @@ from support.node import eventually
 SERVER = "mkdir -p /www; echo ok >/www/ok; httpd -p 8080 -h /www; exec sleep 10000"
 
 
-def make(cluster, ns, name, script, **container):
-    spec = {"terminationGracePeriodSeconds": 0,
+def make(cluster, ns, name, script, grace=0, **container):
+    spec = {"terminationGracePeriodSeconds": grace,
             "containers": [{"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script],
                             "ports": [{"name": "web", "containerPort": 8080}], **container}]}  # fmt: skip
     cluster.kubectl("-n", ns, "apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}))
@@ -41,6 +41,21 @@ def test_readiness_by_http_comes_and_goes(cluster, ns):
     cluster.kubectl("-n", ns, "exec", "web", "--", "sh", "-c", "echo ok >/www/ok")
     assert eventually(lambda: ready(cluster, ns, "web"), timeout=60, every=1)
     assert container(cluster, ns, "web")["restartCount"] == 0
+
+
+def test_readiness_on_the_way_down(cluster, ns):
+    """Whether it is ready is asked until it has ended: some may still send to it. Whether it lives is not."""
+    make(cluster, ns, "down", "touch /up; trap 'rm /up' TERM; while :; do sleep 1; done", grace=300,
+         readinessProbe=quick(exec={"command": ["cat", "/up"]}), livenessProbe=quick(exec={"command": ["cat", "/up"]}))  # fmt: skip
+    assert eventually(lambda: ready(cluster, ns, "down"), timeout=120, every=1), events(cluster, ns, "down")
+    cluster.kubectl("-n", ns, "delete", "pod", "down", "--wait=false")
+    assert eventually(lambda: not ready(cluster, ns, "down"), timeout=120, every=1), events(cluster, ns, "down")
+    seen = cluster.get("-n", ns, "pod", "down")
+    assert seen["metadata"]["deletionTimestamp"] and "running" in container(cluster, ns, "down")["state"]
+    assert container(cluster, ns, "down")["restartCount"] == 0
+    assert [c["status"] for c in seen["status"]["conditions"] if c["type"] == "Ready"] == ["False"]
+    assert "failed liveness probe" not in events(cluster, ns, "down")
+    cluster.kubectl("-n", ns, "delete", "pod", "down", "--force", "--grace-period=0", "--wait=false")
 
 
 def test_liveness_by_command_restarts(cluster, ns):
