@@ -6,6 +6,7 @@
 #include "agent/handler.h"
 #include "agent/hooks.h"
 #include "agent/pod.h"
+#include "agent/probes.h"
 #include "lib/json.h"
 
 enum { POST_START_MS = 24 * 3600 * 1000 };
@@ -13,7 +14,7 @@ enum { POST_START_MS = 24 * 3600 * 1000 };
 struct hook {
 	struct pod *p;
 	hooks_done *done; /* NULL: postStart */
-	char container[256];
+	char container[256], id[65];
 };
 
 static void on_done(bool ok, const char *why, void *arg)
@@ -28,9 +29,13 @@ static void on_done(bool ok, const char *why, void *arg)
 			"%s", why ? why : "");
 	if (h->done) {
 		h->done(p, c);
-	} else if (!ok && c && c->running) {
-		agent_event(p->agent, p->root, false, "Killing", "FailedPostStartHook");
-		pod_kill_container(p, c, pod_grace_s(p));
+	} else if (c && !strcmp(c->now.id, h->id)) {
+		c->beginning = false;
+		if (!ok && c->running) {
+			agent_event(p->agent, p->root, false, "Killing", "FailedPostStartHook");
+			pod_kill_container(p, c, pod_grace_s(p));
+		}
+		probes_update(p);
 	}
 	free(h);
 	pod_wake(p);
@@ -47,6 +52,7 @@ static bool begin(
 	h->p = p;
 	h->done = done;
 	snprintf(h->container, sizeof(h->container), "%s", c->name);
+	snprintf(h->id, sizeof(h->id), "%s", c->now.id);
 	if (handler_start(NULL, p, c, handler, timeout_ms, on_done, h) < 0) {
 		free(h);
 		return false;
@@ -57,7 +63,7 @@ static bool begin(
 
 void hooks_post_start(struct pod *p, struct pod_container *c)
 {
-	begin(p, c, "postStart", POST_START_MS, NULL);
+	c->beginning = begin(p, c, "postStart", POST_START_MS, NULL);
 }
 
 bool hooks_pre_stop(struct pod *p, struct pod_container *c, int64_t timeout_ms, hooks_done *done)

@@ -194,7 +194,7 @@ static void settle(struct pod *p, struct pod_container *c, struct looked_at *at)
 	bool ran = c->running;
 
 	if (strcmp(c->now.id, f->run.id) != 0)
-		c->planned = c->at_once = false;
+		c->planned = c->at_once = c->beginning = false;
 	keep_message(&at->now.run, c);
 	keep_message(&at->last.run, c);
 	replace(&c->now, &at->now.run);

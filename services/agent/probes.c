@@ -184,7 +184,7 @@ static bool was_told(const struct pod *p, const struct pod_container *c, const c
 
 static bool probed(const struct pod *p, const struct pod_container *c)
 {
-	return c->running && !p->finished && *c->now.id &&
+	return c->running && !c->beginning && !p->finished && *c->now.id &&
 	       (c->class == CONTAINER_APP || c->class == CONTAINER_SIDECAR);
 }
 

@@ -47,11 +47,12 @@ static struct counts count(const struct pod *p)
 			count_init(&n, p, c);
 		} else if (c->class == CONTAINER_APP) {
 			bool again = c->exited && c->at_once && !p->deleting && !p->finished;
+			bool first = c->running && c->beginning && !*c->last.id;
 
-			n.running += c->running || again;
+			n.running += (c->running && !first) || again;
 			n.ended += c->exited && !again;
 			n.succeeded += c->exited && !again && !c->now.exit_code;
-			n.waiting += !c->running && !c->exited && !*c->last.id;
+			n.waiting += first || (!c->running && !c->exited && !*c->last.id);
 			/* made again, not started yet */
 			n.ended += !c->running && !c->exited && *c->last.id;
 		}

@@ -11,7 +11,7 @@
 
 bool pod_container_started(const struct pod_container *c)
 {
-	return c->running && (!json_obj(c->spec, "startupProbe") || c->probe_started);
+	return c->running && !c->beginning && (!json_obj(c->spec, "startupProbe") || c->probe_started);
 }
 
 bool pod_container_ready(const struct pod_container *c)
@@ -122,7 +122,7 @@ static bool add_state(
 
 	if (!state)
 		return false;
-	if (c->running) {
+	if (c->running && !c->beginning) {
 		running = yyjson_mut_obj_add_obj(doc, state, "running");
 		return running && add_time(doc, running, "startedAt", c->now.started);
 	}

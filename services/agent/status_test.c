@@ -90,6 +90,38 @@ static void test_phases(void **state)
 	}
 }
 
+/* A container has not started before its postStart hook is over; one that starts again leaves the pod running. */
+static void test_a_hook_is_under_way(void **state)
+{
+	static const struct {
+		bool beginning;
+		const char *last, *phase, *state;
+	} cases[] = {
+		{true, "", "Pending", "waiting"},
+		{true, "before", "Running", "waiting"},
+		{false, "", "Running", "running"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct pod *p = testing_pod(TWO, "");
+		yyjson_mut_doc *doc;
+		yyjson_mut_val *c;
+
+		p->sandbox = SANDBOX_READY;
+		set_states(p, "rr");
+		p->containers[0].beginning = cases[i].beginning;
+		snprintf(p->containers[0].last.id, sizeof(p->containers[0].last.id), "%s", cases[i].last);
+		doc = pod_status(p);
+		c = yyjson_mut_doc_ptr_get(doc, "/status/containerStatuses/0");
+		assert_string_equal(pod_phase(p), cases[i].phase);
+		assert_non_null(yyjson_mut_obj_get(yyjson_mut_obj_get(c, "state"), cases[i].state));
+		assert_int_equal(yyjson_mut_get_bool(yyjson_mut_obj_get(c, "ready")), !cases[i].beginning);
+		assert_int_equal(yyjson_mut_get_bool(yyjson_mut_obj_get(c, "started")), !cases[i].beginning);
+		yyjson_mut_doc_free(doc);
+		agent_pod_free(p);
+	}
+}
+
 static void test_a_final_phase_stays(void **state)
 {
 	struct pod *p = testing_pod(TWO, "\"phase\":\"Failed\"");
@@ -306,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_a_hook_is_under_way),
 		cmocka_unit_test(test_a_final_phase_stays),
 		cmocka_unit_test(test_a_pod_fails_as_a_whole),
 		cmocka_unit_test(test_conditions),

@@ -218,11 +218,22 @@ def test_hooks(cluster, ns):
     apply(cluster, ns, pod("good", c, restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}], terminationGracePeriodSeconds=30,
                            activeDeadlineSeconds=20),
           pod("bad", container("c", "sleep", "1000", lifecycle=bad), terminationGracePeriodSeconds=1))  # fmt: skip
+    slow = {"postStart": {"exec": {"command": ["sh", "-c", "touch /tmp/post; until [ -e /tmp/go ]; do sleep 0.2; done"]}}}
+    apply(cluster, ns, pod("slow", container("c", "sleep", "1000", lifecycle=slow), terminationGracePeriodSeconds=1))
     assert phase(cluster, ns, "good", "Failed")["reason"] == "DeadlineExceeded"
     said = eventually(lambda: state(cluster, ns, "good")["state"].get("terminated"), timeout=WAIT, every=1)
     assert said and said["message"] == "post\npre\n"
     assert eventually(lambda: "FailedPostStartHook" in reasons(cluster, ns, "bad"), timeout=WAIT, every=1)
     assert eventually(lambda: state(cluster, ns, "bad")["restartCount"] >= 1, timeout=WAIT, every=1)
+    # it has not started before its hook is over
+    inside = lambda *argv: cluster.kubectl("-n", ns, "exec", "slow", "--", *argv, check=False)  # noqa: E731
+    assert eventually(lambda: inside("test", "-e", "/tmp/post").returncode == 0, timeout=WAIT, every=1)
+    seen = state(cluster, ns, "slow")
+    assert seen["state"]["waiting"]["reason"] == "ContainerCreating" and not seen["ready"] and not seen["started"]
+    assert cluster.get("-n", ns, "pod", "slow")["status"]["phase"] == "Pending"
+    assert inside("touch", "/tmp/go").returncode == 0
+    phase(cluster, ns, "slow", "Running")
+    assert eventually(lambda: state(cluster, ns, "slow")["ready"], timeout=WAIT, every=1)
 
 
 def test_environment(cluster, ns):
