@@ -49,7 +49,7 @@ static int check_non_root(struct body *b, int64_t user)
 			b, "container's runAsUser breaks non-root policy (container: %s)", b->c->name);
 	if (user > 0)
 		return 0;
-	if (!n || (n == 1 && *image_user == '0'))
+	if (strspn(image_user, "0") == n)
 		return body_wrong(b, "container has runAsNonRoot and image will run as root (container: %s)",
 			b->c->name);
 	if (strspn(image_user, "0123456789") != n)

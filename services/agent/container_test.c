@@ -13,6 +13,7 @@
 
 #include "agent/container_env.h"
 #include "agent/downward.h"
+#include "agent/node.h"
 #include "agent/testing.h"
 
 static void test_expansion(void **state)
@@ -124,6 +125,7 @@ static void test_downward(void **state)
 		"\"serviceAccountName\":\"sa\",\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"cpu\":"
 		"\"1500m\"},\"requests\":{\"memory\":\"10Mi\"}}}]",
 		"\"podIPs\":[{\"ip\":\"10.0.0.7\"},{\"ip\":\"fd00::7\"}]");
+	char cpus[24];
 
 	check_field(p, "metadata.name", "web");
 	check_field(p, "metadata.namespace", "shop");
@@ -155,6 +157,12 @@ static void test_downward(void **state)
 	check_resource(p, "{\"resource\":\"limits.cpu\"}", "7");
 	check_resource(p, "{\"resource\":\"requests.cpu\"}", "0");
 	check_resource(p, "{\"resource\":\"limits.memory\",\"divisor\":\"1Mi\"}", "20");
+	agent_pod_free(p);
+
+	/* a limit of nothing is none */
+	p = testing_pod("\"containers\":[{\"name\":\"a\",\"resources\":{\"limits\":{\"cpu\":\"0\"}}}]", "");
+	snprintf(cpus, sizeof(cpus), "%lld", (long long)node_cpus());
+	check_resource(p, "{\"resource\":\"limits.cpu\"}", cpus);
 	agent_pod_free(p);
 }
 
@@ -304,6 +312,8 @@ static void test_refused(void **state)
 		{"\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":0}", "", "breaks non-root policy"},
 		{"\"securityContext\":{\"runAsNonRoot\":true}", "", "image will run as root"},
 		{"\"securityContext\":{\"runAsNonRoot\":true}", "0:0", "image will run as root"},
+		{"\"securityContext\":{\"runAsNonRoot\":true}", "000:5", "image will run as root"},
+		{"\"securityContext\":{\"runAsNonRoot\":true}", "0nginx", "non-numeric user (0nginx)"},
 		{"\"securityContext\":{\"runAsNonRoot\":true}", "nginx", "non-numeric user (nginx)"},
 		{"\"securityContext\":{\"runAsNonRoot\":true}", "101:101", NULL},
 		{"\"securityContext\":{\"appArmorProfile\":{\"type\":\"Localhost\"}}", "", "AppArmor"},
@@ -359,6 +369,51 @@ static void test_sandbox(void **state)
 	agent_pod_free(p);
 }
 
+static size_t lines_of(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		n += !strncmp(line, word, strlen(word));
+	return n;
+}
+
+/* There is one line of domains to search: of several only the last one would count. */
+static void test_names_are_searched_in_one_line(void **state)
+{
+	static const struct {
+		const char *spec, *resolv; /* NULL: what is in the machine's file is in it, too */
+	} cases[] = {
+		{"\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"192.0.2.1\"],\"searches\":[\"a.example\",\"b.example\"]}",
+			"nameserver 192.0.2.1\nsearch a.example b.example\n"},
+		{"\"dnsPolicy\":\"None\",\"dnsConfig\":{\"nameservers\":[\"192.0.2.1\"]}",
+			"nameserver 192.0.2.1\n"},
+		{"\"dnsConfig\":{\"searches\":[\"a.example\",\"b.example\"]}",
+			"nameserver 10.96.0.10\nsearch shop.svc.cluster.local svc.cluster.local cluster.local a.example b.example\n"
+			"options ndots:5\n"},
+		{"\"dnsPolicy\":\"Default\",\"dnsConfig\":{\"searches\":[\"a.example\",\"b.example\"]}",
+			NULL},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		cleanup(freep) char *spec = NULL;
+		const char *resolv;
+		yyjson_mut_doc *doc;
+		struct pod *p;
+
+		assert_true(asprintf(&spec, "\"containers\":[{\"name\":\"a\"}],%s", cases[i].spec) > 0);
+		p = testing_pod(spec, "");
+		doc = sandbox_spec(p);
+		resolv = text_at(doc, "/ResolvConf");
+		if (cases[i].resolv)
+			assert_string_equal(resolv, cases[i].resolv);
+		assert_int_equal(lines_of(resolv, "search"), i != 1);
+		assert_int_equal(!strstr(resolv, " a.example b.example\n"), i == 1);
+		yyjson_mut_doc_free(doc);
+		agent_pod_free(p);
+	}
+}
+
 static void test_hostname(void **state)
 {
 	static const struct {
@@ -401,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_images_as_volumes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sandbox),
+		cmocka_unit_test(test_names_are_searched_in_one_line),
 		cmocka_unit_test(test_hostname),
 	};
 

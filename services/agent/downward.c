@@ -156,9 +156,11 @@ char *downward_resource(const struct pod *p, yyjson_val *ref, const char *contai
 
 	if (!c || (!limit && !request))
 		return NULL;
-	if (!says(c->spec, limit ? "limits" : "requests", resource, &q) && limit &&
+	if (limit && !(says(c->spec, "limits", resource, &q) && q.nano) &&
 		!(says(p->spec, "limits", resource, &q) && q.nano))
 		q.nano = of_node(p, resource);
+	else if (request)
+		(void)says(c->spec, "requests", resource, &q);
 	if (!parse(&d, divisor) || d.nano <= 0)
 		d.nano = 1000000000;
 	result = (q.nano + d.nano - 1) / d.nano;

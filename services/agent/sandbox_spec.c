@@ -30,13 +30,15 @@ static void add_lines(FILE *f, yyjson_val *config, const char *key, const char *
 			fprintf(f, "%s %s\n", word, yyjson_get_str(each));
 }
 
-static void add_search(FILE *f, const struct pod *p, yyjson_val *config)
+/* One line, as of several the last one counts. @first: domains, each after a blank, @len bytes. */
+static void add_search(FILE *f, const char *first, size_t len, yyjson_val *config)
 {
 	yyjson_val *list = json_arr(config, "searches"), *each;
 	size_t i, n;
 
-	fprintf(f, "search %s.svc.%s svc.%s %s", p->ns, p->agent->cluster_domain, p->agent->cluster_domain,
-		p->agent->cluster_domain);
+	if (!len && !yyjson_arr_size(list))
+		return;
+	fprintf(f, "search%.*s", (int)len, first);
 	yyjson_arr_foreach (list, i, n, each)
 		if (yyjson_is_str(each))
 			fprintf(f, " %s", yyjson_get_str(each));
@@ -59,14 +61,54 @@ static void add_options(FILE *f, yyjson_val *config, const char *before)
 	fputc('\n', f);
 }
 
+static void add_cluster(FILE *f, const struct pod *p, yyjson_val *config)
+{
+	const char *domain = p->agent->cluster_domain;
+	char search[1024];
+	int len = snprintf(search, sizeof(search), " %s.svc.%s svc.%s %s", p->ns, domain, domain, domain);
+
+	fprintf(f, "nameserver %s\n", p->agent->cluster_dns);
+	add_lines(f, config, "nameservers", "nameserver");
+	add_search(f, search, (size_t)len < sizeof(search) ? (size_t)len : sizeof(search) - 1, config);
+	add_options(f, config, " ndots:5");
+}
+
+static bool is_search(const char *line)
+{
+	return !strncmp(line, "search", 6) && (line[6] == ' ' || line[6] == '\t');
+}
+
+/* @node: the node's own file, whose last line of domains to search is what the pod's come after */
+static void add_nodes(FILE *f, const char *node, yyjson_val *config)
+{
+	const char *search = "";
+	size_t len = 0;
+
+	while (*node) {
+		size_t n = strcspn(node, "\n");
+
+		if (is_search(node)) {
+			search = node + 6;
+			len = n - 6;
+		} else {
+			fprintf(f, "%.*s\n", (int)n, node);
+		}
+		node += n + (node[n] == '\n');
+	}
+	add_lines(f, config, "nameservers", "nameserver");
+	add_search(f, search, len, config);
+	add_options(f, config, "");
+}
+
 /* The text of resolv.conf, malloc'ed; NULL: the node's, or no memory (then the node's will do). */
 static char *resolv_conf(const struct pod *p)
 {
 	const char *policy = json_text(p->spec, "dnsPolicy") ?: "ClusterFirst";
 	yyjson_val *config = json_obj(p->spec, "dnsConfig");
 	bool host = json_bool(p->spec, "hostNetwork"), cluster;
-	char *text = NULL, *node = NULL;
-	size_t len;
+	cleanup(freep) char *node = NULL;
+	char *text = NULL;
+	size_t len, node_len;
 	FILE *f;
 
 	cluster = *p->agent->cluster_dns &&
@@ -77,19 +119,12 @@ static char *resolv_conf(const struct pod *p)
 	if (!f)
 		return NULL;
 	if (cluster) {
-		fprintf(f, "nameserver %s\n", p->agent->cluster_dns);
-		add_lines(f, config, "nameservers", "nameserver");
-		add_search(f, p, config);
-		add_options(f, config, " ndots:5");
+		add_cluster(f, p, config);
 	} else {
 		if (strcmp(policy, "None") != 0 &&
-			!file_read(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &node, &len)) {
-			fputs(node, f);
-			free(node);
-		}
-		add_lines(f, config, "nameservers", "nameserver");
-		add_lines(f, config, "searches", "search");
-		add_options(f, config, "");
+			file_read(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &node, &node_len))
+			node = NULL;
+		add_nodes(f, node ?: "", config);
 	}
 	if (fclose(f) != 0) {
 		free(text);
