@@ -4,7 +4,7 @@
 
 /*
  * The inside: lex.c makes tokens, parse.c (parse_int.h) a tree of nodes with names resolved to slots, check.c looks at its types
- * (types.c), eval.c walks it for cel.c; value.c knows what values are, messages.c those that change an object, functions_*.c are
+ * (types.c), eval.c (eval_each.c for macros) walks it for cel.c; value.c knows what values are, messages.c those that change an object, functions_*.c are
  * tables of what can be called. Everything of one program, and everything of one evaluation, lives in an arena and goes with it.
  */
 
@@ -160,6 +160,7 @@ enum each {
 	EACH_FILTER,
 	EACH_LIST,
 	EACH_ENTRIES,
+	EACH_MERGE,    /* what is made of each is a map with entries of the whole */
 	EACH_SORT,     /* args[0] is a key to sort by */
 	EACH_OPTIONAL, /* over an optional, which has one item or none: what is made of it is one again */
 	EACH_FLAT,     /* what is made of it is an optional itself */
@@ -332,6 +333,10 @@ extern const struct value eval_too_much;
 
 /* What the tree comes to. */
 struct value eval_tree(struct eval *e, const struct node *root);
+/* Of a part of it. */
+struct value eval_at(struct eval *e, const struct node *n);
+/* eval_each.c: of a macro. */
+struct value eval_each(struct eval *e, const struct node *n);
 
 /* ---- messages.c */
 
@@ -390,7 +395,9 @@ const struct list *value_list(struct eval *e, struct value v);
 const struct map *value_map(struct eval *e, struct value v);
 size_t value_size(struct value v);					      /* of a list or a map */
 struct value value_make_list(struct eval *e, size_t n, struct value **items); /* to be filled in */
-struct value value_optional(struct eval *e, const struct value *in);	      /* NULL: none */
+/* Empty, with room for so many pairs. */
+struct value value_make_map(struct eval *e, size_t room, struct map **out);
+struct value value_optional(struct eval *e, const struct value *in); /* NULL: none */
 
 /* Numbers by value whatever their type; what is of different types is not equal. */
 bool value_equal(struct eval *e, struct value a, struct value b);

@@ -123,6 +123,10 @@ static void test_macros(void **state)
 		"self.list.transformList(i, v, i + v) == [1, 3, 5]",
 		"self.list.transformList(i, v, i > 0, v) == [2, 3]",
 		"self.map.transformMap(k, v, v * 2) == {'a': 2, 'b': 4}", "self.map.existsOne(k, v, v == 2)",
+		"self.names.transformMapEntry(i, v, {v: i}) == {'b': 0, 'a': 1, 'c': 2}",
+		"self.names.transformMapEntry(i, v, i > 0, {v: i, v + v: i}) == {'a': 1, 'aa': 1, 'c': 2, 'cc': 2}",
+		"self.map.transformMapEntry(k, v, {v: k})[2] == 'b' && [].transformMapEntry(i, v, {v: i}) == {}",
+		"[1].transformMapEntry(i, v, self.map) == self.map",
 		/* an item that fails does not hide one that decides */
 		"[0, 1].exists(x, 1 / x == 1)", "!([0, 2].all(x, 1 / x == 1))",
 		"[[1, 2], [3]].map(l, l.map(x, x + 1)) == [[2, 3], [4]]",
@@ -463,6 +467,8 @@ static void test_no_answer(void **state)
 	fails("'a'.matches('(')", -1, "the pattern");
 	fails("optional.none().value() == 1", -1, "optional.none() dereference");
 	fails("{'a': 1, 'a': 2}.size() == 1", -1, "repeated key");
+	fails("[1, 1].transformMapEntry(i, v, {v: i}) == {}", -1, "insert failed: key 1 already exists");
+	fails("[1].transformMapEntry(i, v, v) == {}", -1, "no such overload");
 	fails("timestamp(self.at).getHours('Europe/Entenhausen') == 1", -1, "the time zone is not known");
 	fails("timestamp(self.at).getHours('+1:2:3') == 1", -1, "the time zone is not known");
 	fails("timestamp('1969-12-31T23:59:59Z').getHours('Europe/Berlin') == 0", -1, "since 1970");

@@ -347,6 +347,16 @@ static const struct type *sorted(struct checker *k, const struct node *n, const 
 		       : no_overload(k, n->at, "@sortByAssociatedKeys", args, 2, true);
 }
 
+/* In the words of the function that puts a map into another. */
+static const struct type *merged(struct checker *k, const struct node *n, const struct type *entry)
+{
+	const struct type *args[2] = {type_map(&k->typing, dyn(), dyn()), entry};
+
+	if (entry->kind == CEL_MAP)
+		return entry;
+	return entry->kind == CEL_DYN ? args[0] : no_overload(k, n->at, "cel.@mapInsert", args, 2, false);
+}
+
 static const struct type *result(
 	struct checker *k, const struct node *n, const struct type *key, const struct type *item)
 {
@@ -367,6 +377,8 @@ static const struct type *result(
 		if (n->n == 2)
 			asked(k, n, 0);
 		last = check(k, n->args[n->n - 1]);
+		if (n->each == EACH_MERGE)
+			return merged(k, n, last);
 		return n->each == EACH_ENTRIES ? type_map(&k->typing, key, last)
 					       : type_list(&k->typing, last);
 	}

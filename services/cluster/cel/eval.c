@@ -5,9 +5,6 @@
  * all and exists; everything else hands the first error up.
  */
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/cel/cel_int.h"
@@ -17,11 +14,9 @@ enum { FEW_ARGS = 4 };
 static const char too_much_text[] = "operation cancelled: actual cost limit exceeded";
 const struct value eval_too_much = {.type = VALUE_ERROR, .text = {too_much_text, sizeof(too_much_text) - 1}};
 
-static struct value eval(struct eval *e, const struct node *n);
-
 struct value eval_tree(struct eval *e, const struct node *root)
 {
-	struct value v = eval(e, root);
+	struct value v = eval_at(e, root);
 
 	/* what was compared or looked for only in part has no answer */
 	return e->arena.full ? eval_too_much : v;
@@ -61,7 +56,7 @@ static struct value no_key(struct eval *e, struct text name)
 /* The operand, and what is in it when it is an optional; false: it is one that holds nothing. */
 static bool operand(struct eval *e, const struct node *n, struct value *of, bool *optional)
 {
-	*of = eval(e, n->operand);
+	*of = eval_at(e, n->operand);
 	*optional = n->optional || of->type == VALUE_OPTIONAL;
 	if (of->type != VALUE_OPTIONAL)
 		return true;
@@ -154,7 +149,7 @@ static struct value index_into(struct eval *e, const struct node *n)
 
 	if (!operand(e, n, &of, &optional))
 		return of;
-	at = is_error(of) ? of : eval(e, n->args[0]);
+	at = is_error(of) ? of : eval_at(e, n->args[0]);
 	if (is_error(at))
 		return at;
 	if (find_at(e, of, at, &found))
@@ -175,7 +170,7 @@ static struct value call(struct eval *e, const struct node *n)
 	if (!args)
 		return value_no_room;
 	for (size_t i = 0; i < n->n; i++) {
-		args[i] = eval(e, n->args[i]);
+		args[i] = eval_at(e, n->args[i]);
 		if (is_error(args[i]))
 			return args[i];
 	}
@@ -185,7 +180,7 @@ static struct value call(struct eval *e, const struct node *n)
 /* false: an element that is left out; *v is an error when it is neither. */
 static bool element(struct eval *e, const struct node *n, struct value *v)
 {
-	*v = eval(e, n->type == NODE_OPTIONAL ? n->operand : n);
+	*v = eval_at(e, n->type == NODE_OPTIONAL ? n->operand : n);
 	if (n->type != NODE_OPTIONAL || is_error(*v))
 		return true;
 	if (v->type != VALUE_OPTIONAL) {
@@ -216,27 +211,15 @@ static struct value make_list(struct eval *e, const struct node *n)
 	return list;
 }
 
-static struct value make_map(struct eval *e, size_t room, struct map **out)
-{
-	struct map *m = arena_get(&e->arena, sizeof(*m));
-
-	if (m)
-		m->pairs = arena_get(&e->arena, (room ? room : 1) * sizeof(*m->pairs));
-	if (!m || !m->pairs)
-		return value_no_room;
-	*out = m;
-	return (struct value){.type = VALUE_MAP, .map = m};
-}
-
 static struct value map_literal(struct eval *e, const struct node *n)
 {
 	struct map *m = NULL;
-	struct value v = make_map(e, n->n / 2, &m), seen;
+	struct value v = value_make_map(e, n->n / 2, &m), seen;
 
 	for (size_t i = 0; m && !is_error(v) && i + 1 < n->n; i += 2) {
 		struct pair *p = &m->pairs[m->n];
 
-		p->key = eval(e, n->args[i]);
+		p->key = eval_at(e, n->args[i]);
 		if (is_error(p->key))
 			return p->key;
 		if (!element(e, n->args[i + 1], &p->value))
@@ -261,21 +244,21 @@ static struct value message(struct eval *e, const struct node *n)
 
 static struct value condition(struct eval *e, const struct node *n)
 {
-	struct value v = eval(e, n->args[0]);
+	struct value v = eval_at(e, n->args[0]);
 
 	if (is_error(v))
 		return v;
-	return v.type == VALUE_BOOL ? eval(e, n->args[v.b ? 1 : 2]) : value_overload();
+	return v.type == VALUE_BOOL ? eval_at(e, n->args[v.b ? 1 : 2]) : value_overload();
 }
 
 /* @decides: the value that needs no other side. */
 static struct value logic(struct eval *e, const struct node *n, bool decides)
 {
-	struct value a = eval(e, n->args[0]), b;
+	struct value a = eval_at(e, n->args[0]), b;
 
 	if (a.type == VALUE_BOOL && a.b == decides)
 		return a;
-	b = eval(e, n->args[1]);
+	b = eval_at(e, n->args[1]);
 	if (b.type == VALUE_BOOL && b.b == decides)
 		return b;
 	if (is_error(a))
@@ -283,200 +266,6 @@ static struct value logic(struct eval *e, const struct node *n, bool decides)
 	if (is_error(b))
 		return b;
 	return a.type == VALUE_BOOL && b.type == VALUE_BOOL ? value_bool(!decides) : value_overload();
-}
-
-/* ---- macros */
-
-struct turn {
-	struct eval *e;
-	const struct node *n;
-	const struct list *list;
-	const struct map *map;
-	size_t count;
-};
-
-/* The item (and its key, or its place) are in their slots; false: too much work. */
-static bool enter(struct turn *t, size_t i)
-{
-	struct value *slot = &t->e->slots[t->n->slot];
-
-	if (!eval_spend(t->e, 1))
-		return false;
-	if (t->n->with_keys) {
-		slot[-1] = t->map ? t->map->pairs[i].key : value_int((int64_t)i);
-		slot[0] = t->map ? t->map->pairs[i].value : t->list->items[i];
-	} else {
-		slot[0] = t->map ? t->map->pairs[i].key : t->list->items[i];
-	}
-	return true;
-}
-
-static struct value ask(struct turn *t, size_t arg)
-{
-	struct value v = eval(t->e, t->n->args[arg]);
-
-	return v.type == VALUE_BOOL || is_error(v) ? v : value_overload();
-}
-
-static struct value quantified(struct turn *t, bool decides)
-{
-	struct value result = value_bool(!decides);
-
-	for (size_t i = 0; i < t->count; i++) {
-		struct value v;
-
-		if (!enter(t, i))
-			return eval_too_much;
-		v = ask(t, 0);
-		if (v.type == VALUE_BOOL && v.b == decides)
-			return v;
-		if (is_error(v) && !is_error(result))
-			result = v;
-	}
-	return result;
-}
-
-static struct value exactly_one(struct turn *t)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < t->count; i++) {
-		struct value v;
-
-		if (!enter(t, i))
-			return eval_too_much;
-		v = ask(t, 0);
-		if (is_error(v))
-			return v;
-		found += v.b;
-	}
-	return value_bool(found == 1);
-}
-
-/* map(x, t), map(x, f, t), filter(x, f), transformList(i, x, f, t): what passes the filter, transformed. */
-static struct value transformed(struct turn *t)
-{
-	bool filters = t->n->n == 2 || t->n->each == EACH_FILTER;
-	struct value *items, list = value_make_list(t->e, t->count, &items);
-	size_t n = 0;
-
-	if (is_error(list))
-		return list;
-	for (size_t i = 0; i < t->count; i++) {
-		struct value v;
-
-		if (!enter(t, i))
-			return eval_too_much;
-		v = filters ? ask(t, 0) : value_bool(true);
-		if (is_error(v))
-			return v;
-		if (!v.b)
-			continue;
-		items[n] = t->n->each == EACH_FILTER ? t->e->slots[t->n->slot]
-						     : eval(t->e, t->n->args[t->n->n - 1]);
-		if (is_error(items[n]))
-			return items[n];
-		n++;
-	}
-	((struct list *)(uintptr_t)list.list)->n = n;
-	return list;
-}
-
-static struct value entries(struct turn *t)
-{
-	struct map *m = NULL;
-	struct value map = make_map(t->e, t->count, &m);
-
-	for (size_t i = 0; m && !is_error(map) && i < t->count; i++) {
-		struct value v;
-
-		if (!enter(t, i))
-			return eval_too_much;
-		v = t->n->n == 2 ? ask(t, 0) : value_bool(true);
-		if (is_error(v))
-			return v;
-		if (!v.b)
-			continue;
-		m->pairs[m->n].key = t->e->slots[t->n->slot - 1];
-		m->pairs[m->n].value = eval(t->e, t->n->args[t->n->n - 1]);
-		if (is_error(m->pairs[m->n].value))
-			return m->pairs[m->n].value;
-		m->n++;
-	}
-	return map;
-}
-
-static struct value sorted(struct turn *t)
-{
-	struct value *keys, made = value_make_list(t->e, t->count, &keys);
-
-	/* the keys of a map are no list that could be sorted */
-	if (t->map)
-		return value_overload();
-	if (is_error(made))
-		return made;
-	for (size_t i = 0; i < t->count; i++) {
-		if (!enter(t, i))
-			return eval_too_much;
-		keys[i] = eval(t->e, t->n->args[0]);
-		if (is_error(keys[i]))
-			return keys[i];
-	}
-	return list_sort(t->e, t->list, keys);
-}
-
-static struct value looked_into(struct eval *e, const struct node *n, struct value over)
-{
-	struct value made;
-
-	if (over.type != VALUE_OPTIONAL)
-		return value_overload();
-	if (!over.in)
-		return over;
-	e->slots[n->slot] = *over.in;
-	made = eval(e, n->args[0]);
-	if (is_error(made))
-		return made;
-	if (n->each == EACH_OPTIONAL)
-		return value_optional(e, &made);
-	return made.type == VALUE_OPTIONAL ? made : value_overload();
-}
-
-static struct value each(struct eval *e, const struct node *n)
-{
-	struct value over = eval(e, n->operand);
-	struct turn t = {.e = e, .n = n};
-
-	if (is_error(over))
-		return over;
-	if (n->each == EACH_OPTIONAL || n->each == EACH_FLAT)
-		return looked_into(e, n, over);
-	if (n->each == EACH_BIND) {
-		e->slots[n->slot] = over;
-		return eval(e, n->args[0]);
-	}
-	if (over.type != VALUE_LIST && over.type != VALUE_MAP)
-		return value_overload();
-	if (over.type == VALUE_LIST)
-		t.list = value_list(e, over);
-	else
-		t.map = value_map(e, over);
-	if (!t.list && !t.map)
-		return eval_too_much;
-	t.count = t.list ? t.list->n : t.map->n;
-	switch (n->each) {
-	case EACH_ALL:
-	case EACH_EXISTS:
-		return quantified(&t, n->each == EACH_EXISTS);
-	case EACH_ONE:
-		return exactly_one(&t);
-	case EACH_ENTRIES:
-		return entries(&t);
-	case EACH_SORT:
-		return sorted(&t);
-	default:
-		return transformed(&t);
-	}
 }
 
 /* ---- members of the family */
@@ -491,7 +280,7 @@ static struct value member(struct eval *e, const struct node *n)
 		return m->value;
 	memcpy(kept, e->slots, sizeof(kept));
 	e->depth += sizeof(kept) / 128;
-	m->value = eval(e, e->family->programs[n->slot]->root);
+	m->value = eval_at(e, e->family->programs[n->slot]->root);
 	m->known = true;
 	e->depth -= sizeof(kept) / 128;
 	memcpy(e->slots, kept, sizeof(kept));
@@ -528,13 +317,13 @@ static struct value eval_node(struct eval *e, const struct node *n)
 	case NODE_OR:
 		return logic(e, n, true);
 	case NODE_EACH:
-		return each(e, n);
+		return eval_each(e, n);
 	default:
 		return value_overload();
 	}
 }
 
-static struct value eval(struct eval *e, const struct node *n)
+struct value eval_at(struct eval *e, const struct node *n)
 {
 	struct value v;
 

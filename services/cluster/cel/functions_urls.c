@@ -301,17 +301,17 @@ static struct value values_of(struct eval *e, struct pair *pairs, size_t *count)
 
 static struct value url_query(struct eval *e, const struct value *args, size_t n)
 {
-	struct map *m = arena_get(&e->arena, sizeof(*m));
 	struct pair *pairs = NULL;
+	struct map *m = NULL;
+	struct value made;
 	struct url u;
 	size_t count = 0;
 
 	if (args[0].type != VALUE_URL || !read_url(args[0].text, &u))
 		return value_overload();
 	pairs = pairs_of(e, u.query, &count);
-	if (m)
-		m->pairs = arena_get(&e->arena, (count + 1) * sizeof(*m->pairs));
-	if (!m || !pairs || !m->pairs || e->arena.full)
+	made = value_make_map(e, count, &m);
+	if (!m || !pairs || e->arena.full)
 		return value_no_room;
 	while (count) {
 		struct pair *p = &m->pairs[m->n++];
@@ -321,7 +321,7 @@ static struct value url_query(struct eval *e, const struct value *args, size_t n
 		if (is_error(p->value))
 			return p->value;
 	}
-	return (struct value){.type = VALUE_MAP, .map = m};
+	return made;
 }
 
 const struct function cel_urls[] = {

@@ -46,6 +46,7 @@ static const struct macro macros[] = {
 	{"filter", EACH_FILTER, {1, 1}, 1},
 	{"transformList", EACH_LIST, {2, 2}, 2},
 	{"transformMap", EACH_ENTRIES, {2, 2}, 2},
+	{"transformMapEntry", EACH_MERGE, {2, 2}, 2},
 	{"sortBy", EACH_SORT, {1, 1}, 1},
 	{"optMap", EACH_OPTIONAL, {1, 1}, 1},
 	{"optFlatMap", EACH_FLAT, {1, 1}, 1},

@@ -83,6 +83,18 @@ struct value value_make_list(struct eval *e, size_t n, struct value **items)
 	return (struct value){.type = VALUE_LIST, .list = l};
 }
 
+struct value value_make_map(struct eval *e, size_t room, struct map **out)
+{
+	struct map *m = arena_get(&e->arena, sizeof(*m));
+
+	if (m)
+		m->pairs = arena_get(&e->arena, (room ? room : 1) * sizeof(*m->pairs));
+	if (!m || !m->pairs)
+		return value_no_room;
+	*out = m;
+	return (struct value){.type = VALUE_MAP, .map = m};
+}
+
 struct value value_optional(struct eval *e, const struct value *in)
 {
 	struct value *copy = in ? arena_get(&e->arena, sizeof(*copy)) : NULL;
