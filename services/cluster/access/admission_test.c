@@ -401,7 +401,8 @@ static const struct policy_kind {
 	{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 		"\"validations\":[{\"expression\":\"true\"}]", ",\"validationActions\":[\"Deny\"]"},
 	{"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
-		"\"reinvocationPolicy\":\"Never\",\"mutations\":[{\"patchType\":\"JSONPatch\",\"jsonPatch\":{\"expression\":\"[]\"}}]",
+		"\"reinvocationPolicy\":\"Never\",\"mutations\":[{\"patchType\":\"JSONPatch\",\"jsonPatch\":{\"expression\":"
+		"\"[JSONPatch{op: 'test', path: '/kind', value: 'Pod'}]\"}}]",
 		""},
 };
 

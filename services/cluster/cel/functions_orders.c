@@ -44,7 +44,7 @@ static struct value slice(struct eval *e, const struct value *args, size_t n)
 
 static struct value range(struct eval *e, const struct value *args, size_t n)
 {
-	struct value *items, made;
+	struct value *items = NULL, made;
 	int64_t count = args[0].i;
 
 	if (args[0].type != VALUE_INT)
@@ -55,7 +55,7 @@ static struct value range(struct eval *e, const struct value *args, size_t n)
 		return value_error(e, "lists.range: size %lld exceeds maximum allowed (%d)", (long long)count,
 			RANGE_MAX);
 	made = eval_spend(e, (size_t)count) ? value_make_list(e, (size_t)count, &items) : value_no_room;
-	for (int64_t i = 0; !is_error(made) && i < count; i++)
+	for (int64_t i = 0; items && !is_error(made) && i < count; i++)
 		items[i] = value_int(i);
 	return made;
 }
@@ -63,9 +63,9 @@ static struct value range(struct eval *e, const struct value *args, size_t n)
 struct value list_reverse(struct eval *e, struct value of)
 {
 	const struct list *l = value_list(e, of);
-	struct value *items, made = l ? value_make_list(e, l->n, &items) : value_no_room;
+	struct value *items = NULL, made = l ? value_make_list(e, l->n, &items) : value_no_room;
 
-	for (size_t i = 0; !is_error(made) && i < l->n; i++)
+	for (size_t i = 0; l && items && !is_error(made) && i < l->n; i++)
 		items[i] = l->items[l->n - 1 - i];
 	return made;
 }
@@ -121,7 +121,7 @@ static size_t gather(struct eval *e, struct value of, int64_t deep, struct value
 static struct value flatten(struct eval *e, const struct value *args, size_t n)
 {
 	int64_t deep = n > 1 ? args[1].i : 1;
-	struct value *items, made;
+	struct value *items = NULL, made;
 	size_t count;
 
 	if (args[0].type != VALUE_LIST || (n > 1 && args[1].type != VALUE_INT))
@@ -132,7 +132,7 @@ static struct value flatten(struct eval *e, const struct value *args, size_t n)
 	deep = deep < VALUE_DEPTH_MAX ? deep : VALUE_DEPTH_MAX;
 	count = gather(e, args[0], deep, NULL);
 	made = count == SIZE_MAX ? value_no_room : value_make_list(e, count, &items);
-	if (!is_error(made) && gather(e, args[0], deep, items) == SIZE_MAX)
+	if (!is_error(made) && items && gather(e, args[0], deep, items) == SIZE_MAX)
 		return value_no_room;
 	return made;
 }

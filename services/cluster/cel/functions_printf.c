@@ -63,7 +63,7 @@ static struct value put_map(struct writer *w, const struct map *m, size_t depth)
 	struct value order = m ? order_of(w, m) : value_no_room, v = order;
 
 	put(w, "{", 1);
-	for (size_t i = 0; !is_error(v) && i < m->n; i++) {
+	for (size_t i = 0; m && !is_error(v) && i < m->n; i++) {
 		const struct pair *p = &m->pairs[order.list->items[i].i];
 
 		put(w, ", ", i ? 2 : 0);

@@ -280,14 +280,14 @@ static bool same(struct text a, struct text b)
 /* The values of all pairs with the key of the first; those are taken out. */
 static struct value values_of(struct eval *e, struct pair *pairs, size_t *count)
 {
-	struct value *items, list, key = pairs[0].key;
+	struct value *items = NULL, list, key = pairs[0].key;
 	size_t found = 0, left = 0;
 
 	for (size_t i = 0; i < *count; i++)
 		found += same(pairs[i].key.text, key.text);
 	list = eval_spend(e, 1 + *count / 8) ? value_make_list(e, found, &items) : value_no_room;
-	if (is_error(list))
-		return list;
+	if (is_error(list) || !items)
+		return value_no_room;
 	found = 0;
 	for (size_t i = 0; i < *count; i++) {
 		if (same(pairs[i].key.text, key.text))
