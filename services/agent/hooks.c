@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <stdio.h>
-#include <string.h>
 
 #include "agent/handler.h"
 #include "agent/hooks.h"
@@ -14,8 +13,15 @@ enum { POST_START_MS = 24 * 3600 * 1000 };
 struct hook {
 	struct pod *p;
 	hooks_done *done; /* NULL: postStart */
-	char container[256], id[65];
+	struct handler_run *run;
+	char container[256];
 };
+
+static void tell_failure(const struct hook *h, const char *why)
+{
+	agent_event(h->p->agent, h->p->root, true, h->done ? "FailedPreStopHook" : "FailedPostStartHook",
+		"%s", why);
+}
 
 static void on_done(bool ok, const char *why, void *arg)
 {
@@ -25,12 +31,11 @@ static void on_done(bool ok, const char *why, void *arg)
 
 	p->pending--;
 	if (!ok)
-		agent_event(p->agent, p->root, true, h->done ? "FailedPreStopHook" : "FailedPostStartHook",
-			"%s", why ? why : "");
+		tell_failure(h, why ? why : "");
 	if (h->done) {
 		h->done(p, c);
-	} else if (c && !strcmp(c->now.id, h->id)) {
-		c->beginning = false;
+	} else if (c && c->beginning == h) {
+		c->beginning = NULL;
 		if (!ok && c->running) {
 			agent_event(p->agent, p->root, false, "Killing", "FailedPostStartHook");
 			pod_kill_container(p, c, pod_grace_s(p));
@@ -41,24 +46,23 @@ static void on_done(bool ok, const char *why, void *arg)
 	pod_wake(p);
 }
 
-static bool begin(
+static struct hook *begin(
 	struct pod *p, struct pod_container *c, const char *name, int64_t timeout_ms, hooks_done *done)
 {
 	yyjson_val *handler = json_obj(json_obj(c->spec, "lifecycle"), name);
 	struct hook *h = handler ? calloc(1, sizeof(*h)) : NULL;
 
 	if (!h)
-		return false;
+		return NULL;
 	h->p = p;
 	h->done = done;
 	snprintf(h->container, sizeof(h->container), "%s", c->name);
-	snprintf(h->id, sizeof(h->id), "%s", c->now.id);
-	if (handler_start(NULL, p, c, handler, timeout_ms, on_done, h) < 0) {
+	if (handler_start(&h->run, p, c, handler, timeout_ms, on_done, h) < 0) {
 		free(h);
-		return false;
+		return NULL;
 	}
 	p->pending++;
-	return true;
+	return h;
 }
 
 void hooks_post_start(struct pod *p, struct pod_container *c)
@@ -69,4 +73,17 @@ void hooks_post_start(struct pod *p, struct pod_container *c)
 bool hooks_pre_stop(struct pod *p, struct pod_container *c, int64_t timeout_ms, hooks_done *done)
 {
 	return begin(p, c, "preStop", timeout_ms, done);
+}
+
+void hooks_cancel(struct pod_container *c, const char *why)
+{
+	struct hook *h = take(c->beginning);
+
+	if (!h)
+		return;
+	handler_cancel(h->run);
+	h->p->pending--;
+	if (why)
+		tell_failure(h, why);
+	free(h);
 }

@@ -19,4 +19,7 @@ void hooks_post_start(struct pod *p, struct pod_container *c);
 typedef void hooks_done(struct pod *p, struct pod_container *c);
 bool hooks_pre_stop(struct pod *p, struct pod_container *c, int64_t timeout_ms, hooks_done *done);
 
+/* Nobody waits for its postStart hook any more, if that is under way. @why: told as its failure; NULL: it is not told. */
+void hooks_cancel(struct pod_container *c, const char *why);
+
 #endif

@@ -12,6 +12,7 @@
 
 #include "agent/admission.h"
 #include "agent/allocation.h"
+#include "agent/hooks.h"
 #include "agent/images.h"
 #include "agent/network.h"
 #include "agent/pod.h"
@@ -57,6 +58,7 @@ static void forget_image(struct pod_container *c)
 static void container_fini(struct pod_container *c)
 {
 	image_pull_cancel(c->pull);
+	hooks_cancel(c, NULL);
 	free(c->now.message);
 	free(c->last.message);
 }

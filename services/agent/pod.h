@@ -69,7 +69,7 @@ struct pod_container {
 
 	bool seen; /* by the last look at the engine */
 	bool running, exited;
-	bool beginning; /* its postStart hook is under way: it has not started yet */
+	struct hook *beginning; /* its postStart hook, which is under way: it has not started yet */
 	struct container_run now,
 		last; /* last: the one before it, for status.lastState and `kubectl logs --previous` */
 	char image[300], image_id[100];

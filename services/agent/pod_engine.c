@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/allocation.h"
+#include "agent/hooks.h"
 #include "agent/pod.h"
 #include "agent/probes.h"
 #include "agent/resize.h"
@@ -191,10 +192,10 @@ static void take_container(struct looking *l, yyjson_val *root)
 static void settle(struct pod *p, struct pod_container *c, struct looked_at *at)
 {
 	struct found *f = &at->now;
-	bool ran = c->running;
+	bool ran = c->running, other = strcmp(c->now.id, f->run.id) != 0;
 
-	if (strcmp(c->now.id, f->run.id) != 0)
-		c->planned = c->at_once = c->beginning = false;
+	if (other)
+		c->planned = c->at_once = false;
 	keep_message(&at->now.run, c);
 	keep_message(&at->last.run, c);
 	replace(&c->now, &at->now.run);
@@ -202,6 +203,8 @@ static void settle(struct pod *p, struct pod_container *c, struct looked_at *at)
 	c->seen = *c->now.id;
 	c->running = c->seen && f->running;
 	c->exited = c->seen && !c->running && *c->now.finished;
+	if (other || c->exited)
+		hooks_cancel(c, "the container has ended");
 	if (c->seen) {
 		memcpy(c->image, f->image, sizeof(c->image));
 		memcpy(c->image_id, f->image_id, sizeof(c->image_id));

@@ -12,27 +12,11 @@
 
 #include "agent/probes.h"
 #include "agent/testing.h"
-#include "lib/http_client.h"
 
 enum { LIMIT_MS = 5000, STEP_MS = 10, AFTER_MS = 50 };
 
 /* Nobody listens on port 1. */
 #define FAILS "{\"tcpSocket\":{\"host\":\"127.0.0.1\",\"port\":1},\"failureThreshold\":1,\"periodSeconds\":1}"
-
-static void on_step(struct loop_timer *t)
-{
-	loop_quit(testing_agent.loop, 0);
-}
-
-static void let_pass(int64_t ms)
-{
-	struct loop_timer t = {0};
-
-	assert_int_equal(
-		loop_timer_set(testing_agent.loop, &t, loop_now_ms(testing_agent.loop) + ms, on_step), 0);
-	assert_int_equal(loop_run(testing_agent.loop), 0);
-	loop_timer_del(&t);
-}
 
 /* A container that runs, and was told to be ready. */
 static struct pod *running(const char *probes)
@@ -54,7 +38,7 @@ static void unready(const struct pod_container *c)
 	int64_t end = loop_now_ms(testing_agent.loop) + LIMIT_MS;
 
 	while (c->probe_ready && loop_now_ms(testing_agent.loop) < end)
-		let_pass(STEP_MS);
+		testing_let_pass(STEP_MS);
 	assert_false(c->probe_ready);
 }
 
@@ -68,7 +52,7 @@ static void test_of_a_pod_that_is_deleted(void **state)
 	probes_update(p);
 	assert_true(c->probe_ready);
 	unready(c);
-	let_pass(AFTER_MS);
+	testing_let_pass(AFTER_MS);
 	assert_false(c->killing);
 	agent_pod_free(p);
 }
@@ -85,22 +69,6 @@ static void test_of_a_container_that_is_ended(void **state)
 	agent_pod_free(p);
 }
 
-/* The pods' own turns ask an engine that is not there. */
-static int begin(void **state)
-{
-	struct http_peer peer = {.unix_path = "/tmp/probes-test.none", .host = "engine"};
-
-	assert_int_equal(loop_new(&testing_agent.loop), 0);
-	assert_int_equal(http_client_new(&testing_agent.engine, testing_agent.loop, &peer), 0);
-	return 0;
-}
-
-static int end(void **state)
-{
-	http_client_free(take(testing_agent.engine));
-	return testing_end(state);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,5 +76,5 @@ int main(void)
 		cmocka_unit_test(test_of_a_container_that_is_ended),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, testing_alone, testing_alone_end);
 }

@@ -109,11 +109,12 @@ static void test_a_hook_is_under_way(void **state)
 
 		p->sandbox = SANDBOX_READY;
 		set_states(p, "rr");
-		p->containers[0].beginning = cases[i].beginning;
+		p->containers[0].beginning = cases[i].beginning ? (struct hook *)p : NULL;
 		snprintf(p->containers[0].last.id, sizeof(p->containers[0].last.id), "%s", cases[i].last);
 		doc = pod_status(p);
 		c = yyjson_mut_doc_ptr_get(doc, "/status/containerStatuses/0");
 		assert_string_equal(pod_phase(p), cases[i].phase);
+		p->containers[0].beginning = NULL;
 		assert_non_null(yyjson_mut_obj_get(yyjson_mut_obj_get(c, "state"), cases[i].state));
 		assert_int_equal(yyjson_mut_get_bool(yyjson_mut_obj_get(c, "ready")), !cases[i].beginning);
 		assert_int_equal(yyjson_mut_get_bool(yyjson_mut_obj_get(c, "started")), !cases[i].beginning);

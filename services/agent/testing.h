@@ -2,12 +2,13 @@
 #ifndef AGENT_TESTING_H
 #define AGENT_TESTING_H
 
-/* For tests: a pod out of JSON, on a loop that never runs, with the cmocka headers included before. */
+/* For tests: a pod out of JSON, on a loop that need not run, with the cmocka headers included before. */
 
 #include <string.h>
 
 #include "agent/pod.h"
 #include "agent/services.h"
+#include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/loop.h"
 
@@ -54,6 +55,38 @@ static inline int testing_end(void **state)
 	services_free(take(testing_agent.services));
 	loop_free(take(testing_agent.loop));
 	return 0;
+}
+
+/* Where the loop runs: the pods' own turns ask an engine that is not there. */
+static inline int testing_alone(void **state)
+{
+	struct http_peer peer = {.unix_path = "/tmp/agent-test.none", .host = "engine"};
+
+	assert_int_equal(loop_new(&testing_agent.loop), 0);
+	assert_int_equal(http_client_new(&testing_agent.engine, testing_agent.loop, &peer), 0);
+	return 0;
+}
+
+static inline int testing_alone_end(void **state)
+{
+	http_client_free(take(testing_agent.engine));
+	return testing_end(state);
+}
+
+static inline void testing_on_timer(struct loop_timer *t)
+{
+	loop_quit(testing_agent.loop, 0);
+}
+
+static inline void testing_let_pass(int64_t ms)
+{
+	struct loop_timer t = {0};
+
+	assert_int_equal(loop_timer_set(testing_agent.loop, &t, loop_now_ms(testing_agent.loop) + ms,
+				 testing_on_timer),
+		0);
+	assert_int_equal(loop_run(testing_agent.loop), 0);
+	loop_timer_del(&t);
 }
 
 #endif

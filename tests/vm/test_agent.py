@@ -234,6 +234,17 @@ def test_hooks(cluster, ns):
     assert inside("touch", "/tmp/go").returncode == 0
     phase(cluster, ns, "slow", "Running")
     assert eventually(lambda: state(cluster, ns, "slow")["ready"], timeout=WAIT, every=1)
+    # and one that gets no answer does not outlive its container: the port of the node is the next one's
+    apply(cluster, ns, pod("deaf", container("c", "nc", "-l", "-p", "21019", "-e", "sleep", "1000"), terminationGracePeriodSeconds=1))
+    deaf = lambda *argv: cluster.kubectl("-n", ns, "exec", "deaf", "--", *argv, check=False).returncode == 0  # noqa: E731
+    assert eventually(lambda: deaf("sh", "-c", "netstat -ltn | grep -q :21019"), timeout=WAIT, every=1)
+    ports = [{"containerPort": 21018, "hostPort": 21018}]
+    hook = {"postStart": {"httpGet": {"host": "127.0.0.1", "port": 21019}}}
+    apply(cluster, ns, pod("mute", container("c", "sleep", "1000", lifecycle=hook, ports=ports), terminationGracePeriodSeconds=1))
+    assert eventually(lambda: deaf("pidof", "sleep"), timeout=WAIT, every=1)
+    cluster.kubectl("-n", ns, "delete", "pod", "mute", f"--timeout={WAIT}s")
+    apply(cluster, ns, pod("next", container("c", "sleep", "1000", ports=ports), terminationGracePeriodSeconds=1))
+    phase(cluster, ns, "next", "Running")
 
 
 def test_environment(cluster, ns):
