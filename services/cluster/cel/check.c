@@ -354,7 +354,7 @@ static const struct type *merged(struct checker *k, const struct node *n, const 
 
 	if (entry->kind == CEL_MAP)
 		return entry;
-	return entry->kind == CEL_DYN ? args[0] : no_overload(k, n->at, "cel.@mapInsert", args, 2, false);
+	return is_unknown(entry) ? args[0] : no_overload(k, n->at, "cel.@mapInsert", args, 2, false);
 }
 
 static const struct type *result(

@@ -197,6 +197,8 @@ static void test_macros(void **state)
 		{"self.map.transformList(k, v, v > 1, k)", "list(string)"},
 		{"self.list.transformMapEntry(i, v, {string(v): i})", "map(string, int)"},
 		{"self.list.transformMapEntry(i, v, self.any)", "map(dyn, dyn)"},
+		{"self.list.transformMapEntry(i, v, [{}][0])", "map(dyn, dyn)"},
+		{"self.list.transformMapEntry(i, v, optional.none().orValue({}))", "map(dyn, dyn)"},
 		{"self.list.transformMapEntry(i, v, v)",
 			"1:28: found no matching overload for 'cel.@mapInsert' applied to '(map(dyn, dyn), int)'"},
 		{"self.list.all(x, x == 'a')",
