@@ -99,6 +99,7 @@ void pod_kill_container(struct pod *p, struct pod_container *c, int64_t grace_s)
 	}
 	c->kill_deadline_ms = deadline;
 	c->killing = true;
+	hooks_cancel(c, "the container is ended");
 	if (!grace_s || !hooks_pre_stop(p, c, grace_s * 1000, on_hook))
 		stop(p, c);
 }
