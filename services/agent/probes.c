@@ -104,6 +104,7 @@ static void succeeds(struct probe *pr, struct pod_container *c)
 }
 
 static void arm(struct probe *pr, int64_t at_ms);
+static bool wanted(const struct pod *p, const struct pod_container *c, enum probe_kind kind);
 
 static void on_done(bool ok, const char *why, void *arg)
 {
@@ -114,8 +115,7 @@ static void on_done(bool ok, const char *why, void *arg)
 	int64_t period_ms = setting(spec, "periodSeconds", 10) * 1000;
 
 	pr->run = NULL;
-	if (!spec || strcmp(c->now.id, pr->id) != 0 || !c->running ||
-		(c->killing && pr->kind != PROBE_READINESS))
+	if (!spec || strcmp(c->now.id, pr->id) != 0 || !wanted(p, c, pr->kind))
 		return; /* the next look at the engine takes it away */
 	pr->same = pr->same && pr->last == ok ? pr->same + 1 : 1;
 	pr->last = ok;

@@ -53,7 +53,19 @@ static void test_of_a_pod_that_is_deleted(void **state)
 	assert_true(c->probe_ready);
 	unready(c);
 	testing_let_pass(AFTER_MS);
-	assert_false(c->killing);
+	assert_int_equal(c->kill_deadline_ms, 0);
+	agent_pod_free(p);
+}
+
+/* Also when the one that fails had been begun before. */
+static void test_of_a_pod_that_is_deleted_meanwhile(void **state)
+{
+	struct pod *p = running("\"livenessProbe\":" FAILS);
+
+	probes_update(p);
+	p->deleting = true;
+	testing_let_pass(AFTER_MS);
+	assert_int_equal(p->containers[0].kill_deadline_ms, 0); /* it was never told to end */
 	agent_pod_free(p);
 }
 
@@ -73,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_a_pod_that_is_deleted),
+		cmocka_unit_test(test_of_a_pod_that_is_deleted_meanwhile),
 		cmocka_unit_test(test_of_a_container_that_is_ended),
 	};
 
