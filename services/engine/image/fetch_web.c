@@ -312,7 +312,7 @@ static const char *proxy_words(CURL *c)
 		const char *words;
 	} refusals[] = {
 		{403, "the proxy answered 403 (forbidden)"},
-		{407, "the proxy answered 407: it wants other credentials than those of engine.proxy in the machine configuration"},
+		{407, "the proxy answered 407: it wants credentials, and engine.proxy.credentials of the machine configuration has none or others"},
 		{502, "the proxy answered 502: it cannot reach the server"},
 		{503, "the proxy answered 503: it cannot reach the server"},
 		{504, "the proxy answered 504: the server does not answer it"},

@@ -59,11 +59,12 @@ static char *proxy_url(yyjson_val *proxy, const char *key)
 	return s && (!strncmp(s, "http://", 7) || !strncmp(s, "https://", 8)) ? strdup(s) : NULL;
 }
 
-static char *text_of(yyjson_val *map, const char *key)
+/* false: no memory. */
+static bool text_of(yyjson_val *map, const char *key, char **out)
 {
 	const char *s = yyjson_get_str(yyjson_obj_get(map, key));
 
-	return s ? strdup(s) : NULL;
+	return !s || (*out = strdup(s));
 }
 
 static int proxy_of(struct registry_proxy *p, yyjson_val *root)
@@ -78,8 +79,8 @@ static int proxy_of(struct registry_proxy *p, yyjson_val *root)
 		return 0;
 	p->http = proxy_url(proxy, "http");
 	p->https = proxy_url(proxy, "https");
-	p->username = text_of(who, "username");
-	p->password = text_of(who, "password");
+	if (!text_of(who, "username", &p->username) || !text_of(who, "password", &p->password))
+		return -ENOMEM;
 	f = open_memstream(&p->except, &len);
 	if (!f)
 		return -ENOMEM;
