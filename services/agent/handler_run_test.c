@@ -149,7 +149,7 @@ static void test_a_command_without_output_that_runs_on(void **state)
 	run_for("exec", 0, ",\"command\":[\"daemon\"]", 200);
 	assert_false(well);
 	assert_string_equal(said, "command timed out after 200 ms");
-	assert_in_range(w.looks, 1, 15);
+	assert_true(w.looks <= 15);
 	http_server_free(server);
 	unlink(ENGINE);
 }

@@ -124,9 +124,9 @@ def test_short_of_memory_and_processes(small):
     # Who requests memory is let in all the same, and forks too much.
     start(small, pod("forks", "for i in $(seq 400); do sleep 1000 & done; wait", memory="10Mi"))
     said = evicted(small, "forks")
-    short = re.fullmatch(r"The node was low on resource: pids\. Threshold quantity: (\d+), available: (\d+)\. The pod was using (\d+), request is 0\.", said)
+    short = re.fullmatch(r"The node was low on resource: pids\. Threshold quantity: (\d+k?), available: (\d+k?)\. The pod was using (\d+k?), request is 0\.", said)
     assert short, said
-    threshold, left, used = map(int, short.groups())
+    threshold, left, used = (int(n.replace("k", "000")) for n in short.groups())
     assert left < threshold and threshold - left <= used <= 402, said  # it may be looked at while it still forks
     assert conditions(the_node(small)["status"])["PIDPressure"] == "True"
     assert eventually(lambda: "node.kubernetes.io/pid-pressure" in taints(the_node(small)), timeout=20), the_node(small)["spec"]
