@@ -538,6 +538,18 @@ static void test_bounds(void **state)
 	      ".exists(x, ['1', '2', '3', '4', '5', '6', '7', '8', '9', 'x', 'y', 'z'].exists(y, x.matches('^(0123456789|0123456789|0123456789|0123456789|"
 	      "0123456789|0123456789|0123456789|0123456789|0123456789|0123456789|0123456789|0123456789)*a' + y)))",
 		-1, "cost limit");
+	/* a text of a list that is longer than there is room for, and many of one that is not */
+	strcpy(deep, "'%s'.format([[true]");
+	for (size_t i = 0; i < 7; i++) {
+		strcat(deep, ".map(a, [a");
+		for (size_t j = 1; j < 64; j++)
+			strcat(deep, ",a");
+		strcat(deep, "])");
+	}
+	strcat(deep, "]) != ''");
+	fails(deep, -1, "cost limit");
+	fails("[lists.range(12000).map(i, '')].all(x, lists.range(100).all(i, '%s'.format([x]) != ''))", -1,
+		"cost limit");
 	memset(deep, '(', sizeof(deep) - 1);
 	deep[sizeof(deep) - 1] = 0;
 	assert_int_equal(ask(deep, why), -2);

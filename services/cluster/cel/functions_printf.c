@@ -78,6 +78,8 @@ static struct value put_map(struct writer *w, const struct map *m, size_t depth)
 
 static struct value put_value(struct writer *w, struct value v, size_t depth)
 {
+	if (w->overflow || !eval_spend(w->e, 1))
+		return eval_too_much;
 	if (depth > LIST_TEXT_DEPTH)
 		return value_error(w->e, "nested too deeply to be formatted");
 	if (v.type == VALUE_LIST)
@@ -179,7 +181,7 @@ static struct value format(struct eval *e, const struct value *args, size_t n)
 		if (is_error(v))
 			return v;
 	}
-	return w.overflow ? value_no_room : value_string(w.s, w.n);
+	return w.overflow ? eval_too_much : value_string(w.s, w.n);
 }
 
 const struct function cel_printf[] = {
