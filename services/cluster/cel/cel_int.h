@@ -403,7 +403,7 @@ struct value value_optional(struct eval *e, const struct value *in); /* NULL: no
 bool value_equal(struct eval *e, struct value a, struct value b);
 /* *order below, at or above 0; false: they have none. */
 bool value_order(struct value a, struct value b, int *order);
-/* The value of a key, or false. */
+/* The value of a key, or false. A map from outside is gone through; most are so small that this is no step of its own. */
 bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out);
 /*
  * A text as the moment, span or bytes that it writes, a whole number as the double that it is to be, also in an optional, or @deep in

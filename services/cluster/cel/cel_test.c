@@ -481,26 +481,55 @@ static void test_no_answer(void **state)
 	fails("[].max() == 1", -1, "empty list");
 }
 
-/* Lists of @n numbers, self.a and self.b. */
-static int ask_of_lists(size_t n, const char *text, char why[static CEL_WHY_MAX])
+/* The document goes. */
+static int ask_of(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *text, char why[static CEL_WHY_MAX])
 {
-	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *root = yyjson_mut_obj(doc), *const values[2] = {root, NULL};
+	yyjson_mut_val *const values[2] = {root, NULL};
 	size_t budget = CEL_BUDGET;
 	struct cel *c = cel_compile(text, strlen(text), names, why);
 	int answer;
 
 	assert_non_null(c);
+	answer = cel_test(c, values, &budget, why);
+	cel_free(c);
+	yyjson_mut_doc_free(doc);
+	return answer;
+}
+
+/* Lists of @n numbers, self.a and self.b. */
+static int ask_of_lists(size_t n, const char *text, char why[static CEL_WHY_MAX])
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+
 	for (size_t l = 0; l < 2; l++) {
 		yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, l ? "b" : "a");
 
 		for (size_t i = 0; i < n; i++)
 			assert_true(yyjson_mut_arr_add_int(doc, list, (int64_t)i));
 	}
-	answer = cel_test(c, values, &budget, why);
-	cel_free(c);
-	yyjson_mut_doc_free(doc);
-	return answer;
+	return ask_of(doc, root, text, why);
+}
+
+/* Maps of @n keys, self.a and self.b, and self.turned, which has them in the other order. */
+static int ask_of_maps(size_t n, const char *text, char why[static CEL_WHY_MAX])
+{
+	static const char *const maps[] = {"a", "b", "turned"};
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+
+	for (size_t m = 0; m < 3; m++) {
+		yyjson_mut_val *map = yyjson_mut_obj_add_obj(doc, root, maps[m]);
+
+		for (size_t i = 0; i < n; i++) {
+			char key[16];
+
+			snprintf(key, sizeof(key), "k%zu", m == 2 ? n - 1 - i : i);
+			assert_true(yyjson_mut_obj_add(
+				map, yyjson_mut_strcpy(doc, key), yyjson_mut_int(doc, 1)));
+		}
+	}
+	return ask_of(doc, root, text, why);
 }
 
 /* A comparison that does not come to its end is neither true nor false; one of a size that is used does. */
@@ -517,6 +546,32 @@ static void test_large_lists(void **state)
 	assert_int_equal(ask_of_lists(20000, "self.a == self.b && !(-1 in self.a)", why), 1);
 	assert_int_equal(
 		ask_of_lists(250, "self.a.all(x, self.b.exists_one(y, x == y && string(x) != ''))", why), 1);
+}
+
+/* Maps in one order are compared in one go; otherwise what is gone through to find a key counts. */
+static void test_large_maps(void **state)
+{
+	static const char *const endless[] = {"self.a == self.turned", "self.a != self.turned",
+		"lists.range(2000).all(i, !('none' in self.a))", "lists.range(2000).all(i, !has(self.a.none))",
+		"lists.range(2000).all(i, self.a['k0'] == 1)"};
+	char why[CEL_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++) {
+		if (ask_of_maps(20000, endless[i], why) != -1 || !strstr(why, "cost limit"))
+			fail_msg("%s: '%s'", endless[i], why);
+	}
+	assert_int_equal(ask_of_maps(80000, "self.a == self.b && 'k79999' in self.a", why), 1);
+	assert_int_equal(ask_of_maps(500,
+				 "self.a == self.turned && self.a.all(k, k in self.b && self.b[k] == 1)"
+				 " && self.a != {'k0': 1} && {'k0': 1} != self.a",
+				 why),
+		1);
+	assert_int_equal(ask_of_maps(3,
+				 "self.a == self.turned && self.turned == self.a && self.a == {'k2': 1, 'k0': 1, 'k1': 1}"
+				 " && {'k2': 1, 'k0': 1, 'k1': 1} == self.a && self.a != {'k2': 1, 'k0': 1, 'k3': 1}"
+				 " && {'k2': 1, 'k0': 1, 'k3': 1} != self.a && self.a != {'k2': 1, 'k0': 1, 1: 1}",
+				 why),
+		1);
 }
 
 /* What would take forever, or all memory, ends with an error. */
@@ -873,6 +928,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_large_lists),
+		cmocka_unit_test(test_large_maps),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_family),

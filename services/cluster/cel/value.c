@@ -158,7 +158,7 @@ const struct map *value_map(struct eval *e, struct value v)
 bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out)
 {
 	if (map.json) {
-		yyjson_mut_val *v = key.type == VALUE_STRING
+		yyjson_mut_val *v = key.type == VALUE_STRING && eval_spend(e, value_size(map) / 16)
 					    ? yyjson_mut_obj_getn(map.json, key.text.s, key.text.n)
 					    : NULL;
 
@@ -300,8 +300,26 @@ static bool equal_lists(struct eval *e, struct value a, struct value b, size_t d
 	return x && y;
 }
 
+/* As value_lookup(), from where the last one was found: most have their keys in one order. */
+static bool lookup_next(
+	struct eval *e, struct value map, yyjson_mut_obj_iter *at, struct value key, struct value *out)
+{
+	size_t before = at->idx, keys;
+	yyjson_mut_val *v;
+
+	if (!map.json)
+		return value_lookup(e, map, key, out);
+	v = key.type == VALUE_STRING ? yyjson_mut_obj_iter_getn(at, key.text.s, key.text.n) : NULL;
+	keys = !v ? at->max : at->idx > before ? at->idx - before : at->idx + at->max + 1 - before;
+	if (!eval_spend(e, keys / 16) || !v)
+		return false;
+	*out = value_inside(e, map, v);
+	return true;
+}
+
 static bool equal_maps(struct eval *e, struct value a, struct value b, size_t depth)
 {
+	yyjson_mut_obj_iter at = yyjson_mut_obj_iter_with(b.json);
 	const struct map *x;
 	struct value other;
 
@@ -309,7 +327,7 @@ static bool equal_maps(struct eval *e, struct value a, struct value b, size_t de
 		return false;
 	x = value_map(e, a);
 	for (size_t i = 0; x && i < x->n; i++)
-		if (!value_lookup(e, b, x->pairs[i].key, &other) ||
+		if (!lookup_next(e, b, &at, x->pairs[i].key, &other) ||
 			!equal(e, x->pairs[i].value, other, depth + 1))
 			return false;
 	return x;
