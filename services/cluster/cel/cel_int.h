@@ -292,7 +292,7 @@ const struct function *function_find(struct text name, bool member);
 /* functions_urls.c */
 bool text_is_url(struct text t);
 /* functions_semver.c: below, at or above 0 */
-int semver_compare(const struct semver *a, const struct semver *b);
+int semver_compare(struct eval *e, const struct semver *a, const struct semver *b);
 /* functions_authorizer.c: nothing is asked yet. */
 extern const struct cel_question cel_question_of_nothing;
 /* Steps of matching: to read the pattern, and as many states as it has for each byte. */
@@ -328,6 +328,12 @@ struct eval {
 
 /* @n more steps of work; false: too many, and whatever is made of it, the evaluation has no answer. */
 bool eval_spend(struct eval *e, size_t n);
+
+/* To read a text from one end to the other: no step of its own when it is short. */
+static inline bool eval_read(struct eval *e, struct text t)
+{
+	return eval_spend(e, t.n / 16);
+}
 
 extern const struct value eval_too_much;
 
@@ -401,8 +407,8 @@ struct value value_optional(struct eval *e, const struct value *in); /* NULL: no
 
 /* Numbers by value whatever their type; what is of different types is not equal. */
 bool value_equal(struct eval *e, struct value a, struct value b);
-/* *order below, at or above 0; false: they have none. */
-bool value_order(struct value a, struct value b, int *order);
+/* *order below, at or above 0; false: they have none. @e: NULL when what texts take is paid for. */
+bool value_order(struct eval *e, struct value a, struct value b, int *order);
 /* The value of a key, or false. A map from outside is gone through; most are so small that this is no step of its own. */
 bool value_lookup(struct eval *e, struct value map, struct value key, struct value *out);
 /*

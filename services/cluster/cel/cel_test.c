@@ -574,6 +574,57 @@ static void test_large_maps(void **state)
 		1);
 }
 
+/* self.s begins with a slash, self.t is the same; self.v is what comes before 1.0.0. */
+static int ask_of_texts(size_t n, const char *text, char why[static CEL_WHY_MAX])
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+	char *s = malloc(n + 16);
+
+	assert_non_null(s);
+	memset(s, 'a', n);
+	s[n] = 0;
+	s[0] = '/';
+	yyjson_mut_obj_add_strcpy(doc, root, "s", s);
+	yyjson_mut_obj_add_strcpy(doc, root, "t", s);
+	memcpy(s, "1.0.0-", 6);
+	yyjson_mut_obj_add_strcpy(doc, root, "v", s);
+	free(s);
+	return ask_of(doc, root, text, why);
+}
+
+/* To read a text that is long is many steps. */
+static void test_long_texts(void **state)
+{
+	static const char *const often[] = {"self.s.size() > 0", "self.s.charAt(1) == 'a'",
+		"self.s.charAt(99999999) == 'a'", "self.s.substring(1, 2) == 'a'", "self.s.trim() != ''",
+		"self.s.startsWith(self.t)", "self.s.endsWith(self.t)", "self.s == self.t",
+		"self.s in [self.t]", "self.s <= self.t", "bytes(self.s) == bytes(self.t)",
+		"[self.s, self.t].isSorted()", "[self.s, self.t].max() != ''",
+		"self.s.indexOf('a', 99999999) == 0", "self.s.lastIndexOf('a', 99999999) == 0",
+		"isURL(self.s)", "!isSemver(self.s)", "isSemver(self.v)", "{'a': 1}[self.s] == 1",
+		"u.getHost() == ''", "u.getEscapedPath() != ''", "u.getQuery() == {}", "u == u", "v == v",
+		"v.compareTo(v) == 0", "x.join() == ''", "!isQuantity(self.s)", "quantity(self.s) == 1",
+		"ip(self.s) == 1", "cidr(self.s) == 1", "ip.isCanonical(self.s)"};
+	char text[400], why[CEL_WHY_MAX];
+
+	for (size_t i = 0; i < sizeof(often) / sizeof(*often); i++) {
+		snprintf(text, sizeof(text),
+			"[url(self.s)].all(u, [semver(self.v)].all(v, [lists.range(2000).map(i, '')].all(x, "
+			"lists.range(2000).all(i, %s))))",
+			often[i]);
+		if (ask_of_texts(65536, text, why) != -1 || !strstr(why, "cost limit"))
+			fail_msg("%s: '%s'", often[i], why);
+	}
+	assert_int_equal(ask_of_texts(65536,
+				 "self.s == self.t && self.s.size() == 65536 && self.s.trim() == self.t"
+				 " && self.s.startsWith(self.t) && self.s.endsWith(self.t) && isURL(self.s)"
+				 " && url(self.s).getEscapedPath() == self.s && isSemver(self.v)"
+				 " && lists.range(10000).all(i, self.s != '' && self.s.startsWith('/'))",
+				 why),
+		1);
+}
+
 /* What would take forever, or all memory, ends with an error. */
 static void test_bounds(void **state)
 {
@@ -929,6 +980,7 @@ int main(void)
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_large_lists),
 		cmocka_unit_test(test_large_maps),
+		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_family),

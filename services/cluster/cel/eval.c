@@ -50,6 +50,8 @@ static bool find_field(struct eval *e, struct value of, const struct node *n, st
 
 static struct value no_key(struct eval *e, struct text name)
 {
+	if (!eval_read(e, name))
+		return eval_too_much;
 	return value_error(e, "no such key: %.*s", (int)name.n, name.s);
 }
 

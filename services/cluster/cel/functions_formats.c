@@ -136,7 +136,7 @@ static struct value validate(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_FORMAT || args[1].type != VALUE_STRING)
 		return value_overload();
-	if (!eval_spend(e, args[1].text.n / 16))
+	if (!eval_read(e, args[1].text))
 		return value_no_room;
 	why = complaint(args[0].format, args[1].text);
 	if (!why)

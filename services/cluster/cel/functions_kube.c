@@ -26,6 +26,8 @@ static struct value is_quantity(struct eval *e, const struct value *args, size_t
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	return value_bool(!quantity_parse(&q, args[0].text.s, args[0].text.n));
 }
 
@@ -37,6 +39,8 @@ static struct value quantity(struct eval *e, const struct value *args, size_t n)
 		return args[0];
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	if (quantity_parse(&q, args[0].text.s, args[0].text.n))
 		return value_error(e, "%s", QUANTITY_REFUSED);
 	return made_quantity(e, &q);
@@ -108,10 +112,10 @@ static struct value sub(struct eval *e, const struct value *args, size_t n)
 }
 
 /* Of two amounts, or of two versions. */
-static bool compared(const struct value *args, int *order)
+static bool compared(struct eval *e, const struct value *args, int *order)
 {
 	if (args[0].type == VALUE_SEMVER && args[1].type == VALUE_SEMVER)
-		*order = semver_compare(args[0].semver, args[1].semver);
+		*order = semver_compare(e, args[0].semver, args[1].semver);
 	else if (quantities(args, 2))
 		*order = quantity_compare(args[0].quantity, args[1].quantity);
 	else
@@ -123,21 +127,21 @@ static struct value compare_to(struct eval *e, const struct value *args, size_t 
 {
 	int order;
 
-	return compared(args, &order) ? value_int(order) : value_overload();
+	return compared(e, args, &order) ? value_int(order) : value_overload();
 }
 
 static struct value is_less(struct eval *e, const struct value *args, size_t n)
 {
 	int order;
 
-	return compared(args, &order) ? value_bool(order < 0) : value_overload();
+	return compared(e, args, &order) ? value_bool(order < 0) : value_overload();
 }
 
 static struct value is_greater(struct eval *e, const struct value *args, size_t n)
 {
 	int order;
 
-	return compared(args, &order) ? value_bool(order > 0) : value_overload();
+	return compared(e, args, &order) ? value_bool(order > 0) : value_overload();
 }
 
 /* ---- addresses */
@@ -208,6 +212,8 @@ static struct value ip(struct eval *e, const struct value *args, size_t n)
 	}
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	if (!value_plain(args[0], buf, sizeof(buf)) || !read_ip(buf, &a))
 		return value_error(e, "IP Address \"%.*s\" parse error", (int)args[0].text.n, args[0].text.s);
 	return made_address(e, VALUE_IP, &a);
@@ -220,6 +226,8 @@ static struct value is_canonical(struct eval *e, const struct value *args, size_
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	if (!value_plain(args[0], buf, sizeof(buf)) || !read_ip(buf, &a))
 		return value_error(e, "IP Address \"%.*s\" parse error", (int)args[0].text.n, args[0].text.s);
 	return value_bool(inet_ntop(a.family, a.b, again, sizeof(again)) && !strcmp(buf, again));
@@ -242,6 +250,8 @@ static struct value cidr(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	if (!value_plain(args[0], buf, sizeof(buf)) || !read_cidr(buf, &a))
 		return value_error(
 			e, "network address parse error: \"%.*s\"", (int)args[0].text.n, args[0].text.s);

@@ -22,7 +22,7 @@ static struct value is_sorted(struct eval *e, const struct value *args, size_t n
 	if (!l)
 		return error;
 	for (size_t i = 1; i < l->n; i++) {
-		if (!value_order(l->items[i - 1], l->items[i], &order))
+		if (!value_order(e, l->items[i - 1], l->items[i], &order))
 			return value_overload();
 		if (order > 0)
 			return value_bool(false);
@@ -61,7 +61,7 @@ static struct value outermost(struct eval *e, struct value v, int sign)
 		return value_error(e, "%s called on empty list", sign < 0 ? "min" : "max");
 	best = l->items[0];
 	for (size_t i = 0; i < l->n; i++) {
-		if (!value_order(l->items[i], best, &order))
+		if (!value_order(e, l->items[i], best, &order))
 			return value_overload();
 		if (order * sign > 0)
 			best = l->items[i];

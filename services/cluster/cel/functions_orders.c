@@ -150,7 +150,7 @@ static int by_key(const void *a, const void *b)
 	const struct keyed *x = a, *y = b;
 	int order;
 
-	if (!value_order(x->key, y->key, &order))
+	if (!value_order(NULL, x->key, y->key, &order))
 		order = (isnan(y->key.d) != 0) - (isnan(x->key.d) != 0);
 	return order ? order : (x->at > y->at) - (x->at < y->at);
 }

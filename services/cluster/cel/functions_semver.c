@@ -100,7 +100,7 @@ static void put_part(char *out, size_t *len, struct text t)
 /* What people write for a version: v1.2 is 1.2.0, 01.02.03 is 1.2.3. VALUE_NULL: a short one with more behind it. */
 static struct value normal(struct eval *e, struct text t)
 {
-	char *out = eval_spend(e, t.n / 16) ? arena_get(&e->arena, t.n + 2 * PARTS) : NULL;
+	char *out = eval_read(e, t) ? arena_get(&e->arena, t.n + 2 * PARTS) : NULL;
 	size_t len = 0;
 	bool more = true;
 
@@ -132,6 +132,8 @@ static struct value read_args(struct eval *e, const struct value *args, size_t n
 
 	if (text.type != VALUE_STRING || (n > 1 && args[1].type != VALUE_BOOL))
 		return value_overload();
+	if (!eval_read(e, text.text))
+		return value_no_room;
 	if (n > 1 && args[1].b)
 		text = normal(e, text.text);
 	if (text.type == VALUE_STRING && !read_semver(text.text, v))
@@ -190,7 +192,7 @@ static int order_identifier(struct text a, struct text b)
 	return a_number != b_number ? b_number - a_number : order_text(a, b);
 }
 
-int semver_compare(const struct semver *a, const struct semver *b)
+int semver_compare(struct eval *e, const struct semver *a, const struct semver *b)
 {
 	struct text x = a->before, y = b->before;
 	int order = 0;
@@ -202,6 +204,8 @@ int semver_compare(const struct semver *a, const struct semver *b)
 	/* a release comes after what is before it */
 	if (!x.n || !y.n)
 		return (y.n > 0) - (x.n > 0);
+	if (!eval_read(e, x.n < y.n ? x : y))
+		return 0;
 	while (x.n && y.n && !order)
 		order = order_identifier(cut(&x, '.'), cut(&y, '.'));
 	return order ? order : (x.n > 0) - (y.n > 0);

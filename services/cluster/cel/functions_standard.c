@@ -14,7 +14,8 @@ static struct value size(struct eval *e, const struct value *args, size_t n)
 {
 	switch (args[0].type) {
 	case VALUE_STRING:
-		return value_int((int64_t)text_count(args[0].text));
+		return eval_read(e, args[0].text) ? value_int((int64_t)text_count(args[0].text))
+						  : value_no_room;
 	case VALUE_BYTES:
 		return value_int((int64_t)args[0].text.n);
 	case VALUE_LIST:
@@ -39,7 +40,7 @@ static struct value contains(struct eval *e, const struct value *args, size_t n)
 {
 	if (!texts(args, n))
 		return value_overload();
-	if (!eval_spend(e, args[0].text.n / 16))
+	if (!eval_read(e, args[0].text))
 		return value_no_room;
 	return value_bool(!args[1].text.n ||
 			  memmem(args[0].text.s, args[0].text.n, args[1].text.s, args[1].text.n) != NULL);
@@ -49,6 +50,8 @@ static struct value starts_with(struct eval *e, const struct value *args, size_t
 {
 	if (!texts(args, n))
 		return value_overload();
+	if (!eval_read(e, args[1].text))
+		return value_no_room;
 	return value_bool(
 		args[0].text.n >= args[1].text.n && !memcmp(args[0].text.s, args[1].text.s, args[1].text.n));
 }
@@ -59,6 +62,8 @@ static struct value ends_with(struct eval *e, const struct value *args, size_t n
 
 	if (!texts(args, n))
 		return value_overload();
+	if (!eval_read(e, end))
+		return value_no_room;
 	return value_bool(t.n >= end.n && !memcmp(t.s + t.n - end.n, end.s, end.n));
 }
 

@@ -44,6 +44,8 @@ static struct value char_at(struct eval *e, const struct value *args, size_t n)
 
 	if (!is_text(args[0]))
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	if (!place(args[0].text, args[1], &at))
 		return out_of_range(e, args[1]);
 	return as_value(part(args[0].text, at, at + text_offset(part(args[0].text, at, args[0].text.n), 1)));
@@ -65,10 +67,10 @@ static struct value index_of(struct eval *e, const struct value *args, size_t n)
 		return list_index(e, args, false);
 	if (!is_text(args[0]) || !is_text(args[1]))
 		return value_overload();
+	if (!eval_read(e, t))
+		return value_no_room;
 	if (n > 2 && !place(t, args[2], &from))
 		return out_of_range(e, args[2]);
-	if (!eval_spend(e, t.n / 16))
-		return value_no_room;
 	at = find(part(t, from, t.n), args[1].text);
 	return value_int(at ? (int64_t)text_count(part(t, 0, (size_t)(at - t.s))) : -1);
 }
@@ -82,6 +84,8 @@ static struct value last_index_of(struct eval *e, const struct value *args, size
 		return list_index(e, args, true);
 	if (!is_text(args[0]) || !is_text(args[1]))
 		return value_overload();
+	if (!eval_read(e, t))
+		return value_no_room;
 	if (n > 2 && !place(t, args[2], &from))
 		return out_of_range(e, args[2]);
 	if (what.n > t.n)
@@ -101,6 +105,8 @@ static struct value substring(struct eval *e, const struct value *args, size_t n
 
 	if (!is_text(args[0]))
 		return value_overload();
+	if (!eval_read(e, t))
+		return value_no_room;
 	if (!place(t, args[1], &from))
 		return out_of_range(e, args[1]);
 	if (n > 2 && (!place(t, args[2], &to) || to < from))
@@ -140,6 +146,8 @@ static struct value trim(struct eval *e, const struct value *args, size_t n)
 
 	if (!is_text(args[0]))
 		return value_overload();
+	if (!eval_read(e, t))
+		return value_no_room;
 	while (t.n && is_blank(t.s[0]))
 		t = part(t, 1, t.n);
 	while (t.n && is_blank(t.s[t.n - 1]))
@@ -275,6 +283,8 @@ static struct value join(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_LIST || (n > 1 && !is_text(args[1])))
 		return value_overload();
+	if (l && !eval_spend(e, l->n))
+		return value_no_room;
 	for (size_t i = 0; l && i < l->n; i++) {
 		if (!is_text(l->items[i]))
 			return value_overload();

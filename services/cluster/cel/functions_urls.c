@@ -141,7 +141,9 @@ bool text_is_url(struct text t)
 
 static struct value is_url(struct eval *e, const struct value *args, size_t n)
 {
-	return args[0].type == VALUE_STRING ? value_bool(text_is_url(args[0].text)) : value_overload();
+	if (args[0].type != VALUE_STRING)
+		return value_overload();
+	return eval_read(e, args[0].text) ? value_bool(text_is_url(args[0].text)) : value_no_room;
 }
 
 static struct value url(struct eval *e, const struct value *args, size_t n)
@@ -150,6 +152,8 @@ static struct value url(struct eval *e, const struct value *args, size_t n)
 
 	if (args[0].type != VALUE_STRING)
 		return value_overload();
+	if (!eval_read(e, args[0].text))
+		return value_no_room;
 	if (!read_url(args[0].text, &u))
 		return value_error(e, "URL parse error during conversion from string: \"%.*s\"",
 			(int)args[0].text.n, args[0].text.s);
@@ -158,12 +162,18 @@ static struct value url(struct eval *e, const struct value *args, size_t n)
 
 /* ---- parts */
 
+/* Read again each time it is asked for one. */
+static bool is_read(struct eval *e, struct value v, struct url *u)
+{
+	return v.type == VALUE_URL && eval_read(e, v.text) && read_url(v.text, u);
+}
+
 #define URL_PART(name, member)                                                                               \
 	static struct value name(struct eval *e, const struct value *args, size_t n)                         \
 	{                                                                                                    \
 		struct url u;                                                                                \
                                                                                                              \
-		if (args[0].type != VALUE_URL || !read_url(args[0].text, &u))                                \
+		if (!is_read(e, args[0], &u))                                                                \
 			return value_overload();                                                             \
 		return value_string(u.member.s, u.member.n);                                                 \
 	}
@@ -178,7 +188,7 @@ static struct value url_scheme(struct eval *e, const struct value *args, size_t 
 	struct url u;
 	char *s;
 
-	if (args[0].type != VALUE_URL || !read_url(args[0].text, &u))
+	if (!is_read(e, args[0], &u))
 		return value_overload();
 	made = value_text(e, u.scheme.s, u.scheme.n);
 	s = (char *)(uintptr_t)made.text.s;
@@ -191,7 +201,7 @@ static struct value url_scheme(struct eval *e, const struct value *args, size_t 
 /* Without its escapes; @plus: a plus is a blank. */
 static struct value unescaped(struct eval *e, struct text t, bool plus)
 {
-	char *out = eval_spend(e, t.n / 16) ? arena_get(&e->arena, t.n + 1) : NULL;
+	char *out = eval_read(e, t) ? arena_get(&e->arena, t.n + 1) : NULL;
 	size_t n = 0;
 
 	if (!out)
@@ -213,7 +223,7 @@ static struct value url_path(struct eval *e, const struct value *args, size_t n)
 	char *out;
 	size_t len = 0;
 
-	if (args[0].type != VALUE_URL || !read_url(args[0].text, &u))
+	if (!is_read(e, args[0], &u))
 		return value_overload();
 	if (all_of(u.path, PLAIN "!$&'()*+,;=:@[]%/"))
 		return value_string(u.path.s, u.path.n);
@@ -307,7 +317,7 @@ static struct value url_query(struct eval *e, const struct value *args, size_t n
 	struct url u;
 	size_t count = 0;
 
-	if (args[0].type != VALUE_URL || !read_url(args[0].text, &u))
+	if (!is_read(e, args[0], &u))
 		return value_overload();
 	pairs = pairs_of(e, u.query, &count);
 	made = value_make_map(e, count, &m);

@@ -259,7 +259,7 @@ static struct value as_time(struct value v, struct value beside)
 	return beside.type == VALUE_TIMESTAMP ? moment(v) : v;
 }
 
-bool value_order(struct value a, struct value b, int *order)
+bool value_order(struct eval *e, struct value a, struct value b, int *order)
 {
 	if (is_number(a) && is_number(b))
 		return order_numbers(a, b, order);
@@ -274,7 +274,7 @@ bool value_order(struct value a, struct value b, int *order)
 	case VALUE_STRING:
 	case VALUE_BYTES:
 		*order = order_text(a.text, b.text);
-		return true;
+		return !e || eval_read(e, a.text.n < b.text.n ? a.text : b.text);
 	case VALUE_TIMESTAMP:
 	case VALUE_DURATION:
 		*order = order_time(a.time, b.time);
@@ -339,7 +339,7 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 
 	if (!eval_spend(e, depth > VALUE_DEPTH_MAX ? SIZE_MAX : 1))
 		return false;
-	if (value_order(a, b, &order))
+	if (value_order(e, a, b, &order))
 		return order == 0;
 	if (a.type != b.type)
 		return false;
@@ -361,14 +361,14 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 		return a.address->family == b.address->family && a.address->prefix == b.address->prefix &&
 		       !memcmp(a.address->b, b.address->b, sizeof(a.address->b));
 	case VALUE_URL:
-		return !order_text(a.text, b.text);
+		return eval_read(e, a.text) && !order_text(a.text, b.text);
 	case VALUE_MESSAGE:
 		return !order_text(a.message->type, b.message->type) &&
 		       equal_maps(e, message_fields(a), message_fields(b), depth);
 	case VALUE_FORMAT:
 		return a.format == b.format;
 	case VALUE_SEMVER:
-		return !semver_compare(a.semver, b.semver);
+		return !semver_compare(e, a.semver, b.semver);
 	default:
 		return false;
 	}
@@ -446,7 +446,7 @@ struct value value_written(struct eval *e, struct value v)
 	case VALUE_STRING:
 		return v;
 	case VALUE_BYTES:
-		if (!eval_spend(e, v.text.n / 16) || !decode_utf8_valid(v.text.s, v.text.n))
+		if (!eval_read(e, v.text) || !decode_utf8_valid(v.text.s, v.text.n))
 			return value_error(e, "invalid UTF-8 in bytes, cannot convert to string");
 		return value_string(v.text.s, v.text.n);
 	case VALUE_URL:
@@ -533,7 +533,7 @@ static struct value span(struct value v)
 
 static struct value bytes(struct eval *e, struct value v)
 {
-	cleanup(freep) char *text = eval_spend(e, v.text.n / 16) ? strndup(v.text.s, v.text.n) : NULL;
+	cleanup(freep) char *text = eval_read(e, v.text) ? strndup(v.text.s, v.text.n) : NULL;
 	size_t len;
 	cleanup(freep) char *decoded = text ? base64_bytes(text, &len) : NULL;
 	struct value made = decoded ? value_text(e, decoded, len) : v;
