@@ -152,7 +152,8 @@ struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scop
 
 /*
  * One that was written before. What its types say of texts holds when it is asked: a moment of the schema is one. If something is wrong
- * with them it is asked all the same, without: another version, or another schema, took it.
+ * with them it is asked all the same, without: another version, or another schema, took it. Literals that are no pattern, moment or span
+ * are no such thing: what is asked of them has no answer, and all else has its types.
  */
 struct cel *cel_stored(const char *text, size_t len, const struct cel_scope *scope,
 	const struct cel_shape *shapes, char why[static CEL_WHY_MAX]);

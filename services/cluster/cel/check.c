@@ -18,6 +18,7 @@ struct checker {
 	struct typing typing;
 	const struct type *slots[SLOTS_MAX];
 	size_t mixed; /* in so many calls of format(), which takes lists of anything */
+	bool stored;  /* written before: what its literals say is found out when it is asked */
 	char *why;
 	bool failed;
 };
@@ -215,7 +216,7 @@ static const struct type *call(struct checker *k, const struct node *n)
 		args[i] = check(k, n->args[i]);
 	k->mixed -= mixes;
 	found = overloads_find(&k->typing, n->function->overloads, args, n->n);
-	if (found)
+	if (found && !k->stored)
 		check_literal(k, n);
 	return found ? found : no_overload(k, n->at, n->function->name, args, n->n, n->function->member);
 }
@@ -490,13 +491,13 @@ static const struct type *check(struct checker *k, const struct node *n)
 	return type;
 }
 
-bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_shape *shapes,
-	char why[static CEL_WHY_MAX])
+static bool check_types(struct cel *c, const struct cel_scope *scope, const struct cel_shape *shapes,
+	bool stored, char why[static CEL_WHY_MAX])
 {
 	/* about as much as the program may have itself */
 	struct arena arena = {.left = 256 * c->text.n + 65536};
 	struct typing kept = {.arena = &c->arena};
-	struct checker k = {.cel = c, .scope = scope, .typing.arena = &arena, .why = why};
+	struct checker k = {.cel = c, .scope = scope, .typing.arena = &arena, .stored = stored, .why = why};
 
 	for (size_t i = 0; c->names[i]; i++) {
 		k.slots[i] = shapes ? type_of_shape(&k.typing, shapes[i]) : dyn();
@@ -506,6 +507,12 @@ bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_sh
 	c->type = type_copy(&kept, check(&k, c->root));
 	arena_free(&arena);
 	return !k.failed;
+}
+
+bool cel_check(struct cel *c, const struct cel_scope *scope, const struct cel_shape *shapes,
+	char why[static CEL_WHY_MAX])
+{
+	return check_types(c, scope, shapes, false, why);
 }
 
 bool cel_makes(const struct cel *c, enum cel_result what, char why[static CEL_WHY_MAX])
@@ -567,5 +574,10 @@ struct cel *cel_write(const char *text, size_t len, const struct cel_scope *scop
 struct cel *cel_stored(const char *text, size_t len, const struct cel_scope *scope,
 	const struct cel_shape *shapes, char why[static CEL_WHY_MAX])
 {
-	return cel_typed(text, len, scope, shapes, why) ?: cel_compile_in(text, len, scope, why);
+	struct cel *c = cel_compile_in(text, len, scope, why);
+
+	if (!c || check_types(c, scope, shapes, true, why))
+		return c;
+	cel_free(c);
+	return cel_compile_in(text, len, scope, why);
 }

@@ -567,6 +567,33 @@ static void test_numbers_without_a_point(void **state)
 	all_hold(json, holds, array_len(holds));
 }
 
+/* A pattern that an earlier version took: where it is not asked for, the types hold. */
+static void test_stored(void **state)
+{
+	static const char text[] = "self.b ? self.s.matches('(') : self.numbers[0] / self.numbers[1] == 3.5";
+	static const char *const asked[] = {
+		"{\"b\":false,\"s\":\"x\",\"numbers\":[7,2]}", "{\"b\":true,\"s\":\"x\",\"numbers\":[7,2]}"};
+	char why[CEL_WHY_MAX] = "";
+	size_t budget = CEL_BUDGET;
+	struct cel *c;
+
+	assert_null(cel_write(text, sizeof(text) - 1, &plain, shapes, CEL_TRUTH, why));
+	assert_non_null(strstr(why, "invalid matches argument"));
+	c = cel_stored(text, sizeof(text) - 1, &plain, shapes, why);
+	assert_non_null(c);
+	for (size_t i = 0; i < array_len(asked); i++) {
+		yyjson_doc *doc = yyjson_read(asked[i], strlen(asked[i]), 0);
+		yyjson_mut_doc *mut = yyjson_doc_mut_copy(doc, NULL);
+		yyjson_mut_val *root = yyjson_mut_doc_get_root(mut), *values[] = {root, root, NULL};
+
+		assert_int_equal(cel_test(c, values, &budget, why), i ? -1 : 1);
+		yyjson_mut_doc_free(mut);
+		yyjson_doc_free(doc);
+	}
+	assert_non_null(strstr(why, "the pattern '('"));
+	cel_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -585,6 +612,7 @@ int main(void)
 		cmocka_unit_test(test_overloads),
 		cmocka_unit_test(test_texts_in_lists),
 		cmocka_unit_test(test_numbers_without_a_point),
+		cmocka_unit_test(test_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
