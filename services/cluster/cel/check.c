@@ -178,8 +178,11 @@ static const struct type *indexed(struct checker *k, const struct node *n)
 
 /* ---- calls, lists, maps, messages */
 
-/* A text that stands there and is not what the function reads would never have an answer: the function itself says so. */
-static void check_literal(struct checker *k, const struct node *n)
+/*
+ * A text that stands there and is not what the function reads would never have an answer: the function itself says so. What that needs
+ * is not kept on the stack while the checker goes down a tree.
+ */
+static __attribute__((noinline)) void check_literal(struct checker *k, const struct node *n)
 {
 	static const struct {
 		const char *function;
