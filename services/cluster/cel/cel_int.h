@@ -302,8 +302,7 @@ static inline size_t pattern_cost(struct text pattern, size_t bytes)
 }
 /* indexOf and lastIndexOf, which texts have, too. */
 struct value list_index(struct eval *e, const struct value *args, bool last);
-/* functions_orders.c: reverse, which texts have, too; and the items in the order of as many keys. */
-struct value list_reverse(struct eval *e, struct value of);
+/* functions_orders.c: the items in the order of as many keys. */
 struct value list_sort(struct eval *e, const struct list *l, const struct value *keys);
 
 /* ---- eval.c */

@@ -60,11 +60,13 @@ static struct value range(struct eval *e, const struct value *args, size_t n)
 	return made;
 }
 
-struct value list_reverse(struct eval *e, struct value of)
+static struct value reverse(struct eval *e, const struct value *args, size_t n)
 {
-	const struct list *l = value_list(e, of);
+	const struct list *l = args[0].type == VALUE_LIST ? value_list(e, args[0]) : NULL;
 	struct value *items = NULL, made = l ? value_make_list(e, l->n, &items) : value_no_room;
 
+	if (args[0].type != VALUE_LIST)
+		return value_overload();
 	for (size_t i = 0; l && items && !is_error(made) && i < l->n; i++)
 		items[i] = l->items[l->n - 1 - i];
 	return made;
@@ -244,6 +246,7 @@ const struct function cel_orders[] = {
 	{"flatten", true, "[[a]]>[a] [*]I>[*]", flatten},
 	{"distinct", true, "[a]>[a]", distinct},
 	{"sort", true, "[I]>[I] [U]>[U] [D]>[D] [B]>[B] [S]>[S] [Y]>[Y] [T]>[T] [P]>[P]", sort},
+	{"reverse", true, "[a]>[a]", reverse},
 	{"lists.range", false, "I>[I]", range},
 	{"first", true, "[a]>?a", first},
 	{"last", true, "[a]>?a", last},

@@ -155,26 +155,6 @@ static struct value trim(struct eval *e, const struct value *args, size_t n)
 	return as_value(t);
 }
 
-static struct value reverse(struct eval *e, const struct value *args, size_t n)
-{
-	struct text t = args[0].text;
-	char *s = is_text(args[0]) ? arena_get(&e->arena, t.n + 1) : NULL;
-
-	if (args[0].type == VALUE_LIST)
-		return list_reverse(e, args[0]);
-	if (!is_text(args[0]))
-		return value_overload();
-	if (!s)
-		return value_no_room;
-	for (size_t i = 0; i < t.n;) {
-		size_t width = text_offset(part(t, i, t.n), 1);
-
-		memcpy(s + t.n - i - width, t.s + i, width);
-		i += width;
-	}
-	return value_string(s, t.n);
-}
-
 /* A count of pieces or replacements; -1: all of them. */
 static bool limit_of(const struct value *args, size_t n, size_t at, int64_t *limit)
 {
@@ -427,7 +407,6 @@ const struct function cel_strings[] = {
 	{"lowerAscii", true, "S>S", lower},
 	{"upperAscii", true, "S>S", upper},
 	{"trim", true, "S>S", trim},
-	{"reverse", true, "S>S [a]>[a]", reverse},
 	{"replace", true, "SSS>S SSSI>S", replace},
 	{"split", true, "SS>[S] SSI>[S]", split},
 	{"join", true, "[S]>S [S]S>S", join},
