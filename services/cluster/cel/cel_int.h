@@ -427,6 +427,30 @@ static inline bool text_is(struct text t, const char *s)
 	return t.n == strlen(s) && !memcmp(t.s, s, t.n);
 }
 
+static inline bool text_same(struct text a, struct text b)
+{
+	return a.n == b.n && !memcmp(a.s, b.s, a.n);
+}
+
+/* -1, 0 or 1, by their bytes. */
+static inline int text_order(struct text a, struct text b)
+{
+	int order = memcmp(a.s, b.s, a.n < b.n ? a.n : b.n);
+
+	return order ? (order > 0) - (order < 0) : (a.n > b.n) - (a.n < b.n);
+}
+
+#define DIGITS "0123456789"
+
+/* Are all its bytes, if it has any, among @of? */
+static inline bool text_all_of(struct text t, const char *of)
+{
+	for (size_t i = 0; i < t.n; i++)
+		if (!t.s[i] || !strchr(of, t.s[i]))
+			return false;
+	return true;
+}
+
 /* Of an authorizer it is a name of its own, no field: authorizer.requestResource. */
 static inline bool is_request_resource(const struct node *n)
 {

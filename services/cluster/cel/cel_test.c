@@ -163,8 +163,7 @@ static void test_texts(void **state)
 		"'abc'.indexOf('') == 0", "'abc'.indexOf('x') == -1", "self.s.indexOf('l') == 2",
 		"'tacocat'.substring(4) == 'cat'", "'tacocat'.substring(0, 4) == 'taco'",
 		"'TacoCat'.lowerAscii() == 'tacocat'", "'TacoCat'.upperAscii() == 'TACOCAT'",
-		"'  a b\\n'.trim() == 'a b'",
-		"'hello hello'.replace('he', 'we') == 'wello wello'",
+		"'  a b\\n'.trim() == 'a b'", "'hello hello'.replace('he', 'we') == 'wello wello'",
 		"'hello hello'.replace('he', 'we', 1) == 'wello hello'",
 		"'hello hello'.replace('he', 'we', 0) == 'hello hello'", "'ab'.replace('', '_') == '_a_b_'",
 		"'a,b,c'.split(',') == ['a', 'b', 'c']", "'a,b,c'.split(',', 2) == ['a', 'b,c']",
@@ -526,8 +525,8 @@ static int ask_of_maps(size_t n, const char *text, char why[static CEL_WHY_MAX])
 			char key[16];
 
 			snprintf(key, sizeof(key), "k%zu", m == 2 ? n - 1 - i : i);
-			assert_true(yyjson_mut_obj_add(
-				map, yyjson_mut_strcpy(doc, key), yyjson_mut_int(doc, 1)));
+			assert_true(
+				yyjson_mut_obj_add(map, yyjson_mut_strcpy(doc, key), yyjson_mut_int(doc, 1)));
 		}
 	}
 	return ask_of(doc, root, text, why);
@@ -553,8 +552,8 @@ static void test_large_lists(void **state)
 static void test_large_maps(void **state)
 {
 	static const char *const endless[] = {"self.a == self.turned", "self.a != self.turned",
-		"lists.range(2000).all(i, !('none' in self.a))", "lists.range(2000).all(i, !has(self.a.none))",
-		"lists.range(2000).all(i, self.a['k0'] == 1)"};
+		"lists.range(2000).all(i, !('none' in self.a))",
+		"lists.range(2000).all(i, !has(self.a.none))", "lists.range(2000).all(i, self.a['k0'] == 1)"};
 	char why[CEL_WHY_MAX];
 
 	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++) {
@@ -567,11 +566,12 @@ static void test_large_maps(void **state)
 				 " && self.a != {'k0': 1} && {'k0': 1} != self.a",
 				 why),
 		1);
-	assert_int_equal(ask_of_maps(3,
-				 "self.a == self.turned && self.turned == self.a && self.a == {'k2': 1, 'k0': 1, 'k1': 1}"
-				 " && {'k2': 1, 'k0': 1, 'k1': 1} == self.a && self.a != {'k2': 1, 'k0': 1, 'k3': 1}"
-				 " && {'k2': 1, 'k0': 1, 'k3': 1} != self.a && self.a != {'k2': 1, 'k0': 1, 1: 1}",
-				 why),
+	assert_int_equal(
+		ask_of_maps(3,
+			"self.a == self.turned && self.turned == self.a && self.a == {'k2': 1, 'k0': 1, 'k1': 1}"
+			" && {'k2': 1, 'k0': 1, 'k1': 1} == self.a && self.a != {'k2': 1, 'k0': 1, 'k3': 1}"
+			" && {'k2': 1, 'k0': 1, 'k3': 1} != self.a && self.a != {'k2': 1, 'k0': 1, 1: 1}",
+			why),
 		1);
 }
 

@@ -200,7 +200,7 @@ static struct value differs(struct eval *e, const struct value *args, size_t n)
 	{                                                                                                    \
 		int order;                                                                                   \
                                                                                                              \
-		if (value_order(e, args[0], args[1], &order))                                                   \
+		if (value_order(e, args[0], args[1], &order))                                                \
 			return value_bool(order holds 0);                                                    \
 		return is_number(args[0]) && is_number(args[1]) ? value_bool(false) : value_overload();      \
 	}

@@ -6,7 +6,6 @@
 
 #include "cluster/cel/cel_int.h"
 
-#define DIGITS	   "0123456789"
 #define IDENTIFIER DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 
 enum { PARTS = 3 }; /* major, minor, patch */
@@ -19,19 +18,11 @@ struct semver {
 
 /* ---- reading */
 
-static bool all_of(struct text t, const char *of)
-{
-	for (size_t i = 0; i < t.n; i++)
-		if (!t.s[i] || !strchr(of, t.s[i]))
-			return false;
-	return t.n;
-}
-
 /* Digits without a 0 before them. */
 static bool read_number(struct text t, uint64_t *n)
 {
 	*n = 0;
-	if (!all_of(t, DIGITS) || (t.n > 1 && t.s[0] == '0'))
+	if (!t.n || !text_all_of(t, DIGITS) || (t.n > 1 && t.s[0] == '0'))
 		return false;
 	for (size_t i = 0; i < t.n; i++)
 		if (__builtin_mul_overflow(*n, 10u, n) ||
@@ -62,7 +53,8 @@ static bool are_identifiers(struct text t, bool numbers)
 		struct text one = cut(&t, '.');
 
 		more = one.n < before;
-		if (!all_of(one, IDENTIFIER) || (numbers && all_of(one, DIGITS) && !read_number(one, &n)))
+		if (!one.n || !text_all_of(one, IDENTIFIER) ||
+			(numbers && text_all_of(one, DIGITS) && !read_number(one, &n)))
 			return false;
 	}
 	return true;
@@ -174,13 +166,6 @@ PART(major, 0)
 PART(minor, 1)
 PART(patch, 2)
 
-static int order_text(struct text a, struct text b)
-{
-	int order = memcmp(a.s, b.s, a.n < b.n ? a.n : b.n);
-
-	return order ? (order > 0) - (order < 0) : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Numbers are less than words. */
 static int order_identifier(struct text a, struct text b)
 {
@@ -189,7 +174,7 @@ static int order_identifier(struct text a, struct text b)
 
 	if (a_number && b_number)
 		return (x > y) - (x < y);
-	return a_number != b_number ? b_number - a_number : order_text(a, b);
+	return a_number != b_number ? b_number - a_number : text_order(a, b);
 }
 
 int semver_compare(struct eval *e, const struct semver *a, const struct semver *b)

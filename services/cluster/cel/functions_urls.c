@@ -12,7 +12,6 @@ struct url {
 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS	"0123456789"
 #define PLAIN	LETTERS DIGITS "-_.~"
 
 /* How many of the first bytes are among @of, or, @until, are not. */
@@ -23,11 +22,6 @@ static size_t span(struct text t, const char *of, bool until)
 	while (n < t.n && t.s[n] && (strchr(of, t.s[n]) != NULL) != until)
 		n++;
 	return n;
-}
-
-static bool all_of(struct text t, const char *of)
-{
-	return span(t, of, false) == t.n;
 }
 
 static struct text behind(struct text t, size_t n)
@@ -76,7 +70,7 @@ static bool read_authority(struct text t, struct url *u)
 	if (at) {
 		struct text user = {t.s, (size_t)(at - t.s)};
 
-		if (!all_of(user, PLAIN ":!$&'()*+,;=%@") || !is_escaped(user))
+		if (!text_all_of(user, PLAIN ":!$&'()*+,;=%@") || !is_escaped(user))
 			return false;
 		t = behind(t, user.n + 1);
 	}
@@ -97,7 +91,7 @@ static bool read_authority(struct text t, struct url *u)
 	if (t.n && t.s[0] != ':')
 		return false;
 	u->port = t.n ? behind(t, 1) : t;
-	return all_of(u->port, DIGITS);
+	return text_all_of(u->port, DIGITS);
 }
 
 static bool read_url(struct text t, struct url *u)
@@ -225,7 +219,7 @@ static struct value url_path(struct eval *e, const struct value *args, size_t n)
 
 	if (!is_read(e, args[0], &u))
 		return value_overload();
-	if (all_of(u.path, PLAIN "!$&'()*+,;=:@[]%/"))
+	if (text_all_of(u.path, PLAIN "!$&'()*+,;=:@[]%/"))
 		return value_string(u.path.s, u.path.n);
 	path = unescaped(e, u.path, false);
 	out = is_error(path) ? NULL : arena_get(&e->arena, 3 * path.text.n + 1);
@@ -282,11 +276,6 @@ static struct pair *pairs_of(struct eval *e, struct text query, size_t *count)
 	return pairs;
 }
 
-static bool same(struct text a, struct text b)
-{
-	return a.n == b.n && !memcmp(a.s, b.s, a.n);
-}
-
 /* The values of all pairs with the key of the first; those are taken out. */
 static struct value values_of(struct eval *e, struct pair *pairs, size_t *count)
 {
@@ -294,13 +283,13 @@ static struct value values_of(struct eval *e, struct pair *pairs, size_t *count)
 	size_t found = 0, left = 0;
 
 	for (size_t i = 0; i < *count; i++)
-		found += same(pairs[i].key.text, key.text);
+		found += text_same(pairs[i].key.text, key.text);
 	list = eval_spend(e, 1 + *count / 8) ? value_make_list(e, found, &items) : value_no_room;
 	if (is_error(list) || !items)
 		return value_no_room;
 	found = 0;
 	for (size_t i = 0; i < *count; i++) {
-		if (same(pairs[i].key.text, key.text))
+		if (text_same(pairs[i].key.text, key.text))
 			items[found++] = pairs[i].value;
 		else
 			pairs[left++] = pairs[i];

@@ -163,11 +163,6 @@ static bool may_be_null(enum cel_kind kind)
 	       (kind >= CEL_QUANTITY && kind <= CEL_DECISION) || kind >= CEL_OPTIONAL;
 }
 
-static bool same_text(struct text a, struct text b)
-{
-	return a.n == b.n && !memcmp(a.s, b.s, a.n);
-}
-
 /* Structs of two places are not told apart: that is a mistake less that is found, and no rule less that is kept. */
 const struct type *type_join(struct typing *t, const struct type *a, const struct type *b)
 {
@@ -184,7 +179,7 @@ const struct type *type_join(struct typing *t, const struct type *a, const struc
 
 		return may_be_null(other->kind) || other->kind == CEL_NULL ? other : NULL;
 	}
-	if (a->kind != b->kind || (a->kind == CEL_MESSAGE && !same_text(a->name, b->name)))
+	if (a->kind != b->kind || (a->kind == CEL_MESSAGE && !text_same(a->name, b->name)))
 		return NULL;
 	if (!a->of)
 		return a;

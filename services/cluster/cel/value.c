@@ -230,13 +230,6 @@ static bool order_numbers(struct value a, struct value b, int *order)
 	return true;
 }
 
-static int order_text(struct text a, struct text b)
-{
-	int d = memcmp(a.s, b.s, a.n < b.n ? a.n : b.n);
-
-	return d ? d : ORDER(a.n, b.n);
-}
-
 static int order_time(struct timespec a, struct timespec b)
 {
 	return a.tv_sec != b.tv_sec ? ORDER(a.tv_sec, b.tv_sec) : ORDER(a.tv_nsec, b.tv_nsec);
@@ -273,7 +266,7 @@ bool value_order(struct eval *e, struct value a, struct value b, int *order)
 		return true;
 	case VALUE_STRING:
 	case VALUE_BYTES:
-		*order = order_text(a.text, b.text);
+		*order = text_order(a.text, b.text);
 		return !e || eval_read(e, a.text.n < b.text.n ? a.text : b.text);
 	case VALUE_TIMESTAMP:
 	case VALUE_DURATION:
@@ -361,9 +354,9 @@ static bool equal(struct eval *e, struct value a, struct value b, size_t depth)
 		return a.address->family == b.address->family && a.address->prefix == b.address->prefix &&
 		       !memcmp(a.address->b, b.address->b, sizeof(a.address->b));
 	case VALUE_URL:
-		return eval_read(e, a.text) && !order_text(a.text, b.text);
+		return eval_read(e, a.text) && text_same(a.text, b.text);
 	case VALUE_MESSAGE:
-		return !order_text(a.message->type, b.message->type) &&
+		return text_same(a.message->type, b.message->type) &&
 		       equal_maps(e, message_fields(a), message_fields(b), depth);
 	case VALUE_FORMAT:
 		return a.format == b.format;
