@@ -37,6 +37,14 @@ static struct value ask(struct turn *t, size_t arg)
 	return v.type == VALUE_BOOL || is_error(v) ? v : value_overload();
 }
 
+/* Item @i is taken: does it pass the filter, where there is one? */
+static struct value passes(struct turn *t, size_t i, bool filters)
+{
+	if (!enter(t, i))
+		return eval_too_much;
+	return filters ? ask(t, 0) : value_bool(true);
+}
+
 static struct value quantified(struct turn *t, bool decides)
 {
 	struct value result = value_bool(!decides);
@@ -60,11 +68,8 @@ static struct value exactly_one(struct turn *t)
 	size_t found = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
-		struct value v;
+		struct value v = passes(t, i, true);
 
-		if (!enter(t, i))
-			return eval_too_much;
-		v = ask(t, 0);
 		if (is_error(v))
 			return v;
 		found += v.b;
@@ -82,11 +87,8 @@ static struct value transformed(struct turn *t)
 	if (is_error(list))
 		return list;
 	for (size_t i = 0; i < t->count; i++) {
-		struct value v;
+		struct value v = passes(t, i, filters);
 
-		if (!enter(t, i))
-			return eval_too_much;
-		v = filters ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
 		if (!v.b)
@@ -107,11 +109,8 @@ static struct value entries(struct turn *t)
 	struct value map = value_make_map(t->e, t->count, &m);
 
 	for (size_t i = 0; m && !is_error(map) && i < t->count; i++) {
-		struct value v;
+		struct value v = passes(t, i, t->n->n == 2);
 
-		if (!enter(t, i))
-			return eval_too_much;
-		v = t->n->n == 2 ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
 		if (!v.b)
@@ -159,11 +158,8 @@ static struct value merged(struct turn *t)
 
 	for (size_t i = 0; !is_error(whole) && i < t->count; i++) {
 		const struct map *more;
-		struct value v;
+		struct value v = passes(t, i, t->n->n == 2);
 
-		if (!enter(t, i))
-			return eval_too_much;
-		v = t->n->n == 2 ? ask(t, 0) : value_bool(true);
 		if (is_error(v))
 			return v;
 		if (!v.b)
