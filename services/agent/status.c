@@ -112,11 +112,16 @@ struct writer {
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *list;
 	const struct pod *p;
+	int64_t generation; /* of the pod in the API; 0: it has none */
 	bool failed;
 };
 
-/* @reason NULL: none, as of what is true. The time of the last change stays while nothing changes. */
-static void put(struct writer *w, const char *type, bool status, const char *reason, const char *message)
+/*
+ * @reason NULL: none, as of what is true. The time of the last change stays while nothing changes. @generation: the pod that it
+ * speaks of; 0: it does not say.
+ */
+static void put_of(struct writer *w, const char *type, bool status, const char *reason, const char *message,
+	int64_t generation)
 {
 	yyjson_val *before = condition_there(w->p, type);
 	bool same = yyjson_equals_str(yyjson_obj_get(before, "status"), status ? "True" : "False");
@@ -129,7 +134,13 @@ static void put(struct writer *w, const char *type, bool status, const char *rea
 		     !yyjson_mut_obj_add_str(w->doc, o, "status", status ? "True" : "False") ||
 		     !yyjson_mut_obj_add_strcpy(w->doc, o, "lastTransitionTime", since ?: now) ||
 		     !status_text_or_null(w->doc, o, "reason", reason, before) ||
-		     !status_text_or_null(w->doc, o, "message", message, before);
+		     !status_text_or_null(w->doc, o, "message", message, before) ||
+		     (generation && !yyjson_mut_obj_add_int(w->doc, o, "observedGeneration", generation));
+}
+
+static void put(struct writer *w, const char *type, bool status, const char *reason, const char *message)
+{
+	put_of(w, type, status, reason, message, w->generation);
 }
 
 /* Names in brackets, as kubectl's users know them: "containers with unready status: [a b]". */
@@ -184,10 +195,7 @@ static void put_while(struct writer *w, const char *type, bool so, const char *r
 	yyjson_mut_val *o;
 
 	if (so) {
-		put(w, type, true, reason, message);
-		o = yyjson_mut_arr_get_last(w->list);
-		w->failed |=
-			generation && !yyjson_mut_obj_add_int(w->doc, o, "observedGeneration", generation);
+		put_of(w, type, true, reason, message, generation);
 	} else if (condition_there(w->p, type)) {
 		o = yyjson_mut_arr_add_obj(w->doc, w->list);
 		w->failed |= !o || !yyjson_mut_obj_add_str(w->doc, o, "type", type) ||
@@ -271,16 +279,15 @@ static bool fill(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct pod *p)
 	yyjson_val *before = json_obj(pod_in_api(p), "status");
 	const char *phase = pod_phase(p);
 	yyjson_mut_val *conditions = yyjson_mut_obj_add_arr(doc, o, "conditions");
-	struct writer w = {doc, conditions, p, false};
+	struct writer w = {.doc = doc, .list = conditions, .p = p};
 	bool host = json_bool(p->spec, "hostNetwork");
-	yyjson_val *generation = yyjson_obj_get(json_obj(pod_in_api(p), "metadata"), "generation");
 
 	if (!conditions)
 		return false;
+	w.generation = json_int(json_obj(pod_in_api(p), "metadata"), "generation", 0);
 	put_conditions(&w, phase);
 	return !w.failed && yyjson_mut_obj_add_strcpy(doc, o, "phase", phase) &&
-	       (!generation ||
-		       yyjson_mut_obj_add_int(doc, o, "observedGeneration", yyjson_get_sint(generation))) &&
+	       (!w.generation || yyjson_mut_obj_add_int(doc, o, "observedGeneration", w.generation)) &&
 	       (!*p->end_reason || (yyjson_mut_obj_add_str(doc, o, "reason", p->end_reason) &&
 					   yyjson_mut_obj_add_str(doc, o, "message", p->end_message))) &&
 	       yyjson_mut_obj_add_str(doc, o, "startTime", p->started) &&

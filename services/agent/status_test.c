@@ -151,6 +151,8 @@ static void check_condition(yyjson_mut_doc *doc, const char *type, const char *s
 	yyjson_mut_val *c = condition(doc, type);
 
 	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(c, "status")), status);
+	/* of the pod as it is in the API */
+	assert_int_equal(yyjson_mut_get_sint(yyjson_mut_obj_get(c, "observedGeneration")), 3);
 	if (reason)
 		assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(c, "reason")), reason);
 	else

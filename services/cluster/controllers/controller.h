@@ -18,6 +18,7 @@
 #include <yyjson.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/schema/conditions.h"
 #include "lib/loop.h"
 
 struct authority;
@@ -33,6 +34,8 @@ struct cluster_context {
 	const char *pod_range;	       /* of which nodes get their parts; NULL: 10.244.0.0/16 */
 	struct autoscaler *autoscaler; /* measures and remembers; NULL: nothing is scaled */
 	int64_t job_backoff_ms;	       /* the wait after a Job's first failure; 0: 10 s */
+	int64_t node_gone_s;	       /* a pod waits so long for a Node that is not there; 0: 40 s */
+	size_t pods_over_max;	       /* so many pods that are over are kept; 0: 1,000 */
 };
 
 struct turn;
@@ -134,19 +137,6 @@ must_check bool set_controller(yyjson_mut_doc *doc, yyjson_mut_val *object, cons
  */
 enum { HASH_MAX = 16 };
 must_check bool value_hash(yyjson_val *value, int64_t salt, char out[static HASH_MAX]);
-
-/* The condition of this type in status.conditions, or NULL. */
-yyjson_val *condition_of(yyjson_val *object, const char *type);
-bool condition_is(yyjson_val *object, const char *type, const char *status);
-/*
- * Adds or replaces one condition in @conditions (an array of @doc). lastTransitionTime changes with the status only.
- * true: something changed.
- */
-bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *type, const char *status,
-	const char *reason, const char *message, int64_t now_s);
-
-/* The array status.conditions of an object in the making, made when it is absent; NULL: no memory. */
-yyjson_mut_val *conditions_of(yyjson_mut_doc *doc, yyjson_mut_val *object);
 
 /* Seconds of a RFC 3339 text; 0 when absent or not one. */
 int64_t time_of(yyjson_val *v);

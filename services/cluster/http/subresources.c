@@ -11,6 +11,7 @@
 
 #include "cluster/http/http_int.h"
 #include "cluster/http/subresources.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 
@@ -62,29 +63,6 @@ static void bind_free(void *own)
 	free(b);
 }
 
-static void condition(yyjson_mut_doc *doc, yyjson_mut_val *root)
-{
-	yyjson_mut_val *list, *c, *had;
-	char now[META_TIME_MAX];
-	size_t i, max;
-
-	meta_time(now, time(NULL));
-	meta_make(doc, root, "status", NULL);
-	list = meta_mut_get(root, "status", "conditions", NULL);
-	if (!list)
-		list = yyjson_mut_obj_add_arr(doc, yyjson_mut_obj_get(root, "status"), "conditions");
-	yyjson_mut_arr_foreach(
-		list, i, max, had) if (yyjson_mut_equals_str(yyjson_mut_obj_get(had, "type"), "PodScheduled"))
-	{
-		yyjson_mut_arr_remove(list, i);
-		break;
-	}
-	c = yyjson_mut_arr_add_obj(doc, list);
-	yyjson_mut_obj_add_str(doc, c, "type", "PodScheduled");
-	yyjson_mut_obj_add_str(doc, c, "status", "True");
-	yyjson_mut_obj_add_strcpy(doc, c, "lastTransitionTime", now);
-}
-
 static enum modify do_bind(const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	struct bind *b = arg;
@@ -104,7 +82,7 @@ static enum modify do_bind(const struct object *old, yyjson_mut_doc **doc, struc
 	else if (yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "schedulingGates")))
 		snprintf(why, sizeof(why), "pod %s has non-empty .spec.schedulingGates", old->name);
 	else if (meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node))) {
-		condition(*doc, root);
+		pod_condition_set(*doc, root, "PodScheduled", "True", "", "", time(NULL));
 		return MODIFY_WRITE;
 	} else
 		return MODIFY_FAIL;

@@ -148,12 +148,11 @@ static void record(struct registry *r, const struct caller *who, const struct ob
 static enum modify say_disrupted(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
-	yyjson_mut_val *list = conditions_of(*doc, yyjson_mut_doc_get_root(*doc));
+	bool changed = pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
+		"PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod",
+		time(NULL));
 
-	if (list && condition_set(*doc, list, "DisruptionTarget", "True", "PreemptionByScheduler",
-			    "default-scheduler: preempting to accommodate a higher priority pod", time(NULL)))
-		return MODIFY_WRITE;
-	return MODIFY_NOTHING;
+	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
 static void on_said(const struct status *error, const struct object *object, void *arg)

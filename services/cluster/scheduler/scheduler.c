@@ -150,17 +150,16 @@ static enum modify bind(const struct object *old, yyjson_mut_doc **doc, struct s
 {
 	const struct binding *b = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *spec = yyjson_mut_obj_get(root, "spec");
-	yyjson_mut_val *list = conditions_of(*doc, root);
 
 	if (strcmp(old->uid, b->o->uid) != 0 || old->deleted || yyjson_mut_obj_get(spec, "nodeName")) {
 		*error = status_conflict(old->kind, old->name, "it is not there to be bound any more");
 		return MODIFY_FAIL;
 	}
-	if (!list || !meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node))) {
+	if (!meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node))) {
 		*error = status_internal("out of memory");
 		return MODIFY_FAIL;
 	}
-	condition_set(*doc, list, "PodScheduled", "True", "", "", time(NULL));
+	pod_condition_set(*doc, root, "PodScheduled", "True", "", "", time(NULL));
 	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "status"), "nominatedNodeName");
 	return MODIFY_WRITE;
 }
@@ -223,14 +222,14 @@ static enum modify say_unschedulable(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct refusal *b = arg;
-	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *list = conditions_of(*doc, root);
-	yyjson_mut_val *status = yyjson_mut_obj_get(root, "status");
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *status;
 	bool different;
 
-	if (strcmp(old->uid, b->o->uid) != 0 || !list)
+	if (strcmp(old->uid, b->o->uid) != 0)
 		return MODIFY_NOTHING;
-	different =
-		condition_set(*doc, list, "PodScheduled", "False", "Unschedulable", b->message, time(NULL));
+	different = pod_condition_set(
+		*doc, root, "PodScheduled", "False", "Unschedulable", b->message, time(NULL));
+	status = yyjson_mut_obj_get(root, "status");
 	if (*b->nominated &&
 		!yyjson_mut_equals_str(yyjson_mut_obj_get(status, "nominatedNodeName"), b->nominated))
 		different |=

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLUSTER_CONDITIONS_H
+#define CLUSTER_CONDITIONS_H
+
+/*
+ * Conditions of an object's status, as stored (yyjson_val) and in the making (yyjson_mut_val).
+ */
+
+#include <yyjson.h>
+
+#include "lib/util.h"
+
+/* The condition of this type in status.conditions, or NULL. */
+yyjson_val *condition_of(yyjson_val *object, const char *type);
+bool condition_is(yyjson_val *object, const char *type, const char *status);
+/*
+ * Adds or replaces one condition in @conditions (an array of @doc). lastTransitionTime changes with the status only.
+ * true: something changed.
+ */
+bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *type, const char *status,
+	const char *reason, const char *message, int64_t now_s);
+
+/* The array status.conditions of an object in the making, made when it is absent; NULL: no memory. */
+yyjson_mut_val *conditions_of(yyjson_mut_doc *doc, yyjson_mut_val *object);
+
+/*
+ * The same in the status of a Pod in the making, which also says what generation of the pod it is about. Without memory it is
+ * false, too.
+ */
+bool pod_condition_set(yyjson_mut_doc *doc, yyjson_mut_val *pod, const char *type, const char *status,
+	const char *reason, const char *message, int64_t now_s);
+
+#endif
