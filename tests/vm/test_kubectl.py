@@ -131,8 +131,17 @@ def test_from_one_apply_to_the_other(cluster, ns, tmp_path):
 
 
 def test_drain(cluster, ns):
-    """A node is cordoned, what may go is evicted, and the node is there again for who comes."""
+    """A node is cordoned, what may go is evicted, and the node is there again for who comes. What goes so has not failed."""
     node = cluster.get("nodes")["items"][0]["metadata"]["name"]
+    sleeps = {"labels": {"drain": "me"}}, {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [
+        {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "1000"]}]}  # fmt: skip
+    job = f"/apis/batch/v1/namespaces/{ns}/jobs"
+    ignore = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+    cluster.ask("POST", job, {"metadata": {"name": "j"}, "spec": {"backoffLimit": 0, "podFailurePolicy": ignore, "template": {
+        "metadata": sleeps[0], "spec": sleeps[1]}}}, expect=201)  # fmt: skip
+    runs = lambda: [p for p in cluster.get("-n", ns, "pods", "-l", "job-name=j")["items"] if p["status"]["phase"] == "Running"]  # noqa: E731
+    assert eventually(runs, timeout=60)
+    first = runs()[0]["metadata"]["name"]
     cluster.kubectl("-n", ns, "run", "p", "--image=wherry/hello", "--labels=drain=me", "--overrides", json.dumps({"spec": {
         "nodeName": node, "containers": [{"name": "p", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "1000"]}],
         "terminationGracePeriodSeconds": 1}}))  # fmt: skip
@@ -142,6 +151,8 @@ def test_drain(cluster, ns):
         assert cluster.kubectl("-n", ns, "get", "pod", "p", check=False).returncode != 0
     finally:
         cluster.kubectl("uncordon", node)
+    assert eventually(lambda: [p for p in runs() if p["metadata"]["name"] != first], timeout=60), cluster.ask("GET", f"{job}/j")["status"]
+    assert "failed" not in cluster.ask("GET", f"{job}/j")["status"]
     assert "unschedulable" not in cluster.get("node", node)["spec"]
 
 

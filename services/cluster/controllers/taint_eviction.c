@@ -2,17 +2,16 @@
 
 /*
  * Pods leave a node with a NoExecute taint that they do not tolerate: at once, or when the shortest tolerationSeconds among the
- * tolerations that apply is over. And pods whose node is gone for good are removed, since nobody will report their end.
+ * tolerations that apply is over.
  */
 
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
+#include "cluster/controllers/disrupt.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "lib/json.h"
-
-enum { NODE_GONE_S = 40 };
 
 static bool tolerates(yyjson_val *toleration, yyjson_val *taint)
 {
@@ -51,13 +50,6 @@ static int64_t tolerated_s(yyjson_val *pod, yyjson_val *taint)
 	return any ? least : 0;
 }
 
-static bool over(yyjson_val *pod)
-{
-	const char *phase = json_str(json_obj(pod, "status"), "phase") ?: "";
-
-	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
-}
-
 static void sync_pod(struct turn *t)
 {
 	const char *node = t->object ? json_text(json_obj(t->root, "spec"), "nodeName") : NULL;
@@ -67,7 +59,7 @@ static void sync_pod(struct turn *t)
 	int64_t earliest = -1;
 	size_t i, n;
 
-	if (!t->object || t->object->deleted || over(t->root)) {
+	if (!t->object || t->object->deleted || pod_has_ended(t->object)) {
 		yyjson_doc_free(doc);
 		return;
 	}
@@ -90,24 +82,9 @@ static void sync_pod(struct turn *t)
 	}
 	turn_event(t, t->object, false, "TaintManagerEviction", "Marking for deletion Pod %s/%s", t->ns,
 		t->name);
-	turn_delete(t, t->object, NULL);
-}
-
-static const char *node_of(const struct object *pod)
-{
-	return object_field(pod, "spec.nodeName");
-}
-
-/* Of a pod it matters where it is and what it tolerates: when it comes to its node, and when its spec changes. */
-static bool comes_or_changes(enum event_type type, const struct object *old, const struct object *now)
-{
-	return type != EVENT_DELETED && *node_of(now) &&
-	       (!old || old->generation != now->generation || strcmp(node_of(old), node_of(now)) != 0);
-}
-
-static bool on_node_named(const struct object *pod, const void *arg)
-{
-	return !strcmp(node_of(pod), arg);
+	turn_disrupt(t, &(struct disruption){.reason = "DeletionByTaintManager",
+				.message = "Taint manager: deleting due to NoExecute taint",
+				.grace_seconds = -1});
 }
 
 static bool has_no_execute(const struct object *node)
@@ -119,48 +96,14 @@ static void on_node(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
 	if (type != EVENT_DELETED && (has_no_execute(old) || has_no_execute(now)))
-		controller_queue_where(c, NULL, on_node_named, now->name);
+		controller_queue_where(c, NULL, pod_is_on_node, now->name);
 }
 
 const struct controller_type taint_eviction_controller = {
 	.name = "taint-eviction-controller",
 	.api_version = "v1",
 	.kind = "Pod",
-	.wants = comes_or_changes,
+	.wants = pod_comes_or_changes,
 	.sync = sync_pod,
 	.watches = {{"v1", "Node", on_node}},
-};
-
-/* ---- pods of nodes that are gone */
-
-static void collect_pod(struct turn *t)
-{
-	const char *node = t->object ? json_text(json_obj(t->root, "spec"), "nodeName") : NULL;
-	int64_t age;
-
-	if (!node || registry_get(t->r, schema_find_kind("v1", "Node"), "", node))
-		return;
-	/* The node may be about to come: a pod can be bound before its Node is registered again. */
-	age = t->now_s - time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL));
-	if (age < NODE_GONE_S) {
-		turn_again_in(t, (NODE_GONE_S - age) * 1000);
-		return;
-	}
-	turn_delete(t, t->object, &(struct delete_options){.grace_seconds = 0});
-}
-
-static void on_node_gone(
-	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
-{
-	if (type == EVENT_DELETED)
-		controller_queue_where(c, NULL, on_node_named, now->name);
-}
-
-const struct controller_type pod_garbage_collector = {
-	.name = "pod-garbage-collector",
-	.api_version = "v1",
-	.kind = "Pod",
-	.wants = comes_or_changes,
-	.sync = collect_pod,
-	.watches = {{"v1", "Node", on_node_gone}},
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Eviction: a deletion that asks webhooks and the disruption budgets first. The budget's status says how many may go; taking one is a
+ * Eviction: a deletion that asks webhooks and the disruption budgets first, and says in the pod's status what it is, so that whoever
+ * counts failures can tell. The budget's status says how many may go; taking one is a
  * write of the budget, so two evictions at once never share it. Webhooks that want to hear of deletions are not asked: this was
  * their question, as the creation of pods/eviction.
  */
@@ -11,9 +12,13 @@
 #include <string.h>
 
 #include "cluster/http/subresources.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/selector.h"
 #include "lib/json.h"
+
+static const struct write_options status_writes = {
+	.subresource = "status", .field_manager = "kube-apiserver"};
 
 struct evicting {
 	struct request *q;
@@ -45,9 +50,53 @@ static void deleted(const struct status *error, const struct object *object, boo
 	request_unref(q);
 }
 
-static void go(struct evicting *e)
+static void delete_it(struct evicting *e)
 {
 	registry_delete(e->q->api->registry, e->q->who, e->q->kind, e->q->ns, e->q->name, &e->o, deleted, e);
+}
+
+static enum modify say_evicted(
+	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
+{
+	const struct evicting *e = arg;
+
+	*error = delete_precondition(e->q->kind, old, &e->o);
+	if (*error)
+		return MODIFY_FAIL;
+	return pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
+		       "EvictionByEvictionAPI", "Eviction API: evicting", time(NULL))
+		       ? MODIFY_WRITE
+		       : MODIFY_NOTHING;
+}
+
+static bool is_refused(struct evicting *e, const struct status *error)
+{
+	if (!error)
+		return false;
+	reply_error(e->q, error);
+	request_unref(e->q);
+	return true;
+}
+
+static void said(const struct status *error, const struct object *object, void *arg)
+{
+	struct evicting *e = arg;
+
+	if (is_refused(e, error))
+		return;
+	/* the one that was asked for has become this one */
+	if (e->o.revision)
+		e->o.revision = object->revision;
+	delete_it(e);
+}
+
+static void go(struct evicting *e)
+{
+	if (e->o.dry_run)
+		delete_it(e);
+	else
+		registry_modify(e->q->api->registry, &caller_self, e->q->kind, e->q->ns, e->q->name, false,
+			say_evicted, &status_writes, said, e);
 }
 
 /* ---- budgets */
@@ -56,17 +105,6 @@ struct search {
 	const struct object *pod;
 	struct evicting *e;
 };
-
-static bool is_ready(yyjson_val *pod)
-{
-	yyjson_val *list = json_arr(json_obj(pod, "status"), "conditions"), *c;
-	size_t i, n;
-
-	yyjson_arr_foreach (list, i, n, c)
-		if (yyjson_equals_str(yyjson_obj_get(c, "type"), "Ready"))
-			return yyjson_equals_str(yyjson_obj_get(c, "status"), "True");
-	return false;
-}
 
 /* unhealthyPodEvictionPolicy: a pod that is not ready goes always, or when those that must be ready are. */
 static bool lets_unready_go(yyjson_val *budget)
@@ -90,7 +128,8 @@ static bool match(const struct object *budget, void *arg)
 	if (!sel || !selector_matches_labels(
 			    sel, json_obj(json_obj(yyjson_doc_get_root(pod), "metadata"), "labels")))
 		return true;
-	s->e->free |= !is_ready(yyjson_doc_get_root(pod)) && lets_unready_go(yyjson_doc_get_root(doc));
+	s->e->free |= !condition_is(yyjson_doc_get_root(pod), "Ready", "True") &&
+		      lets_unready_go(yyjson_doc_get_root(doc));
 	snprintf(s->e->budget, sizeof(s->e->budget), "%s", budget->name);
 	s->e->n_budgets++;
 	return true;
@@ -133,14 +172,8 @@ static enum modify take_one(const struct object *old, yyjson_mut_doc **doc, stru
 
 static void took(const struct status *error, const struct object *object, void *arg)
 {
-	struct evicting *e = arg;
-
-	if (error) {
-		reply_error(e->q, error);
-		request_unref(e->q);
-		return;
-	}
-	go(e);
+	if (!is_refused(arg, error))
+		go(arg);
 }
 
 /* A pod that is over, or that never started, takes nothing from anybody. */
@@ -175,7 +208,7 @@ static void evict(struct request *q)
 	struct evicting *e = q->own;
 	const struct schema_kind *budgets = schema_find("policy", "v1", "poddisruptionbudgets");
 	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
-	struct write_options w = {.subresource = "status", .field_manager = "kube-apiserver"};
+	struct write_options w = status_writes;
 	struct search s = {pod, e};
 	/* A webhook may have changed what was asked for. */
 	struct status *err = read_options(e);

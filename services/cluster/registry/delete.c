@@ -26,10 +26,9 @@ static struct status *no_memory(void)
 
 /* ---- what is asked */
 
-static struct status *preconditions(const struct op *op)
+struct status *delete_precondition(
+	const struct schema_kind *kind, const struct object *o, const struct delete_options *d)
 {
-	const struct delete_options *d = &op->deletion;
-	const struct object *o = op->old;
 	char why[256];
 
 	if (d->uid && strcmp(d->uid, o->uid) != 0)
@@ -42,7 +41,7 @@ static struct status *preconditions(const struct op *op)
 			(long long)d->revision, (long long)o->revision);
 	else
 		return NULL;
-	return status_conflict(op->view->kind, op->name, why);
+	return status_conflict(kind, o->name, why);
 }
 
 /* Kinds whose dependents stay unless the client says otherwise, from before there was a garbage collector. */
@@ -237,7 +236,7 @@ static void try_delete(struct op *op)
 	/* It stays in the version it is stored in, so no webhook has to make another one of it. */
 	op->attempt.kind = o->kind;
 	op->attempt.old = op->old = object_ref(o);
-	err = preconditions(op);
+	err = delete_precondition(op->view->kind, op->old, &op->deletion);
 	if (err)
 		op_answer(op, err, NULL, false);
 	else if (op->deletion.asked)

@@ -272,6 +272,10 @@ struct delete_options {
 	void *warn_arg;
 };
 
+/* Why these options do not mean @o, whose kind may be asked for in another version, @kind; NULL: they do. */
+must_check struct status *delete_precondition(
+	const struct schema_kind *kind, const struct object *o, const struct delete_options *d);
+
 /* @gone: it is out of the store; else it is only marked, and finalizers or its node finish it. */
 typedef void registry_deleted(const struct status *error, const struct object *object, bool gone, void *arg);
 
