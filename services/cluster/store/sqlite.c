@@ -54,7 +54,8 @@ struct sqlite {
 	struct sqlite_db *db;
 	struct queue lazy; /* applied and not committed */
 	size_t n_lazy;
-	_Atomic int dead; /* why nothing can be written any more; the loop reads it, too */
+	struct timespec lazy_until; /* then they are, monotonic; of the first of them */
+	_Atomic int dead;	    /* why nothing can be written any more; the loop reads it, too */
 
 	bool told_dead; /* the loop's */
 };
@@ -108,6 +109,26 @@ static struct request *request_new(const struct store_write *w)
 }
 
 /* ---- the thread */
+
+int64_t store_lazy_ms = 30000;
+
+static struct timespec lazy_end(void)
+{
+	struct timespec t;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ns = t.tv_nsec + store_lazy_ms % 1000 * 1000000;
+	return (struct timespec){t.tv_sec + store_lazy_ms / 1000 + ns / 1000000000, ns % 1000000000};
+}
+
+static bool is_past(const struct timespec *t)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > t->tv_sec || (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+}
 
 static void forget_lazy(struct sqlite *s)
 {
@@ -163,6 +184,8 @@ static bool remember(struct sqlite *s, const struct queue *batch)
 		copy->revision = r->revision;
 		queue_add(&copies, copy);
 	}
+	if (!s->n_lazy)
+		s->lazy_until = lazy_end();
 	queue_move(&s->lazy, &copies);
 	s->n_lazy += n;
 	return true;
@@ -200,22 +223,14 @@ static void work(struct sqlite *s, struct queue *batch)
 	}
 }
 
-/* Waits for work; false: it is time to put lazy writes on the disk. */
-static bool wait_for_work(struct sqlite *s)
+/* Until there is work, or it is time to put lazy writes on the disk. */
+static void wait_for_work(struct sqlite *s)
 {
-	struct timespec until;
+	int err = 0;
 
-	if (!s->n_lazy) {
-		while (!s->waiting.first && !s->closing)
-			pthread_cond_wait(&s->wake, &s->lock);
-		return true;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STORE_LAZY_MS / 1000;
-	while (!s->waiting.first && !s->closing)
-		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) == ETIMEDOUT)
-			return s->waiting.first || s->closing;
-	return true;
+	while (!s->waiting.first && !s->closing && err != ETIMEDOUT)
+		err = s->n_lazy ? pthread_cond_timedwait(&s->wake, &s->lock, &s->lazy_until)
+				: pthread_cond_wait(&s->wake, &s->lock);
 }
 
 static void *thread_main(void *arg)
@@ -226,16 +241,15 @@ static void *thread_main(void *arg)
 	queue_init(&batch);
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		bool woken = wait_for_work(s);
-
+		wait_for_work(s);
 		if (s->closing && !s->waiting.first)
 			break;
 		queue_move(&batch, &s->waiting);
 		pthread_mutex_unlock(&s->lock);
-		if (woken)
-			work(s, &batch);
-		else
-			(void)!commit(s); /* logged; they are tried again */
+		work(s, &batch);
+		/* logged, and tried again, when it fails */
+		if (s->n_lazy && is_past(&s->lazy_until) && commit(s))
+			s->lazy_until = lazy_end();
 		pthread_mutex_lock(&s->lock);
 		if (batch.first) {
 			queue_move(&s->done, &batch);

@@ -33,10 +33,13 @@ struct store_item {
 };
 
 /*
- * Kept with less care: it goes to the disk with the next write that is not lazy, or after STORE_LAZY_MS, so a crash may lose
+ * Kept with less care: it goes to the disk with the next write that is not lazy, or after store_lazy_ms, so a crash may lose
  * the last ones. For leases and events, which must not wear the disk out.
  */
-enum { STORE_LAZY = 1 << 0, STORE_LAZY_MS = 30000 };
+enum { STORE_LAZY = 1 << 0 };
+
+/* 30 s; for tests to change, before a store is opened. */
+extern int64_t store_lazy_ms;
 
 struct store_write {
 	const char *key;

@@ -468,6 +468,35 @@ static void test_full_disk(void **state)
 	assert_content(f, "/a=1\n/b=2\n/lease=2\n");
 }
 
+/* Writes that come more often than lazy ones are kept back do not keep the first of them back. */
+static void test_lazy_in_time(void **state)
+{
+	struct fixture *f = *state;
+	struct content c = {.text = ""};
+	struct store *copy;
+	char command[300], path[128], *why;
+	int64_t revision;
+
+	store_close(f->store);
+	store_lazy_ms = 200;
+	open_store(f);
+	for (int i = 0; i < 20; i++) {
+		submit(f, "/lease", "1", i ? f->revision : 0, STORE_LAZY);
+		wait_all(f);
+		assert_int_equal(f->err, 0);
+		usleep(50000);
+	}
+	/* what a cut of the power would leave */
+	snprintf(path, sizeof(path), "%s/copy", f->dir);
+	snprintf(command, sizeof(command), "cp %s %s && cp %s-wal %s-wal", f->path, path, f->path, path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(store_sqlite_open(&copy, f->loop, path, &events, f, &why), 0);
+	assert_int_equal(store_load(copy, add_line, &c, &revision), 0);
+	assert_string_equal(c.text, "/lease=1\n");
+	store_close(copy);
+	store_lazy_ms = 30000;
+}
+
 static void on_snapshot(int err, void *arg)
 {
 	struct fixture *f = arg;
@@ -646,6 +675,7 @@ int main(void)
 		FILE_ONLY(test_as_the_model),
 		FILE_ONLY(test_killed_at_any_moment),
 		FILE_ONLY(test_leases_and_events_do_not_grow_it),
+		FILE_ONLY(test_lazy_in_time),
 		FILE_ONLY(test_full_disk),
 		FILE_ONLY(test_damage_is_named),
 		FILE_ONLY(test_snapshot),
