@@ -38,7 +38,9 @@ endif
 ifeq ($(ONLY),)
 	@/usr/bin/python3 -m pytest -n 2 tests/host
 endif
-	@/usr/bin/python3 -m pytest -n 3 --dist loadgroup --durations 15 $(or $(filter tests/%,$(ONLY)),tests/vm)
+ifeq ($(filter-out tests/%,$(ONLY)),)
+	@/usr/bin/python3 -m pytest -n 3 --dist loadgroup --durations 15 $(or $(ONLY),tests/vm)
+endif
 
 check: ## unit tests under ASan and UBSan
 	@$(BUILD) check
