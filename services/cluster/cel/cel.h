@@ -53,7 +53,7 @@ struct cel_scope {
 	const struct cel_family *family; /* borrowed for the call; NULL: none */
 	const char *
 		optional; /* the variable that is an optional, of nothing when its value is NULL; NULL: none is */
-	bool binds;	  /* it may name a value: cel.bind(name, value, expression) */
+	bool binds; /* it may name a value: cel.bind(name, value, expression); those of devices, which nobody asks yet */
 	bool patches; /* it may make what changes an object: Object{}, Object.spec{}, JSONPatch{}, jsonpatch.escapeKey() */
 };
 

@@ -14,15 +14,6 @@ static struct value overflow(struct eval *e)
 
 /* ---- numbers */
 
-/* What the schema calls a number may come as an integer: beside a double it is one. */
-static void level(struct value *a, struct value *b)
-{
-	if (a->type == VALUE_INT && b->type == VALUE_DOUBLE)
-		*a = (struct value){.type = VALUE_DOUBLE, .d = (double)a->i};
-	else if (a->type == VALUE_DOUBLE && b->type == VALUE_INT)
-		*b = (struct value){.type = VALUE_DOUBLE, .d = (double)b->i};
-}
-
 static struct value real(double d)
 {
 	return (struct value){.type = VALUE_DOUBLE, .d = d};
@@ -40,7 +31,6 @@ static struct value whole(uint64_t u)
 		int64_t i;                                                                                   \
 		uint64_t u;                                                                                  \
                                                                                                              \
-		level(&a, &b);                                                                               \
 		if (a.type != b.type || !is_number(a))                                                       \
 			return value_overload();                                                             \
 		if (a.type == VALUE_DOUBLE)                                                                  \
@@ -63,7 +53,6 @@ static struct value divide(struct eval *e, const struct value *args, size_t n)
 {
 	struct value a = args[0], b = args[1];
 
-	level(&a, &b);
 	if (a.type == VALUE_DOUBLE && b.type == VALUE_DOUBLE)
 		return real(a.d / b.d);
 	if (a.type != b.type || !is_number(a))

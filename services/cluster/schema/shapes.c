@@ -2,7 +2,7 @@
 
 /*
  * Schemas as expressions see them. Nothing is made of them beforehand: a field is looked up when an expression selects it. Dates and
- * durations are such, although JSON has texts for them (cel/ compares both); a quantity is dyn, since it may be a number.
+ * durations are such, although JSON has texts for them; a quantity is dyn, since it may be a number.
  */
 
 #include <string.h>
