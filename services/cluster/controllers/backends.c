@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/controllers/backends.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
@@ -103,9 +104,7 @@ struct gather {
 
 static bool ended(yyjson_val *pod)
 {
-	const char *phase = json_str(json_obj(pod, "status"), "phase") ?: "";
-
-	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	return phase_is_final(json_str(json_obj(pod, "status"), "phase"));
 }
 
 static const char *keep(struct backends *b, const char *text)

@@ -146,7 +146,7 @@ static bool end_failed(struct daemonset *d, const struct pod *p)
 {
 	int64_t made = time_of(meta_get(p->root, "metadata", "creationTimestamp", NULL));
 
-	if (strcmp(p->phase, "Failed") != 0 && strcmp(p->phase, "Succeeded") != 0)
+	if (!phase_is_final(p->phase))
 		return false;
 	if (made + FAILED_PAUSE_S > d->t->now_s)
 		turn_again_in(d->t, FAILED_PAUSE_S * 1000);

@@ -47,9 +47,7 @@ void turn_disrupt(struct turn *t, const struct disruption *d)
 
 bool pod_has_ended(const struct object *pod)
 {
-	const char *phase = object_field(pod, "status.phase");
-
-	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	return phase_is_final(object_field(pod, "status.phase"));
 }
 
 static const char *node_of(const struct object *pod)

@@ -98,14 +98,12 @@ static bool count_pod(const struct object *o, void *arg)
 	struct budget *b = arg;
 	cleanup(json_docp) yyjson_doc *doc = NULL;
 	yyjson_val *root;
-	const char *phase;
 
 	if (!selector_matches(b->selector, object_label_of, o))
 		return true;
 	doc = object_doc(o);
 	root = yyjson_doc_get_root(doc);
-	phase = json_str(json_obj(root, "status"), "phase") ?: "";
-	if (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))
+	if (phase_is_final(json_str(json_obj(root, "status"), "phase")))
 		return true;
 	b->pods++;
 	add_owner(b, o);

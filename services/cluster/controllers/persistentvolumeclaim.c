@@ -25,12 +25,11 @@ static bool look_at_pod(const struct object *o, void *arg)
 	struct claim *c = arg;
 	cleanup(json_docp) yyjson_doc *doc = pod_may_use_claims(o) ? object_doc(o) : NULL;
 	yyjson_val *root = yyjson_doc_get_root(doc), *spec = json_obj(root, "spec");
-	const char *phase = json_str(json_obj(root, "status"), "phase") ?: "",
-		   *node = json_text(spec, "nodeName");
+	const char *node = json_text(spec, "nodeName");
 
 	if (!pod_uses_claim(o, spec, c->t->object))
 		return true;
-	c->used |= strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0;
+	c->used |= !phase_is_final(json_str(json_obj(root, "status"), "phase"));
 	if (node)
 		snprintf(c->node, sizeof(c->node), "%s", node);
 	return true;

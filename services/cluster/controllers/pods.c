@@ -25,7 +25,7 @@ static bool read_pod(struct pod *p, const struct object *o)
 	status = json_obj(p->root, "status");
 	p->phase = json_str(status, "phase") ?: "";
 	p->node = json_str(json_obj(p->root, "spec"), "nodeName") ?: "";
-	p->active = !o->deleted && strcmp(p->phase, "Succeeded") != 0 && strcmp(p->phase, "Failed") != 0;
+	p->active = !o->deleted && !phase_is_final(p->phase);
 	ready = condition_of(p->root, "Ready");
 	p->ready = yyjson_equals_str(yyjson_obj_get(ready, "status"), "True");
 	if (p->ready)

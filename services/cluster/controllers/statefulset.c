@@ -107,7 +107,7 @@ static void statefulset_fini(struct statefulset *s)
 
 static bool has_ended(const struct pod *p)
 {
-	return !strcmp(p->phase, "Failed") || !strcmp(p->phase, "Succeeded");
+	return phase_is_final(p->phase);
 }
 
 /* Ready for long enough; if it will be, there is another turn then. */

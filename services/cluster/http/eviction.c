@@ -179,13 +179,9 @@ static void took(const struct status *error, const struct object *object, void *
 /* A pod that is over, or that never started, takes nothing from anybody. */
 static bool needs_budget(const struct object *pod)
 {
-	const char *phase = "";
+	const char *phase = object_field(pod, "status.phase");
 
-	for (size_t i = 0; i < pod->n_fields; i++)
-		if (!strcmp(pod->fields[i].key, "status.phase"))
-			phase = pod->fields[i].value;
-	return !pod->deleted && strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 &&
-	       strcmp(phase, "Pending") != 0;
+	return !pod->deleted && !phase_is_final(phase) && strcmp(phase, "Pending") != 0;
 }
 
 static struct status *read_options(struct evicting *e)

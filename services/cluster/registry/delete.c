@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cluster/registry/registry_int.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 
@@ -73,7 +74,7 @@ static int64_t grace_of(const struct op *op, yyjson_mut_val *root)
 		return 0;
 	if (grace < 0)
 		grace = own ? yyjson_mut_get_sint(own) : 30;
-	if (!node || !*node || (phase && (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"))))
+	if (!node || !*node || phase_is_final(phase))
 		return 0;
 	return grace < 0 ? 1 : grace;
 }

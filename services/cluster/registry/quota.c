@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cluster/registry/quota.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/custom.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/pod_resources.h"
@@ -32,9 +33,7 @@ static __int128 amount(yyjson_val *v)
 
 static bool has_ended(yyjson_val *pod)
 {
-	const char *phase = json_str(json_obj(pod, "status"), "phase") ?: "";
-
-	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	return phase_is_final(json_str(json_obj(pod, "status"), "phase"));
 }
 
 static __int128 most_of(yyjson_val *const *lists, size_t n, const char *name)

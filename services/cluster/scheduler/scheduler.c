@@ -21,6 +21,7 @@
 #include "cluster/scheduler/queue.h"
 #include "cluster/scheduler/reserve.h"
 #include "cluster/scheduler/scheduler.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
@@ -441,9 +442,7 @@ static void run(struct loop_task *t)
 
 static bool ended(const struct object *o)
 {
-	const char *phase = object_field(o, "status.phase");
-
-	return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	return phase_is_final(object_field(o, "status.phase"));
 }
 
 static bool same_labels(const struct object *a, const struct object *b)

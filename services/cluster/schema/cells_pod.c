@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cluster/schema/cells_int.h"
+#include "cluster/schema/conditions.h"
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 
@@ -143,7 +144,7 @@ static void look(struct cell *c, struct pod *p)
 		return;
 	if (why && !strcmp(why, "NodeLost"))
 		strcpy(p->reason, "Unknown");
-	else if (strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0)
+	else if (!phase_is_final(phase))
 		strcpy(p->reason, "Terminating");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <string.h>
 #include <time.h>
 
 #include "cluster/schema/conditions.h"
@@ -101,4 +102,9 @@ bool pod_condition_set(yyjson_mut_doc *doc, yyjson_mut_val *pod, const char *typ
 		yyjson_mut_get_sint(yyjson_mut_obj_get(c, "observedGeneration")) == generation)
 		return changed;
 	return meta_put(doc, c, "observedGeneration", yyjson_mut_sint(doc, generation)) || changed;
+}
+
+bool phase_is_final(const char *phase)
+{
+	return phase && (!strcmp(phase, "Succeeded") || !strcmp(phase, "Failed"));
 }

@@ -3,7 +3,7 @@
 #define CLUSTER_CONDITIONS_H
 
 /*
- * Conditions of an object's status, as stored (yyjson_val) and in the making (yyjson_mut_val).
+ * Conditions of an object's status, as stored (yyjson_val) and in the making (yyjson_mut_val), and phases of pods.
  */
 
 #include <yyjson.h>
@@ -29,5 +29,8 @@ yyjson_mut_val *conditions_of(yyjson_mut_doc *doc, yyjson_mut_val *object);
  */
 bool pod_condition_set(yyjson_mut_doc *doc, yyjson_mut_val *pod, const char *type, const char *status,
 	const char *reason, const char *message, int64_t now_s);
+
+/* Of a pod: Succeeded or Failed, which it does not leave. @phase NULL: it has none yet. */
+bool phase_is_final(const char *phase);
 
 #endif
