@@ -11,6 +11,7 @@
 
 #include "cluster/schema/decode.h"
 #include "cluster/schema/decode_int.h"
+#include "cluster/schema/encode.h"
 #include "cluster/schema/status.h"
 
 /* What the URL asks for. */
@@ -185,14 +186,6 @@ static struct status *from_json(yyjson_mut_doc **out, yyjson_val *root, const st
 	return finish(&d, t, api_version, decode_json_value(&d, root, t->type, true), w, out);
 }
 
-static bool has_tags(const struct schema_type *t)
-{
-	for (size_t i = 0; i < t->n_fields; i++)
-		if (t->fields[i].tag)
-			return true;
-	return false;
-}
-
 static struct status *from_protobuf(
 	yyjson_mut_doc **out, const void *body, size_t len, const struct target *t)
 {
@@ -201,7 +194,7 @@ static struct status *from_protobuf(
 	struct status *s = NULL;
 	yyjson_mut_val *object;
 
-	if (!has_tags(t->type))
+	if (!encode_is_in_protobuf(t->type))
 		s = status_unsupported_media_type(false);
 	else if (!decode_envelope(&e, body, len))
 		s = unrecognised(t,

@@ -15,31 +15,10 @@
 
 #include "cluster/schema/decode.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/reference_testing.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
 #include "lib/json.h"
-
-static char *read_reference(const char *name, size_t *len)
-{
-	const char *folder = getenv("WHERRY_REFERENCE");
-	char path[512], *text = NULL;
-	FILE *f;
-	long n;
-
-	if (!folder)
-		return NULL;
-	snprintf(path, sizeof(path), "%s/kubernetes/api-testdata/HEAD/%s", folder, name);
-	f = fopen(path, "re");
-	if (!f)
-		return NULL;
-	if (!fseek(f, 0, SEEK_END) && (n = ftell(f)) > 0 && (text = malloc((size_t)n + 1))) {
-		rewind(f);
-		*len = fread(text, 1, (size_t)n, f);
-		text[*len] = 0;
-	}
-	fclose(f);
-	return text;
-}
 
 static void print_difference(yyjson_mut_val *a, yyjson_mut_val *b, const char *path)
 {
