@@ -13,6 +13,7 @@
 #include "cluster/access/access.h"
 #include "cluster/flow/flow.h"
 #include "cluster/http/http.h"
+#include "cluster/http/negotiate.h"
 #include "cluster/registry/registry.h"
 #include "cluster/schema/decode.h"
 #include "cluster/schema/schema.h"
@@ -29,6 +30,8 @@ enum {
 	API_SEGMENTS_MAX = 10,
 };
 
+struct protobuf_shared;
+
 struct api {
 	struct loop *loop;
 	struct registry *registry;
@@ -44,10 +47,8 @@ struct api {
 	bool ready;
 	bool snapshot_under_way;
 	struct openapi_cache *openapi;
+	struct protobuf_shared *protobuf; /* owned; NULL but while events are written */
 };
-
-/* How the client wants it: the Accept header. */
-enum form { FORM_OBJECT, FORM_TABLE, FORM_PARTIAL };
 
 /* A request on its way. Lives until it is answered or its peer has left, and until nothing in flight holds it. */
 struct request {
@@ -70,6 +71,8 @@ struct request {
 	bool about_resource; /* whether there is such a one or not */
 	bool long_running, counted_read, counted_write;
 
+	/* how the client wants it; errors are negotiated for themselves */
+	enum encoding encoding;
 	enum form form;
 	const char *table_version; /* of meta.k8s.io */
 	bool pretty, dry_run;
@@ -126,7 +129,7 @@ must_check struct status *impersonate(struct request *q);
 struct caller *local_caller(const struct local *l); /* NULL: no memory */
 void locals_close(struct api *a);
 
-/* reply.c; each of them answers, and takes @err or @doc */
+/* reply.c; each of them answers, and takes @err or @doc. Where protobuf is wanted they send it in the place of JSON. */
 void reply_status(struct request *q, struct status *err);
 void reply_error(struct request *q, const struct status *err); /* borrowed */
 void reply_bytes(struct request *q, int code, const char *json, size_t len);
@@ -134,8 +137,14 @@ void reply_plain(struct request *q, int code, const char *content_type, const ch
 void reply_doc(struct request *q, int code, yyjson_mut_doc *doc);
 void reply_object(struct request *q, int code, const struct object *o);
 void reply_success(struct request *q, const struct object *o);
-/* 406 for what cannot be had; sets q->form. NULL: fine. */
+/* What was made already, in the encoding that was asked for. */
+void reply_encoded(struct request *q, int code, const char *bytes, size_t len);
+/* The content type of an answer that is sent in pieces. */
+const char *reply_content(const struct request *q);
+/* 406 for what cannot be had; sets q->form and q->encoding. NULL: fine. */
 struct status *reply_negotiate(struct request *q);
+/* The object in the version that was asked for; NULL: no memory. */
+yyjson_doc *object_in_version(const struct request *q, const struct object *o);
 /*
  * An object in the version and form asked for, appended to a text; false: no memory.
  * @columns: of a Table, with its columnDefinitions
@@ -154,6 +163,18 @@ void text_object(struct request *q, struct text *t, const struct object *o, bool
 /* One row of a Table. */
 void text_row(struct request *q, struct text *t, const struct object *o);
 void text_columns(struct request *q, struct text *t); /* "columnDefinitions":[...] */
+
+/* protobuf.c: appended to a text */
+struct encoder;
+/* An item of a list. @e: room, used again */
+void protobuf_item(const struct request *q, struct encoder *e, struct text *t, const struct object *o);
+/* What stands before the items. @list: JSON of the list without any */
+void protobuf_list_head(struct text *t, const struct text *list, size_t items_len);
+/* An event. @framed: behind its length; @object: JSON of it, which says what it is */
+void protobuf_event(struct text *t, bool framed, const char *type, const struct text *object);
+void protobuf_object_event(
+	const struct request *q, struct text *t, bool framed, const char *type, const struct object *o);
+void protobuf_shared_free(struct protobuf_shared *s); /* accepts NULL */
 
 /*
  * versions.c: calls when the object, or each of the list's, is in the version that was asked for; a webhook may have to be asked

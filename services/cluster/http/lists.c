@@ -2,13 +2,15 @@
 
 /*
  * Lists. A page is taken whole from the registry, as references, and written piece by piece as the client takes it: a list of
- * a hundred thousand pods is never one text.
+ * a hundred thousand pods is never one text. Protobuf has the length of the list before it, so a list that is larger than what may
+ * wait to be sent is encoded twice: to know how long it is, in turns of the loop, and to be sent.
  */
 
 #include <errno.h>
 #include <string.h>
 
 #include "cluster/http/http_int.h"
+#include "cluster/schema/encode.h"
 #include "cluster/schema/selector.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -91,6 +93,10 @@ struct paging {
 	bool over;
 	struct gzip *gzip; /* owned; NULL: as it is */
 	struct loop_task next;
+	/* protobuf */
+	struct encoder encoder; /* room for one item */
+	struct text first;	/* as many items as may wait, which are encoded once */
+	size_t measured, items_len;
 };
 
 static void paging_free(void *own)
@@ -99,6 +105,8 @@ static void paging_free(void *own)
 
 	loop_defer_del(&p->next);
 	gzip_free(p->gzip);
+	encoder_fini(&p->encoder);
+	text_fini(&p->first);
 	list_fini(&p->list);
 	free(p);
 }
@@ -131,6 +139,10 @@ static void text_head(struct request *q, const struct list *l, struct text *t)
 static bool piece(struct request *q, struct paging *p, struct text *t, size_t size)
 {
 	while (p->at < p->list.n && t->len < size && !t->failed) {
+		if (q->encoding == ENCODING_PROTOBUF) {
+			protobuf_item(q, &p->encoder, t, p->list.items[p->at++]);
+			continue;
+		}
 		if (p->at)
 			text_add(t, ",", 1);
 		if (q->form == FORM_TABLE)
@@ -138,7 +150,9 @@ static bool piece(struct request *q, struct paging *p, struct text *t, size_t si
 		else
 			text_object(q, t, p->list.items[p->at++], false);
 	}
-	if (p->at == p->list.n)
+	if (p->at == p->list.n && q->encoding == ENCODING_PROTOBUF)
+		text_add(t, ENCODE_END, ENCODE_END_LEN);
+	else if (p->at == p->list.n)
 		text_puts(t, "]}");
 	return p->at == p->list.n;
 }
@@ -193,11 +207,97 @@ static void on_next(struct loop_task *t)
 		go_on(p->q->http, p->q);
 }
 
+/* It begins with @t, which it frees, and goes on as the client takes it. */
+static void start(struct request *q, struct text *t)
+{
+	struct paging *p = q->own;
+
+	request_answers(q);
+	q->api->served[2]++;
+	p->gzip = gzip_is_taken(q) ? gzip_new() : NULL;
+	if (p->gzip)
+		gzip_announce(q);
+	http_reply_start(q->http, 200, reply_content(q));
+	(void)!write_piece(q, p, t, false); /* a broken stream says so itself */
+	text_fini(t);
+	if (q->http) {
+		http_on_drain(q->http, go_on, q);
+		go_on(q->http, q);
+	}
+}
+
+/* ---- protobuf */
+
+static void send_measured(struct request *q)
+{
+	struct paging *p = q->own;
+	struct text t = {0}, list = {0};
+	bool whole = p->at == p->list.n;
+
+	text_head(q, &p->list, &list);
+	text_puts(&list, "]}");
+	protobuf_list_head(&t, &list, p->items_len);
+	text_fini(&list);
+	if (p->first.len)
+		text_add(&t, p->first.bytes, p->first.len);
+	text_fini(&p->first);
+	if (whole)
+		text_add(&t, ENCODE_END, ENCODE_END_LEN);
+	if (!t.failed && !whole) {
+		start(q, &t);
+		return;
+	}
+	if (t.failed)
+		reply_status(q, status_errno(-ENOMEM, "list"));
+	else
+		reply_encoded(q, 200, t.bytes, t.len);
+	text_fini(&t);
+}
+
+static void on_measure(struct loop_task *t);
+
+/* Encodes as much as may wait, and keeps what is the beginning. */
+static void measure(struct request *q)
+{
+	struct paging *p = q->own;
+	struct text t = {0};
+
+	while (p->measured < p->list.n && t.len < PENDING_MAX && !t.failed)
+		protobuf_item(q, &p->encoder, &t, p->list.items[p->measured++]);
+	p->items_len += t.len;
+	if (!p->at) {
+		p->at = p->measured;
+		p->first = t;
+	} else {
+		text_fini(&t);
+	}
+	if (t.failed)
+		reply_status(q, status_errno(-ENOMEM, "list"));
+	else if (p->measured < p->list.n)
+		loop_defer(q->api->loop, &p->next, on_measure);
+	else
+		send_measured(q);
+}
+
+static void on_measure(struct loop_task *t)
+{
+	struct paging *p = container_of(t, struct paging, next);
+
+	if (p->q->http)
+		measure(p->q);
+}
+
+/* ---- */
+
 static void send_list(struct request *q)
 {
 	struct paging *p = q->own;
 	struct text t = {0};
 
+	if (q->encoding == ENCODING_PROTOBUF) {
+		measure(q);
+		return;
+	}
 	text_head(q, &p->list, &t);
 	/* compressed is what is known to be large enough */
 	if (piece(q, p, &t, gzip_is_taken(q) ? GZIP_FROM + 1 : PIECE) || t.failed || q->pretty) {
@@ -215,18 +315,7 @@ static void send_list(struct request *q)
 		text_fini(&t);
 		return;
 	}
-	request_answers(q);
-	q->api->served[2]++;
-	p->gzip = gzip_is_taken(q) ? gzip_new() : NULL;
-	if (p->gzip)
-		gzip_announce(q);
-	http_reply_start(q->http, 200, "application/json");
-	(void)!write_piece(q, p, &t, false); /* a broken stream says so itself */
-	text_fini(&t);
-	if (q->http) {
-		http_on_drain(q->http, go_on, q);
-		go_on(q->http, q);
-	}
+	start(q, &t);
 }
 
 /* The history was too short: the token to go on with, all the same, is in the error's metadata. */

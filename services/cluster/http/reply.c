@@ -9,17 +9,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "cluster/http/http_int.h"
 #include "cluster/schema/convert.h"
 #include "cluster/schema/default.h"
+#include "cluster/schema/encode.h"
 #include "cluster/schema/table.h"
 #include "lib/json.h"
 #include "lib/log.h"
-
-#define JSON "application/json"
 
 /* ---- texts */
 
@@ -90,84 +88,36 @@ void text_fini(struct text *t)
 
 /* ---- negotiation */
 
-/* A parameter of a media type, in @buf. */
-static bool parameter(const char *type, size_t len, const char *key, char *buf, size_t size)
-{
-	const char *end = type + len;
-
-	for (const char *p = memchr(type, ';', len); p && p < end; p = memchr(p, ';', (size_t)(end - p))) {
-		size_t n;
-
-		p++;
-		while (p < end && *p == ' ')
-			p++;
-		n = strlen(key);
-		if ((size_t)(end - p) <= n || strncmp(p, key, n) != 0 || p[n] != '=')
-			continue;
-		p += n + 1;
-		n = 0;
-		while (p + n < end && p[n] != ';' && p[n] != ' ')
-			n++;
-		snprintf(buf, size, "%.*s", (int)n, p);
-		return true;
-	}
-	return false;
-}
-
-/* One of the types of an Accept header: can it be had? */
-static bool take_type(struct request *q, const char *type, size_t len)
-{
-	static const char *const known[] = {"application/json", "*/*", "application/*"};
-	char as[64], version[16], group[64];
-	size_t bare = strcspn(type, ";, ");
-	bool ok = false;
-
-	for (size_t i = 0; i < array_len(known); i++)
-		ok |= strlen(known[i]) == bare && !strncasecmp(type, known[i], bare);
-	if (!ok)
-		return false;
-	if (!parameter(type, len, "as", as, sizeof(as)))
-		return true;
-	/* Discovery looks at its own. */
-	if (!q->kind)
-		return true;
-	/* a review has no metadata: it is itself or nothing */
-	if (q->kind->flags & SCHEMA_REVIEW)
-		return false;
-	if (!parameter(type, len, "v", version, sizeof(version)) ||
-		!parameter(type, len, "g", group, sizeof(group)) || strcmp(group, "meta.k8s.io") != 0 ||
-		(strcmp(version, "v1") != 0 && strcmp(version, "v1beta1") != 0))
-		return false;
-	q->table_version = !strcmp(version, "v1") ? "meta.k8s.io/v1" : "meta.k8s.io/v1beta1";
-	if (!strcmp(as, "Table"))
-		q->form = FORM_TABLE;
-	else if (!strcmp(as, "PartialObjectMetadata") || !strcmp(as, "PartialObjectMetadataList"))
-		q->form = FORM_PARTIAL;
-	else
-		return false;
-	return true;
-}
-
 struct status *reply_negotiate(struct request *q)
 {
-	const char *accept = http_header(q->http, "Accept");
+	bool watch = !strcmp(q->verb, "watch");
+	struct negotiated got;
+	struct offer offer;
 
-	if (!accept || !*accept || !q->kind || q->long_running)
-		if (!accept || !*accept || !q->kind || strcmp(q->verb, "watch") != 0)
-			return NULL;
-	for (const char *p = accept; *p;) {
-		size_t n = strcspn(p, ",");
-
-		if (take_type(q, p, n))
-			return NULL;
-		p += n;
-		p += strspn(p, ", ");
+	if (!q->kind || (q->long_running && !watch))
+		return NULL;
+	offer.protobuf = encode_is_in_protobuf(q->kind->type);
+	/* a review has no metadata: it is itself or nothing */
+	offer.forms = !(q->kind->flags & SCHEMA_REVIEW);
+	if (negotiate(http_header(q->http, "Accept"), &offer, &got)) {
+		q->encoding = got.encoding;
+		q->form = got.form;
+		q->table_version = got.version;
+		return NULL;
 	}
-	return status_not_acceptable(
-		q->kind->flags & SCHEMA_REVIEW
-			? "application/json"
-			: "application/json, application/json;as=Table;g=meta.k8s.io;v=v1, "
-			  "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+	if (!offer.protobuf)
+		return status_not_acceptable(watch ? CONTENT_JSON ";stream=watch" : CONTENT_JSON);
+	return status_not_acceptable(watch ? CONTENT_JSON ";stream=watch, " CONTENT_PROTOBUF_WATCH
+					   : CONTENT_JSON ", " CONTENT_PROTOBUF);
+}
+
+/* An error is a Status whatever was asked for, and JSON when nothing else is wanted. */
+static enum encoding encoding_of_errors(const struct request *q)
+{
+	static const struct offer status = {.protobuf = true};
+	struct negotiated got;
+
+	return negotiate(http_header(q->http, "Accept"), &status, &got) ? got.encoding : ENCODING_JSON;
 }
 
 /* ---- sending */
@@ -214,19 +164,19 @@ static char *indented(const char *json, size_t len, size_t *out_len)
 	return more;
 }
 
-static void send_bytes(struct request *q, int code, const char *json, size_t len)
+static void send_bytes(struct request *q, int code, const char *content, const char *bytes, size_t len)
 {
 	struct gzip *g = len > GZIP_FROM && gzip_is_taken(q) ? gzip_new() : NULL;
 	struct text t = {0};
 
 	if (g)
-		gzip_add(g, &t, json, len, true);
+		gzip_add(g, &t, bytes, len, true);
 	gzip_free(g);
 	if (t.len && !t.failed) {
 		gzip_announce(q);
-		http_reply(q->http, code, JSON, t.bytes, t.len);
+		http_reply(q->http, code, content, t.bytes, t.len);
 	} else {
-		http_reply(q->http, code, JSON, json, len);
+		http_reply(q->http, code, content, bytes, len);
 	}
 	text_fini(&t);
 }
@@ -238,18 +188,52 @@ void reply_plain(struct request *q, int code, const char *content_type, const ch
 	http_reply(q->http, code, content_type, text, strlen(text));
 }
 
+static void begin_answer(struct request *q, int code)
+{
+	request_answers(q);
+	send_warnings(q);
+	q->api->served[code / 100 < 6 ? code / 100 : 5]++;
+}
+
+/* false: what it is has no protobuf, or there is no memory for it. */
+static bool send_protobuf(struct request *q, int code, const char *json, size_t len)
+{
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
+	struct encoder e = {0};
+	bool ok = doc && encode_document(&e, yyjson_doc_get_root(doc));
+
+	if (ok)
+		send_bytes(q, code, CONTENT_PROTOBUF, (const char *)encoder_bytes(&e), e.len);
+	encoder_fini(&e);
+	return ok;
+}
+
 void reply_bytes(struct request *q, int code, const char *json, size_t len)
 {
 	cleanup(freep) char *pretty = NULL;
 
 	if (!q->http)
 		return;
-	request_answers(q);
-	send_warnings(q);
-	q->api->served[code / 100 < 6 ? code / 100 : 5]++;
+	begin_answer(q, code);
+	if ((code < 400 ? q->encoding : encoding_of_errors(q)) == ENCODING_PROTOBUF &&
+		send_protobuf(q, code, json, len))
+		return;
 	if (q->pretty)
 		pretty = indented(json, len, &len);
-	send_bytes(q, code, pretty ? pretty : json, len);
+	send_bytes(q, code, CONTENT_JSON, pretty ? pretty : json, len);
+}
+
+const char *reply_content(const struct request *q)
+{
+	return q->encoding == ENCODING_PROTOBUF ? CONTENT_PROTOBUF : CONTENT_JSON;
+}
+
+void reply_encoded(struct request *q, int code, const char *bytes, size_t len)
+{
+	if (!q->http)
+		return;
+	begin_answer(q, code);
+	send_bytes(q, code, reply_content(q), bytes, len);
 }
 
 void reply_error(struct request *q, const struct status *err)
@@ -290,8 +274,7 @@ void reply_doc(struct request *q, int code, yyjson_mut_doc *doc)
 
 /* ---- objects in their forms */
 
-/* The object in the version that was asked for; NULL: no memory. */
-static yyjson_doc *in_version(const struct request *q, const struct object *o)
+yyjson_doc *object_in_version(const struct request *q, const struct object *o)
 {
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
 
@@ -327,7 +310,7 @@ static void text_partial(struct request *q, struct text *t, yyjson_val *root)
 
 void text_row(struct request *q, struct text *t, const struct object *o)
 {
-	cleanup(json_docp) yyjson_doc *doc = in_version(q, o);
+	cleanup(json_docp) yyjson_doc *doc = object_in_version(q, o);
 	cleanup(json_mut_docp) yyjson_mut_doc *made = yyjson_mut_doc_new(NULL);
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	yyjson_mut_val *cells = made && root ? table_cells(made, q->kind, root, time(NULL)) : NULL;
@@ -387,7 +370,7 @@ void text_object(struct request *q, struct text *t, const struct object *o, bool
 		text_add(t, o->json, o->json_len);
 		return;
 	}
-	doc = in_version(q, o);
+	doc = object_in_version(q, o);
 	if (!doc)
 		t->failed = true;
 	else if (q->form == FORM_PARTIAL)

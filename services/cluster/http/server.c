@@ -576,6 +576,7 @@ void api_close(struct api *a)
 	locals_close(a);
 	turns_close(a);
 	openapi_cache_free(a->openapi);
+	protobuf_shared_free(a->protobuf);
 	free(a);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Watches: a line of JSON an event, or a WebSocket's message, for as long as the client stays or asked for. The cursor is the registry's; here events
- * are written while the client takes them, and the next ones are fetched when it has. So a slow client holds nothing but
- * its place, and loses it (410) when it is too slow for the history.
+ * Watches: a line of JSON an event, or a frame of protobuf, or a WebSocket's message, for as long as the client stays or asked
+ * for. The cursor is the registry's; here events are written while the client takes them, and the next ones are fetched when it
+ * has. So a slow client holds nothing but its place, and loses it (410) when it is too slow for the history.
  */
 
 #include <errno.h>
@@ -36,7 +36,8 @@ struct watch {
 	struct watcher *watcher;
 	struct loop_timer end, bookmark;
 	bool bookmarks, columns_sent;
-	size_t piece;		   /* events are written together, up to so many bytes */
+	bool framed;  /* protobuf's events have their length before them; messages do not need it */
+	size_t piece; /* events are written together, up to so many bytes */
 	struct together *together; /* owned; NULL: nothing waits */
 	bool idle;		   /* everything that happened was sent */
 	int64_t at;		   /* revision up to which that is so */
@@ -64,41 +65,64 @@ static void watch_free(void *own)
 	free(w);
 }
 
-/* ---- lines */
+/* ---- events */
 
 static void text_event(struct watch *w, struct text *t, const char *type, const struct object *o)
 {
+	if (w->q->encoding == ENCODING_PROTOBUF) {
+		protobuf_object_event(w->q, t, w->framed, type, o);
+		return;
+	}
 	text_printf(t, "{\"type\":\"%s\",\"object\":", type);
 	text_object(w->q, t, o, !w->columns_sent);
 	text_puts(t, "}\n");
 	w->columns_sent = true;
 }
 
+/* One whose object is made here, from its JSON, which it frees. */
+static void text_made(struct watch *w, struct text *t, const char *type, struct text *object)
+{
+	if (object->failed) {
+		t->failed = true;
+	} else if (w->q->encoding == ENCODING_PROTOBUF) {
+		protobuf_event(t, w->framed, type, object);
+	} else {
+		text_printf(t, "{\"type\":\"%s\",\"object\":", type);
+		text_add(t, object->bytes, object->len);
+		text_puts(t, "}\n");
+	}
+	text_fini(object);
+}
+
 static void text_bookmark(struct watch *w, struct text *t, int64_t revision, bool synced)
 {
 	struct request *q = w->q;
 	const char *kind = q->kind->kind, *version = q->kind->api_version;
+	struct text object = {0};
 
 	if (q->form != FORM_OBJECT) {
 		kind = q->form == FORM_TABLE ? "Table" : "PartialObjectMetadata";
 		version = q->table_version;
 	}
-	text_printf(t,
-		"{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{",
-		kind, version);
-	text_printf(t, "\"resourceVersion\":\"%lld\",\"creationTimestamp\":null%s}", (long long)revision,
+	text_printf(&object, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{", kind, version);
+	text_printf(&object, "\"resourceVersion\":\"%lld\",\"creationTimestamp\":null%s}",
+		(long long)revision,
 		synced ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
-	text_puts(t, q->form == FORM_TABLE ? ",\"columnDefinitions\":null,\"rows\":[]}}\n" : "}}\n");
+	text_puts(&object, q->form == FORM_TABLE ? ",\"columnDefinitions\":null,\"rows\":[]}" : "}");
+	text_made(w, t, "BOOKMARK", &object);
 }
 
-static void text_error(struct text *t, struct status *err)
+static void text_error(struct watch *w, struct text *t, struct status *err)
 {
+	struct text object = {0};
 	size_t len;
 	char *json = status_json(err, &len);
 
-	text_puts(t, "{\"type\":\"ERROR\",\"object\":");
-	text_puts(t, json ? json : "null");
-	text_puts(t, "}\n");
+	if (json)
+		text_add(&object, json, len);
+	else
+		object.failed = true;
+	text_made(w, t, "ERROR", &object);
 	free(json);
 	status_free(err);
 }
@@ -171,7 +195,8 @@ static bool collect(struct watch *w, struct text *t, bool *end)
 		case WATCH_NOTHING:
 			return false;
 		case WATCH_EXPIRED:
-			text_error(t, status_expired("too old resource version: %lld", (long long)revision));
+			text_error(
+				w, t, status_expired("too old resource version: %lld", (long long)revision));
 			*end = true;
 			return false;
 		default:
@@ -243,7 +268,7 @@ static void on_versions(struct status *error, struct object *const *objects, siz
 	if (error) {
 		struct text t = {0};
 
-		text_error(&t, error);
+		text_error(w, &t, error);
 		if (q->http && !t.failed)
 			(void)!http_write(q->http, t.bytes, t.len); /* as above */
 		if (q->http)
@@ -340,7 +365,9 @@ static struct status *begin_answer(struct request *q, struct watch *w)
 		return websocket_start(q, &plan);
 	}
 	w->piece = PIECE;
-	http_reply_start(q->http, 200, "application/json");
+	w->framed = true;
+	http_reply_start(
+		q->http, 200, q->encoding == ENCODING_PROTOBUF ? CONTENT_PROTOBUF_WATCH : CONTENT_JSON);
 	q->api->served[2]++;
 	return NULL;
 }

@@ -77,7 +77,8 @@ struct status *websocket_offered(struct request *q, char **authorization)
 
 struct websocket_plan websocket_plan_watch(const struct request *q)
 {
-	struct websocket_plan p = {.kind = HTTP_MESSAGES_TEXT};
+	struct websocket_plan p = {
+		.kind = q->encoding == ENCODING_PROTOBUF ? HTTP_MESSAGES_BINARY : HTTP_MESSAGES_TEXT};
 	const char *list = q->protocols ? q->protocols : "", *word;
 	size_t len;
 

@@ -25,7 +25,7 @@ struct websocket_plan {
 	enum http_message_kind kind;
 };
 
-/* Of a watch: a message of text an event, whatever protocol is offered. */
+/* Of a watch: a message an event, of text or of protobuf, whatever protocol is offered. */
 struct websocket_plan websocket_plan_watch(const struct request *q);
 /* Of what a container wrote: binary.k8s.io and no protocol at all are bytes, base64.binary.k8s.io is base64. NULL, or 403. */
 must_check struct status *websocket_plan_logs(const struct request *q, struct websocket_plan *out);

@@ -35,6 +35,8 @@ static int teardown(void **state)
 
 /* ---- a client */
 
+static const char *accept_header = "*/*";
+
 static struct {
 	int status;
 	char protocol[64], type[64];
@@ -92,11 +94,12 @@ static int open_websocket(const char *target, const char *protocols)
 	static const struct http_call_events events = {
 		.head = on_head, .data = on_body, .upgraded = on_upgraded, .done = on_done};
 	const struct http_header_field headers[] = {{"Sec-WebSocket-Version", "13"},
-		{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}, {"Sec-WebSocket-Protocol", protocols}};
+		{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}, {"Accept", accept_header},
+		{"Sec-WebSocket-Protocol", protocols}};
 	const struct http_request rq = {.method = "GET",
 		.target = target,
 		.headers = headers,
-		.n_headers = protocols ? 3 : 2,
+		.n_headers = protocols ? 4 : 3,
 		.upgrade = "websocket"};
 
 	memset(&c, 0, sizeof(c));
@@ -131,24 +134,37 @@ static void make_namespace(const char *name)
 	assert_int_equal(status, 201);
 }
 
-/* The next message, which is text; its length is of two bytes, as that of every event. NUL-terminated, malloc'ed. */
-static char *next_message(void)
+/*
+ * The next message, of text (1) or of bytes (2); its length is of two bytes, as that of every event. NUL-terminated, malloc'ed, *size
+ * bytes long.
+ */
+static char *next_message_of(unsigned char opcode, size_t *size)
 {
 	size_t len;
 	char *text;
 
 	for (c.want = 4; c.n < c.want;)
 		loop_run(t.loop);
-	assert_int_equal(c.got[0], 0x81);
+	assert_int_equal(c.got[0], 0x80 | opcode);
 	assert_int_equal(c.got[1], 126);
 	len = (size_t)c.got[2] << 8 | c.got[3];
 	for (c.want = 4 + len; c.n < c.want;)
 		loop_run(t.loop);
-	text = strndup((const char *)c.got + 4, len);
+	text = malloc(len + 1);
 	assert_non_null(text);
+	memcpy(text, c.got + 4, len);
+	text[len] = '\0';
+	*size = len;
 	c.n -= c.want;
 	memmove(c.got, c.got + c.want, c.n);
 	return text;
+}
+
+static char *next_message(void)
+{
+	size_t len;
+
+	return next_message_of(1, &len);
 }
 
 static void each_event_is_a_message(void **state)
@@ -188,6 +204,26 @@ static void each_event_is_a_message(void **state)
 
 	/* what cannot be watched is said in HTTP */
 	assert_int_equal(open_websocket("/api/v1/namespaces?watch=true&labelSelector=%21%21", NULL), 400);
+}
+
+/* An event of protobuf has a message of bytes to itself, without its length before it. */
+static void protobuf_is_bytes(void **state)
+{
+	cleanup(freep) char *event = NULL;
+	size_t len;
+
+	accept_header = CONTENT_PROTOBUF ";stream=watch";
+	assert_int_equal(
+		open_websocket("/api/v1/namespaces?watch=true&fieldSelector=metadata.name%3Done", NULL), 101);
+	event = next_message_of(2, &len);
+	close_websocket();
+	accept_header = "*/*";
+	assert_true(len > 40);
+	assert_memory_equal(event,
+		"\x0a\5"
+		"ADDED\x12",
+		8);
+	assert_non_null(memmem(event, len, "k8s\0\x0a\x0f\x0a\2v1\x12\x09Namespace", 21));
 }
 
 static void a_token_may_be_a_protocol(void **state)
@@ -254,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_event_is_a_message),
+		cmocka_unit_test(protobuf_is_bytes),
 		cmocka_unit_test(a_token_may_be_a_protocol),
 		cmocka_unit_test(logs_are_bytes_or_base64),
 	};
