@@ -12,12 +12,13 @@ CLOSE, PING, PONG = 8, 9, 10
 class WebSocket:
     """.status is 101, or what was answered instead, with .said; .protocol is the one agreed to."""
 
-    def __init__(self, cluster, path, *protocols, client=True):
+    def __init__(self, cluster, path, *protocols, client=True, accept="*/*"):
         self._conn = cluster.connect(client)
         key = base64.b64encode(os.urandom(16))
         offered = {"Sec-WebSocket-Protocol": ", ".join(protocols)} if protocols else {}
         self._conn.request("GET", path, headers={"Connection": "Upgrade", "Upgrade": "websocket", "Origin": "http://localhost",
-                                                 "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key.decode(), **offered})  # fmt: skip
+                                                 "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key.decode(), "Accept": accept,
+                                                 **offered})  # fmt: skip
         reply = self._conn.getresponse()
         self.status, self.protocol, self._from = reply.status, reply.headers["Sec-WebSocket-Protocol"], reply.fp
         self.said = reply.read().decode() if self.status != 101 else ""
