@@ -16,6 +16,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("WHERRY_PROGRAM", TOP / "out" / "x86_64" / "bin" / "wherry"))
+COMMAND = [*shlex.split(os.environ.get("WHERRY_RUN", "")), str(PROGRAM)]
 
 
 class Puller:
@@ -36,8 +37,7 @@ class Puller:
             orders["platform"] = platform
         if patience:
             orders["patience_s"] = patience
-        process = subprocess.Popen([*shlex.split(os.environ.get("WHERRY_RUN", "")), str(PROGRAM), "engine_pull"],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+        process = subprocess.Popen([*COMMAND, "engine_pull"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         process.stdin.write(json.dumps(orders).encode())
         process.stdin.close()
         return process
