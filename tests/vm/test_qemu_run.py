@@ -176,6 +176,7 @@ def test_in_a_terminal(make_node):
     try:
         assert eventually(lambda: says(b"docker run --rm wherry/hello"), 180), said[-2000:]
         assert b"The node is up" in said and f". {node.state}/env".encode() in said
+        assert eventually(lambda: says(b"kubectl get nodes"), 20), said[-2000:]
         assert b"Wherry" in said
         assert "wherry" in node.docker("run", "--rm", "wherry/hello").stdout.lower()
         os.write(master, b"\x01x")
