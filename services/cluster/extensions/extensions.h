@@ -15,6 +15,8 @@
 
 #include <yyjson.h>
 
+#include "lib/http_client.h"
+#include "lib/loop.h"
 #include "lib/util.h"
 
 struct extensions;
@@ -65,6 +67,25 @@ const char *extension_place(const struct registry *r, const struct extension *e,
  * certificates cannot be used.
  */
 must_check int extension_tls(struct extensions *x, struct extension *e, struct tls_config **out);
+
+/*
+ * A line to one of its endpoints, for questions of this process itself; begins as zeros. Opened again after it was closed it takes
+ * another endpoint, where there are several. What is asked for is shown whose question it is (http/identity.h) by the headers.
+ */
+struct extension_line {
+	struct http_client *client; /* owned */
+	struct tls_config *tls;	    /* owned */
+	struct loop_timer limit;    /* of everything that is asked by it */
+	char url[80];		    /* https://ADDRESS:PORT */
+};
+
+/* NULL, or why it cannot be; extension_line_close() in both cases, and never from inside of an answer. @e may go meanwhile. */
+must_check const char *extension_line_open(struct extension_line *l, struct extensions *x,
+	struct extension *e, int64_t limit_ms, void (*on_limit)(struct loop_timer *t));
+/* As http_call_whole(). 0 or -errno: @fn is not called. */
+must_check int extension_line_get(struct extension_line *l, const char *target,
+	const struct http_header_field *headers, size_t n, size_t max, http_call_answer *fn, void *arg);
+void extension_line_close(struct extension_line *l); /* nothing more is called; idempotent */
 
 /*
  * Asks it for what it serves, unless that is under way. @fn is called when the answer is there, with the name; never from inside, and

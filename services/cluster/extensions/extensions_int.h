@@ -2,7 +2,8 @@
 #ifndef CLUSTER_EXTENSIONS_INT_H
 #define CLUSTER_EXTENSIONS_INT_H
 
-/* The inside: extensions.c keeps the list, place.c knows the way there, probe.c asks, order.c sorts. */
+/* The inside: extensions.c keeps the list, place.c knows the way there, line.c goes it, probe.c asks,
+ * order.c sorts. */
 
 #include "cluster/extensions/extensions.h"
 #include "cluster/registry/registry.h"

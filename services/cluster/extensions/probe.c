@@ -11,16 +11,12 @@
 #include <string.h>
 
 #include "cluster/extensions/extensions_int.h"
-#include "lib/http_client.h"
 #include "lib/json.h"
-#include "lib/loop.h"
-#include "lib/tls.h"
 
 enum {
 	TRY_MS = 5000,
 	TRIES_MS = 10 * 1000,
 	TRIES_MAX = 5,
-	CHOICES = 4,
 	ANSWER_MAX = 8 << 20, /* a list of resources has about 300 bytes for each */
 	HASH_MAX_BYTES = 128
 };
@@ -28,26 +24,22 @@ enum {
 struct probe {
 	struct extensions *x;
 	struct extension *of;
-	struct http_client *client;
-	struct tls_config *tls;
-	struct loop_timer limit;
+	struct extension_line line;
 	struct loop_task task;
 	void (*fn)(void *arg, const char *name);
 	void *arg;
 	bool answered;
 	int tries;
 	int64_t began_ms;
-	char target[600], url[700];
+	char target[600];
 };
 
 void probe_cancel(struct probe *p)
 {
 	if (!p)
 		return;
-	loop_timer_del(&p->limit);
 	loop_defer_del(&p->task);
-	http_client_free(p->client);
-	tls_config_free(p->tls);
+	extension_line_close(&p->line);
 	free(p);
 }
 
@@ -63,8 +55,7 @@ static bool try_again(struct probe *p)
 	if (p->answered || p->of->moved || ++p->tries == TRIES_MAX ||
 		loop_now_ms(loop_of(p)) - p->began_ms >= TRIES_MS)
 		return false;
-	http_client_free(take(p->client));
-	tls_config_free(take(p->tls));
+	extension_line_close(&p->line);
 	try_once(p);
 	return true;
 }
@@ -88,20 +79,20 @@ static void on_over(struct loop_task *t)
 
 static void over(struct probe *p)
 {
-	loop_timer_del(&p->limit);
+	loop_timer_del(&p->line.limit);
 	loop_defer(loop_of(p), &p->task, on_over);
 }
 
 static void failed(struct probe *p, const char *why)
 {
-	snprintf(p->of->why, sizeof(p->of->why), "failing or missing response from %.120s: %.200s", p->url,
-		why);
+	snprintf(p->of->why, sizeof(p->of->why), "failing or missing response from %.120s: %.200s",
+		p->line.url, why);
 	over(p);
 }
 
 static void on_limit(struct loop_timer *t)
 {
-	struct probe *p = container_of(t, struct probe, limit);
+	struct probe *p = container_of(t, struct probe, line.limit);
 
 	if (p->answered)
 		over(p); /* only its documents are not to be had */
@@ -138,13 +129,8 @@ static int ask(struct probe *p, const char *target, http_call_answer *fn)
 {
 	static const struct http_header_field headers[] = {{"Accept", "application/json"},
 		{"X-Remote-User", "system:kube-aggregator"}, {"X-Remote-Group", "system:masters"}};
-	struct http_request rq = {.method = "GET",
-		.target = target,
-		.headers = headers,
-		.n_headers = array_len(headers),
-		.timeout_ms = -1};
 
-	return http_call_whole(NULL, p->client, &rq, ANSWER_MAX, fn, NULL, p);
+	return extension_line_get(&p->line, target, headers, array_len(headers), ANSWER_MAX, fn, p);
 }
 
 /* ---- its resources */
@@ -186,43 +172,16 @@ static void on_resources(int err, const char *why, int status, const char *body,
 		over(p);
 }
 
-/* Which one is by chance, and another than before unless chance will not have it. */
-static bool choose(struct probe *p, char *address, size_t size, int *port)
-{
-	char before[sizeof(p->url)];
-	int i = 0;
-
-	memcpy(before, p->url, sizeof(before));
-	do {
-		cleanup(freep) char *why = NULL;
-
-		if (extension_place(p->x->r, p->of, address, size, port, &why))
-			return false;
-		snprintf(p->url, sizeof(p->url), strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d",
-			address, *port);
-	} while (++i < CHOICES && !strcmp(p->url, before));
-	return true;
-}
-
 static const char *begin(struct probe *p)
 {
 	struct extension *e = p->of;
-	char address[64];
-	int port, err;
-	struct http_peer peer = {.address = address, .host = p->url + strlen("https://")};
+	const char *why = extension_line_open(&p->line, p->x, e, TRY_MS, on_limit);
+	int err;
 
-	if (!choose(p, address, sizeof(address), &port))
-		return "it has no endpoint";
+	if (why)
+		return why;
 	snprintf(p->target, sizeof(p->target), "/apis/%s/%s", e->group, e->version);
-	if (extension_tls(p->x, e, &p->tls))
-		return "the certificates of caBundle cannot be used";
-	peer.port = (uint16_t)port;
-	peer.tls = p->tls;
-	err = http_client_new(&p->client, loop_of(p), &peer);
-	if (!err)
-		err = loop_timer_set(loop_of(p), &p->limit, loop_now_ms(loop_of(p)) + TRY_MS, on_limit);
-	if (!err)
-		err = ask(p, p->target, on_resources);
+	err = ask(p, p->target, on_resources);
 	return err ? strerror(-err) : NULL;
 }
 
