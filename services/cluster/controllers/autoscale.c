@@ -63,6 +63,8 @@ static int64_t round_up(double v)
 
 	if (v >= MOST)
 		return MOST;
+	if (v <= 0) /* nothing needs fewer than none */
+		return 0;
 	return (int64_t)v + ((double)(int64_t)v < v);
 }
 
@@ -86,12 +88,15 @@ const char *autoscale_propose(const struct autoscale_pod *pods, size_t n, const 
 	int64_t current, struct autoscale_proposal *out)
 {
 	struct sum s = {0};
+	int64_t ready = 0;
 	bool more = false;
 	double first, second;
 
 	for (size_t i = 0; i < n; i++)
-		if (pods[i].state == AUTOSCALE_READY)
+		if (pods[i].state == AUTOSCALE_READY || pods[i].state == AUTOSCALE_STRANGER) {
 			add(&s, pods[i].usage, pods[i].request);
+			ready += pods[i].state == AUTOSCALE_READY;
+		}
 	if (!s.n)
 		return "did not receive metrics for targeted pods (pods might be unready)";
 	if (aim->utilization && !s.request)
@@ -104,7 +109,7 @@ const char *autoscale_propose(const struct autoscale_pod *pods, size_t n, const 
 		more |= pods[i].state == AUTOSCALE_MISSING || counts(pods[i].state, first);
 	if (!more) {
 		if (!is_within(&aim->tolerance, first))
-			out->replicas = round_up(first * (double)s.n);
+			out->replicas = round_up(first * (double)ready);
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -119,6 +124,35 @@ const char *autoscale_propose(const struct autoscale_pod *pods, size_t n, const 
 
 	if (second < 1 ? want < current : want > current)
 		out->replicas = want;
+	return NULL;
+}
+
+/* Of each of the replicas that there are, rounded up; of all of it while there are none. */
+static int64_t share_of(const struct autoscale_total *t)
+{
+	int64_t n = t->seen > 0 ? t->seen : 1;
+
+	return t->amount / n + (t->amount % n > 0);
+}
+
+const char *autoscale_propose_total(const struct autoscale_total *t, struct autoscale_proposal *out)
+{
+	double ratio = (double)t->amount / (double)t->target;
+
+	*out = (struct autoscale_proposal){.utilization = -1, .average = share_of(t)};
+	if (t->average) {
+		bool stays = t->seen > 0 && is_within(&t->tolerance, ratio / (double)t->seen);
+
+		out->replicas = stays ? t->seen : round_up(ratio);
+	} else if (!t->current) {
+		out->replicas = round_up(ratio);
+	} else if (is_within(&t->tolerance, ratio)) {
+		out->replicas = t->current;
+	} else if (t->ready < 0) {
+		return "unable to calculate ready pods: no pods returned by selector while calculating replica count";
+	} else {
+		out->replicas = round_up(ratio * (double)t->ready);
+	}
 	return NULL;
 }
 

@@ -22,11 +22,12 @@ enum autoscale_state {
 	AUTOSCALE_MISSING, /* should be measured, and is not */
 	AUTOSCALE_UNREADY, /* is too young for its numbers to mean anything */
 	AUTOSCALE_READY,
+	AUTOSCALE_STRANGER, /* is measured, and none of the load's: an adapter's word counts, the pod does not */
 };
 
 struct autoscale_pod {
 	enum autoscale_state state;
-	int64_t usage, request; /* usage of AUTOSCALE_READY alone */
+	int64_t usage, request; /* usage of AUTOSCALE_READY and _STRANGER alone */
 };
 
 /* What is known of one pod, in seconds since the epoch. */
@@ -60,6 +61,18 @@ struct autoscale_proposal {
 /* @current: replicas there should be now. NULL, or why nothing can be proposed. */
 const char *autoscale_propose(const struct autoscale_pod *pods, size_t n, const struct autoscale_aim *aim,
 	int64_t current, struct autoscale_proposal *out);
+
+/* One amount for all pods together: of another object, or from outside. */
+struct autoscale_total {
+	int64_t amount, target; /* target above 0 */
+	bool average;		/* @target is of each pod */
+	int64_t current, seen;	/* replicas there should be now, and are */
+	int64_t ready;		/* pods that run and are ready; -1: there are no pods */
+	struct autoscale_tolerance tolerance;
+};
+
+/* @out: average is of the replicas that there are. NULL, or why nothing can be proposed. */
+const char *autoscale_propose_total(const struct autoscale_total *t, struct autoscale_proposal *out);
 
 /* ---- from proposals to a decision */
 

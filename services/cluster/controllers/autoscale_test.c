@@ -78,6 +78,7 @@ static void test_states(void **state)
 #define M	 {AUTOSCALE_MISSING, 0, 1000}
 #define U	 {AUTOSCALE_UNREADY, 0, 1000}
 #define IGNORED	 {AUTOSCALE_IGNORED, 0, 1000}
+#define S(usage) {AUTOSCALE_STRANGER, usage, 0}
 
 static void test_proposals(void **state)
 {
@@ -110,6 +111,13 @@ static void test_proposals(void **state)
 		{{R(300), R(500), R(700)}, 3, false, 300, 3, 5},
 		{{R(100), R(100), M}, 3, false, 500, 3, 2},
 		{{R(900), M}, 2, false, 300, 2, 3},
+		/* what is measured beside the load's pods counts for the average, not as pods */
+		{{R(300), R(300), S(900)}, 3, false, 250, 2, 4},
+		{{R(900), M, S(900)}, 3, false, 300, 2, 6},
+		{{R(100), S(100), S(100)}, 3, false, 200, 1, 1},
+		{{S(900)}, 1, false, 300, 1, 0},
+		/* less than nothing needs none */
+		{{R(-300), R(-300)}, 2, false, 300, 2, 0},
 	};
 	struct autoscale_proposal p;
 
@@ -128,6 +136,48 @@ static void test_proposals(void **state)
 	assert_null(autoscale_propose(
 		(struct autoscale_pod[]){R(600)}, 1, &(struct autoscale_aim){true, 50, {0.1, 0.3}}, 1, &p));
 	assert_int_equal(p.replicas, 1);
+}
+
+static void test_totals(void **state)
+{
+	static const struct {
+		struct autoscale_total t;
+		int64_t want, average; /* want -1: none */
+	} table[] = {
+		/* an amount for all: as many times the pods that are ready as it is the target */
+		{{.amount = 40000, .target = 10000, .current = 2, .seen = 2, .ready = 2}, 8, 20000},
+		{{.amount = 40000, .target = 10000, .current = 2, .seen = 2, .ready = 1}, 4, 20000},
+		{{.amount = 10500, .target = 10000, .current = 3, .seen = 3, .ready = 1}, 3, 3500},
+		{{.amount = 4000, .target = 10000, .current = 5, .seen = 5, .ready = 5}, 2, 800},
+		{{.amount = 0, .target = 10000, .current = 5, .seen = 5, .ready = 5}, 0, 0},
+		{{.amount = -7, .target = 10000, .current = 5, .seen = 5, .ready = 5}, 0, -1},
+		/* from none it is the ratio, without tolerance */
+		{{.amount = 10500, .target = 10000, .ready = -1}, 2, 10500},
+		{{.amount = 0, .target = 10000, .ready = -1}, 0, 0},
+		{{.amount = 40000, .target = 10000, .current = 2, .ready = -1}, -1, 0},
+		{{.amount = INT64_MAX, .target = 1, .current = 2, .seen = 2, .ready = 2}, INT32_MAX,
+			INT64_MAX / 2 + 1},
+		{{.amount = INT64_MIN, .target = 1, .current = 2, .seen = 2, .ready = 2}, 0, INT64_MIN / 2},
+		/* of each: as many as it takes, whoever is ready */
+		{{.amount = 40000, .target = 10000, .average = true, .current = 2, .seen = 2}, 4, 20000},
+		{{.amount = 40001, .target = 10000, .average = true, .current = 2, .seen = 2}, 5, 20001},
+		{{.amount = 21000, .target = 10000, .average = true, .current = 9, .seen = 2}, 2, 10500},
+		{{.amount = 3000, .target = 10000, .average = true, .current = 3, .seen = 3}, 1, 1000},
+		{{.amount = 3000, .target = 10000, .average = true}, 1, 3000},
+		{{.amount = 0, .target = 10000, .average = true}, 0, 0},
+	};
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		struct autoscale_total t = table[i].t;
+		struct autoscale_proposal p;
+		const char *why;
+
+		t.tolerance = (struct autoscale_tolerance){0.1, 0.1};
+		why = autoscale_propose_total(&t, &p);
+		if (why ? table[i].want != -1 : p.replicas != table[i].want || p.average != table[i].average)
+			fail_msg("row %zu: %s %lld %lld", i, why ?: "", (long long)p.replicas,
+				(long long)p.average);
+	}
 }
 
 /* ---- decisions */
@@ -449,6 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_proposals),
+		cmocka_unit_test(test_totals),
 		cmocka_unit_test(test_default_behavior),
 		cmocka_unit_test(test_own_behavior),
 		cmocka_unit_test(test_memory_is_bounded),
