@@ -322,7 +322,9 @@ static void hpa_targets(struct cell *c)
 		amount(c, now, key, unit);
 		cell_print(c, "/");
 		amount(c, target, key, unit);
-		if (!strcmp(key, "averageValue") && !name)
+		/* of pods it is never anything else */
+		if (!strcmp(key, "averageValue") && !name &&
+			strcmp(json_str(yyjson_arr_get(metrics, i), "type") ?: "", "Pods") != 0)
 			cell_print(c, " (avg)");
 	}
 	if (n > SHOWN)

@@ -106,6 +106,14 @@ static const struct {
 		"}\nspec: {minReplicas: 1, maxReplicas: 5, scaleTargetRef: {kind: Deployment, name: d}, metrics: [{type: "
 		"Resource, resource: {name: cpu, target: {averageUtilization: 80}}}]}\nstatus: {currentReplicas: 2}",
 		"[\"a\",\"Deployment/d\",\"cpu: <unknown>/80%\",\"1\",5,2,\"4m5s\"]"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler",
+		META
+		"}\nspec: {minReplicas: 1, maxReplicas: 5, scaleTargetRef: {kind: Deployment, name: d}, metrics: [{type: "
+		"Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: 2}}}, {type: External, "
+		"external: {metric: {name: q}, target: {type: AverageValue, averageValue: 10}}}]}\nstatus: "
+		"{currentReplicas: 2, currentMetrics: [{type: Pods}, {type: External, external: {metric: {name: q}, "
+		"current: {averageValue: 500m}}}]}",
+		"[\"a\",\"Deployment/d\",\"<unknown>/2, 500m/10 (avg)\",\"1\",5,2,\"4m5s\"]"},
 	{"rbac.authorization.k8s.io/v1", "Role", META "}", "[\"a\",\"2026-01-02T03:00:00Z\"]"},
 };
 
