@@ -62,6 +62,14 @@ const struct role default_roles[] = {
 	/* it gives what it does not have itself */
 	{"system:controller:clusterrole-aggregation-controller", NULL,
 		{{"escalate,get,list,patch,update,watch", "rbac.authorization.k8s.io", "clusterroles"}}},
+	/* adapters ask whether it may */
+	{"system:controller:horizontal-pod-autoscaler", NULL,
+		{{READ, "autoscaling", "horizontalpodautoscalers"},
+			{"update", "autoscaling", "horizontalpodautoscalers/status"},
+			{"get,update", "*", "*/scale"}, {"list", "-", "pods"},
+			{"list", "metrics.k8s.io", "pods"}, {"get,list", "custom.metrics.k8s.io", "*"},
+			{"get,list", "external.metrics.k8s.io", "*"},
+			{"create,patch,update", "-,events.k8s.io", "events"}}},
 	{"system:discovery", NULL,
 		{{"get",
 			.urls = "/api,/api/*,/apis,/apis/*,/healthz,/livez,/openapi,/openapi/*,/readyz,/version,/version/"}}},
@@ -166,6 +174,8 @@ const struct role_binding default_bindings[] = {
 	{"system:controller:clusterrole-aggregation-controller",
 		"system:controller:clusterrole-aggregation-controller",
 		{{"ServiceAccount", "clusterrole-aggregation-controller", "kube-system"}}},
+	{"system:controller:horizontal-pod-autoscaler", "system:controller:horizontal-pod-autoscaler",
+		{{"ServiceAccount", "horizontal-pod-autoscaler", "kube-system"}}},
 	{"system:kube-dns", "system:kube-dns", {{"ServiceAccount", "kube-dns", "kube-system"}}},
 	{0},
 };

@@ -441,7 +441,7 @@ static void test_says_what_it_lacks(void **state)
 		{"b",
 			",\"metrics\":[{\"type\":\"Pods\",\"pods\":{\"metric\":{\"name\":\"m\"},\"target\":{\"type\":\"AverageValue\","
 			"\"averageValue\":\"1\"}}}]",
-			"FailedGetPodsMetric", "which this cluster does not have"},
+			"FailedGetPodsMetric", "pods.custom.metrics.k8s.io \\\"*\\\" is forbidden: User"},
 		{"c",
 			",\"metrics\":[{\"type\":\"ContainerResource\",\"containerResource\":{\"name\":\"cpu\",\"container\":\"x\","
 			"\"target\":{\"type\":\"AverageValue\",\"averageValue\":\"1\"}}}]",

@@ -242,6 +242,11 @@ struct registry *controller_registry(const struct controller *c)
 	return c->r;
 }
 
+const struct caller *controller_caller(const struct controller *c)
+{
+	return &c->who;
+}
+
 static void on_event(
 	struct informer *i, enum event_type type, const struct object *old, const struct object *now)
 {

@@ -72,6 +72,7 @@ void controller_queue_where(struct controller *c, const char *ns,
 	bool (*wants)(const struct object *o, const void *arg), const void *arg);
 
 struct registry *controller_registry(const struct controller *c);
+const struct caller *controller_caller(const struct controller *c); /* as whom it acts */
 
 /*
  * @context: what the controller is told of the cluster, or NULL; borrowed, each turn has it. 0 or -errno; -ENOENT: the tables lack

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/controllers/adapters.h"
 #include "cluster/controllers/horizontalpodautoscaler.h"
 #include "cluster/controllers/horizontalpodautoscaler_int.h"
 #include "cluster/controllers/usage.h"
@@ -34,6 +35,7 @@ struct remembered {
 struct autoscaler {
 	struct loop *loop;
 	struct usage *usage;
+	struct adapters *adapters;
 	struct remembered *all;
 	int64_t period_ms;
 };
@@ -49,7 +51,10 @@ int autoscaler_new(
 	if (!a)
 		return -ENOMEM;
 	err = usage_new(&a->usage, r, trust);
+	if (!err)
+		err = adapters_new(&a->adapters, r);
 	if (err) {
+		usage_free(a->usage);
 		free(a);
 		return err;
 	}
@@ -74,6 +79,7 @@ void autoscaler_free(struct autoscaler *a)
 	if (!a)
 		return;
 	usage_free(a->usage);
+	adapters_free(a->adapters);
 	while ((m = a->all)) {
 		a->all = m->next;
 		remembered_free(m);
@@ -373,13 +379,16 @@ static int64_t decide(struct scaling *s, int64_t proposed)
 /* Follows the metrics, when they are there. */
 static void follow(struct scaling *s)
 {
+	struct autoscaler *a = s->t->context->autoscaler;
 	char name[SCALING_TEXT_MAX] = "", reason[SCALING_TEXT_MAX + 20];
 	int64_t proposed = -1, to;
 
 	if (find_pods(s)) {
-		if (!scaling_measure(s, s->t->context->autoscaler->usage))
-			return; /* the answers give it a turn */
-		proposed = scaling_propose(s, name);
+		s->waits = !scaling_measure(s, a->usage);
+		s->waits |= !scaling_ask(s, a->adapters);
+		if (s->waits)
+			return;
+		proposed = scaling_propose(s, a->adapters, name);
 	}
 	if (proposed < 0) {
 		scaling_write_status(s, s->current);
@@ -426,6 +435,7 @@ static void sync_autoscaler(struct turn *t)
 		return;
 	if (!t->object || t->object->deleted) {
 		forget(t->context->autoscaler, t->ns, t->name);
+		adapters_forget(t->context->autoscaler->adapters, t->ns, t->name);
 		return;
 	}
 	s.spec = json_obj(t->root, "spec");
@@ -448,9 +458,12 @@ static void sync_autoscaler(struct turn *t)
 	} else {
 		target = object_doc(s.target);
 		s.current = yyjson_get_sint(scale_at(yyjson_doc_get_root(target), s.scale->spec_replicas));
+		s.seen = yyjson_get_sint(scale_at(yyjson_doc_get_root(target), s.scale->status_replicas));
 		s.selector = selector_of_scale(yyjson_doc_get_root(target), s.scale);
 		act(&s);
 	}
+	if (!s.waits)
+		adapters_forget(t->context->autoscaler->adapters, t->ns, t->name);
 	for (size_t i = 0; i < s.n_pods; i++) {
 		yyjson_doc_free(s.pods[i].doc);
 		object_unref(s.pods[i].o);
