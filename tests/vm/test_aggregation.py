@@ -7,10 +7,10 @@ import re
 
 import pytest
 from support.cluster import Watch
-from support.extension import BASE, GROUP, RESOURCES, VERSION, Extension
+from support.extension import APISERVICES as API
+from support.extension import BASE, GROUP, RESOURCES, VERSION, behind_service, register
 from support.node import eventually
 
-API = "/apis/apiregistration.k8s.io/v1/apiservices"
 NAME = f"{VERSION}.{GROUP}"
 
 
@@ -29,19 +29,8 @@ def test_what_is_served(cluster):
 @pytest.fixture
 def extension(cluster, ns, tmp_path):
     """An extension API server behind a service of the namespace, and its APIService."""
-    port, address = cluster.node.webhook
-    trust = cluster.get("-n", "kube-system", "configmap", "extension-apiserver-authentication")["data"]
-    made = Extension(tmp_path / "extension", port, f"wardle.{ns}.svc", trust["requestheader-client-ca-file"],
-                     json.loads(trust["requestheader-allowed-names"]))  # fmt: skip
-    made.slice = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-                  "metadata": {"name": "wardle", "namespace": ns, "labels": {"kubernetes.io/service-name": "wardle"}},
-                  "endpoints": [{"addresses": [address.split(":")[0]], "conditions": {"ready": True}}],
-                  "ports": [{"name": "https", "port": int(address.split(":")[1]), "protocol": "TCP"}]}  # fmt: skip
-    cluster.ask("POST", f"/api/v1/namespaces/{ns}/services", {"metadata": {"name": "wardle"}, "spec": {
-        "ports": [{"name": "https", "port": 7443, "protocol": "TCP"}]}}, expect=201)  # fmt: skip
-    cluster.ask("POST", API, {"metadata": {"name": NAME}, "spec": {
-        "group": GROUP, "version": VERSION, "groupPriorityMinimum": 2000, "versionPriority": 200, "caBundle": made.bundle,
-        "service": {"namespace": ns, "name": "wardle", "port": 7443}}}, expect=201)  # fmt: skip
+    made = behind_service(cluster, ns, tmp_path / "extension")
+    register(cluster, ns, made, GROUP, VERSION)
     yield made
     cluster.raw("DELETE", f"{API}/{NAME}")
     made.end()

@@ -35,15 +35,41 @@ def certificates(folder, name):
     time.sleep(2)  # as of webhooks: the guest's clock may be a second behind
 
 
+APISERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+
+
+def behind_service(cluster, ns, folder):
+    """An extension API server, and its service of the namespace; .slice: the EndpointSlice that leads from it, to be made."""
+    port, address = cluster.node.webhook
+    trust = cluster.get("-n", "kube-system", "configmap", "extension-apiserver-authentication")["data"]
+    made = Extension(folder, port, f"wardle.{ns}.svc", trust["requestheader-client-ca-file"],
+                     json.loads(trust["requestheader-allowed-names"]))  # fmt: skip
+    made.slice = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+                  "metadata": {"name": "wardle", "namespace": ns, "labels": {"kubernetes.io/service-name": "wardle"}},
+                  "endpoints": [{"addresses": [address.split(":")[0]], "conditions": {"ready": True}}],
+                  "ports": [{"name": "https", "port": int(address.split(":")[1]), "protocol": "TCP"}]}  # fmt: skip
+    cluster.ask("POST", f"/api/v1/namespaces/{ns}/services", {"metadata": {"name": "wardle"}, "spec": {
+        "ports": [{"name": "https", "port": 7443, "protocol": "TCP"}]}}, expect=201)  # fmt: skip
+    return made
+
+
+def register(cluster, ns, made, group, version):
+    """The APIService by which it serves a group and version."""
+    cluster.ask("POST", APISERVICES, {"metadata": {"name": f"{version}.{group}"}, "spec": {
+        "group": group, "version": version, "groupPriorityMinimum": 2000, "versionPriority": 200, "caBundle": made.bundle,
+        "service": {"namespace": ns, "name": "wardle", "port": 7443}}}, expect=201)  # fmt: skip
+
+
 class Extension:
-    """.seen: (method, path, headers) of each request; .healthy: whether it answers with what it has, or with 500."""
+    """.seen: (method, path, headers) of each request; .healthy: whether it answers with what it has, or with 500; .more(url): what
+    else it serves, a status and a value, or None."""
 
     def __init__(self, folder, port, name, proxy_ca, allowed):
         folder.mkdir(parents=True, exist_ok=True)
         certificates(folder, name)
         (folder / "proxy-ca.pem").write_text(proxy_ca)
         self.bundle = base64.b64encode((folder / "ca.pem").read_bytes()).decode()
-        self.seen, self.objects, self.healthy, self.resources = [], {}, True, RESOURCES
+        self.seen, self.objects, self.healthy, self.resources, self.more = [], {}, True, RESOURCES, None
         self.revision, self.events, self.changed = 1, [], threading.Condition()
         owner = self
 
@@ -68,6 +94,8 @@ class Extension:
                     self.answer(401, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 401})
                 elif not owner.healthy:
                     self.answer(500, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500})
+                elif owner.more and (said := owner.more(url)):
+                    self.answer(*said)
                 elif url.path == BASE:
                     self.answer(200, owner.resources)
                 elif url.path == "/openapi/v3":
