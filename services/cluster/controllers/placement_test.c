@@ -115,6 +115,67 @@ static void test_what_is_left_is_for_whom_it_was_left(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* ---- those that go by where others are */
+
+static const char *node_of(const char *ns, const char *name)
+{
+	const struct object *o = get("v1", "Pod", ns, name);
+
+	return o ? object_field(o, "spec.nodeName") : "";
+}
+
+static bool follower_is_placed(const void *arg)
+{
+	return *node_of("default", "follower");
+}
+
+#define CONTAINER "\"containers\":[{\"name\":\"c\",\"image\":\"one\"}]"
+#define TERM_OF_LEADS                                                                                        \
+	"{\"labelSelector\":{\"matchLabels\":{\"app\":\"lead\"}},\"namespaceSelector\":{\"matchLabels\":{"   \
+	"\"team\":\"a\"}},\"topologyKey\":\"kubernetes.io/hostname\"}"
+
+/* It waits for a pod that is not there yet, in namespaces of a label, and goes where that comes to be. */
+static void test_a_pod_that_waits_for_another(void **state)
+{
+	add_node("n1", "10");
+	add_node("n2", "10");
+	create("v1", "Namespace", "", "{\"metadata\":{\"name\":\"of-a\",\"labels\":{\"team\":\"a\"}}}");
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"follower\"},\"spec\":{\"affinity\":{\"podAffinity\":{"
+		"\"requiredDuringSchedulingIgnoredDuringExecution\":[" TERM_OF_LEADS "]}}," CONTAINER "}}");
+	until("it has no node", SAYS("v1", "Pod", "follower", "2 node(s) didn't match pod affinity rules"));
+	/* in a namespace without that label it is not the one */
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"lead\",\"labels\":{\"app\":\"lead\"}},\"spec\":{\"nodeName\":\"n1\"," CONTAINER
+		"}}");
+	create("v1", "Pod", "of-a",
+		"{\"metadata\":{\"name\":\"lead\",\"labels\":{\"app\":\"lead\"}},\"spec\":{\"nodeSelector\":{"
+		"\"kubernetes.io/hostname\":\"n2\"}," CONTAINER "}}");
+	until("it follows", follower_is_placed, NULL);
+	assert_string_equal(node_of("default", "follower"), "n2");
+}
+
+#define SPREAD_BY_HOST                                                                                       \
+	"\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"kubernetes.io/hostname\","          \
+	"\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{\"app\":\"spread\"}}}],"
+
+/* A place that is empty and takes nobody keeps the others from having more; when it is gone they may. */
+static void test_a_place_less(void **state)
+{
+	add_node("n1", "10");
+	add_node("n2", "0");
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"first\",\"labels\":{\"app\":\"spread\"}},\"spec\":{\"nodeName\":\"n1\"," CONTAINER
+		"}}");
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"follower\",\"labels\":{\"app\":\"spread\"}},\"spec\":{" SPREAD_BY_HOST
+		"\"containers\":[{\"name\":\"c\",\"image\":\"one\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]}}");
+	until("it has no node", SAYS("v1", "Pod", "follower", "1 node(s) didn't match pod topology spread"));
+	delete ("v1", "Node", "", "n2", PROPAGATE_BACKGROUND);
+	until("it goes where the first is", follower_is_placed, NULL);
+	assert_string_equal(node_of("default", "follower"), "n1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +183,8 @@ int main(void)
 		STORY(test_more_nodes_than_are_looked_at),
 		STORY(test_many_times_as_many),
 		STORY(test_what_is_left_is_for_whom_it_was_left),
+		STORY(test_a_pod_that_waits_for_another),
+		STORY(test_a_place_less),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

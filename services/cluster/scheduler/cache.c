@@ -298,6 +298,7 @@ int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct ob
 	p->has_claims = has_claims(p->spec);
 	affinity = json_obj(p->spec, "affinity");
 	p->has_affinity = json_obj(affinity, "podAffinity") || json_obj(affinity, "podAntiAffinity");
+	p->minds_pods = p->has_affinity || yyjson_arr_size(json_arr(p->spec, "topologySpreadConstraints"));
 	p->has_anti = yyjson_arr_size(json_arr(
 		json_obj(affinity, "podAntiAffinity"), "requiredDuringSchedulingIgnoredDuringExecution"));
 	*out = p;

@@ -53,6 +53,7 @@ struct sched_pod {
 	int64_t priority;
 	bool has_affinity;	 /* spec.affinity.podAffinity or podAntiAffinity */
 	bool has_anti;		 /* a required podAntiAffinity */
+	bool minds_pods;	 /* has_affinity, or topologySpreadConstraints: others' places matter */
 	bool has_claims;	 /* a volume of it is a claim */
 	bool leaving;		 /* while it is tried what its end would help: preempt.c */
 	bool resizing;		 /* asks is not what its spec asks for, or not what its node has given */

@@ -3,6 +3,7 @@
 /* What is worked out once a pod: how many pods like it are where. Only pods that ask for it pay for it. */
 
 #include <search.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/scheduler/cycle.h"
@@ -22,8 +23,8 @@ static int compare(const void *a, const void *b)
 
 struct topology_entry *topology_at(struct topology *t, const char *key, const char *value, bool make)
 {
-	struct topology_entry probe = {key, value, 0, t->first}, **found = tfind(&probe, &t->tree, compare),
-			      *fresh;
+	struct topology_entry probe = {.key = key, .value = value, .next = t->first},
+			      **found = tfind(&probe, &t->tree, compare), *fresh;
 
 	if (found || !make)
 		return found ? *found : NULL;
@@ -58,6 +59,9 @@ static void add(struct cycle *c, struct topology *t, const char *key, const stru
 
 /* ---- affinity to pods */
 
+#define REQUIRED  "requiredDuringSchedulingIgnoredDuringExecution"
+#define PREFERRED "preferredDuringSchedulingIgnoredDuringExecution"
+
 static bool matches_all(const struct pod_terms *terms, const struct registry *r, const struct object *pod)
 {
 	for (size_t i = 0; i < terms->n; i++)
@@ -66,36 +70,35 @@ static bool matches_all(const struct pod_terms *terms, const struct registry *r,
 	return true;
 }
 
-/* What a bound pod's own terms say of the new one. */
-static void hear(struct cycle *c, const struct sched_node *n, const struct sched_pod *other)
+/* Some terms of a bound pod say something of the new one; @weight 0: each its own. */
+static void hear_terms(struct cycle *c, struct topology *t, const struct sched_node *n,
+	const struct sched_pod *other, yyjson_val *list, int sign, int64_t weight)
 {
-	yyjson_val *affinity = json_obj(other->spec, "affinity"),
-		   *against = json_obj(affinity, "podAntiAffinity");
 	yyjson_val *labels = meta_get(yyjson_doc_get_root(other->doc), "metadata", "labels", NULL);
 	struct pod_terms terms = {0};
 
-	terms_read(&terms, json_arr(against, "requiredDuringSchedulingIgnoredDuringExecution"), other->o->ns,
-		labels, 0);
+	if (!terms_read(&terms, list, other->o->ns, labels, sign))
+		c->failed = true;
 	for (size_t i = 0; i < terms.n; i++)
 		if (term_matches(&terms.items[i], c->registry, c->pod->o))
-			add(c, &c->existing_anti_at, terms.items[i].key, n, 1);
+			add(c, t, terms.items[i].key, n, weight ?: terms.items[i].weight);
 	terms_fini(&terms);
-	terms_read(&terms, json_arr(against, "preferredDuringSchedulingIgnoredDuringExecution"), other->o->ns,
-		labels, -1);
-	terms_read(&terms,
-		json_arr(
-			json_obj(affinity, "podAffinity"), "preferredDuringSchedulingIgnoredDuringExecution"),
-		other->o->ns, labels, 1);
-	for (size_t i = 0; i < terms.n; i++)
-		if (term_matches(&terms.items[i], c->registry, c->pod->o))
-			add(c, &c->preferred_at, terms.items[i].key, n, terms.items[i].weight);
-	terms_fini(&terms);
+}
+
+/* What a bound pod's own terms say of the new one. What it demanded for itself it likes to have near, by upstream's weight. */
+static void hear(struct cycle *c, const struct sched_node *n, const struct sched_pod *other)
+{
+	yyjson_val *affinity = json_obj(other->spec, "affinity"), *toward = json_obj(affinity, "podAffinity"),
+		   *against = json_obj(affinity, "podAntiAffinity");
+
+	hear_terms(c, &c->existing_anti_at, n, other, json_arr(against, REQUIRED), 0, 1);
+	hear_terms(c, &c->preferred_at, n, other, json_arr(against, PREFERRED), -1, 0);
+	hear_terms(c, &c->preferred_at, n, other, json_arr(toward, PREFERRED), 1, 0);
+	hear_terms(c, &c->preferred_at, n, other, json_arr(toward, REQUIRED), 0, 1);
 }
 
 static void count_affinity(struct cycle *c)
 {
-	bool any = false;
-
 	if (!c->affinity.n && !c->anti.n && !c->preferred.n && !c->cache->n_affinity)
 		return;
 	for (size_t i = 0; i < c->cache->n_nodes; i++) {
@@ -106,11 +109,9 @@ static void count_affinity(struct cycle *c)
 
 			if (p->has_affinity)
 				hear(c, n, p);
-			if (c->affinity.n && matches_all(&c->affinity, c->registry, p->o)) {
-				any = true;
+			if (c->affinity.n && matches_all(&c->affinity, c->registry, p->o))
 				for (size_t j = 0; j < c->affinity.n; j++)
 					add(c, &c->affinity_at, c->affinity.items[j].key, n, 1);
-			}
 			for (size_t j = 0; j < c->anti.n; j++)
 				if (term_matches(&c->anti.items[j], c->registry, p->o))
 					add(c, &c->anti_at, c->anti.items[j].key, n, 1);
@@ -120,7 +121,8 @@ static void count_affinity(struct cycle *c)
 						c->preferred.items[j].weight);
 		}
 	}
-	c->affinity_matches_none = !any;
+	/* those on nodes outside the topology are nowhere */
+	c->affinity_matches_none = !c->affinity_at.first;
 	c->affinity_self = matches_all(&c->affinity, c->registry, c->pod->o);
 }
 
@@ -132,19 +134,23 @@ static void read_affinity(struct cycle *c)
 	yyjson_val *labels = meta_get(yyjson_doc_get_root(c->pod->doc), "metadata", "labels", NULL);
 	const char *ns = c->pod->o->ns;
 
-	c->node_terms = meta_get(affinity, "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution",
-		"nodeSelectorTerms", NULL);
-	terms_read(&c->affinity, json_arr(toward, "requiredDuringSchedulingIgnoredDuringExecution"), ns,
-		labels, 0);
-	terms_read(
-		&c->anti, json_arr(against, "requiredDuringSchedulingIgnoredDuringExecution"), ns, labels, 0);
-	terms_read(&c->preferred, json_arr(toward, "preferredDuringSchedulingIgnoredDuringExecution"), ns,
-		labels, 1);
-	terms_read(&c->preferred, json_arr(against, "preferredDuringSchedulingIgnoredDuringExecution"), ns,
-		labels, -1);
+	c->node_terms = meta_get(affinity, "nodeAffinity", REQUIRED, "nodeSelectorTerms", NULL);
+	if (!terms_read(&c->affinity, json_arr(toward, REQUIRED), ns, labels, 0) ||
+		!terms_read(&c->anti, json_arr(against, REQUIRED), ns, labels, 0) ||
+		!terms_read(&c->preferred, json_arr(toward, PREFERRED), ns, labels, 1) ||
+		!terms_read(&c->preferred, json_arr(against, PREFERRED), ns, labels, -1))
+		c->failed = true;
 }
 
 /* ---- topology spread */
+
+bool node_has_keys(const struct cycle *c, const struct sched_node *n, bool required)
+{
+	for (size_t i = 0; i < c->n_spreads; i++)
+		if (c->spreads[i].required == required && !node_label(n, c->spreads[i].key))
+			return false;
+	return true;
+}
 
 static bool counts_node(const struct cycle *c, const struct spread *s, const struct sched_node *n)
 {
@@ -154,29 +160,43 @@ static bool counts_node(const struct cycle *c, const struct spread *s, const str
 		if (strcmp(n->taints[i].effect, "PreferNoSchedule") != 0 &&
 			!pod_tolerates(c->tolerations, &n->taints[i]))
 			return false;
-	return node_label(n, s->key);
+	return true;
 }
 
-static void count_spread(struct cycle *c, struct spread *s)
+static int64_t count_like(const struct cycle *c, const struct spread *s, const struct sched_node *n)
 {
-	int64_t domains = 0;
+	int64_t here = 0;
 
-	for (size_t i = 0; i < c->cache->n_nodes; i++) {
+	for (size_t k = 0; k < n->n_pods; k++)
+		here += !n->pods[k]->o->deleted && !strcmp(n->pods[k]->o->ns, c->pod->o->ns) &&
+			selector_matches(s->labels, object_label_of, n->pods[k]->o);
+	return here;
+}
+
+/* A node counts where it has all keys: that one place has too few must not send pods where another cannot tell places apart. */
+static void count_spreads(struct cycle *c)
+{
+	for (size_t i = 0; c->n_spreads && i < c->cache->n_nodes; i++) {
 		const struct sched_node *n = c->cache->nodes[i];
-		int64_t here = 0;
+		const bool has_keys[] = {node_has_keys(c, n, false), node_has_keys(c, n, true)};
 
-		if (!counts_node(c, s, n))
-			continue;
-		for (size_t k = 0; k < n->n_pods; k++)
-			here += !n->pods[k]->o->deleted && !strcmp(n->pods[k]->o->ns, c->pod->o->ns) &&
-				selector_matches(s->labels, object_label_of, n->pods[k]->o);
-		add(c, &s->counts, s->key, n, here);
+		for (size_t k = 0; k < c->n_spreads; k++) {
+			struct spread *s = &c->spreads[k];
+
+			if (has_keys[s->required] && counts_node(c, s, n))
+				add(c, &s->counts, s->key, n, count_like(c, s, n));
+		}
 	}
-	for (const struct topology_entry *e = s->counts.first; e; e = e->next)
-		if (!domains++ || e->n < s->least)
-			s->least = e->n;
-	if (domains < s->min_domains)
-		s->least = 0;
+	for (size_t k = 0; k < c->n_spreads; k++) {
+		struct spread *s = &c->spreads[k];
+		int64_t domains = 0;
+
+		for (const struct topology_entry *e = s->counts.first; e; e = e->next)
+			if (!domains++ || e->n < s->least)
+				s->least = e->n;
+		if (domains < s->min_domains)
+			s->least = 0;
+	}
 }
 
 static void read_spreads(struct cycle *c)
@@ -185,12 +205,17 @@ static void read_spreads(struct cycle *c)
 	yyjson_val *labels = meta_get(yyjson_doc_get_root(c->pod->doc), "metadata", "labels", NULL);
 	size_t i, n;
 
+	if (!yyjson_arr_size(list))
+		return;
+	c->spreads = calloc(yyjson_arr_size(list), sizeof(*c->spreads));
+	if (!c->spreads) {
+		c->failed = true;
+		return;
+	}
 	yyjson_arr_foreach (list, i, n, each) {
 		struct spread *s = &c->spreads[c->n_spreads];
 		struct pod_term term;
 
-		if (c->n_spreads == SPREADS_MAX)
-			return;
 		/* it names pods as a term of affinity does */
 		if (!term_read(&term, each, c->pod->o->ns, labels)) {
 			c->failed = true;
@@ -209,7 +234,6 @@ static void read_spreads(struct cycle *c)
 		};
 		s->self = selector_matches(s->labels, object_label_of, c->pod->o);
 		c->n_spreads++;
-		count_spread(c, s);
 	}
 }
 
@@ -225,6 +249,11 @@ void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registr
 	read_affinity(c);
 	count_affinity(c);
 	read_spreads(c);
+	count_spreads(c);
+	/* no node at all rather than one that what was not read forbids */
+	if (c->failed)
+		snprintf(c->no_node, sizeof(c->no_node),
+			"what the pod asks for could not be read: out of memory, or a label selector is wrong");
 }
 
 void cycle_fini(struct cycle *c)
@@ -243,4 +272,5 @@ void cycle_fini(struct cycle *c)
 		selector_free(c->spreads[i].labels);
 		topology_fini(&c->spreads[i].counts);
 	}
+	free(c->spreads);
 }

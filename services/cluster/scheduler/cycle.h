@@ -16,6 +16,7 @@ struct selector;
 struct topology_entry {
 	const char *key, *value; /* borrowed: labels of nodes, keys of pods */
 	int64_t n;
+	bool met;		     /* by whoever goes through nodes: scores.c */
 	struct topology_entry *next; /* of all */
 };
 struct topology {
@@ -37,10 +38,8 @@ struct pod_term {
 	int64_t weight;	    /* of a preferred one; negative: anti */
 };
 
-enum { TERMS_MAX = 16, SPREADS_MAX = 8 };
-
 struct pod_terms {
-	struct pod_term items[TERMS_MAX];
+	struct pod_term *items; /* owned */
 	size_t n;
 };
 
@@ -53,6 +52,7 @@ struct spread {
 	struct selector *labels; /* owned */
 	struct topology counts;
 	int64_t least; /* among the domains; required ones */
+	double weight; /* of each pod in a place; others: scores.c */
 };
 
 /* A bound volume that is not everywhere. */
@@ -89,7 +89,7 @@ struct cycle {
 	struct pod_terms affinity, anti, preferred;
 	struct topology affinity_at, anti_at, existing_anti_at, preferred_at;
 	bool affinity_matches_none, affinity_self;
-	struct spread spreads[SPREADS_MAX];
+	struct spread *spreads; /* owned */
 	size_t n_spreads;
 	struct pod_volume *volumes; /* owned */
 	size_t n_volumes;
@@ -99,11 +99,13 @@ struct cycle {
 	size_t n_holders, cap_holders;
 	uint8_t *verdicts; /* borrowed, by places of nodes: verdicts.h; NULL: none are remembered */
 	char no_node[320]; /* why none can take it, whichever: then nodes need not be asked; "": some may */
-	bool failed;	   /* no memory */
+	bool failed;	   /* no memory, or a selector that is none; then it is in no_node, too */
 };
 
 void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registry *r, struct sched_pod *p);
 void cycle_fini(struct cycle *c);
+/* Has the node all keys of the pod's spread constraints, of those that bind (@required) or of the others? */
+bool node_has_keys(const struct cycle *c, const struct sched_node *n, bool required);
 
 /* ---- volumes.c: a part of cycle_init() and cycle_fini() */
 
@@ -136,10 +138,14 @@ bool node_matches_pod(
 bool pod_tolerates(yyjson_val *tolerations, const struct sched_taint *t);
 const char *node_label(const struct sched_node *n, const char *key);
 bool term_matches(const struct pod_term *t, const struct registry *r, const struct object *pod);
-/* One term; @labels are those of the pod that has it. false: no memory. */
+/* One term; @labels are those of the pod that has it. false: no memory, or its selector is none. */
 must_check bool term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjson_val *labels);
-/* A list of them; @sign 0: required ones; 1 or -1: preferred ones, {weight, podAffinityTerm}, and their direction. */
-void terms_read(struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign);
+/*
+ * A list of them, behind those that are there; @sign 0: required ones; 1 or -1: preferred ones, {weight, podAffinityTerm}, and their
+ * direction. false: as with one.
+ */
+must_check bool terms_read(
+	struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign);
 void terms_fini(struct pod_terms *t);
 
 #endif

@@ -158,18 +158,26 @@ bool term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjso
 	return false;
 }
 
-void terms_read(struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign)
+bool terms_read(struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign)
 {
+	struct pod_term *more;
 	yyjson_val *each;
 	size_t i, n;
 
+	if (!yyjson_arr_size(list))
+		return true;
+	more = reallocarray(out->items, out->n + yyjson_arr_size(list), sizeof(*more));
+	if (!more)
+		return false;
+	out->items = more;
 	yyjson_arr_foreach (list, i, n, each) {
 		yyjson_val *term = sign ? json_obj(each, "podAffinityTerm") : each;
 
-		if (out->n == TERMS_MAX || !term_read(&out->items[out->n], term, own_ns, labels))
-			return;
-		out->items[out->n++].weight = sign * json_int(each, "weight", 0);
+		if (!term_read(&more[out->n], term, own_ns, labels))
+			return false;
+		more[out->n++].weight = sign * json_int(each, "weight", 0);
 	}
+	return true;
 }
 
 void terms_fini(struct pod_terms *t)
@@ -178,7 +186,8 @@ void terms_fini(struct pod_terms *t)
 		selector_free(t->items[i].labels);
 		selector_free(t->items[i].ns_labels);
 	}
-	t->n = 0;
+	free(t->items);
+	*t = (struct pod_terms){0};
 }
 
 bool term_matches(const struct pod_term *t, const struct registry *r, const struct object *pod)

@@ -92,14 +92,24 @@ int queue_put_off(struct sched_queue *q, struct sched_pod *p, int64_t now_ms)
 	p->ready_ms = now_ms + wait;
 	p->place = SCHED_UNSCHEDULABLE;
 	q->n_asleep++;
+	q->n_minding += p->minds_pods;
 	p->heap = q->n_waiting;
 	q->waiting[q->n_waiting++] = p;
 	return 0;
 }
 
+static void wake(struct sched_queue *q, struct sched_pod *p)
+{
+	if (p->place != SCHED_UNSCHEDULABLE)
+		return;
+	p->place = SCHED_BACKOFF;
+	q->n_asleep--;
+	q->n_minding -= p->minds_pods;
+}
+
 static void unlist(struct sched_queue *q, struct sched_pod *p)
 {
-	q->n_asleep -= p->place == SCHED_UNSCHEDULABLE;
+	wake(q, p);
 	q->waiting[p->heap] = q->waiting[--q->n_waiting];
 	q->waiting[p->heap]->heap = p->heap;
 }
@@ -131,12 +141,15 @@ struct sched_pod *queue_pop(struct sched_queue *q)
 
 void queue_wake(struct sched_queue *q)
 {
-	for (size_t i = 0; q->n_asleep && i < q->n_waiting; i++) {
-		if (q->waiting[i]->place != SCHED_UNSCHEDULABLE)
-			continue;
-		q->waiting[i]->place = SCHED_BACKOFF;
-		q->n_asleep--;
-	}
+	for (size_t i = 0; q->n_asleep && i < q->n_waiting; i++)
+		wake(q, q->waiting[i]);
+}
+
+void queue_wake_minding(struct sched_queue *q)
+{
+	for (size_t i = 0; q->n_minding && i < q->n_waiting; i++)
+		if (q->waiting[i]->minds_pods)
+			wake(q, q->waiting[i]);
 }
 
 int64_t queue_tick(struct sched_queue *q, int64_t now_ms)

@@ -15,7 +15,8 @@ struct sched_queue {
 	size_t n, cap;
 	struct sched_pod **waiting; /* SCHED_BACKOFF and SCHED_UNSCHEDULABLE, in no order */
 	size_t n_waiting, cap_waiting;
-	size_t n_asleep; /* of them: SCHED_UNSCHEDULABLE */
+	size_t n_asleep;  /* of them: SCHED_UNSCHEDULABLE */
+	size_t n_minding; /* of these: minds_pods */
 	uint64_t arrivals;
 };
 
@@ -28,6 +29,8 @@ struct sched_pod *queue_pop(struct sched_queue *q);	       /* NULL: none is acti
 
 /* Something changed: whoever found nothing may try again, once its back-off is over. */
 void queue_wake(struct sched_queue *q);
+/* Pods are where they were not: only those that mind pods may try again. */
+void queue_wake_minding(struct sched_queue *q);
 /* Moves those whose back-off is over; returns when the next one's is, or -1. */
 int64_t queue_tick(struct sched_queue *q, int64_t now_ms);
 void queue_fini(struct sched_queue *q);

@@ -92,6 +92,25 @@ static void whoever_leaves_is_not_counted_any_more(void **state)
 	assert_int_equal(f->q.n_waiting, PODS - 2);
 }
 
+/* A pod has a node: only those that mind pods may find one for it. */
+static void only_those_that_mind_pods_are_woken(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pods[1].minds_pods = f->pods[3].minds_pods = true;
+	for (size_t i = 0; i < PODS; i++)
+		assert_int_equal(queue_put_off(&f->q, &f->pods[i], 0), 0);
+	assert_int_equal(f->q.n_minding, 2);
+	queue_remove(&f->q, &f->pods[3]);
+	assert_int_equal(f->q.n_minding, 1);
+	queue_wake_minding(&f->q);
+	assert_int_equal(f->q.n_minding, 0);
+	assert_int_equal(f->q.n_asleep, PODS - 2);
+	assert_int_equal(queue_tick(&f->q, 1000), -1);
+	assert_ptr_equal(queue_pop(&f->q), &f->pods[1]);
+	assert_null(queue_pop(&f->q));
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -100,6 +119,7 @@ int main(void)
 		T(back_off_runs_from_the_refusal),
 		T(back_off_doubles_to_ten_seconds),
 		T(whoever_leaves_is_not_counted_any_more),
+		T(only_those_that_mind_pods_are_woken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,15 @@ static void changed(struct scheduler *s)
 	tick(s);
 }
 
+/* A pod has a node now, or other labels there: that may help those that wait for such a pod. */
+static void joined(struct scheduler *s)
+{
+	if (!s->queue.n_minding)
+		return;
+	queue_wake_minding(&s->queue);
+	tick(s);
+}
+
 static void tell(struct scheduler *s, const struct object *about, bool warning, const char *reason,
 	const char *format, ...) printf_like(5, 6);
 
@@ -401,7 +410,7 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 
 	cycle_init(&c, &s->cache, s->r, p);
 	cache_count_nominated(&s->cache, p, 1);
-	if (!c.failed && !*c.no_node)
+	if (!*c.no_node)
 		n = find_node(s, &c);
 	if (n)
 		b = binding_new(s, p, n->name);
@@ -420,6 +429,7 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 		give_volumes(s, &c, n, b);
 		if (nominated)
 			changed(s); /* it may be on another node */
+		joined(s);
 	}
 	cycle_fini(&c);
 }
@@ -525,6 +535,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 		sched_pod_slim(p);
 		if (resized)
 			changed(s); /* it may take less */
+		joined(s);
 	} else if (!o->deleted && scheduler && !strcmp(scheduler, NAME) &&
 		   !yyjson_arr_size(json_arr(p->spec, "schedulingGates"))) {
 		if (queue_add(&s->queue, p) < 0)
@@ -561,6 +572,7 @@ static void on_node(
 	if (type == EVENT_DELETED) {
 		cache_drop_node(&s->cache, now->name);
 		s->next_node = 0;
+		changed(s); /* pods are spread over one place less */
 		return;
 	}
 	if (cache_set_node(&s->cache, now) < 0)

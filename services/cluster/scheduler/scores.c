@@ -5,6 +5,7 @@
  * are upstream's defaults.
  */
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,25 +117,72 @@ static void pod_preference(struct cycle *c, struct sched_node *const *nodes, siz
 		raw[i] = high > low ? (raw[i] - low) * MOST / (high - low) : 0;
 }
 
+/* In how many of the constraint's places the nodes are. */
+static size_t count_places(struct cycle *c, struct spread *s, struct sched_node *const *nodes, size_t n)
+{
+	size_t places = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct topology_entry *e =
+			node_has_keys(c, nodes[i], false)
+				? topology_at(&s->counts, s->key, node_label(nodes[i], s->key), false)
+				: NULL;
+
+		places += e && !e->met;
+		if (e)
+			e->met = true;
+	}
+	return places;
+}
+
 /*
- * Apart from its likes: by the constraints it has, where they are not binding; a pod without any keeps off nodes where
- * pods of its controller are.
+ * The pods like it in a node's places, for all constraints that do not bind. The more places there are the fewer pods are in each, so
+ * that each of them weighs more; the skew that is allowed waters the difference down. A node that is not in all topologies gets
+ * nothing.
  */
-static void apart(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *raw)
+static void by_constraints(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *raw)
+{
+	int64_t least = INT64_MAX, most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double sum = 0;
+
+		for (size_t k = 0; k < c->n_spreads && node_has_keys(c, nodes[i], false); k++) {
+			struct spread *s = &c->spreads[k];
+			int64_t here = 0;
+
+			if (s->required)
+				continue;
+			if (!s->weight)
+				s->weight = log((double)count_places(c, s, nodes, n) + 2);
+			sum_at(nodes[i], &s->counts, s->key, &here);
+			sum += (double)here * s->weight + (double)(s->max_skew - 1);
+		}
+		raw[i] = node_has_keys(c, nodes[i], false) ? llround(sum) : -1;
+		least = raw[i] >= 0 && raw[i] < least ? raw[i] : least;
+		most = raw[i] > most ? raw[i] : most;
+	}
+	for (size_t i = 0; i < n; i++)
+		raw[i] = raw[i] < 0 ? 0 : most ? MOST * (most + least - raw[i]) / most : MOST;
+}
+
+static void off_siblings(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *raw)
 {
 	const struct object_owner *owner = object_controller(c->pod->o);
 
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < c->n_spreads; k++)
-			if (!c->spreads[k].required)
-				sum_at(nodes[i], &c->spreads[k].counts, c->spreads[k].key, &raw[i]);
-		for (size_t k = 0; owner && !c->n_spreads && k < nodes[i]->n_pods; k++) {
+	for (size_t i = 0; owner && i < n; i++)
+		for (size_t k = 0; k < nodes[i]->n_pods; k++) {
 			const struct object_owner *other = object_controller(nodes[i]->pods[k]->o);
 
 			raw[i] += other && !strcmp(other->uid, owner->uid);
 		}
-	}
 	scale(raw, n, true);
+}
+
+/* Apart from its likes: by the constraints it has; a pod without any keeps off nodes where pods of its controller are. */
+static void apart(struct cycle *c, struct sched_node *const *nodes, size_t n, int64_t *raw)
+{
+	(c->n_spreads ? by_constraints : off_siblings)(c, nodes, n, raw);
 }
 
 /* The images are there already, and large. */
