@@ -179,22 +179,32 @@ static void begin_pull(struct image_pull *e)
 		finish(e, "ErrImagePull", "out of memory");
 }
 
+static void fail_inspection(struct image_pull *e, const char *reason, const char *text)
+{
+	agent_event(e->p->agent, e->p->root, true, "InspectFailed", "%s", text);
+	finish(e, reason, text);
+}
+
 static void on_looked(int err, const char *why, int status, const char *body, size_t len, void *arg)
 {
 	struct image_pull *e = arg;
 	char text[700];
 
 	e->call = NULL;
-	if (!err && status == 200) {
+	if (!err && status == 400) {
+		snprintf(text, sizeof(text),
+			"Failed to apply default image tag \"%s\": it is no image reference", e->image);
+		fail_inspection(e, "InvalidImageName", text);
+	} else if (err || (status != 200 && status != 404)) {
+		snprintf(text, sizeof(text), "Failed to inspect image \"%s\": %s", e->image,
+			err ? why : "the engine cannot say whether the image is here");
+		fail_inspection(e, "ImageInspectError", text);
+	} else if (e->always) {
+		begin_pull(e);
+	} else if (status == 200) {
 		agent_event(e->p->agent, e->p->root, false, "Pulled",
 			"Container image \"%s\" already present on machine", e->image);
 		finish(e, NULL, NULL);
-	} else if (!err && status == 400) {
-		snprintf(text, sizeof(text),
-			"Failed to apply default image tag \"%s\": it is no image reference", e->image);
-		finish(e, "InvalidImageName", text);
-	} else if (err || status != 404) {
-		finish(e, "ImageInspectError", err ? why : "the engine cannot say whether the image is here");
 	} else if (e->never) {
 		snprintf(text, sizeof(text),
 			"Container image \"%s\" is not present with pull policy of Never", e->image);
@@ -242,16 +252,15 @@ static struct image_pull *pull_new(struct pod *p, const char *image, const char 
 	return NULL;
 }
 
+/* The engine is asked first, be it pulled anyway: it says what is no name at all. */
 static bool start(struct image_pull *e, struct image_pull **out)
 {
-	if (!e->always && !look(e)) {
+	if (!look(e)) {
 		pull_free(e);
 		return false;
 	}
 	e->p->pending++;
 	*out = e;
-	if (e->always)
-		begin_pull(e);
 	return true;
 }
 
