@@ -70,6 +70,7 @@ static bool add_text(struct body *b, const char *member, const char *value)
 	return !value || yyjson_mut_obj_add_strcpy(b->doc, b->root, member, value);
 }
 
+/* StopTimeout is what the engine gives it when the machine goes down; at any other time the agent says how long. */
 static int add_program(struct body *b)
 {
 	yyjson_val *spec = b->c->spec;
@@ -78,6 +79,7 @@ static int add_program(struct body *b)
 		  add_words(b, "command", "Entrypoint") && add_words(b, "args", "Cmd") &&
 		  add_environment(b) && add_text(b, "WorkingDir", json_text(spec, "workingDir")) &&
 		  add_text(b, "StopSignal", json_text(json_obj(spec, "lifecycle"), "stopSignal")) &&
+		  yyjson_mut_obj_add_int(b->doc, b->root, "StopTimeout", pod_grace_s(b->p)) &&
 		  yyjson_mut_obj_add_bool(b->doc, b->root, "OpenStdin", json_bool(spec, "stdin")) &&
 		  yyjson_mut_obj_add_bool(b->doc, b->root, "StdinOnce", json_bool(spec, "stdinOnce")) &&
 		  yyjson_mut_obj_add_bool(b->doc, b->root, "Tty", json_bool(spec, "tty")));

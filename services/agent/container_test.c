@@ -189,7 +189,7 @@ static yyjson_mut_doc *body_of(struct pod *p)
 static void test_body(void **state)
 {
 	struct pod *p = testing_pod(
-		"\"securityContext\":{\"runAsUser\":5,\"fsGroup\":7,\"supplementalGroups\":[8]},\"containers\":[{\"name\":\"a\",\"image\":"
+		"\"terminationGracePeriodSeconds\":45,\"securityContext\":{\"runAsUser\":5,\"fsGroup\":7,\"supplementalGroups\":[8]},\"containers\":[{\"name\":\"a\",\"image\":"
 		"\"img\",\"command\":[\"$(X)\",\"$(Y)\"],\"args\":[\"b\"],\"env\":[{\"name\":\"X\",\"value\":\"x\"}],\"resources\":{"
 		"\"requests\":{\"cpu\":\"250m\"},\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\",\"hugepages-2Mi\":\"4Mi\"}},"
 		"\"lifecycle\":{\"stopSignal\":\"SIGINT\"},\"securityContext\":{\"runAsUser\":6,\"capabilities\":{\"drop\":[\"ALL\"]},"
@@ -206,6 +206,7 @@ static void test_body(void **state)
 	assert_string_equal(text_at(doc, "/Cmd/0"), "b");
 	assert_string_equal(text_at(doc, "/User"), "6");
 	assert_string_equal(text_at(doc, "/StopSignal"), "SIGINT");
+	assert_int_equal(number_at(doc, "/StopTimeout"), 45);
 	assert_string_equal(text_at(doc, "/Labels/io.kubernetes.container.name"), "a");
 	assert_string_equal(text_at(doc, "/Labels/io.kubernetes.container.restartCount"), "2");
 	assert_string_equal(text_at(doc, "/Labels/io.wherry.pod.attempt"), "1");
