@@ -1,18 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """Booting: without what a machine should have, with a configuration that is wrong, and cut short."""
 
+import http.client
 import random
 import re
+import ssl
 import threading
 
 import pytest
 
+from support.cluster import Cluster
 from support.node import Node, eventually, qemu_node
 from support.powercut import RecordedDisk
 
 
 def hello(node):
     return node.docker("run", "--rm", "wherry/hello").returncode == 0
+
+
+# A configuration that gives no authority: the cluster's is the node's own, made at its first boot.
+OWN_CLUSTER = "version: 1\ncluster: {enabled: true}\n"
+
+
+def own_cluster(node):
+    """The cluster of a node that was given no authority, once the node is Ready in it."""
+    said = lambda: node.ssh(f"wherryctl kubeconfig 127.0.0.1:{node.env['WHERRY_TCP_6443']}", check=False).stdout  # noqa: E731
+    text = eventually(said, 120, 1)
+    assert text, node.console()
+    cluster = Cluster(node)
+    cluster.config.write_text(text)  # in place of qemu/run's, which is of an authority that the node has not
+    nodes = lambda: cluster.kubectl("get", "nodes", "--request-timeout=20s", check=False)  # noqa: E731
+    assert eventually(lambda: nodes().stdout.count(" Ready ") == 1, 120, 1), nodes()
+    return cluster
+
+
+def cluster_is_whole(node, cluster):
+    """What its first boot makes is there, and of one piece: authority, domain, the key that signs tokens, the store."""
+    files = "for f in service-account.key cluster.db pki/ca.crt pki/ca.key; do [ -s $f ] && echo $f; done; true"
+    made = node.ssh(f"cd /data/cluster && echo $(cat domain) && {files}").split()
+    assert made == ["cluster.local", "service-account.key", "cluster.db", "pki/ca.crt", "pki/ca.key"], node.ssh("ls -lR /data/cluster")
+    for said in ("created", "unchanged"):
+        assert cluster.kubectl("apply", "-f", "-", input=MARK).stdout == f"configmap/mark {said}\n"
+    account = lambda: cluster.kubectl("-n", "default", "get", "serviceaccount", "default", check=False).returncode == 0  # noqa: E731
+    assert eventually(account, 60, 1), "the namespace has no account"
+    token = cluster.kubectl("-n", "default", "create", "token", "default").stdout.strip()
+    who = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    status, said, _ = cluster.raw("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", who,
+                                  headers={"Authorization": f"Bearer {token}"}, client=False)  # fmt: skip
+    assert status == 201 and said["status"]["userInfo"]["username"] == "system:serviceaccount:default:default", said
+
+
+MARK = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mark", "namespace": "default"}, "data": {"x": "1"}}'
 
 
 def test_no_disk(make_node):
@@ -99,6 +137,36 @@ def test_no_cable_and_then_one(make_node):
     assert "no network" not in node.ssh("wherryctl status", check=False).stdout
 
 
+def test_no_configuration_at_all(make_node):
+    """Nobody hands one over, nor is one found: the node makes a cluster of its own, and lets nobody in whom it does not know."""
+    node = make_node(extra=["--config", "none"])
+    boot = threading.Thread(target=node.boot, kwargs={"check": False})
+    boot.start()
+    assert eventually(lambda: (node.state / "console.log").exists() and re.search(r"^engine: up", node.console(), re.M), 120, 1)
+
+    def ask(path):
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        conn = http.client.HTTPSConnection("127.0.0.1", int(node.env["WHERRY_TCP_6443"]), timeout=10, context=anybody)
+        try:
+            conn.request("GET", path)
+            reply = conn.getresponse()
+            return reply.status, reply.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            conn.close()
+
+    assert eventually(lambda: ask("/readyz") == (200, b"ok"), 120, 1), ask("/readyz")
+    assert ask("/api/v1/nodes")[0] == 401
+    # it is not the one whose authority lies beside it, unused
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Cluster(node).connect(client=False).request("GET", "/readyz")
+    assert qemu_node.engine_answers(node.state, int(node.env["DOCKER_HOST"].rpartition(":")[2])) is not None
+    node.cut_power()
+    boot.join()
+
+
 BAD = {
     "an unknown key": ("version: 1\nnetwrok:\n  nameservers: []\n", "2:1: .*netwrok"),
     "an unknown key, deep": ("version: 1\nnetwork:\n  interfaces:\n    - name: eth0\n      dhpc: true\n", "5:7: .*dhpc"),
@@ -128,28 +196,33 @@ def test_a_wrong_configuration_leaves_the_previous_in_force(make_node, tmp_path,
     assert hello(node)
 
 
-def test_power_cut_at_any_moment_of_the_first_boot(make_node):
-    """Whatever the plug interrupts, the next boot repairs or redoes it. The first writes, which make the table and the
-    file systems, are each the last one once; of the others a sample."""
+def test_power_cut_at_any_moment_of_the_first_boot(make_node, tmp_path):
+    """Whatever the plug interrupts, the next boot repairs or redoes it: the disk, and the cluster with an authority of its own. The
+    first writes, which make the table and the file systems, are each the last one once; of the others a sample."""
     dice = random.Random(7)
+    config = ["--config", str(tmp_path / "machine.yaml")]
+    (tmp_path / "machine.yaml").write_text(OWN_CLUSTER)
     node = make_node()
     disk = node.state / "disk.img"
     with open(disk, "wb") as f:
         f.truncate(1 << 30)
     record = RecordedDisk(disk)
-    node.extra = record.options()
+    node.extra = [*record.options(), *config]
     node.boot()
     assert hello(node)
+    own_cluster(node)
     node.cut_power()
     record.read()
     writes = record.writes()
     assert len(writes) > 50
-    node.extra = ["--disk", str(disk)]
+    node.extra = ["--disk", str(disk), *config]
     for moment in [*writes[:3], *sorted(dice.sample(writes[3:], 3))]:
         record.cut(disk, moment, dice)
         node.boot()
-        assert hello(node), f"cut after write {moment} of {len(writes)}"
-        assert re.search(r" /data ext4 rw,", node.ssh("cat /proc/mounts")), f"cut after write {moment} of {len(writes)}"
+        print(f"cut after write {moment} of {len(writes)}")  # which one it was, when one fails
+        assert hello(node)
+        assert re.search(r" /data ext4 rw,", node.ssh("cat /proc/mounts"))
+        cluster_is_whole(node, own_cluster(node))
         node.cut_power()
     record.remove()
 
