@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same first hour on both architectures, booted by -kernel and through firmware from the disk image."""
+"""The same first hour on both architectures, booted by -kernel and through firmware from the disk image: containers, and a pod."""
 
 import subprocess
 import urllib.request
@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from support import webimage
+from support.cluster import Cluster
 from support.node import TOP, eventually
 from support.registry import Registry, machine_yaml
 
@@ -29,9 +30,22 @@ def served(node):
         return None
 
 
+def runs_a_pod(cluster, arch):
+    """The cluster came up beside all that was done with docker."""
+    nodes = lambda: cluster.kubectl("get", "nodes", "--request-timeout=20s", check=False)  # noqa: E731
+    assert eventually(lambda: nodes().stdout.count(" Ready ") == 1, 180, 1), nodes()
+    assert cluster.get("nodes")["items"][0]["metadata"]["labels"]["kubernetes.io/arch"] == DOCKER_ARCH[arch]
+    account = lambda: cluster.kubectl("get", "serviceaccount", "default", check=False).returncode == 0  # noqa: E731
+    assert eventually(account, 60, 1), "the namespace has no account"
+    cluster.kubectl("run", "one", "--image=wherry/hello", "--image-pull-policy=IfNotPresent", "--restart=Never", "--", "uname", "-m")
+    phase = lambda: cluster.kubectl("get", "pod", "one", "-o", "jsonpath={.status.phase}").stdout  # noqa: E731
+    assert eventually(lambda: phase() == "Succeeded", 180, 1), cluster.kubectl("describe", "pod", "one").stdout
+    assert cluster.kubectl("logs", "one").stdout.strip() == arch
+
+
 @pytest.mark.parametrize("boot", ["kernel", "efi"])
 @pytest.mark.parametrize("arch", DOCKER_ARCH)
-def test_hello_nginx_and_a_terminal(make_node, registry, tmp_path, arch, boot):
+def test_hello_nginx_a_terminal_and_a_pod(make_node, registry, tmp_path, arch, boot):
     if not (TOP / "out" / arch / "wherry.img").exists():
         pytest.skip(f"no image: make image ARCH={arch}")
     config = tmp_path / "machine.yaml"
@@ -53,9 +67,14 @@ def test_hello_nginx_and_a_terminal(make_node, registry, tmp_path, arch, boot):
                           capture_output=True, text=True, timeout=120, check=True).stdout  # fmt: skip
     assert "/dev/pts/" in said and "31 79" in said
 
+    cluster = Cluster(node)
+    runs_a_pod(cluster, arch)
+
     # what was pulled and made outlives the machine
     node.stop()
-    node.boot()
+    node.boot("--wait", "ready")
+    said = lambda: cluster.kubectl("logs", "one", "--request-timeout=20s", check=False).stdout.strip()  # noqa: E731
+    assert eventually(lambda: said() == arch, 120, 1), said()
     assert node.docker("inspect", "-f", "{{.Config.Image}}", "web").stdout.strip() == ref
     node.docker("start", "web")
     assert eventually(lambda: served(node) == b"hello from nginx\n", 60)
