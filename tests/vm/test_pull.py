@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulling: a real registry, every kind of layer, and registries that lie. What is refused leaves nothing behind."""
 
+import json
 import random
 import re
 import subprocess
@@ -9,10 +10,11 @@ import urllib.request
 
 import pytest
 
-from support import clients, leaks, oci, webimage
+from support import clients, leaks, oci, stack, webimage
+from support.cluster import Cluster, Watch
 from support.node import eventually
 from support.powercut import RecordedDisk
-from support.registry import LyingRegistry, Registry, machine_yaml
+from support.registry import GUEST_ADDRESS, LyingRegistry, Registry, machine_yaml
 
 
 
@@ -125,6 +127,112 @@ def test_pull_needs_the_password(node, registry):
         assert done.returncode != 0 and "login" in done.stdout + done.stderr, done.stderr
     finally:
         node.docker("login", "-u", "boat", "-p", "oars", registry.address)
+
+
+# ---- for pods
+
+
+@pytest.fixture
+def pods(puller):
+    """The cluster of the node, and a namespace in it."""
+    cluster = Cluster(puller)
+    nodes = lambda: cluster.kubectl("get", "nodes", "--request-timeout=20s", check=False)  # noqa: E731
+    assert eventually(lambda: nodes().stdout.count(" Ready ") == 1, 180, 1), nodes()
+    cluster.kubectl("create", "namespace", "pulls")
+    account = lambda: cluster.kubectl("-n", "pulls", "get", "serviceaccount", "default", check=False).returncode == 0  # noqa: E731
+    assert eventually(account, 60, 1), "the namespace has no account"
+    yield cluster
+    cluster.kubectl("delete", "namespace", "pulls", timeout=240)
+
+
+def pod_of(name, image, policy, *secrets):
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
+        "restartPolicy": "Never", "automountServiceAccountToken": False, "imagePullSecrets": [{"name": s} for s in secrets],
+        "containers": [{"name": "c", "image": image, "imagePullPolicy": policy, "command": ["/bin/true"]}]}}  # fmt: skip
+
+
+def waits_for(pod):
+    """Why its container waits, and in which words."""
+    found = pod.get("status", {}).get("containerStatuses", [])
+    waiting = found[0]["state"].get("waiting", {}) if found else {}
+    return waiting.get("reason"), waiting.get("message", "")
+
+
+def reaches(cluster, name, check, timeout=200):
+    """Until check() is true of the pod."""
+    last = {}
+    look = lambda: last.update(cluster.ask("GET", f"/api/v1/namespaces/pulls/pods/{name}")) or check(last)  # noqa: E731
+    assert eventually(look, timeout, 1), (name, last["status"])
+
+
+def ends(cluster, *names, timeout=200):
+    for name in names:
+        reaches(cluster, name, lambda pod: pod["status"].get("phase") == "Succeeded", timeout)
+
+
+def waits(cluster, name, reason, words):
+    reaches(cluster, name, lambda pod: waits_for(pod)[0] == reason and words in waits_for(pod)[1])
+
+
+def fails_then_waits(watch, name, words):
+    """The error is there for a moment, after each try; in between the pod waits for the next one."""
+    for reason in ("ErrImagePull", "ImagePullBackOff"):
+        of = lambda pod: pod.get("kind") == "Pod" and pod["metadata"]["name"] == name  # noqa: E731
+        said = lambda event: of(event["object"]) and waits_for(event["object"])  # noqa: E731
+        seen = watch.until_seen(lambda event: said(event) and said(event)[0] == reason and words in said(event)[1], 150)  # noqa: B023
+        assert seen, (name, reason, [said(event) for event in watch.seen if said(event)])
+
+
+def secret(cluster, name, password):
+    made = cluster.kubectl("-n", "pulls", "create", "secret", "docker-registry", name, f"--docker-server={GUEST_ADDRESS}:5000",
+                           "--docker-username=boat", f"--docker-password={password}", "--dry-run=client", "-o", "json")  # fmt: skip
+    cluster.kubectl("-n", "pulls", "apply", "-f", "-", input=made.stdout)
+
+
+def test_pods_show_their_secrets_to_the_registry(pods, puller, registry):
+    """Who has the right one is let in, be it the second of two or that of the pod's account; who has not is told, waits, and is let in
+    when the secret is mended. What is here is used, pulled or not thought of, as the policy says; and no name is no image."""
+    private, loaded = (registry.push(f"pods/{name}", "1", stack.busybox(oci.Member("of", name.encode()))) for name in ("private", "loaded"))
+    puller.docker("pull", loaded)
+    secret(pods, "right", "oars")
+    secret(pods, "wrong", "rudder")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "sailor"}, "imagePullSecrets": [{"name": "right"}]}
+    of_account = pod_of("by-account", private, "Always")
+    del of_account["spec"]["imagePullSecrets"]
+    of_account["spec"]["serviceAccountName"] = "sailor"
+    pods.kubectl("-n", "pulls", "apply", "-f", "-", input=json.dumps(account))
+    everything = [
+        pod_of("wrong", private, "Always", "wrong"), pod_of("without", private, "IfNotPresent"), pod_of("loaded-always", loaded, "Always"),
+        pod_of("loaded-if", loaded, "IfNotPresent"), pod_of("loaded-never", loaded, "Never"),
+        pod_of("absent-never", f"{registry.address}/pods/absent:1", "Never", "right"),
+        pod_of("no-name-always", "no:good:name", "Always"), pod_of("no-name-if", "no:good:name", "IfNotPresent"),
+    ]  # fmt: skip
+    with Watch(pods, "/api/v1/namespaces/pulls/pods", "") as watch:
+        pods.kubectl("-n", "pulls", "apply", "-f", "-", input="\n".join(map(json.dumps, everything)))
+        for name in ("wrong", "without", "loaded-always"):
+            fails_then_waits(watch, name, "unauthorized")
+    ends(pods, "loaded-if", "loaded-never")
+    waits(pods, "absent-never", "ErrImageNeverPull", "is not present with pull policy of Never")
+    for name in ("no-name-always", "no-name-if"):
+        waits(pods, name, "InvalidImageName", 'Failed to apply default image tag "no:good:name"')
+    for name in ("wrong", "without", "loaded-always"):  # nobody was let in by the back door
+        assert pods.get("-n", "pulls", "pod", name)["status"]["phase"] == "Pending"
+    wanted = {("Normal", "BackOff", f'Back-off pulling image "{private}"'), ("Warning", "Failed", "Error: ErrImagePull"),
+              ("Warning", "Failed", "Error: ImagePullBackOff")}  # fmt: skip
+    events = lambda: pods.get("-n", "pulls", "events", "--field-selector", "involvedObject.name=wrong")["items"]  # noqa: E731
+    said = lambda: {(e["type"], e["reason"], e["message"]) for e in events()}  # noqa: E731
+    assert eventually(lambda: wanted <= said(), 60, 1), said()
+
+    let_in = [pod_of("right", private, "Always", "right"), pod_of("second", private, "Always", "wrong", "right"), of_account]
+    pods.kubectl("-n", "pulls", "apply", "-f", "-", input="\n".join(map(json.dumps, let_in)))
+    ends(pods, "right", "second", "by-account")
+    assert pods.get("-n", "pulls", "pod", "by-account")["spec"]["imagePullSecrets"] == [{"name": "right"}]
+
+    secret(pods, "wrong", "oars")
+    ends(pods, "wrong", timeout=330)  # the back-off has grown meanwhile
+
+
+# ---- what is wrong with what arrives
 
 
 def test_missing_image_is_named(node, registry):
