@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified kubectl against a booted node: the verbs and manners of the API, object by object."""
 
+import base64
 import gzip
 import json
+import subprocess
 import threading
 
 from support.cluster import Cluster
@@ -259,6 +261,45 @@ def test_token_of_a_service_account(cluster, ns):
     assert cluster.raw("POST", path, {"metadata": {"name": "x"}}, headers=bearer, client=False)[0] == 403
     cluster.kubectl("-n", ns, "delete", "serviceaccount", "robot")
     assert cluster.raw("GET", path, headers=bearer, client=False)[0] == 401
+
+
+def test_a_node_joins_with_a_bootstrap_token(cluster, tmp_path):
+    """Its token is good for asking for a certificate, and for little else; with that it is somebody. A wrong one is nobody's, and so is
+    one that was taken back."""
+    secrets, requests = "/api/v1/namespaces/kube-system/secrets", "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    who = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    review = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+    def ask(method, path, body=None, token="abc123.0123456789abcdef"):
+        return cluster.raw(method, path, body, headers={"Authorization": f"Bearer {token}"}, client=False)[:2]
+
+    assert ask("POST", review, who)[0] == 401
+    data = {"token-id": "abc123", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"}
+    cluster.ask("POST", secrets, {"metadata": {"name": "bootstrap-token-abc123"}, "type": "bootstrap.kubernetes.io/token", "stringData": data}, expect=201)
+    try:
+        status, said = ask("POST", review, who)
+        assert status == 201 and said["status"]["userInfo"]["username"] == "system:bootstrap:abc123", said
+        assert "system:bootstrappers" in said["status"]["userInfo"]["groups"]
+        assert ask("POST", review, who, token="abc123.0123456789abcdee")[0] == 401
+        assert ask("GET", secrets)[0] == 403 and ask("GET", "/api/v1/nodes")[0] == 403
+
+        key, csr, crt = (tmp_path / name for name in ("key", "csr", "crt"))
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out",
+                        csr, "-subj", "/O=system:nodes/CN=system:node:joiner"], check=True, capture_output=True)  # fmt: skip
+        body = {"metadata": {"name": "joiner"}, "spec": {
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet", "usages": ["digital signature", "client auth"],
+            "request": base64.b64encode(csr.read_bytes()).decode()}}  # fmt: skip
+        status, made = ask("POST", requests, body)
+        assert status == 201 and made["spec"]["username"] == "system:bootstrap:abc123", made
+        signed = eventually(lambda: ask("GET", f"{requests}/joiner")[1].get("status", {}).get("certificate"), timeout=60)
+        assert signed, ask("GET", f"{requests}/joiner")
+        crt.write_bytes(base64.b64decode(signed) + key.read_bytes())
+        said = cluster.ask("POST", review, who, expect=201, client=crt)
+        assert said["status"]["userInfo"]["username"] == "system:node:joiner" and "system:nodes" in said["status"]["userInfo"]["groups"], said
+    finally:
+        cluster.raw("DELETE", f"{requests}/joiner")
+        cluster.raw("DELETE", f"{secrets}/bootstrap-token-abc123")
+    assert ask("POST", review, who)[0] == 401
 
 
 def test_nobody_gets_in_without_a_name(cluster):

@@ -17,7 +17,7 @@ AUTH = "[sig-auth] "
 # ---- the life of a kind: what upstream asks of most of them, in the same order
 
 KINDS = [
-    # upstream's name, group/version, resource, a body, the change, scope
+    # upstream's name ("": it has no conformance test), group/version, resource, a body, the change, scope
     ("[sig-node] PodTemplates should run the lifecycle of PodTemplates", "v1", "podtemplates",
      {"kind": "PodTemplate", "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
      {"metadata": {"labels": {"patched": "yes"}}}, True),
@@ -68,6 +68,10 @@ KINDS = [
     ("[sig-storage] VolumeAttachment Conformance should run through the lifecycle of a VolumeAttachment", "storage.k8s.io/v1",
      "volumeattachments", {"kind": "VolumeAttachment", "spec": {"attacher": "example.com/a", "nodeName": "n", "source": {
          "persistentVolumeName": "v"}}}, {"metadata": {"labels": {"patched": "yes"}}}, False),
+    ("", "networking.k8s.io/v1", "networkpolicies",
+     {"kind": "NetworkPolicy", "spec": {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [
+         {"from": [{"namespaceSelector": {"matchLabels": {"team": "a"}}}], "ports": [{"protocol": "TCP", "port": 5432, "endPort": 5440}]}]}},
+     {"spec": {"podSelector": {"matchLabels": {"app": "cache"}}}}, True),
 ]  # fmt: skip
 
 
@@ -99,7 +103,7 @@ def update(cluster, path, change, subresource=""):
 
 @pytest.mark.parametrize(
     ("version", "resource", "body", "change", "namespaced"),
-    [pytest.param(*kind[1:], marks=pytest.mark.conformance(kind[0]), id=kind[2]) for kind in KINDS],
+    [pytest.param(*kind[1:], marks=pytest.mark.conformance(kind[0]) if kind[0] else (), id=kind[2]) for kind in KINDS],
 )
 def test_the_life_of(cluster, ns, version, resource, body, change, namespaced):
     path = base(version, resource, ns if namespaced else None)

@@ -32,13 +32,13 @@ class Cluster:
         return json.loads(self.kubectl("get", *args, "-o", "json").stdout)
 
     def connect(self, client=True):
-        """One TLS connection with the administrator's certificate, or with none."""
+        """One TLS connection with the administrator's certificate, with that (and its key) in the file @client, or with none."""
         text = self.config.read_text()
         value = {k: base64.b64decode(v) for k, v in (line.strip().split(": ", 1) for line in text.splitlines() if "-data:" in line)}
         trust = ssl.create_default_context(cadata=value["certificate-authority-data"].decode())
         if client:
-            pem = self.node.state / "admin.pem"
-            if not pem.exists():
+            pem = self.node.state / "admin.pem" if client is True else client
+            if client is True and not pem.exists():
                 pem.write_bytes(value["client-certificate-data"] + value["client-key-data"])
             trust.load_cert_chain(pem)
         return http.client.HTTPSConnection("127.0.0.1", int(self.node.env["WHERRY_TCP_6443"]), timeout=60, context=trust)
