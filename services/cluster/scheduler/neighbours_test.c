@@ -445,6 +445,22 @@ static void test_likes_and_dislikes(void **state)
 		"b");
 }
 
+/* The one that is liked least counts nothing, so what is liked half as much does not count half: two likes of one weight are even. */
+static void test_the_least_is_nothing(void **state)
+{
+	add_node("a", ZONE("1"));
+	add_node("b", ZONE("2"));
+	add_pods("a", 1, DB);
+	add_pods("b", 2, DB);
+	goes(WEB,
+		AFFINITY(LIKES(WEIGHED("5",
+			TERM(DB, "zone",
+				""))) ",\"nodeAffinity\":{"
+				      "\"preferredDuringSchedulingIgnoredDuringExecution\":[{\"weight\":1,\"preference\":{\"matchExpressions\":[{\"key\":\"zone\",\"operator\":\"In\","
+				      "\"values\":[\"1\"]}]}}]}"),
+		"a b");
+}
+
 /* Who is there draws others to itself, or off; the one that could not go without another likes it a little. */
 static void test_whom_those_who_are_there_like(void **state)
 {
@@ -519,6 +535,7 @@ int main(void)
 		T(test_namespaces),
 		T(test_labels_of_its_own_in_terms),
 		T(test_likes_and_dislikes),
+		T(test_the_least_is_nothing),
 		T(test_whom_those_who_are_there_like),
 		T(test_as_many_terms_as_there_are),
 		T(test_what_could_not_be_read),

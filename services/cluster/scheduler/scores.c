@@ -110,8 +110,8 @@ static void pod_preference(struct cycle *c, struct sched_node *const *nodes, siz
 		/* every place this node is in: few labels, few entries */
 		for (size_t k = 0; k < o->n_labels; k++)
 			sum_at(nodes[i], &c->preferred_at, o->labels[k].key, &raw[i]);
-		low = raw[i] < low ? raw[i] : low;
-		high = raw[i] > high ? raw[i] : high;
+		low = !i || raw[i] < low ? raw[i] : low;
+		high = !i || raw[i] > high ? raw[i] : high;
 	}
 	for (size_t i = 0; i < n; i++)
 		raw[i] = high > low ? (raw[i] - low) * MOST / (high - low) : 0;
