@@ -21,20 +21,21 @@ static bool for_containers(const char *name)
 	return false;
 }
 
-void own_address(char out[OWN_ADDRESS_MAX])
+bool own_address(char out[OWN_ADDRESS_MAX])
 {
 	struct ifaddrs *list;
+	bool found = false;
 
 	snprintf(out, OWN_ADDRESS_MAX, "127.0.0.1");
 	if (getifaddrs(&list))
-		return;
-	for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+		return false;
+	for (struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
 		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || !(i->ifa_flags & IFF_UP) ||
 			i->ifa_flags & IFF_LOOPBACK || for_containers(i->ifa_name))
 			continue;
-		inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, out,
+		found = inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, out,
 			OWN_ADDRESS_MAX);
-		break;
 	}
 	freeifaddrs(list);
+	return found;
 }
