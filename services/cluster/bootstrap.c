@@ -20,9 +20,10 @@
 
 struct boot {
 	struct bootstrap_options o;
-	void (*done)(void *arg);
+	bootstrapped *done;
 	void *arg;
 	size_t left, next;
+	bool failed; /* something was not written */
 };
 
 static const char *const namespaces[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
@@ -78,15 +79,13 @@ static const struct first {
 		"\"ports\":[{\"name\":\"https\",\"port\":$PORT,\"protocol\":\"TCP\"}]}"},
 };
 
-static void put_rest(void *arg);
-
 static void one_done(void *arg)
 {
 	struct boot *b = arg;
 
 	if (--b->left)
 		return;
-	b->done(b->arg);
+	b->done(!b->failed, b->arg);
 	free(b);
 }
 
@@ -174,6 +173,7 @@ static void put_done(const struct status *error, const struct object *object, vo
 {
 	struct putting *p = arg;
 
+	p->b->failed |= error != NULL;
 	if (error)
 		log_error("cluster op=bootstrap object=%s/%s error=\"%s\"", p->f->plural, p->f->name,
 			error->message);
@@ -181,26 +181,37 @@ static void put_done(const struct status *error, const struct object *object, vo
 	free(p);
 }
 
+static bool names_address(const struct first *f)
+{
+	return strstr(f->json, "$ADDRESS");
+}
+
+static void put_one(struct boot *b, const struct first *f)
+{
+	struct write_options w = {.field_manager = "kube-apiserver"};
+	const struct schema_kind *k = schema_find(f->group, "v1", f->plural);
+	struct putting *p = malloc(sizeof(*p));
+
+	if (!p || !k) {
+		log_errno(ENOMEM, "cluster op=bootstrap object=%s/%s", f->plural, f->name);
+		b->failed = true;
+		free(p);
+		return;
+	}
+	*p = (struct putting){b, f};
+	b->left++;
+	registry_modify(b->o.registry, &caller_self, k, f->ns, f->name, true, put, &w, put_done, p);
+}
+
 static void put_rest(void *arg)
 {
 	struct boot *b = arg;
-	struct write_options w = {.field_manager = "kube-apiserver"};
 
-	b->left += array_len(firsts) + 1;
+	b->left++;
 	flow_bootstrap(b->o.registry, one_done, b);
-	for (size_t i = 0; i < array_len(firsts); i++) {
-		struct putting *p = calloc(1, sizeof(*p));
-		const struct schema_kind *k = schema_find(firsts[i].group, "v1", firsts[i].plural);
-
-		if (!p || !k) {
-			free(p);
-			b->left--;
-			continue;
-		}
-		*p = (struct putting){b, &firsts[i]};
-		registry_modify(b->o.registry, &caller_self, k, firsts[i].ns, firsts[i].name, true, put, &w,
-			put_done, p);
-	}
+	for (size_t i = 0; i < array_len(firsts); i++)
+		if (b->o.address || !names_address(&firsts[i]))
+			put_one(b, &firsts[i]);
 	one_done(b);
 }
 
@@ -210,8 +221,10 @@ static void namespace_done(const struct status *error, const struct object *obje
 {
 	struct boot *b = arg;
 
-	if (error && error->code != 409)
+	if (error && error->code != 409) {
 		log_error("cluster op=bootstrap object=namespaces error=\"%s\"", error->message);
+		b->failed = true;
+	}
 	if (--b->next)
 		return;
 	b->left++;
@@ -219,16 +232,14 @@ static void namespace_done(const struct status *error, const struct object *obje
 	one_done(b);
 }
 
-void cluster_bootstrap(const struct bootstrap_options *o, void (*done)(void *arg), void *arg)
+int cluster_bootstrap(const struct bootstrap_options *o, bootstrapped *done, void *arg)
 {
 	const struct schema_kind *k = schema_find("", "v1", "namespaces");
 	struct write_options w = {.field_manager = "kube-apiserver"};
-	struct boot *b = calloc(1, sizeof(*b));
+	struct boot *b = malloc(sizeof(*b));
 
-	if (!b) {
-		log_errno(ENOMEM, "cluster op=bootstrap");
-		return;
-	}
+	if (!b)
+		return log_errno(ENOMEM, "cluster op=bootstrap");
 	*b = (struct boot){.o = *o, .done = done, .arg = arg, .left = 1, .next = array_len(namespaces)};
 	for (size_t i = 0; i < array_len(namespaces); i++) {
 		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -242,4 +253,19 @@ void cluster_bootstrap(const struct bootstrap_options *o, void (*done)(void *arg
 		}
 		registry_create(o->registry, &caller_self, k, "", doc, &w, namespace_done, b);
 	}
+	return 0;
+}
+
+int cluster_bootstrap_address(const struct bootstrap_options *o, bootstrapped *done, void *arg)
+{
+	struct boot *b = malloc(sizeof(*b));
+
+	if (!b)
+		return log_errno(ENOMEM, "cluster op=bootstrap-address");
+	*b = (struct boot){.o = *o, .done = done, .arg = arg, .left = 1};
+	for (size_t i = 0; i < array_len(firsts); i++)
+		if (names_address(&firsts[i]))
+			put_one(b, &firsts[i]);
+	one_done(b);
+	return 0;
 }

@@ -26,6 +26,7 @@
 #include "cluster/registry/registry.h"
 #include "cluster/scheduler/scheduler.h"
 #include "cluster/store/sqlite_restore.h"
+#include "lib/address_watch.h"
 #include "lib/file.h"
 #include "lib/initctl.h"
 #include "lib/json.h"
@@ -38,7 +39,7 @@
 
 #define NOTICE "/run/notice/cluster"
 
-enum { CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, NAMES_MAX = 16 };
+enum { CA_MAX = 64 << 10, PORT = 6443, RENEW_CHECK_MS = 60 * 1000, SETTLE_MS = 1000, NAMES_MAX = 16 };
 
 struct cluster {
 	const char *data_dir, *run_dir, *config_path;
@@ -62,8 +63,13 @@ struct cluster {
 	struct scheduler *scheduler;
 	struct tls_config *tls;
 	struct loop_timer renewal;
+	struct address_watch addresses;
+	struct bootstrap_options first;
+	bool telling; /* objects of `first` are on their way */
 	int listener; /* -1: the API has it */
-	char hostname[65], address[OWN_ADDRESS_MAX];
+	char hostname[65];
+	char told[OWN_ADDRESS_MAX];    /* what the objects say; "": nothing */
+	char address[OWN_ADDRESS_MAX]; /* what is on its way to them */
 };
 
 /* ---- configuration */
@@ -84,7 +90,7 @@ static yyjson_val *section(const struct cluster *c)
 	return json_obj(yyjson_doc_get_root(c->config), "cluster");
 }
 
-/* ---- certificates */
+/* ---- what follows this machine's addresses: certificates, and the objects that say where the API is */
 
 static int make_tls(const struct cluster *c, struct tls_config **out)
 {
@@ -97,14 +103,11 @@ static int make_tls(const struct cluster *c, struct tls_config **out)
 	return tls_server_new(out, &files, alpn);
 }
 
-static void on_renewal(struct loop_timer *t)
+static void renew_certificates(struct cluster *c)
 {
-	struct cluster *c = container_of(t, struct cluster, renewal);
 	struct tls_config *fresh;
 	int r = authority_renew(c->authority, time(NULL));
 
-	if (loop_timer_set(c->loop, t, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal) < 0)
-		log_errno(ENOMEM, "cluster op=renew");
 	if (r < 0)
 		log_errno(-r, "cluster op=renew msg=\"the certificate stays as it was\"");
 	if (r <= 0 || make_tls(c, &fresh))
@@ -113,6 +116,53 @@ static void on_renewal(struct loop_timer *t)
 	tls_config_free(c->tls);
 	c->tls = fresh;
 	log_info("cluster op=renew msg=\"a new server certificate\"");
+}
+
+static void tell_address(struct cluster *c);
+
+static void on_told(bool whole, void *arg)
+{
+	struct cluster *c = arg;
+
+	c->telling = false;
+	if (!whole)
+		return; /* again at the next renewal */
+	memcpy(c->told, c->address, sizeof(c->told));
+	tell_address(c); /* it may be another by now */
+}
+
+/* An address that is lost stays in the objects until there is another. */
+static void tell_address(struct cluster *c)
+{
+	char now[OWN_ADDRESS_MAX];
+
+	if (c->telling || !own_address(now) || !strcmp(now, c->told))
+		return;
+	memcpy(c->address, now, sizeof(now));
+	c->first.address = c->address;
+	c->telling = true;
+	if (cluster_bootstrap_address(&c->first, on_told, c) < 0)
+		c->telling = false;
+}
+
+static void on_renewal(struct loop_timer *t)
+{
+	struct cluster *c = container_of(t, struct cluster, renewal);
+
+	if (loop_timer_set(c->loop, t, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal) < 0)
+		log_errno(ENOMEM, "cluster op=renew");
+	renew_certificates(c);
+	tell_address(c);
+}
+
+/* A little later, for several at once; and no more often than that, for they are told of pods' addresses, too. */
+static void on_addresses(struct address_watch *w)
+{
+	struct cluster *c = container_of(w, struct cluster, addresses);
+	int64_t soon = loop_now_ms(c->loop) + SETTLE_MS;
+
+	if (c->renewal.deadline_ms > soon)
+		(void)!loop_timer_set(c->loop, &c->renewal, soon, on_renewal);
 }
 
 static int open_authority(struct cluster *c)
@@ -272,11 +322,12 @@ static int listen_for_parts(const struct cluster *c)
 	return err;
 }
 
-static void on_bootstrapped(void *arg)
+static void on_bootstrapped(bool whole, void *arg)
 {
 	struct cluster *c = arg;
 	int err = set_to_work(c);
 
+	on_told(whole, c);
 	if (!err)
 		err = listen_for_parts(c);
 
@@ -301,7 +352,6 @@ static int read_pem(const char *path, char **pem)
 
 static int start(struct cluster *c)
 {
-	struct bootstrap_options o;
 	int err = read_pem(authority_ca_cert(c->authority), &c->ca_pem);
 
 	if (!err)
@@ -312,24 +362,29 @@ static int start(struct cluster *c)
 	if (!err)
 		err = api_listen(c->api, take_fd(c->listener), c->tls);
 	if (!err)
-		err = loop_timer_set(c->loop, &c->renewal, loop_now_ms(c->loop) + RENEW_CHECK_MS, on_renewal);
+		err = address_watch_start(&c->addresses, c->loop, on_addresses);
+	if (!err) /* soon: the certificates are older than the watch */
+		err = loop_timer_set(c->loop, &c->renewal, loop_now_ms(c->loop) + SETTLE_MS, on_renewal);
 	if (err)
 		return err;
-	o = (struct bootstrap_options){.registry = c->registry,
+	if (!own_address(c->address))
+		*c->address = '\0'; /* nobody else reaches anything at the loopback's */
+	c->first = (struct bootstrap_options){.registry = c->registry,
 		.access = c->access,
 		.service_address = c->names.api_address,
 		.dns_address = c->names.dns_address,
-		.address = c->address,
+		.address = *c->address ? c->address : NULL,
 		.port = c->port,
 		.ca_pem = c->ca_pem,
 		.proxy_ca_pem = c->proxy_ca_pem};
-	cluster_bootstrap(&o, on_bootstrapped, c);
-	return 0;
+	c->telling = true;
+	return cluster_bootstrap(&c->first, on_bootstrapped, c);
 }
 
 static void close_all(struct cluster *c)
 {
 	loop_timer_del(&c->renewal);
+	address_watch_stop(&c->addresses);
 	closep(&c->listener);
 	scheduler_stop(c->scheduler);
 	autoscaler_free(c->context.autoscaler);
@@ -369,6 +424,7 @@ int cluster_main(int argc, char **argv)
 		.run_dir = "/run/cluster",
 		.config_path = "/run/config/config.json",
 		.port = PORT,
+		.addresses = ADDRESS_WATCH_OFF,
 		.listener = -1};
 	const struct service_option options[] = {
 		{.name = "data", .text = &c.data_dir},
@@ -388,7 +444,6 @@ int cluster_main(int argc, char **argv)
 		return use_snapshot(&c);
 	if (gethostname(c.hostname, sizeof(c.hostname) - 1))
 		snprintf(c.hostname, sizeof(c.hostname), "localhost");
-	own_address(c.address);
 	err = service_loop(&c.loop);
 	if (err)
 		return log_errno(-err, "cluster op=loop"), 1;

@@ -40,7 +40,7 @@ struct names {
 struct authority {
 	struct authority_options o; /* o.names is given.text */
 	struct names given;
-	struct pki_key *ca_key, *server_key;
+	struct pki_key *ca_key, *server_key, *node_key;
 	char *ca_pem;
 	char ca_name[PKI_NAME_MAX];
 	int run, pki;	     /* directories */
@@ -343,7 +343,7 @@ static int node_part(struct authority *a)
 	if (!err)
 		err = put(dir, "ca.crt", a->ca_pem, 0644);
 	if (!err)
-		err = issue_to(a, &req, NULL, dir, "server");
+		err = issue_to(a, &req, a->node_key, dir, "server");
 	names_fini(&n);
 	return err;
 }
@@ -376,6 +376,8 @@ static int everything(struct authority *a)
 
 	if (!err)
 		err = pki_key_new(&a->server_key);
+	if (!err)
+		err = pki_key_new(&a->node_key);
 	if (!err) {
 		server_names(a, &n);
 		err = server_certificate(a, &n);
@@ -446,6 +448,7 @@ void authority_close(struct authority *a)
 		return;
 	pki_key_free(a->ca_key);
 	pki_key_free(a->server_key);
+	pki_key_free(a->node_key);
 	names_fini(&a->served);
 	names_fini(&a->given);
 	closep(&a->run);
@@ -511,13 +514,20 @@ const char *authority_proxy_key(const struct authority *a)
 int authority_renew(struct authority *a, time_t now)
 {
 	struct names n = {0};
-	int err = 0;
+	int err = 0, node = 0;
 	bool renew;
 
 	server_names(a, &n);
 	renew = !same_names(&n, &a->served) || now - a->made > RENEW_S;
-	if (renew)
+	if (renew) {
+		node = node_part(a);
 		err = server_certificate(a, &n);
+	}
+	/* neither waits for the other, and what failed is done again */
+	if (node) {
+		log_errno(-node, "cluster op=renew msg=\"the agent's certificate stays as it was\"");
+		a->made = 0;
+	}
 	names_fini(&n);
 	return err ? err : renew;
 }

@@ -49,8 +49,8 @@ must_check int authority_sign(
 	struct authority *a, const struct pki_csr *csr, bool server, int64_t seconds, char **pem);
 
 /*
- * Makes the server's certificate again when the machine's addresses are others than those it names, or when it is a month
- * old at @now. Return: 1 when it did, 0, or -errno.
+ * Makes the server's certificate, and that of this node's agent, again when the machine's addresses are others than those they
+ * name, or when they are a month old at @now. Return: 1 when it did, 0, or -errno.
  */
 must_check int authority_renew(struct authority *a, time_t now);
 
