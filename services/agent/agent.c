@@ -34,7 +34,7 @@
 #include "lib/own_address.h"
 #include "lib/service.h"
 
-enum { API_PORT = 6443, RENEW_MS = 3600 * 1000, RENEW_AFTER_S = 30 * 24 * 3600 };
+enum { API_PORT = 6443, RENEW_MS = 3600 * 1000 };
 
 struct options {
 	const char *config_path, *engine_socket, *network_socket, *host, *manifests;
@@ -100,7 +100,10 @@ static int start(struct agent *a, const struct options *o, yyjson_val *cluster)
 	return err ? err : server_start(&a->server, a);
 }
 
-/* ---- credentials grow old: whoever takes them up anew is a new process */
+/*
+ * ---- the certificate by which it is known to an API server elsewhere grows old: whoever takes another one up is a new process.
+ * The one it serves with is taken up as it comes (server_refresh()).
+ */
 
 struct renewal {
 	struct loop_timer timer;
@@ -113,7 +116,7 @@ static time_t made_at(const struct agent *a)
 	char path[300];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/server.crt", a->credentials);
+	snprintf(path, sizeof(path), "%s/client.crt", a->credentials);
 	return stat(path, &st) ? 0 : st.st_mtime;
 }
 
@@ -122,7 +125,7 @@ static void on_renewal(struct loop_timer *t)
 	struct renewal *r = container_of(t, struct renewal, timer);
 	time_t made = made_at(r->a);
 
-	if (made - r->made > RENEW_AFTER_S) {
+	if (made && made != r->made) {
 		log_info("agent op=renew msg=\"there is a newer certificate\"");
 		loop_quit(r->a->loop, 0);
 		return;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The Node is registered, or taken over as it is; then its Lease is renewed every ten seconds, and its status told whenever it
- * changed, every five minutes, and after a time in which the API could not be reached: then others may have given this node up
- * and said so in its conditions.
+ * The Node is registered, or taken over as it is; then its Lease is renewed every ten seconds, when its address and its certificate
+ * are looked at, too. Its status is told whenever it changed, every five minutes, and after a time in which the API could not be
+ * reached: then others may have given this node up and said so in its conditions.
  */
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "agent/agent.h"
 #include "agent/node.h"
 #include "agent/pressure.h"
+#include "agent/server.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -498,6 +499,7 @@ static void renew(struct node *n)
 	}
 	if (is_changed(n))
 		node_changed(n);
+	server_refresh(n->a->server);
 	doc = lease_of(n, whole);
 	rq.doc = doc;
 	rq.method = whole ? "POST" : "PATCH";

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "agent/pod.h"
 #include "agent/server_int.h"
@@ -201,7 +202,7 @@ static int listen_on(uint16_t port)
 	return fd;
 }
 
-static int load_tls(struct server *s)
+static int load_tls(const struct server *s, struct tls_config **out)
 {
 	char ca[512], cert[512], key[512];
 	struct tls_files files = {.ca = ca, .cert = cert, .key = key};
@@ -209,7 +210,32 @@ static int load_tls(struct server *s)
 	snprintf(ca, sizeof(ca), "%s/ca.crt", s->a->credentials);
 	snprintf(cert, sizeof(cert), "%s/server.crt", s->a->credentials);
 	snprintf(key, sizeof(key), "%s/server.key", s->a->credentials);
-	return tls_server_new(&s->tls, &files, NULL);
+	return tls_server_new(out, &files, NULL);
+}
+
+/* All 0: there is none. */
+static struct timespec made_at(const struct server *s)
+{
+	char path[512];
+	struct stat st = {0};
+
+	snprintf(path, sizeof(path), "%s/server.crt", s->a->credentials);
+	(void)!stat(path, &st);
+	return st.st_mtim;
+}
+
+void server_refresh(struct server *s)
+{
+	struct timespec made = made_at(s);
+	struct tls_config *fresh;
+
+	if ((made.tv_sec == s->made.tv_sec && made.tv_nsec == s->made.tv_nsec) || load_tls(s, &fresh))
+		return;
+	http_server_set_tls(s->http, fresh);
+	tls_config_free(s->tls);
+	s->tls = fresh;
+	s->made = made;
+	log_info("agent op=renew msg=\"a new certificate\"");
 }
 
 int server_start(struct server **out, struct agent *a)
@@ -220,7 +246,8 @@ int server_start(struct server **out, struct agent *a)
 	if (!s)
 		return -ENOMEM;
 	s->a = a;
-	r = load_tls(s);
+	s->made = made_at(s);
+	r = load_tls(s, &s->tls);
 	if (!r)
 		r = http_server_new(&s->http, a->loop, handle, s);
 	if (!r)

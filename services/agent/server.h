@@ -11,5 +11,7 @@ struct server;
 
 must_check int server_start(struct server **out, struct agent *a);
 void server_stop(struct server *s); /* accepts NULL */
+/* Shows server.crt as it is now to whoever connects from now on, if it is another than before. */
+void server_refresh(struct server *s);
 
 #endif

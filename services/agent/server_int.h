@@ -4,6 +4,8 @@
 
 /* What the files of the server share: a request that has been let in, and whose it is. */
 
+#include <time.h>
+
 #include "agent/server.h"
 #include "lib/util.h"
 
@@ -18,6 +20,7 @@ struct server {
 	struct agent *a;
 	struct http_server *http;
 	struct tls_config *tls;
+	struct timespec made;	    /* its certificate */
 	struct server_stats *stats; /* owned by server_stats.c */
 };
 
