@@ -119,8 +119,12 @@ def test_no_network(make_node, tmp_path, text, said):
     boot.join()
 
 
+CALL_HOME = "until nc -w 20 $KUBERNETES_SERVICE_HOST 443 </dev/null; do sleep 1; done; echo the API is there; exec sleep 600"
+
+
 def test_no_cable_and_then_one(make_node):
-    """The node comes up without a link, and takes its address when somebody plugs the cable in."""
+    """The node comes up without a link, and takes its address when somebody plugs the cable in. So does its cluster: the agent is
+    asked by that address, and pods find the API at it."""
     node = make_node(extra=["--qemu=-S"])
     boot = threading.Thread(target=node.boot)
     boot.start()
@@ -128,13 +132,29 @@ def test_no_cable_and_then_one(make_node):
     monitor = qemu_node.Qmp(node.state)
     monitor.command("set_link", name="net0", up=False)
     monitor.command("cont")
-    assert eventually(lambda: re.search(r"^engine: up", node.console(), re.M), 120, 1), node.console()
+    for service in ("engine", "cluster", "agent"):
+        assert eventually(lambda s=service: re.search(rf"^{s}: up", node.console(), re.M), 120, 1), node.console()
     assert re.search(r"no network device has a link", node.console())
     monitor.command("set_link", name="net0", up=True)
     monitor.close()
     boot.join()
     assert hello(node)
     assert "no network" not in node.ssh("wherryctl status", check=False).stdout
+
+    cluster = Cluster(node)
+    address = re.search(r"inet ([0-9.]+)/", node.ssh("ip -4 addr show dev eth0"))[1]
+    said = lambda what, path: cluster.kubectl("get", *what, "-o", f"jsonpath={path}", check=False).stdout  # noqa: E731
+    for what, path in {
+        ("nodes",): "{.items[0].status.addresses[?(@.type==\"InternalIP\")].address}",
+        ("endpoints", "kubernetes"): "{.subsets[*].addresses[*].ip}",
+        ("endpointslice", "kubernetes"): "{.endpoints[*].addresses[*]}",
+    }.items():
+        assert eventually(lambda w=what, p=path: said(w, p) == address, 60, 1), (what, said(what, path), address)
+    cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+    assert eventually(lambda: said(("serviceaccount", "default"), "{.metadata.name}") == "default", 60, 1)
+    cluster.kubectl("run", "calls", "--image=wherry/hello", "--image-pull-policy=IfNotPresent", "--", "sh", "-c", CALL_HOME)
+    logs = lambda: cluster.kubectl("logs", "calls", check=False)  # noqa: E731
+    assert eventually(lambda: "the API is there" in logs().stdout, 90, 1), (logs().stderr, cluster.kubectl("describe", "pod", "calls").stdout)
 
 
 def test_no_configuration_at_all(make_node):
