@@ -14,8 +14,10 @@
 #include "agent/pods.h"
 #include "agent/reclaim.h"
 #include "agent/resize.h"
+#include "agent/sources.h"
 #include "agent/static_pods.h"
 #include "agent/volumes.h"
+#include "lib/clock_watch.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/json_call.h"
@@ -33,6 +35,7 @@ struct pods {
 	bool swept;	/* what the engine has besides is taken in */
 	bool following; /* the engine's events */
 	struct loop_timer timer;
+	struct clock_watch clock;
 	unsigned failures;
 	char *line; /* owned, LINE_BYTES */
 	size_t len;
@@ -322,6 +325,16 @@ static void wake_all(void *arg)
 		pod_wake(p);
 }
 
+/* What tokens say of their time is by the wall clock; when they are renewed, by the other one. */
+static void on_step(struct clock_watch *w, int64_t by_ms)
+{
+	struct pods *s = container_of(w, struct pods, clock);
+
+	log_info("agent op=clock stepped_s=%lld msg=\"tokens are asked for anew\"", (long long)by_ms / 1000);
+	for (struct pod *p = s->first; p; p = p->next)
+		sources_renew_tokens(p->sources);
+}
+
 int pods_start(struct pods **out, struct agent *a)
 {
 	static const struct kube_reflector_events events = {on_change, on_synced};
@@ -336,9 +349,12 @@ int pods_start(struct pods **out, struct agent *a)
 	}
 	*out = s;
 	s->agent = a;
+	s->clock = CLOCK_WATCH_OFF;
 	s->line = malloc(LINE_BYTES);
 	snprintf(query, sizeof(query), "fieldSelector=spec.nodeName%%3D%s", node);
 	err = s->line ? kube_reflect(&s->reflector, a->kube, "/api/v1/pods", query, &events, s) : -ENOMEM;
+	if (!err)
+		err = clock_watch_start(&s->clock, a->loop, on_step);
 	if (!err)
 		follow(s);
 	return err;

@@ -369,6 +369,21 @@ void sources_again(struct pod *p)
 			objects_again(each->ref);
 }
 
+void sources_renew_tokens(struct sources *s)
+{
+	bool failed = false;
+
+	for (struct token *t = s ? s->tokens : NULL; t; t = t->next) {
+		if (!t->text && !t->call)
+			continue; /* asked for when they are needed */
+		http_call_cancel(take(t->call));
+		ask(t);
+		failed |= t->failed;
+	}
+	if (failed)
+		on_news(s);
+}
+
 const char *sources_error(const struct sources *s, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s", s ? s->error : "out of memory");

@@ -5,7 +5,8 @@
 /*
  * What a pod needs from the API besides itself: ConfigMaps, Secrets and tokens of its service account, for its environment, its
  * volumes and its registries. Fetched before its first container is made; what volumes are made of is followed from then on, the
- * rest looked at again before a container starts anew. Tokens are renewed when four fifths of their life, or a day, are over.
+ * rest looked at again before a container starts anew. Tokens are renewed when four fifths of their life, or a day, are over, and when the clock is
+ * stepped.
  */
 
 #include <yyjson.h>
@@ -25,6 +26,8 @@ enum sources_state { SOURCES_WAITING, SOURCES_READY, SOURCES_FAILED };
 enum sources_state sources_ready(struct pod *p);
 /* Before something is begun anew: what there is by now counts. Until that is known sources_ready() is WAITING. */
 void sources_again(struct pod *p);
+/* The wall clock was stepped: tokens that are there, or on their way, may not be valid by it. All are asked for anew. */
+void sources_renew_tokens(struct sources *s); /* accepts NULL */
 /* Why it failed, into @buf, which it returns. */
 const char *sources_error(const struct sources *s, char *buf, size_t size);
 void sources_free(struct sources *s); /* accepts NULL */
