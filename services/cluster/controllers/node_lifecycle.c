@@ -5,16 +5,17 @@
  * known, its conditions say so, and it is tainted: nothing more is scheduled there, and pods leave it as far as they do not
  * tolerate it (taint_eviction.c). A node that says it is not ready, or has pressure, is tainted too.
  *
- * After a start the whole time is given to every node again: it was this process that was away.
+ * After a start the whole time is given to every node again: it was this process that was away. So it is after a step of the clock:
+ * nodes stamp their Leases by theirs, and that of this machine is ours.
  */
 
 #include <string.h>
-#include <time.h>
 
 #include "cluster/controllers/controllers.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
+#include "lib/clock_watch.h"
 #include "lib/json.h"
 
 #define LEASE_NAMESPACE "kube-node-lease"
@@ -36,13 +37,17 @@ static const struct rule {
 
 #define CORDON_TAINT "node.kubernetes.io/unschedulable"
 
-static int64_t started_s(void)
+/*
+ * Since when, by the clock as it is now, this process can have heard of nodes: since its start, or since the clock was stepped, for
+ * what nodes said before that is of another time.
+ */
+static int64_t counted_from_s(const struct turn *t)
 {
-	static int64_t at;
+	static int64_t at_s, offset_ms;
 
-	if (!at)
-		at = time(NULL);
-	return at;
+	if (clock_step_ms(&offset_ms, t->now_s * 1000, loop_now_ms(registry_loop(t->r))))
+		at_s = t->now_s;
+	return at_s;
 }
 
 /* ---- conditions */
@@ -69,8 +74,8 @@ static int64_t time_left(struct turn *t)
 	yyjson_doc *doc = lease ? object_doc(lease) : NULL;
 	int64_t heard = time_of(meta_get(yyjson_doc_get_root(doc), "spec", "renewTime", NULL));
 
-	if (heard < started_s())
-		heard = started_s();
+	if (heard < counted_from_s(t))
+		heard = counted_from_s(t);
 	if (heard < time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL)))
 		heard = time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL));
 	yyjson_doc_free(doc);

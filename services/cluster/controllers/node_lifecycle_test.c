@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A node is given up when its Lease is old, and only then: not because the clock was set while it lived. */
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cluster/controllers/stories.h"
+
+#define LEASES "kube-node-lease"
+
+static int64_t passed_s; /* by both clocks */
+static int64_t ahead_s;	 /* by the wall clock alone: it was set */
+
+/* The program's own, before the C library's. */
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	long err = syscall(SYS_clock_gettime, clock, out);
+
+	out->tv_sec += passed_s + (clock == CLOCK_REALTIME ? ahead_s : 0);
+	return (int)err;
+}
+
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+static int leases(void **state)
+{
+	passed_s = ahead_s = 0;
+	if (setup(state))
+		return -1;
+	create("v1", "Namespace", "", "{\"metadata\":{\"name\":\"" LEASES "\"}}");
+	return 0;
+}
+
+static void add_lease(const char *name, int64_t at_s)
+{
+	char json[300], when[META_TIME_MAX];
+
+	meta_time(when, (time_t)at_s);
+	snprintf(json, sizeof(json),
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"holderIdentity\":\"%s\",\"renewTime\":\"%.19s.000000Z\"}}",
+		name, name, when);
+	create("coordination.k8s.io/v1", "Lease", LEASES, json);
+}
+
+static void cordon(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	put(doc, yyjson_mut_obj_get(root, "spec"), "unschedulable", "true");
+}
+
+static bool node_says(const void *arg)
+{
+	const char *const *w = arg;
+
+	return strstr(get("v1", "Node", "", w[0])->json, w[1]);
+}
+
+#define NODE_SAYS(name, text)                                                                                \
+	node_says, (const char *const[])                                                                     \
+	{                                                                                                    \
+		name, text                                                                                   \
+	}
+
+/* The controller has looked at the node when what it makes of a cordon is there. */
+static void looked_at(const char *name)
+{
+	edit("v1", "Node", "", name, cordon, NULL);
+	until("the node was looked at", NODE_SAYS(name, "node.kubernetes.io/unschedulable"));
+	until("all is written", is_quiet, NULL);
+}
+
+static void test_the_clock_is_set_forward(void **state)
+{
+	add_node("n1", "4");
+	add_lease("n1", time(NULL));
+	until("the node has its range", NODE_SAYS("n1", "podCIDR"));
+	ahead_s = 24 * 3600;
+	looked_at("n1");
+	assert_true(node_says((const char *const[]){"n1", "\"type\":\"Ready\",\"status\":\"True\""}));
+	assert_false(node_says((const char *const[]){"n1", "unreachable"}));
+}
+
+static void test_nothing_is_heard(void **state)
+{
+	add_node("n2", "4");
+	add_lease("n2", time(NULL));
+	until("the node has its range", NODE_SAYS("n2", "podCIDR"));
+	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + 10 * LIMIT_MS, on_limit), 0);
+	passed_s = 40;
+	looked_at("n2");
+	assert_false(node_says((const char *const[]){"n2", "NodeStatusUnknown"}));
+	passed_s = 51;
+	until("it is given up", NODE_SAYS("n2", "NodeStatusUnknown"));
+	until("it is tainted", NODE_SAYS("n2", "node.kubernetes.io/unreachable"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_clock_is_set_forward, leases, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_is_heard, leases, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
