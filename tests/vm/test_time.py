@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of the machine against an NTP server (RFC 5905) that lies, that refuses, and that is honest."""
+"""The clock of the machine against an NTP server (RFC 5905) that lies, that refuses, and that is honest; and what hangs on it."""
 
 import struct
 import time
 
 import pytest
 
+from support.cluster import Cluster, Watch
 from support.node import eventually
 from support.wire import Wire
 
@@ -102,3 +103,36 @@ def test_the_clock_follows_an_honest_server_alone(make_node, server, tmp_path):
     node.stop()
     node.boot()
     assert DAY - 180 < ahead(node) < DAY, "what it takes to boot is lost, no more"
+
+
+def test_tokens_and_the_node_when_the_clock_is_set(make_node):
+    """An hour's tokens are over, or not valid yet, in the moment in which a machine without a clock is told the time. Pods have others
+    at once, and the node, which has renewed its Lease by the clock of before, is not given up."""
+    node = make_node()
+    node.boot("--wait", "ready")
+    cluster = Cluster(node)
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+
+    def token():
+        return cluster.kubectl("exec", "holds", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/token", check=False).stdout
+
+    def knows(text):
+        """The status of what its holder asks."""
+        return cluster.raw("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review,
+                           headers={"Authorization": f"Bearer {text}"}, client=False)[0]  # fmt: skip
+
+    assert eventually(lambda: cluster.raw("GET", "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200, 60)
+    cluster.kubectl("run", "holds", "--image=wherry/hello", "--image-pull-policy=IfNotPresent", "--", "sleep", "3600")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/holds", "--timeout=90s")
+    old = token()
+    assert knows(old) == 201
+    with Watch(cluster, "/api/v1/nodes", "") as watch:
+        for hours in (2, -2):
+            node.ssh(f"date -s @$(($(date +%s) + {hours * 3600}))")
+            cluster.kubectl("label", "node", "--all", "--overwrite", f"stepped={hours > 0}")  # something for the controller to look at
+            assert knows(old) == 401, hours
+            assert eventually(lambda old=old: (fresh := token()) not in ("", old) and knows(fresh) == 201, 30, 1), (hours, node.ssh("wherryctl logs agent | tail -5"))
+            old = token()
+        time.sleep(12)  # a Lease is renewed every ten seconds
+    said = [c for event in watch.seen for c in event["object"].get("status", {}).get("conditions", [])]
+    assert said and not [c for c in said if c["status"] == "Unknown"]
