@@ -100,7 +100,7 @@ static void launch(struct dhcp *d)
 
 	while (argv[n])
 		n++;
-	if (gethostname(name, sizeof(name) - 1) == 0 && name[0] && name[0] != '(') {
+	if (gethostname(name, sizeof(name) - 1) == 0 && name[0]) {
 		snprintf(hostname, sizeof(hostname), "hostname:%s", name);
 		argv[n++] = "-x";
 		argv[n++] = hostname;

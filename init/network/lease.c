@@ -25,7 +25,6 @@ static const char *const keys[] = {
 	"dns",
 	"domain",
 	"search",
-	"hostname",
 	"ntpsrv",
 	"mtu",
 	"lease",
@@ -196,9 +195,6 @@ static void get_line(char *line, struct lease *l, struct raw *raw)
 		get_names(value, l);
 	} else if (!strcmp(line, "domain")) {
 		snprintf(raw->domain, sizeof(raw->domain), "%.*s", LEASE_NAME_MAX - 1, value);
-	} else if (!strcmp(line, "hostname")) {
-		if (name_valid(value) && strlen(value) < sizeof(l->hostname))
-			memcpy(l->hostname, value, strlen(value) + 1);
 	} else if (!strcmp(line, "mtu")) {
 		l->mtu = get_number(value, 65535);
 		if (l->mtu < 576)

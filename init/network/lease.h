@@ -26,8 +26,7 @@ struct lease {
 	size_t n_ntp;
 	char search[LEASE_LIST_MAX][LEASE_NAME_MAX]; /* option 119, else 15 */
 	size_t n_search;
-	char hostname[64]; /* "" when none */
-	uint32_t mtu;	   /* 0: none */
+	uint32_t mtu; /* 0: none */
 	uint32_t seconds;
 };
 

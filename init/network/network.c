@@ -165,16 +165,8 @@ static void publish(struct network *w)
 		for (const struct netif *i = w->netifs; i && n < array_len(leases); i = i->next)
 			if (i->order == order && i->leased)
 				leases[n++] = &i->lease;
-	if (gethostname(hostname, sizeof(hostname) - 1) < 0 || hostname[0] == '(')
+	if (gethostname(hostname, sizeof(hostname) - 1) < 0)
 		hostname[0] = '\0';
-	/* A name of its own, from the configuration, was set before this service was started. */
-	for (size_t i = 0; i < n && !hostname[0]; i++) {
-		if (!leases[i]->hostname[0])
-			continue;
-		memcpy(hostname, leases[i]->hostname, sizeof(leases[i]->hostname));
-		if (sethostname(hostname, strlen(hostname)) < 0)
-			log_errno(errno, "op=sethostname name=%s", hostname);
-	}
 	resolv_write("/run/resolv.conf", resolv_text(&w->cfg, leases, n));
 	resolv_write("/run/hosts", hosts_text(hostname));
 	resolv_write("/run/network/ntp-servers", ntp_text(leases, n));
