@@ -12,8 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if_arp.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -22,6 +20,7 @@
 #include <yyjson.h>
 
 #include "init/config/apply.h"
+#include "init/config/hostname.h"
 #include "init/config/isolate.h"
 #include "init/config/source.h"
 #include "lib/console.h"
@@ -30,7 +29,7 @@
 
 #define DEFAULTS "version: 1\n"
 
-enum { KEYS_SIZE_MAX = CONFIG_SIZE_MAX };
+enum { JSON_MAX = 4 << 20 };
 
 static void docp(yyjson_doc **doc)
 {
@@ -56,56 +55,6 @@ static int drop(int dir, const char *name)
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return log_errno(errno, "file=%s op=remove", name);
 	return 0;
-}
-
-/* One line of sysfs; "" when there is none. */
-static void read_attr(int dir, const char *name, const char *attr, char *out, size_t size)
-{
-	cleanup(freep) char *text = NULL;
-	char path[512];
-	size_t len;
-
-	*out = '\0';
-	snprintf(path, sizeof(path), "%s/%s", name, attr);
-	if (file_read(dir, path, 256, &text, &len) == 0)
-		snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
-}
-
-/* Real devices only: a bridge or tunnel has no device link, and its address is made up. */
-static bool is_ethernet(int dir, const char *name)
-{
-	char type[16], path[512];
-
-	snprintf(path, sizeof(path), "%s/device", name);
-	read_attr(dir, name, "type", type, sizeof(type));
-	return atoi(type) == ARPHRD_ETHER && faccessat(dir, path, F_OK, 0) == 0;
-}
-
-void config_default_hostname(const struct config_dirs *d, char *out)
-{
-	char path[512], best_mac[32] = "", mac[32], index[16];
-	long best = -1;
-	struct dirent *e;
-	DIR *net;
-
-	strcpy(out, "wherry");
-	snprintf(path, sizeof(path), "%s/class/net", d->sys);
-	net = opendir(path);
-	if (!net)
-		return;
-	while ((e = readdir(net))) {
-		if (e->d_name[0] == '.' || !is_ethernet(dirfd(net), e->d_name))
-			continue;
-		read_attr(dirfd(net), e->d_name, "ifindex", index, sizeof(index));
-		read_attr(dirfd(net), e->d_name, "address", mac, sizeof(mac));
-		if (strlen(mac) != 17 || (best >= 0 && atol(index) >= best))
-			continue;
-		best = atol(index);
-		memcpy(best_mac, mac, sizeof(mac));
-	}
-	closedir(net);
-	if (best >= 0) /* the last three bytes: the first three name the maker */
-		sprintf(out, "wherry-%.2s%.2s%.2s", best_mac + 9, best_mac + 12, best_mac + 15);
 }
 
 static int put_authorized_keys(int run, yyjson_val *config)
@@ -173,15 +122,13 @@ static int report(int run, const char *source, const struct config_error *err)
 	return put(run, "error", text, strlen(text), 0644);
 }
 
-/* Renders @s and puts it in force. CONFIG_OK, CONFIG_REFUSED (reported), or -errno. */
-static int apply(const struct config_dirs *d, int run, const struct config_source *s)
+/* Renders @s and puts it in force; @hostname is for one without. CONFIG_OK, CONFIG_REFUSED (reported), or -errno. */
+static int apply(int run, const struct config_source *s, const char *hostname)
 {
 	cleanup(freep) char *json = NULL;
 	struct config_error err;
-	char hostname[64];
 	int rc;
 
-	config_default_hostname(d, hostname);
 	if (s->text)
 		rc = config_render_isolated(&json, s->text, s->len, hostname, &err);
 	else
@@ -196,10 +143,10 @@ static int apply(const struct config_dirs *d, int run, const struct config_sourc
 	return rc ? rc : enforce(run, json, s->name);
 }
 
-static int apply_defaults(const struct config_dirs *d, int run)
+static int apply_defaults(int run, const char *hostname)
 {
 	struct config_source s = {.name = "defaults", .text = strdup(DEFAULTS), .len = strlen(DEFAULTS)};
-	int rc = s.text ? apply(d, run, &s) : -ENOMEM;
+	int rc = s.text ? apply(run, &s, hostname) : -ENOMEM;
 
 	config_source_fini(&s);
 	return rc == CONFIG_REFUSED ? -EINVAL : rc;
@@ -208,6 +155,7 @@ static int apply_defaults(const struct config_dirs *d, int run)
 int config_apply_found(const struct config_dirs *d, const struct config_source *found)
 {
 	cleanup(closep) int run = -1;
+	char hostname[HOSTNAME_SIZE];
 	int rc;
 
 	if (mkdir(d->run, 0755) < 0 && errno != EEXIST)
@@ -220,16 +168,21 @@ int config_apply_found(const struct config_dirs *d, const struct config_source *
 		rc = drop(run, "candidate.yaml");
 	if (rc)
 		return rc;
+	/* by now: a card may come between this and the next step */
+	hostname_derive(d->sys, hostname);
+	rc = put(run, "derived", hostname, strlen(hostname), 0644);
+	if (rc)
+		return rc;
 	if (!found) {
 		log_info("msg=\"no configuration found\"");
-		return apply_defaults(d, run);
+		return apply_defaults(run, hostname);
 	}
-	rc = apply(d, run, found);
+	rc = apply(run, found, hostname);
 	if (rc == CONFIG_OK)
 		return put(run, "candidate.yaml", found->text, found->len, 0600);
 	if (rc < 0)
 		log_errno(-rc, "source=\"%s\" op=apply", found->name);
-	return apply_defaults(d, run);
+	return apply_defaults(run, hostname);
 }
 
 static int make_machine_id(int state)
@@ -266,17 +219,52 @@ static int keep(int state, const char *text, size_t len)
 	return put(state, "config.yaml", text, len, 0600);
 }
 
-static int apply_kept(const struct config_dirs *d, int run, int state)
+/* Does what is in force have this host name? */
+static bool is_named(int run, const char *hostname)
+{
+	cleanup(freep) char *json = NULL;
+	cleanup(docp) yyjson_doc *doc = NULL;
+	size_t len;
+
+	if (file_read(run, "config.json", JSON_MAX, &json, &len) == 0)
+		doc = yyjson_read(json, len, 0);
+	return yyjson_equals_str(yyjson_obj_get(yyjson_doc_get_root(doc), "hostname"), hostname);
+}
+
+/* @text is in force already, but was rendered before the kept host name was known: with a derived one, unless it has its own. */
+static int name_found(int run, char *text, size_t len, const char *hostname)
+{
+	cleanup(freep) char *source = NULL, *derived = NULL;
+	struct config_source s = {.text = text, .len = len};
+	size_t n;
+	int rc;
+
+	if (is_named(run, hostname) ||
+		(file_read(run, "derived", HOSTNAME_SIZE, &derived, &n) == 0 && !is_named(run, derived)))
+		return 0;
+	rc = file_read(run, "source", sizeof(s.name) + 1, &source, &n);
+	if (rc < 0)
+		return log_errno(-rc, "file=source op=read");
+	snprintf(s.name, sizeof(s.name), "%.*s", (int)strcspn(source, "\n"), source);
+	rc = apply(run, &s, hostname);
+	return rc == CONFIG_REFUSED ? -EINVAL : rc;
+}
+
+static int apply_kept(int run, int state, const char *hostname)
 {
 	struct config_source s = {.name = "saved"};
 	int rc = file_read(state, "config.yaml", CONFIG_SIZE_MAX, &s.text, &s.len);
 
-	if (rc == -ENOENT)
-		return 0; /* the defaults stay */
-	if (rc < 0)
-		return log_errno(-rc, "file=config.yaml op=read");
-	rc = apply(d, run, &s);
-	if (rc == CONFIG_OK && faccessat(run, "error", F_OK, 0) == 0)
+	if (rc == -ENOENT) /* the defaults stay */
+		return is_named(run, hostname) ? 0 : apply_defaults(run, hostname);
+	if (rc < 0) {
+		log_errno(-rc, "file=config.yaml op=read");
+		return (is_named(run, hostname) ? 0 : apply_defaults(run, hostname)) ?: rc;
+	}
+	rc = apply(run, &s, hostname);
+	if (rc == CONFIG_REFUSED && !is_named(run, hostname))
+		rc = apply_defaults(run, hostname);
+	else if (rc == CONFIG_OK && faccessat(run, "error", F_OK, 0) == 0)
 		console_say("the saved configuration stays in force");
 	config_source_fini(&s);
 	return rc == CONFIG_REFUSED ? 0 : rc;
@@ -286,18 +274,21 @@ int config_commit(const struct config_dirs *d)
 {
 	cleanup(closep) int run = open_dir(d->run), state = open_dir(d->state);
 	cleanup(freep) char *text = NULL;
+	char hostname[HOSTNAME_SIZE];
 	size_t len;
-	int rc, id;
+	int rc, id, named;
 
 	if (run < 0 || state < 0)
 		return run < 0 ? run : state;
 	id = make_machine_id(state);
+	hostname_kept(state, d->sys, hostname);
 	rc = file_read(run, "candidate.yaml", CONFIG_SIZE_MAX, &text, &len);
-	if (rc == 0)
-		rc = keep(state, text, len);
-	else if (rc == -ENOENT)
-		rc = apply_kept(d, run, state);
-	else
-		log_errno(-rc, "file=candidate.yaml op=read");
-	return rc ? rc : id;
+	if (rc == -ENOENT)
+		return apply_kept(run, state, hostname) ?: id;
+	if (rc < 0)
+		return log_errno(-rc, "file=candidate.yaml op=read");
+	/* what cannot be kept has the name all the same */
+	rc = keep(state, text, len);
+	named = name_found(run, text, len, hostname);
+	return rc ?: named ?: id;
 }

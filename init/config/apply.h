@@ -31,11 +31,8 @@ must_check int config_apply_found(const struct config_dirs *d, const struct conf
  * config_commit() - second step, with /state mounted
  *
  * Keeps a good configuration as /state/config.yaml; without one renders the kept one. Makes
- * /state/machine-id.
+ * /state/machine-id, and /state/hostname (hostname.h), which one without a host name is rendered with.
  */
 must_check int config_commit(const struct config_dirs *d);
-
-/* "wherry-3a12f0", from the first Ethernet device's MAC address; "wherry" without one. @out has 64 bytes. */
-void config_default_hostname(const struct config_dirs *d, char *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "init/config/apply.h"
+#include "init/config/hostname.h"
 #include "init/config/render.h"
 #include "init/config/source.h"
 #include "init/config/testdata.h"
@@ -218,16 +219,153 @@ static void add_device(const struct place *p, const char *name, const char *type
 static void the_name_comes_from_the_first_real_device(void **state)
 {
 	struct place *p = *state;
-	char name[64];
+	char name[HOSTNAME_SIZE];
 
-	config_default_hostname(&p->dirs, name);
+	hostname_derive(p->sys, name);
 	assert_string_equal(name, "wherry");
 	add_device(p, "lo", "772", "1", "00:00:00:00:00:00", false);
 	add_device(p, "br0", "1", "2", "aa:aa:aa:aa:aa:aa", false);
 	add_device(p, "eth1", "1", "4", "52:54:00:00:00:02", true);
 	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
-	config_default_hostname(&p->dirs, name);
+	hostname_derive(p->sys, name);
 	assert_string_equal(name, "wherry-3a12f0");
+}
+
+static void remove_device(const struct place *p, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/class/net/%s", p->sys, name);
+	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void commit(const struct place *p, const char *hostname)
+{
+	char json[100];
+
+	snprintf(json, sizeof(json), "\"hostname\": \"%s\"", hostname);
+	assert_int_equal(config_commit(&p->dirs), 0);
+	assert_says(p->run, "config.json", json);
+}
+
+/* Pods and local volumes are bound to it. */
+static void the_name_stays_when_the_card_does_not(void **state)
+{
+	struct place *p = *state;
+
+	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
+	boot(p, NULL);
+	commit(p, "wherry-3a12f0");
+	assert_says(p->state, "hostname", "wherry-3a12f0\n");
+
+	remove_device(p, "eth0");
+	add_device(p, "eth1", "1", "2", "52:54:00:00:00:02", true);
+	boot(p, NULL);
+	assert_says(p->run, "config.json", "wherry-000002"); /* STATE is not there yet */
+	commit(p, "wherry-3a12f0");
+	assert_says(p->run, "source", "defaults");
+
+	boot(p, "version: 1\ncluster: {enabled: false}\n");
+	commit(p, "wherry-3a12f0");
+	assert_says(p->run, "source", "fw_cfg/test");
+	assert_says(p->run, "config.json", "\"enabled\": false");
+	assert_absent(p->run, "error");
+
+	boot(p, NULL); /* the saved one */
+	commit(p, "wherry-3a12f0");
+	assert_says(p->run, "source", "saved");
+
+	remove_device(p, "eth1");
+	boot(p, "nonsense\n");
+	commit(p, "wherry-3a12f0");
+}
+
+static void a_configured_name_wins(void **state)
+{
+	struct place *p = *state;
+
+	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
+	boot(p, "version: 1\nhostname: good\n");
+	commit(p, "good");
+	assert_says(p->state, "hostname", "wherry-3a12f0\n");
+	remove_device(p, "eth0");
+	boot(p, "version: 1\nhostname: good\n");
+	commit(p, "good");
+	boot(p, NULL);
+	commit(p, "good");
+
+	/* Taken away, it is the first one again. */
+	boot(p, "version: 1\n");
+	commit(p, "wherry-3a12f0");
+}
+
+static void a_card_that_is_late_at_the_first_boot(void **state)
+{
+	struct place *p = *state;
+
+	/* there is none at all: nobody is called so for good */
+	boot(p, NULL);
+	commit(p, "wherry");
+	assert_absent(p->state, "hostname");
+	boot(p, "version: 1\n");
+	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
+	commit(p, "wherry-3a12f0");
+	assert_says(p->state, "hostname", "wherry-3a12f0\n");
+}
+
+/* What cannot be kept, and what cannot be read, has the name all the same. */
+static void a_name_where_nothing_else_is_kept(void **state)
+{
+	struct place *p = *state;
+	char path[160];
+
+	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
+	snprintf(path, sizeof(path), "%s/hostname", p->state);
+	assert_int_equal(file_replace(AT_FDCWD, path, "mine\n", 5, 0644), 0);
+	snprintf(path, sizeof(path), "%s/config.yaml.new", p->state);
+	assert_int_equal(mkdir(path, 0755), 0);
+	boot(p, "version: 1\n");
+	assert_true(config_commit(&p->dirs) < 0);
+	assert_says(p->run, "config.json", "\"hostname\": \"mine\"");
+	assert_int_equal(rmdir(path), 0);
+	snprintf(path, sizeof(path), "%s/config.yaml", p->state);
+	assert_int_equal(mkdir(path, 0755), 0);
+	boot(p, NULL);
+	assert_true(config_commit(&p->dirs) < 0);
+	assert_says(p->run, "config.json", "\"hostname\": \"mine\"");
+}
+
+static void a_name_that_cannot_be_read(void **state)
+{
+	struct place *p = *state;
+	char path[160];
+
+	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
+	snprintf(path, sizeof(path), "%s/hostname", p->state);
+	assert_int_equal(mkdir(path, 0755), 0);
+	boot(p, NULL);
+	commit(p, "wherry-3a12f0");
+	assert_int_equal(rmdir(path), 0); /* it is as it was */
+}
+
+static void a_name_that_is_spoilt_or_cannot_be_kept(void **state)
+{
+	struct place *p = *state;
+	char path[160];
+
+	add_device(p, "eth0", "1", "3", "52:54:00:3a:12:f0", true);
+	snprintf(path, sizeof(path), "%s/hostname", p->state);
+	assert_int_equal(file_replace(AT_FDCWD, path, "-a\n", 3, 0644), 0);
+	boot(p, NULL);
+	commit(p, "wherry-3a12f0");
+	assert_says(p->state, "hostname", "wherry-3a12f0\n");
+
+	assert_int_equal(remove(path), 0);
+	snprintf(path, sizeof(path), "%s/hostname.new", p->state);
+	assert_int_equal(mkdir(path, 0755), 0); /* nothing can be written there */
+	boot(p, NULL);
+	commit(p, "wherry-3a12f0");
+	assert_absent(p->state, "hostname");
 }
 
 int main(void)
@@ -241,6 +379,12 @@ int main(void)
 		t(one_that_is_too_large),
 		t(the_machine_id_is_made_once),
 		t(the_name_comes_from_the_first_real_device),
+		t(the_name_stays_when_the_card_does_not),
+		t(a_configured_name_wins),
+		t(a_card_that_is_late_at_the_first_boot),
+		t(a_name_where_nothing_else_is_kept),
+		t(a_name_that_cannot_be_read),
+		t(a_name_that_is_spoilt_or_cannot_be_kept),
 	};
 
 	/* The host name of the machine that runs the tests is not ours to change. */

@@ -374,7 +374,7 @@ static const struct schema_field root[] = {
 		.type = T_STRING,
 		.ok = check_hostname,
 		.expects = "letters, digits, hyphens and dots, up to 63",
-		.doc = "when not given, `wherry-` and the end of the first Ethernet device's MAC address"},
+		.doc = "when not given, `wherry-` and the end of the first Ethernet device's MAC address at the first boot"},
 	{.key = "network", .type = T_MAP, .fields = network, .doc = "interfaces and name resolution"},
 	{.key = "time", .type = T_MAP, .fields = time, .doc = "where the time comes from"},
 	{.key = "storage", .type = T_MAP, .fields = storage, .doc = "which disk, and how it is divided"},
