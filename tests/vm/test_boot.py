@@ -301,6 +301,19 @@ def test_two_nodes_share_nothing(make_node):
     assert done.returncode != 0  # another node's client certificate opens nothing
 
 
+def test_the_name_is_kept(make_node):
+    """A machine that is told no name has the one of its first boot, when its first network card was another."""
+    node = make_node()
+    node.boot()
+    assert node.ssh("cat /state/hostname") == node.ssh("hostname") != "wherry\n"
+    node.ssh("echo wherry-0a0b0c >/state/hostname; sync")
+    node.stop()
+    node.boot()
+    assert node.ssh("hostname") == node.ssh("cat /state/hostname") == "wherry-0a0b0c\n"
+    assert "wherry-0a0b0c" in node.ssh("cat /run/hosts")
+    assert hello(node)
+
+
 @pytest.mark.parametrize("hardware", ["nvme", "ahci", "usb"])
 def test_disks_and_cards_of_real_machines(make_node, hardware):
     """NVMe with e1000e, SATA with e1000e, USB with e1000: what QEMU has of what real machines are made of."""
