@@ -150,46 +150,153 @@ static size_t letters(uint32_t *seed, char out[9])
 	return n;
 }
 
-static void write_list(FILE *f, const char *names, const char *deleted, const char *image)
-{
-	const char *comma = "";
+/* The model: items in an array, each with its name, the image it has, and whether it has a directory. */
+struct item {
+	char name, image;
+	bool dir;
+};
 
-	fputc('[', f);
-	for (const char *p = names; *p; p++, comma = ",")
-		fprintf(f, "%s{\"name\":\"%c\",\"image\":\"%s\"}", comma, *p, image);
-	for (const char *p = deleted; *p; p++, comma = ",")
-		fprintf(f, "%s{\"name\":\"%c\",\"$patch\":\"delete\"}", comma, *p);
-	fputc(']', f);
-}
-
-/* The model: names in an array, each with the image it has. */
 struct model {
-	char name[17], image[17];
+	struct item at[17];
 	size_t n;
 };
 
-static void model_merge(struct model *m, const char *names, const char *deleted)
-{
-	for (const char *p = names; *p; p++) {
-		char *at = memchr(m->name, *p, m->n);
+/* What a patch says: items that get an image, of which some retain nothing else; items that go; and of the whole, in which order
+ * it is to be, and whether it takes the place of what was there. */
+struct wish {
+	char names[9], deleted[9], order[17];
+	bool retain[9], replace;
+};
 
-		if (at) {
-			m->image[at - m->name] = 'n';
-		} else {
-			m->name[m->n] = *p;
-			m->image[m->n++] = 'n';
-		}
+static size_t model_find(const struct model *m, char name)
+{
+	size_t i = 0;
+
+	while (i < m->n && m->at[i].name != name)
+		i++;
+	return i;
+}
+
+/* Who is named stands behind those that were before him, or before somebody named in front of him; who is new is behind all. */
+static void model_order(struct model *m, const struct model *before, const char *order)
+{
+	struct model out = {0};
+	size_t place[17], last = 0;
+
+	for (size_t i = 0; order[i]; i++) {
+		size_t was = model_find(before, order[i]);
+
+		if (model_find(m, order[i]) < m->n && last < was)
+			last = was;
+		place[i] = last;
 	}
-	for (const char *p = deleted; *p; p++) {
-		for (size_t i = 0; i < m->n; i++) {
-			if (m->name[i] != *p)
-				continue;
-			memmove(m->name + i, m->name + i + 1, m->n - i - 1);
-			memmove(m->image + i, m->image + i + 1, m->n - i - 1);
-			m->n--;
-			break;
-		}
+	for (size_t at = 0; at <= before->n; at++) {
+		for (size_t i = 0; order[i]; i++)
+			if (place[i] == at && model_find(m, order[i]) < m->n)
+				out.at[out.n++] = m->at[model_find(m, order[i])];
+		for (size_t i = 0; i < m->n; i++)
+			if (!strchr(order, m->at[i].name) && model_find(before, m->at[i].name) == at)
+				out.at[out.n++] = m->at[i];
 	}
+	*m = out;
+}
+
+static void model_merge(struct model *m, const struct wish *w)
+{
+	struct model before;
+
+	if (w->replace)
+		m->n = 0;
+	before = *m;
+	for (size_t i = 0; w->names[i]; i++) {
+		size_t at = model_find(m, w->names[i]);
+
+		if (at == m->n)
+			m->at[m->n++] = (struct item){.name = w->names[i]};
+		m->at[at].image = 'n';
+		m->at[at].dir &= !w->retain[i];
+	}
+	for (const char *p = w->deleted; *p; p++) {
+		size_t at = model_find(m, *p);
+
+		if (at < m->n)
+			memmove(m->at + at, m->at + at + 1, (--m->n - at) * sizeof(*m->at));
+	}
+	if (*w->order)
+		model_order(m, &before, w->order);
+}
+
+/* Both owned. */
+static char *text_of_model(const struct model *m)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	fputs("{\"spec\":{\"containers\":[", f);
+	for (size_t i = 0; i < m->n; i++)
+		fprintf(f, "%s{\"name\":\"%c\",\"image\":\"%c\"%s}", i ? "," : "", m->at[i].name,
+			m->at[i].image, m->at[i].dir ? ",\"workingDir\":\"/w\"" : "");
+	fputs("]}}", f);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+static char *text_of_wish(const struct wish *w)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	const char *comma = "";
+
+	assert_non_null(f);
+	fputs("{\"spec\":{", f);
+	if (*w->order) {
+		fputs("\"$setElementOrder/containers\":[", f);
+		for (const char *p = w->order; *p; p++)
+			fprintf(f, "%s{\"name\":\"%c\"}", p == w->order ? "" : ",", *p);
+		fputs("],", f);
+	}
+	fputs("\"containers\":[", f);
+	if (w->replace) {
+		fputs("{\"$patch\":\"replace\"}", f);
+		comma = ",";
+	}
+	for (size_t i = 0; w->names[i]; i++, comma = ",")
+		fprintf(f, "%s{\"name\":\"%c\",\"image\":\"n\"%s}", comma, w->names[i],
+			w->retain[i] ? ",\"$retainKeys\":[\"name\",\"image\"]" : "");
+	for (const char *p = w->deleted; *p; p++, comma = ",")
+		fprintf(f, "%s{\"name\":\"%c\",\"$patch\":\"delete\"}", comma, *p);
+	fputs("]}}", f);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+/* An order names all that the patch gives an image, and maybe others, but nobody who goes. */
+static void random_wish(uint32_t *seed, struct wish *w)
+{
+	char all[9];
+	size_t n = 0, ordered;
+
+	letters(seed, w->names);
+	letters(seed, all);
+	for (const char *p = all; *p; p++)
+		if (!strchr(w->names, *p))
+			w->deleted[n++] = *p;
+	for (size_t i = 0; w->names[i]; i++)
+		w->retain[i] = next_random(seed) % 4 == 0;
+	w->replace = next_random(seed) % 8 == 0;
+	if (w->replace || next_random(seed) % 2)
+		return;
+	letters(seed, all);
+	ordered = 0;
+	for (const char *p = all; *p; p++)
+		if (!strchr(w->deleted, *p))
+			w->order[ordered++] = *p;
+	for (const char *p = w->names; *p; p++)
+		if (!memchr(w->order, *p, ordered))
+			w->order[ordered++] = *p;
 }
 
 static void test_lists_against_model(void **state)
@@ -197,46 +304,24 @@ static void test_lists_against_model(void **state)
 	const struct schema_kind *pod = schema_find("", "v1", "pods");
 	uint32_t seed = 1;
 
-	for (int round = 0; round < 5000; round++) {
-		char before[9], names[9], all[9], deleted[9];
+	for (int round = 0; round < 10000; round++) {
+		char names[9];
+		struct model m = {.n = letters(&seed, names)};
+		struct wish w = {0};
 		cleanup(freep) char *target = NULL, *patch = NULL, *want = NULL, *got = NULL;
-		size_t len, n_deleted = 0;
-		struct model m = {.n = letters(&seed, before)};
-		yyjson_mut_doc *doc = NULL;
-		FILE *f;
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
 
-		letters(&seed, names);
-		letters(&seed, all);
-		for (char *p = all; *p; p++)
-			if (!strchr(names, *p))
-				deleted[n_deleted++] = *p;
-		deleted[n_deleted] = 0;
-		memcpy(m.name, before, m.n);
-		memset(m.image, 'o', m.n);
-		model_merge(&m, names, deleted);
-
-		f = open_memstream(&target, &len);
-		fputs("{\"spec\":{\"containers\":", f);
-		write_list(f, before, "", "o");
-		fputs("}}", f);
-		fclose(f);
-		f = open_memstream(&patch, &len);
-		fputs("{\"spec\":{\"containers\":", f);
-		write_list(f, names, deleted, "n");
-		fputs("}}", f);
-		fclose(f);
-		f = open_memstream(&want, &len);
-		fputs("{\"spec\":{\"containers\":[", f);
 		for (size_t i = 0; i < m.n; i++)
-			fprintf(f, "%s{\"name\":\"%c\",\"image\":\"%c\"}", i ? "," : "", m.name[i],
-				m.image[i]);
-		fputs("]}}", f);
-		fclose(f);
+			m.at[i] = (struct item){names[i], 'o', next_random(&seed) % 2};
+		random_wish(&seed, &w);
+		target = text_of_model(&m);
+		patch = text_of_wish(&w);
+		model_merge(&m, &w);
+		want = text_of_model(&m);
 
 		doc = parse(target);
 		assert_null(patch_object(doc, pod, PATCH_STRATEGIC, patch, strlen(patch), NULL));
 		got = yyjson_mut_write(doc, 0, NULL);
-		yyjson_mut_doc_free(doc);
 		if (strcmp(got, want) != 0)
 			fail_msg("%s + %s\nwant %s\n got %s", target, patch, want, got);
 	}
