@@ -238,6 +238,22 @@ def test_writing(cluster, ns, kubectl, refused):
     assert kubectl("get", "configmap", "raw", "--ignore-not-found") == ""
 
 
+def test_the_order_of_what_is_applied(cluster, ns, kubectl):
+    """By --server-side: that of initContainers and variables means something."""
+    made = json.loads(gated("d", 0))
+    spec = made["spec"]["template"]["spec"]
+    spec["initContainers"] = [{"name": name, "image": "wherry/hello"} for name in ("one", "two")]
+    spec["containers"][0]["env"] = [{"name": name, "value": "$(B)"} for name in "AB"]
+    order = lambda: [[each["name"] for each in group] for there in [cluster.get("-n", ns, "deployment", "d")["spec"]["template"]["spec"]]  # noqa: E731
+                     for group in (there["initContainers"], there["containers"][0]["env"])]  # fmt: skip
+    kubectl("apply", "--server-side", "-f", "-", input=json.dumps(made))
+    assert order() == [["one", "two"], ["A", "B"]]
+    spec["initContainers"] = [{"name": name, "image": "wherry/hello"} for name in ("two", "three", "one")]
+    spec["containers"][0]["env"].reverse()
+    kubectl("apply", "--server-side", "-f", "-", input=json.dumps(made))
+    assert order() == [["two", "three", "one"], ["B", "A"]]
+
+
 def test_ending_pods(cluster, ns, kubectl, refused):
     """drain --disable-eviction, which asks no budget; and delete --now, which waits for no grace."""
     for name in ("kept", "deaf"):

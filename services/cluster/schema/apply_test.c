@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Server-side apply: the stories that its users know, then thousands of random applies and updates of labels
- * and containers by several managers against a model that keeps one owner's bit for each field.
+ * Server-side apply: the stories that its users know, then thousands of random applies of labels and of containers with
+ * and without an image, by several managers, against a model that keeps one owner's bit for each field.
  */
 
 #include <stdarg.h>
@@ -312,7 +312,8 @@ static void test_named_twice(void **state)
 
 /* ---- against a model */
 
-enum { FIELDS = 6, MANAGERS = 3 };
+enum { LABELS = 6, ITEMS = 4, MANAGERS = 3 };
+enum { ITEM = LABELS, IMAGE = ITEM + ITEMS, FIELDS = IMAGE + ITEMS };
 
 /* Past a number of members a map is one's as a whole: 100,000 would be looked for one by one. */
 static void test_very_many(void **state)
@@ -401,7 +402,7 @@ static void test_long_lists(void **state)
 	env = yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env");
 	assert_int_equal(yyjson_mut_arr_size(env), 300);
 	assert_true(yyjson_mut_equals_str(
-		yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env/299/name"), "E299"));
+		yyjson_mut_doc_ptr_get(live, "/spec/template/spec/containers/0/env/0/name"), "E299"));
 	assert_int_equal(how_often(env, "\"value\":\"x\""), 300);
 	assert_int_equal(owned(live, "m", "k:{\\\"name\\\":\\\"E"), 300);
 	assert_int_equal(owned(live, "m", "f:value"), 0);
@@ -471,10 +472,15 @@ static void test_many_owned(void **state)
 		strstr(why ?: "", "field managers own 51000 fields, and server-side apply takes 50000"));
 }
 
-/* Field i is label i; its value and who owns it. */
+/*
+ * A field is a label, a container by its name, or the image of that container; its value and who owns it. A container is there or
+ * not, so that nobody can disagree; and who wants its image wants it, too, so that whoever owns the image owns the container.
+ */
 struct model {
 	int value[FIELDS]; /* 0: absent */
 	bool owns[MANAGERS][FIELDS];
+	int order[ITEMS]; /* of the containers that are there */
+	int n;
 };
 
 static uint32_t next_random(uint32_t *seed)
@@ -483,18 +489,39 @@ static uint32_t next_random(uint32_t *seed)
 	return *seed >> 16;
 }
 
-static char *config_of(const int *values)
+/* The @i-th container in the order with this number. */
+static int in_order(int number, int i)
+{
+	return (number + i * (number < ITEMS ? 1 : ITEMS - 1)) % ITEMS;
+}
+
+/* @order: in which containers are named; no list where there is none. Owned. */
+static char *config_of(const int *values, int order)
 {
 	char *text;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
+	int n = 0;
 
 	fputs("{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"a\",\"labels\":{",
 		f);
-	for (int i = 0, n = 0; i < FIELDS; i++)
+	for (int i = 0; i < LABELS; i++)
 		if (values[i])
 			fprintf(f, "%s\"l%d\":\"%d\"", n++ ? "," : "", i, values[i]);
-	fputs("}}}", f);
+	fputs("}}", f);
+	n = 0;
+	for (int i = 0; i < ITEMS; i++) {
+		int c = in_order(order, i);
+
+		if (!values[ITEM + c])
+			continue;
+		fprintf(f, "%s{\"name\":\"c%d\"",
+			n++ ? "," : ",\"spec\":{\"template\":{\"spec\":{\"containers\":[", c);
+		if (values[IMAGE + c])
+			fprintf(f, ",\"image\":\"%d\"", values[IMAGE + c]);
+		fputc('}', f);
+	}
+	fputs(n ? "]}}}}" : "}", f);
 	fclose(f);
 	return text;
 }
@@ -524,18 +551,114 @@ static bool model_apply(struct model *m, int who, const int *want, bool force)
 	return true;
 }
 
+/*
+ * Who is wanted has a place in the old list: where he was, if that is behind the place of whoever is wanted before him, or else its end;
+ * a new one that of the next old one. Who is not wanted has his own.
+ */
+static void model_order(struct model *m, const int *want, int order)
+{
+	int was[ITEMS], place[ITEMS] = {0}, made[ITEMS] = {0}, last = -1, n = 0;
+
+	for (int c = 0; c < ITEMS; c++) {
+		was[c] = -1;
+		for (int i = 0; i < m->n; i++)
+			if (m->order[i] == c)
+				was[c] = i;
+	}
+	for (int i = 0; i < ITEMS; i++) {
+		int c = in_order(order, i);
+
+		if (want[ITEM + c] && was[c] >= 0) {
+			last = was[c] > last ? was[c] : m->n;
+			place[c] = last;
+		}
+	}
+	last = m->n;
+	for (int i = ITEMS - 1; i >= 0; i--) {
+		int c = in_order(order, i);
+
+		if (want[ITEM + c] && was[c] < 0)
+			place[c] = last;
+		else if (want[ITEM + c])
+			last = place[c];
+	}
+	for (int at = 0; at <= m->n; at++) {
+		if (at < m->n && !want[ITEM + m->order[at]] && m->value[ITEM + m->order[at]])
+			made[n++] = m->order[at];
+		for (int i = 0; i < ITEMS; i++)
+			if (want[ITEM + in_order(order, i)] && place[in_order(order, i)] == at)
+				made[n++] = in_order(order, i);
+	}
+	memcpy(m->order, made, sizeof(made));
+	m->n = n;
+}
+
 static bool owns(yyjson_mut_doc *live, const char *manager, int field)
 {
 	size_t i, n;
+	yyjson_mut_val *v, *fields;
+	char key[32];
+
+	if (field < LABELS)
+		snprintf(key, sizeof(key), "f:l%d", field);
+	else
+		snprintf(key, sizeof(key), "k:{\"name\":\"c%d\"}", (field - ITEM) % ITEMS);
+	yyjson_mut_arr_foreach(meta_mut_get(live->root, "metadata", "managedFields", NULL), i, n, v)
+	{
+		if (!yyjson_mut_equals_str(yyjson_mut_obj_get(v, "manager"), manager))
+			continue;
+		fields = yyjson_mut_obj_get(v, "fieldsV1");
+		if (field < LABELS)
+			return meta_mut_get(fields, "f:metadata", "f:labels", key, NULL);
+		return meta_mut_get(fields, "f:spec", "f:template", "f:spec", "f:containers", key,
+			field < IMAGE ? "." : "f:image", NULL);
+	}
+	return false;
+}
+
+static int value_of(yyjson_mut_doc *live, int field)
+{
 	yyjson_mut_val *v;
+	size_t i, n;
 	char key[16];
 
-	snprintf(key, sizeof(key), "f:l%d", field);
-	yyjson_mut_arr_foreach(meta_mut_get(live->root, "metadata", "managedFields", NULL), i, n,
-		v) if (yyjson_mut_equals_str(yyjson_mut_obj_get(v, "manager"),
-			       manager)) return meta_mut_get(v, "fieldsV1", "f:metadata", "f:labels", key,
-		NULL);
-	return false;
+	snprintf(key, sizeof(key), "%c%d", field < LABELS ? 'l' : 'c',
+		field < LABELS ? field : (field - ITEM) % ITEMS);
+	if (field < LABELS)
+		return atoi(
+			yyjson_mut_get_str(meta_mut_get(live->root, "metadata", "labels", key, NULL)) ?: "0");
+	yyjson_mut_arr_foreach(
+		meta_mut_get(live->root, "spec", "template", "spec", "containers", NULL), i, n, v)
+	{
+		if (!yyjson_mut_equals_str(yyjson_mut_obj_get(v, "name"), key))
+			continue;
+		return field < IMAGE ? 1 : atoi(yyjson_mut_get_str(yyjson_mut_obj_get(v, "image")) ?: "0");
+	}
+	return 0;
+}
+
+static void assert_order(yyjson_mut_doc *live, const struct model *m)
+{
+	yyjson_mut_val *list = meta_mut_get(live->root, "spec", "template", "spec", "containers", NULL);
+	char name[16];
+
+	assert_int_equal(yyjson_mut_arr_size(list), m->n);
+	for (int i = 0; i < m->n; i++) {
+		snprintf(name, sizeof(name), "c%d", m->order[i]);
+		assert_string_equal(
+			yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_arr_get(list, i), "name")), name);
+	}
+}
+
+static void random_wish(uint32_t *seed, int want[static FIELDS])
+{
+	for (int i = 0; i < FIELDS; i++) {
+		want[i] = next_random(seed) % 2 ? (int)(1 + next_random(seed) % 2) : 0;
+		if (i >= ITEM && i < IMAGE)
+			want[i] = want[i] != 0;
+		else if (i >= IMAGE && !want[i - ITEMS])
+			want[i] = 0;
+	}
 }
 
 static void test_against_model(void **state)
@@ -548,29 +671,26 @@ static void test_against_model(void **state)
 		struct model m = {0};
 
 		for (int step = 0; step < 12; step++) {
-			int who = (int)(next_random(&seed) % MANAGERS), want[FIELDS];
-			bool force = next_random(&seed) % 3 == 0, agreed;
+			int who = (int)(next_random(&seed) % MANAGERS), order, want[FIELDS];
+			bool force = next_random(&seed) % 3 != 0, agreed;
 			cleanup(freep) char *config = NULL, *why = NULL;
 			cleanup(json_mut_docp) yyjson_mut_doc *try = yyjson_mut_doc_mut_copy(live, NULL);
 
-			for (int i = 0; i < FIELDS; i++)
-				want[i] = next_random(&seed) % 2 ? (int)(1 + next_random(&seed) % 2) : 0;
-			config = config_of(want);
+			random_wish(&seed, want);
+			order = (int)(next_random(&seed) % (2 * ITEMS));
+			config = config_of(want, order);
 			why = apply(try, names[who], force, config);
 			agreed = model_apply(&m, who, want, force);
-			assert_int_equal(!why, agreed);
+			if (!why != agreed)
+				fail_msg("%s applies %s: %s", names[who], config, why ?: "no conflict");
 			if (why)
 				continue;
 			yyjson_mut_doc_free(live);
 			live = take(try);
+			model_order(&m, want, order);
+			assert_order(live, &m);
 			for (int i = 0; i < FIELDS; i++) {
-				char key[16];
-				const char *v;
-
-				snprintf(key, sizeof(key), "l%d", i);
-				v = yyjson_mut_get_str(
-					meta_mut_get(live->root, "metadata", "labels", key, NULL));
-				assert_int_equal(v ? atoi(v) : 0, m.value[i]);
+				assert_int_equal(value_of(live, i), m.value[i]);
 				for (int o = 0; o < MANAGERS; o++)
 					assert_int_equal(owns(live, names[o], i), m.owns[o][i]);
 			}
