@@ -53,20 +53,22 @@ def adapter(cluster, ns, tmp_path):
     """A metrics adapter, available, and a load of one pod."""
     made = behind_service(cluster, ns, tmp_path / "adapter")
     made.more = Metrics()
-    cluster.ask("POST", f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices", made.slice, expect=201)
     names = [f"{version}.{group}" for group, version in VERSIONS.items()]
-    for group, version in VERSIONS.items():
-        register(cluster, ns, made, group, version)
     container = {"name": "c", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "1000"]}
-    cluster.ask("POST", f"/apis/apps/v1/namespaces/{ns}/deployments", {"metadata": {"name": "web"}, "spec": {
-        "replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {
-            "metadata": {"labels": {"app": "web"}}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]}}}}, expect=201)  # fmt: skip
-    for name in names:
-        cluster.kubectl("wait", "--for=condition=Available", f"apiservice/{name}", "--timeout=60s")
-    yield made
-    for name in names:
-        cluster.raw("DELETE", f"{APISERVICES}/{name}")
-    made.end()
+    try:
+        cluster.ask("POST", f"/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices", made.slice, expect=201)
+        for group, version in VERSIONS.items():
+            register(cluster, ns, made, group, version)
+        cluster.ask("POST", f"/apis/apps/v1/namespaces/{ns}/deployments", {"metadata": {"name": "web"}, "spec": {
+            "replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {
+                "metadata": {"labels": {"app": "web"}}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]}}}}, expect=201)  # fmt: skip
+        for name in names:
+            cluster.kubectl("wait", "--for=condition=Available", f"apiservice/{name}", "--timeout=100s")
+        yield made
+    finally:
+        for name in names:
+            cluster.raw("DELETE", f"{APISERVICES}/{name}")
+        made.end()
 
 
 def autoscaler(cluster, ns, name, *metrics):

@@ -126,7 +126,7 @@ def test_no_cable_and_then_one(make_node):
     """The node comes up without a link, and takes its address when somebody plugs the cable in. So does its cluster: the agent is
     asked by that address, and pods find the API at it."""
     node = make_node(extra=["--qemu=-S"])
-    boot = threading.Thread(target=node.boot)
+    boot = threading.Thread(target=node.boot, kwargs={"timeout": 400})
     boot.start()
     assert eventually(lambda: (node.state / "monitor.sock").exists(), 30)
     monitor = qemu_node.Qmp(node.state)
@@ -160,7 +160,7 @@ def test_no_cable_and_then_one(make_node):
 def test_no_configuration_at_all(make_node):
     """Nobody hands one over, nor is one found: the node makes a cluster of its own, and lets nobody in whom it does not know."""
     node = make_node(extra=["--config", "none"])
-    boot = threading.Thread(target=node.boot, kwargs={"check": False})
+    boot = threading.Thread(target=node.boot, kwargs={"check": False, "timeout": 400})  # it waits for an engine that knows it
     boot.start()
     assert eventually(lambda: (node.state / "console.log").exists() and re.search(r"^engine: up", node.console(), re.M), 120, 1)
 
@@ -182,7 +182,7 @@ def test_no_configuration_at_all(make_node):
     # it is not the one whose authority lies beside it, unused
     with pytest.raises(ssl.SSLCertVerificationError):
         Cluster(node).connect(client=False).request("GET", "/readyz")
-    assert qemu_node.engine_answers(node.state, int(node.env["DOCKER_HOST"].rpartition(":")[2])) is not None
+    assert node.running() and qemu_node.engine_answers(node.state, int(node.env["DOCKER_HOST"].rpartition(":")[2])) is not None
     node.cut_power()
     boot.join()
 
@@ -216,6 +216,7 @@ def test_a_wrong_configuration_leaves_the_previous_in_force(make_node, tmp_path,
     assert hello(node)
 
 
+@pytest.mark.lengthy
 def test_power_cut_at_any_moment_of_the_first_boot(make_node, tmp_path):
     """Whatever the plug interrupts, the next boot repairs or redoes it: the disk, and the cluster with an authority of its own. The
     first writes, which make the table and the file systems, are each the last one once; of the others a sample."""

@@ -29,7 +29,8 @@ SERVICES = {"agent": "agent", "engine": "engine", "cluster": "cluster", "cluster
 
 # Init starts what died often only after half a minute, unless it is told to. What was killed may be on its way up again already.
 KILL = """for i in $(seq 300); do old=$(pidof PROGRAM) && break; wherryctl start UNIT >/dev/null; sleep 0.1; done
-kill -9 $old || exit 1
+[ -n "$old" ] || exit 1
+kill -9 $old
 for p in $old; do while [ -e /proc/$p ]; do sleep 0.05; done; done
 wherryctl start UNIT >/dev/null; true"""
 UP = """for i in $(seq 300); do wherryctl services | grep -q '^UNIT *up ' && exit 0; wherryctl start UNIT >/dev/null; sleep 0.1; done
@@ -170,13 +171,13 @@ class Storm:
             if pod["metadata"].get("deletionTimestamp") or ready != ["True"]:
                 yield f"{name}: {pod['metadata'].get('deletionTimestamp', 'not on its way out')}, {json.dumps(pod['status'])}"
         uids = sorted(pod["metadata"]["uid"] for pod in self.pods(ns=""))
-        groups = self.node.ssh("cd /sys/fs/cgroup/pods && ls -d */*/").split()
+        groups = self.node.ssh("cd /sys/fs/cgroup/pods && ls -d */*/; true").split()
         if sorted(group.split("/")[1] for group in groups) != uids:
             yield f"control groups {groups} and pods {uids}"
         if sorted(self.node.ssh("ls /data/engine/pods").split()) != uids:
             yield f"the engine has other pods than {uids}"
         shown = self.node.docker("ps", "-a", "--format", '{{.State}} {{.Label "io.kubernetes.pod.uid"}}').stdout.split("\n")
-        if sorted(line.split()[1] for line in shown if line.startswith("running ")) != uids or {line.split()[-1] for line in shown if line} - set(uids):
+        if sorted(line.partition(" ")[2] for line in shown if line.startswith("running ")) != uids or {line.split()[-1] for line in shown if line} - set(uids):
             yield f"containers {shown} and pods {uids}"
 
     def wrong_answers(self, service, version):
@@ -191,7 +192,10 @@ class Storm:
         wrong = []
 
         def look():
-            wrong[:] = what(*args)
+            try:
+                wrong[:] = what(*args)
+            except AssertionError as e:  # the node was asked while something of it was not up
+                wrong[:] = [str(e)]
             return not wrong
 
         assert eventually(look, WAIT, 2), "\n".join([*wrong, str(self)])

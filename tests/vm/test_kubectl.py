@@ -142,7 +142,7 @@ def test_drain(cluster, ns):
     cluster.ask("POST", job, {"metadata": {"name": "j"}, "spec": {"backoffLimit": 0, "podFailurePolicy": ignore, "template": {
         "metadata": sleeps[0], "spec": sleeps[1]}}}, expect=201)  # fmt: skip
     runs = lambda: [p for p in cluster.get("-n", ns, "pods", "-l", "job-name=j")["items"] if p["status"]["phase"] == "Running"]  # noqa: E731
-    assert eventually(runs, timeout=60)
+    assert eventually(runs, timeout=150, every=1)
     first = runs()[0]["metadata"]["name"]
     cluster.kubectl("-n", ns, "run", "p", "--image=wherry/hello", "--labels=drain=me", "--overrides", json.dumps({"spec": {
         "nodeName": node, "containers": [{"name": "p", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "1000"]}],
@@ -153,7 +153,7 @@ def test_drain(cluster, ns):
         assert cluster.kubectl("-n", ns, "get", "pod", "p", check=False).returncode != 0
     finally:
         cluster.kubectl("uncordon", node)
-    assert eventually(lambda: [p for p in runs() if p["metadata"]["name"] != first], timeout=60), cluster.ask("GET", f"{job}/j")["status"]
+    assert eventually(lambda: [p for p in runs() if p["metadata"]["name"] != first], timeout=150, every=1), cluster.ask("GET", f"{job}/j")["status"]
     assert "failed" not in cluster.ask("GET", f"{job}/j")["status"]
     assert "unschedulable" not in cluster.get("node", node)["spec"]
 

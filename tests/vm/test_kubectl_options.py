@@ -92,9 +92,9 @@ def test_config(cluster, ns, kubectl, mine):
     lost = cluster.kubectl("--kubeconfig", mine, "get", "configmaps", check=False)
     assert lost.returncode == 1 and "127.0.0.1:1" in lost.stderr
     assert cluster.kubectl("--kubeconfig", mine, "--context", first, "-n", ns, "get", "configmap", "here", "-o", "name").stdout == "configmap/here\n"
-    for what, name, left in (("context", "third", [first]), ("cluster", "nowhere", [known]), ("user", "nobody", [user])):
+    for what, name, left in (("context", "third", [first]), ("cluster", "nowhere", ["NAME", known]), ("user", "nobody", ["NAME", user])):
         config(f"delete-{what}", name)
-        assert config(*(("get-contexts", "-o", "name") if what == "context" else (f"get-{what}s",))).split()[-1:] == left
+        assert config(*(("get-contexts", "-o", "name") if what == "context" else (f"get-{what}s",))).split() == left
 
 
 def test_commands_of_its_own(cluster, ns, kubectl, alone, tmp_path, monkeypatch):

@@ -90,6 +90,8 @@ def test_the_node_makes_its_own_authority(node):
         refused = use(node, config, name).kubectl("get", "nodes", check=False)
         assert refused.returncode != 0 and re.search(why, refused.stderr), (name, refused)
 
+    account = lambda: cluster.kubectl("get", "serviceaccount", "default", check=False).returncode == 0  # noqa: E731
+    assert eventually(account, WAIT, 1), "the namespace has no account"
     cluster.kubectl("run", "p", "--image=wherry/hello", "--image-pull-policy=IfNotPresent", "--command", "--", "sh", "-c", "echo hello; exec sleep 100000")
     served_by(node, cluster)
 

@@ -131,7 +131,7 @@ def test_tokens_and_the_node_when_the_clock_is_set(make_node):
             node.ssh(f"date -s @$(($(date +%s) + {hours * 3600}))")
             cluster.kubectl("label", "node", "--all", "--overwrite", f"stepped={hours > 0}")  # something for the controller to look at
             assert knows(old) == 401, hours
-            assert eventually(lambda old=old: (fresh := token()) not in ("", old) and knows(fresh) == 201, 30, 1), (hours, node.ssh("wherryctl logs agent | tail -5"))
+            assert eventually(lambda old=old: (fresh := token()) not in ("", old) and knows(fresh) == 201, 90, 1), (hours, node.ssh("wherryctl logs agent | tail -5"))
             old = token()
         time.sleep(12)  # a Lease is renewed every ten seconds
     said = [c for event in watch.seen for c in event["object"].get("status", {}).get("conditions", [])]

@@ -42,14 +42,14 @@ def behind_service(cluster, ns, folder):
     """An extension API server, and its service of the namespace; .slice: the EndpointSlice that leads from it, to be made."""
     port, address = cluster.node.webhook
     trust = cluster.get("-n", "kube-system", "configmap", "extension-apiserver-authentication")["data"]
+    cluster.ask("POST", f"/api/v1/namespaces/{ns}/services", {"metadata": {"name": "wardle"}, "spec": {
+        "ports": [{"name": "https", "port": 7443, "protocol": "TCP"}]}}, expect=201)  # fmt: skip
     made = Extension(folder, port, f"wardle.{ns}.svc", trust["requestheader-client-ca-file"],
                      json.loads(trust["requestheader-allowed-names"]))  # fmt: skip
     made.slice = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
                   "metadata": {"name": "wardle", "namespace": ns, "labels": {"kubernetes.io/service-name": "wardle"}},
                   "endpoints": [{"addresses": [address.split(":")[0]], "conditions": {"ready": True}}],
                   "ports": [{"name": "https", "port": int(address.split(":")[1]), "protocol": "TCP"}]}  # fmt: skip
-    cluster.ask("POST", f"/api/v1/namespaces/{ns}/services", {"metadata": {"name": "wardle"}, "spec": {
-        "ports": [{"name": "https", "port": 7443, "protocol": "TCP"}]}}, expect=201)  # fmt: skip
     return made
 
 
