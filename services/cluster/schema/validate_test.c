@@ -455,6 +455,18 @@ static const struct {
 		"spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: d}, behavior: {scaleUp: {tolerance: '-1'}}}",
 		NOT_SCALED
 		"spec.behavior.scaleUp.tolerance: Invalid value: \"-1\": must be greater than or equal to 0"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		META "spec: {maxReplicas: 3, scaleTargetRef: {kind: D, name: '..'}}",
+		NOT_SCALED "spec.scaleTargetRef.name: Invalid value: \"..\": may not be '..'"},
+	{"autoscaling/v2", "HorizontalPodAutoscaler", NULL,
+		SCALE("{type: Object, object: {metric: {name: m}, describedObject: {kind: a/b, name: '..'}, target: "
+		      "{type: Value, value: 1}}}"),
+		NOT_SCALED
+		"[spec.metrics[0].object.describedObject.kind: Invalid value: \"a/b\": may not contain '/', "
+		"spec.metrics[0].object.describedObject.name: Invalid value: \"..\": may not be '..']"},
+	{"autoscaling/v1", "HorizontalPodAutoscaler", NULL,
+		META "spec: {maxReplicas: 3, scaleTargetRef: {kind: '%', name: d}}",
+		NOT_SCALED "spec.scaleTargetRef.kind: Invalid value: \"%\": may not contain '%'"},
 };
 
 static void test_verdicts(void **state)
