@@ -2,7 +2,6 @@
 
 /* The merge of an apply, by what the tables say of lists and maps; and that of one who owns nothing, so that he may replace nothing whole. */
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,84 +51,57 @@ bool apply_members(yyjson_mut_doc *doc, const struct schema_type *t, const struc
 	return true;
 }
 
-static int by_address(const void *a, const void *b)
-{
-	yyjson_mut_val *const *x = a, *const *y = b;
-	uintptr_t p = (uintptr_t)x[0], q = (uintptr_t)y[0];
-
-	return p < q ? -1 : p > q;
-}
-
-static bool is_among(yyjson_mut_val *const *sorted, size_t n, yyjson_mut_val *v)
-{
-	return bsearch(&v, sorted, n, sizeof(*sorted), by_address) != NULL;
-}
-
 /*
  * A merged list in the order of what is wanted, since that may mean something (initContainers, env). Whoever is not wanted now keeps
- * his place among those that were there; whoever is new comes right before the next one wanted that was there, or last.
+ * his place among those that were there; whoever is new comes right before the next one wanted that was there, or last. Of those
+ * that were there more than once one is left.
  *
- * @n_old:	so many were there before; @shared, @n_shared: those of them that are wanted, in the order of by_address()
+ * @old:	who was there, with whoever is wanted as the same
+ * @all:	who is wanted, merged, with whoever was there as the same
  */
-static bool weave(yyjson_mut_val *live, size_t n_old, const struct fieldset_match *all, size_t n,
-	yyjson_mut_val *const *shared, size_t n_shared)
+static void weave(yyjson_mut_val *live, const struct fieldset_match *old, size_t n_old,
+	const struct fieldset_match *all, size_t n)
 {
-	cleanup(freep) yyjson_mut_val **old = calloc(n_old + 1, sizeof(*old));
-	size_t i, max, done = 0, next = 0;
-	yyjson_mut_val *v;
+	size_t done = 0, next = 0;
 
-	if (!old)
-		return false;
-	yyjson_mut_arr_foreach(live, i, max, v)
-	{
-		if (i < n_old)
-			old[i] = v;
-	}
 	yyjson_mut_arr_clear(live);
-	for (i = 0; i <= n_old; i++) {
-		if (i < n_old && !is_among(shared, n_shared, old[i])) {
-			yyjson_mut_arr_append(live, old[i]);
+	for (size_t i = 0; i <= n_old; i++) {
+		if (i < n_old && !old[i].there) {
+			yyjson_mut_arr_append(live, old[i].item);
 			continue;
 		}
-		while (next < n && (all[next].first != next || !is_among(shared, n_shared, all[next].there)))
+		while (next < n && (all[next].first != next || !all[next].there))
 			next++;
-		if (i < n_old && (next == n || all[next].there != old[i]))
+		if (i < n_old && (next == n || all[next].there != old[i].item))
 			continue; /* it has come, or comes behind another */
 		for (; done < n && (i == n_old || done <= next); done++)
 			if (all[done].first == done)
-				yyjson_mut_arr_append(live, all[done].there);
+				yyjson_mut_arr_append(live, all[done].item);
 		next = done;
 	}
-	return true;
 }
 
 static bool merge_items(
 	yyjson_mut_doc *doc, const struct schema_field *f, yyjson_mut_val *live, yyjson_mut_val *config)
 {
-	size_t n = yyjson_mut_arr_size(config), n_old = yyjson_mut_arr_size(live), n_shared = 0;
+	size_t n = yyjson_mut_arr_size(config), n_old = yyjson_mut_arr_size(live);
 	cleanup(freep) struct fieldset_match *all = calloc(n + 1, sizeof(*all));
-	cleanup(freep) yyjson_mut_val **shared = calloc(n + 1, sizeof(*shared));
-	bool ok = true;
+	cleanup(freep) struct fieldset_match *old = calloc(n_old + 1, sizeof(*old));
+	bool ok = all && old && fieldset_match(doc, f, config, live, all) &&
+		  fieldset_match(doc, f, live, config, old);
 
-	if (!all || !shared || !fieldset_match(doc, f, config, live, all))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (all[i].there)
-			shared[n_shared++] = all[i].there;
-	qsort(shared, n_shared, sizeof(*shared), by_address);
 	for (size_t i = 0; ok && i < n; i++) {
 		yyjson_mut_val *v = all[i].item;
 
-		if (!all[i].there && all[i].first != i)
-			all[i].there = all[all[i].first].there;
-		if (!all[i].there) {
-			all[i].there = yyjson_mut_val_mut_copy(doc, v);
-			ok = yyjson_mut_arr_append(live, all[i].there);
-		} else if (yyjson_mut_is_obj(all[i].there) && yyjson_mut_is_obj(v) && fieldset_item_type(f)) {
-			ok = apply_members(doc, fieldset_item_type(f), NULL, all[i].there, v);
-		}
+		all[i].item = all[i].first != i ? all[all[i].first].item : all[i].there;
+		if (!all[i].item)
+			ok = (all[i].item = yyjson_mut_val_mut_copy(doc, v));
+		else if (yyjson_mut_is_obj(all[i].item) && yyjson_mut_is_obj(v) && fieldset_item_type(f))
+			ok = apply_members(doc, fieldset_item_type(f), NULL, all[i].item, v);
 	}
-	return ok && weave(live, n_old, all, n, shared, n_shared);
+	if (ok)
+		weave(live, old, n_old, all, n);
+	return ok;
 }
 
 /* The live value with the wanted one in it: @live itself, changed, or a copy of @config. */

@@ -286,6 +286,10 @@ static char *labelled(int n)
 	return text;
 }
 
+#define WITH_ENV(env)                                                                                        \
+	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {containers: "  \
+	"[{name: c, env: [" env "]}]}}}"
+
 /* Whoever names a label twice is refused, be they few or many. */
 static void test_named_twice(void **state)
 {
@@ -307,6 +311,35 @@ static void test_named_twice(void **state)
 		other = apply(live, "a", true, json);
 		assert_non_null(strstr(why ?: "", "duplicate field \"metadata.labels.k0\""));
 		assert_non_null(strstr(other ?: "", "duplicate field \"metadata.labels.k0\""));
+	}
+}
+
+/* Of items that there are twice under a key, an apply of that key leaves one; of those it does not name all. */
+static void test_there_twice(void **state)
+{
+	static const struct {
+		const char *live, *want, *made;
+	} table[] = {
+		{"{name: A, value: '1'}, {name: B}, {name: A, value: '2'}", "{name: A, value: '3'}",
+			"[{\"name\":\"A\",\"value\":\"3\"},{\"name\":\"B\"}]"},
+		{"{name: A, value: '1'}, {name: B}, {name: A, value: '2'}",
+			"{name: B, value: '3'}, {name: A, value: '3'}",
+			"[{\"name\":\"B\",\"value\":\"3\"},{\"name\":\"A\",\"value\":\"3\"}]"},
+		{"{name: A, value: '1'}, {name: A, value: '2'}", "{name: C, value: '3'}",
+			"[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"A\",\"value\":\"2\"},{\"name\":\"C\",\"value\":\"3\"}]"},
+	};
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(freep) char *live = NULL, *wish = NULL, *made = NULL;
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
+
+		assert_true(asprintf(&live, WITH_ENV("%s"), table[i].live) > 0);
+		assert_true(asprintf(&wish, WITH_ENV("%s"), table[i].want) > 0);
+		doc = parse(live);
+		applies(doc, "a", true, wish);
+		made = yyjson_mut_val_write(
+			yyjson_mut_doc_ptr_get(doc, "/spec/template/spec/containers/0/env"), 0, NULL);
+		assert_string_equal(made, table[i].made);
 	}
 }
 
@@ -843,6 +876,7 @@ int main(void)
 		cmocka_unit_test(test_update_by_hand),
 		cmocka_unit_test(test_forms_of_numbers),
 		cmocka_unit_test(test_named_twice),
+		cmocka_unit_test(test_there_twice),
 		cmocka_unit_test(test_very_many),
 		cmocka_unit_test(test_long_lists),
 		cmocka_unit_test(test_many_owned),
