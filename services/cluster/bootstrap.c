@@ -193,7 +193,7 @@ static void put_one(struct boot *b, const struct first *f)
 	struct putting *p = malloc(sizeof(*p));
 
 	if (!p || !k) {
-		log_errno(ENOMEM, "cluster op=bootstrap object=%s/%s", f->plural, f->name);
+		log_errno(k ? ENOMEM : ENOENT, "cluster op=bootstrap object=%s/%s", f->plural, f->name);
 		b->failed = true;
 		free(p);
 		return;
