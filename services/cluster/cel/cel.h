@@ -51,10 +51,12 @@ void cel_family_fini(struct cel_family *f); /* accepts one that is all zeros */
 struct cel_scope {
 	const char *const *names;	 /* as of cel_compile() */
 	const struct cel_family *family; /* borrowed for the call; NULL: none */
-	const char *
-		optional; /* the variable that is an optional, of nothing when its value is NULL; NULL: none is */
-	bool binds; /* it may name a value: cel.bind(name, value, expression); those of devices, which nobody asks yet */
-	bool patches; /* it may make what changes an object: Object{}, Object.spec{}, JSONPatch{}, jsonpatch.escapeKey() */
+	/* the variable that is an optional, of nothing when its value is NULL; NULL: none is */
+	const char *optional;
+	/* it may name a value: cel.bind(name, value, expression); those of devices, which nobody asks yet */
+	bool binds;
+	/* it may make what changes an object: Object{}, Object.spec{}, JSONPatch{}, jsonpatch.escapeKey() */
+	bool patches;
 };
 
 /* The same as cel_compile(). */

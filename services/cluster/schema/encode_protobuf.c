@@ -21,8 +21,8 @@ enum { VARINT_MAX = 10, ROOM_FIRST = 1024, MEMBERS_FIRST = 64 };
 struct encoder_member {
 	const struct schema_field *field;
 	yyjson_val *key, *value;
-	uint32_t
-		order; /* of a field: its tags, from the outermost struct it is in; a byte each, the first one highest */
+	/* of a field: its tags, from the outermost struct it is in; a byte each, the first one highest */
+	uint32_t order;
 };
 
 void encoder_fini(struct encoder *e)
@@ -116,7 +116,7 @@ static void put_bytes(struct encoder *e, unsigned tag, const void *bytes, size_t
 
 /* ---- special types */
 
-/* {1: seconds, 2: nanoseconds}; nothing inside: the zero time, or null. */
+/* {1: seconds, 2: nanoseconds}; nothing inside: the zero time, or a null item. */
 static void put_time(struct encoder *e, unsigned tag, yyjson_val *v, bool micro)
 {
 	static const int64_t YEAR_1 = -62135596800;
@@ -156,7 +156,7 @@ static void put_int_or_string(struct encoder *e, unsigned tag, yyjson_val *v)
 	wrap(e, tag, mark);
 }
 
-/* {1: JSON}; nothing inside: null */
+/* {1: JSON}; nothing inside: a null item. */
 static void put_raw(struct encoder *e, unsigned tag, yyjson_val *v)
 {
 	size_t mark = e->len, len = 0;
