@@ -12,6 +12,7 @@
 #include "cluster/extensions/extensions.h"
 #include "cluster/http/identity.h"
 #include "cluster/schema/schema.h"
+#include "lib/text.h"
 
 enum state { WAITS, ASKED, ANSWERED };
 

@@ -22,6 +22,7 @@
 #include "cluster/schema/schema.h"
 #include "cluster/schema/selector.h"
 #include "lib/json.h"
+#include "lib/text.h"
 #include "lib/uri.h"
 
 #define CUSTOM	 "custom.metrics.k8s.io"

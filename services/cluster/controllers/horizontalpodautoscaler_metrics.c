@@ -16,6 +16,7 @@
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 #include "lib/quantity.h"
+#include "lib/text.h"
 
 /* ---- asking */
 

@@ -9,6 +9,7 @@
 #include "cluster/schema/meta.h"
 #include "lib/json.h"
 #include "lib/quantity.h"
+#include "lib/text.h"
 
 enum { NAME_MAX_BYTES = 253, QUANTITY_MAX_BYTES = 100 };
 
@@ -199,21 +200,4 @@ bool metric_list_refusal(const char *body, size_t len, char why[METRIC_WHY_MAX])
 		if ((unsigned char)*why < ' ' || *why == 0x7f)
 			*why = ' ';
 	return true;
-}
-
-void text_end_whole(char *text)
-{
-	size_t len = strlen(text), i = len, follow = 0;
-	unsigned char first;
-
-	while (i && ((unsigned char)text[i - 1] & 0xc0) == 0x80)
-		i--;
-	if (!i)
-		return;
-	first = (unsigned char)text[i - 1];
-	follow += first >= 0xc0;
-	follow += first >= 0xe0;
-	follow += first >= 0xf0;
-	if (len - i < follow)
-		text[i - 1] = '\0';
 }

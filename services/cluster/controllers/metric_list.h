@@ -46,7 +46,4 @@ int64_t metric_list_sum(const struct metric_list *l);
 /* Why an adapter refuses, as its Status says: into @why, in one line; false: it does not say. */
 must_check bool metric_list_refusal(const char *body, size_t len, char why[METRIC_WHY_MAX]);
 
-/* A text that was cut to a size ends with a whole character again. */
-void text_end_whole(char *text);
-
 #endif

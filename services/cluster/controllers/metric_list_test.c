@@ -139,28 +139,11 @@ static void test_refusals(void **state)
 	assert_int_equal(strlen(why), (METRIC_WHY_MAX - 1) / 3 * 3);
 }
 
-static void test_whole_ends(void **state)
-{
-	static const struct {
-		const char *text, *want;
-	} table[] = {{"", ""}, {"a", "a"}, {"a\xc3", "a"}, {"a\xc3\xa4", "a\xc3\xa4"}, {"\xe2\x82", ""},
-		{"\xe2\x82\xac", "\xe2\x82\xac"}, {"x\xf0\x9f\x9a", "x"},
-		{"x\xf0\x9f\x9a\xa2", "x\xf0\x9f\x9a\xa2"}};
-
-	for (size_t i = 0; i < array_len(table); i++) {
-		char text[16];
-
-		strcpy(text, table[i].text);
-		text_end_whole(text);
-		assert_string_equal(text, table[i].want);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_read),
 		cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_names),
-		cmocka_unit_test(test_refusals), cmocka_unit_test(test_whole_ends)};
+		cmocka_unit_test(test_refusals)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
