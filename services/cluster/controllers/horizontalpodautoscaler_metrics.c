@@ -34,9 +34,10 @@ static bool is_of_resources(const struct scaling *s)
 
 bool scaling_measure(struct scaling *s, struct usage *u)
 {
+	size_t n = is_of_resources(s) ? s->n_pods : 0;
 	bool all = true;
 
-	for (size_t i = 0; is_of_resources(s) && i < s->n_pods; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct scaled_pod *p = &s->pods[i];
 		const char *node = json_text(json_obj(p->root, "spec"), "nodeName");
 
@@ -245,9 +246,10 @@ struct autoscale_tolerance scaling_tolerance(const struct scaling *s)
 static const struct metric_type {
 	const char *type, *source; /* its member */
 	const char *failed;	   /* the reason of event and condition */
-	const char *named,
-		*what; /* what FailedComputeMetricsReplicas calls it: the member with a name, and the kind */
-	bool adapted;  /* an adapter serves it */
+	/* what FailedComputeMetricsReplicas calls it: the member with a name, and the kind */
+	const char *named;
+	const char *what;
+	bool adapted; /* an adapter serves it */
 } types[] = {
 	{"Resource", "resource", "FailedGetResourceMetric", "name", "resource metric value"},
 	{"ContainerResource", "containerResource", "FailedGetContainerResourceMetric", "container",
