@@ -18,9 +18,7 @@ enum state { WAITS, ASKED, ANSWERED };
 
 struct question {
 	struct question *next;
-	struct adapters *a;
-	struct controller *c;
-	char *ns, *name;			      /* owned: of the key */
+	struct asker *of;
 	char *group, *path;			      /* owned */
 	char *verb, *resource, *subresource, *object; /* owned */
 	enum state state;
@@ -31,9 +29,25 @@ struct question {
 	struct adapter_answer answer;
 };
 
+/* A key with questions. */
+struct asker {
+	struct asker *next;
+	struct adapters *a;
+	struct controller *c;
+	char *ns, *name;      /* owned */
+	struct question *all; /* owned; in the order in which they came */
+	size_t n_wanted;      /* in this turn */
+	struct asker *behind; /* who is in the queue after it */
+	bool queued;	      /* it may have a question that waits */
+};
+
+/* Turns go round: whoever was asked for goes to the queue's end with what else waits for it. */
 struct adapters {
 	struct registry *r;
-	struct question *all; /* in the order in which they came */
+	struct asker *all;   /* owned */
+	struct asker *found; /* the last one that was looked for; NULL: none */
+	struct asker *asked; /* the last one that was asked for; NULL: none */
+	struct asker *queue, **end;
 	size_t n_asked;
 };
 
@@ -52,6 +66,7 @@ int adapters_new(struct adapters **out, struct registry *r)
 	if (!a)
 		return -ENOMEM;
 	a->r = r;
+	a->end = &a->queue;
 	*out = a;
 	return 0;
 }
@@ -61,10 +76,8 @@ static void question_free(struct question *q)
 	loop_defer_del(&q->task);
 	extension_line_close(&q->line);
 	if (q->state == ASKED)
-		q->a->n_asked--;
+		q->of->a->n_asked--;
 	metric_list_fini(&q->answer.list);
-	free(q->ns);
-	free(q->name);
 	free(q->group);
 	free(q->path);
 	free(q->verb);
@@ -74,20 +87,93 @@ static void question_free(struct question *q)
 	free(q);
 }
 
-void adapters_free(struct adapters *a)
-{
-	struct question *q;
+/* ---- whose they are */
 
-	while (a && (q = a->all)) {
-		a->all = q->next;
-		question_free(q);
-	}
-	free(a);
+static struct asker *asker_of(struct adapters *a, const char *ns, const char *name)
+{
+	struct asker *k = a->found;
+
+	if (k && !strcmp(k->name, name) && !strcmp(k->ns, ns))
+		return k;
+	for (k = a->all; k && (strcmp(k->name, name) != 0 || strcmp(k->ns, ns) != 0);)
+		k = k->next;
+	a->found = k;
+	return k;
 }
 
-static bool is_of(const struct question *q, const char *ns, const char *name)
+static struct asker *asker_new(struct adapters *a, const struct adapters_turn *t)
 {
-	return !strcmp(q->name, name) && !strcmp(q->ns, ns);
+	struct asker *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	*k = (struct asker){.next = a->all, .a = a, .c = t->c, .ns = strdup(t->ns), .name = strdup(t->name)};
+	if (!k->ns || !k->name) {
+		free(k->ns);
+		free(k->name);
+		free(k);
+		return NULL;
+	}
+	a->all = a->found = k;
+	return k;
+}
+
+static void queue_up(struct asker *k)
+{
+	if (k->queued)
+		return;
+	k->queued = true;
+	k->behind = NULL;
+	*k->a->end = k;
+	k->a->end = &k->behind;
+}
+
+static void leave_queue(struct asker *k)
+{
+	struct asker **p = &k->a->queue;
+
+	if (!k->queued)
+		return;
+	while (*p != k)
+		p = &(*p)->behind;
+	*p = k->behind;
+	if (!*p)
+		k->a->end = p;
+	k->queued = false;
+}
+
+/* What is not wanted, or everything, with whoever has nothing left. */
+static void drop(struct asker *k, bool wanted_too)
+{
+	struct question **p = &k->all, *q;
+	struct asker **at = &k->a->all;
+
+	while ((q = *p))
+		if (wanted_too || !q->wanted) {
+			*p = q->next;
+			question_free(q);
+		} else {
+			p = &q->next;
+		}
+	if (k->all)
+		return;
+	leave_queue(k);
+	while (*at != k)
+		at = &(*at)->next;
+	*at = k->next;
+	k->a->found = NULL;
+	if (k->a->asked == k)
+		k->a->asked = NULL;
+	free(k->ns);
+	free(k->name);
+	free(k);
+}
+
+void adapters_free(struct adapters *a)
+{
+	while (a && a->all)
+		drop(a->all, true);
+	free(a);
 }
 
 /* ---- who is asked */
@@ -129,13 +215,13 @@ static struct extension *adapter_of(struct extensions *x, const struct api *api)
 
 static bool is_allowed(const struct question *q)
 {
-	struct access *access = registry_access(q->a->r);
-	const struct access_question ask = {.who = controller_caller(q->c),
+	struct access *access = registry_access(q->of->a->r);
+	const struct access_question ask = {.who = controller_caller(q->of->c),
 		.verb = q->verb,
 		.group = q->group,
 		.resource = q->resource,
 		.subresource = q->subresource,
-		.ns = q->ns,
+		.ns = q->of->ns,
 		.name = q->object};
 
 	return access && access_allowed(access, &ask, NULL);
@@ -163,8 +249,8 @@ static void refuse_forbidden(struct question *q)
 	refuse(q,
 		"%s.%s%s is forbidden: User \"%s\" cannot %s resource \"%s%s%s\" in API group \"%s\" in the "
 		"namespace \"%s\"",
-		q->resource, q->group, object, controller_caller(q->c)->user, q->verb, q->resource,
-		*q->subresource ? "/" : "", q->subresource, q->group, q->ns);
+		q->resource, q->group, object, controller_caller(q->of->c)->user, q->verb, q->resource,
+		*q->subresource ? "/" : "", q->subresource, q->group, q->of->ns);
 }
 
 static void over(struct question *q);
@@ -200,7 +286,7 @@ static int send_question(struct question *q, const struct extension *e)
 {
 	struct identity who;
 	char *target = NULL;
-	int err = identity_of(&who, controller_caller(q->c));
+	int err = identity_of(&who, controller_caller(q->of->c));
 
 	if (!err && who.n == IDENTITY_MAX)
 		err = -E2BIG;
@@ -221,7 +307,7 @@ static int send_question(struct question *q, const struct extension *e)
 /* It is asked, or cannot be, and that is the answer. */
 static void begin(struct question *q)
 {
-	struct extensions *x = registry_extensions(q->a->r);
+	struct extensions *x = registry_extensions(q->of->a->r);
 	const struct api *api = api_of(q->group);
 	struct extension *e = adapter_of(x, api);
 	const char *why = NULL;
@@ -251,26 +337,57 @@ static void begin(struct question *q)
 		return;
 	}
 	q->state = ASKED;
-	q->a->n_asked++;
+	q->of->a->n_asked++;
+	q->of->a->asked = q->of;
+}
+
+static bool all_answered(const struct asker *k)
+{
+	for (const struct question *q = k->all; q; q = q->next)
+		if (q->state != ANSWERED)
+			return false;
+	return true;
 }
 
 /* With the last answer of a key it has its turn. */
-static void tell(const struct question *q)
+static void tell(const struct asker *k)
 {
-	for (const struct question *other = q->a->all; other; other = other->next)
-		if (other->state != ANSWERED && is_of(other, q->ns, q->name))
-			return;
-	controller_queue(q->c, q->ns, q->name);
+	if (all_answered(k))
+		controller_queue(k->c, k->ns, k->name);
+}
+
+static struct question *waiting_of(const struct asker *k)
+{
+	struct question *q = k->all;
+
+	while (q && q->state != WAITS)
+		q = q->next;
+	return q;
+}
+
+/* Not the last one where another waits. */
+static struct asker *next_asker(const struct adapters *a)
+{
+	struct asker *k = a->queue;
+
+	return k && k == a->asked && k->behind ? k->behind : k;
 }
 
 static void ask_next(struct adapters *a)
 {
-	for (struct question *q = a->all; q && a->n_asked < ADAPTERS_AT_ONCE; q = q->next)
-		if (q->state == WAITS) {
-			begin(q);
-			if (q->state == ANSWERED)
-				tell(q);
-		}
+	struct asker *k;
+	struct question *q;
+
+	while (a->n_asked < ADAPTERS_AT_ONCE && (k = next_asker(a))) {
+		leave_queue(k);
+		q = waiting_of(k);
+		if (!q)
+			continue;
+		begin(q);
+		queue_up(k);
+		if (q->state == ANSWERED)
+			tell(k);
+	}
 }
 
 /* Not from inside of the client, which goes with the line. */
@@ -280,44 +397,44 @@ static void on_over(struct loop_task *t)
 
 	extension_line_close(&q->line);
 	q->state = ANSWERED;
-	q->a->n_asked--;
-	tell(q);
-	ask_next(q->a);
+	q->of->a->n_asked--;
+	tell(q->of);
+	ask_next(q->of->a);
 }
 
 static void over(struct question *q)
 {
 	loop_timer_del(&q->line.limit);
-	loop_defer(registry_loop(q->a->r), &q->task, on_over);
+	loop_defer(registry_loop(q->of->a->r), &q->task, on_over);
 }
 
 /* ---- the questions of a turn */
 
 void adapters_begin(struct adapters *a, const struct adapters_turn *t)
 {
-	for (struct question *q = a->all; q; q = q->next)
-		if (is_of(q, t->ns, t->name))
-			q->wanted = false;
+	struct asker *k = asker_of(a, t->ns, t->name);
+
+	if (!k)
+		return;
+	k->n_wanted = 0;
+	for (struct question *q = k->all; q; q = q->next)
+		q->wanted = false;
 }
 
-static struct question *question_new(
-	struct adapters *a, const struct adapters_turn *t, const struct adapter_question *from)
+static struct question *question_new(struct asker *of, const struct adapter_question *from)
 {
 	struct question *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return NULL;
-	q->a = a;
-	q->c = t->c;
-	q->ns = strdup(t->ns);
-	q->name = strdup(t->name);
+	q->of = of;
 	q->group = strdup(from->group);
 	q->path = strdup(from->path);
 	q->verb = strdup(from->verb);
 	q->resource = strdup(from->resource);
 	q->subresource = strdup(from->subresource);
 	q->object = strdup(from->name);
-	if (q->ns && q->name && q->group && q->path && q->verb && q->resource && q->subresource && q->object)
+	if (q->group && q->path && q->verb && q->resource && q->subresource && q->object)
 		return q;
 	question_free(q);
 	return NULL;
@@ -326,48 +443,51 @@ static struct question *question_new(
 const struct adapter_answer *adapters_ask(
 	struct adapters *a, const struct adapters_turn *t, const struct adapter_question *from)
 {
-	static const struct adapter_answer no_memory = {.why = "out of memory"};
-	struct question **p = &a->all, *q;
+	static const struct adapter_answer
+		no_memory = {.why = "out of memory"},
+		too_many = {.why = "too many metrics: at most 64 are asked of adapters"};
+	struct asker *k = asker_of(a, t->ns, t->name) ?: asker_new(a, t);
+	_Static_assert(ADAPTERS_PER_KEY == 64, "as too_many says");
+	struct question **p, *q;
 
-	while ((q = *p) && (!is_of(q, t->ns, t->name) || strcmp(q->path, from->path) != 0 ||
-				   strcmp(q->group, from->group) != 0))
-		p = &q->next;
+	if (!k)
+		return &no_memory;
+	for (p = &k->all; (q = *p); p = &q->next)
+		if (!strcmp(q->path, from->path) && !strcmp(q->group, from->group))
+			break;
+	if ((!q || !q->wanted) && k->n_wanted == ADAPTERS_PER_KEY)
+		return &too_many;
 	if (!q) {
-		q = question_new(a, t, from);
+		q = question_new(k, from);
 		if (!q)
 			return &no_memory;
 		*p = q;
 		if (a->n_asked < ADAPTERS_AT_ONCE)
 			begin(q);
+		else
+			queue_up(k);
 	}
+	k->n_wanted += !q->wanted;
 	q->wanted = true;
 	return q->state == ANSWERED ? &q->answer : NULL;
 }
 
-static void drop(struct adapters *a, const char *ns, const char *name, bool wanted_too)
-{
-	struct question **p = &a->all, *q;
-
-	while ((q = *p))
-		if (is_of(q, ns, name) && (wanted_too || !q->wanted)) {
-			*p = q->next;
-			question_free(q);
-		} else {
-			p = &q->next;
-		}
-	ask_next(a);
-}
-
 bool adapters_settle(struct adapters *a, const struct adapters_turn *t)
 {
-	drop(a, t->ns, t->name, false);
-	for (const struct question *q = a->all; q; q = q->next)
-		if (q->state != ANSWERED && is_of(q, t->ns, t->name))
-			return false;
-	return true;
+	struct asker *k = asker_of(a, t->ns, t->name);
+
+	if (k)
+		drop(k, false);
+	ask_next(a);
+	k = asker_of(a, t->ns, t->name);
+	return !k || all_answered(k);
 }
 
 void adapters_forget(struct adapters *a, const char *ns, const char *name)
 {
-	drop(a, ns, name, true);
+	struct asker *k = asker_of(a, ns, name);
+
+	if (k)
+		drop(k, true);
+	ask_next(a);
 }

@@ -5,7 +5,8 @@
 /*
  * What metrics adapters say, for autoscalers: extension API servers of custom.metrics.k8s.io and external.metrics.k8s.io. A turn asks
  * what it needs to know, and has another when all of that is answered; what is answered is kept until that turn has forgotten it.
- * A question takes a few seconds at most, and few are asked at once: the others wait.
+ * A question takes a few seconds at most, and few are asked at once: the others wait, and keys take turns. A key has so many
+ * questions in a turn: the answer to any further one is that they are too many.
  */
 
 #include "cluster/controllers/metric_list.h"
@@ -15,7 +16,7 @@ struct adapters;
 struct controller;
 struct registry;
 
-enum { ADAPTERS_AT_ONCE = 5, ADAPTERS_LIMIT_MS = 5000, ADAPTERS_ANSWER_MAX = 2 << 20 };
+enum { ADAPTERS_AT_ONCE = 5, ADAPTERS_PER_KEY = 64, ADAPTERS_LIMIT_MS = 5000, ADAPTERS_ANSWER_MAX = 2 << 20 };
 
 must_check int adapters_new(struct adapters **out, struct registry *r); /* 0 or -ENOMEM */
 void adapters_free(struct adapters *a); /* before the controllers are stopped; accepts NULL */

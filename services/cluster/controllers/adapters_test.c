@@ -33,8 +33,9 @@ static char dir[] = "/tmp/adapters-XXXXXX";
 
 static struct http_server *adapter;
 static struct tls_config *tls;
-static char *bundle;	   /* base64 of its authority's certificate */
-static char seen[1000];	   /* the last question: its path, query, and who asks */
+static char *bundle;	/* base64 of its authority's certificate */
+static char seen[1000]; /* the last question: its path, query, and who asks */
+static size_t n_seen;
 static int status = 200;   /* of its answers; 0: it holds them back */
 static const char *values; /* its list's items, or the whole of what is no list; NULL: one of each pod */
 static int total;	   /* thousandths, of all pods together */
@@ -141,6 +142,7 @@ static void serve(struct http_req *q, void *arg)
 	}
 	snprintf(seen, sizeof(seen), "%s?%s %s", path, http_raw_query(q),
 		http_header(q, "X-Remote-User") ?: "");
+	n_seen++;
 	if (!status && n_held < HELD_MAX) {
 		held[n_held++] = q;
 		http_on_closed(q, on_closed, NULL);
@@ -226,6 +228,7 @@ static int setup_scaling(void **state)
 	values = NULL;
 	total = 1000;
 	*seen = '\0';
+	n_seen = 0;
 	if (!err)
 		err = access_open(&access_of_all, &(struct access_options){.registry = r});
 	return err ? err : autoscaler_new(&context.autoscaler, r, &nobody, PERIOD_MS);
@@ -263,16 +266,22 @@ static void begin_load(void)
 	until("a pod is ready", has_ready_pods, &one);
 }
 
+static void scale(const char *target, const char *name, const char *metrics)
+{
+	cleanup(freep) char *json = NULL;
+
+	assert_true(
+		asprintf(&json,
+			"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"scaleTargetRef\":{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\","
+			"\"name\":\"%s\"},\"maxReplicas\":6,\"behavior\":{\"scaleDown\":{\"stabilizationWindowSeconds\":0}},"
+			"\"metrics\":[%s]}}",
+			name, target, metrics) > 0);
+	create(HPA, "default", json);
+}
+
 static void scale_by(const char *name, const char *metrics)
 {
-	char json[2000];
-
-	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"scaleTargetRef\":{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\","
-		"\"name\":\"web\"},\"maxReplicas\":6,\"behavior\":{\"scaleDown\":{\"stabilizationWindowSeconds\":0}},"
-		"\"metrics\":[%s]}}",
-		name, metrics);
-	create(HPA, "default", json);
+	scale("web", name, metrics);
 }
 
 #define PODS(selector, target)                                                                               \
@@ -453,11 +462,28 @@ static bool holds(const void *arg)
 	return n_held == *(const size_t *)arg;
 }
 
+/* So many metrics of an object: m0, m1... Owned. */
+static char *objects(int n)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	for (int i = 0; i < n; i++)
+		fprintf(f,
+			"%s{\"type\":\"Object\",\"object\":{\"metric\":{\"name\":\"m%d\"},\"describedObject\":{\"apiVersion\":"
+			"\"v1\",\"kind\":\"Service\",\"name\":\"main\"},\"target\":{\"type\":\"Value\",\"value\":\"1\"}}}",
+			i ? "," : "", i);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
 /* Few are asked at once; one that is deleted leaves nothing behind, and what does not answer is given up. */
 static void test_patience(void **state)
 {
 	static const size_t some = ADAPTERS_AT_ONCE, one = 1, none = 0;
-	char metrics[1500] = "";
+	cleanup(freep) char *metrics = objects(ADAPTERS_AT_ONCE + 2);
 
 	NEED_NETNS();
 	begin_adapter();
@@ -465,11 +491,6 @@ static void test_patience(void **state)
 	register_adapter("v1beta1", CUSTOM);
 	begin_load();
 	status = 0;
-	for (int i = 0; i < ADAPTERS_AT_ONCE + 2; i++)
-		sprintf(metrics + strlen(metrics),
-			"%s{\"type\":\"Object\",\"object\":{\"metric\":{\"name\":\"m%d\"},\"describedObject\":{\"apiVersion\":"
-			"\"v1\",\"kind\":\"Service\",\"name\":\"main\"},\"target\":{\"type\":\"Value\",\"value\":\"1\"}}}",
-			i ? "," : "", i);
 	scale_by("a", metrics);
 	until("they wait", holds, &some);
 	delete (HPA, "default", "a", PROPAGATE_BACKGROUND);
@@ -479,6 +500,67 @@ static void test_patience(void **state)
 	until("it is given up",
 		SAYING("b",
 			"APIService v1beta1.custom.metrics.k8s.io does not answer: context deadline exceeded"));
+}
+
+static bool has_seen(const void *arg)
+{
+	return n_seen == *(const size_t *)arg;
+}
+
+/* Who has many questions is not before who has one: turns go round. */
+static void test_fairness(void **state)
+{
+	static const size_t some = ADAPTERS_AT_ONCE, none = 0;
+	cleanup(freep) char *metrics = objects(ADAPTERS_AT_ONCE + 3);
+	size_t so_far;
+
+	NEED_NETNS();
+	begin_adapter();
+	give_roles();
+	register_adapter("v1beta1", CUSTOM);
+	begin_load();
+	status = 0;
+	scale_by("a", metrics);
+	until("they wait", holds, &some);
+	create("apps/v1", "Deployment", "default",
+		"{\"metadata\":{\"name\":\"other\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"other\"}},"
+		"\"template\":{\"metadata\":{\"labels\":{\"app\":\"other\"}},\"spec\":{\"containers\":[{\"name\":\"c\","
+		"\"image\":\"one\"}]}}}}");
+	scale("other", "b", PODS("", "1"));
+	scale("none", "c", PODS("", "1"));
+	until("the turn of b is over, since that of c is", SAYING("c", "FailedGetScale"));
+	so_far = n_seen + 1;
+	http_reply(held[0], 404, "text/plain", "no", 2);
+	until("there is room for one", has_seen, &so_far);
+	assert_string_equal(
+		seen, CUSTOM "/v1beta1/namespaces/default/pods/%2A/m?labelSelector=app%3Dother" ME);
+	so_far = n_seen + 1;
+	http_reply(held[0], 404, "text/plain", "no", 2);
+	until("there is room for one more", has_seen, &so_far);
+	assert_string_equal(seen, CUSTOM "/v1beta1/namespaces/default/services/main/m5?" ME);
+	delete (HPA, "default", "a", PROPAGATE_BACKGROUND);
+	delete (HPA, "default", "b", PROPAGATE_BACKGROUND);
+	until("nothing is asked any more", holds, &none);
+}
+
+/* A turn asks so much and no more. */
+static void test_too_many(void **state)
+{
+	cleanup(freep) char *metrics = objects(ADAPTERS_PER_KEY + 3);
+
+	NEED_NETNS();
+	begin_adapter();
+	give_roles();
+	register_adapter("v1beta1", CUSTOM);
+	begin_load();
+	values = "{\"describedObject\":{},\"value\":0}";
+	scale_by("a", metrics);
+	until("it says which was too much",
+		SAYING("a",
+			"unable to get metric m64: Service on default main/unable to fetch metrics from custom metrics "
+			"API: too many metrics: at most 64 are asked of adapters"));
+	assert_null(strstr(seen, "m64"));
+	delete (HPA, "default", "a", PROPAGATE_BACKGROUND);
 }
 
 /* An adapter is asked by one who may. */
@@ -527,6 +609,8 @@ int main(void)
 		SCALING(test_what_fails),
 		SCALING(test_several),
 		SCALING(test_patience),
+		SCALING(test_fairness),
+		SCALING(test_too_many),
 	};
 
 	alarm(120);
