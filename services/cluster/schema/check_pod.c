@@ -7,11 +7,12 @@
 
 #include "cluster/schema/check_int.h"
 #include "cluster/schema/meta.h"
+#include "cluster/schema/selector.h"
 #include "lib/quantity.h"
 
 schema_check check_pod, check_pod_spec, check_pod_template, check_security_context, check_profile,
 	check_resources, check_toleration, check_node_requirement, check_label_selector, check_token_request,
-	check_binding;
+	check_binding, check_pod_terms;
 
 enum { CLAIM_NAME_MAX = 253, RESOURCES_MAX = 256 };
 
@@ -365,12 +366,60 @@ void check_node_requirement(struct check *c, yyjson_mut_val *o, yyjson_mut_val *
 	requirement(c, o, true);
 }
 
+/* What had as many @before may keep them: another version has accepted it, and other parts of it are still to change. */
+static bool too_many(struct check *c, size_t n, size_t before, size_t max, const char *where)
+{
+	yyjson_mut_val count = {0};
+
+	if (n <= max || n <= before)
+		return false;
+	unsafe_yyjson_set_uint(&count, n);
+	check_error(c, FIELD_TOO_MANY, &count, where, "must have at most %zu items", max);
+	return true;
+}
+
+void check_pod_terms(struct check *c, yyjson_mut_val *list, yyjson_mut_val *old)
+{
+	too_many(c, yyjson_mut_arr_size(list), yyjson_mut_arr_size(old), POD_TERMS_MAX, "");
+}
+
+static size_t count_requirements(yyjson_mut_val *selector)
+{
+	return yyjson_mut_obj_size(yyjson_mut_obj_get(selector, "matchLabels")) +
+	       yyjson_mut_arr_size(yyjson_mut_obj_get(selector, "matchExpressions"));
+}
+
+/* What selector_read() does not take. A pod has its selectors for as long as it lives. */
+static bool is_too_large(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
+{
+	yyjson_mut_val *list = yyjson_mut_obj_get(o, "matchExpressions"), *e,
+		       *were = yyjson_mut_obj_get(old, "matchExpressions");
+	size_t i, n;
+
+	if (c->old_object && !strcmp(c->kind->kind, "Pod"))
+		return false;
+	if (too_many(c, count_requirements(o), count_requirements(old), SELECTOR_TERMS_MAX, ""))
+		return true;
+	yyjson_mut_arr_foreach(list, i, n, e)
+	{
+		yyjson_mut_val *before = yyjson_mut_obj_get(yyjson_mut_arr_get(were, i), "values");
+
+		if (too_many(c, yyjson_mut_arr_size(yyjson_mut_obj_get(e, "values")),
+			    yyjson_mut_arr_size(before), SELECTOR_VALUES_MAX,
+			    REL(".matchExpressions[%zu].values", i)))
+			return true;
+	}
+	return false;
+}
+
 void check_label_selector(struct check *c, yyjson_mut_val *o, yyjson_mut_val *old)
 {
 	size_t i, n;
 	yyjson_mut_val *e, *key, *v, shown;
 	struct path list = {.up = c->path, .name = "matchExpressions", .len = 16};
 
+	if (is_too_large(c, o, old))
+		return;
 	yyjson_mut_obj_foreach(yyjson_mut_obj_get(o, "matchLabels"), i, n, key, v)
 	{
 		shown = *key;

@@ -211,14 +211,42 @@ static void number(FILE *f, const char *text, int n)
 			putc(*text, f);
 }
 
+struct long_list {
+	const char *api_version, *kind, *head, *item, *between, *other, *tail;
+	int n;
+	const char *wrong;
+};
+
+static void check_long_lists(const struct long_list *cases, size_t n_cases)
+{
+	for (size_t i = 0; i < n_cases; i++) {
+		cleanup(freep) char *body = NULL, *got = NULL;
+		const char *items[] = {cases[i].item, cases[i].other};
+		size_t len;
+		FILE *f = open_memstream(&body, &len);
+
+		assert_non_null(f);
+		fprintf(f, "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},%s", cases[i].head);
+		for (size_t l = 0; l < 2 && items[l]; l++) {
+			for (int n = 1; n <= cases[i].n; n++) {
+				fputs(n == 1 ? (l ? cases[i].between : "") : ",", f);
+				number(f, items[l], n);
+			}
+		}
+		fprintf(f, "%s}", cases[i].tail);
+		assert_int_equal(fclose(f), 0);
+		got = verdict_of(cases[i].api_version, cases[i].kind, NULL, body, VALIDATE_MAIN);
+		if (!cases[i].wrong)
+			assert_string_equal(got, "valid");
+		else if (!strstr(got, cases[i].wrong))
+			fail_msg("%.300s", got);
+	}
+}
+
 /* Lists as long as a body has room for them: each with each would be minutes. */
 static void test_long_lists(void **state)
 {
-	static const struct {
-		const char *api_version, *kind, *head, *item, *between, *other, *tail;
-		int n;
-		const char *wrong;
-	} cases[] = {
+	static const struct long_list cases[] = {
 		{"v1", "Service", "\"spec\":{\"ports\":[", "{\"name\":\"p#\",\"port\":#}", "", NULL, "]}",
 			50000},
 		{"v1", "Node", "\"spec\":{\"taints\":[", "{\"key\":\"k#\",\"effect\":\"NoSchedule\"}", "",
@@ -243,27 +271,91 @@ static void test_long_lists(void **state)
 			"Too many: 50000: must have at most 256 items"},
 	};
 
-	for (size_t i = 0; i < array_len(cases); i++) {
-		cleanup(freep) char *body = NULL, *got = NULL;
-		const char *items[] = {cases[i].item, cases[i].other};
+	check_long_lists(cases, array_len(cases));
+}
+
+#define CONTAINER "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}],"
+#define REQUIRED  "\"requiredDuringSchedulingIgnoredDuringExecution\":"
+#define PREFERRED "\"preferredDuringSchedulingIgnoredDuringExecution\":"
+#define TERM(key) "{\"topologyKey\":\"" key "\"}"
+#define LIKED	  "{\"weight\":1,\"podAffinityTerm\":" TERM("a#") "}"
+#define SPREAD	  "{\"maxSkew\":1,\"whenUnsatisfiable\":\"DoNotSchedule\",\"topologyKey\":\"a#\"}"
+#define SELECTOR                                                                                             \
+	CONTAINER "\"affinity\":{\"podAffinity\":{" REQUIRED "[{\"topologyKey\":\"a\",\"labelSelector\":"
+
+/* What goes where others are is read for each pod that looks for a node. */
+static void test_lists_of_terms(void **state)
+{
+	static const struct long_list cases[] = {
+		{"v1", "Pod", CONTAINER "\"affinity\":{\"podAffinity\":{" REQUIRED "[", TERM("a#"), "", NULL,
+			"]}}}", 128},
+		{"v1", "Pod", CONTAINER "\"affinity\":{\"podAffinity\":{" REQUIRED "[", TERM("a#"), "", NULL,
+			"]}}}", 129,
+			"spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution: Too many: 129: must have at "
+			"most 128 items"},
+		{"v1", "Pod", CONTAINER "\"affinity\":{\"podAntiAffinity\":{" REQUIRED "[", TERM("a#"), "",
+			NULL, "]}}}", 129,
+			"spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution: Too many: 129: "},
+		{"v1", "Pod", CONTAINER "\"affinity\":{\"podAffinity\":{" PREFERRED "[", LIKED, "", NULL,
+			"]}}}", 129,
+			"spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution: Too many: 129: "},
+		{"v1", "Pod", CONTAINER "\"affinity\":{\"podAntiAffinity\":{" PREFERRED "[", LIKED, "", NULL,
+			"]}}}", 129,
+			"spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution: Too many: 129: "},
+		{"v1", "Pod", CONTAINER "\"topologySpreadConstraints\":[", SPREAD, "", NULL, "]}", 128},
+		{"v1", "Pod", CONTAINER "\"topologySpreadConstraints\":[", SPREAD, "", NULL, "]}", 129,
+			"spec.topologySpreadConstraints: Too many: 129: must have at most 128 items"},
+		{"v1", "Pod", SELECTOR "{\"matchExpressions\":[", "{\"key\":\"k#\",\"operator\":\"Exists\"}",
+			"", NULL, "]}}]}}}", 1000},
+		{"v1", "Pod", SELECTOR "{\"matchExpressions\":[", "{\"key\":\"k#\",\"operator\":\"Exists\"}",
+			"", NULL, "]}}]}}}", 1001,
+			"Execution[0].labelSelector: Too many: 1001: must have at most 1000 items"},
+		/* both count */
+		{"v1", "Pod",
+			SELECTOR
+			"{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"Exists\"}],\"matchLabels\":{",
+			"\"k#\":\"v\"", "", NULL, "}}}]}}}", 1000,
+			"Execution[0].labelSelector: Too many: 1001: must have at most 1000 items"},
+		{"v1", "Pod",
+			SELECTOR "{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"In\",\"values\":[",
+			"\"v#\"", "", NULL, "]}]}}]}}}", 10000},
+		{"v1", "Pod",
+			SELECTOR "{\"matchExpressions\":[{\"key\":\"k\",\"operator\":\"In\",\"values\":[",
+			"\"v#\"", "", NULL, "]}]}}]}}}", 10001,
+			"labelSelector.matchExpressions[0].values: Too many: 10001: must have at most 10000 items"},
+	};
+
+	check_long_lists(cases, array_len(cases));
+}
+
+/* Of what another version has accepted the rest may change. */
+static void test_too_many_that_are_there(void **state)
+{
+	static const char *const heads[] = {"containers: [{name: c, image: i}], affinity: {podAffinity: {"
+					    "requiredDuringSchedulingIgnoredDuringExecution: [",
+		"containers: [{name: c, image: i}], affinity: {podAffinity: {"
+		"requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, labelSelector: {matchExpressions: ["};
+	static const char *const items[] = {"{topologyKey: a}", "{key: a, operator: Exists}"},
+				 *const tails[] = {"]}}", "]}}]}}"};
+
+	for (size_t i = 0; i < array_len(heads); i++) {
+		cleanup(freep) char *body = NULL, *before = NULL, *got = NULL, *fresh = NULL;
 		size_t len;
 		FILE *f = open_memstream(&body, &len);
 
 		assert_non_null(f);
-		fprintf(f, "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},%s", cases[i].head);
-		for (size_t l = 0; l < 2 && items[l]; l++) {
-			for (int n = 1; n <= cases[i].n; n++) {
-				fputs(n == 1 ? (l ? cases[i].between : "") : ",", f);
-				number(f, items[l], n);
-			}
-		}
-		fprintf(f, "%s}", cases[i].tail);
+		fprintf(f, "metadata: {name: a, namespace: n, finalizers: [a.b/c]}\nspec: {%s", heads[i]);
+		for (int n = 0; n < 1001; n++)
+			fprintf(f, "%s%s", n ? "," : "", items[i]);
+		fprintf(f, "%s}", tails[i]);
 		assert_int_equal(fclose(f), 0);
-		got = verdict_of(cases[i].api_version, cases[i].kind, NULL, body, VALIDATE_MAIN);
-		if (!cases[i].wrong)
-			assert_string_equal(got, "valid");
-		else if (!strstr(got, cases[i].wrong))
-			fail_msg("%.300s", got);
+		before = strdup(body);
+		assert_non_null(before);
+		memcpy(strstr(body, "a.b/c"), "a.b/d", 5);
+		got = verdict_of("v1", "Pod", before, body, VALIDATE_MAIN);
+		assert_string_equal(got, "valid");
+		fresh = verdict_of("v1", "Pod", NULL, body, VALIDATE_MAIN);
+		assert_non_null(strstr(fresh, "Too many: 1001"));
 	}
 }
 
@@ -274,6 +366,8 @@ int main(void)
 		cmocka_unit_test(test_very_many),
 		cmocka_unit_test(test_objects_as_a_whole),
 		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_lists_of_terms),
+		cmocka_unit_test(test_too_many_that_are_there),
 		cmocka_unit_test(test_long_lists),
 	};
 

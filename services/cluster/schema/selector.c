@@ -15,8 +15,6 @@
 #include "cluster/schema/status.h"
 #include "cluster/schema/validate.h"
 
-enum { TERMS_MAX = 1000, VALUES_MAX = 10000 };
-
 void selector_free(struct selector *s)
 {
 	if (!s)
@@ -36,7 +34,7 @@ static struct selector_term *add_term(struct selector *s, const char *key, size_
 {
 	struct selector_term *more;
 
-	if (s->n == TERMS_MAX)
+	if (s->n == SELECTOR_TERMS_MAX)
 		return NULL;
 	more = reallocarray(s->terms, s->n + 1, sizeof(*more));
 	if (!more)
@@ -50,7 +48,7 @@ static bool add_value(struct selector_term *t, const char *value, size_t len)
 {
 	char **more;
 
-	if (t->n_values == VALUES_MAX)
+	if (t->n_values == SELECTOR_VALUES_MAX)
 		return false;
 	more = reallocarray(t->values, t->n_values + 1, sizeof(*more));
 	if (!more)
@@ -383,57 +381,71 @@ static int op_of(const char *name)
 	return -1;
 }
 
-static bool from_map(struct selector *s, yyjson_val *map)
+/* 0, -EINVAL: that is none, or too much of one; -ENOMEM. */
+static int from_map(struct selector *s, yyjson_val *map)
 {
 	size_t i, n;
 	yyjson_val *key, *v;
 	struct selector_term *t;
 
 	json_obj_foreach (map, i, n, key, v) {
+		if (s->n == SELECTOR_TERMS_MAX || !yyjson_is_str(v))
+			return -EINVAL;
 		t = add_term(s, yyjson_get_str(key), yyjson_get_len(key), SELECTOR_IN);
-		if (!t || !yyjson_is_str(v) || !add_value(t, yyjson_get_str(v), yyjson_get_len(v)))
-			return false;
+		if (!t || !add_value(t, yyjson_get_str(v), yyjson_get_len(v)))
+			return -ENOMEM;
 	}
-	return true;
+	return 0;
 }
 
-static bool from_expressions(struct selector *s, yyjson_val *list)
+static int from_expressions(struct selector *s, yyjson_val *list)
 {
 	size_t i, n, j, m;
 	yyjson_val *e, *v;
 
 	yyjson_arr_foreach (list, i, n, e) {
-		yyjson_val *key = yyjson_obj_get(e, "key");
+		yyjson_val *key = yyjson_obj_get(e, "key"), *values = yyjson_obj_get(e, "values");
 		int op = op_of(yyjson_get_str(yyjson_obj_get(e, "operator")));
 		struct selector_term *t;
 
-		if (op < 0 || !yyjson_is_str(key))
-			return false;
+		if (op < 0 || !yyjson_is_str(key) || s->n == SELECTOR_TERMS_MAX ||
+			yyjson_arr_size(values) > SELECTOR_VALUES_MAX)
+			return -EINVAL;
 		t = add_term(s, yyjson_get_str(key), yyjson_get_len(key), (enum selector_op)op);
 		if (!t)
-			return false;
-		yyjson_arr_foreach (yyjson_obj_get(e, "values"), j, m, v)
-			if (!yyjson_is_str(v) || !add_value(t, yyjson_get_str(v), yyjson_get_len(v)))
-				return false;
+			return -ENOMEM;
+		yyjson_arr_foreach (values, j, m, v) {
+			if (!yyjson_is_str(v))
+				return -EINVAL;
+			if (!add_value(t, yyjson_get_str(v), yyjson_get_len(v)))
+				return -ENOMEM;
+		}
 	}
-	return true;
+	return 0;
+}
+
+int selector_read(struct selector **out, yyjson_val *label_selector)
+{
+	cleanup(selectorp) struct selector *s = calloc(1, sizeof(*s));
+	int r = s ? 0 : -ENOMEM;
+
+	if (s && (!label_selector || yyjson_is_null(label_selector)))
+		s->nothing = true;
+	else if (s)
+		r = yyjson_is_obj(label_selector) ? from_map(s, yyjson_obj_get(label_selector, "matchLabels"))
+						  : -EINVAL;
+	if (!r)
+		r = from_expressions(s, yyjson_obj_get(label_selector, "matchExpressions"));
+	if (!r)
+		*out = take(s);
+	return r;
 }
 
 struct selector *selector_of(yyjson_val *label_selector)
 {
-	struct selector *s = calloc(1, sizeof(*s));
+	struct selector *s = NULL;
 
-	if (!s)
-		return NULL;
-	if (!label_selector || yyjson_is_null(label_selector)) {
-		s->nothing = true;
-		return s;
-	}
-	if (yyjson_is_obj(label_selector) && from_map(s, yyjson_obj_get(label_selector, "matchLabels")) &&
-		from_expressions(s, yyjson_obj_get(label_selector, "matchExpressions")))
-		return s;
-	selector_free(s);
-	return NULL;
+	return selector_read(&s, label_selector) < 0 ? NULL : s;
 }
 
 struct selector *selector_of_mut(yyjson_mut_val *label_selector)
@@ -452,7 +464,7 @@ struct selector *selector_of_map(yyjson_val *map)
 	if (!s)
 		return NULL;
 	s->nothing = !yyjson_obj_size(map);
-	if (from_map(s, map))
+	if (!from_map(s, map))
 		return s;
 	selector_free(s);
 	return NULL;

@@ -14,6 +14,9 @@
 struct schema_kind;
 struct status;
 
+/* How much there may be of one, and how many of them in a list of a pod that says where it goes. */
+enum { SELECTOR_TERMS_MAX = 1000, SELECTOR_VALUES_MAX = 10000, POD_TERMS_MAX = 128 };
+
 enum selector_op {
 	SELECTOR_IN, /* = is in one */
 	SELECTOR_NOT_IN,
@@ -48,7 +51,9 @@ must_check struct status *selector_parse_labels(struct selector **out, const cha
 /* Only metadata.name, metadata.namespace and @k->selectable; = == != . 400: `field label not supported: X` */
 must_check struct status *selector_parse_fields(
 	struct selector **out, const char *query, const struct schema_kind *k);
-/* A LabelSelector of a document; NULL selects nothing, {} everything. NULL: no memory or not a selector. */
+/* A LabelSelector of a document; NULL selects nothing, {} everything. 0, -EINVAL: it is none, or too large; -ENOMEM. */
+must_check int selector_read(struct selector **out, yyjson_val *label_selector);
+/* The same where the two need not be told apart: then NULL. */
 struct selector *selector_of(yyjson_val *label_selector);
 struct selector *selector_of_mut(yyjson_mut_val *label_selector);
 /* {"a":"b"}: Service and ReplicationController. Absent or empty selects nothing. */
