@@ -2,6 +2,7 @@
 
 /* What is worked out once a pod: how many pods like it are where. Only pods that ask for it pay for it. */
 
+#include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,14 +71,17 @@ static bool matches_all(const struct pod_terms *terms, const struct registry *r,
 	return true;
 }
 
-/* Some terms of a bound pod say something of the new one; @weight 0: each its own. */
+/*
+ * Some terms of a bound pod say something of the new one; @weight 0: each its own. What is wrong with them is that pod's trouble, and must
+ * not keep others from their nodes: those that can be read, and are not too many, are heard.
+ */
 static void hear_terms(struct cycle *c, struct topology *t, const struct sched_node *n,
 	const struct sched_pod *other, yyjson_val *list, int sign, int64_t weight)
 {
 	yyjson_val *labels = meta_get(yyjson_doc_get_root(other->doc), "metadata", "labels", NULL);
 	struct pod_terms terms = {0};
 
-	if (!terms_read(&terms, list, other->o->ns, labels, sign))
+	if (terms_read(&terms, list, other->o->ns, labels, sign) == -ENOMEM)
 		c->failed = true;
 	for (size_t i = 0; i < terms.n; i++)
 		if (term_matches(&terms.items[i], c->registry, c->pod->o))
@@ -126,6 +130,17 @@ static void count_affinity(struct cycle *c)
 	c->affinity_self = matches_all(&c->affinity, c->registry, c->pod->o);
 }
 
+/* Of the pod's own wishes. Too many of them are refused, not read in part. */
+static void note(struct cycle *c, int result)
+{
+	if (result == -E2BIG)
+		snprintf(c->no_node, sizeof(c->no_node),
+			"the pod has more than %d affinity terms, or topology spread constraints, in one list",
+			POD_TERMS_MAX);
+	else if (result < 0)
+		c->failed = true;
+}
+
 static void read_affinity(struct cycle *c)
 {
 	yyjson_val *affinity = json_obj(c->pod->spec, "affinity"),
@@ -135,11 +150,10 @@ static void read_affinity(struct cycle *c)
 	const char *ns = c->pod->o->ns;
 
 	c->node_terms = meta_get(affinity, "nodeAffinity", REQUIRED, "nodeSelectorTerms", NULL);
-	if (!terms_read(&c->affinity, json_arr(toward, REQUIRED), ns, labels, 0) ||
-		!terms_read(&c->anti, json_arr(against, REQUIRED), ns, labels, 0) ||
-		!terms_read(&c->preferred, json_arr(toward, PREFERRED), ns, labels, 1) ||
-		!terms_read(&c->preferred, json_arr(against, PREFERRED), ns, labels, -1))
-		c->failed = true;
+	note(c, terms_read(&c->affinity, json_arr(toward, REQUIRED), ns, labels, 0));
+	note(c, terms_read(&c->anti, json_arr(against, REQUIRED), ns, labels, 0));
+	note(c, terms_read(&c->preferred, json_arr(toward, PREFERRED), ns, labels, 1));
+	note(c, terms_read(&c->preferred, json_arr(against, PREFERRED), ns, labels, -1));
 }
 
 /* ---- topology spread */
@@ -205,7 +219,9 @@ static void read_spreads(struct cycle *c)
 	yyjson_val *labels = meta_get(yyjson_doc_get_root(c->pod->doc), "metadata", "labels", NULL);
 	size_t i, n;
 
-	if (!yyjson_arr_size(list))
+	if (yyjson_arr_size(list) > POD_TERMS_MAX)
+		note(c, -E2BIG);
+	if (!yyjson_arr_size(list) || *c->no_node)
 		return;
 	c->spreads = calloc(yyjson_arr_size(list), sizeof(*c->spreads));
 	if (!c->spreads) {
@@ -217,7 +233,7 @@ static void read_spreads(struct cycle *c)
 		struct pod_term term;
 
 		/* it names pods as a term of affinity does */
-		if (!term_read(&term, each, c->pod->o->ns, labels)) {
+		if (term_read(&term, each, c->pod->o->ns, labels) < 0) {
 			c->failed = true;
 			return;
 		}
@@ -247,8 +263,10 @@ void cycle_init(struct cycle *c, struct sched_cache *cache, const struct registr
 		return;
 	c->verdicts = verdicts_of(&cache->verdicts, p->spec, cache->n_all);
 	read_affinity(c);
-	count_affinity(c);
 	read_spreads(c);
+	if (*c->no_node)
+		return;
+	count_affinity(c);
 	count_spreads(c);
 	/* no node at all rather than one that what was not read forbids */
 	if (c->failed)

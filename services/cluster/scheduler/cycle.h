@@ -138,13 +138,14 @@ bool node_matches_pod(
 bool pod_tolerates(yyjson_val *tolerations, const struct sched_taint *t);
 const char *node_label(const struct sched_node *n, const char *key);
 bool term_matches(const struct pod_term *t, const struct registry *r, const struct object *pod);
-/* One term; @labels are those of the pod that has it. false: no memory, or its selector is none. */
-must_check bool term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjson_val *labels);
+/* One term; @labels are those of the pod that has it. 0, -EINVAL: a selector of it is none; -ENOMEM. */
+must_check int term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjson_val *labels);
 /*
  * A list of them, behind those that are there; @sign 0: required ones; 1 or -1: preferred ones, {weight, podAffinityTerm}, and their
- * direction. false: as with one.
+ * direction. Those that can be read are there whatever is returned: 0, -EINVAL: another is none; -E2BIG: so are those behind the first
+ * POD_TERMS_MAX; -ENOMEM.
  */
-must_check bool terms_read(
+must_check int terms_read(
 	struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign);
 void terms_fini(struct pod_terms *t);
 

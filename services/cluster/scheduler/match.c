@@ -2,6 +2,7 @@
 
 /* Whether this matches that: nodes and selectors, taints and tolerations, pods and terms of affinity. */
 
+#include <errno.h>
 #include <string.h>
 
 #include "cluster/scheduler/cycle.h"
@@ -138,46 +139,56 @@ static bool add_keys(struct selector *s, yyjson_val *keys, yyjson_val *labels, e
 	return true;
 }
 
-bool term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjson_val *labels)
+int term_read(struct pod_term *out, yyjson_val *term, const char *own_ns, yyjson_val *labels)
 {
 	yyjson_val *namespaces = json_arr(term, "namespaces"),
 		   *by_label = json_obj(term, "namespaceSelector");
 	struct pod_term t = {.key = json_str(term, "topologyKey") ?: "", .own_ns = own_ns};
+	int r = selector_read(&t.labels, yyjson_obj_get(term, "labelSelector"));
 
-	t.labels = selector_of(yyjson_obj_get(term, "labelSelector"));
 	t.namespaces = yyjson_arr_size(namespaces) ? namespaces : NULL;
-	t.ns_labels = by_label ? selector_of(by_label) : NULL;
-	if (t.labels && (!by_label || t.ns_labels) &&
-		add_keys(t.labels, json_arr(term, "matchLabelKeys"), labels, SELECTOR_IN) &&
-		add_keys(t.labels, json_arr(term, "mismatchLabelKeys"), labels, SELECTOR_NOT_IN)) {
+	if (!r && by_label)
+		r = selector_read(&t.ns_labels, by_label);
+	if (!r && (!add_keys(t.labels, json_arr(term, "matchLabelKeys"), labels, SELECTOR_IN) ||
+			  !add_keys(t.labels, json_arr(term, "mismatchLabelKeys"), labels, SELECTOR_NOT_IN)))
+		r = -ENOMEM;
+	if (!r) {
 		*out = t;
-		return true;
+		return 0;
 	}
 	selector_free(t.labels);
 	selector_free(t.ns_labels);
-	return false;
+	return r;
 }
 
-bool terms_read(struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign)
+int terms_read(struct pod_terms *out, yyjson_val *list, const char *own_ns, yyjson_val *labels, int sign)
 {
+	size_t i, n = yyjson_arr_size(list), most = n < POD_TERMS_MAX ? n : POD_TERMS_MAX;
 	struct pod_term *more;
 	yyjson_val *each;
-	size_t i, n;
+	int result = n > most ? -E2BIG : 0;
 
-	if (!yyjson_arr_size(list))
-		return true;
-	more = reallocarray(out->items, out->n + yyjson_arr_size(list), sizeof(*more));
+	if (!n)
+		return 0;
+	more = reallocarray(out->items, out->n + most, sizeof(*more));
 	if (!more)
-		return false;
+		return -ENOMEM;
 	out->items = more;
 	yyjson_arr_foreach (list, i, n, each) {
 		yyjson_val *term = sign ? json_obj(each, "podAffinityTerm") : each;
+		int r;
 
-		if (!term_read(&more[out->n], term, own_ns, labels))
-			return false;
-		more[out->n++].weight = sign * json_int(each, "weight", 0);
+		if (i == most)
+			break;
+		r = term_read(&more[out->n], term, own_ns, labels);
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			result = r;
+		else
+			more[out->n++].weight = sign * json_int(each, "weight", 0);
 	}
-	return true;
+	return result;
 }
 
 void terms_fini(struct pod_terms *t)

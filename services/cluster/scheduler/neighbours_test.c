@@ -14,7 +14,7 @@
 #include "cluster/scheduler/cycle.h"
 #include "cluster/schema/schema.h"
 
-enum { JSON_MAX = 8192, NODES_MAX = 16 };
+enum { JSON_MAX = 65536, NODES_MAX = 16 };
 
 static struct sched_cache cache;
 static unsigned uids;
@@ -515,6 +515,61 @@ static void test_what_could_not_be_read(void **state)
 #undef WRONG
 }
 
+/* @n things like @item, with commas between them, behind @before and before @after. */
+static const char *many(const char *before, size_t n, const char *item, const char *after)
+{
+	static char spec[JSON_MAX / 2 + JSON_MAX / 4];
+	size_t len = (size_t)snprintf(spec, sizeof(spec), "%s", before);
+
+	for (size_t i = 0; i < n && len < sizeof(spec); i++)
+		len += (size_t)snprintf(spec + len, sizeof(spec) - len, "%s%s", i ? "," : "", item);
+	assert_in_range(len + strlen(after), 1, sizeof(spec) - 1);
+	memcpy(spec + len, after, strlen(after) + 1);
+	return spec;
+}
+
+/* What somebody else wrote wrongly is passed over, and the rest of what they say is heard. */
+static void test_what_others_have_wrong(void **state)
+{
+#define FAR_HEAD "\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":["
+	add_node("a", "");
+	add_node("b", "");
+	place("a",
+		make_pod("d", "\"app\":\"none\"", "",
+			many(FAR_HEAD "{\"topologyKey\":\"host\",\"labelSelector\":{\"matchExpressions\":[",
+				1001, "{\"key\":\"k\",\"operator\":\"Exists\"}",
+				"]}}," TERM(WEB, "host", "") "]}},")));
+	may_go(DB, "", "a b");
+	may_go(WEB, "", "b");
+	/* and the pod itself is found as ever */
+	may_go(DB, AFFINITY(NEAR(TERM("\"app\":\"none\"", "host", ""))), "a");
+}
+
+static void test_too_many(void **state)
+{
+#define NONE	 TERM("\"app\":\"none\"", "host", "")
+#define TOO_MANY "the pod has more than 128 affinity terms, or topology spread constraints, in one list"
+	add_node("a", "");
+	add_node("b", "");
+	/* of others the first are heard */
+	place("a", make_pod("d", DB, "", many(FAR_HEAD, 127, NONE, "," TERM(WEB, "host", "") "]}},")));
+	place("b", make_pod("d", DB, "", many(FAR_HEAD, 128, NONE, "," TERM(WEB, "host", "") "]}},")));
+	may_go(WEB, "", "b");
+	expect(false, DB, many(FAR_HEAD, 128, NONE, "]}},"), "a b", NULL);
+	expect(false, DB, many(FAR_HEAD, 129, NONE, "]}},"), "", TOO_MANY);
+	expect(false, DB,
+		many("\"affinity\":{\"podAffinity\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[",
+			129, WEIGHED("1", NONE), "]}},"),
+		"", TOO_MANY);
+	expect(false, DB, many("\"topologySpreadConstraints\":[", 128, BINDS("9", "host", ""), "],"), "a b",
+		NULL);
+	expect(false, DB, many("\"topologySpreadConstraints\":[", 129, BINDS("9", "host", ""), "],"), "",
+		TOO_MANY);
+#undef NONE
+#undef TOO_MANY
+}
+#undef FAR_HEAD
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -539,6 +594,8 @@ int main(void)
 		T(test_whom_those_who_are_there_like),
 		T(test_as_many_terms_as_there_are),
 		T(test_what_could_not_be_read),
+		T(test_what_others_have_wrong),
+		T(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
