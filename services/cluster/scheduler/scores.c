@@ -117,16 +117,15 @@ static void pod_preference(struct cycle *c, struct sched_node *const *nodes, siz
 		raw[i] = high > low ? (raw[i] - low) * MOST / (high - low) : 0;
 }
 
-/* In how many of the constraint's places the nodes are. */
-static size_t count_places(struct cycle *c, struct spread *s, struct sched_node *const *nodes, size_t n)
+/* In how many of the constraint's places the nodes are. raw[i] < 0: that one is nowhere. */
+static size_t count_places(struct spread *s, struct sched_node *const *nodes, size_t n, const int64_t *raw)
 {
 	size_t places = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct topology_entry *e =
-			node_has_keys(c, nodes[i], false)
-				? topology_at(&s->counts, s->key, node_label(nodes[i], s->key), false)
-				: NULL;
+			raw[i] >= 0 ? topology_at(&s->counts, s->key, node_label(nodes[i], s->key), false)
+				    : NULL;
 
 		places += e && !e->met;
 		if (e)
@@ -144,22 +143,26 @@ static void by_constraints(struct cycle *c, struct sched_node *const *nodes, siz
 {
 	int64_t least = INT64_MAX, most = 0;
 
+	for (size_t i = 0; i < n; i++)
+		raw[i] = node_has_keys(c, nodes[i], false) ? 0 : -1;
 	for (size_t i = 0; i < n; i++) {
 		double sum = 0;
 
-		for (size_t k = 0; k < c->n_spreads && node_has_keys(c, nodes[i], false); k++) {
+		if (raw[i] < 0)
+			continue;
+		for (size_t k = 0; k < c->n_spreads; k++) {
 			struct spread *s = &c->spreads[k];
 			int64_t here = 0;
 
 			if (s->required)
 				continue;
 			if (!s->weight)
-				s->weight = log((double)count_places(c, s, nodes, n) + 2);
+				s->weight = log((double)count_places(s, nodes, n, raw) + 2);
 			sum_at(nodes[i], &s->counts, s->key, &here);
 			sum += (double)here * s->weight + (double)(s->max_skew - 1);
 		}
-		raw[i] = node_has_keys(c, nodes[i], false) ? llround(sum) : -1;
-		least = raw[i] >= 0 && raw[i] < least ? raw[i] : least;
+		raw[i] = llround(sum);
+		least = raw[i] < least ? raw[i] : least;
 		most = raw[i] > most ? raw[i] : most;
 	}
 	for (size_t i = 0; i < n; i++)
