@@ -11,15 +11,20 @@ static enum modify say_disrupted(
 {
 	const struct disruption *d = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc);
-	bool changed;
+	int changed;
 
 	if (d->failed && pod_has_ended(old))
 		return MODIFY_NOTHING;
 	changed =
 		pod_condition_set(*doc, root, "DisruptionTarget", "True", d->reason, d->message, time(NULL));
-	if (d->failed)
-		changed |= meta_put(
-			*doc, meta_make(*doc, root, "status", NULL), "phase", yyjson_mut_str(*doc, "Failed"));
+	if (changed < 0)
+		return MODIFY_FAIL;
+	if (d->failed) {
+		if (!meta_put(*doc, meta_make(*doc, root, "status", NULL), "phase",
+			    yyjson_mut_str(*doc, "Failed")))
+			return MODIFY_FAIL;
+		changed = 1;
+	}
 	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 

@@ -59,14 +59,14 @@ static enum modify say_evicted(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	const struct evicting *e = arg;
+	int changed;
 
 	*error = delete_precondition(e->q->kind, old, &e->o);
 	if (*error)
 		return MODIFY_FAIL;
-	return pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
-		       "EvictionByEvictionAPI", "Eviction API: evicting", time(NULL))
-		       ? MODIFY_WRITE
-		       : MODIFY_NOTHING;
+	changed = pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
+		"EvictionByEvictionAPI", "Eviction API: evicting", time(NULL));
+	return changed < 0 ? MODIFY_FAIL : changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
 static bool is_refused(struct evicting *e, const struct status *error)

@@ -81,10 +81,10 @@ static enum modify do_bind(const struct object *old, yyjson_mut_doc **doc, struc
 		snprintf(why, sizeof(why), "pod %s is already assigned to node \"%s\"", old->name, node);
 	else if (yyjson_mut_arr_size(yyjson_mut_obj_get(spec, "schedulingGates")))
 		snprintf(why, sizeof(why), "pod %s has non-empty .spec.schedulingGates", old->name);
-	else if (meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node))) {
-		pod_condition_set(*doc, root, "PodScheduled", "True", "", "", time(NULL));
+	else if (meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node)) &&
+		 pod_condition_set(*doc, root, "PodScheduled", "True", "", "", time(NULL)) >= 0)
 		return MODIFY_WRITE;
-	} else
+	else
 		return MODIFY_FAIL;
 	*error = status_conflict(old->kind, old->name, why);
 	return MODIFY_FAIL;

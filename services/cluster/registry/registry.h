@@ -241,7 +241,7 @@ void registry_update(struct registry *r, const struct caller *who, const struct 
 /*
  * What a change does to the newest object: changes *doc, or replaces it (freeing the old). Called again, with the newer
  * object, after a conflict. @old is NULL when there is none (only with `may_create`). MODIFY_NOTHING: answer with the
- * object as it is. MODIFY_FAIL: *error says why.
+ * object as it is. MODIFY_FAIL: *error says why; NULL: no memory.
  */
 enum modify { MODIFY_WRITE, MODIFY_NOTHING, MODIFY_FAIL };
 typedef enum modify registry_modifier(

@@ -14,6 +14,7 @@
 #include "cluster/schema/selector.h"
 #include "cluster/schema/status.h"
 #include "lib/json.h"
+#include "lib/log.h"
 
 #define NAME "default-scheduler"
 
@@ -148,16 +149,19 @@ static void record(struct registry *r, const struct caller *who, const struct ob
 static enum modify say_disrupted(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
-	bool changed = pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
+	int changed = pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
 		"PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod",
 		time(NULL));
 
-	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
+	return changed < 0 ? MODIFY_FAIL : changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
 static void on_said(const struct status *error, const struct object *object, void *arg)
 {
 	/* a condition for the record; the deletion follows in any case */
+	if (error && error->code != 404)
+		log_warn("scheduler op=preempt msg=\"a pod that makes room does not say so\" error=\"%s\"",
+			error->message);
 }
 
 static void carry_out(

@@ -165,11 +165,11 @@ static enum modify bind(const struct object *old, yyjson_mut_doc **doc, struct s
 		*error = status_conflict(old->kind, old->name, "it is not there to be bound any more");
 		return MODIFY_FAIL;
 	}
-	if (!meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node))) {
+	if (!meta_put(*doc, spec, "nodeName", yyjson_mut_strcpy(*doc, b->node)) ||
+		pod_condition_set(*doc, root, "PodScheduled", "True", "", "", time(NULL)) < 0) {
 		*error = status_internal("out of memory");
 		return MODIFY_FAIL;
 	}
-	pod_condition_set(*doc, root, "PodScheduled", "True", "", "", time(NULL));
 	yyjson_mut_obj_remove_key(yyjson_mut_obj_get(root, "status"), "nominatedNodeName");
 	return MODIFY_WRITE;
 }
@@ -233,19 +233,23 @@ static enum modify say_unschedulable(
 {
 	const struct refusal *b = arg;
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(*doc), *status;
-	bool different;
+	int different;
 
 	if (strcmp(old->uid, b->o->uid) != 0)
 		return MODIFY_NOTHING;
 	different = pod_condition_set(
 		*doc, root, "PodScheduled", "False", "Unschedulable", b->message, time(NULL));
+	if (different < 0)
+		return MODIFY_FAIL;
 	status = yyjson_mut_obj_get(root, "status");
 	if (*b->nominated &&
-		!yyjson_mut_equals_str(yyjson_mut_obj_get(status, "nominatedNodeName"), b->nominated))
-		different |=
-			meta_put(*doc, status, "nominatedNodeName", yyjson_mut_strcpy(*doc, b->nominated));
-	else if (!*b->nominated && yyjson_mut_obj_remove_key(status, "nominatedNodeName"))
-		different = true;
+		!yyjson_mut_equals_str(yyjson_mut_obj_get(status, "nominatedNodeName"), b->nominated)) {
+		if (!meta_put(*doc, status, "nominatedNodeName", yyjson_mut_strcpy(*doc, b->nominated)))
+			return MODIFY_FAIL;
+		different = 1;
+	} else if (!*b->nominated && yyjson_mut_obj_remove_key(status, "nominatedNodeName")) {
+		different = 1;
+	}
 	return different ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 

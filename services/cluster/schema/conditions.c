@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,15 +30,13 @@ static bool same(yyjson_mut_val *object, const char *key, const char *text)
 	return v ? yyjson_mut_equals_str(v, text) : !*text;
 }
 
-/* Without memory the old text stays, and a later turn sets it. */
-static void set_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
+/* false: no memory; the old text stays. */
+static bool set_text(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, const char *text)
 {
-	yyjson_mut_val *copy = *text ? yyjson_mut_strcpy(doc, text) : NULL;
-
-	if (copy)
-		(void)!meta_put(doc, object, key, copy);
-	else if (!*text)
-		yyjson_mut_obj_remove_key(object, key);
+	if (*text)
+		return meta_put(doc, object, key, yyjson_mut_strcpy(doc, text));
+	yyjson_mut_obj_remove_key(object, key);
+	return true;
 }
 
 static yyjson_mut_val *find(yyjson_mut_val *conditions, const char *type)
@@ -50,7 +49,8 @@ static yyjson_mut_val *find(yyjson_mut_val *conditions, const char *type)
 	return NULL;
 }
 
-bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *type, const char *status,
+/* As pod_condition_set() returns. */
+static int set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *type, const char *status,
 	const char *reason, const char *message, int64_t now_s)
 {
 	yyjson_mut_val *found = find(conditions, type);
@@ -58,22 +58,28 @@ bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *
 
 	if (found && same(found, "status", status) && same(found, "reason", reason) &&
 		same(found, "message", message))
-		return false;
+		return 0;
 	meta_time(now, (time_t)now_s);
 
-	bool turned = !found || !same(found, "status", status);
+	bool turned = !found || !same(found, "status", status), ok;
 
 	if (!found)
 		found = yyjson_mut_arr_add_obj(doc, conditions);
 	if (!found)
-		return false;
-	set_text(doc, found, "type", type);
-	set_text(doc, found, "status", status);
+		return -ENOMEM;
+	ok = set_text(doc, found, "type", type);
+	ok &= set_text(doc, found, "status", status);
 	if (turned)
-		set_text(doc, found, "lastTransitionTime", now);
-	set_text(doc, found, "reason", reason);
-	set_text(doc, found, "message", message);
-	return true;
+		ok &= set_text(doc, found, "lastTransitionTime", now);
+	ok &= set_text(doc, found, "reason", reason);
+	ok &= set_text(doc, found, "message", message);
+	return ok ? 1 : -ENOMEM;
+}
+
+bool condition_set(yyjson_mut_doc *doc, yyjson_mut_val *conditions, const char *type, const char *status,
+	const char *reason, const char *message, int64_t now_s)
+{
+	return set(doc, conditions, type, status, reason, message, now_s) > 0;
 }
 
 yyjson_mut_val *conditions_of(yyjson_mut_doc *doc, yyjson_mut_val *object)
@@ -87,21 +93,18 @@ yyjson_mut_val *conditions_of(yyjson_mut_doc *doc, yyjson_mut_val *object)
 	return list && meta_put(doc, status, "conditions", list) ? list : NULL;
 }
 
-bool pod_condition_set(yyjson_mut_doc *doc, yyjson_mut_val *pod, const char *type, const char *status,
+int pod_condition_set(yyjson_mut_doc *doc, yyjson_mut_val *pod, const char *type, const char *status,
 	const char *reason, const char *message, int64_t now_s)
 {
 	int64_t generation = yyjson_mut_get_sint(meta_mut_get(pod, "metadata", "generation", NULL));
 	yyjson_mut_val *list = conditions_of(doc, pod), *c;
-	bool changed;
+	int changed = list ? set(doc, list, type, status, reason, message, now_s) : -ENOMEM;
 
-	if (!list)
-		return false;
-	changed = condition_set(doc, list, type, status, reason, message, now_s);
 	c = find(list, type);
-	if (!c || !generation ||
+	if (changed < 0 || !generation ||
 		yyjson_mut_get_sint(yyjson_mut_obj_get(c, "observedGeneration")) == generation)
 		return changed;
-	return meta_put(doc, c, "observedGeneration", yyjson_mut_sint(doc, generation)) || changed;
+	return meta_put(doc, c, "observedGeneration", yyjson_mut_sint(doc, generation)) ? 1 : -ENOMEM;
 }
 
 bool phase_is_final(const char *phase)
