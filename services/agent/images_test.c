@@ -20,7 +20,6 @@
 #define ENGINE "/tmp/images-test.engine"
 enum { HOUR_MS = 3600000 };
 
-static struct http_server *server;
 static bool here, refuses; /* the image is in the engine; a pull fails */
 static char asked[200], told[60], words[400];
 
@@ -106,21 +105,13 @@ static void test_policies_and_names(void **state)
 
 static int begin(void **state)
 {
-	struct http_peer peer = {.unix_path = ENGINE, .host = "engine"};
-
-	assert_int_equal(loop_new(&testing_agent.loop), 0);
-	assert_int_equal(http_server_new(&server, testing_agent.loop, engine, NULL), 0);
-	assert_int_equal(http_server_listen_unix(server, ENGINE, 0600), 0);
-	assert_int_equal(http_client_new(&testing_agent.engine, testing_agent.loop, &peer), 0);
+	testing_served(ENGINE, engine);
 	return 0;
 }
 
 static int end(void **state)
 {
-	http_client_free(take(testing_agent.engine));
-	http_server_free(server);
-	unlink(ENGINE);
-	return testing_end(state);
+	return testing_served_end(ENGINE);
 }
 
 int main(void)

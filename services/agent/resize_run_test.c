@@ -23,7 +23,6 @@ enum { BODY_MAX = 4096, HOUR_MS = 3600000 };
 
 /* ---- the engine: one pod, u1, with one container, id0 */
 
-static struct http_server *server;
 static char annotation[600]; /* what is set aside, as it is kept; "" none */
 static struct limits of_pod, of_container;
 static int64_t in_use;
@@ -307,21 +306,13 @@ static void test_an_engine_that_does_nothing(void **state)
 
 static int begin(void **state)
 {
-	struct http_peer peer = {.unix_path = ENGINE, .host = "engine"};
-
-	assert_int_equal(loop_new(&testing_agent.loop), 0);
-	assert_int_equal(http_server_new(&server, testing_agent.loop, engine, NULL), 0);
-	assert_int_equal(http_server_listen_unix(server, ENGINE, 0600), 0);
-	assert_int_equal(http_client_new(&testing_agent.engine, testing_agent.loop, &peer), 0);
+	testing_served(ENGINE, engine);
 	return 0;
 }
 
 static int end(void **state)
 {
-	http_client_free(take(testing_agent.engine));
-	http_server_free(server);
-	unlink(ENGINE);
-	return testing_end(state);
+	return testing_served_end(ENGINE);
 }
 
 int main(void)

@@ -5,9 +5,11 @@
 /* For tests: a pod out of JSON, on a loop that need not run, with the cmocka headers included before. */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/pod.h"
 #include "agent/services.h"
+#include "lib/http.h"
 #include "lib/http_client.h"
 #include "lib/json.h"
 #include "lib/loop.h"
@@ -71,6 +73,27 @@ static inline int testing_alone_end(void **state)
 {
 	http_client_free(take(testing_agent.engine));
 	return testing_end(state);
+}
+
+static struct http_server *testing_engine;
+
+/* The same with an engine, at a socket of this path. */
+static inline void testing_served(const char *path, http_handler *engine)
+{
+	struct http_peer peer = {.unix_path = path, .host = "engine"};
+
+	assert_int_equal(loop_new(&testing_agent.loop), 0);
+	assert_int_equal(http_server_new(&testing_engine, testing_agent.loop, engine, NULL), 0);
+	assert_int_equal(http_server_listen_unix(testing_engine, path, 0600), 0);
+	assert_int_equal(http_client_new(&testing_agent.engine, testing_agent.loop, &peer), 0);
+}
+
+static inline int testing_served_end(const char *path)
+{
+	http_client_free(take(testing_agent.engine));
+	http_server_free(take(testing_engine));
+	unlink(path);
+	return testing_end(NULL);
 }
 
 static inline void testing_on_timer(struct loop_timer *t)
