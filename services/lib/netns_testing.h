@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -20,6 +21,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -57,6 +59,22 @@ static inline int netns_testing_new(void)
 	assert_int_equal(setns(home, CLONE_NEWNET), 0);
 	close(home);
 	return made;
+}
+
+/* An address for the loopback of here, which is down at first. */
+static inline void netns_testing_loopback(const char *ip)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq q = {.ifr_name = "lo"};
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+
+	assert_true(fd >= 0);
+	assert_int_equal(inet_pton(AF_INET, ip, &sa.sin_addr), 1);
+	memcpy(&q.ifr_addr, &sa, sizeof(sa));
+	assert_int_equal(ioctl(fd, SIOCSIFADDR, &q), 0);
+	q.ifr_flags = IFF_UP;
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &q), 0);
+	close(fd);
 }
 
 /* ---- sockets in namespaces; -1: here */

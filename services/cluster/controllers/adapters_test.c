@@ -2,9 +2,6 @@
 
 /* Autoscalers and the adapters that measure for them: one behind TLS, at an address of a network namespace of our own. */
 
-#include <net/if.h>
-#include <sys/ioctl.h>
-
 #include "cluster/access/access.h"
 #include "cluster/controllers/adapters.h"
 #include "cluster/controllers/horizontalpodautoscaler.h"
@@ -152,20 +149,6 @@ static void serve(struct http_req *q, void *arg)
 		http_reply(q, status, "application/json", values + (*values == '!'),
 			strlen(values) - (*values == '!'));
 	}
-}
-
-/* An address for our loopback, which is down at first. */
-static void bring_up(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq q = {.ifr_name = "lo"};
-	struct sockaddr_in sa = at(ADDRESS, 0);
-
-	memcpy(&q.ifr_addr, &sa, sizeof(sa));
-	assert_int_equal(ioctl(fd, SIOCSIFADDR, &q), 0);
-	q.ifr_flags = IFF_UP;
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &q), 0);
-	close(fd);
 }
 
 static bool is_available(const void *name)
@@ -585,7 +568,7 @@ static int group_setup(void **state)
 	assert_non_null(mkdtemp(dir));
 	make_certificates();
 	if (netns_testing_enter())
-		bring_up();
+		netns_testing_loopback(ADDRESS);
 	snprintf(cert, sizeof(cert), "%s/cert", dir);
 	snprintf(key, sizeof(key), "%s/key", dir);
 	return tls_server_new(&tls, &(struct tls_files){.cert = cert, .key = key}, NULL);

@@ -2,9 +2,7 @@
 
 /* What goes through a proxy, both ways: a port of a node, which is a small server of this test, asked through the API's own. */
 
-#include <net/if.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 
 #include "lib/netns_testing.h"
 
@@ -192,25 +190,11 @@ static void make_node(void)
 	assert_int_equal(status, 201);
 }
 
-/* An address for our loopback, which is down at first. */
-static void bring_up(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq q = {.ifr_name = "lo"};
-	struct sockaddr_in sa = at(ADDRESS, 0);
-
-	memcpy(&q.ifr_addr, &sa, sizeof(sa));
-	assert_int_equal(ioctl(fd, SIOCSIFADDR, &q), 0);
-	q.ifr_flags = IFF_UP;
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &q), 0);
-	close(fd);
-}
-
 static int setup(void **state)
 {
 	if (!netns_testing_enter())
 		return 0;
-	bring_up();
+	netns_testing_loopback(ADDRESS);
 	api_test_open(&t, NULL);
 	api_test_client(&t);
 	assert_int_equal(http_server_new(&other, t.loop, serve, NULL), 0);
