@@ -5,8 +5,8 @@
 /*
  * What a pod needs from the API besides itself: ConfigMaps, Secrets and tokens of its service account, for its environment, its
  * volumes and its registries. Fetched before its first container is made; what volumes are made of is followed from then on, the
- * rest looked at again before a container starts anew. Tokens are renewed when four fifths of their life, or a day, are over, and when the clock is
- * stepped.
+ * rest looked at again before a container starts anew. Tokens are renewed when four fifths of their life, or a day, are over, and
+ * when the clock is stepped.
  */
 
 #include <yyjson.h>

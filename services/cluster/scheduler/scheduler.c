@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "cluster/controllers/controller.h"
+#include "cluster/controllers/disrupt.h"
 #include "cluster/controllers/event.h"
 #include "cluster/scheduler/cycle.h"
 #include "cluster/scheduler/preempt.h"
@@ -454,11 +455,6 @@ static void run(struct loop_task *t)
 
 /* ---- what changes */
 
-static bool ended(const struct object *o)
-{
-	return phase_is_final(object_field(o, "status.phase"));
-}
-
 static bool same_labels(const struct object *a, const struct object *b)
 {
 	if (a->n_labels != b->n_labels)
@@ -501,7 +497,7 @@ static void set_pod(struct scheduler *s, const struct object *o)
 	unsigned tries = 0;
 	bool resized = false;
 
-	if (ended(o)) {
+	if (pod_has_ended(o)) {
 		if (old)
 			forget(s, old);
 		return;
