@@ -17,7 +17,7 @@
 
 #include "engine/archive/view.h"
 #include "engine/archive/worker.h"
-#include "engine/image/sandbox.h"
+#include "lib/sandbox.h"
 
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 /* <sys/mount.h> and <linux/mount.h> contradict each other */

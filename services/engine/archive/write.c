@@ -2,7 +2,7 @@
 
 /*
  * The worker's writing side: a tar stream becomes files below a directory of the container. The process sees no more
- * than the container's root (sandbox.h), so a link in the way leads to where it would lead the container itself;
+ * than the container's root (lib/sandbox.h), so a link in the way leads to where it would lead the container itself;
  * names that climb are refused, hard links lead to names of the same stream only.
  */
 

@@ -21,8 +21,8 @@
 #include "engine/build/match.h"
 #include "engine/image/digest.h"
 #include "engine/image/inflate.h"
-#include "engine/image/sandbox.h"
 #include "lib/file.h"
+#include "lib/sandbox.h"
 #include "lib/tree.h"
 
 enum { DEPTH_MAX = 256, BUF = 1 << 18, XATTRS = 16 << 10 };

@@ -5,7 +5,7 @@
 /*
  * Files from one root to another: COPY and ADD. Both roots hold what somebody else made, so every path is resolved
  * with openat2(RESOLVE_IN_ROOT), trees are walked without following links, and all of it happens in a process that
- * is chrooted into the destination and holds few capabilities (image/sandbox.h).
+ * is chrooted into the destination and holds few capabilities (lib/sandbox.h).
  */
 
 #include <stdint.h>

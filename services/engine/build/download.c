@@ -15,8 +15,8 @@
 #include "engine/image/digest.h"
 #include "engine/image/fetch_int.h"
 #include "engine/image/image_int.h"
-#include "engine/image/sandbox.h"
 #include "lib/file.h"
+#include "lib/sandbox.h"
 
 enum { REDIRECTS_MAX = 10 };
 static const uint64_t bytes_max = 16ULL << 30;

@@ -13,9 +13,9 @@
 #include <time.h>
 
 #include "engine/image/fetch_int.h"
-#include "engine/image/sandbox.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/sandbox.h"
 
 enum { PROGRESS_MS = 100, ATTEMPTS = 5, SINK_CHUNK = 1 << 20 };
 

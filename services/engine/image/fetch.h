@@ -3,7 +3,7 @@
 #define ENGINE_IMAGE_FETCH_H
 
 /*
- * The downloader: a process with the network and without files (sandbox.h). The puller sends it one request
+ * The downloader: a process with the network and without files (lib/sandbox.h). The puller sends it one request
  * for each document or layer together with the descriptor that its bytes go to, and gets events back; both
  * are whole messages on a SOCK_SEQPACKET pair, and both ends are the same program, so they are plain
  * structures.

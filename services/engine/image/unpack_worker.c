@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 
 #include "engine/image/image_int.h"
-#include "engine/image/sandbox.h"
 #include "engine/image/unpack_worker.h"
+#include "lib/sandbox.h"
 
 enum { ANSWER_MAX = 16 << 20 };
 

@@ -7,7 +7,7 @@
 #include "engine/image/unpack.h"
 
 /*
- * unpack() in a process of its own, chrooted into the layer (sandbox.h). Its answer comes over a pipe, and
+ * unpack() in a process of its own, chrooted into the layer (lib/sandbox.h). Its answer comes over a pipe, and
  * even that is not trusted: the process has read hostile bytes.
  */
 struct unpack_worker {

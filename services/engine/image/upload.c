@@ -15,8 +15,8 @@
 #include <time.h>
 
 #include "engine/image/fetch_int.h"
-#include "engine/image/sandbox.h"
 #include "engine/image/upload.h"
+#include "lib/sandbox.h"
 
 enum { ATTEMPTS = 5, ERROR_BODY_MAX = 16 << 10, PROGRESS_MS = 100, ANSWER_S = 300 };
 

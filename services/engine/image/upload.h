@@ -4,8 +4,8 @@
 
 /*
  * Bytes on their way to a registry (distribution-spec, "Push"): an uploader is a process with the network and
- * without files (sandbox.h), one a blob; its transfers block. It says what becomes of them in whole structures on a
- * pipe that all uploaders share.
+ * without files (lib/sandbox.h), one a blob; its transfers block. It says what becomes of them in whole structures on
+ * a pipe that all uploaders share.
  */
 
 #include <stdint.h>

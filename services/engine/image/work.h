@@ -5,7 +5,7 @@
 /*
  * The inside of a worker (engine_image, engine_build): its orders, its view of the store, and the ways in which
  * it adds to it. It blocks as it likes. It is root: what touches bytes from outside is a sandboxed child of its
- * own (sandbox.h). It holds images/lock shared, and while it runs the engine collects nothing.
+ * own (lib/sandbox.h). It holds images/lock shared, and while it runs the engine collects nothing.
  */
 
 #include <yyjson.h>

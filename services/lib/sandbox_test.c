@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "engine/image/sandbox.h"
+#include "lib/sandbox.h"
 
 enum { PAGE = 4096 };
 

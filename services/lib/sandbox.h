@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ENGINE_IMAGE_SANDBOX_H
-#define ENGINE_IMAGE_SANDBOX_H
+#ifndef LIB_SANDBOX_H
+#define LIB_SANDBOX_H
 
 #include "lib/util.h"
 
 /*
- * Workers give away what they do not need, first thing: the two of a pull, and those that copy a container's files.
- * None can gain privileges again or start a program.
+ * Workers give away what they do not need, first thing: whoever downloads, and those that unpack, copy and pack files
+ * that others have made. None can gain privileges again or start a program.
  */
 
 /*

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "engine/image/sandbox.h"
 #include "lib/log.h"
 #include "lib/privilege.h"
+#include "lib/sandbox.h"
 
 enum { NOBODY = 65534 };
 
