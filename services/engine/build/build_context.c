@@ -18,9 +18,9 @@
 #include <sys/syscall.h>
 
 #include "engine/build/build_int.h"
-#include "engine/build/download.h"
 #include "engine/build/match.h"
 #include "engine/image/disk.h"
+#include "lib/download.h"
 #include "lib/file.h"
 
 enum { DEPTH_MAX = 256 };
@@ -151,7 +151,7 @@ static int fetch_remote(struct build *b, const char *url, char **text, size_t *l
 	if (fd < 0)
 		return work_fail(b->w, fd, "staging: %s", strerror(-fd));
 	build_say(b, "Downloading build context from remote url: %.2000s\n", url);
-	r = download(url, fd, work_text(b->w, "config"), &got);
+	r = build_download(b, url, fd, &got);
 	if (r < 0)
 		work_fail(b->w, r, "%s", *got.error ? got.error : strerror(-r));
 	if (r == 0) {

@@ -18,11 +18,11 @@
 
 #include "engine/build/build_int.h"
 #include "engine/build/copy.h"
-#include "engine/build/download.h"
 #include "engine/image/digest.h"
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/spec.h"
+#include "lib/download.h"
 #include "lib/file.h"
 
 enum { PARTS_MAX = 64 };
@@ -195,7 +195,7 @@ static int add_url(struct copying *c, const char *url)
 	if (fd < 0)
 		return fd;
 	build_say(c->b, "Downloading %.2000s\n", url);
-	r = download(url, fd, work_text(c->b->w, "config"), &got);
+	r = build_download(c->b, url, fd, &got);
 	if (r < 0)
 		return build_fail(c->b, r, "%s", *got.error ? got.error : strerror(-r));
 	if (want) {

@@ -5,7 +5,8 @@
 /*
  * One build, in a worker of its own (engine_build): build.c goes through the Dockerfile, build_from.c begins a stage,
  * build_run.c runs a command in a container of the engine, build_copy.c copies files, build_step.c makes each step's
- * image or finds it in the cache, build_context.c gets the files to build from.
+ * image or finds it in the cache, build_context.c gets the files to build from, build_download.c
+ * those of the web.
  *
  * Every step ends with an image in the store, whose record names the image it was made from and the step's key. A
  * key covers the key before it and whatever the step depends on, so an image with this key is this step's result;
@@ -70,6 +71,11 @@ int build_refuse_flags(struct build *b, const char *const *known);
 /* ---- build_context.c */
 must_check int build_context_open(struct build *b, struct dockerfile **df);
 void build_context_close(struct build *b);
+
+/* ---- build_download.c */
+struct download_result;
+/* By the machine's proxy, 16 GiB at most. 0 or -errno, as download() has it. */
+must_check int build_download(struct build *b, const char *url, int to, struct download_result *out);
 
 /* ---- build_from.c */
 must_check int build_from(struct build *b);

@@ -4,7 +4,7 @@
  * What is said to a registry: the request, its redirects, credentials, and what its answer means.
  *
  * Redirects are followed by hand, because each is a decision: never to a link-local address, never from
- * encrypted to plain, and credentials stay with the host they were meant for (fetch_web.c).
+ * encrypted to plain, and credentials stay with the host they were meant for (fetch_registry.c).
  */
 
 #include <arpa/inet.h>
@@ -150,7 +150,7 @@ void fetch_http_start(struct xfer *x)
 			x->req.what);
 	if (!url)
 		url = own;
-	at_home = fetch_same_origin(url, own);
+	at_home = web_same_origin(url, own);
 
 	x->denied = x->too_big = x->bad_range = x->headers_seen = false;
 	x->sink_error = 0;
@@ -160,8 +160,7 @@ void fetch_http_start(struct xfer *x)
 	free(x->asked);
 	x->asked = strdup(url);
 	x->easy = curl_easy_init();
-	ok = x->asked && x->easy && fetch_common_options(x->easy, endpoint(x), at_home, &x->denied) &&
-	     fetch_use_proxy(x->easy, endpoint(x), url) &&
+	ok = x->asked && x->easy && fetch_options(x->easy, endpoint(x), url, at_home, &x->denied) &&
 	     curl_easy_setopt(x->easy, CURLOPT_URL, url) == CURLE_OK;
 	if (ok && x->req.kind == FETCH_MANIFEST)
 		ok = add_header(x, "Accept: " IMAGE_TYPE_OCI_INDEX) &&
@@ -256,13 +255,13 @@ static void answer_401(struct xfer *x)
 
 static void answer_redirect(struct xfer *x)
 {
-	struct url_parts from = {0}, to = {0};
-	cleanup(freep) char *url = fetch_location(x->asked, x->location);
+	struct web_url from = {0}, to = {0};
+	cleanup(freep) char *url = web_location(x->asked, x->location);
 	char text[500];
 	struct in_addr v4;
 	bool ok = false;
 
-	if (!url || !url_parts_of(url, &to) || !url_parts_of(x->asked, &from))
+	if (!url || !web_url_of(url, &to) || !web_url_of(x->asked, &from))
 		snprintf(text, sizeof(text), "redirect to what is no address of a server refused: %.300s",
 			x->location ? x->location : "");
 	else if (x->redirects++ >= REDIRECTS_MAX)
@@ -278,8 +277,8 @@ static void answer_redirect(struct xfer *x)
 		free(x->url);
 		x->url = take(url);
 	}
-	url_parts_fini(&from);
-	url_parts_fini(&to);
+	web_url_fini(&from);
+	web_url_fini(&to);
 	if (ok)
 		again(x);
 	else
@@ -314,7 +313,7 @@ static void broken(struct xfer *x, CURLcode code)
 {
 	char text[400];
 
-	snprintf(text, sizeof(text), "%s: %s", endpoint(x)->host, fetch_curl_words(x->easy, code));
+	snprintf(text, sizeof(text), "%s: %s", endpoint(x)->host, web_words(x->easy, code));
 	if (x->denied) {
 		snprintf(text, sizeof(text), "a link-local address refused: %.300s",
 			x->url ? x->url : endpoint(x)->host);

@@ -4,24 +4,16 @@
 
 /* Between fetch.c (transfers and their loop) and fetch_http.c (what is said to the registry). */
 
-#include <curl/curl.h>
-
 #include "engine/image/digest.h"
 #include "engine/image/fetch.h"
+#include "lib/web.h"
 
 /*
- * The floor under every request. What is slower than this, for so long, has stalled: the request ends, and is asked
- * again from where it stopped. An attempt that brought less than the floor would have counts as one that brought
- * nothing, and a few of those in a row end the pull; so whoever sends a byte now and then holds nobody for ever, and the
- * time of a transfer is bounded by its announced size. Low enough for whoever is merely far away: a GSM data call
- * carries 1.2 KB a second, half a dozen layers side by side are above it on a modem's 56 kbit/s. A transfer whose reader
- * is the slow one is paused, and does not count.
+ * What is slower than the floor under every request (lib/web.h) is asked again from where it stopped. An attempt that
+ * brought less than the floor would have counts as one that brought nothing, and a few of those in a row end the pull; so
+ * whoever sends a byte now and then holds nobody for ever, and the time of a transfer is bounded by its announced size.
  */
-enum {
-	FETCH_FLOOR_BYTES_S = 1 << 10,
-	FETCH_PATIENCE_S = 60,
-	FETCH_ATTEMPT_BYTES = FETCH_FLOOR_BYTES_S * FETCH_PATIENCE_S
-};
+enum { FETCH_ATTEMPT_BYTES = WEB_FLOOR_BYTES_S * WEB_PATIENCE_S };
 
 struct fetcher {
 	int sock;
@@ -78,20 +70,12 @@ void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s)
 void fetch_done(struct xfer *x);
 must_check int fetch_deliver(struct xfer *x, const void *buf, size_t len);
 
-/* ---- for whatever speaks to registries and the web */
+/* ---- for whatever speaks to registries */
 
-/* What holds for every request; @own: to the endpoint itself, which may be configured as insecure. @denied becomes
- * true when an address was one we do not talk to. */
-must_check bool fetch_common_options(CURL *c, const struct registry_endpoint *e, bool own, bool *denied);
-/* The machine's proxy for this URL, if there is one. */
-must_check bool fetch_use_proxy(CURL *c, const struct registry_endpoint *e, const char *url);
-
-struct url_parts {
-	char *scheme, *host, *port;
-};
-must_check bool url_parts_of(const char *url, struct url_parts *p); /* released also on failure */
-void url_parts_fini(struct url_parts *p);
-bool fetch_same_origin(const char *a, const char *b);
+/* What holds for every request that an endpoint is asked, or sends us to; @own: to the endpoint itself, which may be
+ * configured as insecure. @denied as web_options() has it. */
+must_check bool fetch_options(
+	CURL *c, const struct registry_endpoint *e, const char *url, bool own, bool *denied);
 /* The endpoint's base URL, http:// when it is insecure and has no TLS. */
 const char *fetch_base(const struct fetcher *f, size_t endpoint, char out[IMAGE_DOMAIN_MAX + 16]);
 /*
@@ -102,12 +86,8 @@ must_check int fetch_token(struct fetcher *f, size_t endpoint, const struct auth
 	const char *scope, const char *more, char *why, size_t size);
 /* The header of a request to the endpoint itself. */
 must_check bool fetch_credentials(struct fetcher *f, size_t endpoint, CURL *c);
-/* Why a request failed; a constant. Before @c is cleaned up. */
-const char *fetch_curl_words(CURL *c, CURLcode code);
 /* What a registry said in its error body (distribution-spec errors), as one printable line. */
 void fetch_registry_words(const char *body, size_t len, char *out, size_t size);
-/* Location against the URL that was asked for (RFC 3986 section 5.2), malloc'ed; NULL: not a usable one. */
-char *fetch_location(const char *asked, const char *location);
 
 void fetch_http_start(struct xfer *x);
 void fetch_http_stop(struct xfer *x); /* idempotent; the transfer stays */

@@ -38,9 +38,9 @@ static int ca_file(const char *pem, size_t len)
 	size_t n = 0;
 	int fd, r;
 
-	r = file_read(AT_FDCWD, REGISTRY_SYSTEM_CA, 4 << 20, &system, &n);
+	r = file_read(AT_FDCWD, WEB_SYSTEM_CA, 4 << 20, &system, &n);
 	if (r < 0 && r != -ENOENT)
-		return log_errno(-r, "op=read path=" REGISTRY_SYSTEM_CA);
+		return log_errno(-r, "op=read path=" WEB_SYSTEM_CA);
 	fd = memfd_create("ca", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -67,7 +67,7 @@ static bool text_of(yyjson_val *map, const char *key, char **out)
 	return !s || (*out = strdup(s));
 }
 
-static int proxy_of(struct registry_proxy *p, yyjson_val *root)
+static int proxy_of(struct web_proxy *p, yyjson_val *root)
 {
 	yyjson_val *proxy = yyjson_obj_get(yyjson_obj_get(root, "engine"), "proxy"), *v,
 		   *who = yyjson_obj_get(proxy, "credentials");
@@ -90,7 +90,7 @@ static int proxy_of(struct registry_proxy *p, yyjson_val *root)
 	return fclose(f) ? -ENOMEM : 0;
 }
 
-int registry_proxy_init(struct registry_proxy *p, const char *config, size_t len)
+int registry_proxy_init(struct web_proxy *p, const char *config, size_t len)
 {
 	struct image_reason why;
 	yyjson_doc *doc = config ? image_json(config, len, &why) : NULL;
@@ -98,18 +98,6 @@ int registry_proxy_init(struct registry_proxy *p, const char *config, size_t len
 
 	yyjson_doc_free(doc);
 	return r;
-}
-
-void registry_proxy_fini(struct registry_proxy *p)
-{
-	free(p->http);
-	free(p->https);
-	free(p->except);
-	free(p->username);
-	if (p->password)
-		explicit_bzero(p->password, strlen(p->password));
-	free(p->password);
-	memset(p, 0, sizeof(*p));
 }
 
 static int add(struct registry_endpoints *e, yyjson_val *registries, const char *url, bool own)
@@ -199,5 +187,5 @@ void registry_endpoints_fini(struct registry_endpoints *e)
 	for (size_t i = 0; i < e->n; i++)
 		closep(&e->list[i].ca_fd);
 	e->n = 0;
-	registry_proxy_fini(&e->proxy);
+	web_proxy_fini(&e->proxy);
 }

@@ -5,31 +5,25 @@
 #include <stddef.h>
 
 #include "engine/image.h"
+#include "lib/web.h"
 
 /*
  * Where a name's registry is: its mirrors in order, then itself, as engine.registries of the machine
  * configuration says
  * ({host, ca, insecure, mirrors[]}). A mirror is a host[:port] or a URL without a path.
  */
-#define REGISTRY_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
-/* engine.proxy of the machine configuration. */
-struct registry_proxy {
-	char *http, *https;	   /* owned; NULL: none */
-	char *except;		   /* owned; comma-separated, as curl takes it */
-	char *username, *password; /* owned; NULL: the proxy does not ask who we are */
-};
-/* @config NULL or without it: none. What is malformed is left out. 0 or -ENOMEM. */
-must_check int registry_proxy_init(struct registry_proxy *p, const char *config, size_t len);
-void registry_proxy_fini(struct registry_proxy *p);
+/* engine.proxy of the machine configuration; @config NULL or without it: none. What is malformed is left out. 0 or
+ * -ENOMEM; web_proxy_fini() in either case. */
+must_check int registry_proxy_init(struct web_proxy *p, const char *config, size_t len);
 
 struct registry_endpoint {
-	char base[IMAGE_DOMAIN_MAX + 16];   /* https://host[:port] */
-	char host[IMAGE_DOMAIN_MAX + 1];    /* host[:port], for comparison */
-	bool insecure;			    /* any certificate will do, and http:// when there is no TLS */
-	bool own;			    /* the registry itself: credentials are for it and nobody else */
-	int ca_fd;			    /* PEM: its own authorities and the public ones; -1: only those */
-	const struct registry_proxy *proxy; /* borrowed; NULL: none */
+	char base[IMAGE_DOMAIN_MAX + 16]; /* https://host[:port] */
+	char host[IMAGE_DOMAIN_MAX + 1];  /* host[:port], for comparison */
+	bool insecure;			  /* any certificate will do, and http:// when there is no TLS */
+	bool own;			  /* the registry itself: credentials are for it and nobody else */
+	int ca_fd;			  /* PEM: its own authorities and the public ones; -1: only those */
+	const struct web_proxy *proxy;	  /* borrowed; NULL: none */
 };
 
 enum { REGISTRY_ENDPOINTS_MAX = 16 };
@@ -37,7 +31,7 @@ enum { REGISTRY_ENDPOINTS_MAX = 16 };
 struct registry_endpoints {
 	struct registry_endpoint list[REGISTRY_ENDPOINTS_MAX];
 	size_t n;
-	struct registry_proxy proxy;
+	struct web_proxy proxy;
 };
 
 /**

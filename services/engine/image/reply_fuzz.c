@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char home[] = "https://registry.example/v2/a/blobs/b";
 	struct xfer x = {.asked = home, .received = 1000};
-	struct url_parts parts;
+	struct web_url parts;
 	struct auth_challenge ch;
 	char words[300], *line = malloc(size + 1), *target;
 
@@ -47,10 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)range_fits(&x);
 	if (auth_challenge_parse(x.www_authenticate, &ch) < 0)
 		ch.scheme = AUTH_NONE;
-	target = fetch_location(x.asked, x.location);
-	if (target && url_parts_of(target, &parts)) {
-		(void)fetch_same_origin(target, home);
-		url_parts_fini(&parts);
+	target = web_location(x.asked, x.location);
+	if (target && web_url_of(target, &parts)) {
+		(void)web_same_origin(target, home);
+		web_url_fini(&parts);
 	}
 	free(target);
 	keep_error_body(&x, (const char *)data, size);

@@ -127,7 +127,7 @@ static int request(struct uploader *p, const char *method, const char *url, bool
 {
 	const struct registry_endpoint *e = &p->f.setup->endpoints->list[p->endpoint];
 	char base[IMAGE_DOMAIN_MAX + 16], type[160];
-	bool home = fetch_same_origin(url, fetch_base(&p->f, p->endpoint, base));
+	bool home = web_same_origin(url, fetch_base(&p->f, p->endpoint, base));
 	struct curl_slist *headers = NULL;
 	CURL *c = curl_easy_init();
 	const char *words;
@@ -138,7 +138,7 @@ static int request(struct uploader *p, const char *method, const char *url, bool
 	p->body_len = 0;
 	p->sent = 0;
 	p->denied = false;
-	ok = c && fetch_common_options(c, e, home, &p->denied) && fetch_use_proxy(c, e, url) &&
+	ok = c && fetch_options(c, e, url, home, &p->denied) &&
 	     curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
 	     (!home || fetch_credentials(&p->f, p->endpoint, c));
 	if (ok) {
@@ -172,7 +172,7 @@ static int request(struct uploader *p, const char *method, const char *url, bool
 	} else {
 		code = CURLE_OUT_OF_MEMORY;
 	}
-	words = fetch_curl_words(c, code);
+	words = web_words(c, code);
 	curl_easy_cleanup(c);
 	curl_slist_free_all(headers);
 	if (code == CURLE_OK)
@@ -277,7 +277,7 @@ static int push_blob(struct uploader *p)
 		return UPLOAD_MOUNTED;
 	if (p->status != 202)
 		return refused(p, "upload");
-	to = fetch_location(start, p->location);
+	to = web_location(start, p->location);
 	if (!to || (!strncmp(start, "https:", 6) && strncmp(to, "https:", 6) != 0)) {
 		snprintf(p->why, sizeof(p->why), "the registry names no usable place for the upload");
 		return -EPROTO;
