@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -152,6 +153,21 @@ struct answer {
 	struct download_result result;
 };
 
+/*
+ * What the caller has open is none of a server's business, and the file takes no more than it was to take, whoever writes
+ * to it.
+ */
+static int leave_all_but(const struct download_wanted *w, int answer)
+{
+	const struct rlimit size = {w->bytes_max, w->bytes_max};
+	int first = w->to < answer ? w->to : answer, keep[] = {STDERR_FILENO, first, w->to + answer - first};
+
+	signal(SIGXFSZ, SIG_IGN); /* a write beyond it is EFBIG */
+	if (setrlimit(RLIMIT_FSIZE, &size) < 0)
+		return -errno;
+	return sandbox_close_others(keep, array_len(keep));
+}
+
 static int child(const struct download_wanted *w, int answer)
 {
 	struct answer a = {0};
@@ -159,9 +175,11 @@ static int child(const struct download_wanted *w, int answer)
 	char *at = strdup(w->url), words[64];
 	int r = 1;
 
-	close(0);
-	if (!at || curl_global_init(CURL_GLOBAL_DEFAULT) || sandbox_downloader() < 0)
+	if (!at || leave_all_but(w, answer) < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) ||
+		sandbox_downloader() < 0)
 		return 1;
+	/* another user's process is nobody's to end, until it says so again */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sha256_init(&g.sum);
 	for (int i = 0; r == 1 && i <= REDIRECTS_MAX; i++)
 		r = attempt(&g, &at);

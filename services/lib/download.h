@@ -9,7 +9,7 @@ struct web_proxy;
 
 struct download_wanted {
 	const char *url;	       /* http:// or https:// */
-	int to;			       /* borrowed; an empty file */
+	int to;			       /* borrowed; an empty file, from 3 on */
 	const struct web_proxy *proxy; /* NULL: none */
 	uint64_t bytes_max;	       /* not 0; -EFBIG beyond it */
 	unsigned seconds_max; /* for all of it, -ETIMEDOUT beyond; 0: no limit but the floor of lib/web.h */
@@ -27,7 +27,7 @@ struct download_result {
 /**
  * download() - one file of the web into a file
  *
- * In a sandboxed child with the network and without files; the caller waits for it. Certificates are checked against
+ * In a sandboxed child with the network, that file, standard error and nothing else that the caller has open; the caller waits for it. Certificates are checked against
  * the public authorities. Redirects are followed, a few, but never from encrypted to plain; link-local addresses are
  * refused unless they are wanted.
  *

@@ -311,6 +311,43 @@ static void test_the_link_is_asked_when_it_is_wanted(void **state)
 	assert_whole((struct download_wanted){.url = "http://169.254.7.7:8080/whole", .link_local = true});
 }
 
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* In a process of its own: what is left is its file, as large as was wanted, where it answers, and where it complains. */
+static void test_nothing_else_is_left(void **state)
+{
+	int others[2], answer[2], status;
+	cleanup(closep) int fd = memfd_create("download", MFD_CLOEXEC);
+	const struct download_wanted w = {.to = fd, .bytes_max = 4};
+	pid_t pid;
+
+	assert_int_equal(pipe2(others, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		int r = leave_all_but(&w, answer[1]);
+
+		/* no assertion here: it would go on with the parent's tests */
+		_exit(r < 0						     ? 1
+			: is_open(0) || is_open(1) || is_open(others[1])     ? 2
+			: is_open(answer[0])				     ? 3
+			: !is_open(2) || !is_open(fd) || !is_open(answer[1]) ? 4
+			: write(fd, "12345", 5) != 4			     ? 5
+			: write(fd, "5", 1) >= 0 || errno != EFBIG	     ? 6
+			: ftruncate(fd, 5) == 0				     ? 7
+									     : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(others[i]);
+		close(answer[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +360,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_the_time_is_limited, stop),
 		cmocka_unit_test_teardown(test_the_link_is_refused, stop),
 		cmocka_unit_test_teardown(test_the_link_is_asked_when_it_is_wanted, stop),
+		cmocka_unit_test(test_nothing_else_is_left),
 	};
 
 	for (size_t i = 0; i < sizeof(body); i++)

@@ -181,11 +181,10 @@ static int load_filter(const int *calls, size_t n, bool downloader)
 	return r;
 }
 
-static int close_others(const int *keep, size_t n)
+int sandbox_close_others(const int *keep, size_t n)
 {
 	unsigned from = 0;
 
-	/* keep[] is ascending */
 	for (size_t i = 0; i < n; i++) {
 		if (from < (unsigned)keep[i] && syscall(SYS_close_range, from, (unsigned)keep[i] - 1, 0) < 0)
 			return -errno;
@@ -202,7 +201,7 @@ static int confine(int root, const int *keep, size_t n_keep, uint64_t caps, cons
 
 	if (fchdir(root) < 0 || chroot(".") < 0)
 		return log_errno(errno, "op=chroot");
-	r = close_others(keep, n_keep);
+	r = sandbox_close_others(keep, n_keep);
 	if (r < 0)
 		return log_errno(-r, "op=close-range");
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)

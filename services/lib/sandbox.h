@@ -28,4 +28,7 @@ must_check int sandbox_copier(int root, const int *keep, size_t n_keep);
  */
 must_check int sandbox_downloader(void);
 
+/* Closes all descriptors but these, which ascend. The downloader's own business, since only it knows them. 0 or -errno. */
+must_check int sandbox_close_others(const int *keep, size_t n);
+
 #endif
