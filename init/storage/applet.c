@@ -2,9 +2,7 @@
 
 /*
  * `storage`: a one-shot unit that ends with /state and /data mounted, on disk if at all possible, else in
- * memory with the reason on the console and in /run/storage/status. Which disk: the one the configuration
- * names, else the one booted from, else the one that qemu/run tagged; no other is ever looked at, let alone
- * written.
+ * memory with the reason on the console and in /run/storage/status. Which disk: choose.h.
  */
 
 #include <errno.h>
@@ -19,7 +17,7 @@
 
 #include "applets.h"
 #include "init/config/check.h"
-#include "init/storage/disk.h"
+#include "init/storage/choose.h"
 #include "init/storage/fs.h"
 #include "init/storage/prepare.h"
 #include "lib/console.h"
@@ -32,8 +30,6 @@
 #define STATUS RUN "/status"
 #define NOTICE "/run/notice/storage"
 
-enum { DISK_WAIT_MS = 30 * 1000, DEVICES_UNTIL_MS = 5 * 1000 };
-
 /* nodev on DATA too: container roots and volumes need no device nodes there, they get theirs in /dev. */
 enum {
 	STATE_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME,
@@ -45,8 +41,7 @@ struct storage {
 	bool wipe;
 	uint64_t data_size;
 
-	char name[DISK_NAME_MAX];
-	const char *how; /* it was found */
+	struct disk_choice chosen;
 	struct bdev_file disk;
 	bool open;
 	struct gpt gpt;
@@ -105,100 +100,12 @@ static void read_config(struct storage *s)
 	yyjson_doc_free(doc);
 }
 
-/*
- * The disk booted from. Until it is set up its GUID is that of the image, which another disk may carry too,
- * maybe one that is found later; so the first boot waits for those.
- */
-static int choose_booted(struct storage *s, const struct gpt_guid *guid)
-{
-	struct disk_wanted w = {.booted = guid};
-	struct gpt_guid state;
-	int rc = disk_wait(&w, DISK_WAIT_MS, s->name);
-
-	if (gpt_guid_parse(&state, STATE_TYPE) < 0)
-		return -EINVAL;
-	if (rc == DISK_FOUND && !disk_has_type(s->name, &state, 0))
-		rc = disk_settle(&w, DEVICES_UNTIL_MS, s->name);
-	if (rc == DISK_SEVERAL)
-		return problem(s,
-			"several disks carry the partition that was booted, so none is written; storage.disk must name one");
-	return rc == DISK_FOUND ? 0 : problem(s, "no disk carries the partition that was booted");
-}
-
-/*
- * A machine whose disk is named by its configuration, and whose newest configuration was refused or is
- * missing, still has the one kept on that disk. So a disk with our partitions, formatted, is used if it is
- * the only one; it is never formatted here.
- */
-static bool has_ours(const char *name)
-{
-	struct gpt_guid state, data;
-
-	return gpt_guid_parse(&state, STATE_TYPE) == 0 && gpt_guid_parse(&data, DATA_TYPE) == 0 &&
-	       disk_has_type(name, &state, ATTR_FORMATTED) && disk_has_type(name, &data, ATTR_FORMATTED);
-}
-
-struct survey {
-	char name[DISK_NAME_MAX];
-	unsigned found;
-};
-
-static bool survey_one(const char *name, void *arg)
-{
-	struct survey *v = arg;
-
-	if (has_ours(name) && v->found++ == 0)
-		snprintf(v->name, sizeof(v->name), "%s", name);
-	return true;
-}
-
-static int choose_known(struct storage *s)
-{
-	struct survey v = {.found = 0};
-
-	disk_each(survey_one, &v);
-	if (v.found > 1)
-		return problem(s, "several disks have a STATE and a DATA; storage.disk must name one");
-	if (v.found == 0)
-		return problem(s, "no disk: not booted from one, and storage.disk names none");
-	snprintf(s->name, sizeof(s->name), "%s", v.name);
-	s->how = "the only one with STATE and DATA";
-	return 0;
-}
-
-/* Which disk; *booted: it is the one we were booted from. 0 or -EIO with a problem told. */
-static int choose(struct storage *s, bool *booted)
-{
-	struct gpt_guid guid;
-	bool have_guid = disk_booted_guid(&guid) == 0;
-	struct disk_wanted by_config = {.configured = s->configured}, by_tag = {.tagged = true};
-	int rc;
-
-	*booted = false;
-	if (*s->configured) {
-		s->how = "as configured";
-		rc = disk_wait(&by_config, DISK_WAIT_MS, s->name);
-		if (rc != DISK_FOUND)
-			return problem(s, "%s disk %s, which storage.disk names",
-				rc == DISK_NONE ? "no" : "more than one", s->configured);
-		*booted = have_guid && disk_has_partition(s->name, &guid);
-		return 0;
-	}
-	if (have_guid) {
-		s->how = "booted from";
-		*booted = true;
-		return choose_booted(s, &guid);
-	}
-	s->how = "tagged wherry-data";
-	return disk_find(&by_tag, s->name) == DISK_FOUND ? 0 : choose_known(s);
-}
-
 static int reread(void *arg, const struct gpt *g)
 {
 	struct storage *s = arg;
-	int rc = disk_reread(s->disk.fd, s->name, &s->disk.b, g);
+	int rc = disk_reread(s->disk.fd, s->chosen.name, &s->disk.b, g);
 
-	return rc < 0 ? log_errno(-rc, "disk=%s op=reread", s->name) : 0;
+	return rc < 0 ? log_errno(-rc, "disk=%s op=reread", s->chosen.name) : 0;
 }
 
 static int format(void *arg, const struct gpt *g, unsigned index)
@@ -207,10 +114,10 @@ static int format(void *arg, const struct gpt *g, unsigned index)
 	struct gpt_guid data;
 	bool is_data;
 	char device[64];
-	int rc = disk_partition(s->name, index, device, sizeof(device));
+	int rc = disk_partition(s->chosen.name, index, device, sizeof(device));
 
 	if (rc < 0)
-		return log_errno(-rc, "disk=%s partition=%u op=find", s->name, index + 1);
+		return log_errno(-rc, "disk=%s partition=%u op=find", s->chosen.name, index + 1);
 	if (gpt_guid_parse(&data, DATA_TYPE) < 0)
 		return -EINVAL;
 	is_data = gpt_guid_equal(&g->part[index].type, &data);
@@ -223,7 +130,7 @@ static int open_disk(struct storage *s)
 	char path[64];
 	int rc;
 
-	snprintf(path, sizeof(path), "/dev/%s", s->name);
+	snprintf(path, sizeof(path), "/dev/%s", s->chosen.name);
 	rc = bdev_open(&s->disk, path, true);
 	if (rc == -EROFS)
 		return problem(s, "disk %s is read-only (write-protected)", path);
@@ -233,10 +140,11 @@ static int open_disk(struct storage *s)
 	return 0;
 }
 
-static int prepare(struct storage *s, bool booted)
+static int prepare(struct storage *s)
 {
-	struct prepare_want want = {
-		.booted = booted, .wipe = s->wipe && *s->configured, .data_size = s->data_size};
+	struct prepare_want want = {.booted = s->chosen.booted,
+		.wipe = s->wipe && s->chosen.configured,
+		.data_size = s->data_size};
 	struct prepare_ops ops = {reread, format, s};
 	const struct bdev *b = &s->disk.b;
 	const char *why = "";
@@ -245,20 +153,20 @@ static int prepare(struct storage *s, bool booted)
 	if (rc == PREPARE_FOREIGN)
 		return problem(s,
 			"disk /dev/%s holds %s and is left alone; empty it, or set storage.disk and storage.wipe",
-			s->name, why);
+			s->chosen.name, why);
 	if (rc == PREPARE_TOO_SMALL)
 		return problem(s,
 			"disk /dev/%s is too small: %llu MiB, and STATE and DATA need %llu MiB more than what is used",
-			s->name, (unsigned long long)(b->sectors * b->sector >> 20),
+			s->chosen.name, (unsigned long long)(b->sectors * b->sector >> 20),
 			(STATE_BYTES + DATA_BYTES_MIN) >> 20);
 	if (rc)
-		return problem(s, "disk /dev/%s fails: %s", s->name, strerror(-rc));
+		return problem(s, "disk /dev/%s fails: %s", s->chosen.name, strerror(-rc));
 	if (s->made.made)
-		console_say("disk /dev/%s: STATE and DATA made", s->name);
+		console_say("disk /dev/%s: STATE and DATA made", s->chosen.name);
 	if (s->made.grown)
-		log_info("disk=%s msg=\"DATA grown\"", s->name);
+		log_info("disk=%s msg=\"DATA grown\"", s->chosen.name);
 	if (s->made.mended && !s->made.made && !s->made.grown)
-		log_warn("disk=%s msg=\"partition table mended\"", s->name);
+		log_warn("disk=%s msg=\"partition table mended\"", s->chosen.name);
 	return 0;
 }
 
@@ -271,7 +179,7 @@ static int mount_one(struct storage *s, const char *name, const char *where, uns
 	int rc = -EIO;
 
 	if (!*why) {
-		rc = disk_partition(s->name, index, device, sizeof(device));
+		rc = disk_partition(s->chosen.name, index, device, sizeof(device));
 		if (!rc && fs_check(device, name) < 0)
 			rc = -EUCLEAN;
 		if (!rc)
@@ -290,7 +198,7 @@ static int mount_one(struct storage *s, const char *name, const char *where, uns
 
 		snprintf(s->notice + len, sizeof(s->notice) - len,
 			"%s (%s) cannot be used: %s; it is in memory, lost at reboot\n", name,
-			*device ? device : s->name, why);
+			*device ? device : s->chosen.name, why);
 		console_say("WARNING: %s", s->notice + len);
 	}
 	say(s, "%s: in memory, lost at reboot: %s\n", where, why);
@@ -312,7 +220,6 @@ static int write_status(const struct storage *s)
 int storage_main(int argc, char **argv)
 {
 	static struct storage s; /* 16 KiB of table */
-	bool booted = false;
 	int rc;
 
 	if (argc != 1) {
@@ -320,11 +227,13 @@ int storage_main(int argc, char **argv)
 		return 2;
 	}
 	read_config(&s);
-	rc = choose(&s, &booted);
+	rc = disk_choose(s.configured, &s.chosen);
+	if (rc)
+		problem(&s, "%s", s.chosen.problem);
 	if (!rc)
 		rc = open_disk(&s);
 	if (!rc)
-		rc = prepare(&s, booted);
+		rc = prepare(&s);
 	if (rc) {
 		log_warn("msg=\"no disk in use\" why=\"%s\"", s.problem);
 		snprintf(s.notice, sizeof(s.notice),
@@ -332,7 +241,7 @@ int storage_main(int argc, char **argv)
 		console_say(
 			"WARNING: %s. The node works in memory: everything is lost at reboot.", s.problem);
 	} else {
-		say(&s, "disk: /dev/%s, %s\n", s.name, s.how);
+		say(&s, "disk: /dev/%s, %s\n", s.chosen.name, s.chosen.how);
 	}
 
 	rc = mount_one(&s, "STATE", "/state", s.made.state, STATE_FLAGS, "", "size=16m,mode=0755");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which disk STATE and DATA are on: the one that the configuration names, wiped only when it says so, and of two that carry the
+"""Which disk STATE and DATA are on: the one that the command line or the configuration names, wiped only when it says so, and of two that carry the
 partition that was booted the one that is named."""
 
 import subprocess
@@ -75,6 +75,39 @@ def test_the_disk_that_is_named(make_node, tmp_path, disk):
     assert used(node) == (name, "as configured")
     assert node.ssh("cat /data/kept /state/kept").split() == ["data", "state"]
     assert node.docker("run", "--rm", "wherry/hello", "true").returncode == 0
+
+
+def test_the_disk_that_the_command_line_names(make_node, tmp_path, disk):
+    """It stands against the configuration's, and wipes nothing; one that is not there, or is no name, leaves all disks alone."""
+    node = make_node()
+    node.extra = [*configured(tmp_path, disk="serial:wherry-data"), *second(disk), "--append", "wherry.disk=serial:second"]
+    node.boot()
+    assert used(node) == (by_serial(node, "second"), "as the command line says")
+    node.ssh("echo data >/data/kept")
+    node.stop()
+    assert (node.state / "disk.img").stat().st_blocks == 0, "the disk that the configuration names was written"
+
+    # without a word it is the configuration's once more; with one, the saved configuration is found on its disk
+    node.extra = ["--config", "none", *second(disk), "--append", "wherry.disk=serial:second"]
+    node.boot()
+    assert node.ssh("cat /data/kept; cat /run/config/source").split() == ["data", "saved"]
+    node.stop()
+
+    for word, why in (("/dev/nosuch", "no disk /dev/nosuch, which wherry.disk of the command line names"),
+                      ("second", "wherry.disk=second of the command line is neither /dev/NAME nor serial:TEXT")):  # fmt: skip
+        node.extra = [*configured(tmp_path, disk="serial:second"), *second(disk), "--append", f"wherry.disk={word}"]
+        node.boot()
+        in_memory(node, why)
+        node.cut_power()
+
+    foreign = tmp_path / "third.img"
+    foreign.write_bytes(FOREIGN.ljust(SIZE // 8, b"\0"))
+    third = f"-drive if=none,id=third,format=raw,cache=writeback,file={foreign} -device virtio-blk-pci,drive=third,serial=third"
+    node.extra = [*configured(tmp_path, disk="serial:second", wipe="true"), *second(disk), "--qemu", third, "--append", "wherry.disk=serial:third"]
+    node.boot()
+    in_memory(node, "holds data that is not Wherry's and is left alone")
+    node.cut_power()
+    assert head(foreign) == FOREIGN
 
 
 def test_a_disk_is_wiped_when_told(make_node, tmp_path, disk):
