@@ -53,6 +53,7 @@ struct netif *netif_new(struct loop *loop, const struct netcfg_interface *cfg,
 	n->cfg = cfg;
 	n->bond = bond;
 	n->link = *l;
+	n->own_mtu = l->mtu;
 	n->order = order;
 	n->changed = changed;
 	n->arg = arg;
@@ -98,6 +99,8 @@ static void set_mtu(struct netif *n, struct netlink *nl, uint32_t mtu)
 	r = link_set(nl, n->link.index, &c);
 	if (r < 0)
 		failed(n, nl, r, "mtu", NULL);
+	else
+		n->link.mtu = mtu; /* the kernel's own news of it comes later */
 }
 
 static int set_fixed(struct netif *n, struct netlink *nl)
@@ -222,7 +225,20 @@ static void remove_lease(struct netif *n, struct netlink *nl)
 	n->leased = false;
 }
 
-static void apply_lease(struct netif *n, struct netlink *nl, const struct lease *l)
+void netif_forget_lease(struct netif *n, struct netlink *nl)
+{
+	char path[64];
+
+	lease_path(n, path);
+	unlink(path);
+	if (!n->cfg->mtu)
+		set_mtu(n, nl, n->own_mtu);
+	if (n->leased)
+		remove_lease(n, nl);
+}
+
+/* Return: whether the address is on the device. */
+static bool apply_lease(struct netif *n, struct netlink *nl, const struct lease *l)
 {
 	const struct link_addr a = {.index = n->link.index, .addr = l->address};
 	struct route routes[LEASE_ROUTES_MAX];
@@ -232,11 +248,11 @@ static void apply_lease(struct netif *n, struct netlink *nl, const struct lease 
 	if (n->leased && !ipaddr_equal(&n->lease.address, &l->address))
 		remove_lease(n, nl);
 	if (!n->cfg->mtu)
-		set_mtu(n, nl, l->mtu);
+		set_mtu(n, nl, l->mtu ? l->mtu : n->own_mtu);
 	r = addr_set(nl, &a);
 	if (r < 0) {
 		failed(n, nl, r, "address", &a.addr);
-		return;
+		return false;
 	}
 	netif_lease_routes(l, n->link.index, n->order, routes);
 	/* On-link routes first: gateways of the others may be behind them. */
@@ -255,6 +271,7 @@ static void apply_lease(struct netif *n, struct netlink *nl, const struct lease 
 	n->lease = *l;
 	n->leased = true;
 	n->told = false;
+	return true;
 }
 
 static void on_lease(struct dhcp *d, const struct lease *l, const char *msg, size_t len)
@@ -269,15 +286,13 @@ static void on_lease(struct dhcp *d, const struct lease *l, const char *msg, siz
 	switch (l->event) {
 	case LEASE_BOUND:
 	case LEASE_RENEW:
-		apply_lease(n, &nl, l);
-		resolv_write(path, strndup(msg, len));
+		if (apply_lease(n, &nl, l))
+			resolv_write(path, strndup(msg, len));
 		break;
 	case LEASE_DECONFIG:
-		if (n->leased) {
+		if (n->leased)
 			log_warn("if=%s dhcp=expired msg=\"the address is given up\"", n->link.name);
-			remove_lease(n, &nl);
-		}
-		unlink(path);
+		netif_forget_lease(n, &nl);
 		break;
 	case LEASE_NAK:
 		log_warn("if=%s dhcp=nak msg=\"the server refused the address asked for\"", n->link.name);

@@ -14,6 +14,7 @@ struct netif {
 	const struct netcfg_interface *cfg;
 	const struct netcfg_interface *bond; /* it is a member of this one; then cfg only names it */
 	struct link link;		     /* as last reported */
+	uint32_t own_mtu;		     /* before any lease */
 	unsigned order;			     /* earlier interfaces are preferred: route metrics follow it */
 	bool configured;		     /* up, with its fixed addresses */
 	bool carrier;
@@ -38,6 +39,9 @@ must_check int netif_configure(struct netif *n, struct netlink *nl, int master);
 
 /* The kernel reports the device; may start or stop DHCP. */
 void netif_update(struct netif *n, struct netlink *nl, const struct link *l);
+
+/* Takes back what the lease brought: address, routes, MTU, its file. The client goes on. */
+void netif_forget_lease(struct netif *n, struct netlink *nl);
 
 /* Whether all that is asked for is there. */
 bool netif_settled(const struct netif *n);

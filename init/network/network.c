@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The network service. It dumps the kernel's devices once and then follows RTM_NEWLINK and RTM_DELLINK: a
+ * The devices of network.h. They are dumped once, then RTM_NEWLINK and RTM_DELLINK are followed: a
  * device that appears an hour later is treated as one that was there at boot. It is ready when all that is
  * configured is up, or after a bounded wait, with a line about each thing that is missing; it never stops
  * trying.
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -17,22 +16,19 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-#include "applets.h"
 #include "init/network/netif.h"
+#include "init/network/network.h"
 #include "init/network/resolv.h"
 #include "init/network/sysctl.h"
-#include "lib/file.h"
-#include "lib/initctl.h"
 #include "lib/log.h"
 
-#define CONFIG_FILE "/run/config/config.json"
 #define NOTICE_FILE "/run/notice/network"
 
-enum { CONFIG_MAX = 4 << 20, READY_WAIT_MS = 6000, NETIFS_MAX = 1024, BOND_MIIMON_MS = 100 };
+enum { READY_WAIT_MS = 6000, NETIFS_MAX = 1024, BOND_MIIMON_MS = 100 };
 
 struct network {
 	struct loop *loop;
-	struct netcfg cfg;
+	struct network_wanted wanted;
 	struct netlink nl;     /* requests */
 	struct netlink events; /* the kernel's news */
 	struct loop_io events_io;
@@ -43,7 +39,7 @@ struct network {
 	bool ready;
 };
 
-static bool linked(const struct network *w)
+bool network_linked(const struct network *w)
 {
 	for (const struct netif *n = w->netifs; n; n = n->next)
 		if (n->carrier)
@@ -69,8 +65,8 @@ static void say_what_is_missing(const struct network *w, bool log)
 		log_errno(ENOMEM, "op=notice");
 		return;
 	}
-	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
-		const struct netcfg_interface *c = &w->cfg.interfaces[i];
+	for (size_t i = 0; i < w->wanted.cfg.n_interfaces; i++) {
+		const struct netcfg_interface *c = &w->wanted.cfg.interfaces[i];
 		const struct netif *n = w->netifs;
 		char mac[18];
 
@@ -87,14 +83,14 @@ static void say_what_is_missing(const struct network *w, bool log)
 				"configured, but there is no such device");
 	}
 	for (const struct netif *n = w->netifs; n; n = n->next)
-		if (!netif_settled(n) && (w->cfg.n_interfaces || n->carrier))
+		if (!netif_settled(n) && (w->wanted.cfg.n_interfaces || n->carrier))
 			missing(f, log, n->link.name,
 				!n->configured ? "could not be set up"
 				: !n->carrier  ? "no link: is the cable in?"
 					       : "no DHCP server has answered");
 	if (!w->netifs)
 		missing(f, log, "network", "no network device to set up");
-	else if (!linked(w))
+	else if (!network_linked(w))
 		missing(f, log, "network", "no network device has a link");
 	if (fclose(f) != 0)
 		log_errno(ENOMEM, "op=notice");
@@ -106,23 +102,23 @@ static void say_what_is_missing(const struct network *w, bool log)
 		free(text);
 }
 
-static bool settled(const struct network *w)
+bool network_settled(const struct network *w)
 {
-	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
+	for (size_t i = 0; i < w->wanted.cfg.n_interfaces; i++) {
 		const struct netif *n = w->netifs;
 
-		while (n && n->cfg != &w->cfg.interfaces[i])
+		while (n && n->cfg != &w->wanted.cfg.interfaces[i])
 			n = n->next;
 		if (!n || !netif_settled(n))
 			return false;
 	}
-	if (w->cfg.n_interfaces)
+	if (w->wanted.cfg.n_interfaces)
 		return true;
 	/* Nothing is configured: sockets without a cable are normal, but one should have come up. */
 	for (const struct netif *n = w->netifs; n; n = n->next)
 		if (n->carrier && !netif_settled(n))
 			return false;
-	return linked(w) || !w->netifs;
+	return network_linked(w) || !w->netifs;
 }
 
 static void become_ready(struct network *w)
@@ -131,7 +127,7 @@ static void become_ready(struct network *w)
 		return;
 	w->ready = true;
 	loop_timer_del(&w->wait);
-	initctl_ready();
+	w->wanted.ready(w->wanted.arg);
 }
 
 static void on_wait_over(struct loop_timer *t)
@@ -146,7 +142,7 @@ static void check_ready(struct network *w)
 {
 	if (!w->started)
 		return;
-	if (!w->ready && settled(w)) {
+	if (!w->ready && network_settled(w)) {
 		say_what_is_missing(w, true);
 		become_ready(w);
 	} else if (w->ready) {
@@ -167,15 +163,19 @@ static void publish(struct network *w)
 				leases[n++] = &i->lease;
 	if (gethostname(hostname, sizeof(hostname) - 1) < 0)
 		hostname[0] = '\0';
-	resolv_write("/run/resolv.conf", resolv_text(&w->cfg, leases, n));
+	resolv_write("/run/resolv.conf", resolv_text(&w->wanted.cfg, leases, n));
 	resolv_write("/run/hosts", hosts_text(hostname));
 	resolv_write("/run/network/ntp-servers", ntp_text(leases, n));
 }
 
 static void on_changed(struct netif *n, void *arg)
 {
-	publish(arg);
-	check_ready(arg);
+	struct network *w = arg;
+
+	publish(w);
+	if (n->leased && w->wanted.leased)
+		w->wanted.leased(&n->lease, w->wanted.arg);
+	check_ready(w);
 }
 
 static int rename_link(struct network *w, struct link *l, const char *name)
@@ -244,8 +244,8 @@ static void make_device(struct network *w, const struct netcfg_interface *c)
 
 static void make_devices(struct network *w, const char *parent)
 {
-	for (size_t i = 0; i < w->cfg.n_interfaces; i++) {
-		const struct netcfg_interface *c = &w->cfg.interfaces[i];
+	for (size_t i = 0; i < w->wanted.cfg.n_interfaces; i++) {
+		const struct netcfg_interface *c = &w->wanted.cfg.interfaces[i];
 
 		if (!parent ? c->n_members > 0 : c->vlan_id && !strcmp(c->parent, parent))
 			make_device(w, c);
@@ -263,19 +263,20 @@ static struct netif *find_netif(struct network *w, int index)
 
 static void adopt(struct network *w, struct link *l)
 {
-	const struct netcfg_interface *c = netcfg_match(&w->cfg, l), *bond;
+	const struct netcfg_interface *c = netcfg_match(&w->wanted.cfg, l), *bond;
 	struct netif *n;
 	struct link master = {};
 
 	if (c && c->has_mac && c->name[0] && strcmp(c->name, l->name) != 0 && rename_link(w, l, c->name) < 0)
 		log_warn("if=%s msg=\"goes on under its old name\"", l->name);
-	bond = netcfg_bond_of(&w->cfg, l->name);
+	bond = netcfg_bond_of(&w->wanted.cfg, l->name);
 	if ((!c && !bond) || w->n_netifs == NETIFS_MAX)
 		return;
 	if (bond && link_get(&w->nl, bond->name, &master) < 0)
 		log_warn("if=%s msg=\"its bond %s is not there\"", l->name, bond->name);
 	n = netif_new(w->loop, c ? c : &netcfg_default, bond, l,
-		c && w->cfg.n_interfaces ? (unsigned)(c - w->cfg.interfaces) : (unsigned)w->n_netifs,
+		c && w->wanted.cfg.n_interfaces ? (unsigned)(c - w->wanted.cfg.interfaces)
+						: (unsigned)w->n_netifs,
 		on_changed, w);
 	if (!n)
 		return;
@@ -358,25 +359,6 @@ static void on_events(struct loop_io *io, uint32_t events)
 		log_errno(-r, "op=events");
 }
 
-static int load_config(struct network *w)
-{
-	cleanup(freep) char *json = NULL;
-	char why[256];
-	size_t len;
-	int r = file_read(AT_FDCWD, CONFIG_FILE, CONFIG_MAX, &json, &len);
-
-	if (r == -ENOENT) {
-		log_warn("path=%s msg=\"no configuration: every Ethernet device asks by DHCP\"", CONFIG_FILE);
-		return 0;
-	}
-	if (r < 0)
-		return log_errno(-r, "op=read path=%s", CONFIG_FILE);
-	r = netcfg_parse(&w->cfg, json, len, why);
-	if (r < 0)
-		return log_errno(-r, "path=%s msg=\"%s\"", CONFIG_FILE, why);
-	return 0;
-}
-
 static int loopback_up(struct network *w)
 {
 	struct link_change c = LINK_NO_CHANGE;
@@ -403,10 +385,6 @@ static int start(struct network *w)
 	if (r < 0)
 		return r;
 	sysctl_node();
-	/* A configuration that cannot be read leaves the node without a network only if it has none: DHCP is
-	 * tried. */
-	if (load_config(w) < 0)
-		log_warn("msg=\"every Ethernet device asks by DHCP instead\"");
 	publish(w);
 	r = loop_io_add(w->loop, &w->events_io, w->events.fd, EPOLLIN, on_events);
 	if (!r)
@@ -420,15 +398,41 @@ static int start(struct network *w)
 	return r;
 }
 
-int network_main(int argc, char **argv)
+int network_start(struct network **out, struct loop *loop, const struct network_wanted *wanted)
 {
-	struct network w = {.nl = NETLINK_CLOSED, .events = NETLINK_CLOSED};
-	int r = loop_new(&w.loop);
+	struct network *w = calloc(1, sizeof(*w));
+	int r;
 
+	if (!w)
+		return log_errno(ENOMEM, "op=network");
+	*w = (struct network){
+		.loop = loop, .wanted = *wanted, .nl = NETLINK_CLOSED, .events = NETLINK_CLOSED};
+	r = start(w);
 	if (r < 0)
-		return log_errno(-r, "op=loop"), 1;
-	if (start(&w) < 0)
-		return 1;
-	/* Ends only by a signal: init stops it with its whole cgroup, and the devices stay as they are. */
-	return loop_run(w.loop) < 0;
+		network_end(w);
+	else
+		*out = w;
+	return r;
+}
+
+void network_end(struct network *w)
+{
+	if (!w)
+		return;
+	loop_timer_del(&w->wait);
+	loop_io_del(&w->events_io);
+	while (w->netifs) {
+		struct netif *n = w->netifs;
+
+		w->netifs = n->next;
+		netif_forget_lease(n, &w->nl);
+		sysctl_ipv6(n->link.name, false); /* whoever sets it up next says otherwise */
+		netif_free(n);
+	}
+	publish(w);
+	if (unlink(NOTICE_FILE) < 0 && errno != ENOENT)
+		log_errno(errno, "op=unlink path=%s", NOTICE_FILE);
+	netlink_close(&w->events);
+	netlink_close(&w->nl);
+	free(w);
 }
