@@ -92,7 +92,8 @@ static void launch(struct dhcp *d)
 {
 	char ask[INET_ADDRSTRLEN], hostname[80], name[65] = "";
 	const char *argv[32] = {"udhcpc", "-f", "-i", d->ifname, "-s", "/sbin/network_dhcp", "-t", "4", "-T",
-		"2", "-A", "5", "-O", "search", "-O", "staticroutes", "-O", "ntpsrv", "-O", "mtu"};
+		"2", "-A", "5", "-O", "search", "-O", "staticroutes", "-O", "ntpsrv", "-O", "mtu", "-O",
+		LEASE_CONFIG_URL_OPTION, "-V", "wherry"};
 	size_t n = 0;
 	int pair[2], fds[3] = {-1, STDERR_FILENO, STDERR_FILENO}, r;
 	struct spawn s = {
@@ -100,7 +101,8 @@ static void launch(struct dhcp *d)
 
 	while (argv[n])
 		n++;
-	if (gethostname(name, sizeof(name) - 1) == 0 && name[0]) {
+	/* before there is a configuration it has no name, for which the kernel says (none) */
+	if (gethostname(name, sizeof(name) - 1) == 0 && name[0] && name[0] != '(') {
 		snprintf(hostname, sizeof(hostname), "hostname:%s", name);
 		argv[n++] = "-x";
 		argv[n++] = hostname;

@@ -28,6 +28,7 @@ static const char *const keys[] = {
 	"ntpsrv",
 	"mtu",
 	"lease",
+	LEASE_CONFIG_URL_KEY,
 };
 
 ssize_t lease_message(const char *event, const char *const *envp, char out[LEASE_MESSAGE_MAX])
@@ -157,6 +158,34 @@ static uint32_t get_number(const char *value, uint32_t max)
 	return (uint32_t)v;
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* An address of the web, in hexadecimal; some servers send the NUL that ends it. */
+static void get_url(const char *hex, char out[LEASE_URL_MAX])
+{
+	size_t len = 0;
+	char url[LEASE_URL_MAX];
+
+	for (; hex[0] && hex[1]; hex += 2) {
+		int high = hex_digit(hex[0]), low = hex_digit(hex[1]);
+
+		if (high < 0 || low < 0 || len == sizeof(url) - 1)
+			return;
+		url[len++] = (char)(high << 4 | low);
+	}
+	if (len && url[len - 1] == '\0')
+		len--;
+	for (size_t i = 0; i < len; i++)
+		if (url[i] <= ' ' || url[i] > '~')
+			return;
+	url[len] = '\0';
+	if (!*hex && (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8)))
+		memcpy(out, url, len + 1);
+}
+
 /* What is gathered before it can be judged. */
 struct raw {
 	bool has_event, has_ip;
@@ -199,6 +228,8 @@ static void get_line(char *line, struct lease *l, struct raw *raw)
 		l->mtu = get_number(value, 65535);
 		if (l->mtu < 576)
 			l->mtu = 0;
+	} else if (!strcmp(line, LEASE_CONFIG_URL_KEY)) {
+		get_url(value, l->config_url);
 	} else if (!strcmp(line, "lease")) {
 		l->seconds = get_number(value, UINT32_MAX);
 	}

@@ -11,7 +11,17 @@
 
 #include "lib/ipconf.h"
 
-enum { LEASE_MESSAGE_MAX = 8192, LEASE_LIST_MAX = 8, LEASE_ROUTES_MAX = 16, LEASE_NAME_MAX = 254 };
+enum {
+	LEASE_MESSAGE_MAX = 8192,
+	LEASE_LIST_MAX = 8,
+	LEASE_ROUTES_MAX = 16,
+	LEASE_NAME_MAX = 254,
+	LEASE_URL_MAX = 256
+};
+
+/* Where a machine configuration is: of the options for private use (RFC 3942), the one that other appliances take for this, too. */
+#define LEASE_CONFIG_URL_OPTION "239"
+#define LEASE_CONFIG_URL_KEY	"opt239" /* udhcpc has no name for it, and gives it by number, in hexadecimal */
 
 enum lease_event { LEASE_DECONFIG, LEASE_BOUND, LEASE_RENEW, LEASE_NAK, LEASE_FAIL };
 
@@ -26,7 +36,8 @@ struct lease {
 	size_t n_ntp;
 	char search[LEASE_LIST_MAX][LEASE_NAME_MAX]; /* option 119, else 15 */
 	size_t n_search;
-	uint32_t mtu; /* 0: none */
+	uint32_t mtu;			/* 0: none */
+	char config_url[LEASE_URL_MAX]; /* http:// or https://, printable; "": none */
 	uint32_t seconds;
 };
 

@@ -92,6 +92,44 @@ static void test_hostile(void **state)
 	assert_int_equal(l.mtu, 65535);
 }
 
+static void test_config_url(void **state)
+{
+	static const struct {
+		const char *hex, *url;
+	} cases[] = {
+		{"687474703a2f2f612f62", "http://a/b"},
+		{"68747470733a2f2f61", "https://a"},
+		{"68747470733a2f2f6100", "https://a"}, /* with the NUL that some servers send */
+		{"", ""},
+		{"00", ""},
+		{"6874", ""},
+		{"6674703a2f2f61", ""},		/* ftp */
+		{"687474703a2f2f61206200", ""}, /* a blank */
+		{"687474703a2f2f610a62", ""},	/* a line in a line */
+		{"687474703a2f2f61c3", ""},
+		{"687474703a2f2f6100623d", ""}, /* a NUL in it */
+		{"687474703a2f2f616", ""},	/* half a byte */
+		{"687474703a2f2f6g", ""},
+	};
+	char text[2048];
+	struct lease l;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		snprintf(text, sizeof(text), "event=bound\nip=10.0.0.1\nopt239=%s\n", cases[i].hex);
+		assert_int_equal(parse(&l, text), 0);
+		assert_string_equal(l.config_url, cases[i].url);
+	}
+	/* as long as can be, and one more */
+	for (int len = LEASE_URL_MAX - 1; len <= LEASE_URL_MAX; len++) {
+		int n = snprintf(text, sizeof(text), "event=bound\nip=10.0.0.1\nopt239=687474703a2f2f");
+
+		for (int i = 7; i < len; i++)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "61");
+		assert_int_equal(parse(&l, text), 0);
+		assert_int_equal(strlen(l.config_url), len < LEASE_URL_MAX ? len : 0);
+	}
+}
+
 static void test_newline_is_no_key(void **state)
 {
 	const char *env[] = {"ip=10.0.0.9", "domain=x\nip=10.6.6.6", NULL};
@@ -146,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_config_url),
 		cmocka_unit_test(test_newline_is_no_key),
 		cmocka_unit_test(test_long_values),
 		cmocka_unit_test(test_classless_routes),
