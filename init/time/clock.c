@@ -47,7 +47,7 @@ void clock_raise(const char *path, const char *built)
 
 	if (stat(built, &st) < 0)
 		log_errno(errno, "op=stat path=%s msg=\"the build date is not known\"", built);
-	r = file_read(AT_FDCWD, path, TEXT_MAX, &text, &len);
+	r = !path ? -ENOENT : file_read(AT_FDCWD, path, TEXT_MAX, &text, &len);
 	if (!r)
 		r = clock_parse(text, len, st.st_mtime, &saved_s);
 	if (r < 0 && r != -ENOENT)

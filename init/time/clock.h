@@ -9,6 +9,8 @@
 
 #include "lib/util.h"
 
+#define CLOCK_BUILD_FILE "/etc/os-release" /* as old as the build */
+
 /* A saved time later than this after the build is a spoilt file, not a clock. */
 #define CLOCK_BELIEVABLE_S (60LL * 365 * 86400)
 
@@ -17,7 +19,7 @@ must_check int clock_parse(const char *text, size_t len, int64_t built_s, int64_
 /* What the clock is set to: @now_s, or the latest of the others when it is earlier. */
 int64_t clock_floor(int64_t now_s, int64_t built_s, int64_t saved_s);
 
-/* Sets the clock to the floor when it is below it. @path: the saved time; @built: a file as old as the build.
+/* Sets the clock to the floor when it is below it. @path: the saved time, or NULL; @built: a file as old as the build.
  */
 void clock_raise(const char *path, const char *built);
 /* Saves the present time. 0 or -errno. */

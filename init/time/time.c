@@ -24,7 +24,6 @@
 #include "lib/spawn.h"
 
 #define CLOCK_FILE   "/state/clock"
-#define BUILD_FILE   "/etc/os-release"
 #define CONFIG_FILE  "/run/config/config.json"
 #define DHCP_DIR     "/run/network"
 #define DHCP_SERVERS DHCP_DIR "/ntp-servers"
@@ -187,7 +186,7 @@ int time_main(int argc, char **argv)
 	sigset_t ends;
 	int r;
 
-	clock_raise(CLOCK_FILE, BUILD_FILE);
+	clock_raise(CLOCK_FILE, CLOCK_BUILD_FILE);
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
