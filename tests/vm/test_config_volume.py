@@ -11,45 +11,9 @@ import pytest
 
 from support import clients
 from support.node import eventually, qemu_node
+from support.volumes import cdrom, fat, fat_image, iso, write_config
 
 NAME = "from-a-volume"
-
-
-def write_config(node):
-    """The configuration that qemu/run would have handed over, with a host name of its own."""
-    subprocess.run([clients.TOP / "qemu/run", "--state", node.state, "--disk", "none", "--detach", "--timeout", "0"],
-                   capture_output=True, check=False)  # fmt: skip
-    return f"hostname: {NAME}\n" + (node.state / "gen/machine.yaml").read_text()
-
-
-def iso(folder, label, name, text):
-    (folder / "content").mkdir()
-    (folder / "content" / name).write_text(text)
-    (folder / "content" / "meta-data").write_text("instance-id: i1\n")
-    words = clients.command("genisoimage")
-    subprocess.run([*words, "-quiet", "-o", folder / "volume.iso", "-V", label, "-J", "-r", folder / "content"], check=True)
-    return ["--qemu", f"-drive if=none,id=cd,format=raw,readonly=on,file={folder}/volume.iso",
-            "--qemu", "-device virtio-blk-pci,drive=cd"]  # fmt: skip
-
-
-def cdrom(folder, label, name, text):
-    drive, _ = iso(folder, label, name, text)[1::2]
-    return ["--qemu", drive, "--qemu", "-device ide-cd,drive=cd"]
-
-
-def fat_image(folder, label, name, text):
-    image, content = folder / "stick.img", folder / name
-    content.write_text(text)
-    with open(image, "wb") as f:
-        f.truncate(4 << 20)
-    subprocess.run([*clients.command("mformat", "image"), "-i", image, "-v", label, "::"], check=True)
-    subprocess.run([*clients.command("mcopy", "image"), "-i", image, content, f"::{name}"], check=True)
-    return image
-
-
-def fat(folder, label, name, text):
-    image = fat_image(folder, label, name, text)
-    return ["--qemu", f"-drive if=none,id=fat,format=raw,readonly=on,file={image} -device virtio-blk-pci,drive=fat"]
 
 
 @pytest.mark.parametrize("make, label, name", [
@@ -57,7 +21,7 @@ def fat(folder, label, name, text):
 ])  # fmt: skip
 def test_configuration_on_a_volume(make_node, tmp_path, make, label, name):
     node = make_node()
-    node.extra = ["--config", "none", *make(tmp_path, label, name, write_config(node))]
+    node.extra = ["--config", "none", *make(tmp_path, label, name, write_config(node, NAME))]
     node.boot()
     assert node.ssh("hostname").strip() == NAME
     assert name in node.ssh("cat /run/config/source")
@@ -72,7 +36,7 @@ def test_configuration_on_a_volume(make_node, tmp_path, make, label, name):
 def test_a_slow_stick_is_waited_for(make_node, tmp_path):
     """A USB stick that shows itself eight seconds after the machine was switched on."""
     node = make_node()
-    image = fat_image(tmp_path, "WHERRY", "machine.yaml", write_config(node))
+    image = fat_image(tmp_path, "WHERRY", "machine.yaml", write_config(node, NAME))
     node.extra = ["--config", "none", "--qemu",
                   f"-S -device qemu-xhci -drive if=none,id=stick,format=raw,readonly=on,file={image}"]  # fmt: skip
     boot = threading.Thread(target=node.boot)
@@ -89,7 +53,7 @@ def test_a_slow_stick_is_waited_for(make_node, tmp_path):
 
 def test_a_volume_of_another_label_is_left_alone(make_node, tmp_path):
     node = make_node()
-    text = write_config(node)
+    text = write_config(node, NAME)
     node.boot()
     name = node.ssh("hostname").strip()
     node.stop()
@@ -112,7 +76,7 @@ def test_configuration_on_the_boot_partition(make_node, tmp_path):
     """Through the firmware; the partition's number one, as `mcopy` of the README puts it there."""
     node = make_node(boot="efi")
     text = tmp_path / "machine.yaml"
-    text.write_text(write_config(node))
+    text.write_text(write_config(node, NAME))
     (node.state / "disk.img").unlink(missing_ok=True)
     disk = node.state / "disk.img"
     subprocess.run(["cp", "--sparse=always", clients.TOP / "out/x86_64/wherry.img", disk], check=True)
