@@ -103,7 +103,7 @@ static int enforce(int run, const char *json, const char *source)
 }
 
 /* Tells everybody why; earlier reasons of this boot are kept in front. */
-static int report(int run, const char *source, const struct config_error *err)
+static int report(int run, const char *source, const char *what, const struct config_error *err)
 {
 	cleanup(freep) char *before = NULL;
 	char place[256], text[4096];
@@ -113,8 +113,8 @@ static int report(int run, const char *source, const struct config_error *err)
 		snprintf(place, sizeof(place), "%s:%u:%u", source, err->line, err->column);
 	else
 		snprintf(place, sizeof(place), "%s", source);
-	log_warn("msg=\"configuration refused\" at=%s why=%s", place, err->text);
-	console_say("configuration refused: %s: %s", place, err->text);
+	log_warn("msg=\"configuration %s\" at=%s why=%s", what, place, err->text);
+	console_say("configuration %s: %s: %s", what, place, err->text);
 
 	if (file_read(run, "error", 2048, &before, &len) < 0)
 		len = 0;
@@ -131,12 +131,14 @@ static int apply(int run, const struct config_source *s, const char *hostname)
 
 	if (s->text)
 		rc = config_render_isolated(&json, s->text, s->len, hostname, &err);
+	else if (*s->why)
+		rc = config_refuse(&err, 0, 0, "%s", s->why);
 	else
 		rc = config_refuse(&err, 0, 0, "larger than %d KiB", CONFIG_SIZE_MAX / 1024);
 	if (rc == -EIO)
 		rc = config_refuse(&err, 0, 0, "its reader used too much time or memory, or crashed");
 	if (rc == CONFIG_REFUSED) {
-		int failed = report(run, s->name, &err);
+		int failed = report(run, s->name, *s->why ? "not received" : "refused", &err);
 
 		return failed ? failed : CONFIG_REFUSED;
 	}

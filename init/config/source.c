@@ -2,12 +2,12 @@
 
 /*
  * QEMU's fw_cfg first: whoever starts a virtual machine means what they hand to it. Then the partition booted
- * from, then volumes that carry our label.
+ * from, then volumes that carry our label, then what the network has (remote.h), which is set up while volumes are waited for.
  *
  * A stick may be found seconds after the kernel started, and nothing says that no more devices will come. So
  * a machine that has no other configuration waits for one, up to a time after the kernel's start that depends on what
  * may still come: hubs power their ports and ask them one by one, and a stick that has been found may still be slow to
- * show its disk. One that was set up before, whose boot disk has a STATE, does not wait.
+ * show its disk. One that was set up before, whose disk has a STATE and a DATA, does not wait.
  */
 
 #include <dirent.h>
@@ -19,11 +19,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "init/config/remote.h"
 #include "init/config/render.h"
 #include "init/config/source.h"
 #include "init/config/volume.h"
-#include "init/storage/disk.h"
-#include "init/storage/prepare.h"
+#include "init/storage/choose.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -93,35 +93,27 @@ static int find_on(const char *device, bool labelled, const char *const *names, 
 	return CONFIG_FOUND;
 }
 
-/*
- * On the partition booted from. *set_up: the disk has a STATE in use, so a configuration may be kept there.
- */
-static int find_boot(struct config_source *out, bool *set_up)
+/* On the partition booted from. */
+static int find_boot(struct config_source *out)
 {
 	struct disk_wanted w = {0};
-	struct gpt_guid guid, state;
+	struct gpt_guid guid;
 	char name[DISK_NAME_MAX], path[64];
 	struct bdev_file f;
 	struct gpt g;
 	int rc = CONFIG_NONE;
 
-	*set_up = false;
 	w.booted = &guid;
-	if (disk_booted_guid(&guid) < 0 || gpt_guid_parse(&state, STATE_TYPE) < 0 ||
-		disk_wait(&w, BOOT_DISK_WAIT_MS, name) == DISK_NONE)
+	if (disk_booted_guid(&guid) < 0 || disk_wait(&w, BOOT_DISK_WAIT_MS, name) == DISK_NONE)
 		return CONFIG_NONE;
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	if (bdev_open(&f, path, false) < 0)
 		return CONFIG_NONE;
-	if (gpt_read(&f.b, &g) == GPT_VALID) {
-		const struct gpt_part *s = gpt_find_type(&g, &state);
-
-		*set_up = s && (s->attrs & ATTR_FORMATTED);
+	if (gpt_read(&f.b, &g) == GPT_VALID)
 		for (unsigned i = 0; i < GPT_ENTRIES; i++)
 			if (!gpt_guid_is_zero(&g.part[i].type) && gpt_guid_equal(&g.part[i].guid, &guid) &&
 				disk_partition(name, i, path, sizeof(path)) == 0)
 				rc = find_on(path + strlen("/dev/"), false, esp_names, out);
-	}
 	bdev_close(&f);
 	return rc;
 }
@@ -199,14 +191,14 @@ static int64_t until_ms(void)
 	return any_path(USB_DEVICES "/usb*") ? USB_UNTIL_MS : DEVICES_UNTIL_MS;
 }
 
-static int wait_for_volume(struct config_source *out, bool set_up)
+static int wait_for_volume(struct config_source *out)
 {
 	cleanup(closep) int events = disk_uevents();
 
 	for (;;) {
 		int rc = find_volume(out);
 
-		if (rc == CONFIG_FOUND || events < 0 || set_up ||
+		if (rc == CONFIG_FOUND || events < 0 || disk_past() == DISK_PAST_SET_UP ||
 			!disk_uevents_wait(events, until_ms() - since_boot_ms()))
 			return rc;
 	}
@@ -214,14 +206,21 @@ static int wait_for_volume(struct config_source *out, bool set_up)
 
 int config_find(struct config_source *out)
 {
-	bool set_up;
+	struct remote *remote;
 
 	*out = (struct config_source){0};
 	if (find_fw_cfg(out) == CONFIG_FOUND)
 		return CONFIG_FOUND;
 	if (mkdir("/run/config", 0755) < 0 && errno != EEXIST)
 		log_errno(errno, "path=/run/config op=mkdir");
-	if (find_boot(out, &set_up) == CONFIG_FOUND)
+	/* what is there now is found without a packet sent */
+	if (find_boot(out) == CONFIG_FOUND || find_volume(out) == CONFIG_FOUND)
 		return CONFIG_FOUND;
-	return wait_for_volume(out, set_up);
+	remote = remote_start(disk_past() == DISK_PAST_SET_UP);
+	if (wait_for_volume(out) == CONFIG_FOUND) {
+		remote_stop(remote);
+		return CONFIG_FOUND;
+	}
+	/* a disk that came meanwhile may say that the machine is not new */
+	return remote_ask(remote, disk_past(), out);
 }

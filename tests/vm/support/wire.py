@@ -11,6 +11,7 @@ import struct
 import threading
 
 OWN_MAC = bytes.fromhex("525400770001")
+BROADCAST = b"\xff" * 4
 
 
 def checksum(data):
@@ -21,7 +22,8 @@ def checksum(data):
 
 
 class Wire:
-    """A host at @address. @answer(port, payload) of a UDP packet sent to it: the payloads that go back, from that port."""
+    """A host at @address. @answer(port, payload) of a UDP packet sent to it, or to everybody: the payloads that go back, from that
+    port; to everybody when the asker has no address yet."""
 
     def __init__(self, path, address, answer):
         self.path, self.address, self.answer = str(path), socket.inet_aton(address), answer
@@ -60,12 +62,13 @@ class Wire:
         kind, data = struct.unpack(">H", frame[12:14])[0], frame[14:]
         if kind == 0x0806 and data[6:8] == b"\0\1" and data[24:28] == self.address:
             self._send(data[8:14], 0x0806, data[:6] + b"\0\2" + OWN_MAC + self.address + data[8:18])
-        if kind != 0x0800 or data[9] != socket.IPPROTO_UDP or data[16:20] != self.address:
+        if kind != 0x0800 or data[9] != socket.IPPROTO_UDP or data[16:20] not in (self.address, BROADCAST):
             return
         length, packet = (data[0] & 15) * 4, data[: struct.unpack(">H", data[2:4])[0]]
         source, port, size = struct.unpack(">HHH", packet[length : length + 6])
         for payload in self.answer(port, packet[length + 8 : length + size]):
             udp = struct.pack(">HHHH", port, source, 8 + len(payload), 0) + payload
-            ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0) + self.address + data[12:16]
+            to = data[12:16] if any(data[12:16]) else BROADCAST
+            ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0) + self.address + to
             ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
             self._send(frame[6:12], 0x0800, ip + udp)
