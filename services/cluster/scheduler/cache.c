@@ -12,43 +12,85 @@
 
 /* ---- resources */
 
-/* One copy of each name, so that names are compared by address. */
-static const char *intern(struct sched_cache *c, const char *name)
+static int by_text(const void *a, const void *b)
 {
-	char **more, *copy;
-
-	for (size_t i = 0; i < c->n_names; i++)
-		if (!strcmp(c->names[i], name))
-			return c->names[i];
-	more = reallocarray(c->names, c->n_names + 1, sizeof(*more));
-	if (!more)
-		return NULL;
-	c->names = more;
-	copy = strdup(name);
-	if (copy)
-		c->names[c->n_names++] = copy;
-	return copy;
+	return strcmp(a, b);
 }
 
-static int64_t *extended(struct sched_cache *c, struct sched_resources *r, const char *name)
+/* One copy of each name, so that names are compared by address. NULL: no memory. */
+static const char *intern(struct sched_cache *c, const char *name)
 {
-	const char *known = intern(c, name);
+	char **found = tfind(name, &c->names, by_text), *copy;
 
-	for (size_t i = 0; i < r->n_extended; i++)
-		if (r->extended[i].name == known)
-			return &r->extended[i].n;
-	if (!known || r->n_extended == SCHED_EXTENDED_MAX)
+	if (found)
+		return *found;
+	copy = strdup(name);
+	if (!copy || tsearch(copy, &c->names, by_text))
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+static void resources_fini(struct sched_resources *r)
+{
+	free(r->extended);
+	*r = (struct sched_resources){0};
+}
+
+/* Where @name is, or would be. */
+static size_t place_of(const struct sched_resources *r, const char *name)
+{
+	size_t from = 0, to = r->n_extended;
+
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+
+		if (strcmp(r->extended[mid].name, name) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
+/* The number of a resource; @name is interned. NULL: not there. */
+static int64_t *number_of(const struct sched_resources *r, const char *name)
+{
+	size_t i = place_of(r, name);
+
+	return i < r->n_extended && r->extended[i].name == name ? &r->extended[i].n : NULL;
+}
+
+/* The same, made when it is not there. NULL: no memory. */
+static int64_t *make_number(struct sched_resources *r, const char *name)
+{
+	int64_t *there = number_of(r, name);
+	struct sched_extended *more;
+	size_t i = place_of(r, name);
+
+	if (there)
+		return there;
+	more = reallocarray(r->extended, r->n_extended + 1, sizeof(*more));
+	if (!more)
 		return NULL;
-	r->extended[r->n_extended].name = known;
-	r->extended[r->n_extended].n = 0;
-	return &r->extended[r->n_extended++].n;
+	r->extended = more;
+	memmove(more + i + 1, more + i, (r->n_extended++ - i) * sizeof(*more));
+	more[i] = (struct sched_extended){.name = name};
+	return &more[i].n;
 }
 
 int64_t resources_extended(const struct sched_resources *r, const char *name)
 {
+	const int64_t *n = number_of(r, name);
+
+	return n ? *n : 0;
+}
+
+int resources_reserve(struct sched_resources *to, const struct sched_resources *r)
+{
 	for (size_t i = 0; i < r->n_extended; i++)
-		if (r->extended[i].name == name)
-			return r->extended[i].n;
+		if (!make_number(to, r->extended[i].name))
+			return -ENOMEM;
 	return 0;
 }
 
@@ -58,17 +100,17 @@ void resources_add(struct sched_resources *to, const struct sched_resources *r, 
 	to->memory_bytes += sign * r->memory_bytes;
 	to->ephemeral_bytes += sign * r->ephemeral_bytes;
 	to->pods += sign * r->pods;
-	for (size_t i = 0; i < r->n_extended; i++) {
-		size_t k = 0;
+	for (size_t i = 0; i < r->n_extended; i++)
+		*number_of(to, r->extended[i].name) += sign * r->extended[i].n;
+}
 
-		while (k < to->n_extended && to->extended[k].name != r->extended[i].name)
-			k++;
-		if (k == SCHED_EXTENDED_MAX)
-			continue;
-		if (k == to->n_extended)
-			to->extended[to->n_extended++].name = r->extended[i].name;
-		to->extended[k].n += sign * r->extended[i].n;
-	}
+/* Both in one, for those who may fail. */
+static int add_more(struct sched_resources *to, const struct sched_resources *r)
+{
+	if (resources_reserve(to, r) < 0)
+		return -ENOMEM;
+	resources_add(to, r, 1);
+	return 0;
 }
 
 bool resources_fit(const struct sched_resources *asks, const struct sched_node *n)
@@ -90,8 +132,8 @@ bool resources_fit(const struct sched_resources *asks, const struct sched_node *
 	return true;
 }
 
-/* Reads {"cpu": "100m", ...}. What it cannot count is left out: validation has refused it before. */
-static void read_resources(struct sched_cache *c, struct sched_resources *r, yyjson_val *list)
+/* Reads {"cpu": "100m", ...}. What is no quantity is left out: validation has refused it before. 0 or -ENOMEM. */
+static int read_resources(struct sched_cache *c, struct sched_resources *r, yyjson_val *list)
 {
 	yyjson_val *key, *value;
 	size_t i, n;
@@ -111,31 +153,32 @@ static void read_resources(struct sched_cache *c, struct sched_resources *r, yyj
 		else if (!strcmp(name, "pods"))
 			r->pods = quantity_value(&q);
 		else {
-			int64_t *slot = extended(c, r, name);
+			const char *known = intern(c, name);
+			int64_t *number = known ? make_number(r, known) : NULL;
 
-			if (slot)
-				*slot = quantity_value(&q);
+			if (!number)
+				return -ENOMEM;
+			*number = quantity_value(&q);
 		}
 	}
+	return 0;
 }
 
-static void raise_to(struct sched_resources *r, const struct sched_resources *least)
+static int raise_to(struct sched_resources *r, const struct sched_resources *least)
 {
+	if (resources_reserve(r, least) < 0)
+		return -ENOMEM;
 #define RAISE(member) r->member = r->member > least->member ? r->member : least->member
 	RAISE(cpu_milli);
 	RAISE(memory_bytes);
 	RAISE(ephemeral_bytes);
 #undef RAISE
 	for (size_t i = 0; i < least->n_extended; i++) {
-		struct sched_resources more = {.n_extended = 1};
-		int64_t have = resources_extended(r, least->extended[i].name);
+		int64_t *have = number_of(r, least->extended[i].name), n = least->extended[i].n;
 
-		if (least->extended[i].n <= have)
-			continue;
-		more.extended[0] = least->extended[i];
-		more.extended[0].n -= have;
-		resources_add(r, &more, 1);
+		*have = *have > n ? *have : n;
 	}
+	return 0;
 }
 
 static bool same_resources(const struct sched_resources *a, const struct sched_resources *b)
@@ -145,83 +188,91 @@ static bool same_resources(const struct sched_resources *a, const struct sched_r
 
 /*
  * The most of what is asked for, what is set aside and what there is: they differ while a pod is resized. What the node refuses
- * for good is not among @lists; @asked is.
+ * for good is not among @lists; @asked is. @most is empty before.
  */
-static struct sched_resources most_of(
-	struct sched_cache *c, struct sched_pod *p, yyjson_val *const *lists, size_t n, yyjson_val *asked)
+static int most_of(struct sched_cache *c, struct sched_pod *p, yyjson_val *const *lists, size_t n,
+	yyjson_val *asked, struct sched_resources *most)
 {
-	struct sched_resources most = {0}, r;
+	int err = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		r = (struct sched_resources){0};
-		read_resources(c, &r, lists[i]);
-		p->resizing |= i && !same_resources(&r, &most);
-		raise_to(&most, &r);
+	for (size_t i = 0; i <= n && !err; i++) {
+		cleanup(resources_fini) struct sched_resources r = {0};
+
+		err = read_resources(c, &r, i < n ? lists[i] : asked);
+		p->resizing |= i && !same_resources(&r, most);
+		if (!err && i < n)
+			err = raise_to(most, &r);
 	}
-	r = (struct sched_resources){0};
-	read_resources(c, &r, asked);
-	p->resizing |= !same_resources(&r, &most);
-	return most;
+	return err;
 }
 
-static struct sched_resources asks_of(
-	struct sched_cache *c, struct sched_pod *p, yyjson_val *pod, yyjson_val *container, bool init)
+static int asks_of(struct sched_cache *c, struct sched_pod *p, yyjson_val *container, bool init,
+	struct sched_resources *asks)
 {
 	yyjson_val *lists[RESIZED_LISTS_MAX];
-	size_t n = resized_lists(pod, container, init, "requests", lists);
+	size_t n = resized_lists(yyjson_doc_get_root(p->doc), container, init, "requests", lists);
 
-	return most_of(c, p, lists, n, meta_get(container, "resources", "requests", NULL));
+	return most_of(c, p, lists, n, meta_get(container, "resources", "requests", NULL), asks);
 }
 
 /* What the pod asks for as a whole counts, and not what its containers come to. */
-static void read_whole(struct sched_cache *c, struct sched_pod *p, yyjson_val *pod)
+static int read_whole(struct sched_cache *c, struct sched_pod *p)
 {
 	yyjson_val *lists[RESIZED_LISTS_MAX], *asked = meta_get(p->spec, "resources", "requests", NULL);
-	size_t n = resized_whole_lists(pod, "requests", lists);
-	struct sched_resources most;
+	size_t n = resized_whole_lists(yyjson_doc_get_root(p->doc), "requests", lists);
+	cleanup(resources_fini) struct sched_resources most = {0};
 
 	if (!yyjson_obj_size(asked))
-		return;
-	most = most_of(c, p, lists, n, asked);
-	read_resources(c, &p->asks, asked);
+		return 0;
+	if (most_of(c, p, lists, n, asked, &most) < 0 || read_resources(c, &p->asks, asked) < 0)
+		return -ENOMEM;
 	if (yyjson_obj_get(asked, "cpu"))
 		p->asks.cpu_milli = most.cpu_milli;
 	if (yyjson_obj_get(asked, "memory"))
 		p->asks.memory_bytes = most.memory_bytes;
+	return 0;
+}
+
+/* An init container has the sidecars before it beside itself; a sidecar is one of them from then on. */
+static int read_init(struct sched_cache *c, struct sched_pod *p, yyjson_val *container,
+	struct sched_resources *sidecars, struct sched_resources *peak)
+{
+	bool sidecar = yyjson_equals_str(yyjson_obj_get(container, "restartPolicy"), "Always");
+	cleanup(resources_fini) struct sched_resources r = {0};
+
+	if (asks_of(c, p, container, true, &r) < 0)
+		return -ENOMEM;
+	if (sidecar)
+		return add_more(sidecars, &r) < 0 ? -ENOMEM : raise_to(peak, sidecars);
+	return add_more(&r, sidecars) < 0 ? -ENOMEM : raise_to(peak, &r);
 }
 
 /*
  * What a pod needs: its containers and sidecars together, or one init container with the sidecars before it, whichever is
- * more; and the overhead of its runtime class.
+ * more; and the overhead of its runtime class. 0 or -ENOMEM.
  */
-static void read_asks(struct sched_cache *c, struct sched_pod *p)
+static int read_asks(struct sched_cache *c, struct sched_pod *p)
 {
 	yyjson_val *list = json_arr(p->spec, "containers"), *init = json_arr(p->spec, "initContainers"),
-		   *pod = yyjson_doc_get_root(p->doc), *each;
-	struct sched_resources sidecars = {0}, peak = {0}, overhead = {0};
+		   *each;
+	cleanup(resources_fini) struct sched_resources sidecars = {0}, peak = {0}, overhead = {0};
 	size_t i, n;
 
 	yyjson_arr_foreach (list, i, n, each) {
-		struct sched_resources r = asks_of(c, p, pod, each, false);
+		cleanup(resources_fini) struct sched_resources r = {0};
 
-		resources_add(&p->asks, &r, 1);
+		if (asks_of(c, p, each, false, &r) < 0 || add_more(&p->asks, &r) < 0)
+			return -ENOMEM;
 	}
-	yyjson_arr_foreach (init, i, n, each) {
-		struct sched_resources r = asks_of(c, p, pod, each, true);
-
-		if (yyjson_equals_str(yyjson_obj_get(each, "restartPolicy"), "Always")) {
-			resources_add(&sidecars, &r, 1);
-			r = (struct sched_resources){0};
-		}
-		resources_add(&r, &sidecars, 1);
-		raise_to(&peak, &r);
-	}
-	resources_add(&p->asks, &sidecars, 1);
-	raise_to(&p->asks, &peak);
-	read_whole(c, p, pod);
-	read_resources(c, &overhead, json_obj(p->spec, "overhead"));
-	resources_add(&p->asks, &overhead, 1);
+	yyjson_arr_foreach (init, i, n, each)
+		if (read_init(c, p, each, &sidecars, &peak) < 0)
+			return -ENOMEM;
+	if (add_more(&p->asks, &sidecars) < 0 || raise_to(&p->asks, &peak) < 0 || read_whole(c, p) < 0 ||
+		read_resources(c, &overhead, json_obj(p->spec, "overhead")) < 0 ||
+		add_more(&p->asks, &overhead) < 0)
+		return -ENOMEM;
 	p->asks.pods = 1;
+	return 0;
 }
 
 /* ---- pods */
@@ -289,11 +340,10 @@ int sched_pod_new(struct sched_pod **out, struct sched_cache *c, const struct ob
 	if (!p)
 		return -ENOMEM;
 	p->o = object_ref(o);
-	if (sched_pod_open(p) < 0 || read_ports(p) < 0) {
+	if (sched_pod_open(p) < 0 || read_ports(p) < 0 || read_asks(c, p) < 0) {
 		sched_pod_free(p);
 		return -ENOMEM;
 	}
-	read_asks(c, p);
 	p->priority = json_int(p->spec, "priority", 0);
 	p->has_claims = has_claims(p->spec);
 	affinity = json_obj(p->spec, "affinity");
@@ -311,6 +361,7 @@ void sched_pod_free(struct sched_pod *p)
 		return;
 	free(p->nominated);
 	free(p->ports);
+	resources_fini(&p->asks);
 	yyjson_doc_free(p->doc);
 	object_unref(p->o);
 	free(p);
@@ -387,6 +438,8 @@ static struct sched_node *find_node(struct sched_cache *c, const char *name)
 
 static void node_free(struct sched_node *n)
 {
+	resources_fini(&n->has);
+	resources_fini(&n->used);
 	free(n->lists);
 	free(n->pods);
 	free(n->name);
@@ -534,9 +587,10 @@ int cache_set_node(struct sched_cache *c, const struct object *o)
 	spec = json_obj(yyjson_doc_get_root(doc), "spec");
 	status = json_obj(yyjson_doc_get_root(doc), "status");
 	n->unschedulable = json_bool(spec, "unschedulable");
-	n->has = (struct sched_resources){0};
+	resources_fini(&n->has);
 	allocatable = json_obj(status, "allocatable");
-	read_resources(c, &n->has, allocatable ? allocatable : json_obj(status, "capacity"));
+	if (read_resources(c, &n->has, allocatable ? allocatable : json_obj(status, "capacity")) < 0)
+		return -ENOMEM;
 	return read_lists(n, json_arr(spec, "taints"), json_arr(status, "images"));
 }
 
@@ -560,15 +614,38 @@ void cache_drop_node(struct sched_cache *c, const char *name)
 
 /* ---- pods on nodes */
 
-void cache_count_nominated(struct sched_cache *c, const struct sched_pod *p, int sign)
+/* The node that is promised to @q, if that counts while one for @p is looked for; else NULL. */
+static struct sched_node *promised_to(
+	struct sched_cache *c, const struct sched_pod *q, const struct sched_pod *p)
+{
+	return q != p && q->priority >= p->priority ? find_node(c, q->nominated) : NULL;
+}
+
+static void add_nominated(struct sched_cache *c, const struct sched_pod *p, int sign)
 {
 	for (const struct sched_pod *q = c->nominated; q; q = q->next_nominated) {
-		struct sched_node *n =
-			q != p && q->priority >= p->priority ? find_node(c, q->nominated) : NULL;
+		struct sched_node *n = promised_to(c, q, p);
 
 		if (n)
 			resources_add(&n->used, &q->asks, sign);
 	}
+}
+
+int cache_count_nominated(struct sched_cache *c, const struct sched_pod *p)
+{
+	for (const struct sched_pod *q = c->nominated; q; q = q->next_nominated) {
+		struct sched_node *n = promised_to(c, q, p);
+
+		if (n && resources_reserve(&n->used, &q->asks) < 0)
+			return -ENOMEM;
+	}
+	add_nominated(c, p, 1);
+	return 0;
+}
+
+void cache_discount_nominated(struct sched_cache *c, const struct sched_pod *p)
+{
+	add_nominated(c, p, -1);
 }
 
 int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node)
@@ -590,6 +667,8 @@ int cache_place(struct sched_cache *c, struct sched_pod *p, const char *node)
 		n->pods = more;
 		n->cap_pods = cap;
 	}
+	if (resources_reserve(&n->used, &p->asks) < 0)
+		return -ENOMEM;
 	p->node = n;
 	p->slot = n->n_pods;
 	n->pods[n->n_pods++] = p;
@@ -639,9 +718,7 @@ void cache_fini(struct sched_cache *c)
 	tdestroy(c->by_name, keep);
 	for (size_t i = 0; i < c->n_all; i++)
 		node_free(c->nodes[i]);
-	for (size_t i = 0; i < c->n_names; i++)
-		free(c->names[i]);
-	free(c->names);
+	tdestroy(c->names, free);
 	free(c->nodes);
 	verdicts_fini(&c->verdicts);
 	*c = (struct sched_cache){0};

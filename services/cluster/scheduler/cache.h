@@ -16,15 +16,15 @@
 struct sched_node;
 struct volume_promise; /* reserve.h */
 
-/* Extended resources: a few names, the same on most nodes. */
-enum { SCHED_EXTENDED_MAX = 8 };
+struct sched_extended {
+	const char *name; /* interned in the cache */
+	int64_t n;
+};
 
 struct sched_resources {
 	int64_t cpu_milli, memory_bytes, ephemeral_bytes, pods;
-	struct {
-		const char *name; /* interned in the cache */
-		int64_t n;
-	} extended[SCHED_EXTENDED_MAX];
+	/* Owned, by name. As many as are named: one that is left out is given away twice. */
+	struct sched_extended *extended;
 	size_t n_extended;
 };
 
@@ -108,9 +108,8 @@ struct sched_node {
 struct sched_cache {
 	struct sched_node **nodes; /* those with a Node object first: n_nodes of them */
 	size_t n_nodes, n_all, cap_nodes;
-	void *by_name, *by_uid; /* tsearch */
-	char **names;		/* interned resource names */
-	size_t n_names;
+	void *by_name, *by_uid;	  /* tsearch */
+	void *names;		  /* interned resource names: tsearch */
 	size_t n_anti;		  /* bound pods with a required anti-affinity */
 	size_t n_affinity;	  /* bound pods with any pod affinity */
 	struct verdicts verdicts; /* by places in nodes */
@@ -136,8 +135,9 @@ void cache_unplace(struct sched_cache *c, struct sched_pod *p);
  * anew. Until it is placed, forgotten, or @node is "". 0 or -ENOMEM.
  */
 must_check int cache_nominate(struct sched_cache *c, struct sched_pod *p, const char *node);
-/* What is promised to others that are as important as @p counts on their nodes (@sign 1) while one for @p is looked for; then -1. */
-void cache_count_nominated(struct sched_cache *c, const struct sched_pod *p, int sign);
+/* What is promised to others that are as important as @p counts on their nodes while one for @p is looked for. 0, or -ENOMEM: nothing. */
+must_check int cache_count_nominated(struct sched_cache *c, const struct sched_pod *p);
+void cache_discount_nominated(struct sched_cache *c, const struct sched_pod *p);
 
 must_check int cache_set_node(struct sched_cache *c, const struct object *o);
 void cache_drop_node(struct sched_cache *c, const char *name);
@@ -145,6 +145,9 @@ void cache_fini(struct sched_cache *c);
 
 /* What @r would leave of @has after @used; false: does not fit. */
 bool resources_fit(const struct sched_resources *asks, const struct sched_node *n);
+/* @to has a place for whatever @r names: 0 or -ENOMEM. */
+must_check int resources_reserve(struct sched_resources *to, const struct sched_resources *r);
+/* @sign times @r; there is a place for it. */
 void resources_add(struct sched_resources *to, const struct sched_resources *r, int sign);
 int64_t resources_extended(const struct sched_resources *r, const char *name);
 

@@ -410,18 +410,21 @@ static void schedule(struct scheduler *s, struct sched_pod *p)
 {
 	struct sched_node *n = NULL;
 	struct binding *b = NULL;
-	bool nominated = p->nominated;
+	bool nominated = p->nominated, counted;
 	struct cycle c;
 
 	cycle_init(&c, &s->cache, s->r, p);
-	cache_count_nominated(&s->cache, p, 1);
+	counted = !cache_count_nominated(&s->cache, p);
+	if (!counted)
+		snprintf(c.no_node, sizeof(c.no_node), "out of memory");
 	if (!*c.no_node)
 		n = find_node(s, &c);
 	if (n)
 		b = binding_new(s, p, n->name);
 	else
 		no_node(s, &c);
-	cache_count_nominated(&s->cache, p, -1);
+	if (counted)
+		cache_discount_nominated(&s->cache, p);
 	if (!n) {
 		; /* it waits */
 	} else if (!b || cache_place(&s->cache, p, n->name) < 0) {
