@@ -3,6 +3,7 @@
 /* Where pods go that may go anywhere: everywhere, however many nodes there are. */
 
 #include "cluster/controllers/stories.h"
+#include "cluster/store/store.h"
 
 enum { MANY = 400, SOME = 150, NAME_BYTES = 24 };
 
@@ -115,6 +116,60 @@ static void test_what_is_left_is_for_whom_it_was_left(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* ---- a store that will not keep what makes room */
+
+static const struct store_ops *real_ops;
+static bool refusing;
+static size_t refused;
+
+static int write_or_refuse(struct store *s, const struct store_write *w, store_done *done, void *arg)
+{
+	static const char reason[] = "PreemptionByScheduler";
+
+	if (!refusing || !w->value || !memmem(w->value, w->len, reason, sizeof(reason) - 1))
+		return real_ops->write(s, w, done, arg);
+	refused++;
+	return -EIO;
+}
+
+static bool was_refused_twice(const void *arg)
+{
+	return refused >= 2;
+}
+
+/* Who could not be told why it ends is not ended, and that is tried again, with nothing else changing. */
+static void test_nobody_ends_without_a_word(void **state)
+{
+	struct store_ops ops = *registry_store(r)->ops;
+	const struct object *low;
+
+	real_ops = registry_store(r)->ops;
+	ops.write = write_or_refuse;
+	registry_store(r)->ops = &ops;
+	refusing = true;
+	refused = 0;
+	add_node("n", "10");
+	create("scheduling.k8s.io/v1", "PriorityClass", "",
+		"{\"metadata\":{\"name\":\"high\"},\"value\":10}");
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"low\"},\"spec\":{\"terminationGracePeriodSeconds\":0,\"containers\":[{\"name\":\"c\","
+		"\"image\":\"one\",\"resources\":{\"requests\":{\"cpu\":\"6\"}}}]}}");
+	until("the lower one runs", SAYS("v1", "Pod", "low", "\"phase\":\"Running\""));
+	create("v1", "Pod", "default",
+		"{\"metadata\":{\"name\":\"important\"},\"spec\":{\"priorityClassName\":\"high\",\"containers\":[{\"name\":\"c\","
+		"\"image\":\"one\",\"resources\":{\"requests\":{\"cpu\":\"6\"}}}]}}");
+	until("it is tried again", was_refused_twice, NULL);
+	low = get("v1", "Pod", "default", "low");
+	assert_non_null(low);
+	assert_false(low->deleted);
+	assert_false(important_is_placed(NULL));
+	refusing = false;
+	until("the important one is placed", important_is_placed, NULL);
+	assert_null(get("v1", "Pod", "default", "low"));
+	until("all is written", is_quiet, NULL);
+	registry_store(r)->ops = real_ops;
+}
+
 /* ---- those that go by where others are */
 
 static const char *node_of(const char *ns, const char *name)
@@ -183,6 +238,7 @@ int main(void)
 		STORY(test_more_nodes_than_are_looked_at),
 		STORY(test_many_times_as_many),
 		STORY(test_what_is_left_is_for_whom_it_was_left),
+		STORY(test_nobody_ends_without_a_word),
 		STORY(test_a_pod_that_waits_for_another),
 		STORY(test_a_place_less),
 	};

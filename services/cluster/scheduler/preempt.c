@@ -128,55 +128,110 @@ static bool better(const struct plan *a, const struct plan *b)
 
 /* ---- ending pods */
 
-static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
+/* One that makes room, until it is known to end. */
+struct victim {
+	struct preempt_by by;
+	struct object *o, *pod; /* held: it, and for whom */
+	char node[];
+};
+
+static struct victim *victim_new(const struct preempt_by *by, const struct object *o, const struct cycle *c,
+	const struct sched_node *node)
 {
-	/* who was refused is still there, and is found again at the next try */
+	size_t len = strlen(node->name) + 1;
+	struct victim *v = malloc(sizeof(*v) + len);
+
+	if (!v)
+		return NULL;
+	v->by = *by;
+	v->o = object_ref(o);
+	v->pod = object_ref(c->pod->o);
+	memcpy(v->node, node->name, len);
+	return v;
 }
 
-static void record(struct registry *r, const struct caller *who, const struct object *about,
-	const char *reason, const char *format, ...) printf_like(5, 6);
+static void victim_free(struct victim *v)
+{
+	object_unref(v->o);
+	object_unref(v->pod);
+	free(v);
+}
 
-static void record(struct registry *r, const struct caller *who, const struct object *about,
-	const char *reason, const char *format, ...)
+/* Nothing will change by itself, so whoever waits for its place has to try again. One that is gone has made room. */
+static void not_ended(struct victim *v, const struct status *error)
+{
+	if (error->code != 404) {
+		log_warn("scheduler pod=%s/%s op=preempt node=%s error=\"%s\"", v->o->ns, v->o->name, v->node,
+			error->message);
+		v->by.failed(v->pod, v->by.arg);
+	}
+	victim_free(v);
+}
+
+static void record(const struct victim *v, const char *reason, const char *format, ...) printf_like(3, 4);
+
+static void record(const struct victim *v, const char *reason, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	event_record(r, who, NAME, about, false, reason, format, args);
+	event_record(v->by.r, v->by.who, NAME, v->o, false, reason, format, args);
 	va_end(args);
+}
+
+static void on_deleted(const struct status *error, const struct object *object, bool gone, void *arg)
+{
+	struct victim *v = arg;
+
+	if (error) {
+		not_ended(v, error);
+		return;
+	}
+	record(v, "Preempted", "Preempted by pod %s on node %s", v->pod->uid, v->node);
+	victim_free(v);
 }
 
 static enum modify say_disrupted(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
-	int changed = pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
+	const struct victim *v = arg;
+	int changed;
+
+	if (strcmp(old->uid, v->o->uid) != 0) {
+		*error = status_not_found(old->kind, old->name);
+		return MODIFY_FAIL;
+	}
+	changed = pod_condition_set(*doc, yyjson_mut_doc_get_root(*doc), "DisruptionTarget", "True",
 		"PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod",
 		time(NULL));
-
 	return changed < 0 ? MODIFY_FAIL : changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
+/* Whoever counts failures of a Job goes by what the pod says: one that does not say why it ends is not ended. */
 static void on_said(const struct status *error, const struct object *object, void *arg)
 {
-	/* a condition for the record; the deletion follows in any case */
-	if (error && error->code != 404)
-		log_warn("scheduler op=preempt msg=\"a pod that makes room does not say so\" error=\"%s\"",
-			error->message);
+	struct victim *v = arg;
+
+	if (error)
+		not_ended(v, error);
+	else
+		registry_delete(v->by.r, v->by.who, v->o->kind, v->o->ns, v->o->name,
+			&(struct delete_options){.grace_seconds = -1, .uid = v->o->uid}, on_deleted, v);
 }
 
-static void carry_out(
-	struct registry *r, const struct caller *who, const struct cycle *c, const struct plan *p)
+static void carry_out(const struct preempt_by *by, const struct cycle *c, const struct plan *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		const struct object *o = p->victims[i]->o;
+		struct victim *v = victim_new(by, o, c, p->node);
 
-		registry_modify(r, who, o->kind, o->ns, o->name, false, say_disrupted,
-			&(struct write_options){.subresource = "status", .field_manager = NAME}, on_said,
-			NULL);
-		registry_delete(r, who, o->kind, o->ns, o->name,
-			&(struct delete_options){.grace_seconds = -1, .uid = o->uid}, on_deleted, NULL);
-		record(r, who, o, "Preempted", "Preempted by pod %s on node %s", c->pod->o->uid,
-			p->node->name);
+		if (!v) {
+			log_error("scheduler pod=%s/%s op=preempt msg=\"out of memory\"", o->ns, o->name);
+			by->failed(c->pod->o, by->arg);
+			return;
+		}
+		registry_modify(by->r, by->who, o->kind, o->ns, o->name, false, say_disrupted,
+			&(struct write_options){.subresource = "status", .field_manager = NAME}, on_said, v);
 	}
 }
 
@@ -204,8 +259,8 @@ static bool still_waiting(const struct cycle *c)
 	return false;
 }
 
-void preempt(struct registry *r, const struct caller *who, struct cycle *c, char *node, size_t node_size,
-	char *message, size_t message_size)
+void preempt(const struct preempt_by *by, struct cycle *c, char *node, size_t node_size, char *message,
+	size_t message_size)
 {
 	struct plan best = {0};
 	char buf[160];
@@ -226,7 +281,7 @@ void preempt(struct registry *r, const struct caller *who, struct cycle *c, char
 		bool resolvable = false;
 
 		if (!cycle_filter(c, c->cache->nodes[i], buf, sizeof(buf), &resolvable) || !resolvable ||
-			!plan_for(c, r, c->cache->nodes[i], &p))
+			!plan_for(c, by->r, c->cache->nodes[i], &p))
 			continue;
 		if (!best.node || better(&p, &best)) {
 			free(best.victims);
@@ -243,6 +298,6 @@ void preempt(struct registry *r, const struct caller *who, struct cycle *c, char
 		return;
 	}
 	snprintf(node, node_size, "%s", best.node->name);
-	carry_out(r, who, c, &best);
+	carry_out(by, c, &best);
 	free(best.victims);
 }

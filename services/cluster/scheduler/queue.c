@@ -98,7 +98,7 @@ int queue_put_off(struct sched_queue *q, struct sched_pod *p, int64_t now_ms)
 	return 0;
 }
 
-static void wake(struct sched_queue *q, struct sched_pod *p)
+void queue_wake_one(struct sched_queue *q, struct sched_pod *p)
 {
 	if (p->place != SCHED_UNSCHEDULABLE)
 		return;
@@ -109,7 +109,7 @@ static void wake(struct sched_queue *q, struct sched_pod *p)
 
 static void unlist(struct sched_queue *q, struct sched_pod *p)
 {
-	wake(q, p);
+	queue_wake_one(q, p);
 	q->waiting[p->heap] = q->waiting[--q->n_waiting];
 	q->waiting[p->heap]->heap = p->heap;
 }
@@ -142,14 +142,14 @@ struct sched_pod *queue_pop(struct sched_queue *q)
 void queue_wake(struct sched_queue *q)
 {
 	for (size_t i = 0; q->n_asleep && i < q->n_waiting; i++)
-		wake(q, q->waiting[i]);
+		queue_wake_one(q, q->waiting[i]);
 }
 
 void queue_wake_minding(struct sched_queue *q)
 {
 	for (size_t i = 0; q->n_minding && i < q->n_waiting; i++)
 		if (q->waiting[i]->minds_pods)
-			wake(q, q->waiting[i]);
+			queue_wake_one(q, q->waiting[i]);
 }
 
 int64_t queue_tick(struct sched_queue *q, int64_t now_ms)

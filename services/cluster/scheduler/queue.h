@@ -29,6 +29,7 @@ struct sched_pod *queue_pop(struct sched_queue *q);	       /* NULL: none is acti
 
 /* Something changed: whoever found nothing may try again, once its back-off is over. */
 void queue_wake(struct sched_queue *q);
+void queue_wake_one(struct sched_queue *q, struct sched_pod *p); /* only this one, wherever it is */
 /* Pods are where they were not: only those that mind pods may try again. */
 void queue_wake_minding(struct sched_queue *q);
 /* Moves those whose back-off is over; returns when the next one's is, or -1. */

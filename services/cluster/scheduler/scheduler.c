@@ -373,8 +373,21 @@ static void nominate(struct scheduler *s, struct sched_pod *p, const char *node)
 		changed(s);
 }
 
+/* One that was to leave for it stays: nothing else will wake it. */
+static void on_not_ended(const struct object *pod, void *arg)
+{
+	struct scheduler *s = arg;
+	struct sched_pod *p = cache_pod(&s->cache, pod->uid);
+
+	if (!p)
+		return;
+	queue_wake_one(&s->queue, p);
+	tick(s);
+}
+
 static void no_node(struct scheduler *s, struct cycle *c)
 {
+	const struct preempt_by by = {.r = s->r, .who = &who, .failed = on_not_ended, .arg = s};
 	struct sched_pod *p = c->pod;
 	struct refusal *b = calloc(1, sizeof(*b));
 	struct reasons why = {.n = 0};
@@ -387,7 +400,7 @@ static void no_node(struct scheduler *s, struct cycle *c)
 	b->o = object_ref(p->o);
 	ask_why(s, c, &why);
 	reasons_text(s, c, &why, b->message, sizeof(b->message));
-	preempt(s->r, &who, c, b->nominated, sizeof(b->nominated), b->message, sizeof(b->message));
+	preempt(&by, c, b->nominated, sizeof(b->nominated), b->message, sizeof(b->message));
 	nominate(s, p, b->nominated);
 	tell(s, p->o, true, "FailedScheduling", "%s", b->message);
 	registry_modify(s->r, &who, s->pod_kind, p->o->ns, p->o->name, false, say_unschedulable,
