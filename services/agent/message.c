@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/frames.h"
 #include "agent/pod.h"
 #include "lib/file.h"
 #include "lib/http_client.h"
@@ -18,7 +19,7 @@
 #include "lib/log.h"
 #include "lib/tree.h"
 
-enum { PATH_BYTES = 600, LOG_LINES = 80, LOG_MESSAGE_MAX = 2048, LOG_ANSWER_MAX = 1 << 20 };
+enum { PATH_BYTES = 600, LOG_LINES = 80, LOG_MESSAGE_MAX = 2048 };
 
 static void path_of(const struct pod *p, const struct pod_container *c, int restarts, char *path, size_t size)
 {
@@ -82,48 +83,46 @@ static char *read_file(const char *path)
 
 /* ---- the end of the log */
 
+/* However much the engine has to say, no more than this is kept of it. */
 struct tail {
 	struct pod *p;
 	char container[256], id[65];
+	bool tty; /* there are no frames around what was written */
+	struct frames frames;
+	size_t n;
+	char end[LOG_MESSAGE_MAX];
 };
 
-/* Frames of the engine's log stream, in place: only what was written. @tty: there are none. Returns the length. */
-static size_t unframe(char *body, size_t len)
+static void keep_end(int stream, const void *buf, size_t len, void *arg)
 {
-	size_t out = 0;
+	struct tail *t = arg;
+	const char *from = buf;
+	size_t stays;
 
-	for (size_t at = 0; at + 8 <= len;) {
-		const unsigned char *h = (const unsigned char *)body + at;
-		size_t n = (size_t)h[4] << 24 | (size_t)h[5] << 16 | (size_t)h[6] << 8 | h[7];
-
-		at += 8;
-		if (n > len - at)
-			n = len - at;
-		memmove(body + out, body + at, n);
-		out += n;
-		at += n;
+	if (len > sizeof(t->end)) {
+		from += len - sizeof(t->end);
+		len = sizeof(t->end);
 	}
-	return out;
+	stays = t->n < sizeof(t->end) - len ? t->n : sizeof(t->end) - len;
+	memmove(t->end, t->end + t->n - stays, stays);
+	memcpy(t->end + stays, from, len);
+	t->n = stays + len;
 }
 
-static char *end_of(const char *body, size_t len, bool tty)
+static void on_log(struct http_call *call, const void *buf, size_t len, void *arg)
 {
-	char *copy = malloc(len + 1);
+	struct tail *t = arg;
 
-	if (!copy)
-		return NULL;
-	memcpy(copy, body, len);
-	if (!tty)
-		len = unframe(copy, len);
-	if (len > LOG_MESSAGE_MAX) {
-		memmove(copy, copy + len - LOG_MESSAGE_MAX, LOG_MESSAGE_MAX);
-		len = LOG_MESSAGE_MAX;
-	}
-	copy[len] = 0;
-	return copy;
+	if (http_call_status(call) != 200)
+		return;
+	if (t->tty)
+		keep_end(1, buf, len, t);
+	else
+		(void)!frames_feed(
+			&t->frames, buf, len, keep_end, t); /* what is none of its frames is no log */
 }
 
-static void on_log(int err, const char *why, int status, const char *body, size_t len, void *arg)
+static void on_log_end(struct http_call *call, int err, const char *why, void *arg)
 {
 	struct tail *t = arg;
 	struct pod *p = t->p;
@@ -132,8 +131,8 @@ static void on_log(int err, const char *why, int status, const char *body, size_
 	p->busy = false;
 	if (c && !strcmp(c->now.id, t->id)) {
 		c->now.message_known = true;
-		if (!err && status == 200)
-			c->now.message = end_of(body, len, json_bool(c->spec, "tty"));
+		if (!err && http_call_status(call) == 200)
+			c->now.message = strndup(t->end, t->n);
 	}
 	free(t);
 	pod_wake(p);
@@ -141,6 +140,7 @@ static void on_log(int err, const char *why, int status, const char *body, size_
 
 static bool ask_log(struct pod *p, struct pod_container *c)
 {
+	static const struct http_call_events events = {.data = on_log, .done = on_log_end, .cancelled = free};
 	char target[300];
 	struct http_request rq = {.method = "GET", .target = target};
 	struct tail *t = calloc(1, sizeof(*t));
@@ -149,10 +149,11 @@ static bool ask_log(struct pod *p, struct pod_container *c)
 		LOG_LINES);
 	if (t) {
 		t->p = p;
+		t->tty = json_bool(c->spec, "tty");
 		snprintf(t->container, sizeof(t->container), "%s", c->name);
 		snprintf(t->id, sizeof(t->id), "%s", c->now.id);
 	}
-	if (!t || http_call_whole(NULL, p->agent->engine, &rq, LOG_ANSWER_MAX, on_log, free, t) < 0) {
+	if (!t || http_call_start(NULL, p->agent->engine, &rq, &events, t) < 0) {
 		free(t);
 		return false;
 	}
