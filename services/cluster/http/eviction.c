@@ -104,6 +104,7 @@ static void go(struct evicting *e)
 struct search {
 	const struct object *pod;
 	struct evicting *e;
+	struct status *err; /* owned: why nothing is known of one of them */
 };
 
 /* unhealthyPodEvictionPolicy: a pod that is not ready goes always, or when those that must be ready are. */
@@ -117,16 +118,31 @@ static bool lets_unready_go(yyjson_val *budget)
 	       (desired > 0 && json_int(status, "currentHealthy", 0) >= desired);
 }
 
+/* What a budget that cannot be read protects is not known: it may be this pod. */
+static struct status *unreadable(const struct object *budget, int err)
+{
+	if (err == -ENOMEM)
+		return status_errno(err, budget->name);
+	return status_internal(
+		"Cannot evict pod: the selector of the disruption budget %s cannot be read: it is none, or it "
+		"has more than %d requirements or %d values in one.",
+		budget->name, SELECTOR_TERMS_MAX, SELECTOR_VALUES_MAX);
+}
+
 static bool match(const struct object *budget, void *arg)
 {
 	struct search *s = arg;
 	cleanup(json_docp) yyjson_doc *doc = object_doc(budget);
 	cleanup(json_docp) yyjson_doc *pod = object_doc(s->pod);
-	yyjson_val *selector = json_obj(json_obj(yyjson_doc_get_root(doc), "spec"), "selector");
-	cleanup(selectorp) struct selector *sel = selector ? selector_of(selector) : NULL;
+	cleanup(selectorp) struct selector *sel = NULL;
+	int r = doc && pod ? selector_read(&sel, meta_get(yyjson_doc_get_root(doc), "spec", "selector", NULL))
+			   : -ENOMEM;
 
-	if (!sel || !selector_matches_labels(
-			    sel, json_obj(json_obj(yyjson_doc_get_root(pod), "metadata"), "labels")))
+	if (r < 0) {
+		s->err = unreadable(budget, r);
+		return false;
+	}
+	if (!selector_matches_labels(sel, json_obj(json_obj(yyjson_doc_get_root(pod), "metadata"), "labels")))
 		return true;
 	s->e->free |= !condition_is(yyjson_doc_get_root(pod), "Ready", "True") &&
 		      lets_unready_go(yyjson_doc_get_root(doc));
@@ -205,7 +221,7 @@ static void evict(struct request *q)
 	const struct schema_kind *budgets = schema_find("policy", "v1", "poddisruptionbudgets");
 	const struct object *pod = registry_get(q->api->registry, q->kind, q->ns, q->name);
 	struct write_options w = status_writes;
-	struct search s = {pod, e};
+	struct search s = {.pod = pod, .e = e};
 	/* A webhook may have changed what was asked for. */
 	struct status *err = read_options(e);
 
@@ -218,6 +234,10 @@ static void evict(struct request *q)
 	w.dry_run = e->o.dry_run;
 	if (budgets && needs_budget(pod))
 		registry_each(q->api->registry, budgets, q->ns, match, &s);
+	if (s.err) {
+		reply_status(q, s.err);
+		return;
+	}
 	if (e->n_budgets > 1) {
 		reply_status(q,
 			status_internal(
