@@ -40,10 +40,10 @@ static void on_task(struct loop_task *t)
 	handler_done *done = h->done;
 	void *arg = h->arg;
 	cleanup(freep) char *why = h->ok ? NULL : strdup(h->why);
-	bool ok = h->ok;
+	enum handler_end how = h->ok ? HANDLER_OK : h->gone ? HANDLER_GONE : HANDLER_FAILED;
 
 	run_free(h);
-	done(ok, ok ? NULL : why ? why : "out of memory", arg);
+	done(how, how == HANDLER_OK ? NULL : why ? why : "out of memory", arg);
 }
 
 void handler_finish(struct handler_run *h, bool ok, const char *format, ...)

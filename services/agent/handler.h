@@ -12,8 +12,17 @@ struct handler_run;
 struct pod;
 struct pod_container;
 
-/* ok, or @why says what came instead ("HTTP probe failed with statuscode: 500", the output of a command). From the loop. */
-typedef void handler_done(bool ok, const char *why, void *arg);
+enum handler_end {
+	HANDLER_FAILED,
+	HANDLER_OK,
+	HANDLER_GONE, /* the engine does not know the container, or the command in it, any more: nothing was found out */
+};
+
+/*
+ * Unless it is HANDLER_OK, @why says what came instead ("HTTP probe failed with statuscode: 500", the output of a command). From
+ * the loop.
+ */
+typedef void handler_done(enum handler_end how, const char *why, void *arg);
 
 /**
  * handler_start()

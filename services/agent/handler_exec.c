@@ -13,6 +13,13 @@
 
 static void look(struct handler_run *h);
 
+/* What the engine has known, and does not know any more, went in passing. */
+static void refused(struct handler_run *h, int status, const char *why)
+{
+	h->gone = status == 404;
+	handler_finish(h, false, "%s", why);
+}
+
 static void on_look_again(struct loop_timer *t)
 {
 	look(container_of(t, struct handler_run, look));
@@ -25,7 +32,7 @@ static void on_look(int status, const char *why, yyjson_val *root, void *arg)
 
 	h->call = NULL;
 	if (why) {
-		handler_finish(h, false, "%s", why);
+		refused(h, status, why);
 	} else if (code < 0 && json_bool(root, "Running")) {
 		if (loop_timer_set(h->loop, &h->look,
 			    loop_now_ms(h->loop) + engine_exec_look_in_ms(++h->looks), on_look_again))
@@ -69,14 +76,14 @@ static void on_data(struct http_call *call, const void *buf, size_t len, void *a
 }
 
 /* The engine would not start it: its sentence, out of {"message": ...}, or whatever it said. */
-static void not_started(struct handler_run *h)
+static void not_started(struct handler_run *h, int status)
 {
 	cleanup(json_docp) yyjson_doc *doc = yyjson_read(h->why, h->output, 0);
 	const char *message = json_text(yyjson_doc_get_root(doc), "message");
 
 	h->why[h->output] = 0;
 	if (message)
-		handler_finish(h, false, "%s", message);
+		refused(h, status, message);
 	else
 		handler_finish(h, false, h->output ? NULL : "the engine refused to start the command");
 }
@@ -90,7 +97,7 @@ static void on_done(struct http_call *call, int err, const char *why, void *arg)
 	if (err)
 		handler_finish(h, false, "%s", why);
 	else if (status != 200)
-		not_started(h);
+		not_started(h, status);
 	else
 		look(h);
 }
@@ -112,7 +119,7 @@ static void on_created(int status, const char *why, yyjson_val *root, void *arg)
 
 	h->call = NULL;
 	if (why || !id) {
-		handler_finish(h, false, "%s", why ? why : "the engine's answer has no id");
+		refused(h, status, why ? why : "the engine's answer has no id");
 		return;
 	}
 	snprintf(h->exec, sizeof(h->exec), "%s", id);

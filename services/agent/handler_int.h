@@ -28,6 +28,7 @@ struct handler_run {
 	struct loop_timer timer; /* of all of it */
 	struct loop_task task;	 /* what is said from the loop */
 	bool ok;
+	bool gone; /* not ok, because what it is about is not there any more */
 	char why[HANDLER_OUTPUT_MAX + 1];
 	size_t output; /* exec: bytes of it in why */
 	int64_t timeout_ms;

@@ -30,9 +30,9 @@
 static bool well;
 static char said[400];
 
-static void on_done(bool ok, const char *why, void *arg)
+static void on_done(enum handler_end how, const char *why, void *arg)
 {
-	well = ok;
+	well = how == HANDLER_OK;
 	snprintf(said, sizeof(said), "%s", why ?: "");
 	loop_quit(testing_agent.loop, 0);
 }

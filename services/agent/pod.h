@@ -70,6 +70,7 @@ struct pod_container {
 	bool seen; /* by the last look at the engine */
 	bool running, exited;
 	struct hook *beginning; /* its postStart hook, which is under way: it has not started yet */
+	bool ill_begun;		/* that failed before the container was seen to run: hooks_seen() */
 	struct container_run now,
 		last; /* last: the one before it, for status.lastState and `kubectl logs --previous` */
 	char image[300], image_id[100];

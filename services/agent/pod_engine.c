@@ -204,7 +204,7 @@ static void settle(struct pod *p, struct pod_container *c, struct looked_at *at)
 	c->running = c->seen && f->running;
 	c->exited = c->seen && !c->running && *c->now.finished;
 	if (other || c->exited)
-		hooks_cancel(c, "the container has ended");
+		hooks_cancel(c, HOOK_ENDED);
 	if (c->seen) {
 		memcpy(c->image, f->image, sizeof(c->image));
 		memcpy(c->image_id, f->image_id, sizeof(c->image_id));
@@ -212,6 +212,7 @@ static void settle(struct pod *p, struct pod_container *c, struct looked_at *at)
 			c->restarts = c->now.restarts + 1;
 	}
 	if (c->running) {
+		hooks_seen(p, c);
 		c->waiting[0] = 0;
 		c->not_before_ms = 0;
 	} else {

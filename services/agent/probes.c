@@ -106,13 +106,14 @@ static void succeeds(struct probe *pr, struct pod_container *c)
 static void arm(struct probe *pr, int64_t at_ms);
 static bool wanted(const struct pod *p, const struct pod_container *c, enum probe_kind kind);
 
-static void on_done(bool ok, const char *why, void *arg)
+static void on_done(enum handler_end how, const char *why, void *arg)
 {
 	struct probe *pr = arg;
 	struct pod *p = pr->set->p;
 	struct pod_container *c;
 	yyjson_val *spec = spec_of(pr, &c);
 	int64_t period_ms = setting(spec, "periodSeconds", 10) * 1000;
+	bool ok = how == HANDLER_OK;
 
 	pr->run = NULL;
 	if (!spec || strcmp(c->now.id, pr->id) != 0 || !wanted(p, c, pr->kind))
