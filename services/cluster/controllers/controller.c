@@ -237,6 +237,11 @@ static void run_turns(struct loop_task *t)
 
 /* ---- coming and going */
 
+void **controller_kept(struct controller *c)
+{
+	return &c->kept;
+}
+
 struct registry *controller_registry(const struct controller *c)
 {
 	return c->r;
@@ -321,5 +326,7 @@ void controller_stop(struct controller *c)
 		registry_uninform(&c->subscriptions[i].informer);
 	loop_defer_del(&c->task);
 	tdestroy(c->items, drop);
+	if (c->type->drop)
+		c->type->drop(c->kept);
 	free(c);
 }

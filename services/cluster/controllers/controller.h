@@ -59,6 +59,8 @@ struct controller_type {
 		void (*event)(struct controller *c, enum event_type type, const struct object *old,
 			const struct object *now);
 	} watches[6];
+	/* Frees what is in *controller_kept(). NULL: nothing is kept. */
+	void (*drop)(void *kept);
 };
 
 /* Queues the controller of an object, when it is of the controller's own kind. For watches of dependents. */
@@ -73,6 +75,8 @@ void controller_queue_where(struct controller *c, const char *ns,
 
 struct registry *controller_registry(const struct controller *c);
 const struct caller *controller_caller(const struct controller *c); /* as whom it acts */
+void **controller_kept(
+	struct controller *c); /* the type's own: what it has seen that no object says; NULL at first */
 
 /*
  * @context: what the controller is told of the cluster, or NULL; borrowed, each turn has it. 0 or -errno; -ENOENT: the tables lack

@@ -39,6 +39,7 @@ struct controller {
 	char user[128];
 	struct subscription subscriptions[array_len(((struct controller_type *)0)->watches) + 1];
 	bool stopping;
+	void *kept; /* the type's own */
 };
 
 /* One of the item's writes is answered, or sync has returned: with the last of them the turn is over. */

@@ -5,17 +5,18 @@
  * known, its conditions say so, and it is tainted: nothing more is scheduled there, and pods leave it as far as they do not
  * tolerate it (taint_eviction.c). A node that says it is not ready, or has pressure, is tainted too.
  *
- * After a start the whole time is given to every node again: it was this process that was away. So it is after a step of the clock:
- * nodes stamp their Leases by theirs, and that of this machine is ours.
+ * What counts is when this process has heard that a Lease is another, and not the time that is written in it: that is by the node's
+ * clock, which may be ahead of ours or behind it, and either may be set. After a start the whole time is given to every node
+ * again: it was this process that was away.
  */
 
+#include <search.h>
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/schema.h"
 #include "cluster/schema/status.h"
-#include "lib/clock_watch.h"
 #include "lib/json.h"
 
 #define LEASE_NAMESPACE "kube-node-lease"
@@ -37,17 +38,83 @@ static const struct rule {
 
 #define CORDON_TAINT "node.kubernetes.io/unschedulable"
 
-/*
- * Since when, by the clock as it is now, this process can have heard of nodes: since its start, or since the clock was stepped, for
- * what nodes said before that is of another time.
- */
-static int64_t counted_from_s(const struct turn *t)
-{
-	static int64_t at_s, offset_ms;
+/* ---- when nodes were heard of */
 
-	if (clock_step_ms(&offset_ms, t->now_s * 1000, loop_now_ms(registry_loop(t->r))))
-		at_s = t->now_s;
-	return at_s;
+struct heard {
+	char *name;
+	char *uid;     /* of the node; another one of its name has a time of its own */
+	int64_t at_ms; /* by the loop's clock */
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct heard *)a)->name, ((const struct heard *)b)->name);
+}
+
+static void heard_free(void *p)
+{
+	struct heard *h = p;
+
+	free(h->name);
+	free(h->uid);
+	free(h);
+}
+
+static struct heard *heard_find(struct controller *c, const char *name)
+{
+	struct heard probe = {.name = (char *)(uintptr_t)name};
+	struct heard **found = tfind(&probe, controller_kept(c), by_name);
+
+	return found ? *found : NULL;
+}
+
+/* NULL: no memory. */
+static struct heard *heard_make(struct controller *c, const char *name)
+{
+	struct heard *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->name = strdup(name);
+	if (h->name && tsearch(h, controller_kept(c), by_name))
+		return h;
+	heard_free(h);
+	return NULL;
+}
+
+static int64_t now_ms(const struct controller *c)
+{
+	return loop_now_ms(registry_loop(controller_registry(c)));
+}
+
+/* Who is seen for the first time is heard of now. NULL: no memory. */
+static const struct heard *heard_of(struct turn *t)
+{
+	struct heard *h = heard_find(t->c, t->name);
+
+	if (!h)
+		h = heard_make(t->c, t->name);
+	if (!h || (h->uid && !strcmp(h->uid, t->object->uid)))
+		return h;
+	free(h->uid);
+	h->uid = strdup(t->object->uid);
+	h->at_ms = now_ms(t->c);
+	return h->uid ? h : NULL;
+}
+
+static void forget_node(struct turn *t)
+{
+	struct heard *h = heard_find(t->c, t->name);
+
+	if (!h)
+		return;
+	tdelete(h, controller_kept(t->c), by_name);
+	heard_free(h);
+}
+
+static void forget_all(void *kept)
+{
+	tdestroy(kept, heard_free);
 }
 
 /* ---- conditions */
@@ -66,20 +133,15 @@ static enum modify forget_conditions(
 	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
-/* Seconds until the node counts as silent; 0 or less: it does. */
-static int64_t time_left(struct turn *t)
+/* Until the node counts as silent; 0 or less: it does. */
+static int64_t left_ms(struct turn *t)
 {
-	const struct object *lease = registry_get(
-		t->r, schema_find_kind("coordination.k8s.io/v1", "Lease"), LEASE_NAMESPACE, t->name);
-	yyjson_doc *doc = lease ? object_doc(lease) : NULL;
-	int64_t heard = time_of(meta_get(yyjson_doc_get_root(doc), "spec", "renewTime", NULL));
+	const struct heard *h = heard_of(t);
 
-	if (heard < counted_from_s(t))
-		heard = counted_from_s(t);
-	if (heard < time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL)))
-		heard = time_of(meta_get(t->root, "metadata", "creationTimestamp", NULL));
-	yyjson_doc_free(doc);
-	return heard + GRACE_S - t->now_s;
+	if (h)
+		return h->at_ms + GRACE_S * 1000 - now_ms(t->c);
+	turn_failed(t);
+	return GRACE_S * 1000;
 }
 
 /* ---- taints */
@@ -171,11 +233,13 @@ static void sync_node(struct turn *t)
 {
 	int64_t left;
 
+	if (!t->object)
+		forget_node(t);
 	if (!t->object || t->object->deleted)
 		return;
-	left = time_left(t);
+	left = left_ms(t);
 	if (left > 0) {
-		turn_again_in(t, left * 1000);
+		turn_again_in(t, left);
 	} else if (!condition_is(t->root, "Ready", "Unknown")) {
 		int64_t *now = malloc(sizeof(*now));
 
@@ -191,12 +255,33 @@ static void sync_node(struct turn *t)
 	write_taints(t);
 }
 
-/* A lease that is renewed matters only to a node that was given up; otherwise its timer looks in time. */
+static bool is_renewed(const struct object *old, const struct object *now)
+{
+	yyjson_doc *before = object_doc(old), *after = object_doc(now);
+	yyjson_val *was = meta_get(yyjson_doc_get_root(before), "spec", "renewTime", NULL),
+		   *is = meta_get(yyjson_doc_get_root(after), "spec", "renewTime", NULL);
+	bool renewed = is && !(was && yyjson_equals(was, is));
+
+	yyjson_doc_free(before);
+	yyjson_doc_free(after);
+	return renewed;
+}
+
+/* A turn is for a node that was given up; otherwise its timer looks in time. */
 static void on_lease(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
-	if (type == EVENT_ADDED && !strcmp(now->ns, LEASE_NAMESPACE))
+	struct heard *h;
+
+	if (type == EVENT_DELETED || strcmp(now->ns, LEASE_NAMESPACE) != 0)
+		return;
+	if (type == EVENT_ADDED)
 		controller_queue(c, "", now->name);
+	else if (!is_renewed(old, now))
+		return;
+	h = heard_find(c, now->name);
+	if (h)
+		h->at_ms = now_ms(c);
 }
 
 const struct controller_type node_lifecycle_controller = {
@@ -205,4 +290,5 @@ const struct controller_type node_lifecycle_controller = {
 	.kind = "Node",
 	.sync = sync_node,
 	.watches = {{"coordination.k8s.io/v1", "Lease", on_lease}},
+	.drop = forget_all,
 };

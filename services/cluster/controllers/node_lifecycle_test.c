@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A node is given up when its Lease is old, and only then: not because the clock was set while it lived. */
+/* A node is given up when its Lease has not changed for a while, and only then: whatever clock it is stamped by, and whoever sets one. */
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,15 +40,42 @@ static int leases(void **state)
 	return 0;
 }
 
-static void add_lease(const char *name, int64_t at_s)
+static void lease_time(int64_t at_s, char out[static META_TIME_MAX + 16])
 {
-	char json[300], when[META_TIME_MAX];
+	char when[META_TIME_MAX];
 
 	meta_time(when, (time_t)at_s);
+	snprintf(out, META_TIME_MAX + 16, "%.19s.000000Z", when);
+}
+
+static void add_lease(const char *name, int64_t at_s)
+{
+	char json[300], when[META_TIME_MAX + 16];
+
+	lease_time(at_s, when);
 	snprintf(json, sizeof(json),
-		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"holderIdentity\":\"%s\",\"renewTime\":\"%.19s.000000Z\"}}",
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"holderIdentity\":\"%s\",\"renewTime\":\"%s\"}}",
 		name, name, when);
 	create("coordination.k8s.io/v1", "Lease", LEASES, json);
+}
+
+static void set_renewed(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *at_s)
+{
+	char when[META_TIME_MAX + 16];
+
+	lease_time(*(const int64_t *)at_s, when);
+	assert_true(
+		meta_put(doc, yyjson_mut_obj_get(root, "spec"), "renewTime", yyjson_mut_strcpy(doc, when)));
+}
+
+static void renew(const char *name, int64_t at_s)
+{
+	edit("coordination.k8s.io/v1", "Lease", LEASES, name, set_renewed, &at_s);
+}
+
+static void touch(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
+{
+	put(doc, yyjson_mut_obj_get(root, "spec"), "leaseTransitions", "7");
 }
 
 static void cordon(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *arg)
@@ -102,11 +129,67 @@ static void test_nothing_is_heard(void **state)
 	until("it is tainted", NODE_SAYS("n2", "node.kubernetes.io/unreachable"));
 }
 
+/* By the node's clock it is much later than by ours. That is no promise to be there until then. */
+static void test_a_lease_that_is_ahead(void **state)
+{
+	add_node("n3", "4");
+	add_lease("n3", time(NULL) + 3600);
+	until("the node has its range", NODE_SAYS("n3", "podCIDR"));
+	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + 10 * LIMIT_MS, on_limit), 0);
+	passed_s = 40;
+	looked_at("n3");
+	assert_false(node_says((const char *const[]){"n3", "NodeStatusUnknown"}));
+	passed_s = 51;
+	until("it is given up", NODE_SAYS("n3", "NodeStatusUnknown"));
+}
+
+/* By the node's clock it is much earlier than by ours, and set back once more: it lives as long as it says something new. */
+static void test_a_lease_that_is_behind(void **state)
+{
+	int64_t then = time(NULL) - 3600;
+
+	add_node("n4", "4");
+	add_lease("n4", then);
+	until("the node has its range", NODE_SAYS("n4", "podCIDR"));
+	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + 10 * LIMIT_MS, on_limit), 0);
+	passed_s = 40;
+	renew("n4", then + 40);
+	passed_s = 80;
+	renew("n4", then - 600);
+	passed_s = 120;
+	/* a change that renews nothing */
+	edit("coordination.k8s.io/v1", "Lease", LEASES, "n4", touch, NULL);
+	looked_at("n4");
+	assert_false(node_says((const char *const[]){"n4", "NodeStatusUnknown"}));
+	passed_s = 131;
+	until("it is given up", NODE_SAYS("n4", "NodeStatusUnknown"));
+}
+
+/* The time of one that was there before is not that of another of its name. */
+static void test_another_of_its_name(void **state)
+{
+	add_node("n5", "4");
+	until("the node has its range", NODE_SAYS("n5", "podCIDR"));
+	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + 10 * LIMIT_MS, on_limit), 0);
+	passed_s = 40;
+	delete ("v1", "Node", "", "n5", PROPAGATE_DEFAULT);
+	add_node("n5", "4");
+	until("the node has its range", NODE_SAYS("n5", "podCIDR"));
+	passed_s = 80;
+	looked_at("n5");
+	assert_false(node_says((const char *const[]){"n5", "NodeStatusUnknown"}));
+	passed_s = 91;
+	until("it is given up", NODE_SAYS("n5", "NodeStatusUnknown"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_clock_is_set_forward, leases, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_is_heard, leases, teardown),
+		cmocka_unit_test_setup_teardown(test_a_lease_that_is_ahead, leases, teardown),
+		cmocka_unit_test_setup_teardown(test_a_lease_that_is_behind, leases, teardown),
+		cmocka_unit_test_setup_teardown(test_another_of_its_name, leases, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
