@@ -7,11 +7,9 @@
 #include "cluster/controllers/horizontalpodautoscaler.h"
 #include "cluster/controllers/stories.h"
 #include "cluster/controllers/usage.h"
-#include "lib/base64.h"
-#include "lib/file.h"
 #include "lib/http.h"
 #include "lib/netns_testing.h"
-#include "lib/pki.h"
+#include "lib/pki_testing.h"
 #include "lib/tls.h"
 #include "lib/tree.h"
 
@@ -39,40 +37,16 @@ static int total;	   /* thousandths, of all pods together */
 static struct http_req *held[HELD_MAX];
 static size_t n_held;
 
-static void save(const char *name, const char *text)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_int_equal(file_put(AT_FDCWD, path, text, strlen(text), 0600, 0), 0);
-}
-
 static void make_certificates(void)
 {
 	static const char *const names[] = {"adapter.default.svc"};
-	struct pki_key *ca, *key;
-	char *pem;
+	struct pki_key *ca = pki_testing_authority(dir, &bundle);
 
-	assert_int_equal(pki_key_new(&ca), 0);
-	assert_int_equal(pki_key_new(&key), 0);
-	assert_int_equal(
-		pki_certify(&pem, &(struct pki_request){.use = PKI_CA, .common_name = "ca"}, ca, ca, "ca"),
-		0);
-	bundle = base64_make(pem, strlen(pem));
-	free(pem);
-	assert_int_equal(
-		pki_certify(&pem,
-			&(struct pki_request){
-				.use = PKI_SERVER, .common_name = "adapter", .names = names, .n_names = 1},
-			key, ca, "ca"),
-		0);
-	save("cert", pem);
-	free(pem);
-	assert_int_equal(pki_key_pem(key, &pem), 0);
-	save("key", pem);
-	free(pem);
+	pki_testing_issue(dir, "server",
+		&(struct pki_request){
+			.use = PKI_SERVER, .common_name = "adapter", .names = names, .n_names = 1},
+		ca);
 	pki_key_free(ca);
-	pki_key_free(key);
 }
 
 struct written {
@@ -563,15 +537,12 @@ static void test_may_it(void **state)
 
 static int group_setup(void **state)
 {
-	char cert[100], key[100];
-
 	assert_non_null(mkdtemp(dir));
 	make_certificates();
 	if (netns_testing_enter())
 		netns_testing_loopback(ADDRESS);
-	snprintf(cert, sizeof(cert), "%s/cert", dir);
-	snprintf(key, sizeof(key), "%s/key", dir);
-	return tls_server_new(&tls, &(struct tls_files){.cert = cert, .key = key}, NULL);
+	tls = pki_testing_server(dir, false);
+	return 0;
 }
 
 static int group_teardown(void **state)

@@ -22,7 +22,7 @@
 #include "lib/http_client.h"
 #include "lib/json_call.h"
 #include "lib/kube.h"
-#include "lib/pki.h"
+#include "lib/pki_testing.h"
 #include "lib/tls.h"
 
 static struct api_under_test t;
@@ -125,52 +125,19 @@ static void test_timeouts(void **state)
 	}
 }
 
-static void save(const char *name, char *pem)
-{
-	char to[100];
-	FILE *f;
-
-	snprintf(to, sizeof(to), "%s/%s", elsewhere, name);
-	f = fopen(to, "w");
-	assert_non_null(f);
-	assert_true(fputs(pem, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	free(pem);
-}
-
-static void issue(const struct pki_request *req, const char *name, const struct pki_key *ca)
-{
-	struct pki_key *key;
-	char file[32], *pem;
-
-	assert_int_equal(pki_key_new(&key), 0);
-	assert_int_equal(pki_certify(&pem, req, key, ca, "ca"), 0);
-	snprintf(file, sizeof(file), "%s.crt", name);
-	save(file, pem);
-	assert_int_equal(pki_key_pem(key, &pem), 0);
-	snprintf(file, sizeof(file), "%s.key", name);
-	save(file, pem);
-	pki_key_free(key);
-}
-
 static void make_certificates(void)
 {
 	static const char *const names[] = {"127.0.0.1"};
-	struct pki_key *ca;
-	char *pem;
+	struct pki_key *ca = pki_testing_authority(elsewhere, NULL);
 
-	assert_int_equal(pki_key_new(&ca), 0);
-	assert_int_equal(
-		pki_certify(&pem, &(struct pki_request){.use = PKI_CA, .common_name = "ca"}, ca, ca, "ca"),
-		0);
-	save("ca.crt", pem);
-	issue(&(struct pki_request){.use = PKI_SERVER, .common_name = "api", .names = names, .n_names = 1},
-		"server", ca);
+	pki_testing_issue(elsewhere, "server",
+		&(struct pki_request){.use = PKI_SERVER, .common_name = "api", .names = names, .n_names = 1},
+		ca);
 	assert_false(kube_credentials(elsewhere, NULL));
-	issue(
+	pki_testing_issue(elsewhere, "client",
 		&(struct pki_request){
 			.use = PKI_CLIENT, .common_name = "system:node:b", .organisation = "system:nodes"},
-		"client", ca);
+		ca);
 	assert_true(kube_credentials(elsewhere, NULL));
 	pki_key_free(ca);
 }
@@ -179,15 +146,9 @@ static struct tls_config *serve_tls(void)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(at);
-	char ca[100], cert[100], key[100];
-	struct tls_files files = {.ca = ca, .cert = cert, .key = key, .ca_optional = true};
-	struct tls_config *tls;
+	struct tls_config *tls = pki_testing_server(elsewhere, true);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	snprintf(ca, sizeof(ca), "%s/ca.crt", elsewhere);
-	snprintf(cert, sizeof(cert), "%s/server.crt", elsewhere);
-	snprintf(key, sizeof(key), "%s/server.key", elsewhere);
-	assert_int_equal(tls_server_new(&tls, &files, NULL), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(fd, 8), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);

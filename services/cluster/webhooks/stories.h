@@ -29,12 +29,12 @@
 #include "cluster/schema/status.h"
 #include "cluster/webhooks/webhooks_int.h"
 #include "lib/base64.h"
-#include "lib/file.h"
 #include "lib/http.h"
 #include "lib/json.h"
 #include "lib/loop.h"
-#include "lib/pki.h"
+#include "lib/pki_testing.h"
 #include "lib/tls.h"
+#include "lib/tree.h"
 
 /* Not every test needs every part. */
 #define story_part static __attribute__((unused))
@@ -61,66 +61,34 @@ static void on_request(struct http_req *rq, void *arg)
 	http_body_read(rq, 4 << 20, answer, NULL);
 }
 
-static void save(const char *name, const char *text)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_int_equal(file_put(AT_FDCWD, path, text, strlen(text), 0600, 0), 0);
-}
-
 static void make_certificates(void)
 {
 	static const char *const names[] = {"127.0.0.1", "hook.default.svc"};
-	struct pki_key *ca, *key;
-	char *pem;
+	struct pki_key *ca;
 
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(pki_key_new(&ca), 0);
-	assert_int_equal(pki_key_new(&key), 0);
-	assert_int_equal(
-		pki_certify(&pem, &(struct pki_request){.use = PKI_CA, .common_name = "ca"}, ca, ca, "ca"),
-		0);
-	bundle = base64_make(pem, strlen(pem));
-	free(pem);
-	assert_int_equal(pki_certify(&pem,
-				 &(struct pki_request){.use = PKI_SERVER,
-					 .common_name = "hook",
-					 .names = names,
-					 .n_names = array_len(names)},
-				 key, ca, "ca"),
-		0);
-	save("cert", pem);
-	free(pem);
-	assert_int_equal(pki_key_pem(key, &pem), 0);
-	save("key", pem);
-	free(pem);
+	ca = pki_testing_authority(dir, &bundle);
+	pki_testing_issue(dir, "server",
+		&(struct pki_request){.use = PKI_SERVER,
+			.common_name = "hook",
+			.names = names,
+			.n_names = array_len(names)},
+		ca);
 	pki_key_free(ca);
-	pki_key_free(key);
 }
 
 story_part int group_setup(void **state)
 {
-	char cert[100], key[100];
-
 	make_certificates();
-	snprintf(cert, sizeof(cert), "%s/cert", dir);
-	snprintf(key, sizeof(key), "%s/key", dir);
-	return tls_server_new(&tls, &(struct tls_files){.cert = cert, .key = key}, NULL);
+	tls = pki_testing_server(dir, false);
+	return 0;
 }
 
 story_part int group_teardown(void **state)
 {
-	char path[100];
-
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, i ? "cert" : "key");
-		unlink(path);
-	}
-	rmdir(dir);
 	tls_config_free(tls);
 	free(bundle);
-	return 0;
+	return tree_remove(AT_FDCWD, dir);
 }
 
 static void listen_somewhere(void)
