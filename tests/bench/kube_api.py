@@ -7,7 +7,6 @@ processor time that a request costs the server is told, too.
 """
 
 import re
-import time
 
 from common import Row, processor_seconds, serve_cluster  # first: it says where the others lie
 import kube_access
@@ -42,13 +41,7 @@ def anonymous_kib(pid):
 def per_pod(pid, access):
     """KiB of the API server's process for each of PODS pods."""
     api = kube_access.Api(access)
-    api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "stored"}})
-    account = "/api/v1/namespaces/stored/serviceaccounts/default"
-    end = time.monotonic() + 60
-    while api.send("GET", account)[0] != 200:
-        if time.monotonic() > end:
-            raise RuntimeError("the namespace has no service account after a minute")
-        time.sleep(0.1)
+    kube_access.make_namespace(api, "stored")
     before = anonymous_kib(pid)
     for i in range(PODS):
         api.ask("POST", "/api/v1/namespaces/stored/pods", gated_pod(i))

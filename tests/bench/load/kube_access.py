@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,6 +70,23 @@ class Api:
 
     def close(self):
         self.conn.close()
+
+
+def until(check, timeout, why, every=0.2):
+    """What check() gives as soon as it is true; an error that says why() when @timeout s are over."""
+    end = time.monotonic() + timeout
+    while not (said := check()):
+        if time.monotonic() > end:
+            raise RuntimeError(f"after {timeout} s, {why()}")
+        time.sleep(every)
+    return said
+
+
+def make_namespace(api, name):
+    """A namespace that takes pods: upstream refuses them until its service account is there."""
+    api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    until(lambda: api.send("GET", account)[0] == 200, 60, lambda: f"the namespace {name} has no service account", 0.1)
 
 
 def percentile(values, share):

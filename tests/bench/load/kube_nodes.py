@@ -23,7 +23,7 @@ import queue
 import threading
 import time
 
-from kube_access import Access, Api
+from kube_access import Access, Api, make_namespace
 
 LABEL = "wherry.io/simulated"
 INFO = ("machineID systemUUID bootID kernelVersion osImage containerRuntimeVersion kubeletVersion kubeProxyVersion operatingSystem "
@@ -196,13 +196,7 @@ class Bindings:
 def run(access, nodes, pods, renew, acknowledge=False, timeout=300, meter=lambda: 0):
     """{"bound a second", "created a second", "nodes used", "meter": by how much @meter grew while the backlog was bound}"""
     api, namespace = Api(access), f"load-{time.time_ns()}"
-    api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-    account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-    end = time.monotonic() + 60
-    while api.send("GET", account)[0] != 200:
-        if time.monotonic() > end:
-            raise RuntimeError("the namespace has no service account after a minute")
-        time.sleep(0.1)
+    make_namespace(api, namespace)
     api.ask("POST", "/api/v1/persistentvolumes", volume(namespace))
     create = lambda own, name: own.ask("POST", f"/api/v1/namespaces/{namespace}/pods", pod(name))  # noqa: E731
     try:
