@@ -132,7 +132,10 @@ bool resources_fit(const struct sched_resources *asks, const struct sched_node *
 	return true;
 }
 
-/* Reads {"cpu": "100m", ...}. What is no quantity is left out: validation has refused it before. 0 or -ENOMEM. */
+/*
+ * Reads {"cpu": "100m", ...}. What is no quantity is left out: validation has refused it before. So is an extended resource of which
+ * there is none: a pod that asks for 0 of it fits also where more is given away than there is. 0 or -ENOMEM.
+ */
 static int read_resources(struct sched_cache *c, struct sched_resources *r, yyjson_val *list)
 {
 	yyjson_val *key, *value;
@@ -152,7 +155,7 @@ static int read_resources(struct sched_cache *c, struct sched_resources *r, yyjs
 			r->ephemeral_bytes = quantity_value(&q);
 		else if (!strcmp(name, "pods"))
 			r->pods = quantity_value(&q);
-		else {
+		else if (quantity_value(&q)) {
 			const char *known = intern(c, name);
 			int64_t *number = known ? make_number(r, known) : NULL;
 

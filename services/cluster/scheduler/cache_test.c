@@ -168,6 +168,29 @@ static void test_many_are_promised(void **state)
 	sched_pod_free(asks);
 }
 
+/* The node's plugin has gone, or never was: who asks for none of its resource has no part in that. */
+static void test_none_is_asked_for(void **state)
+{
+	static const char none[] = ",\"example.com/r00\":\"0\"";
+	struct sched_pod *has = make_pod("u1", 0, "", list_of(0, 1, -1)), *asks = make_pod("u2", 0, "", none),
+			 *whole = make_pod("u3", 0, "\"overhead\":{\"example.com/r00\":\"0\"},", none),
+			 *one = make_pod("u4", 0, "", list_of(0, 1, -1));
+
+	set_node(list_of(0, 1, -1));
+	assert_int_equal(cache_add_pod(&cache, has), 0);
+	assert_int_equal(cache_place(&cache, has, "n"), 0);
+	set_node(none);
+	assert_string_equal(why_not(asks), "");
+	assert_string_equal(why_not(whole), "");
+	assert_string_equal(why_not(one), "Insufficient example.com/r00");
+	set_node("");
+	assert_string_equal(why_not(asks), "");
+	assert_string_equal(why_not(one), "Insufficient example.com/r00");
+	sched_pod_free(asks);
+	sched_pod_free(whole);
+	sched_pod_free(one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +198,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_many_are_taken_and_given_back, teardown),
 		cmocka_unit_test_teardown(test_of_several_containers, teardown),
 		cmocka_unit_test_teardown(test_many_are_promised, teardown),
+		cmocka_unit_test_teardown(test_none_is_asked_for, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
