@@ -15,7 +15,7 @@ struct pod_container;
 enum handler_end {
 	HANDLER_FAILED,
 	HANDLER_OK,
-	HANDLER_GONE, /* the engine does not know the container, or the command in it, any more: nothing was found out */
+	HANDLER_GONE, /* the container has ended, or the engine does not know it or the command in it any more: nothing was found out */
 };
 
 /*

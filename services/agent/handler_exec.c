@@ -13,11 +13,30 @@
 
 static void look(struct handler_run *h);
 
-/* What the engine has known, and does not know any more, went in passing. */
+static void on_container(int status, const char *why, yyjson_val *root, void *arg)
+{
+	struct handler_run *h = arg;
+	yyjson_val *state = json_obj(root, "State");
+
+	h->call = NULL;
+	h->gone = status == 404 || (!why && state && !json_bool(state, "Running"));
+	handler_finish(h, false, NULL);
+}
+
+/*
+ * What the engine has known, and does not know any more, went in passing. One that has ended and is still known refuses in the same
+ * way (409) as one that is there and takes no command now, a paused one: so that is looked at.
+ */
 static void refused(struct handler_run *h, int status, const char *why)
 {
+	char target[128];
+	struct json_request rq = {.method = "GET", .target = target};
+
 	h->gone = status == 404;
-	handler_finish(h, false, "%s", why);
+	snprintf(h->why, sizeof(h->why), "%s", why);
+	snprintf(target, sizeof(target), "/v1.51/containers/%s/json", h->container);
+	if (status != 409 || json_call(&h->call, h->engine, &rq, on_container, h))
+		handler_finish(h, false, NULL);
 }
 
 static void on_look_again(struct loop_timer *t)
@@ -136,6 +155,7 @@ int handler_exec(struct handler_run *h, const char *container, yyjson_val *exec)
 		handler_finish(h, false, "exec has no command");
 		return 0;
 	}
+	snprintf(h->container, sizeof(h->container), "%s", container);
 	return engine_exec_create(&h->call, h->engine,
 		&(struct engine_exec){.container = container, .out = true, .err = true, .command = command},
 		on_created, h);

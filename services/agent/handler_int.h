@@ -40,7 +40,7 @@ struct handler_run {
 	char authority[300], service[256];
 
 	struct http_client *engine;
-	char exec[80];
+	char container[80], exec[80];
 	struct loop_timer look; /* again, at whether it still runs */
 	unsigned looks;
 	struct http_call *call;

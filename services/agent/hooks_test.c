@@ -88,7 +88,8 @@ static void test_no_answer(void **state)
 struct answers {
 	int created, started, looked; /* how the engine answers about the command */
 	int exit_code;
-	int served; /* what the container answers to a GET */
+	int served;	   /* what the container answers to a GET */
+	const char *state; /* of the container; NULL: the engine does not know it */
 };
 
 static struct answers answers;
@@ -130,6 +131,9 @@ static void engine(struct http_req *r, void *arg)
 	} else if (strstr(path, "/exec/e1/json")) {
 		snprintf(json, sizeof(json), "{\"Running\":false,\"ExitCode\":%d}", answers.exit_code);
 		reply(r, answers.looked, 200, json);
+	} else if (strstr(path, "/containers/c1/json")) {
+		snprintf(json, sizeof(json), "{\"State\":%s}", answers.state ?: "{}");
+		reply(r, answers.state ? 200 : 404, 200, json);
 	} else {
 		stops += strstr(path, "/containers/c1/stop") != NULL;
 		reply(r, strstr(path, "/stop") ? 204 : 404, 204, "");
@@ -244,6 +248,8 @@ static void check(const char *handler, const char *why, bool gone)
 
 #define COMMAND "\"exec\":{\"command\":[\"x\"]}"
 #define GONE	"No such container: c1"
+#define ENDED	"{\"Running\":false,\"Paused\":false}"
+#define PAUSED	"{\"Running\":true,\"Paused\":true}"
 
 static void test_commands(void **state)
 {
@@ -259,6 +265,12 @@ static void test_commands(void **state)
 		{{404, 200, 200}, GONE, true},
 		{{201, 404, 200}, GONE, true},
 		{{201, 200, 404}, GONE, true},
+		/* a conflict with the state of the container: is it over? */
+		{{409, 200, 200, .state = ENDED}, GONE, true},
+		{{201, 409, 200, .state = ENDED}, GONE, true},
+		{{409, 200, 200, .state = NULL}, GONE, true},
+		{{409, 200, 200, .state = PAUSED}, GONE, false},
+		{{201, 409, 200, .state = PAUSED}, GONE, false},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
