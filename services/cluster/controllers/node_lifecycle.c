@@ -5,12 +5,13 @@
  * known, its conditions say so, and it is tainted: nothing more is scheduled there, and pods leave it as far as they do not
  * tolerate it (taint_eviction.c). A node that says it is not ready, or has pressure, is tainted too.
  *
- * What counts is when this process has heard that a Lease is another, and not the time that is written in it: that is by the node's
- * clock, which may be ahead of ours or behind it, and either may be set. After a start the whole time is given to every node
- * again: it was this process that was away.
+ * What counts is when this process has heard that a Lease, or the heartbeat of the node's Ready, is another, and not the time that is
+ * written in it: that is by the node's clock, which may be ahead of ours or behind it, and either may be set. After a start the whole
+ * time is given to every node again: it was this process that was away.
  */
 
 #include <search.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cluster/controllers/controllers.h"
@@ -42,8 +43,9 @@ static const struct rule {
 
 struct heard {
 	char *name;
-	char *uid;     /* of the node; another one of its name has a time of its own */
-	int64_t at_ms; /* by the loop's clock */
+	char *uid;		       /* of the node; another one of its name has a time of its own */
+	char heartbeat[META_TIME_MAX]; /* of its Ready, as it was said last; "" none */
+	int64_t at_ms;		       /* by the loop's clock */
 };
 
 static int by_name(const void *a, const void *b)
@@ -87,17 +89,35 @@ static int64_t now_ms(const struct controller *c)
 	return loop_now_ms(registry_loop(controller_registry(c)));
 }
 
-/* Who is seen for the first time is heard of now. NULL: no memory. */
+/* Cut off if it is none that we would write: it is compared, and nothing else. */
+static void heartbeat_of(yyjson_val *node, char out[static META_TIME_MAX])
+{
+	yyjson_val *each;
+	size_t i, n;
+
+	*out = 0;
+	yyjson_arr_foreach (meta_get(node, "status", "conditions", NULL), i, n, each)
+		if (yyjson_equals_str(yyjson_obj_get(each, "type"), "Ready"))
+			snprintf(out, META_TIME_MAX, "%s", json_str(each, "lastHeartbeatTime") ?: "");
+}
+
+/*
+ * Who is seen for the first time is heard of now; and who says something new of itself, its Lease may come later. NULL: no
+ * memory.
+ */
 static const struct heard *heard_of(struct turn *t)
 {
 	struct heard *h = heard_find(t->c, t->name);
+	char heartbeat[META_TIME_MAX];
 
 	if (!h)
 		h = heard_make(t->c, t->name);
-	if (!h || (h->uid && !strcmp(h->uid, t->object->uid)))
+	heartbeat_of(t->root, heartbeat);
+	if (!h || (h->uid && !strcmp(h->uid, t->object->uid) && !strcmp(h->heartbeat, heartbeat)))
 		return h;
 	free(h->uid);
 	h->uid = strdup(t->object->uid);
+	snprintf(h->heartbeat, sizeof(h->heartbeat), "%s", heartbeat);
 	h->at_ms = now_ms(t->c);
 	return h->uid ? h : NULL;
 }
@@ -119,17 +139,25 @@ static void forget_all(void *kept)
 
 /* ---- conditions */
 
+struct silence {
+	int64_t now_s;
+	int64_t revision; /* of the node that was silent */
+};
+
+/* A node that has changed since stays as it is: it may be word of it, and a turn follows that knows. */
 static enum modify forget_conditions(
 	const struct object *old, yyjson_mut_doc **doc, struct status **error, void *arg)
 {
 	static const char *const known[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
 	yyjson_mut_val *list = conditions_of(*doc, yyjson_mut_doc_get_root(*doc));
-	const int64_t *now = arg;
+	const struct silence *s = arg;
 	bool changed = false;
 
+	if (old->revision != s->revision)
+		return MODIFY_NOTHING;
 	for (size_t i = 0; list && i < array_len(known); i++)
 		changed |= condition_set(*doc, list, known[i], "Unknown", "NodeStatusUnknown",
-			"Kubelet stopped posting node status.", *now);
+			"Kubelet stopped posting node status.", s->now_s);
 	return changed ? MODIFY_WRITE : MODIFY_NOTHING;
 }
 
@@ -229,6 +257,19 @@ static void write_taints(struct turn *t)
 	yyjson_mut_doc_free(doc);
 }
 
+static void give_up(struct turn *t)
+{
+	struct silence *s = malloc(sizeof(*s));
+
+	if (!s) {
+		turn_failed(t);
+		return;
+	}
+	*s = (struct silence){t->now_s, t->object->revision};
+	turn_event(t, t->object, false, "NodeNotReady", "Node %s status is now: NodeNotReady", t->name);
+	turn_modify(t, t->object, "status", forget_conditions, s);
+}
+
 static void sync_node(struct turn *t)
 {
 	int64_t left;
@@ -241,16 +282,7 @@ static void sync_node(struct turn *t)
 	if (left > 0) {
 		turn_again_in(t, left);
 	} else if (!condition_is(t->root, "Ready", "Unknown")) {
-		int64_t *now = malloc(sizeof(*now));
-
-		if (now) {
-			*now = t->now_s;
-			turn_event(t, t->object, false, "NodeNotReady", "Node %s status is now: NodeNotReady",
-				t->name);
-			turn_modify(t, t->object, "status", forget_conditions, now);
-		} else {
-			turn_failed(t);
-		}
+		give_up(t);
 	}
 	write_taints(t);
 }
@@ -267,7 +299,7 @@ static bool is_renewed(const struct object *old, const struct object *now)
 	return renewed;
 }
 
-/* A turn is for a node that was given up; otherwise its timer looks in time. */
+/* No turn follows: the node's timer looks in time; one that was given up has none, and comes back by what it says of itself. */
 static void on_lease(
 	struct controller *c, enum event_type type, const struct object *old, const struct object *now)
 {
@@ -275,9 +307,7 @@ static void on_lease(
 
 	if (type == EVENT_DELETED || strcmp(now->ns, LEASE_NAMESPACE) != 0)
 		return;
-	if (type == EVENT_ADDED)
-		controller_queue(c, "", now->name);
-	else if (!is_renewed(old, now))
+	if (type == EVENT_MODIFIED && !is_renewed(old, now))
 		return;
 	h = heard_find(c, now->name);
 	if (h)

@@ -96,6 +96,11 @@ static bool node_says(const void *arg)
 		name, text                                                                                   \
 	}
 
+static bool not_tainted(const void *name)
+{
+	return !strstr(get("v1", "Node", "", name)->json, "node.kubernetes.io/unreachable");
+}
+
 /* The controller has looked at the node when what it makes of a cordon is there. */
 static void looked_at(const char *name)
 {
@@ -182,6 +187,55 @@ static void test_another_of_its_name(void **state)
 	until("it is given up", NODE_SAYS("n5", "NodeStatusUnknown"));
 }
 
+static void put_ready(yyjson_mut_doc *doc, yyjson_mut_val *root, const void *heartbeat)
+{
+	char json[300];
+
+	snprintf(json, sizeof(json),
+		"[{\"type\":\"Ready\",\"status\":\"True\",\"lastHeartbeatTime\":\"%s\"}]",
+		(const char *)heartbeat);
+	put(doc, yyjson_mut_obj_get(root, "status"), "conditions", json);
+}
+
+static void say_ready(const char *name, const char *heartbeat)
+{
+	struct edit e = {.fn = put_ready, .arg = heartbeat};
+
+	registry_modify(r, &caller_self, kind("v1", "Node"), "", name, false, do_edit,
+		&(struct write_options){.subresource = "status"}, on_edited, &e);
+	wait_for_write(&e.done);
+}
+
+/*
+ * The status of one that comes back may be heard before its Lease is. It is word of the node as well, when the heartbeat is another: a
+ * status of before, that somebody puts there, is none.
+ */
+static void test_its_status_is_heard_first(void **state)
+{
+	add_node("n6", "4");
+	add_lease("n6", time(NULL));
+	until("the node has its range", NODE_SAYS("n6", "podCIDR"));
+	assert_int_equal(loop_timer_set(l, &limit, loop_now_ms(l) + 10 * LIMIT_MS, on_limit), 0);
+	passed_s = 60;
+	looked_at("n6");
+	until("it is tainted", NODE_SAYS("n6", "node.kubernetes.io/unreachable"));
+
+	say_ready("n6", "2026-01-01T00:00:00Z");
+	until("it is not tainted any more", not_tainted, "n6");
+	until("all is written", is_quiet, NULL);
+	assert_true(node_says((const char *const[]){"n6", "\"type\":\"Ready\",\"status\":\"True\""}));
+	assert_false(node_says((const char *const[]){"n6", "NodeStatusUnknown"}));
+
+	/* and it has the whole time again, but no more of it */
+	passed_s = 100;
+	say_ready("n6", "2026-01-01T00:00:00Z");
+	passed_s = 111;
+	until("it is given up", NODE_SAYS("n6", "NodeStatusUnknown"));
+	until("it is tainted", NODE_SAYS("n6", "node.kubernetes.io/unreachable"));
+	say_ready("n6", "2026-01-01T00:00:00Z");
+	until("it is given up again", NODE_SAYS("n6", "NodeStatusUnknown"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_lease_that_is_ahead, leases, teardown),
 		cmocka_unit_test_setup_teardown(test_a_lease_that_is_behind, leases, teardown),
 		cmocka_unit_test_setup_teardown(test_another_of_its_name, leases, teardown),
+		cmocka_unit_test_setup_teardown(test_its_status_is_heard_first, leases, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
