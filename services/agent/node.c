@@ -3,7 +3,8 @@
 /*
  * The Node is registered, or taken over as it is; then its Lease is renewed every ten seconds, when its address and its certificate
  * are looked at, too. Its status is told whenever it changed, every five minutes, and after a time in which the API could not be
- * reached: then others may have given this node up and said so in its conditions.
+ * reached: then others may have given this node up and said so in its conditions. They may be late with that, or wrong: so it is also
+ * told when the API, asked every ten seconds, says something else of its readiness.
  */
 
 #include <errno.h>
@@ -29,6 +30,7 @@ enum {
 	LEASE_MS = 10000,
 	LEASE_S = 40,
 	STATUS_MS = 300000,
+	LOOK_MS = 10000,
 	RETRY_MS = 1000,
 	SILENT_MS = 30000,
 	FIRST_MS = 3000, /* after the start, until engine and network have to have answered */
@@ -51,6 +53,7 @@ struct node {
 	char engine_version[64];
 	struct node_pressure pressure;
 	int64_t told_ms, lease_ms; /* when the API last took the status, and the Lease */
+	int64_t looked_ms;	   /* when it was last heard or asked how the node is there */
 	yyjson_doc *object;	   /* owned: as the API answered last */
 	yyjson_doc *images;	   /* owned: the engine's list */
 	char path[400];
@@ -306,7 +309,7 @@ static void on_told(int status, const char *why, yyjson_val *root, void *arg)
 		return;
 	} else {
 		keep(&n->object, root);
-		n->told_ms = loop_now_ms(n->a->loop);
+		n->told_ms = n->looked_ms = loop_now_ms(n->a->loop);
 		if (n->telling_ready != n->told_ready)
 			readiness_told(n);
 	}
@@ -339,6 +342,37 @@ static void on_images(int status, const char *why, yyjson_val *root, void *arg)
 	tell(n);
 }
 
+static bool is_as_told(const struct node *n)
+{
+	return yyjson_equals_str(
+		yyjson_obj_get(condition_there(n, "Ready"), "status"), n->told_ready ? "True" : "False");
+}
+
+/* One that was deleted meanwhile comes again with the next status, and not as soon as that is seen: it may be about to leave. */
+static void on_looked(int status, const char *why, yyjson_val *root, void *arg)
+{
+	struct node *n = arg;
+
+	n->busy = false;
+	n->looked_ms = loop_now_ms(n->a->loop);
+	if (status == 200) {
+		keep(&n->object, root);
+		n->due |= !is_as_told(n);
+	}
+	step(n);
+}
+
+/* There is nothing to be told: how the node is there is asked, or waited for. */
+static void look(struct node *n, int64_t now)
+{
+	int64_t look_in = n->looked_ms + LOOK_MS - now, tell_in = n->told_ms + STATUS_MS - now;
+
+	if (look_in > 0)
+		later(n, look_in < tell_in ? look_in : tell_in);
+	else
+		n->busy = call(n, "GET", n->path, NULL, NULL, on_looked);
+}
+
 static void step(struct node *n)
 {
 	int64_t now = loop_now_ms(n->a->loop);
@@ -356,7 +390,7 @@ static void step(struct node *n)
 		return;
 	}
 	if (!n->due && now - n->told_ms < STATUS_MS) {
-		later(n, n->told_ms + STATUS_MS - now);
+		look(n, now);
 		return;
 	}
 	own_address(n->a->node_ip);
@@ -461,6 +495,7 @@ static void on_renewed(int status, const char *why, yyjson_val *root, void *arg)
 {
 	struct node *n = arg;
 	int64_t now = loop_now_ms(n->a->loop);
+	bool found = status == 409 && !n->lease_made; /* from an earlier life: there is nothing to wait for */
 
 	n->lease_busy = false;
 	if (status >= 200 && status <= 299) {
@@ -475,7 +510,7 @@ static void on_renewed(int status, const char *why, yyjson_val *root, void *arg)
 		n->lease_made = status == 409;
 	else
 		log_warn("node=%s op=lease error=\"%s\"", n->a->node_name, why ? why : "");
-	renew_in(n, RETRY_MS);
+	renew_in(n, found ? 0 : RETRY_MS);
 }
 
 static bool is_changed(struct node *n)
