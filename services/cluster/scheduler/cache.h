@@ -10,23 +10,12 @@
 #include <yyjson.h>
 
 #include "cluster/registry/registry.h"
+#include "cluster/scheduler/resources.h"
 #include "cluster/scheduler/verdicts.h"
 #include "lib/loop.h"
 
 struct sched_node;
 struct volume_promise; /* reserve.h */
-
-struct sched_extended {
-	const char *name; /* interned in the cache */
-	int64_t n;
-};
-
-struct sched_resources {
-	int64_t cpu_milli, memory_bytes, ephemeral_bytes, pods;
-	/* Owned, by name. As many as are named: one that is left out is given away twice. */
-	struct sched_extended *extended;
-	size_t n_extended;
-};
 
 struct sched_port {
 	const char *ip;	      /* "0.0.0.0" every one; in the pod's object */
@@ -142,13 +131,5 @@ void cache_discount_nominated(struct sched_cache *c, const struct sched_pod *p);
 must_check int cache_set_node(struct sched_cache *c, const struct object *o);
 void cache_drop_node(struct sched_cache *c, const char *name);
 void cache_fini(struct sched_cache *c);
-
-/* What @r would leave of @has after @used; false: does not fit. */
-bool resources_fit(const struct sched_resources *asks, const struct sched_node *n);
-/* @to has a place for whatever @r names: 0 or -ENOMEM. */
-must_check int resources_reserve(struct sched_resources *to, const struct sched_resources *r);
-/* @sign times @r; there is a place for it. */
-void resources_add(struct sched_resources *to, const struct sched_resources *r, int sign);
-int64_t resources_extended(const struct sched_resources *r, const char *name);
 
 #endif
