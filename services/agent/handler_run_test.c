@@ -60,22 +60,6 @@ static void run(const char *kind, uint16_t port, const char *more)
 	run_for(kind, port, more, 5000);
 }
 
-/* A port of the loopback device; listening, when @fd is wanted. */
-static uint16_t port_of(int *fd)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
-	if (fd)
-		assert_int_equal(listen(*fd = s, 4), 0);
-	else
-		close(s);
-	return ntohs(a.sin_port);
-}
-
 /* ---- exec */
 
 static void engine(struct http_req *r, void *arg)
@@ -158,7 +142,7 @@ static void test_a_command_without_output_that_runs_on(void **state)
 
 static void test_a_port_that_is_refused(void **state)
 {
-	uint16_t port = port_of(NULL);
+	uint16_t port = testing_port(NULL);
 	char why[200];
 
 	run("httpGet", port, ",\"path\":\"/x\"");
@@ -217,7 +201,7 @@ static void test_https(void **state)
 	struct tls_config *tls = make_tls();
 	struct http_server *server;
 	int fd;
-	uint16_t port = port_of(&fd);
+	uint16_t port = testing_port(&fd);
 
 	assert_int_equal(http_server_new(&server, testing_agent.loop, serve, NULL), 0);
 	assert_int_equal(http_server_listen(server, fd, tls), 0);
@@ -259,7 +243,7 @@ static void on_grpc(struct loop_io *io, uint32_t events)
 static void test_grpc(void **state)
 {
 	int fd;
-	uint16_t port = port_of(&fd);
+	uint16_t port = testing_port(&fd);
 
 	assert_int_equal(loop_io_add(testing_agent.loop, &grpc, fd, EPOLLIN, on_grpc), 0);
 	grpc_answer = ANSWER("\1");

@@ -145,30 +145,14 @@ static void serve(struct http_req *r, void *arg)
 	http_reply(r, answers.served, "text/plain", "x", 1);
 }
 
-/* A port of the loopback device; listening, when @fd is wanted. */
-static uint16_t port_of(int *fd)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
-	if (fd)
-		assert_int_equal(listen(*fd = s, 4), 0);
-	else
-		close(s);
-	return ntohs(a.sin_port);
-}
-
 static int setup(void **state)
 {
 	int fd;
 
 	testing_served(SOCKET, engine);
 	testing_agent.api = testing_agent.engine;
-	serving = port_of(&fd);
-	unused = port_of(NULL);
+	serving = testing_port(&fd);
+	unused = testing_port(NULL);
 	assert_int_equal(http_server_new(&container, testing_agent.loop, serve, NULL), 0);
 	return http_server_listen(container, fd, NULL);
 }

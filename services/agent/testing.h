@@ -4,7 +4,9 @@
 
 /* For tests: a pod out of JSON, on a loop that need not run, with the cmocka headers included before. */
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/pod.h"
@@ -110,6 +112,22 @@ static inline void testing_let_pass(int64_t ms)
 		0);
 	assert_int_equal(loop_run(testing_agent.loop), 0);
 	loop_timer_del(&t);
+}
+
+/* A port of the loopback device; listening, when @fd is wanted. */
+static inline uint16_t testing_port(int *fd)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
+	if (fd)
+		assert_int_equal(listen(*fd = s, 4), 0);
+	else
+		close(s);
+	return ntohs(a.sin_port);
 }
 
 #endif

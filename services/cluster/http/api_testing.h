@@ -55,6 +55,34 @@ static inline void api_test_client(struct api_under_test *t)
 		0);
 }
 
+struct api_answer {
+	int status; /* -1: none came, and the body says why */
+	char body[2048];
+	struct loop *loop;
+};
+
+static inline void api_test_on_answer(
+	int err, const char *why, int status, const char *body, size_t len, void *arg)
+{
+	struct api_answer *to = arg;
+
+	to->status = err ? -1 : status;
+	snprintf(to->body, sizeof(to->body), "%.*s", err ? (int)sizeof(to->body) - 1 : (int)len,
+		err ? why : body);
+	loop_quit(to->loop, 0);
+}
+
+/* Asks and waits for the answer. */
+static inline struct api_answer api_test_call(
+	struct api_under_test *t, struct http_client *c, const struct http_request *rq)
+{
+	struct api_answer to = {.loop = t->loop};
+
+	assert_int_equal(http_call_whole(NULL, c, rq, sizeof(to.body) - 1, api_test_on_answer, NULL, &to), 0);
+	loop_run(t->loop);
+	return to;
+}
+
 static inline int api_test_close(struct api_under_test *t)
 {
 	http_client_free(t->client);

@@ -70,21 +70,7 @@ static int teardown(void **state)
 	return api_test_close(&t);
 }
 
-struct answer {
-	int status;
-	char body[2048];
-};
-
-static void on_answer(int err, const char *why, int status, const char *body, size_t len, void *arg)
-{
-	struct answer *to = arg;
-
-	to->status = err ? -1 : status;
-	snprintf(to->body, sizeof(to->body), "%.*s", err ? 200 : (int)len, err ? why : body);
-	loop_quit(t.loop, 0);
-}
-
-static struct answer evict(void)
+static struct api_answer evict(void)
 {
 	static const char body[] =
 		"{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"p\"}}";
@@ -93,16 +79,13 @@ static struct answer evict(void)
 		.content_type = "application/json",
 		.body = body,
 		.len = sizeof(body) - 1};
-	struct answer to = {0};
 
-	assert_int_equal(http_call_whole(NULL, t.client, &rq, sizeof(to.body) - 1, on_answer, NULL, &to), 0);
-	loop_run(t.loop);
-	return to;
+	return api_test_call(&t, t.client, &rq);
 }
 
 static void test_a_budget_of_others(void **state)
 {
-	struct answer to;
+	struct api_answer to;
 
 	create("policy/v1", "PodDisruptionBudget", "d",
 		"{\"metadata\":{\"name\":\"b\"},\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"app\":\"db\"}}}}");
@@ -116,7 +99,7 @@ static void test_a_budget_of_others(void **state)
 
 static void test_its_budget(void **state)
 {
-	struct answer to;
+	struct api_answer to;
 
 	create("policy/v1", "PodDisruptionBudget", "d",
 		"{\"metadata\":{\"name\":\"b\"},\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"app\":\"web\"}}}}");
@@ -159,7 +142,7 @@ static void store_large(const char *name)
 /* It may be this pod's. */
 static void test_a_budget_that_cannot_be_read(void **state)
 {
-	struct answer to;
+	struct api_answer to;
 
 	create("policy/v1", "PodDisruptionBudget", "d",
 		"{\"metadata\":{\"name\":\"large\"},\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"app\":\"web\"}}}}");

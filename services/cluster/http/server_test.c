@@ -34,34 +34,19 @@ static int teardown(void **state)
 	return api_test_close(&t);
 }
 
-struct answer {
-	int status;
-	char body[2048];
-};
-
-static void on_answer(int err, const char *why, int status, const char *body, size_t len, void *arg)
+static struct api_answer call(const char *socket, struct http_request rq)
 {
-	struct answer *to = arg;
-
-	to->status = err ? -1 : status;
-	snprintf(to->body, sizeof(to->body), "%s", err ? why : body);
-	loop_quit(t.loop, 0);
-}
-
-static struct answer call(const char *socket, struct http_request rq)
-{
-	struct answer to = {0};
 	struct http_client *c;
+	struct api_answer to;
 
 	assert_int_equal(
 		http_client_new(&c, t.loop, &(struct http_peer){.unix_path = socket, .host = "api"}), 0);
-	assert_int_equal(http_call_whole(NULL, c, &rq, sizeof(to.body) - 1, on_answer, NULL, &to), 0);
-	loop_run(t.loop);
+	to = api_test_call(&t, c, &rq);
 	http_client_free(c);
 	return to;
 }
 
-static struct answer post(const char *socket, const char *target, const char *body,
+static struct api_answer post(const char *socket, const char *target, const char *body,
 	const struct http_header_field *headers, size_t n_headers)
 {
 	return call(socket, (struct http_request){.method = "POST",
@@ -75,7 +60,7 @@ static struct answer post(const char *socket, const char *target, const char *bo
 
 static void make(const char *target, const char *json)
 {
-	struct answer made = post(masters, target, json, NULL, 0);
+	struct api_answer made = post(masters, target, json, NULL, 0);
 
 	if (made.status != 201)
 		fail_msg("%s: %d %s", target, made.status, made.body);
@@ -93,7 +78,7 @@ struct disguise {
 static void check(const struct disguise *d)
 {
 	size_t n = 0;
-	struct answer to;
+	struct api_answer to;
 
 	while (n < array_len(d->headers) && d->headers[n].name)
 		n++;
@@ -214,7 +199,7 @@ static int begin_review(void)
 		     "Content-Length: 100\r\n\r\n{");
 }
 
-static struct answer review(const char *socket, const char *query)
+static struct api_answer review(const char *socket, const char *query)
 {
 	char target[128];
 
@@ -245,7 +230,7 @@ static void until(unsigned executing, unsigned waiting)
 static void set_level(const char *method, const char *response)
 {
 	char json[400];
-	struct answer to;
+	struct api_answer to;
 
 	snprintf(json, sizeof(json),
 		"{\"metadata\":{\"name\":\"one\"},\"spec\":{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":5,"
@@ -264,7 +249,7 @@ static void set_level(const char *method, const char *response)
 static void test_one_at_a_time(void **state)
 {
 	int fd;
-	struct answer to;
+	struct api_answer to;
 
 	set_level("POST", "{\"type\":\"Reject\"}");
 	make("/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
@@ -351,7 +336,7 @@ static void test_health(void **state)
 		if (ready)
 			api_ready(t.api);
 		for (size_t i = 0; i < array_len(asked); i++) {
-			struct answer to = call(
+			struct api_answer to = call(
 				masters, (struct http_request){.method = "GET", .target = asked[i].target});
 
 			assert_int_equal(to.status, ready ? asked[i].after : asked[i].before);
