@@ -47,7 +47,6 @@ struct storage {
 	struct gpt gpt;
 	struct prepared made;
 
-	char problem[512]; /* why the disk is not used; "" while it is */
 	char status[2048];
 	char notice[1024];
 };
@@ -61,18 +60,6 @@ static void say(struct storage *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(s->status + len, sizeof(s->status) - len, fmt, ap);
 	va_end(ap);
-}
-
-/* Returns -EIO, so that it can be returned. */
-static int problem(struct storage *s, const char *fmt, ...) printf_like(2, 3);
-static int problem(struct storage *s, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(s->problem, sizeof(s->problem), fmt, ap);
-	va_end(ap);
-	return -EIO;
 }
 
 static void read_config(struct storage *s)
@@ -133,9 +120,9 @@ static int open_disk(struct storage *s)
 	snprintf(path, sizeof(path), "/dev/%s", s->chosen.name);
 	rc = bdev_open(&s->disk, path, true);
 	if (rc == -EROFS)
-		return problem(s, "disk %s is read-only (write-protected)", path);
+		return disk_problem(&s->chosen, "disk %s is read-only (write-protected)", path);
 	if (rc)
-		return problem(s, "disk %s cannot be opened: %s", path, strerror(-rc));
+		return disk_problem(&s->chosen, "disk %s cannot be opened: %s", path, strerror(-rc));
 	s->open = true;
 	return 0;
 }
@@ -151,16 +138,16 @@ static int prepare(struct storage *s)
 	int rc = prepare_disk(&s->disk.b, &want, &ops, &s->gpt, &s->made, &why);
 
 	if (rc == PREPARE_FOREIGN)
-		return problem(s,
+		return disk_problem(&s->chosen,
 			"disk /dev/%s holds %s and is left alone; empty it, or set storage.disk and storage.wipe",
 			s->chosen.name, why);
 	if (rc == PREPARE_TOO_SMALL)
-		return problem(s,
+		return disk_problem(&s->chosen,
 			"disk /dev/%s is too small: %llu MiB, and STATE and DATA need %llu MiB more than what is used",
 			s->chosen.name, (unsigned long long)(b->sectors * b->sector >> 20),
 			(STATE_BYTES + DATA_BYTES_MIN) >> 20);
 	if (rc)
-		return problem(s, "disk /dev/%s fails: %s", s->chosen.name, strerror(-rc));
+		return disk_problem(&s->chosen, "disk /dev/%s fails: %s", s->chosen.name, strerror(-rc));
 	if (s->made.made)
 		console_say("disk /dev/%s: STATE and DATA made", s->chosen.name);
 	if (s->made.grown)
@@ -175,7 +162,7 @@ static int mount_one(struct storage *s, const char *name, const char *where, uns
 	unsigned long flags, const char *disk_options, const char *memory_options)
 {
 	char device[64] = "";
-	const char *why = s->problem;
+	const char *why = s->chosen.problem;
 	int rc = -EIO;
 
 	if (!*why) {
@@ -193,7 +180,7 @@ static int mount_one(struct storage *s, const char *name, const char *where, uns
 					     20));
 		return 0;
 	}
-	if (!*s->problem) {
+	if (!*s->chosen.problem) {
 		size_t len = strlen(s->notice);
 
 		snprintf(s->notice + len, sizeof(s->notice) - len,
@@ -228,18 +215,16 @@ int storage_main(int argc, char **argv)
 	}
 	read_config(&s);
 	rc = disk_choose(s.configured, &s.chosen);
-	if (rc)
-		problem(&s, "%s", s.chosen.problem);
 	if (!rc)
 		rc = open_disk(&s);
 	if (!rc)
 		rc = prepare(&s);
 	if (rc) {
-		log_warn("msg=\"no disk in use\" why=\"%s\"", s.problem);
+		log_warn("msg=\"no disk in use\" why=\"%s\"", s.chosen.problem);
 		snprintf(s.notice, sizeof(s.notice),
-			"%s; the node works in memory, everything is lost at reboot\n", s.problem);
-		console_say(
-			"WARNING: %s. The node works in memory: everything is lost at reboot.", s.problem);
+			"%s; the node works in memory, everything is lost at reboot\n", s.chosen.problem);
+		console_say("WARNING: %s. The node works in memory: everything is lost at reboot.",
+			s.chosen.problem);
 	} else {
 		say(&s, "disk: /dev/%s, %s\n", s.chosen.name, s.chosen.how);
 	}

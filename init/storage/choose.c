@@ -12,9 +12,7 @@
 
 enum { DISK_WAIT_MS = 30 * 1000, DEVICES_UNTIL_MS = 5 * 1000 };
 
-/* Returns -ENODEV, so that it can be returned. */
-static int problem(struct disk_choice *c, const char *fmt, ...) printf_like(2, 3);
-static int problem(struct disk_choice *c, const char *fmt, ...)
+int disk_problem(struct disk_choice *c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -41,7 +39,7 @@ static int choose_named(struct disk_choice *c, const char *disk, const char *whe
 	int rc = disk_wait(&w, DISK_WAIT_MS, c->name);
 
 	if (rc != DISK_FOUND)
-		return problem(c, "%s disk %s, which %s names", rc == DISK_NONE ? "no" : "more than one",
+		return disk_problem(c, "%s disk %s, which %s names", rc == DISK_NONE ? "no" : "more than one",
 			disk, where);
 	c->booted = disk_booted_guid(&guid) == 0 && disk_has_partition(c->name, &guid);
 	return 0;
@@ -56,7 +54,7 @@ static int choose_by_word(struct disk_choice *c, const char *disk, const char *c
 
 	c->how = "as the command line says";
 	if (!check_disk(disk))
-		return problem(c,
+		return disk_problem(c,
 			DISK_WORD "=%.100s of the command line is neither /dev/NAME nor serial:TEXT", disk);
 	rc = choose_named(c, disk, DISK_WORD " of the command line");
 	c->configured = !rc && *configured && disk_find(&w, name) == DISK_FOUND && !strcmp(name, c->name);
@@ -80,10 +78,10 @@ static int choose_booted(struct disk_choice *c, const struct gpt_guid *guid)
 	if (rc == DISK_FOUND && !disk_has_type(c->name, &state, 0))
 		rc = disk_settle(&w, DEVICES_UNTIL_MS, c->name);
 	if (rc == DISK_SEVERAL)
-		return problem(c,
+		return disk_problem(c,
 			"several disks carry the partition that was booted, so none is written; storage.disk must name one, or " DISK_WORD
 			" on the command line");
-	return rc == DISK_FOUND ? 0 : problem(c, "no disk carries the partition that was booted");
+	return rc == DISK_FOUND ? 0 : disk_problem(c, "no disk carries the partition that was booted");
 }
 
 struct survey {
@@ -111,12 +109,12 @@ static int choose_known(struct disk_choice *c)
 
 	disk_each(survey_one, &v);
 	if (v.found > 1)
-		return problem(c,
+		return disk_problem(c,
 			"several disks have a STATE and a DATA; storage.disk must name one, or " DISK_WORD
 			" on the command line");
 	if (v.found == 0)
-		return problem(c, "no disk: not booted from one, and neither storage.disk nor " DISK_WORD
-				  " on the command line names one");
+		return disk_problem(c, "no disk: not booted from one, and neither storage.disk nor " DISK_WORD
+				       " on the command line names one");
 	snprintf(c->name, sizeof(c->name), "%s", v.name);
 	c->how = "the only one with STATE and DATA";
 	return 0;
@@ -131,7 +129,7 @@ int disk_choose(const char *configured, struct disk_choice *c)
 
 	*c = (struct disk_choice){.how = ""};
 	if (rc == -E2BIG)
-		return problem(c, DISK_WORD " of the command line is too long for the name of a disk");
+		return disk_problem(c, DISK_WORD " of the command line is too long for the name of a disk");
 	if (!rc)
 		return choose_by_word(c, word, configured);
 	if (*configured) {

@@ -13,7 +13,7 @@ struct disk_choice {
 	const char *how;	  /* it was found */
 	bool booted;		  /* it is the one that was booted from */
 	bool configured;	  /* it is the one that storage.disk names */
-	char problem[512];	  /* why there is none */
+	char problem[512];	  /* why there is none, or none to be used; "" while there is */
 };
 
 /**
@@ -24,6 +24,9 @@ struct disk_choice {
  * tagged, else the only one that has a STATE and a DATA. Return: 0, or -ENODEV with @out->problem.
  */
 must_check int disk_choose(const char *configured, struct disk_choice *out);
+
+/* Says why the disk cannot be used. Returns -ENODEV, so that it can be returned. */
+int disk_problem(struct disk_choice *c, const char *fmt, ...) printf_like(2, 3);
 
 /* What is known of the machine before there is a configuration. */
 enum disk_past {
