@@ -158,7 +158,8 @@ static uint32_t get_number(const char *value, uint32_t max)
 	return (uint32_t)v;
 }
 
-static int hex_digit(char c)
+/* Of lower case, as udhcpc writes it. */
+static int hex_lower(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -170,7 +171,7 @@ static void get_url(const char *hex, char out[LEASE_URL_MAX])
 	char url[LEASE_URL_MAX];
 
 	for (; hex[0] && hex[1]; hex += 2) {
-		int high = hex_digit(hex[0]), low = hex_digit(hex[1]);
+		int high = hex_lower(hex[0]), low = hex_lower(hex[1]);
 
 		if (high < 0 || low < 0 || len == sizeof(url) - 1)
 			return;
