@@ -7,14 +7,10 @@
 #include "init/config/remote.h"
 #include "init/config/remote_int.h"
 #include "lib/cmdline.h"
+#include "lib/hex.h"
 #include "lib/web.h"
 
 #define DIGEST_MARK "#sha256="
-
-static int hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
 
 int remote_split(char *url, uint8_t digest[SHA256_SIZE])
 {
@@ -26,7 +22,7 @@ int remote_split(char *url, uint8_t digest[SHA256_SIZE])
 	if (strncmp(mark, DIGEST_MARK, strlen(DIGEST_MARK)) != 0 || strlen(hex) != 2 * (size_t)SHA256_SIZE)
 		return -EINVAL;
 	for (size_t i = 0; i < SHA256_SIZE; i++) {
-		int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
+		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;

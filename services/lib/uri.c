@@ -3,18 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/hex.h"
 #include "lib/uri.h"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 ssize_t uri_decode(char *s, size_t len, bool plus)
 {
