@@ -2,7 +2,7 @@
 
 /*
  * The process that has the network for as long as a configuration is asked for: one loop with the devices, the leases, the parent's
- * socket and three times. What there is to do is in step(), which is called with each thing that is learnt.
+ * socket and its times. What there is to do is in step(), which is called with each thing that is learnt.
  */
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "init/config/render.h"
 #include "init/network/network.h"
 #include "init/time/clock.h"
+#include "lib/clock.h"
 #include "lib/cmdline.h"
 #include "lib/console.h"
 #include "lib/download.h"
@@ -39,30 +40,21 @@ struct asker {
 	int sock;
 	struct loop *loop;
 	struct loop_io io;
-	struct loop_timer retry, link_end, lease_end, end;
+	struct loop_timer retry, end;
+	struct loop_timer link_end, lease_end; /* armed while one may come yet */
 	struct network *network;
 	char url[CMDLINE_VALUE_MAX]; /* "" as long as none is known */
 	bool by_dhcp;		     /* a lease may name it */
 	bool asked;		     /* by the parent */
 	bool ready;		     /* all devices are up, or were waited for */
 	bool leased;
-	bool no_link, no_lease; /* comes any more */
-	bool done;		/* what comes in the same turn of the loop is too late */
+	bool done; /* what comes in the same turn of the loop is too late */
 	unsigned fails;
 	int64_t end_ms;
 
 	struct remote_answer answer;
 	char *text; /* owned */
 };
-
-/* The loop's is that of the turn's begin, and an attempt takes its time. */
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- one attempt */
 
@@ -96,7 +88,7 @@ static int take_text(struct asker *a, int fd, const uint8_t *pinned)
 static int attempt(struct asker *a)
 {
 	cleanup(closep) int fd = memfd_create("configuration", MFD_CLOEXEC);
-	int64_t left_ms = a->end_ms - now_ms();
+	int64_t left_ms = a->end_ms - clock_ms(CLOCK_MONOTONIC);
 	uint8_t digest[SHA256_SIZE];
 	char url[CMDLINE_VALUE_MAX];
 	struct download_wanted w = {.url = url, .to = fd, .bytes_max = CONFIG_SIZE_MAX, .link_local = true};
@@ -150,7 +142,7 @@ static void try_later(struct asker *a)
 		wait *= 2;
 	if (!a->fails++)
 		console_say("no configuration from %s yet: %s; trying on", a->answer.name, a->answer.why);
-	if (loop_timer_set(a->loop, &a->retry, now_ms() + wait, on_retry) < 0)
+	if (loop_timer_set(a->loop, &a->retry, clock_ms(CLOCK_MONOTONIC) + wait, on_retry) < 0)
 		finish(a, CONFIG_FOUND);
 }
 
@@ -162,7 +154,8 @@ static void step(struct asker *a)
 		return;
 	if (!*a->url) {
 		/* all that will speak have spoken, and none of them named one */
-		if (a->no_lease || (network_linked(a->network) ? network_settled(a->network) : a->no_link))
+		if (!a->lease_end.loop ||
+			(network_linked(a->network) ? network_settled(a->network) : !a->link_end.loop))
 			finish(a, CONFIG_NONE);
 		return;
 	}
@@ -211,18 +204,12 @@ static void on_leased(const struct lease *l, void *arg)
 
 static void on_link_end(struct loop_timer *t)
 {
-	struct asker *a = container_of(t, struct asker, link_end);
-
-	a->no_link = true;
-	step(a);
+	step(container_of(t, struct asker, link_end));
 }
 
 static void on_lease_end(struct loop_timer *t)
 {
-	struct asker *a = container_of(t, struct asker, lease_end);
-
-	a->no_lease = true;
-	step(a);
+	step(container_of(t, struct asker, lease_end));
 }
 
 static void on_end(struct loop_timer *t)
@@ -235,7 +222,7 @@ static void on_end(struct loop_timer *t)
 static void on_parent(struct loop_io *io, uint32_t events)
 {
 	struct asker *a = container_of(io, struct asker, io);
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 	char past;
 
 	if (recv(a->sock, &past, 1, MSG_DONTWAIT) != 1) {

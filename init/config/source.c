@@ -24,6 +24,7 @@
 #include "init/config/source.h"
 #include "init/config/volume.h"
 #include "init/storage/choose.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -145,14 +146,6 @@ static int find_volume(struct config_source *out)
 	return rc;
 }
 
-static int64_t since_boot_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static bool any_path(const char *pattern)
 {
 	glob_t found;
@@ -191,36 +184,38 @@ static int64_t until_ms(void)
 	return any_path(USB_DEVICES "/usb*") ? USB_UNTIL_MS : DEVICES_UNTIL_MS;
 }
 
-static int wait_for_volume(struct config_source *out)
+/* For what comes yet, as @events tell; @past is kept up to date. A machine that was set up has no time for it. */
+static int wait_for_volume(struct config_source *out, int events, enum disk_past *past)
 {
-	cleanup(closep) int events = disk_uevents();
-
-	for (;;) {
-		int rc = find_volume(out);
-
-		if (rc == CONFIG_FOUND || events < 0 || disk_past() == DISK_PAST_SET_UP ||
-			!disk_uevents_wait(events, until_ms() - since_boot_ms()))
-			return rc;
+	while (*past != DISK_PAST_SET_UP && events >= 0 &&
+		disk_uevents_wait(events, until_ms() - clock_ms(CLOCK_BOOTTIME))) {
+		if (find_volume(out) == CONFIG_FOUND)
+			return CONFIG_FOUND;
+		*past = disk_past(); /* a disk that came may say that the machine is not new */
 	}
+	return CONFIG_NONE;
 }
 
 int config_find(struct config_source *out)
 {
+	cleanup(closep) int events = -1;
 	struct remote *remote;
+	enum disk_past past;
 
 	*out = (struct config_source){0};
 	if (find_fw_cfg(out) == CONFIG_FOUND)
 		return CONFIG_FOUND;
 	if (mkdir("/run/config", 0755) < 0 && errno != EEXIST)
 		log_errno(errno, "path=/run/config op=mkdir");
+	events = disk_uevents(); /* before the first look, so that nothing falls between */
 	/* what is there now is found without a packet sent */
 	if (find_boot(out) == CONFIG_FOUND || find_volume(out) == CONFIG_FOUND)
 		return CONFIG_FOUND;
-	remote = remote_start(disk_past() == DISK_PAST_SET_UP);
-	if (wait_for_volume(out) == CONFIG_FOUND) {
+	past = disk_past();
+	remote = remote_start(past == DISK_PAST_SET_UP);
+	if (wait_for_volume(out, events, &past) == CONFIG_FOUND) {
 		remote_stop(remote);
 		return CONFIG_FOUND;
 	}
-	/* a disk that came meanwhile may say that the machine is not new */
-	return remote_ask(remote, disk_past(), out);
+	return remote_ask(remote, past, out);
 }

@@ -22,6 +22,7 @@
 #include "init/consoles.h"
 #include "init/log/lines.h"
 #include "init/log/logfile.h"
+#include "lib/clock.h"
 #include "lib/initctl.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -67,14 +68,6 @@ static struct {
 	size_t out_len;
 } logger;
 
-static int64_t realtime_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void flush_out(void)
 {
 	if (logger.out_len)
@@ -116,7 +109,7 @@ static void on_line(const char *line, size_t len, void *arg)
 static void begin(struct source *s)
 {
 	logger.current = s;
-	lines_stamp(logger.stamp, realtime_ms());
+	lines_stamp(logger.stamp, clock_ms(CLOCK_REALTIME));
 }
 
 /* Return: bytes taken, 0 when there is nothing now, negative when the source is at its end. */

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "init/storage/disk.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -153,15 +154,6 @@ int disk_uevents(void)
 	return take_fd(fd);
 }
 
-/* Since the kernel's start. */
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 bool disk_uevents_wait(int fd, int64_t timeout_ms)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
@@ -180,12 +172,13 @@ int disk_wait(const struct disk_wanted *w, int timeout_ms, char *name)
 {
 	cleanup(closep) int events =
 		disk_uevents(); /* before the first look, so that nothing falls between */
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms(CLOCK_BOOTTIME) + timeout_ms;
 
 	for (;;) {
 		int rc = disk_find(w, name);
 
-		if (rc != DISK_NONE || events < 0 || !disk_uevents_wait(events, deadline - now_ms()))
+		if (rc != DISK_NONE || events < 0 ||
+			!disk_uevents_wait(events, deadline - clock_ms(CLOCK_BOOTTIME)))
 			return rc;
 	}
 }
@@ -197,7 +190,8 @@ int disk_settle(const struct disk_wanted *w, int64_t until_ms, char *name)
 	for (;;) {
 		int rc = disk_find(w, name);
 
-		if (rc == DISK_SEVERAL || events < 0 || !disk_uevents_wait(events, until_ms - now_ms()))
+		if (rc == DISK_SEVERAL || events < 0 ||
+			!disk_uevents_wait(events, until_ms - clock_ms(CLOCK_BOOTTIME)))
 			return rc;
 	}
 }

@@ -11,6 +11,7 @@
 
 #include "applets.h"
 #include "engine/spill.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/privilege.h"
 
@@ -106,14 +107,6 @@ void spill_move(struct spill_state *s)
 		s->ended = true; /* a terminal says so with EIO */
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 struct count {
 	uint64_t told;
 	int64_t told_ms;
@@ -127,7 +120,7 @@ static bool untold(const struct spill_state *s, const struct count *c)
 /* A line a second, however long it goes on. */
 static void tell(const struct spill_state *s, struct count *c, const char *id, bool now)
 {
-	int64_t ms = untold(s, c) ? now_ms() : 0;
+	int64_t ms = untold(s, c) ? clock_ms(CLOCK_MONOTONIC) : 0;
 
 	if (!ms || (!now && ms - c->told_ms < TELL_MS))
 		return;

@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "lib/clock_watch.h"
 
 int64_t clock_step_ms(int64_t *offset_ms, int64_t wall_ms, int64_t monotonic_ms)
@@ -17,17 +18,9 @@ int64_t clock_step_ms(int64_t *offset_ms, int64_t wall_ms, int64_t monotonic_ms)
 	return by;
 }
 
-static int64_t ms_of(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int64_t look(struct clock_watch *w)
 {
-	return clock_step_ms(&w->offset_ms, ms_of(CLOCK_REALTIME), ms_of(CLOCK_MONOTONIC));
+	return clock_step_ms(&w->offset_ms, clock_ms(CLOCK_REALTIME), clock_ms(CLOCK_MONOTONIC));
 }
 
 static void on_set(struct loop_io *io, uint32_t events)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "lib/download.h"
 #include "lib/file.h"
 #include "lib/sandbox.h"
@@ -35,18 +36,12 @@ struct getter {
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct getter *g = arg;
-	size_t len = n;
+	size_t len = web_header_len(line, n);
 
-	while (len && (line[len - 1] == '\r' || line[len - 1] == '\n'))
-		len--;
-	if (len >= 5 && !strncmp(line, "HTTP/", 5)) {
+	if (len >= 5 && !strncmp(line, "HTTP/", 5))
 		free(take(g->location));
-	} else if (len > 9 && !strncasecmp(line, "Location:", 9)) {
-		size_t blank = 9 + strspn(line + 9, " \t");
-
-		free(g->location);
-		g->location = blank < len ? strndup(line + blank, len - blank) : NULL;
-	}
+	else
+		(void)web_header_location(line, len, &g->location);
 	return n;
 }
 
@@ -192,24 +187,16 @@ static int child(const struct download_wanted *w, int answer)
 	return write(answer, &a, sizeof(a)) == sizeof(a) ? 0 : 1;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* The child's answer, or its end; the clock is here, where no resolver and no library can hold it up. */
 static int wait_for(int fd, unsigned seconds_max, struct answer *a)
 {
-	int64_t end_ms = now_ms() + (int64_t)seconds_max * 1000, left_ms = -1;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + (int64_t)seconds_max * 1000, left_ms = -1;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int r;
 
 	do {
 		if (seconds_max) {
-			left_ms = end_ms - now_ms();
+			left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
 			left_ms = left_ms < 0 ? 0 : left_ms > INT32_MAX ? INT32_MAX : left_ms;
 		}
 		r = poll(&p, 1, (int)left_ms);

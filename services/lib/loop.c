@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "lib/loop.h"
 
 enum { BATCH = 64, SIGNALS_A_READ = 16 };
@@ -45,10 +46,7 @@ struct loop {
 
 static void read_clock(struct loop *l)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	l->now_ms = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	l->now_ms = clock_ms(CLOCK_MONOTONIC);
 }
 
 int loop_new(struct loop **out)

@@ -11,6 +11,8 @@
 
 #include "lib/web.h"
 
+#define LOCATION "Location:"
+
 enum { CONNECT_S = 20 };
 
 /* ---- addresses we do not talk to */
@@ -175,6 +177,25 @@ bool web_same_origin(const char *a, const char *b)
 	web_url_fini(&x);
 	web_url_fini(&y);
 	return both;
+}
+
+size_t web_header_len(const char *line, size_t n)
+{
+	while (n && (line[n - 1] == '\r' || line[n - 1] == '\n'))
+		n--;
+	return n;
+}
+
+bool web_header_location(const char *line, size_t len, char **location)
+{
+	size_t blank = strlen(LOCATION);
+
+	if (len <= blank || strncasecmp(line, LOCATION, blank) != 0)
+		return false;
+	blank += strspn(line + blank, " \t");
+	free(*location);
+	*location = blank < len ? strndup(line + blank, len - blank) : NULL;
+	return true;
 }
 
 /* Not curl's own idea, which carries the user along. */

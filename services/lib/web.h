@@ -51,6 +51,10 @@ struct web_url {
 must_check bool web_url_of(const char *url, struct web_url *u); /* released also on failure */
 void web_url_fini(struct web_url *u);
 bool web_same_origin(const char *a, const char *b);
+/* How long a line of headers is, as curl brings it, without its end. */
+size_t web_header_len(const char *line, size_t n);
+/* Whether this line of headers (without its end) is Location's; then *location is freed and made a copy of its value, NULL without one. */
+bool web_header_location(const char *line, size_t len, char **location);
 /* Location against the URL that was asked for (RFC 3986 section 5.2), malloc'ed; NULL: not a usable one. */
 char *web_location(const char *asked, const char *location);
 

@@ -17,6 +17,7 @@
 #include "runtime/cmd.h"
 #include "runtime/fail.h"
 #include "runtime/state.h"
+#include "lib/clock.h"
 
 static ssize_t slurp(int dir, const char *file, char *buf, size_t size)
 {
@@ -130,28 +131,20 @@ static uint64_t oom_kills(int fd)
 	return keyed(text, "oom_kill");
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* Until the group is empty; both files wake pollers at each change. */
 static int follow(const char *id, int dir, int64_t interval_ms)
 {
 	cleanup(closep) int mem = openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
 	cleanup(closep) int group = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	uint64_t seen = mem < 0 ? 0 : oom_kills(mem);
-	int64_t next = now_ms() + interval_ms;
+	int64_t next = clock_ms(CLOCK_MONOTONIC) + interval_ms;
 	char text[256];
 
 	if (group < 0)
 		return rt_fail(errno, "watch the container");
 	for (;;) {
 		struct pollfd p[2] = {{.fd = group, .events = POLLPRI}, {.fd = mem, .events = POLLPRI}};
-		int64_t left = next - now_ms();
+		int64_t left = next - clock_ms(CLOCK_MONOTONIC);
 		int n = poll(p, 2, left > 0 ? (int)left : 0);
 
 		if (n < 0 && errno != EINTR)
@@ -165,7 +158,7 @@ static int follow(const char *id, int dir, int64_t interval_ms)
 		text[n < 0 ? 0 : n] = '\0';
 		if (!strstr(text, "populated 1"))
 			return 0;
-		if (now_ms() < next)
+		if (clock_ms(CLOCK_MONOTONIC) < next)
 			continue;
 		next += interval_ms;
 		int r = print_stats(id, dir);

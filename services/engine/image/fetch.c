@@ -13,19 +13,12 @@
 #include <time.h>
 
 #include "engine/image/fetch_int.h"
+#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/sandbox.h"
 
 enum { PROGRESS_MS = 100, ATTEMPTS = 5, SINK_CHUNK = 1 << 20 };
-
-int64_t fetch_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 int fetch_ask(int sock, const struct fetch_request *req, int sink, int copy)
 {
@@ -125,7 +118,7 @@ void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s)
 	free(take(x->url)); /* a redirect may have been for once only */
 	x->redirects = 0;
 	x->finished = false;
-	x->start_at_ms = fetch_now_ms() + e.seconds * 1000;
+	x->start_at_ms = clock_ms(CLOCK_MONOTONIC) + e.seconds * 1000;
 }
 
 /* All bytes are with the reader: are they what was asked for? */
@@ -204,8 +197,8 @@ int fetch_deliver(struct xfer *x, const void *buf, size_t len)
 		x->pending_len = len - done;
 		x->pending_pos = 0;
 	}
-	if (fetch_now_ms() - x->told_ms >= PROGRESS_MS) {
-		x->told_ms = fetch_now_ms();
+	if (clock_ms(CLOCK_MONOTONIC) - x->told_ms >= PROGRESS_MS) {
+		x->told_ms = clock_ms(CLOCK_MONOTONIC);
 		e.bytes = x->received;
 		tell(x->f, &e);
 	}
@@ -245,7 +238,7 @@ static int accept_request(struct fetcher *f)
 /* Milliseconds until a transfer is to be started again. */
 static int next_start(struct fetcher *f)
 {
-	int64_t now = fetch_now_ms(), wait = 1000;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), wait = 1000;
 
 	for (struct xfer *x = f->xfers; x; x = x->next)
 		if (!x->running && !x->finished && x->start_at_ms - now < wait)
@@ -255,7 +248,7 @@ static int next_start(struct fetcher *f)
 
 static void start_due(struct fetcher *f)
 {
-	int64_t now = fetch_now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 	struct xfer *x, *next;
 
 	for (x = f->xfers; x; x = next) {

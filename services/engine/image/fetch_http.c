@@ -31,10 +31,8 @@ static const struct registry_endpoint *endpoint(const struct xfer *x)
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct xfer *x = arg;
-	size_t len = n;
+	size_t len = web_header_len(line, n);
 
-	while (len && (line[len - 1] == '\r' || line[len - 1] == '\n'))
-		len--;
 	if (len >= 5 && !strncmp(line, "HTTP/", 5)) {
 		*x->www_authenticate = *x->content_range = '\0';
 		x->retry_after_s = 0;
@@ -44,11 +42,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 
 		snprintf(x->www_authenticate + have, sizeof(x->www_authenticate) - have, "%s%.*s",
 			have ? ", " : "", (int)len - 17, line + 17);
-	} else if (len > 9 && !strncasecmp(line, "Location:", 9)) {
-		size_t blank = 9 + strspn(line + 9, " \t");
-
-		free(x->location);
-		x->location = blank < len ? strndup(line + blank, len - blank) : NULL;
+	} else if (web_header_location(line, len, &x->location)) {
+		; /* kept */
 	} else if (len > 14 && !strncasecmp(line, "Content-Range:", 14)) {
 		snprintf(x->content_range, sizeof(x->content_range), "%.*s", (int)len - 14, line + 14);
 	} else if (len > 12 && !strncasecmp(line, "Retry-After:", 12)) {

@@ -63,7 +63,6 @@ struct xfer {
 	int64_t told_ms;
 };
 
-int64_t fetch_now_ms(void);
 /* Each of these ends the transfer or puts it off: it may be gone afterwards. */
 void fetch_fail(struct xfer *x, int err, const char *text);
 void fetch_retry(struct xfer *x, int err, const char *text, unsigned at_least_s);

@@ -3,6 +3,7 @@
 /* A registry's answer: header lines up to an empty line, then an error's body. */
 
 #include "engine/image/fetch_http.c"
+#include "lib/clock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,6 +16,7 @@
 
 #include "engine/image/fetch_int.h"
 #include "engine/image/upload.h"
+#include "lib/clock.h"
 #include "lib/sandbox.h"
 
 enum { ATTEMPTS = 5, ERROR_BODY_MAX = 16 << 10, PROGRESS_MS = 100, ANSWER_S = 300 };
@@ -53,10 +54,8 @@ static void tell(struct uploader *p, enum upload_outcome type, int err, unsigned
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct uploader *p = arg;
-	size_t len = n;
+	size_t len = web_header_len(line, n);
 
-	while (len && (line[len - 1] == '\r' || line[len - 1] == '\n'))
-		len--;
 	if (len >= 5 && !strncmp(line, "HTTP/", 5)) {
 		*p->www_authenticate = '\0';
 		p->retry_after_s = 0;
@@ -66,11 +65,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 
 		snprintf(p->www_authenticate + have, sizeof(p->www_authenticate) - have, "%s%.*s",
 			have ? ", " : "", (int)len - 17, line + 17);
-	} else if (len > 9 && !strncasecmp(line, "Location:", 9)) {
-		size_t blank = 9 + strspn(line + 9, " \t");
-
-		free(p->location);
-		p->location = blank < len ? strndup(line + blank, len - blank) : NULL;
+	} else if (web_header_location(line, len, &p->location)) {
+		; /* kept */
 	} else if (len > 12 && !strncasecmp(line, "Retry-After:", 12)) {
 		p->retry_after_s = (unsigned)strtoul(line + 12, NULL, 10);
 	}
@@ -95,8 +91,8 @@ static size_t on_read(char *buf, size_t size, size_t n, void *arg)
 	if (got < 0)
 		return CURL_READFUNC_ABORT;
 	p->sent += (uint64_t)got;
-	if (fetch_now_ms() - p->told_ms >= PROGRESS_MS) {
-		p->told_ms = fetch_now_ms();
+	if (clock_ms(CLOCK_MONOTONIC) - p->told_ms >= PROGRESS_MS) {
+		p->told_ms = clock_ms(CLOCK_MONOTONIC);
 		tell(p, UPLOAD_PROGRESS, 0, 0);
 	}
 	return (size_t)got;
