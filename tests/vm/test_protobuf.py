@@ -69,10 +69,11 @@ def test_a_list_that_is_sent_in_pieces(cluster, ns):
     path = f"/api/v1/namespaces/{ns}/configmaps"
     for i in range(5):
         cluster.ask("POST", path, {"metadata": {"name": f"l{i}"}, "data": {"x": f"{i}" * 200_000}}, expect=201)
-    names = [item["metadata"]["name"] for item in cluster.ask("GET", path)["items"]]
-    status, data, headers = cluster.raw("GET", path, headers={"Accept": PROTOBUF, "Accept-Encoding": "gzip"})
-    assert (status, headers["Content-Type"], headers["Content-Encoding"]) == (200, PROTOBUF, "gzip")
     what, found = ask(cluster, "GET", path)
+    same = f"{path}?resourceVersion={found.text(1, 2)}&resourceVersionMatch=Exact"  # the cluster works on between two lists
+    names = [item["metadata"]["name"] for item in cluster.ask("GET", same)["items"]]
+    status, data, headers = cluster.raw("GET", same, headers={"Accept": PROTOBUF, "Accept-Encoding": "gzip"})
+    assert (status, headers["Content-Type"], headers["Content-Encoding"]) == (200, PROTOBUF, "gzip")
     assert opened(gzip.decompress(data))[1].fields == found.fields
     assert what == ("v1", "ConfigMapList")
     items = [Message(item) for item in found.all(2)]
