@@ -228,6 +228,8 @@ class Reader:
                 rules[key] = value
             elif key == "check":
                 rules["check"] = value
+            elif key == "as" and typ == "any":
+                rules["message"] = value
             else:
                 raise Mistake(f"'{w}' says nothing of a field")
         return f
@@ -277,6 +279,8 @@ class Writer:
         base, typ = BASES.get(f["type"]), "NULL"
         if base is None:
             base, typ = "OBJECT", f"&types[{self.find(f['where'], t.package, f['type'])}]"
+        if "message" in f["rules"]:
+            f["rules"]["message"] = self.find(f["where"], t.package, f["rules"]["message"])
         flags = " | ".join(f"SCHEMA_{x}" for x in sorted(f["flags"])) or "0"
         return (f"\t{{{c_string(f['name'])}, {c_string(f['doc'])}, {typ}, {self.rule(f['rules'])}, {f['tag']}, "
                 f"{flags}, SCHEMA_{base}, SCHEMA_{f['shape']}, SCHEMA_{f['list']}}},\n")
@@ -295,6 +299,8 @@ class Writer:
         if "check" in r:
             self.checks.add(r["check"])
             out.append(f".check = check_{r['check']}")
+        if "message" in r:
+            out.append(f".message = &types[{r['message']}]")
         if "min" in r or "max" in r:
             out.append(f".min = {r.get('min', '-HUGE_VAL')}, .max = {r.get('max', 'HUGE_VAL')}")
         else:

@@ -250,6 +250,16 @@ static yyjson_mut_val *base64(struct decode *d, struct wire w)
 
 static yyjson_mut_val *message(struct decode *d, struct wire w, const struct schema_type *t);
 
+/* The field that is there, of several kinds of JSON; an object before what is beside it. */
+static yyjson_mut_val *kind(struct decode *d, struct wire w, const struct schema_type *t)
+{
+	yyjson_mut_val *all = message(d, w, t), *v = NULL;
+
+	for (size_t i = 0; i < t->n_fields && !yyjson_mut_is_obj(v); i++)
+		v = yyjson_mut_obj_get(all, t->fields[i].name) ?: v;
+	return v;
+}
+
 /* One value of a field. NULL: absent, or d->error. */
 static yyjson_mut_val *one(struct decode *d, const struct item *it, const struct schema_field *f)
 {
@@ -298,7 +308,8 @@ static yyjson_mut_val *one(struct decode *d, const struct item *it, const struct
 	case SCHEMA_INT_OR_STRING:
 		return int_or_string(d, it->bytes);
 	case SCHEMA_ANY:
-		return raw(d, it->bytes);
+		return f->rules && f->rules->message ? kind(d, it->bytes, f->rules->message)
+						     : raw(d, it->bytes);
 	default:
 		return message(d, it->bytes, f->type);
 	}

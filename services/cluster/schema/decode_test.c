@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cluster/schema/decode.h"
+#include "cluster/schema/decode_int.h"
 #include "cluster/schema/meta.h"
 #include "cluster/schema/reference_testing.h"
 #include "cluster/schema/schema.h"
@@ -182,6 +182,46 @@ static void test_tags(void **state)
 		const struct schema_type *t = schema_field(pod, table[i].in, strlen(table[i].in))->type;
 
 		assert_int_equal(schema_field(t, table[i].field, strlen(table[i].field))->tag, table[i].tag);
+	}
+}
+
+/* Of what is in JSON one of several kinds, a message may say more than one, or nothing. */
+static void test_kinds_of_json(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *json;
+	} table[] = {
+		{"\xf2\x01\x02\x08\x01", 5, "{\"additionalProperties\":true}"},
+		{"\xf2\x01\x02\x08\x00", 5, "{\"additionalProperties\":false}"},
+		{"\xf2\x01\x04\x08\x00\x12\x00", 7, "{\"additionalProperties\":{}}"},
+		{"\xf2\x01\x04\x12\x00\x08\x01", 7, "{\"additionalProperties\":{}}"},
+		{"\xf2\x01\x00", 3, "{}"},
+		{"\xc2\x01\x02\x0a\x00", 5, "{\"items\":{}}"},
+		{"\xc2\x01\x04\x12\x00\x12\x00", 7, "{\"items\":[{},{}]}"},
+		{"\xc2\x01\x00", 3, "{}"},
+		{"\x82\x02\x08\x0a\x01\x61\x12\x03\x12\x01\x62", 11, "{\"dependencies\":{\"a\":[\"b\"]}}"},
+		{"\x82\x02\x03\x0a\x01\x61", 6, "{\"dependencies\":{\"a\":null}}"},
+		{"\x42\x03\x0a\x01\x31\xa2\x01\x00", 8, "{\"default\":1,\"enum\":[null]}"},
+	};
+	const struct schema_type *t =
+		schema_find("apiextensions.k8s.io", "v1", "customresourcedefinitions")->type;
+
+	for (const char *const *in =
+			(const char *const[]){"spec", "versions", "schema", "openAPIV3Schema", NULL};
+		*in; in++)
+		t = schema_field(t, *in, strlen(*in))->type;
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		struct decode d = {.doc = doc};
+		cleanup(freep) char *got = NULL;
+
+		yyjson_mut_doc_set_root(doc,
+			decode_protobuf_value(&d, (const unsigned char *)table[i].bytes, table[i].len, t));
+		got = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, NULL);
+		assert_string_equal(got, table[i].json);
+		decode_fini(&d);
 	}
 }
 
@@ -403,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_kinds_of_json),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_many_keys_twice),
 		cmocka_unit_test(test_warn_and_ignore),

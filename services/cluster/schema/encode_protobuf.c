@@ -231,6 +231,22 @@ static void put_object(struct encoder *e, unsigned tag, const struct schema_type
 	wrap(e, tag, mark);
 }
 
+/* The field for this kind of JSON. As upstream, a bool that there is beside an object is true then. */
+static void put_kind(struct encoder *e, unsigned tag, const struct schema_type *t, yyjson_val *v)
+{
+	size_t mark = e->len;
+
+	for (size_t i = t->n_fields; i; i--) {
+		const struct schema_field *f = &t->fields[i - 1];
+
+		if (f->base == SCHEMA_BOOL && yyjson_is_obj(v))
+			put_number(e, f->tag, true);
+		else
+			put_field(e, f->tag, f, v);
+	}
+	wrap(e, tag, mark);
+}
+
 static void put_one(struct encoder *e, unsigned tag, const struct schema_field *f, yyjson_val *v)
 {
 	switch (f->base) {
@@ -267,7 +283,10 @@ static void put_one(struct encoder *e, unsigned tag, const struct schema_field *
 		put_int_or_string(e, tag, v);
 		break;
 	case SCHEMA_ANY:
-		put_raw(e, tag, v);
+		if (f->rules && f->rules->message)
+			put_kind(e, tag, f->rules->message, v);
+		else
+			put_raw(e, tag, v);
 		break;
 	default:
 		put_object(e, tag, f->type, v);

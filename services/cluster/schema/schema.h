@@ -99,10 +99,15 @@ struct schema_rules {
 	const char *pattern;		    /* CRDs: a regular expression as ECMA 262 has them, or NULL */
 	schema_check *check;		    /* NULL: none */
 	const struct schema_crd_rules *crd; /* CRDs: what only structural schemas can say; NULL: nothing */
-	double min, max;		    /* inclusive; min > max: not limited */
-	uint32_t min_len, max_len;	    /* bytes, items or entries; max_len 0: not limited */
-	uint8_t format;			    /* enum schema_format */
-	uint8_t key_format;		    /* of a map's keys */
+	/*
+	 * SCHEMA_ANY's that is one of several things: its message in protobuf, with a field for each kind of JSON that
+	 * it may be. NULL: the JSON itself.
+	 */
+	const struct schema_type *message;
+	double min, max;	   /* inclusive; min > max: not limited */
+	uint32_t min_len, max_len; /* bytes, items or entries; max_len 0: not limited */
+	uint8_t format;		   /* enum schema_format */
+	uint8_t key_format;	   /* of a map's keys */
 };
 
 struct schema_field {
