@@ -122,6 +122,47 @@ def test_metadata_alone(cluster, ns, boats):
     assert cluster.ask("GET", f"/api/v1/namespaces/{ns}/configmaps", headers={"Accept": table})["kind"] == "Table"
 
 
+def test_a_definition_written_in_protobuf(cluster, ns):
+    """As clients of Go that create definitions send it; what is in JSON one of several kinds arrives as what it was."""
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "required": ["hull"], "properties": {
+        "hull": {"type": "string", "enum": ["oak", "elm"], "default": "oak"},
+        "masts": {"type": "array", "items": {"type": "integer", "minimum": 1.5}, "maxItems": 3, "x-kubernetes-list-type": "set"},
+        "flags": {"type": "object", "additionalProperties": {"type": "string", "nullable": True}},
+        "notes": {"type": "object", "additionalProperties": True},
+        "draught": {"x-kubernetes-int-or-string": True},
+        "rest": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "default": {"a": [1, None, "x"]}}},
+        "x-kubernetes-validations": [{"rule": "!has(self.masts) || self.masts.size() > 0", "message": "a ship has masts"}]}}}  # fmt: skip
+    ships = {
+        "metadata": {"name": "ships.protobuf.example.com", "labels": {"x": "1"}},
+        "spec": {
+            "group": "protobuf.example.com", "scope": "Namespaced",
+            "names": {"plural": "ships", "singular": "ship", "kind": "Ship", "listKind": "ShipList", "shortNames": ["sh"]},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}},
+                          "additionalPrinterColumns": [{"name": "Hull", "type": "string", "jsonPath": ".spec.hull"}]}],
+        },
+    }  # fmt: skip
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    wanted = cluster.ask("POST", f"{path}?dryRun=All", ships, expect=201)["spec"]
+    status, data, headers = cluster.raw("POST", f"{path}?dryRun=All", ships, headers={"Accept": PROTOBUF})
+    assert (status, headers["Content-Type"]) == (201, PROTOBUF)
+    made = cluster.ask("POST", path, data, expect=201, kind=PROTOBUF)
+    try:
+        assert made["spec"] == wanted and made["metadata"]["labels"] == {"x": "1"}
+        cluster.kubectl("wait", "--for=condition=Established", "crd/ships.protobuf.example.com", "--timeout=60s")
+        what, found = ask(cluster, "GET", path)
+        assert what == ("apiextensions.k8s.io/v1", "CustomResourceDefinitionList")
+        assert "ships.protobuf.example.com" in [Message(item).text(1, NAME) for item in found.all(2)]
+        ship = {"apiVersion": "protobuf.example.com/v1", "kind": "Ship", "metadata": {"name": "s"}, "spec": {"masts": [2], "notes": {"n": [0]}}}
+        objects = f"/apis/protobuf.example.com/v1/namespaces/{ns}/ships"
+        assert cluster.ask("POST", objects, ship, expect=201)["spec"] == {
+            "hull": "oak", "masts": [2], "notes": {"n": [0]}, "rest": {"a": [1, None, "x"]}}  # fmt: skip
+        for wrong, said in (({"masts": [1]}, "masts[0]"), ({"flags": {"f": 1}}, "flags.f"), ({"masts": []}, "a ship has masts")):
+            refusal = cluster.ask("POST", objects, {**ship, "metadata": {"name": "w"}, "spec": wrong}, expect=422)
+            assert said in refusal["message"], refusal
+    finally:
+        cluster.kubectl("delete", "crd", "ships.protobuf.example.com", "--timeout=60s")
+
+
 def watch(cluster, path, query, accept=f"{PROTOBUF};stream=watch"):
     conn = cluster.connect()
     conn.request("GET", f"{path}?watch=true&timeoutSeconds=60&{query}", headers={"Accept": accept})
