@@ -158,9 +158,16 @@ def test_init_survives_every_service_dying_at_once(make_node):
     node.boot()
     node.docker("run", "-d", "--name", "on", "wherry/hello", "sh", "-c", "while :; do sleep 1; done")
     pid = node.docker("inspect", "-f", "{{.State.Pid}}", "on").stdout
+    engine = node.ssh("pidof engine")
     # The killer leaves sshd's cgroup, or it would die halfway.
-    node.ssh("mkdir /sys/fs/cgroup/killer; nohup sh -c 'echo $$ >/sys/fs/cgroup/killer/cgroup.procs; sleep 1; for f in /sys/fs/cgroup/services/*/cgroup.procs; do kill -9 $(cat $f); done' >/dev/null 2>&1 &")
-    time.sleep(2)
+    node.ssh("mkdir /sys/fs/cgroup/killer; nohup sh -c 'echo $$ >/sys/fs/cgroup/killer/cgroup.procs; sleep 1; "
+             "for f in /sys/fs/cgroup/services/*/cgroup.procs; do kill -9 $(cat $f); done; touch /run/killed' >/dev/null 2>&1 &")  # fmt: skip
+
+    def another():
+        done = node.ssh("test -e /run/killed && pidof engine", check=False)
+        return done.returncode == 0 and done.stdout.strip() != engine.strip()
+
+    assert eventually(another, 120)
     node.wait_engine(120)
     assert node.docker("inspect", "-f", "{{.State.Pid}}", "on").stdout == pid
     assert eventually(lambda: node.ssh("wherryctl status", check=False).returncode == 0, 60)

@@ -71,14 +71,15 @@ def test_without_the_api(cluster_node, cluster):
     try:
         cluster_node.ssh("wherryctl stop cluster")
         try:
-            assert cluster_node.ssh("pidof -s cluster", check=False).returncode == 1
+            over = lambda: cluster_node.ssh("pidof -s cluster", check=False).returncode == 1  # noqa: E731
+            assert eventually(over, timeout=60)  # it is told to stop, and closes its store
             put(cluster_node, "alone.json", manifest("alone", name="alone"))
             first = eventually(ran, timeout=WAIT)
             assert first, cluster_node.ssh("wherryctl logs agent | tail -20")
             cluster_node.ssh(f"kill -9 {pid(first[0])}")
             second = eventually(lambda: [c for c in ran() if c not in first], timeout=WAIT)
             assert second, cluster_node.ssh("wherryctl logs agent | tail -20")
-            assert cluster_node.ssh("pidof -s cluster", check=False).returncode == 1
+            assert over()
         finally:
             cluster_node.ssh("wherryctl start cluster")
         assert eventually(lambda: cluster.kubectl("get", "--raw", "/readyz", check=False).stdout == "ok", timeout=WAIT)
