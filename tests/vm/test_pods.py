@@ -210,11 +210,12 @@ def test_shared_propagation(node, engine):
 
 def test_stop_waits_for_the_grace(node, engine):
     engine.make_pod(UID)
-    polite = engine.make_container(UID, "polite", "sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.1; done")
-    deaf = engine.make_container(UID, "deaf", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
-    engine.start(polite)
-    engine.start(deaf)
-    engine.expect(204, "POST", f"/wherry/v1/pods/{UID}/stop", t=3)
+    polite = engine.make_container(UID, "polite", "sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done")
+    deaf = engine.make_container(UID, "deaf", "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done")
+    for cid in (polite, deaf):
+        engine.start(cid)
+        assert eventually(lambda cid=cid: b"up" in engine.expect(200, "GET", f"/containers/{cid}/logs", stdout=1)), cid
+    engine.expect(204, "POST", f"/wherry/v1/pods/{UID}/stop", t=10)
     pod = engine.pod(UID)
     assert (pod["State"], pod["Reason"], pod["NetworkNamespace"]) == ("notready", "stopped", "")
     assert {c["Name"]: c["ExitCode"] for c in pod["Containers"]} == {"polite": 7, "deaf": 137}

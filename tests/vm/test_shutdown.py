@@ -9,6 +9,8 @@ import pytest
 
 from support.node import eventually
 
+PATIENT = ("--stop-timeout", "60")
+
 
 def started(node, name, program, *options):
     node.docker("run", "-d", "--name", name, "-v", "vol:/v", *options, "wherry/hello", "sh", "-c", program)
@@ -36,13 +38,13 @@ def test_containers_end_gracefully_with_the_machine(make_node, how):
     # The database knows SIGINT alone; its sidecar lives in its network and must have ended before it is asked.
     started(node, "db", on_signal("db", "INT", 0), "--restart", "unless-stopped", "--stop-signal", "INT", "--stop-timeout", "60")
     started(node, "sidecar", on_signal("sidecar", "TERM", 3, before="sleep 2"), "--network", "container:db", "--stop-timeout", "30")
-    started(node, "job", on_signal("job", "TERM", 41))
-    started(node, "always", on_signal("always", "TERM", 0), "--restart", "always")
-    started(node, "retried", on_signal("retried", "TERM", 5), "--restart", "on-failure:3")
+    started(node, "job", on_signal("job", "TERM", 41), *PATIENT)
+    started(node, "always", on_signal("always", "TERM", 0), *PATIENT, "--restart", "always")
+    started(node, "retried", on_signal("retried", "TERM", 5), *PATIENT, "--restart", "on-failure:3")
     started(node, "deaf", "trap '' TERM; echo deaf is up; while :; do sleep 0.2; done", "--stop-timeout", "1")
-    started(node, "paused", on_signal("paused", "TERM", 6))
-    started(node, "over", on_signal("over", "TERM", 9), "--restart", "unless-stopped")
-    started(node, "gone", on_signal("gone", "TERM", 0), "--rm")
+    started(node, "paused", on_signal("paused", "TERM", 6), *PATIENT)
+    started(node, "over", on_signal("over", "TERM", 9), *PATIENT, "--restart", "unless-stopped")
+    started(node, "gone", on_signal("gone", "TERM", 0), *PATIENT, "--rm")
     node.docker("pause", "paused")
     node.docker("stop", "over")
 
@@ -79,9 +81,10 @@ def test_containers_end_gracefully_with_the_machine(make_node, how):
 def test_nothing_is_started_on_the_way_down(make_node):
     node = make_node()
     node.boot()
-    started(node, "slow", on_signal("slow", "TERM", 0, before="sleep 20"), "--stop-timeout", "40")
+    started(node, "slow", on_signal("slow", "TERM", 0, before="echo told; sleep 20"), "--stop-timeout", "40")
     node.docker("create", "--name", "late", "wherry/hello", "true")
     node.ssh("wherryctl poweroff", check=False)  # sshd ends at once
+    assert eventually(lambda: "told" in node.docker("logs", "slow").stdout, 60)  # by an engine that goes down
     done = node.docker("start", "late", check=False)
     assert done.returncode != 0 and "the node is going down" in done.stderr, done.stderr
     assert node.docker("inspect", "-f", "{{.State.Status}}", "slow").stdout.strip() == "running"
