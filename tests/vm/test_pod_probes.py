@@ -28,6 +28,11 @@ def events(cluster, ns, name):
     return cluster.kubectl("-n", ns, "describe", "pod", name).stdout
 
 
+def told(cluster, ns, name, *what):
+    """Events come by a way of their own, after the status or before it."""
+    return eventually(lambda: all(text in events(cluster, ns, name) for text in what), timeout=60, every=1)
+
+
 def quick(**how):
     return {"periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 2, **how}
 
@@ -37,7 +42,7 @@ def test_readiness_by_http_comes_and_goes(cluster, ns):
     assert eventually(lambda: ready(cluster, ns, "web"), timeout=120, every=1), events(cluster, ns, "web")
     cluster.kubectl("-n", ns, "exec", "web", "--", "rm", "/www/ok")
     assert eventually(lambda: not ready(cluster, ns, "web"), timeout=60, every=1)
-    assert "Readiness probe failed: HTTP probe failed with statuscode: 404" in events(cluster, ns, "web")
+    assert told(cluster, ns, "web", "Readiness probe failed: HTTP probe failed with statuscode: 404"), events(cluster, ns, "web")
     cluster.kubectl("-n", ns, "exec", "web", "--", "sh", "-c", "echo ok >/www/ok")
     assert eventually(lambda: ready(cluster, ns, "web"), timeout=60, every=1)
     assert container(cluster, ns, "web")["restartCount"] == 0
@@ -61,19 +66,22 @@ def test_readiness_on_the_way_down(cluster, ns):
 def test_liveness_by_command_restarts(cluster, ns):
     make(cluster, ns, "live", "touch /alive; exec sleep 10000", livenessProbe=quick(exec={"command": ["sh", "-c", "cat /alive"]}))
     assert eventually(lambda: ready(cluster, ns, "live"), timeout=120, every=1), events(cluster, ns, "live")
-    cluster.kubectl("-n", ns, "exec", "live", "--", "rm", "/alive")
+    cluster.kubectl("-n", ns, "exec", "live", "--", "sh", "-c", "until rm /alive 2>/dev/null; do sleep 0.1; done")
     assert eventually(lambda: container(cluster, ns, "live").get("restartCount") == 1, timeout=120, every=1), events(cluster, ns, "live")
-    said = events(cluster, ns, "live")
-    assert "Liveness probe failed: cat:" in said and "failed liveness probe, will be restarted" in said
+    texts = ("Liveness probe failed: cat:", "failed liveness probe, will be restarted")
+    assert told(cluster, ns, "live", *texts), events(cluster, ns, "live")
 
 
 def test_startup_holds_the_others_back(cluster, ns):
-    make(cluster, ns, "slow", "sleep 8; touch /up; exec sleep 10000",
+    make(cluster, ns, "slow", "until [ -e /go ]; do sleep 0.2; done; touch /up; exec sleep 10000",
          startupProbe={"exec": {"command": ["cat", "/up"]}, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 100},
          livenessProbe=quick(exec={"command": ["cat", "/up"]}, failureThreshold=1),
          readinessProbe=quick(exec={"command": ["cat", "/up"]}))  # fmt: skip
     assert eventually(lambda: container(cluster, ns, "slow").get("started") is False, timeout=120, every=0.5)
-    assert not ready(cluster, ns, "slow")
+    assert eventually(lambda: "running" in container(cluster, ns, "slow")["state"], timeout=120, every=0.5)
+    assert told(cluster, ns, "slow", "Startup probe failed: cat:"), events(cluster, ns, "slow")
+    assert container(cluster, ns, "slow")["started"] is False and not ready(cluster, ns, "slow")
+    cluster.kubectl("-n", ns, "exec", "slow", "--", "touch", "/go")
     assert eventually(lambda: ready(cluster, ns, "slow"), timeout=120, every=1), events(cluster, ns, "slow")
     assert container(cluster, ns, "slow")["restartCount"] == 0 and container(cluster, ns, "slow")["started"] is True
 
