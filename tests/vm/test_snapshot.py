@@ -92,7 +92,8 @@ def test_the_stores_disk_is_full(make_node, tmp_path):
         if not write(cluster, f"map{n}") and len(refused) == 3:
             break
     assert len(refused) == 3, held.keys()
-    done = cluster.kubectl("create", "configmap", "small", f"--from-literal=a={'x' * 100000}", check=False)
+    more = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}, "data": {"text": "x" * 400000}}
+    done = cluster.kubectl("create", "-f", "-", input=json.dumps(more), check=False)  # needs more room than those refused
     assert done.returncode == 1 and full in done.stderr, done
     assert seen() == held and cluster.kubectl("get", "--raw", "/readyz").stdout == "ok"
 
