@@ -6,12 +6,14 @@ import json
 import pytest
 
 from support import api
+from support.node import eventually
 
 
 @pytest.fixture
 def busy(node):
     cid = node.docker("run", "-d", "--memory", "64m", "--pids-limit", "40", "wherry/hello",
                       "sh", "-c", "while :; do :; done & exec sleep 1000").stdout.strip()  # fmt: skip
+    assert eventually(lambda: sorted(r[0] for r in rows(node.docker("top", cid, "-o", "comm,pid").stdout)[1:]) == ["sh", "sleep"], 30)
     yield cid
     node.docker("rm", "-f", cid)
 

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import tarfile
+import urllib.error
 import urllib.request
 
 import pytest
@@ -87,10 +88,11 @@ def test_nginx_under_wrk(node, registry):
     node.docker("run", "-d", "--name", "web", "-p", "8080:80", ref)
     try:
         url = f"http://127.0.0.1:{node.env['WHERRY_TCP_8080']}/"
-        assert eventually(lambda: fetch(url), 20), node.docker("logs", "web").stderr
+        assert eventually(lambda: fetch(f"{url}ready"), 60), node.docker("logs", "web").stderr
+        assert fetch(url)
         count = lambda: node.docker("logs", "web").stdout.count("GET / ")  # noqa: E731
         assert eventually(lambda: count() == 1)
-        done = subprocess.run([*clients.command("wrk", "load"), "-t", "1", "-c", "16", "-d", "3s", "--timeout", "20s", url],
+        done = subprocess.run([*clients.command("wrk", "load"), "-t", "1", "-c", "16", "-d", "10s", "--timeout", "20s", url],
                               capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
         print(done.stdout)
         assert done.returncode == 0 and "Socket errors" not in done.stdout and "Non-2xx" not in done.stdout, done.stdout + done.stderr
@@ -107,6 +109,8 @@ def fetch(url):
     try:
         with urllib.request.urlopen(url, timeout=5) as reply:
             return reply.read()
+    except urllib.error.HTTPError as e:
+        return e.read()
     except OSError:
         return None
 
@@ -229,7 +233,7 @@ def test_pods_show_their_secrets_to_the_registry(pods, puller, registry):
     assert pods.get("-n", "pulls", "pod", "by-account")["spec"]["imagePullSecrets"] == [{"name": "right"}]
 
     secret(pods, "wrong", "oars")
-    ends(pods, "wrong", timeout=330)  # the back-off has grown meanwhile
+    ends(pods, "wrong", timeout=420)  # the back-off has grown meanwhile
 
 
 # ---- what is wrong with what arrives

@@ -11,7 +11,7 @@ cluster:
   dns_address: 172.29.0.53
   domain: k.example
 """
-LOOK_UP = "nslookup kubernetes.default.svc.k.example; cat /etc/resolv.conf"
+LOOK_UP = "until nslookup kubernetes.default.svc.k.example; do sleep 1; done; cat /etc/resolv.conf"
 
 
 def test_ranges_of_its_own(make_node, tmp_path):
@@ -25,7 +25,7 @@ def test_ranges_of_its_own(make_node, tmp_path):
     assert {s["metadata"]["name"]: s["spec"]["clusterIP"] for s in services} == {"kubernetes": "172.29.0.1", "kube-dns": "172.29.0.53"}
     cluster.kubectl("run", "look", "--image=wherry/hello", "--restart=Never", "--", "sh", "-c", LOOK_UP)
     status = lambda: cluster.get("pod", "look")["status"]  # noqa: E731
-    assert eventually(lambda: status()["phase"] == "Succeeded", timeout=60), status()
+    assert eventually(lambda: status()["phase"] == "Succeeded", timeout=150), status()
     assert status()["podIP"].startswith("172.28.0.")
     said = cluster.kubectl("logs", "look").stdout
     assert "172.29.0.1" in said and "nameserver 172.29.0.53" in said and "svc.k.example" in said, said
