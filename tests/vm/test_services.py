@@ -93,7 +93,7 @@ def world(module_node):
         found = leaks.difference(before, leaks.snapshot(module_node))
         return {kind: lines for kind, lines in found.items() if kind != "engine descriptors"}
 
-    assert eventually(lambda: not leaked(), timeout=20), leaked()
+    assert eventually(lambda: not leaked(), timeout=60), leaked()
 
 
 def _world(module_node):

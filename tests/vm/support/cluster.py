@@ -83,6 +83,7 @@ class Watch:
         self._conn.request("GET", f"{path}?watch=true&{query}")
         self._reply = self._conn.getresponse()
         assert self._reply.status == 200, self._reply.read()
+        self._conn.sock.settimeout(None)  # nothing may happen for longer than an answer takes
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
