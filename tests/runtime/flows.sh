@@ -3,6 +3,12 @@
 
 flow() { : >/run/out; }
 try() { echo "+ $*" >>/run/out; timeout 20 "$@" >>/run/out 2>&1; echo "= $?" >>/run/out; }
+stopped() {
+	for _ in $(seq 200); do
+		runtime state "$1" | grep -q '"stopped"' && return
+		sleep 0.1
+	done
+}
 
 flow
 try runtime create --bundle /t-flow/sleep --pid-file /run/pid c1
@@ -31,7 +37,7 @@ try runtime update --memory 67108864 --pids-limit 50 c1
 try cat /sys/fs/cgroup/docker/box/memory.max /sys/fs/cgroup/docker/box/pids.max
 try runtime events --stats c1
 try runtime kill c1 KILL
-sleep 0.3
+stopped c1
 try runtime state c1
 try runtime kill c1
 try runtime delete c1
@@ -49,7 +55,7 @@ if cmp -s /run/before /run/after; then ok lifecycle-clean; else bad lifecycle-cl
 flow
 try runtime create --bundle /t-flow/sleep c2
 try runtime kill c2 KILL
-sleep 0.3
+stopped c2
 try runtime start c2
 try runtime delete c2
 is start-dead /run/out 'cannot start a container that has stopped'

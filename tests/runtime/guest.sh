@@ -115,7 +115,7 @@ chmod 750 /rootfs/full
 touch /run/userns
 mkfifo /run/mapped
 unshare -U sh -c 'read x </run/mapped' &
-sleep 0.5
+while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done
 echo '0 100000 65536' >/proc/$!/uid_map
 echo '0 100000 65536' >/proc/$!/gid_map
 mount --bind /proc/$!/ns/user /run/userns
