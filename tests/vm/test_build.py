@@ -166,14 +166,12 @@ def test_a_base_image_in_xz(node, build):
         assert done.returncode == 1 and words in done.stderr + done.stdout, done.stderr
 
 
-SERVE = r"""printf 'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: 7\\r\\n\\r\\nserved\\n'"""
-SERVER = f"""while :; do nc -l -p 80 -e sh -c "while read line && [ \\${{#line}} -gt 1 ]; do :; done; {SERVE}"; done"""
-
-
 def test_add_from_an_address(node, build):
     """With its checksum, another's, one that is none, and without; what is cached is what the address gave."""
-    node.docker("run", "-d", "--name", "files", BASE, "sh", "-c", SERVER)
+    node.docker("run", "-d", "--name", "files", BASE, "sh", "-c", "mkdir /w; echo served >/w/f; exec httpd -f -p 80 -h /w")
     try:
+        serves = lambda: node.docker("exec", "files", "wget", "-qO-", "http://127.0.0.1/f", check=False).stdout == "served\n"  # noqa: E731
+        assert eventually(serves)
         url = f"http://{node.docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'files').stdout.strip()}/f"
         right, wrong = oci.digest(b"served\n"), oci.digest(b"other\n")
         build(f"FROM {BASE}\nADD {url} /plain\nADD --checksum={right} --chmod=640 {url} /d/\n")

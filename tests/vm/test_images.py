@@ -92,6 +92,7 @@ def test_commit_push_pull_run(node, registry):
 def test_commit_pauses_a_running_container(node):
     node.docker("run", "-d", "--name", "busy", HELLO, "sh", "-c", "while :; do date > /now; done")
     try:
+        assert eventually(lambda: node.docker("exec", "busy", "test", "-e", "/now", check=False).returncode == 0)
         image = node.docker("commit", "busy").stdout.strip()
         assert node.docker("inspect", "-f", "{{.State.Status}}", "busy").stdout.strip() == "running"
         first = node.docker("exec", "busy", "cat", "/proc/uptime").stdout
