@@ -169,19 +169,19 @@ def test_logs_are_compressed(node):
 
 # The disk stands still while it writes; whoever waits for that is ended, and says so once the disk goes on. Until then the shell has
 # nothing to say, for it would wait as well.
-FROZEN = "exec 2>/dev/null; echo begin; fsfreeze --freeze /d; timeout 10 seq 100000 300000; rc=$?; fsfreeze --unfreeze /d; sleep 2; echo; echo rc=$rc"
+FROZEN = "exec 2>/dev/null; echo begin; fsfreeze --freeze /d; timeout {} seq 100000 300000; rc=$?; fsfreeze --unfreeze /d; sleep 2; echo; echo rc=$rc"
 
 
 @pytest.mark.parametrize("options", [[], ["-t"]], ids=["pipes", "terminal"])
 def test_a_log_that_holds_nobody_up(node, options):
-    run = lambda name, *more: node.docker("run", "-d", "--name", name, "--privileged", "-v", "/data:/d", *options, *more, HELLO,
-                                          "sh", "-c", FROZEN, timeout=60)  # fmt: skip
+    run = lambda name, patience, *more: node.docker("run", "-d", "--name", name, "--privileged", "-v", "/data:/d", *options, *more, HELLO,
+                                                    "sh", "-c", FROZEN.format(patience), timeout=60)  # fmt: skip
     try:
-        run("waits")
+        run("waits", 10)
         node.docker("wait", "waits", timeout=90)
         assert "rc=143" in node.docker("logs", "waits").stdout.split()
-        run("goes-on", "--log-opt", "mode=non-blocking", "--log-opt", "max-buffer-size=128k")
-        node.docker("wait", "goes-on", timeout=90)
+        run("goes-on", 120, "--log-opt", "mode=non-blocking", "--log-opt", "max-buffer-size=128k")
+        node.docker("wait", "goes-on", timeout=180)
         said = node.docker("logs", "goes-on").stdout.replace("\r", "").split("\n")
         assert said[0] == "begin" and said[-2:] == ["rc=0", ""], said[-3:]
         numbers = [int(s) for s in said[1:-2] if s]
@@ -198,12 +198,14 @@ def test_a_log_that_holds_nobody_up(node, options):
 def test_a_non_blocking_log_outlives_its_engine(node):
     """Each line comes once, over kills of the engine and of the process in between."""
     node.docker("run", "-d", "--name", "flow", "--log-opt", "mode=non-blocking", HELLO, "sh", "-c",
-                "i=0; while [ $i -lt 300 ]; do echo $i; echo e$i >&2; i=$((i+1)); sleep 0.05; done")  # fmt: skip
+                "i=0; while [ $i -lt 300 ]; do echo $i; echo e$i >&2; i=$((i+1)); sleep 0.05; "
+                "[ $i != 150 ] || until [ -e /go ]; do sleep 0.1; done; done")  # fmt: skip
     try:
         time.sleep(2)
         node.kill_engine()
         time.sleep(1)
         node.ssh("kill -9 $(ps -o pid,args | awk '/engine_spil[l]/ {print $1}')")
+        node.docker("exec", "flow", "touch", "/go")
         node.docker("wait", "flow")
         done = node.docker("logs", "flow")
         assert done.stdout.split() == [str(i) for i in range(300)] and done.stderr.split() == [f"e{i}" for i in range(300)]
