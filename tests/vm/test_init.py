@@ -77,10 +77,17 @@ def test_logger_killed_loses_nothing(node):
 
 
 def test_logs_follow(node):
-    node.ssh("sh -c 'wherryctl logs -f time > /tmp/followed & sleep 1; wherryctl restart time; sleep 3; kill $!'")
-    followed = node.ssh("cat /tmp/followed")
-    assert followed == node.ssh("wherryctl logs time")[: len(followed)]
-    assert followed.count("level=info") >= 2
+    follower = node.ssh("wherryctl logs -f time >/tmp/followed 2>/dev/null </dev/null & echo $!").strip()
+    followed = lambda: node.ssh("cat /tmp/followed")  # noqa: E731
+    try:
+        assert eventually(lambda: "level=info" in followed() and followed() == node.ssh("wherryctl logs time"))
+        before = followed().count("level=info")
+        node.ssh("wherryctl restart time")
+        assert eventually(lambda: followed().count("level=info") > before), followed()
+        seen = followed()
+        assert seen == node.ssh("wherryctl logs time")[: len(seen)]
+    finally:
+        node.ssh(f"kill {follower}")
 
 
 def test_stop_and_start(node):
