@@ -33,9 +33,11 @@ def becomes(node, cid, status, timeout=60):
 
 
 def test_healthy_unhealthy_and_back(node, box):
-    cid = box("--health-cmd", "test -e /tmp/ok || { echo not yet; exit 3; }", *FAST, "wherry/hello", "sleep", "1000")
+    check = "until [ -e /tmp/go ]; do sleep 0.2; done; test -e /tmp/ok || { echo not yet; exit 3; }"
+    cid = box("--health-cmd", check, *FAST, "--health-timeout", "60s", "wherry/hello", "sleep", "1000")
     assert health(node, cid)["Status"] == "starting"
     assert "(health: starting)" in node.docker("ps", "--filter", f"id={cid}").stdout
+    node.docker("exec", cid, "touch", "/tmp/go")
     assert becomes(node, cid, "unhealthy")
     seen = health(node, cid)
     assert seen["FailingStreak"] >= 2
