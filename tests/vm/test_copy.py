@@ -5,6 +5,7 @@ import io
 import json
 import lzma
 import os
+import subprocess
 import tarfile
 import urllib.parse
 
@@ -182,16 +183,19 @@ def test_a_damaged_or_greedy_stream_is_named(node, box):
 
 def test_the_engine_dies_while_it_copies(node, box):
     sh(node, box, "dd if=/dev/zero of=/root/big bs=1M count=200 2>/dev/null")
+    freeze = f"/sys/fs/cgroup/docker/{box}/cgroup.freeze"
+    # It is frozen for ten seconds at most: who kills is there before, and waits for it.
+    kills = f"echo there; for i in $(seq 300); do grep -q 1 {freeze} && break; sleep 0.2; done; sleep 1; cat {freeze}; kill -9 $(pidof engine)"
+    killer = subprocess.Popen(node.ssh_words(kills), stdout=-1, text=True)
+    assert killer.stdout.readline() == "there\n"
     copy = node.docker_popen("cp", f"{box}:/root/big", "-", stdout=-1, stderr=-1)
-    copy.stdout.read(100_000)
-    frozen = node.ssh(f"cat /sys/fs/cgroup/docker/{box}/cgroup.freeze").strip()
-    node.ssh("kill -9 $(pidof engine)")
+    frozen = killer.communicate(timeout=120)[0].strip()
     copy.stdout.close()
     copy.stderr.close()
     copy.wait(60)
     node.wait_engine()
     assert frozen == "1"
-    assert eventually(lambda: node.ssh(f"cat /sys/fs/cgroup/docker/{box}/cgroup.freeze").strip() == "0")
+    assert eventually(lambda: node.ssh(f"cat {freeze}").strip() == "0")
     assert sh(node, box, "echo alive") == "alive\n"
 
 
