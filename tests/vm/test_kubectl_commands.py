@@ -159,9 +159,11 @@ def test_change(cluster, ns, kubectl):
     kubectl("replace", "--force", "-f", "-", input=json.dumps(config))
     assert cluster.get("-n", ns, "configmap", "a")["metadata"]["uid"] != uid
 
+    sets = lambda: cluster.get("-n", ns, "replicasets")["items"]  # noqa: E731
     deployment(cluster, ns, "d", 1)
+    assert eventually(sets, timeout=60)
     kubectl("delete", "deployment", "d", "--cascade=orphan")
-    assert cluster.get("-n", ns, "replicasets")["items"]
+    assert sets()
     pods = lambda: cluster.get("-n", ns, "pods")["items"]  # noqa: E731
     assert eventually(pods, timeout=60)
     kubectl("delete", "replicaset", "--all", "--cascade=foreground", "--timeout=120s", timeout=150)
@@ -245,7 +247,8 @@ def test_every_day(cluster, ns, kubectl, tmp_path):
     assert "roll out complete" in kubectl("rollout", "status", "statefulset/w", "--timeout=60s")
     everything = kubectl("get", "all", "-o", "name").split()
     assert {"pod/w-0", "pod/w-1", "service/w", "statefulset.apps/w"} <= set(everything), everything
-    assert sorted(kubectl("logs", "-l", "app=w", "--prefix", "--all-containers", "--tail=1").splitlines()) == [f"[pod/w-{i}/c] w-{i}" for i in range(2)]
+    logs = lambda: sorted(kubectl("logs", "-l", "app=w", "--prefix", "--all-containers", "--tail=1").splitlines())  # noqa: E731
+    assert eventually(lambda: logs() == [f"[pod/w-{i}/c] w-{i}" for i in range(2)]), logs()
     assert kubectl("logs", "statefulset/w").splitlines()[-1] in ("w-0", "w-1")
     assert kubectl("exec", "statefulset/w", "--", "hostname").strip() in ("w-0", "w-1")
     forward = begin("port-forward", "service/w", ":80")
