@@ -102,9 +102,7 @@ def webhook(cluster, tmp_path_factory):
 def ns(cluster, request):
     """A namespace for the test."""
     name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
-    cluster.kubectl("create", "namespace", name)
-    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    assert eventually(lambda: cluster.raw("GET", account)[0] == 200, timeout=30), "the namespace has no account"
+    cluster.namespace(name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
 

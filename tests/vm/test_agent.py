@@ -22,7 +22,7 @@ def cluster(cluster_node):
 @pytest.fixture
 def ns(cluster, request):
     name = "a-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:50].strip("-")
-    cluster.kubectl("create", "namespace", name)
+    cluster.namespace(name)
     yield name
     cluster.kubectl("-n", name, "delete", "pods", "--all", "--grace-period=1", "--wait=false", check=False)
     cluster.kubectl("delete", "namespace", name, timeout=240)

@@ -27,7 +27,7 @@ SPEC = {
 @pytest.fixture(scope="module")
 def pod(cluster):
     ns = "t-streams"
-    cluster.kubectl("create", "namespace", ns)
+    cluster.namespace(ns)
     cluster.kubectl("-n", ns, "apply", "-f", "-",
                     input=json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": SPEC}))  # fmt: skip
 

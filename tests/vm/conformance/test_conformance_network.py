@@ -101,10 +101,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(cluster):
-    cluster.kubectl("create", "namespace", NS)
+    cluster.namespace(NS)
     made = World(cluster)
-    account = made.path("serviceaccounts", "default")
-    assert eventually(lambda: cluster.raw("GET", account)[0] == 200, timeout=60), "the namespace has no account"
     made.service("db", clusterIP="None")
     for name in "ab":
         made.pod(name, labels={"app": "web"}, hostname=name, subdomain="db")

@@ -87,8 +87,7 @@ def proxied(cluster, tmp_path_factory):
     empty = [oci.Member(path, type=tarfile.DIRTYPE, mode=0o755) for path in ("var/log/nginx", "var/lib/nginx")]
     image = programs.image("nginx", *empty, Cmd=["/usr/sbin/nginx", "-c", "/conf/nginx.conf"])
     assert IMAGE in cluster.node.docker("load", input=oci.archive(image, IMAGE), text=False, timeout=300).stdout.decode()
-    cluster.kubectl("create", "namespace", NS)
-    assert eventually(lambda: cluster.raw("GET", f"/api/v1/namespaces/{NS}/serviceaccounts/default")[0] == 200, timeout=60)
+    cluster.namespace(NS)
     files = {"nginx.conf": CONFIG, "echo": ECHO, "cert.pem": (folder / "cert.pem").read_text(), "key.pem": (folder / "key.pem").read_text()}
     create = lambda resource, body: cluster.ask("POST", f"/api/v1/namespaces/{NS}/{resource}", body, expect=201)  # noqa: E731
     create("configmaps", {"metadata": {"name": "conf"}, "data": files})

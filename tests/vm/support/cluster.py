@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from support import clients
+from support.node import eventually
 
 
 class Cluster:
@@ -30,6 +31,13 @@ class Cluster:
 
     def get(self, *args):
         return json.loads(self.kubectl("get", *args, "-o", "json").stdout)
+
+    def namespace(self, name):
+        """A new one, with what controllers put into it."""
+        self.kubectl("create", "namespace", name)
+        given = [f"/api/v1/namespaces/{name}/{what}" for what in ("serviceaccounts/default", "configmaps/kube-root-ca.crt")]
+        missing = lambda: [path for path in given if self.raw("GET", path)[0] != 200]  # noqa: E731
+        assert eventually(lambda: not missing(), timeout=60), missing()
 
     def connect(self, client=True):
         """One TLS connection with the administrator's certificate, with that (and its key) in the file @client, or with none."""
