@@ -135,14 +135,18 @@ def test_a_container_that_crashes(cluster, ns):
     apply(cluster, ns, pod("crash", container("c", "sh", "-c", "echo gone wrong; exit 3", terminationMessagePolicy="FallbackToLogsOnError")))
 
     def waits():
-        return state(cluster, ns, "crash")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
+        """The status that shows it, since it does not wait for long."""
+        seen = status(cluster, ns, "crash")
+        now = seen.get("containerStatuses", [{}])[0].get("state", {})
+        return now.get("waiting", {}).get("reason") == "CrashLoopBackOff" and seen
 
-    assert eventually(waits, timeout=WAIT, every=1), state(cluster, ns, "crash")
-    said = state(cluster, ns, "crash")
+    seen = eventually(waits, timeout=WAIT, every=1)
+    assert seen, status(cluster, ns, "crash")
+    said = seen["containerStatuses"][0]
     assert said["restartCount"] >= 1 and said["lastState"]["terminated"]["exitCode"] == 3
     assert said["lastState"]["terminated"]["message"] == "gone wrong\n"
-    assert status(cluster, ns, "crash")["phase"] == "Running" and condition(cluster, "pod", "crash", "Ready", ns) == "False"
-    assert "BackOff" in reasons(cluster, ns, "crash")
+    assert seen["phase"] == "Running" and {c["type"]: c["status"] for c in seen["conditions"]}["Ready"] == "False"
+    assert eventually(lambda: "BackOff" in reasons(cluster, ns, "crash"))
     apply(cluster, ns, pod("never", container("c", "false"), restartPolicy="Never"))
     assert phase(cluster, ns, "never", "Failed")["containerStatuses"][0]["restartCount"] == 0
 
@@ -178,16 +182,17 @@ def test_host_ports(cluster, ns, cluster_node):
 
 
 def test_deletion_gives_time(cluster, ns, cluster_node):
-    cluster_node.ssh("rm -f /tmp/ended")
-    slow = container("c", "sh", "-c", "trap 'sleep 2; echo yes >/note/ended; exit 0' TERM; while :; do sleep 0.2; done",
+    cluster_node.ssh("rm -f /tmp/up /tmp/ended")
+    slow = container("c", "sh", "-c", "trap 'sleep 2; echo yes >/note/ended; exit 0' TERM; touch /note/up; while :; do sleep 0.2; done",
                      volumeMounts=[{"name": "note", "mountPath": "/note"}])  # fmt: skip
     deaf = container("c", "sleep", "1000")
     apply(cluster, ns, pod("slow", slow, terminationGracePeriodSeconds=60, volumes=[{"name": "note", "hostPath": {"path": "/tmp"}}]),
           pod("deaf", deaf, terminationGracePeriodSeconds=600))  # fmt: skip
     phase(cluster, ns, "slow", "Running")
     phase(cluster, ns, "deaf", "Running")
+    assert eventually(lambda: cluster_node.ssh("test -e /tmp/up", check=False).returncode == 0, timeout=60)
     cluster.kubectl("-n", ns, "delete", "pod", "slow", timeout=WAIT)
-    assert cluster_node.ssh("cat /tmp/ended; rm -f /tmp/ended").strip() == "yes"
+    assert cluster_node.ssh("cat /tmp/ended; rm -f /tmp/up /tmp/ended").strip() == "yes"
     cluster.kubectl("-n", ns, "delete", "pod", "deaf", "--wait=false")
     assert status(cluster, ns, "deaf")["phase"] == "Running"
     began = time.monotonic()
@@ -215,11 +220,13 @@ def test_hooks(cluster, ns):
     c = container("c", "sh", "-c", "trap 'cat /v/log >/dev/termination-log; exit 0' TERM; while :; do sleep 0.2; done",
                   lifecycle=hooks, volumeMounts=mount)  # fmt: skip
     bad = {"postStart": {"exec": {"command": ["false"]}}}
-    apply(cluster, ns, pod("good", c, restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}], terminationGracePeriodSeconds=30,
-                           activeDeadlineSeconds=20),
+    apply(cluster, ns, pod("good", c, restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}], terminationGracePeriodSeconds=30),
           pod("bad", container("c", "sleep", "1000", lifecycle=bad), terminationGracePeriodSeconds=1))  # fmt: skip
     slow = {"postStart": {"exec": {"command": ["sh", "-c", "touch /tmp/post; until [ -e /tmp/go ]; do sleep 0.2; done"]}}}
     apply(cluster, ns, pod("slow", container("c", "sleep", "1000", lifecycle=slow), terminationGracePeriodSeconds=1))
+    log = lambda: cluster.kubectl("-n", ns, "exec", "good", "--", "cat", "/v/log", check=False).stdout  # noqa: E731
+    assert eventually(lambda: log() == "post\n", timeout=WAIT, every=1), status(cluster, ns, "good")
+    cluster.kubectl("-n", ns, "patch", "pod", "good", "-p", '{"spec": {"activeDeadlineSeconds": 3}}')
     assert phase(cluster, ns, "good", "Failed")["reason"] == "DeadlineExceeded"
     said = eventually(lambda: state(cluster, ns, "good")["state"].get("terminated"), timeout=WAIT, every=1)
     assert said and said["message"] == "post\npre\n"
