@@ -186,7 +186,7 @@ def test_a_stateful_set_keeps_its_order(cluster, ns):
     path = at("apps/v1", "statefulsets", ns, "s")
     body = workload("s", 3, serviceName="s")
     body["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {
-        "exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1, "failureThreshold": 1}  # fmt: skip
+        "exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 20}  # fmt: skip
     cluster.ask("POST", at("apps/v1", "statefulsets", ns), body, expect=201)
     names = lambda: sorted(p["metadata"]["name"] for p in pods(cluster, ns, "app=s"))  # noqa: E731
     for i in range(3):

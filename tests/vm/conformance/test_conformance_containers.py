@@ -430,7 +430,7 @@ def grpc_health(serving):
 
 
 def grpc_server(later=""):
-    """A health service on port 5000; /tmp/says is what it says."""
+    """A health service on port 5000, and on 5001, since it has one connection at a time; /tmp/says is what it says."""
     octal = lambda data: "".join(f"\\{b:03o}" for b in data)  # noqa: E731
     return f"""printf '{octal(grpc_health(True))}' >/tmp/says; printf '{octal(grpc_health(False))}' >/tmp/no
 cat >/tmp/answer <<'END'
@@ -440,6 +440,7 @@ case "$first" in 'PRI * HTTP/2.0'*) cat /tmp/says;; esac
 exec cat >/dev/null
 END
 chmod +x /tmp/answer; {later}
+while :; do nc -l -p 5001 -e /tmp/answer; done &
 while :; do nc -l -p 5000 -e /tmp/answer; done"""
 
 
@@ -465,7 +466,7 @@ def test_probes(cluster, ns):
     run("tcp-good", sh(WEB.format(""), livenessProbe={"tcpSocket": {"port": 8080}, **good}))
     grpc = {"grpc": {"port": 5000}, **good}
     run("grpc-bad", sh(grpc_server("(sleep 8; cp /tmp/no /tmp/says) &"), livenessProbe=grpc))
-    run("grpc-good", sh(grpc_server(), livenessProbe=grpc, readinessProbe=grpc))
+    run("grpc-good", sh(grpc_server(), livenessProbe=grpc, readinessProbe={**grpc, "grpc": {"port": 5001}}))
     run("never", sh("sleep 1000", readinessProbe={"exec": {"command": ["false"]}, **often}))
     run("late", sh("sleep 1000", readinessProbe={"exec": {"command": ["true"]}, **good, "initialDelaySeconds": 8}))
     ready = lambda name: {c["type"]: c["status"] for c in pod(cluster, ns, name)["status"].get("conditions", [])}.get("Ready")  # noqa: E731

@@ -100,7 +100,7 @@ def proxied(cluster, tmp_path_factory):
             "containers": [
                 {"name": "web", "image": IMAGE, "imagePullPolicy": "Never", "volumeMounts": mounts,
                  "ports": [{"name": p[0], "containerPort": p[1]} if isinstance(p, tuple) else {"containerPort": p} for p in ports],
-                 "readinessProbe": {"httpGet": {"port": 80}, "periodSeconds": 1}},
+                 "readinessProbe": {"httpGet": {"port": 80}, "periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": 10}},
                 {"name": "echo", "image": "wherry/hello", "imagePullPolicy": "IfNotPresent", "volumeMounts": mounts,
                  "command": ["sh", "-c", "while :; do nc -l -p 9000 -e sh /conf/echo; done"]}]}}}})  # fmt: skip
     port = lambda name, number, to: {"name": name, "port": number, "targetPort": to}  # noqa: E731
