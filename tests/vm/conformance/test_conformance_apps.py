@@ -456,7 +456,11 @@ def test_cron_jobs(cluster, ns):
     assert eventually(lambda: len(active("allow")) >= 2, timeout=100)
     assert eventually(lambda: len(active("replace")) == 1 and active("replace") != first["replace"], timeout=30)
     assert active("forbid") == first["forbid"] and not active("suspended")
-    assert not [j for j in cluster.ask("GET", at("batch/v1", "jobs", ns))["items"] if j["metadata"]["name"].startswith("suspended")]
+    jobs = at("batch/v1", "jobs", ns)
+    assert not [j for j in cluster.ask("GET", jobs)["items"] if j["metadata"]["name"].startswith("suspended")]
+    cluster.ask("DELETE", crons)
+    cluster.ask("DELETE", jobs, {"propagationPolicy": "Background"})
+    assert eventually(lambda: not cluster.ask("GET", at("v1", "pods", ns))["items"], timeout=120)
 
 
 # ---- disruptions
