@@ -211,7 +211,7 @@ def test_a_disk_that_comes_late_is_no_new_machine(make_node, serve, dhcp, asked)
     node.boot()
     name = node.ssh("hostname").strip()
     node.stop()
-    node.extra = [*server.words(), *dhcp.wire.qemu(WIRE_MAC), "--disk", "none", "--qemu",
+    node.extra = [*server.words(), *dhcp.wire.qemu(WIRE_MAC), "--disk", "none", "--append", "loglevel=7", "--qemu",
                   f"-S -device qemu-xhci -drive if=none,id=late,format=raw,file={node.state}/disk.img"]  # fmt: skip
     boot = threading.Thread(target=node.boot)
     boot.start()
@@ -225,7 +225,8 @@ def test_a_disk_that_comes_late_is_no_new_machine(make_node, serve, dhcp, asked)
     monitor.command("device_add", driver="usb-storage", drive="late")
     monitor.close()
     if asked:
-        time.sleep(5)  # until the disk is there
+        # the kernel says so when it has seen the partitions
+        assert eventually(lambda: "Attached SCSI disk" in node.console(), 90)
         server.pages = {"/dhcp.yaml": text}
     boot.join()
     assert node.ssh("hostname").strip() == name != "wrong"
