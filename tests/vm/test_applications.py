@@ -203,9 +203,10 @@ def test_a_shop(host, shop):
     """From its YAML to the page; an update, a bad one and its rollback lose no request; orders outlive the database's pod."""
     for kind in ("statefulset/database", "deployment/shop"):
         shop("rollout", "status", kind, f"--timeout={WAIT}s", timeout=WAIT + 30)
+    with Shoppers(host) as early:  # the rules of a node port may follow a moment after the first pod is ready
+        assert eventually(lambda: early.served > 5, WAIT), early.lost
     with Shoppers(host) as shoppers:
         assert eventually(lambda: shoppers.served > 5, WAIT), shoppers.lost
-        shoppers.lost.clear()  # the rules of a node port may follow a moment after the first pod is ready
         url = shoppers.url
         assert "<h1>The Chandlery</h1>" in page(url) and order(url + "orders", "lantern") == "ordered\n"
 
