@@ -253,8 +253,11 @@ static yyjson_mut_val *message(struct decode *d, struct wire w, const struct sch
 /* The field that is there, of several kinds of JSON; an object before what is beside it. */
 static yyjson_mut_val *kind(struct decode *d, struct wire w, const struct schema_type *t)
 {
-	yyjson_mut_val *all = message(d, w, t), *v = NULL;
+	yyjson_mut_val *all, *v = NULL;
 
+	d->depth--; /* in JSON it is no level of its own */
+	all = message(d, w, t);
+	d->depth++;
 	for (size_t i = 0; i < t->n_fields && !yyjson_mut_is_obj(v); i++)
 		v = yyjson_mut_obj_get(all, t->fields[i].name) ?: v;
 	return v;
@@ -308,8 +311,7 @@ static yyjson_mut_val *one(struct decode *d, const struct item *it, const struct
 	case SCHEMA_INT_OR_STRING:
 		return int_or_string(d, it->bytes);
 	case SCHEMA_ANY:
-		return f->rules && f->rules->message ? kind(d, it->bytes, f->rules->message)
-						     : raw(d, it->bytes);
+		return schema_any_message(f) ? kind(d, it->bytes, schema_any_message(f)) : raw(d, it->bytes);
 	default:
 		return message(d, it->bytes, f->type);
 	}

@@ -270,6 +270,17 @@ static void test_refusals(void **state)
 		{"pods", "", "{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"x\"}}}]}}",
 			"Pod in version \"v1\" cannot be handled as a Pod: quantities must match the regular expression "
 			"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"},
+		{"customresourcedefinitions", "apiextensions.k8s.io",
+			"{\"spec\":{\"versions\":[{\"schema\":{\"openAPIV3Schema\":{\"properties\":{\"a\":{\"items\":\"x\"}}}}}]}}",
+			"CustomResourceDefinition in version \"v1\" cannot be handled as a CustomResourceDefinition: json: cannot "
+			"unmarshal string into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.properties.items "
+			"of type v1.JSONSchemaPropsOrArray"},
+		{"customresourcedefinitions", "apiextensions.k8s.io",
+			"{\"spec\":{\"versions\":[{\"schema\":{\"openAPIV3Schema\":{\"additionalProperties\":5}}}]}}",
+			"CustomResourceDefinition in version \"v1\" cannot be handled as a CustomResourceDefinition: json: cannot "
+			"unmarshal number into Go struct field "
+			"JSONSchemaProps.spec.versions.schema.openAPIV3Schema.additionalProperties of type "
+			"v1.JSONSchemaPropsOrBool"},
 		{"secrets", "", "{\"data\":{\"a\":\"*\"}}",
 			"Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte 0"},
 		{"pods", "", "hello",
@@ -366,6 +377,42 @@ static void test_normal_form(void **state)
 	yyjson_mut_doc_free(doc);
 }
 
+/* What is in JSON one of several kinds has its fields as those of any other type, and nobody is told of what it has not. */
+static void test_normal_form_of_kinds(void **state)
+{
+	static const char head[] = "{\"spec\":{\"versions\":[{\"schema\":{\"openAPIV3Schema\":",
+			  tail[] = "}}]}}";
+	static const struct {
+		const char *given, *made;
+	} table[] = {
+		{"{\"items\":{\"type\":\"string\",\"nullable\":false,\"pattern\":\"\",\"foo\":1}}",
+			"{\"items\":{\"type\":\"string\"}}"},
+		{"{\"items\":{\"type\":\"string\",\"type\":\"integer\"}}",
+			"{\"items\":{\"type\":\"integer\"}}"},
+		{"{\"items\":[{\"type\":\"string\",\"foo\":1},null]}",
+			"{\"items\":[{\"type\":\"string\"},{}]}"},
+		{"{\"items\":[],\"title\":\"t\"}", "{\"title\":\"t\"}"},
+		{"{\"items\":null,\"title\":\"t\"}", "{\"title\":\"t\"}"},
+		{"{\"additionalProperties\":{\"properties\":{\"a\":{\"not\":{\"foo\":1}}}}}",
+			"{\"additionalProperties\":{\"properties\":{\"a\":{\"not\":{}}}}}"},
+		{"{\"additionalProperties\":false}", "{\"additionalProperties\":false}"},
+		{"{\"dependencies\":{\"a\":[\"b\"],\"c\":{\"foo\":1}}}",
+			"{\"dependencies\":{\"a\":[\"b\"],\"c\":{}}}"},
+	};
+	const struct schema_kind *k = schema_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+
+	for (size_t i = 0; i < array_len(table); i++) {
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = NULL;
+		cleanup(freep) char *body = NULL, *got = NULL;
+
+		assert_true(asprintf(&body, "%s%s%s", head, table[i].given, tail) > 0);
+		fail_on(decode_object(&doc, body, strlen(body), DECODE_JSON, k, DECODE_STRICT, NULL), body);
+		got = yyjson_mut_val_write(
+			yyjson_mut_doc_ptr_get(doc, "/spec/versions/0/schema/openAPIV3Schema"), 0, NULL);
+		assert_string_equal(got, table[i].made);
+	}
+}
+
 static void test_yaml(void **state)
 {
 	static const char body[] =
@@ -448,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_many_keys_twice),
 		cmocka_unit_test(test_warn_and_ignore),
 		cmocka_unit_test(test_normal_form),
+		cmocka_unit_test(test_normal_form_of_kinds),
 		cmocka_unit_test(test_yaml),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_cost),

@@ -131,8 +131,10 @@ static void go_type(const struct schema_field *f, bool item, char *buf, size_t s
 			     : f->shape == SCHEMA_LIST	    ? "[]"
 							    : "map[string]";
 
-	if (f->base == SCHEMA_OBJECT)
-		snprintf(buf, size, "%s%s.%s", around, version_of(f->type), f->type->name);
+	const struct schema_type *t = f->base == SCHEMA_OBJECT ? f->type : schema_any_message(f);
+
+	if (t)
+		snprintf(buf, size, "%s%s.%s", around, version_of(t), t->name);
 	else
 		snprintf(buf, size, "%s%s", around, names[f->base]);
 }
@@ -282,6 +284,37 @@ static yyjson_mut_val *null_item(struct decode *d, const struct schema_field *f)
 static yyjson_mut_val *object(
 	struct decode *d, yyjson_val *v, const struct schema_type *t, const struct path *p, bool root);
 
+/* What may be one of several kinds of JSON, as the field of @t that is for this kind. NULL: none is. */
+static const struct schema_field *field_for(yyjson_val *v, const struct schema_type *t)
+{
+	for (size_t i = 0; i < t->n_fields; i++) {
+		const struct schema_field *f = &t->fields[i];
+
+		if (f->shape == SCHEMA_LIST	 ? yyjson_is_arr(v)
+			: f->base == SCHEMA_BOOL ? yyjson_is_bool(v)
+						 : yyjson_is_obj(v))
+			return f;
+	}
+	return NULL;
+}
+
+/* Fields in it that are not known, or are there twice, are not told: Go's readers of such types do not. */
+static yyjson_mut_val *kind(struct decode *d, yyjson_val *v, const struct schema_field *f, bool item,
+	const struct schema_type *in, const struct path *p)
+{
+	const struct schema_type *t = schema_any_message(f);
+	const struct schema_field *is = field_for(v, t);
+	enum decode_validation told = d->validation;
+	yyjson_mut_val *out;
+
+	if (!is)
+		return wrong_type(d, v, f, item, in, p);
+	d->validation = DECODE_IGNORE;
+	out = value_of(d, v, is, t, p);
+	d->validation = told;
+	return out;
+}
+
 /* One value, or one item of a list or map. */
 static yyjson_mut_val *one(struct decode *d, yyjson_val *v, const struct schema_field *f, bool item,
 	const struct schema_type *in, const struct path *p)
@@ -300,6 +333,8 @@ static yyjson_mut_val *one(struct decode *d, yyjson_val *v, const struct schema_
 	}
 	if (exact)
 		return decode_any(d, v);
+	if (schema_any_message(f))
+		return kind(d, v, f, item, in, p);
 	out = scalar(d, v, f, item, in, p);
 	return out;
 }
@@ -372,6 +407,8 @@ static bool is_zero(yyjson_val *v, const struct schema_field *f)
 	case SCHEMA_INT32:
 	case SCHEMA_INT64:
 		return yyjson_is_int(v) && !yyjson_get_sint(v);
+	case SCHEMA_ANY: /* a list of nothing, where it might be something else */
+		return schema_any_message(f) && yyjson_is_arr(v) && !yyjson_get_len(v);
 	default:
 		return false;
 	}

@@ -59,7 +59,7 @@ extern const char ENCODE_END[ENCODE_END_LEN];
 /* What stands before bytes of a field: its tag and their length. Return: how much that is. */
 size_t encode_header(unsigned char out[static ENCODE_HEADER_MAX], unsigned tag, size_t len);
 
-/* Is there protobuf of this type? There is none of custom resources and of CustomResourceDefinition. */
+/* Is there protobuf of this type? There is none of custom resources. */
 bool encode_is_in_protobuf(const struct schema_type *type);
 
 #endif

@@ -283,8 +283,8 @@ static void put_one(struct encoder *e, unsigned tag, const struct schema_field *
 		put_int_or_string(e, tag, v);
 		break;
 	case SCHEMA_ANY:
-		if (f->rules && f->rules->message)
-			put_kind(e, tag, f->rules->message, v);
+		if (schema_any_message(f))
+			put_kind(e, tag, schema_any_message(f), v);
 		else
 			put_raw(e, tag, v);
 		break;
@@ -383,15 +383,17 @@ static void push_fields(struct encoder *e, yyjson_val *object, const struct sche
 	json_obj_foreach (object, i, n, key, v) {
 		const struct schema_field *f = schema_field(t, yyjson_get_str(key), yyjson_get_len(key));
 		struct encoder_member m = {.field = f, .value = v};
-		size_t at = e->n_members;
+		size_t at = first;
 
-		if (!f || !f->tag)
+		/* once, also where a stored document has a name twice, so that there are no more than the type has */
+		while (at < e->n_members && e->members[at].field != f)
+			at++;
+		if (!f || !f->tag || at < e->n_members)
 			continue;
 		m.order = order_of(f->tag);
 		push(e, m);
 		if (e->no_memory)
 			return;
-		/* no more than the type has: no name is twice in an object */
 		for (; at > first && e->members[at - 1].order > m.order; at--)
 			e->members[at] = e->members[at - 1];
 		e->members[at] = m;

@@ -277,6 +277,9 @@ static void test_bytes(void **state)
 		{"", "pods", {"metadata"},
 			"{\"namespace\":\"b\",\"x\":1,\"name\":\"a\",\"labels\":null,\"uid\":5}",
 			"0a01611a0162"},
+		/* the first, where a name is there twice */
+		{"", "pods", {"metadata"}, "{\"name\":\"a\",\"namespace\":\"b\",\"name\":\"c\"}",
+			"0a01611a0162"},
 		/* a bool behind a pointer, numbers below zero */
 		{"", "pods", {"spec"},
 			"{\"enableServiceLinks\":false,\"priority\":-1,\"terminationGracePeriodSeconds\":-2}",

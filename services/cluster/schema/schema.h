@@ -147,6 +147,12 @@ struct schema_type {
 	const struct rules *rules; /* in CEL, of that schema (rules.h) */
 };
 
+/* The message that one of several kinds of JSON is; NULL: it is not such a field. */
+static inline const struct schema_type *schema_any_message(const struct schema_field *f)
+{
+	return f->base == SCHEMA_ANY && f->rules ? f->rules->message : NULL;
+}
+
 /* A printed column. Either @path is read, as JSONPath has it (".spec.replicas"), or the cell is computed. */
 struct schema_column {
 	const char *name;   /* as printed: "READY" is "Ready" */
