@@ -3,14 +3,8 @@
 /* A registry's answer: header lines up to an empty line, then an error's body. */
 
 #include "engine/image/fetch_http.c"
-#include "lib/clock.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int64_t fetch_now_ms(void)
-{
-	return 0;
-}
 
 void fetch_fail(struct xfer *x, int err, const char *text) {}
 
