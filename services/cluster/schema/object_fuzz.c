@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Bodies: the first byte chooses the encoding, the second the kind. Whatever comes, it is refused or becomes
- * a document that survives all that is done to documents.
+ * Bodies: the first byte chooses the encoding, the rest of the line is the kind ("deployments.apps"), or its first byte chooses one.
+ * Whatever comes, it is refused or becomes a document that survives all that is done to documents.
  */
 
 #include <string.h>
@@ -83,18 +83,34 @@ static void encode(const struct schema_kind *k, yyjson_mut_doc *doc)
 	yyjson_mut_doc_free(read);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static const struct schema_kind *find_kind(const uint8_t *line, size_t len)
 {
 	size_t n;
-	const struct schema_kind *kinds = schema_kinds(&n), *k;
+	const struct schema_kind *kinds = schema_kinds(&n);
+	char name[128];
+
+	for (size_t i = 0; i < n; i++) {
+		schema_resource_name(&kinds[i], name, sizeof(name));
+		if (strlen(name) == len && !memcmp(name, line, len))
+			return &kinds[i];
+	}
+	return &kinds[line[0] % n];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = size < 2 ? NULL : memchr(data + 1, '\n', size - 1), *body;
+	const struct schema_kind *k;
+	size_t n;
 	yyjson_mut_doc *doc = NULL;
 	struct warnings w = {0};
 	struct status *s;
 
-	if (size < 2)
+	if (!end)
 		return 0;
-	k = &kinds[data[1] % n];
-	s = decode_object(&doc, data + 2, size - 2, (enum decode_format)(data[0] % 3), k,
+	k = find_kind(data + 1, (size_t)(end - data) - 1);
+	body = end + 1;
+	s = decode_object(&doc, body, size - (size_t)(body - data), (enum decode_format)(data[0] % 3), k,
 		(enum decode_validation)(data[0] / 3 % 3), &w);
 	if (!s) {
 		/* what was decoded is what decoding makes of it again */
