@@ -422,6 +422,7 @@ static void test_yaml(void **state)
 		"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,"
 		"*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: "
 		"[*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
+	static const char wide[] = "spec: {replicas: 3000000000}\n";
 	yyjson_mut_doc *doc = NULL;
 	struct status *s;
 
@@ -437,6 +438,12 @@ static void test_yaml(void **state)
 	s = decode_yaml(&doc, bomb, strlen(bomb));
 	assert_non_null(s);
 	assert_non_null(strstr(s->message, "excessive aliasing"));
+	status_free(s);
+	/* numbers are as wide as in JSON */
+	s = decode_object(&doc, wide, strlen(wide), DECODE_YAML, schema_find("apps", "v1", "deployments"),
+		DECODE_STRICT, NULL);
+	assert_non_null(s);
+	assert_non_null(strstr(s->message, "cannot unmarshal number 3000000000 into Go struct field "));
 	status_free(s);
 }
 

@@ -178,11 +178,13 @@ static yyjson_mut_val *string_copy(struct decode *d, yyjson_val *v)
 
 static yyjson_mut_val *integer(struct decode *d, yyjson_val *v, bool wide)
 {
-	if (yyjson_is_uint(v) && yyjson_get_uint(v) > (wide ? (uint64_t)INT64_MAX : (uint64_t)INT32_MAX))
+	int64_t n = yyjson_get_sint(v);
+
+	if (!yyjson_is_int(v) || (yyjson_is_uint(v) && yyjson_get_uint(v) > INT64_MAX))
 		return NULL;
-	if (!yyjson_is_int(v) || (!wide && (yyjson_get_sint(v) < INT32_MIN)))
+	if (!wide && (n < INT32_MIN || n > INT32_MAX))
 		return NULL;
-	return yyjson_mut_sint(d->doc, yyjson_get_sint(v)) ?: decode_no_memory(d);
+	return yyjson_mut_sint(d->doc, n) ?: decode_no_memory(d);
 }
 
 /* What has a decoder of its own in Go has sentences of its own. */
