@@ -29,7 +29,7 @@ run: image ## boot a fresh node in this terminal
 	@[ $(ARCH) = x86_64 ] || $(BUILD) programs x86_64
 	@qemu/run --arch $(ARCH)
 
-# Scenarios run three at a time: most nodes have one processor, and now and then each waits.
+# Scenarios run four at a time: most nodes have one processor, and half of the time each waits.
 test: ## unit tests, fuzzers, and the VM tests, on both architectures
 	@$(MAKE) --no-print-directory image ARCH="x86_64 $(if $(ONLY),,aarch64)"
 ifeq ($(filter tests/%,$(ONLY)),)
@@ -39,7 +39,7 @@ ifeq ($(ONLY),)
 	@/usr/bin/python3 -m pytest -n 2 tests/host
 endif
 ifeq ($(filter-out tests/%,$(ONLY)),)
-	@/usr/bin/python3 -m pytest -n 3 --dist loadgroup --durations 15 $(or $(ONLY),tests/vm)
+	@/usr/bin/python3 -m pytest -n 4 --dist loadgroup --durations 15 $(or $(ONLY),tests/vm)
 endif
 
 check: ## unit tests under ASan and UBSan
