@@ -383,19 +383,20 @@ static void push_fields(struct encoder *e, yyjson_val *object, const struct sche
 	json_obj_foreach (object, i, n, key, v) {
 		const struct schema_field *f = schema_field(t, yyjson_get_str(key), yyjson_get_len(key));
 		struct encoder_member m = {.field = f, .value = v};
-		size_t at = first;
+		size_t at = e->n_members;
 
-		/* once, also where a stored document has a name twice, so that there are no more than the type has */
-		while (at < e->n_members && e->members[at].field != f)
-			at++;
-		if (!f || !f->tag || at < e->n_members)
+		if (!f || !f->tag)
 			continue;
 		m.order = order_of(f->tag);
+		while (at > first && e->members[at - 1].order > m.order)
+			at--;
+		/* once, also where a stored document has a name twice, so that there are no more than the type has */
+		if (at > first && e->members[at - 1].order == m.order)
+			continue;
 		push(e, m);
 		if (e->no_memory)
 			return;
-		for (; at > first && e->members[at - 1].order > m.order; at--)
-			e->members[at] = e->members[at - 1];
+		memmove(&e->members[at + 1], &e->members[at], (e->n_members - 1 - at) * sizeof(m));
 		e->members[at] = m;
 	}
 }
