@@ -130,7 +130,6 @@ static void go_type(const struct schema_field *f, bool item, char *buf, size_t s
 	const char *around = item || f->shape == SCHEMA_ONE ? ""
 			     : f->shape == SCHEMA_LIST	    ? "[]"
 							    : "map[string]";
-
 	const struct schema_type *t = f->base == SCHEMA_OBJECT ? f->type : schema_any_message(f);
 
 	if (t)
@@ -322,7 +321,6 @@ static yyjson_mut_val *one(struct decode *d, yyjson_val *v, const struct schema_
 	const struct schema_type *in, const struct path *p)
 {
 	bool exact = in->flags & SCHEMA_EXACT;
-	yyjson_mut_val *out;
 
 	if (yyjson_is_null(v))
 		return exact ? yyjson_mut_null(d->doc) : null_item(d, f);
@@ -337,8 +335,7 @@ static yyjson_mut_val *one(struct decode *d, yyjson_val *v, const struct schema_
 		return decode_any(d, v);
 	if (schema_any_message(f))
 		return kind(d, v, f, item, in, p);
-	out = scalar(d, v, f, item, in, p);
-	return out;
+	return scalar(d, v, f, item, in, p);
 }
 
 static yyjson_mut_val *list(struct decode *d, yyjson_val *v, const struct schema_field *f,

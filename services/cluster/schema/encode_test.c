@@ -148,8 +148,8 @@ static yyjson_mut_val *one(yyjson_mut_doc *doc, const struct schema_field *f, un
 	case SCHEMA_INT_OR_STRING:
 		return count % 2 ? yyjson_mut_sint(doc, -5) : yyjson_mut_str(doc, "50%");
 	case SCHEMA_ANY:
-		if (f->rules && f->rules->message)
-			return kind(doc, f->rules->message, depth + 1);
+		if (schema_any_message(f))
+			return kind(doc, schema_any_message(f), depth + 1);
 		snprintf(text, sizeof(text), "any%u", count);
 		return yyjson_mut_arr_with_double(doc, (double[]){count, 0.5}, 2);
 	case SCHEMA_OBJECT:
