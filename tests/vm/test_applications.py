@@ -298,10 +298,8 @@ def test_an_image_as_a_volume(host):
         "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
         "volumes": [{"name": "v", "image": {"reference": host.refs["guestbook"], "pullPolicy": "Always"}}],
         "containers": [{"name": "c", "image": host.refs["valkey"], "command": ["sleep", "1000"], "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}}  # fmt: skip
-    cluster.kubectl("create", "namespace", "reads")
+    cluster.namespace("reads")
     try:
-        account = "/api/v1/namespaces/reads/serviceaccounts/default"
-        assert eventually(lambda: cluster.raw("GET", account)[0] == 200, 60, 1), "the namespace has no account"
         cluster.kubectl("-n", "reads", "apply", "-f", "-", input=json.dumps(body))
         cluster.kubectl("-n", "reads", "wait", "--for=condition=Ready", "pod/reads", f"--timeout={WAIT}s", timeout=WAIT + 30)
         inside = lambda *words: cluster.kubectl("-n", "reads", "exec", "reads", "--", "busybox", *words, check=False).stdout  # noqa: E731

@@ -142,9 +142,7 @@ def pods(puller):
     cluster = Cluster(puller)
     nodes = lambda: cluster.kubectl("get", "nodes", "--request-timeout=20s", check=False)  # noqa: E731
     assert eventually(lambda: nodes().stdout.count(" Ready ") == 1, 180, 1), nodes()
-    cluster.kubectl("create", "namespace", "pulls")
-    account = lambda: cluster.kubectl("-n", "pulls", "get", "serviceaccount", "default", check=False).returncode == 0  # noqa: E731
-    assert eventually(account, 60, 1), "the namespace has no account"
+    cluster.namespace("pulls")
     yield cluster
     cluster.kubectl("delete", "namespace", "pulls", timeout=240)
 
