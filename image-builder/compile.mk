@@ -50,7 +50,7 @@ T_CC     := $(ARCH)-wherry-gcc
 T_AR     := gcc-ar
 T_CFLAGS := $(CFLAGS) -Os -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	    -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=.
-T_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,--build-id=none -s
+T_LDFLAGS := -static -Wl,--gc-sections -Wl,-z,pack-relative-relocs -Wl,-z,max-page-size=4096 -Wl,--build-id=none -s
 T_LIBS   := -lcurl -lsqlite3 -larchive -lmbedtls -lmbedx509 -lmbedcrypto -lllhttp -lyyjson -lseccomp -lyaml -lisal -lzstd -llzma -lbz2 -lz
 
 PROGRAMS := init stage1 runtime wherry docker-init
