@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
 #include "init/cgroup.h"
 #include "init/unit.h"
@@ -94,8 +95,11 @@ int cgroup_of_unit(int root, const struct unit *u)
 
 void cgroup_protect_services(int root, int64_t memory_min)
 {
+	struct sysinfo si;
 	char text[32];
 
+	if (!sysinfo(&si) && memory_min > (int64_t)(si.totalram * si.mem_unit / PROMISED_PART))
+		memory_min = (int64_t)(si.totalram * si.mem_unit / PROMISED_PART);
 	snprintf(text, sizeof(text), "%" PRId64, memory_min);
 	int err = write_file(root, "services/memory.min", text);
 

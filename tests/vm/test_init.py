@@ -53,6 +53,16 @@ def test_no_process_in_an_inner_cgroup(node):
     assert int(node.ssh("cat /sys/fs/cgroup/services/memory.min")) == total > 0
 
 
+def test_a_small_machine_keeps_room_for_others(make_node, alone):
+    """What is promised to services is not taken from them, though they could read it again: a container would find nothing."""
+    small = make_node(memory=64, extra=alone)
+    small.boot()
+    total = int(re.search(r"MemTotal: +(\d+) kB", small.ssh("cat /proc/meminfo"))[1]) * 1024
+    assert 0 < int(small.ssh("cat /sys/fs/cgroup/services/memory.min")) <= total // 8
+    assert small.docker("run", "--rm", "wherry/hello", "echo", "alive").stdout == "alive\n"
+    assert "Out of memory" not in small.console()
+
+
 def test_what_a_service_leaves_behind_goes_with_it(node):
     """`time` starts a child; killed, the child must not outlive it."""
     group = "/sys/fs/cgroup/services/time/cgroup.procs"
