@@ -8,6 +8,7 @@
  *   error            why the newest one was refused; absent when it was not
  *   candidate.yaml   the text of a good one, for the second step to keep
  *   authorized_keys  ssh.authorized_keys, as sshd reads them
+ *   cluster          empty; there while cluster.enabled is true: units of the cluster wait for it (`when`)
  */
 
 #include <errno.h>
@@ -77,6 +78,13 @@ static int put_authorized_keys(int run, yyjson_val *config)
 	return len ? put(run, "authorized_keys", text, len, 0600) : drop(run, "authorized_keys");
 }
 
+static int put_cluster(int run, yyjson_val *config)
+{
+	yyjson_val *enabled = yyjson_obj_get(yyjson_obj_get(config, "cluster"), "enabled");
+
+	return yyjson_is_true(enabled) ? put(run, "cluster", "", 0, 0644) : drop(run, "cluster");
+}
+
 /* Puts a rendered configuration in force. */
 static int enforce(int run, const char *json, const char *source)
 {
@@ -95,6 +103,8 @@ static int enforce(int run, const char *json, const char *source)
 		rc = put(run, "source", line, strlen(line), 0644);
 	if (!rc)
 		rc = put_authorized_keys(run, root);
+	if (!rc)
+		rc = put_cluster(run, root);
 	if (!rc && sethostname(hostname, strlen(hostname)) < 0 && errno != EPERM)
 		rc = log_errno(errno, "op=sethostname name=%s", hostname);
 	if (!rc)

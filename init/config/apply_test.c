@@ -248,6 +248,24 @@ static void commit(const struct place *p, const char *hostname)
 	assert_says(p->run, "config.json", json);
 }
 
+/* Units of the cluster go by it, and the saved configuration may say otherwise than the first. */
+static void the_cluster_has_a_file_while_it_is_enabled(void **state)
+{
+	struct place *p = *state;
+
+	boot(p, NULL);
+	assert_says(p->run, "cluster", "");
+	boot(p, "version: 1\ncluster: {enabled: false}\n");
+	assert_absent(p->run, "cluster");
+	assert_int_equal(config_commit(&p->dirs), 0);
+	assert_absent(p->run, "cluster");
+
+	boot(p, NULL);
+	assert_says(p->run, "cluster", "");
+	assert_int_equal(config_commit(&p->dirs), 0);
+	assert_absent(p->run, "cluster");
+}
+
 /* Pods and local volumes are bound to it. */
 static void the_name_stays_when_the_card_does_not(void **state)
 {
@@ -380,6 +398,7 @@ int main(void)
 		t(the_machine_id_is_made_once),
 		t(the_name_comes_from_the_first_real_device),
 		t(the_name_stays_when_the_card_does_not),
+		t(the_cluster_has_a_file_while_it_is_enabled),
 		t(a_configured_name_wins),
 		t(a_card_that_is_late_at_the_first_boot),
 		t(a_name_where_nothing_else_is_kept),

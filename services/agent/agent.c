@@ -173,19 +173,15 @@ int agent_main(int argc, char **argv)
 		err = service_loop(&a.loop);
 	config = service_config(o.config_path);
 	cluster = json_obj(yyjson_doc_get_root(config), "cluster");
-	if (!err && yyjson_is_false(yyjson_obj_get(cluster, "enabled"))) {
-		log_info("agent msg=\"no cluster on this node by its machine configuration\"");
-	} else if (!err) {
+	if (!err)
 		err = service_dir(a.data_dir);
-		if (!err)
-			err = service_dir(a.run_dir);
-		renewal.made = made_at(&a);
-		if (!err)
-			err = start(&a, &o, cluster);
-		if (!err)
-			err = loop_timer_set(
-				a.loop, &renewal.timer, loop_now_ms(a.loop) + RENEW_MS, on_renewal);
-	}
+	if (!err)
+		err = service_dir(a.run_dir);
+	renewal.made = made_at(&a);
+	if (!err)
+		err = start(&a, &o, cluster);
+	if (!err)
+		err = loop_timer_set(a.loop, &renewal.timer, loop_now_ms(a.loop) + RENEW_MS, on_renewal);
 	yyjson_doc_free(take(config)); /* there may be keys in it */
 	if (err) {
 		log_errno(-err, "agent op=start msg=\"the agent cannot start\"");

@@ -448,14 +448,9 @@ int cluster_main(int argc, char **argv)
 	if (err)
 		return log_errno(-err, "cluster op=loop"), 1;
 	c.config = service_config(c.config_path);
-	if (section(&c) && yyjson_is_false(yyjson_obj_get(section(&c), "enabled"))) {
-		log_info("cluster msg=\"not enabled by the machine configuration\"");
-		initctl_ready();
-	} else {
-		err = open_all(&c);
-		if (!err)
-			err = start(&c);
-	}
+	err = open_all(&c);
+	if (!err)
+		err = start(&c);
 	if (err)
 		log_errno(-err, "cluster op=start msg=\"the cluster cannot start\"");
 	else

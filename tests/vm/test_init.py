@@ -40,6 +40,12 @@ def test_says_what_it_is_and_what_is_up(node):
     assert node.ssh("cat /proc/1/comm").strip() == "init"
 
 
+def test_without_a_cluster_none_of_its_services_runs(node):
+    for name in ("cluster", "cluster-network", "agent"):
+        assert "skipped" in service(node, name)
+    assert "/sbin/cluster" not in node.ssh("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'").splitlines()
+
+
 def test_no_process_in_an_inner_cgroup(node):
     # the engine's own go with the last that lies in them
     used = node.ssh("cd /sys/fs/cgroup; ls -d docker pods 2>/dev/null || true").split()
