@@ -87,6 +87,8 @@ static const struct {
 	{"kernel/kptr_restrict", "1"},
 	{"kernel/dmesg_restrict", "1"},
 	{"kernel/unprivileged_bpf_disabled", "1"},
+	/* Nobody types into a terminal but who sits at it. */
+	{"dev/tty/legacy_tiocsti", "0"},
 	/* Races with links in shared directories. */
 	{"fs/protected_symlinks", "1"},
 	{"fs/protected_hardlinks", "1"},
