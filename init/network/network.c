@@ -197,7 +197,7 @@ static int rename_link(struct network *w, struct link *l, const char *name)
 	return 0;
 }
 
-/* The kernel makes a bond0 of its own, in a mode of its own. */
+/* A kernel that was not told otherwise (kernel-config/cmdline) makes a bond0 of its own, in a mode of its own. */
 static void mend_bond(struct network *w, const struct netcfg_interface *c, const struct link *l)
 {
 	struct link_change down = LINK_NO_CHANGE;
