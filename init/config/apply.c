@@ -8,7 +8,7 @@
  *   error            why the newest one was refused; absent when it was not
  *   candidate.yaml   the text of a good one, for the second step to keep
  *   authorized_keys  ssh.authorized_keys, as sshd reads them
- *   cluster          empty; there while cluster.enabled is true: units of the cluster wait for it (`when`)
+ *   cluster          empty; there while cluster.enabled is true; without it units of the cluster are skipped (`when`)
  */
 
 #include <errno.h>
