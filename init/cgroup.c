@@ -12,6 +12,8 @@
 #include "init/unit.h"
 #include "lib/log.h"
 
+enum { PROMISED_PART = 8 }; /* of the machine's memory, to all services */
+
 static int write_file(int dir, const char *path, const char *value)
 {
 	cleanup(closep) int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
@@ -97,10 +99,9 @@ void cgroup_protect_services(int root, int64_t memory_min)
 {
 	struct sysinfo si;
 	char text[32];
+	int64_t most = sysinfo(&si) ? memory_min : (int64_t)(si.totalram * si.mem_unit / PROMISED_PART);
 
-	if (!sysinfo(&si) && memory_min > (int64_t)(si.totalram * si.mem_unit / PROMISED_PART))
-		memory_min = (int64_t)(si.totalram * si.mem_unit / PROMISED_PART);
-	snprintf(text, sizeof(text), "%" PRId64, memory_min);
+	snprintf(text, sizeof(text), "%" PRId64, memory_min < most ? memory_min : most);
 	int err = write_file(root, "services/memory.min", text);
 
 	if (err)

@@ -21,10 +21,9 @@ must_check int cgroup_setup(void);
 must_check int cgroup_of_unit(int root, const struct unit *u);
 
 /*
- * /services is promised what its units are together, but no more than a part of the machine's memory: the kernel drops nothing of
+ * /services is promised what its units are together, but no more than an eighth of the machine's memory: the kernel drops nothing of
  * what is promised, not even what it can read again, and would rather end a process.
  */
-enum { PROMISED_PART = 8 };
 void cgroup_protect_services(int root, int64_t memory_min);
 
 must_check int cgroup_kill_all(int group);		     /* everything in it and below: 0 or -errno */
