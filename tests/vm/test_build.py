@@ -30,8 +30,7 @@ def _prune(node):
     def pruned():
         # what another module's containers still held at the first prune goes with a later one
         node.docker("image", "prune", "-af")
-        found = node.ssh("ls /data/engine/staging /data/engine/images/ids").splitlines()
-        left[:] = [line for line in found if line and not line.endswith(":")]
+        left[:] = node.names("/data/engine/staging", "/data/engine/images/ids")
         return not left
 
     assert eventually(pruned, 15), left

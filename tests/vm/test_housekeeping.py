@@ -143,7 +143,7 @@ def test_logs_are_compressed(node):
                 HELLO, "seq", "100000", "200000")  # fmt: skip
     node.docker("wait", "packed")
     cid = node.docker("inspect", "-f", "{{.Id}}", "packed").stdout.strip()
-    files = lambda: node.ssh(f"ls /data/engine/containers/{cid}/log").split()  # noqa: E731
+    files = lambda: node.names(f"/data/engine/containers/{cid}/log")  # noqa: E731
     whole = lambda: len([f for f in files() if f.endswith(".out")]) == 1  # noqa: E731
     try:
         assert eventually(whole), files()

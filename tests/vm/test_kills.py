@@ -174,7 +174,7 @@ class Storm:
         groups = self.node.ssh("cd /sys/fs/cgroup/pods && ls -d */*/; true").split()
         if sorted(group.split("/")[1] for group in groups) != uids:
             yield f"control groups {groups} and pods {uids}"
-        if sorted(self.node.ssh("ls /data/engine/pods").split()) != uids:
+        if self.node.names("/data/engine/pods") != uids:
             yield f"the engine has other pods than {uids}"
         shown = self.node.docker("ps", "-a", "--format", '{{.State}} {{.Label "io.kubernetes.pod.uid"}}').stdout.split("\n")
         if sorted(line.partition(" ")[2] for line in shown if line.startswith("running ")) != uids or {line.split()[-1] for line in shown if line} - set(uids):

@@ -298,13 +298,13 @@ def test_prune(net_node):
 
 def test_many_networks(net_node):
     """Fifty come and go; nothing of them stays."""
-    before = net_node.ssh("ls /sys/class/net; ls /data/engine/networks")
+    before = net_node.names("/sys/class/net", "/data/engine/networks")
     names = [f"n{i}" for i in range(50)]
     # More than the predefined pools have: subnets of our own.
     for i, name in enumerate(names):
         net_node.docker("network", "create", "--subnet", f"10.200.{i}.0/24", name)
     net_node.docker("network", "rm", *names)
-    assert eventually(lambda: net_node.ssh("ls /sys/class/net; ls /data/engine/networks") == before)
+    assert eventually(lambda: net_node.names("/sys/class/net", "/data/engine/networks") == before)
 
 
 def test_rules_explain_themselves(net_node):

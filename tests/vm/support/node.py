@@ -104,6 +104,11 @@ class Node:
             assert done.returncode == 0, f"ssh {command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout if check else done
 
+    def names(self, *folders):
+        """What lies in them, as reading the folders tells: `ls` looks at each entry too, and fails when one goes away meanwhile."""
+        found = self.ssh("printf '%s\\n' " + " ".join(f"{folder}/*" for folder in folders)).splitlines()
+        return sorted(path.rpartition("/")[2] for path in found if not path.endswith("/*"))
+
     def console(self):
         return (self.state / "console.log").read_bytes().decode("utf-8", "replace").replace("\r", "")
 
