@@ -18,6 +18,9 @@ import ssl
 import time
 from pathlib import Path
 
+STEP_S = 5.0  # an answer's patience, for a connection and for each read of it
+SILENCE_S = 10.0
+
 
 def running_pid(state):
     """The pid of the QEMU that runs this node, or None. A pid file whose process is gone is stale."""
@@ -45,13 +48,13 @@ def free_port(kind=socket.SOCK_STREAM):
         return s.getsockname()[1]
 
 
-def engine_answers(state, port, patience=5.0):
-    """One /_ping over mutual TLS, each step within @patience seconds. None when it answers, else the reason it does not."""
+def engine_answers(state, port):
+    """One /_ping over mutual TLS. None when it answers, else the reason it does not."""
     docker = state / "docker"
     try:
         context = ssl.create_default_context(cafile=docker / "ca.pem")
         context.load_cert_chain(docker / "cert.pem", docker / "key.pem")
-        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=patience)
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=STEP_S)
         conn.request("GET", "/_ping")
         reply = conn.getresponse()
         body = reply.read()
@@ -61,7 +64,7 @@ def engine_answers(state, port, patience=5.0):
         return str(e)
 
 
-def node_ready(state, port, patience=5.0):
+def node_ready(state, port):
     """The Node object, asked for with the administrator's kubeconfig. None when it is Ready, else the reason it is not."""
     pem = state / "kubeconfig.pem"
     try:
@@ -71,7 +74,7 @@ def node_ready(state, port, patience=5.0):
         pem.touch(mode=0o600)
         pem.write_bytes(data["client-certificate"] + data["client-key"])
         context.load_cert_chain(pem)
-        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=patience)
+        conn = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=STEP_S)
         conn.request("GET", "/api/v1/nodes")
         reply = conn.getresponse()
         body = reply.read()
@@ -89,29 +92,52 @@ def node_ready(state, port, patience=5.0):
     return "the node has not registered itself in the cluster"
 
 
-def wait_for(ask, timeout, alive):
-    """Until ask(patience) returns None. Return None, or why not.
+def says_up(state, service):
+    """Whether the console says of this boot that the service is up."""
+    try:
+        return re.search(rf"(?m)^{service}: up\b".encode(), (state / "console.log").read_bytes()) is not None
+    except OSError:
+        return False
 
-    QEMU accepts a connection before the guest has an address, and what was sent then is not sent again for seconds: so the first
-    questions are given up soon. A guest that is slow, not early, is asked with more and more patience.
+
+def monitor_answers(state):
+    """None when QEMU runs the machine, else the reason why that is not known."""
+    try:
+        Qmp(state).close()
+        return None
+    except (OSError, ValueError) as e:
+        return f"{state}/monitor.sock: {e}"
+
+
+def wait_for(ask, timeout, alive, told=lambda: True):
+    """Until ask() returns None. Return None, or why not.
+
+    An emulated guest pays for a question with a handshake, a good part of a second amid its boot, and QEMU takes a connection before
+    the guest has an address. So none is put before told(), or but now and then, for the console may be elsewhere.
     """
     deadline = time.monotonic() + timeout
-    patience = 0.5
+    anyway = time.monotonic() + SILENCE_S
     why = "not asked yet"
     while time.monotonic() < deadline:
         if not alive():
             return "QEMU ended"
-        why = ask(patience)
-        if why is None:
-            return None
-        patience = min(5.0, patience * 1.25)
+        if told() or time.monotonic() >= anyway:
+            why = ask()
+            if why is None:
+                return None
+            anyway = time.monotonic() + SILENCE_S
         time.sleep(0.1)
     return f"no answer within {timeout} s: {why}"
 
 
 def wait_for_engine(state, port, timeout, alive):
     """Until the engine answers. Return None, or why not."""
-    return wait_for(lambda patience: engine_answers(state, port, patience), timeout, alive)
+    return wait_for(lambda: engine_answers(state, port), timeout, alive, lambda: says_up(state, "engine"))
+
+
+def wait_for_node(state, port, timeout, alive):
+    """Until its cluster, whose API is at @port, says that the node is Ready. Return None, or why not."""
+    return wait_for(lambda: node_ready(state, port), timeout, alive, lambda: says_up(state, "agent"))
 
 
 def console_tail(state, lines=25):
@@ -160,13 +186,22 @@ def _gone(state, seconds):
 
 
 def power_off(state, timeout):
-    """Press the power button and wait. True when the node went down by itself."""
-    if running_pid(state) is None:
-        return True
-    monitor = Qmp(state)
-    monitor.command("system_powerdown")
-    monitor.close()
-    return _gone(state, timeout)
+    """Press the power button and wait. True when the node went down by itself.
+
+    It is pressed again every ten seconds: a guest that only starts does not feel it, and one that goes down does not mind.
+    """
+    deadline = time.monotonic() + timeout
+    while running_pid(state) is not None:
+        if time.monotonic() >= deadline:
+            return False
+        try:
+            monitor = Qmp(state)
+            monitor.command("system_powerdown")
+            monitor.close()
+        except (ConnectionError, FileNotFoundError):
+            pass  # it went down just now
+        _gone(state, min(10, deadline - time.monotonic()))
+    return True
 
 
 def cut_power(state):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""qemu/run waits for a node that is not there yet, and for one that is slow; what it tells QEMU of the processors."""
+"""When qemu/run asks a node that is not there yet whether it is; what it tells QEMU of the processors."""
 
 import sys
 from pathlib import Path
@@ -11,22 +11,47 @@ import machine  # noqa: E402
 import node  # noqa: E402
 
 
-def test_patience_grows(monkeypatch):
-    """A question that goes nowhere costs half a second at first, and five seconds, which a slow node may need, in the end."""
-    monkeypatch.setattr(node.time, "sleep", lambda seconds: None)
-    asked = []
+class Clock:
+    """A clock that goes on only when somebody sleeps."""
 
-    def ask(patience):
-        asked.append(patience)
-        return None if len(asked) == 20 else "not yet"
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(node.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(node.time, "sleep", self.sleep)
 
-    assert node.wait_for(ask, 60, lambda: True) is None
-    assert asked[0] == 0.5 and asked[-1] == 5.0 and asked == sorted(asked)
-    assert sum(asked[:5]) < 5
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def test_nobody_is_asked_too_early(monkeypatch):
+    """The question comes when the console has told that it may, and at once then."""
+    clock, asked = Clock(monkeypatch), []
+    assert node.wait_for(lambda: asked.append(clock.now), 60, lambda: True, lambda: clock.now >= 107) is None
+    assert len(asked) == 1 and 107 <= asked[0] < 107.2
+
+
+def test_a_console_may_be_silent(monkeypatch):
+    """Then the question is put every ten seconds."""
+    clock, asked = Clock(monkeypatch), []
+
+    def ask():
+        asked.append(clock.now)
+        return "not yet"
+
+    assert node.wait_for(ask, 60, lambda: True, lambda: False) == "no answer within 60 s: not yet"
+    assert [round(moment) for moment in asked] == [110, 120, 130, 140, 150]
+
+
+def test_what_the_console_says(tmp_path):
+    assert not node.says_up(tmp_path, "engine")
+    (tmp_path / "console.log").write_bytes(b"\x1b[2Jlog: up (3 ms)\r\nengine: FAILED: engine: up\r\n")
+    assert not node.says_up(tmp_path, "engine")
+    (tmp_path / "console.log").write_bytes(b"log: up (3 ms)\r\nengine: up (958 ms)\r\n")
+    assert node.says_up(tmp_path, "engine") and not node.says_up(tmp_path, "eng")
 
 
 def test_a_dead_machine_is_not_waited_for():
-    assert node.wait_for(lambda patience: "not yet", 60, lambda: False) == "QEMU ended"
+    assert node.wait_for(lambda: "not yet", 60, lambda: False) == "QEMU ended"
 
 
 @pytest.mark.parametrize("version, accel, cpus, expected", [

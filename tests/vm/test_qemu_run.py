@@ -40,6 +40,7 @@ WRONG = {
     "no disk for firmware": (["--disk", "none", "--boot", "efi"], "--disk none leaves none"),
     "hardware for firmware": (["--hardware", "nvme"], "--hardware nvme needs --boot efi"),
     "words nobody reads": (["--append", "x", "--boot", "efi"], "--append needs --boot kernel"),
+    "a terminal that waits for nothing": (["--wait", "none"], "--wait none needs --detach"),
     "an option nobody knows": (["--color"], "unrecognized arguments: --color"),
 }
 
@@ -63,6 +64,16 @@ def test_stop_of_what_does_not_run(tmp_path):
     assert done.returncode == 0 and "is not running" in done.stdout
     done = subprocess.run([STOP, tmp_path / "nowhere"], capture_output=True, text=True, check=False)
     assert done.returncode != 0 and "nowhere: no such directory" in done.stderr
+
+
+def test_started_and_not_waited_for(make_node):
+    """It is there to be stopped, by a button that it does not feel at first."""
+    node = make_node()
+    done = node.boot("--wait", "none")
+    assert "the node starts" in done.stdout and node.running()
+    assert "engine: up" not in node.console()
+    node.stop()
+    assert "shutdown: power off now" in node.console()
 
 
 def test_detach_that_fails_shows_the_console(make_node):
