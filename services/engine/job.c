@@ -95,6 +95,7 @@ static void on_exit_event(struct loop_io *io, uint32_t events)
 		return;
 	if (p->out >= 0)
 		drain(p);
+	loop_io_del(&p->exit_io);
 	closep(&p->pidfd);
 
 	int status = si.si_code == CLD_EXITED ? (si.si_status & 0xff) << 8 : si.si_status & 0x7f;

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/loop.h"
 
 enum { BATCH = 64, SIGNALS_A_READ = 16 };
@@ -130,7 +131,8 @@ void loop_io_del(struct loop_io *io)
 	if (!l)
 		return;
 	io->loop = NULL;
-	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL) < 0)
+		log_errno(errno, "op=epoll-del fd=%d msg=\"closed while it was watched\"", io->fd);
 	for (int i = l->next; i < l->n_batch; i++)
 		if (l->batch[i].data.ptr == io)
 			l->batch[i].data.ptr = NULL;

@@ -17,7 +17,10 @@
 
 struct loop;
 
-/* A descriptor. The loop borrows fd; the owner closes it after loop_io_del(). */
+/*
+ * A descriptor. The loop borrows fd; the owner closes it after loop_io_del(), never before: a child that was forked just then may hold
+ * it open, and the kernel goes on watching what somebody holds.
+ */
 struct loop_io {
 	int fd;
 	uint32_t events;

@@ -138,8 +138,9 @@ static void a_stale_event_does_not_reach_a_new_source(void **state)
 	assert_int_equal(loop_timer_set(l, &t, loop_now_ms(l) + 20, quit_timer), 0);
 	assert_int_equal(loop_run(l), 42);
 	assert_int_equal(calls, 1);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		loop_io_del(&reused[i]);
+	for (int i = 0; i < 2; i++) {
 		close(fds[i][0]);
 		close(fds[i][1]);
 		close(quiet[i]);
