@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 STEP_S = 5.0  # an answer's patience, for a connection and for each read of it
-SILENCE_S = 10.0
+SILENCE_S = 10.0  # of the console, until somebody is asked all the same
 
 
 def running_pid(state):

@@ -3,7 +3,8 @@
 
 All are times of the guest's own clock, which starts with the kernel: on a node without a cluster init says after how long everything
 was up, the engine last; the one-line init prints /proc/uptime; the agent writes into its log when the API had taken that the node is
-Ready. Nobody asks a node anything before that: a handshake would be a part of what is measured. The rounds alternate. A node's first boot, which also makes its file systems and keys, is reported beside the later ones.
+Ready. Nobody asks a node anything before that: a handshake would be a part of what is measured. The rounds alternate. A node's first
+boot, which also makes its file systems and keys, is reported beside the later ones.
 """
 
 import argparse
