@@ -105,9 +105,10 @@ class Node:
         return done.stdout if check else done
 
     def names(self, *folders):
-        """What lies in them, as reading the folders tells: `ls` looks at each entry too, and fails when one goes away meanwhile."""
-        found = self.ssh("printf '%s\\n' " + " ".join(f"{folder}/*" for folder in folders)).splitlines()
-        return sorted(path.rpartition("/")[2] for path in found if not path.endswith("/*"))
+        """What lies in them, all of which are there, as reading them tells: `ls` looks at each entry too, and fails when one goes away
+        meanwhile."""
+        found = self.ssh(" && ".join(f"cd {folder} && printf '%s\\n' *" for folder in folders)).splitlines()
+        return sorted(name for name in found if name != "*")
 
     def console(self):
         return (self.state / "console.log").read_bytes().decode("utf-8", "replace").replace("\r", "")
