@@ -176,13 +176,10 @@ class Qmp:
         self.sock.close()
 
 
-def _gone(state, seconds):
+def _wait_gone(state, seconds):
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if running_pid(state) is None:
-            return True
+    while running_pid(state) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
-    return running_pid(state) is None
 
 
 def power_off(state, timeout):
@@ -200,7 +197,7 @@ def power_off(state, timeout):
             monitor.close()
         except (ConnectionError, FileNotFoundError):
             pass  # it went down just now
-        _gone(state, min(10, deadline - time.monotonic()))
+        _wait_gone(state, min(10, deadline - time.monotonic()))
     return True
 
 
@@ -209,4 +206,4 @@ def cut_power(state):
     pid = running_pid(state)
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
-        _gone(state, 10)
+        _wait_gone(state, 10)
