@@ -80,7 +80,7 @@ static void unknown_members_are_refused(void **state)
 
 	assert_int_equal(options_check(yyjson_doc_get_root(doc), NULL, NULL, &msg), -EINVAL);
 	assert_non_null(strstr(msg, "Nonsense"));
-	assert_int_equal(options_check(NULL, yyjson_doc_get_root(doc), NULL, &again), -EINVAL);
+	assert_int_equal(checked(NULL, yyjson_doc_get_root(doc), NULL, &again), -EINVAL);
 	assert_non_null(strstr(again, "HostConfig.Nonsense"));
 }
 

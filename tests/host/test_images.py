@@ -95,7 +95,9 @@ def test_push_needs_the_password_and_a_name(registry, store):
     code, why, _, _ = work("push", name=f"{host}/locked:1")
     assert code < 0 and "denied" in why
     code, why, _, _ = work("push", name=f"{host}/locked:nope", auth=USER)
-    assert code < 0 and "tag does not exist" in why
+    assert code < 0 and why == f"tag does not exist: {host}/locked:nope"
+    code, why, _, _ = work("push", name=f"{host}/nosuch:1", auth=USER)
+    assert code < 0 and why == f"An image does not exist locally with the tag: {host}/nosuch"
 
 
 def members(data):

@@ -299,21 +299,24 @@ static int push_tags(struct push *p, const char *wanted)
 	const struct image_store *s = p->w->store;
 	char tags[64][IMAGE_TAG_MAX + 1], familiar[IMAGE_NAME_MAX + 1];
 	struct image_ref ref = p->ref;
+	bool known = false; /* the repository has names here, whichever */
 	size_t n = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < s->n_names && n < array_len(tags); i++) {
 		const struct image_ref *have = &s->names[i].ref;
 
-		if (*have->digest || strcmp(have->domain, p->ref.domain) || strcmp(have->path, p->ref.path))
+		if (strcmp(have->domain, p->ref.domain) || strcmp(have->path, p->ref.path))
 			continue;
-		if (!*wanted || !strcmp(wanted, have->tag))
+		known = true;
+		if (!*have->digest && (!*wanted || !strcmp(wanted, have->tag)))
 			strcpy(tags[n++], have->tag);
 	}
 	*ref.tag = '\0';
 	image_ref_familiar(&ref, familiar);
 	if (!n)
-		return *wanted ? work_fail(p->w, -ENOENT, "tag does not exist: %s:%s", familiar, wanted)
+		return known && *wanted
+			       ? work_fail(p->w, -ENOENT, "tag does not exist: %s:%s", familiar, wanted)
 			       : work_fail(p->w, -ENOENT, "An image does not exist locally with the tag: %s",
 					 familiar);
 	for (size_t i = 0; i < n && r == 0; i++) {
