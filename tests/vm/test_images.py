@@ -219,6 +219,20 @@ def test_tag_rmi_prune(node, registry):
     node.docker("rm", "user")
 
 
+def test_names_in_dockers_order(node):
+    """By the whole name: docker.io/docker before docker.io/library, which is not written out."""
+    names = ["docker/sorted:1.0.0", "sorted:latest", "z-sorted:1", f"{HELLO}:latest", "localhost:5000/sorted:1"]
+    try:
+        for name in reversed(names):
+            if not name.startswith(HELLO):
+                node.docker("tag", HELLO, name)
+        assert inspect(node, HELLO)["RepoTags"] == names
+        listed = api.call(node, "GET", "/images/json")[1]
+        assert names in [image["RepoTags"] for image in listed], listed
+    finally:
+        node.docker("rmi", *[name for name in names if not name.startswith(HELLO)], check=False)
+
+
 def test_distribution(node, registry):
     """What the registry says of a name, without a pull: by hand, and as Docker's SDK asks."""
     made = small(b"seen\n")

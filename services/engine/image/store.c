@@ -270,9 +270,14 @@ static int attach_names(struct list *l)
 	return 0;
 }
 
-static int by_text(const void *a, const void *b)
+/* As Docker lists an image's names: by the whole name, so those of another repository come before library's. */
+static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	char x[IMAGE_NAME_MAX + 1], y[IMAGE_NAME_MAX + 1];
+
+	image_ref_canonical(&((const struct name *)a)->ref, x);
+	image_ref_canonical(&((const struct name *)b)->ref, y);
+	return strcmp(x, y);
 }
 
 static int by_age(const void *a, const void *b)
@@ -294,6 +299,8 @@ int store_reload(struct image_store *s)
 		r = read_images(s, &l);
 	if (r == 0)
 		r = read_builtins(s, &l);
+	if (r == 0 && l.n_names)
+		qsort(l.names, l.n_names, sizeof(struct name), by_name);
 	if (r == 0)
 		r = attach_names(&l);
 	if (r < 0) {
@@ -303,10 +310,6 @@ int store_reload(struct image_store *s)
 	for (size_t i = 0; i < l.n_images; i++) {
 		struct img *img = l.images[i];
 
-		if (img->tags)
-			qsort(img->tags, img->pub.n_repo_tags, sizeof(char *), by_text);
-		if (img->digests)
-			qsort(img->digests, img->pub.n_repo_digests, sizeof(char *), by_text);
 		img->pub.repo_tags = (const char *const *)img->tags;
 		img->pub.repo_digests = (const char *const *)img->digests;
 	}

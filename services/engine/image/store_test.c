@@ -228,6 +228,33 @@ static void finds(void **state)
 	assert_int_equal(image_store_find(f->s, "", &img), -EINVAL);
 }
 
+static void names_have_an_order(void **state)
+{
+	/* as they are listed: docker.io/docker comes before docker.io/library, and Docker Hub before localhost */
+	static const char *const tags[] = {"docker/ay:1.0.0", "ay:latest", "other:1", "localhost:5000/ay:1"};
+	struct fix *f = *state;
+	char id[IMAGE_DIGEST_LEN + 1];
+	const struct image *img;
+
+	put_image(f, "xy", "docker.io/library/ay:latest", id);
+	assert_int_equal(image_store_find(f->s, id, &img), 0);
+	for (size_t i = array_len(tags); i-- > 0;) {
+		struct image_ref ref;
+
+		assert_int_equal(image_ref_parse(&ref, tags[i]), 0);
+		assert_int_equal(image_store_tag(f->s, img, &ref), 0);
+	}
+	image_unref(img);
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(image_store_find(f->s, id, &img), 0);
+		assert_int_equal(img->n_repo_tags, array_len(tags));
+		for (size_t i = 0; i < array_len(tags); i++)
+			assert_string_equal(img->repo_tags[i], tags[i]);
+		image_unref(img);
+		reopen(f);
+	}
+}
+
 struct use {
 	enum image_use use;
 };
@@ -438,6 +465,7 @@ int main(void)
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test_setup_teardown(builtin_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(finds, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_have_an_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(removes, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_prune_is_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(parents_may_stay, setup, teardown),
