@@ -14,6 +14,7 @@
 #include "engine/files.h"
 #include "engine/filters.h"
 #include "engine/image.h"
+#include "engine/image_config.h"
 #include "engine/image_platform.h"
 #include "engine/images_transfer.h"
 #include "engine/mounts.h"
@@ -282,7 +283,8 @@ static void inspect(struct engine *e, struct http_req *r, const char *name)
 	yyjson_mut_obj_add_strcpy(doc, o, "Created", img->created);
 	yyjson_mut_obj_add_str(doc, o, "DockerVersion", "");
 	yyjson_mut_obj_add_strcpy(doc, o, "Author", img->author);
-	json_copy(doc, o, "Config", json_obj(root, "config"));
+	yyjson_mut_obj_add_val(
+		doc, o, "Config", image_config_shown(doc, json_obj(root, "config"), api_minor(r)));
 	yyjson_mut_obj_add_strcpy(doc, o, "Architecture", img->architecture);
 	if (*img->variant)
 		yyjson_mut_obj_add_strcpy(doc, o, "Variant", img->variant);

@@ -219,6 +219,22 @@ def test_tag_rmi_prune(node, registry):
     node.docker("rm", "user")
 
 
+def test_config_of_inspect(node):
+    """What the image says nothing of is there all the same: clients read it without asking."""
+    node.docker("import", "-", "bare:1", input=oci.tar([oci.Member("note", b"n")]), text=False)
+    nothing = {"Cmd": None, "Entrypoint": None, "Env": None, "Labels": None, "OnBuild": None, "User": "", "Volumes": None, "WorkingDir": ""}
+    containers = {"AttachStderr": False, "AttachStdin": False, "AttachStdout": False, "Domainname": "", "Hostname": "", "Image": "",
+                  "OpenStdin": False, "StdinOnce": False, "Tty": False}  # fmt: skip
+    try:
+        for version, config in (("1.51", nothing), ("1.50", nothing), ("1.49", nothing | containers), ("1.24", nothing | containers)):
+            assert api.call(node, "GET", "/images/bare:1/json", version=version)[1]["Config"] == config, version
+        node.docker("import", "-c", "USER me", "-c", "EXPOSE 80", "-", "bare:2", input=oci.tar([oci.Member("note", b"n")]), text=False)
+        shown = nothing | {"User": "me", "ExposedPorts": {"80/tcp": {}}}
+        assert api.call(node, "GET", "/images/bare:2/json")[1]["Config"] == shown
+    finally:
+        node.docker("rmi", "bare:1", "bare:2", check=False)
+
+
 def test_names_in_dockers_order(node):
     """By the whole name: docker.io/docker before docker.io/library, which is not written out."""
     names = ["docker/sorted:1.0.0", "sorted:latest", "z-sorted:1", f"{HELLO}:latest", "localhost:5000/sorted:1"]
