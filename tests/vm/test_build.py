@@ -312,6 +312,14 @@ def test_deletions_do_not_lead_out(node):
     assert node.ssh("cat /run/deletions/f /run/deletions/sub/f; rm -rf /run/deletions") == "node\nnode\n"
 
 
+def test_an_exception_after_a_blank(node):
+    """`! kept` is an exception as `!kept` is, in a context that no client has filtered."""
+    files = {"Dockerfile": f"FROM {BASE}\nCOPY . /c/\nRUN ls -A /c\n".encode(), ".dockerignore": b"*\n! kept \n", "kept": b"k", "left": b"l"}
+    context = oci.tar([oci.Member(name, data) for name, data in files.items()])
+    out = node.docker("build", "--no-cache", "-t", "built", "-", input=context, text=False, env=CLASSIC).stdout
+    assert b"\nkept\n" in out and b"\nleft\n" not in out, out
+
+
 def test_same_bytes_with_source_date_epoch(node, build):
     text = f"FROM {BASE}\nRUN date +%s%N > /dev/null; mkdir /d; echo x > /d/f\nCOPY a /a\nWORKDIR /w\n"
     ids = set()

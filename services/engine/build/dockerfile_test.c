@@ -260,13 +260,14 @@ static void components(void **state)
 
 static void ignored(void **state)
 {
-	static const char text[] = "# c\n*.log\n /dir/ \n**/tmp\n!keep.log\nx/**/z\na/./b/../c\n\n!\n";
+	static const char text[] =
+		"# c\n*.log\n /dir/ \n**/tmp\n!keep.log\n! \tblank.log \nx/**/z\na/./b/../c\n\n!\n";
 	static const struct {
 		const char *path;
 		bool out;
-	} cases[] = {{"a.log", true}, {"sub/a.log", false}, {"keep.log", false}, {"dir", true},
-		{"dir/below/it", true}, {"tmp", true}, {"u/v/tmp", true}, {"u/v/tmp/w", true}, {"x/z", true},
-		{"x/1/2/z", true}, {"x/1", false}, {"a/c", true}, {"a/b", false}};
+	} cases[] = {{"a.log", true}, {"sub/a.log", false}, {"keep.log", false}, {"blank.log", false},
+		{"dir", true}, {"dir/below/it", true}, {"tmp", true}, {"u/v/tmp", true}, {"u/v/tmp/w", true},
+		{"x/z", true}, {"x/1/2/z", true}, {"x/1", false}, {"a/c", true}, {"a/b", false}};
 	struct match_list *l;
 
 	assert_int_equal(match_list_new(&l, text, strlen(text)), 0);

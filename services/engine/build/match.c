@@ -143,6 +143,14 @@ static void clean(char *s)
 	*out = '\0';
 }
 
+/* Behind the blanks that the text begins with. */
+static const char *skip_blanks(const char *text, const char *end)
+{
+	while (text < end && *text && strchr(" \t\r", *text))
+		text++;
+	return text;
+}
+
 int match_list_new(struct match_list **out, const char *text, size_t len)
 {
 	struct match_list *l = calloc(1, sizeof(*l));
@@ -155,13 +163,13 @@ int match_list_new(struct match_list **out, const char *text, size_t len)
 		const char *nl = memchr(text, '\n', (size_t)(end - text)), *stop = nl ? nl : end;
 		struct match_line line = {NULL, false}, *more;
 
-		while (text < stop && strchr(" \t\r", *text) && *text)
-			text++;
+		text = skip_blanks(text, stop);
 		while (stop > text && strchr(" \t\r", stop[-1]) && stop[-1])
 			stop--;
 		if (text < stop && *text != '#') {
 			line.take_back = *text == '!';
-			line.pattern = strndup(text + line.take_back, (size_t)(stop - text) - line.take_back);
+			text = skip_blanks(text + line.take_back, stop);
+			line.pattern = strndup(text, (size_t)(stop - text));
 			more = l->n < MATCH_LINES_MAX ? realloc(l->lines, (l->n + 1) * sizeof(*more)) : NULL;
 			if (!line.pattern || !more) {
 				free(line.pattern);
