@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from support import leaks, oci
+from support import api, leaks, oci
 from support.node import eventually
 
 BASE = "wherry/hello"
@@ -268,9 +268,30 @@ def test_what_is_wrong_is_named(node, build, text, words):
 
 
 def test_a_failing_command_is_the_builds_status(node, build):
-    done = build(f"FROM {BASE}\nRUN echo before; exit 7\n", check=False)
+    done = build(f"FROM {BASE}\nRUN echo before; exit 7\n", None, "--force-rm", check=False)
     assert done.returncode == 7 and "before" in done.stdout and "returned a non-zero code: 7" in done.stderr
     assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip())
+
+
+@pytest.mark.parametrize("options, of_good, of_failed", [
+    ([], 0, 1), (["--rm=false"], 2, 2), (["--force-rm"], 0, 0), (["--rm=false", "--force-rm"], 0, 0)], ids=lambda v: "")  # fmt: skip
+def test_containers_of_steps(node, build, options, of_good, of_failed):
+    """That of a command that failed is left to be looked at; the error is the last line."""
+    listed = lambda: node.docker("ps", "-aq").stdout.split()  # noqa: E731
+    build(f"FROM {BASE}\nRUN true\nRUN echo 2\n", None, "--no-cache", *options)
+    assert len(listed()) == of_good
+    if of_good:
+        node.docker("rm", *listed())
+    text = f"FROM {BASE}\nRUN true\nRUN echo made >/made; exit 3\n".encode()
+    flags = {"rm": "--rm=false" not in options, "forcerm": "--force-rm" in options, "nocache": True}
+    query = "&".join(f"{key}={int(value)}" for key, value in flags.items())
+    status, stream = api.call(node, "POST", f"/build?{query}", oci.tar([oci.Member("Dockerfile", text)]), headers={"Content-Type": "application/x-tar"}, raw=True)
+    lines = [json.loads(line) for line in stream.splitlines()]
+    assert status == 200 and lines[-1]["errorDetail"] == {"code": 3, "message": lines[-1]["error"]}, lines
+    assert len(listed()) == of_failed
+    if of_failed:
+        assert b"made\n" in node.docker("cp", f"{listed()[0]}:/made", "-", text=False).stdout
+        node.docker("rm", *listed())
 
 
 def test_options_are_refused_by_name(node, build):

@@ -142,6 +142,19 @@ def test_engine_is_killed_while_it_works(node, registry, tmp_path):
     assert eventually(lambda: node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout == "", 30)
 
 
+def test_what_is_left_of_a_failed_build_outlives_the_engine(node, tmp_path):
+    """Only what a build left that was cut short goes with the engine's next start."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo made >/made; exit 3\n")
+    done = node.docker("build", str(tmp_path), check=False, env={"DOCKER_BUILDKIT": "0"})
+    assert done.returncode == 3, done
+    left = node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout.split()
+    assert len(left) == 1
+    node.kill_engine()
+    settle(node)
+    assert node.docker("ps", "-aq", "--filter", "label=wherry.build").stdout.split() == left
+    node.docker("rm", *left)
+
+
 def test_disk_is_full(make_node, registry, tmp_path):
     """A pull, a build and a commit that do not fit say so and take nothing; with space again they go."""
     with open(tmp_path / "disk.img", "wb") as f:

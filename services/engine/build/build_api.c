@@ -32,7 +32,13 @@ static void removed(struct container *c, int err, const char *msg, void *arg)
 		log_errno(-err, "op=remove-build-container msg=\"%s\"", msg ? msg : "");
 }
 
-/* @id NULL: of any build. */
+/* Of a step that failed: it was left on purpose, as Docker leaves it. */
+static bool has_failed(const struct container *c)
+{
+	return c->state == CONTAINER_EXITED && c->exit_code != 0;
+}
+
+/* @id NULL: of any build that is over without a word. */
 static void remove_containers(struct engine *e, const char *id)
 {
 	for (size_t i = e->n_containers; i > 0; i--) {
@@ -45,7 +51,7 @@ static void remove_containers(struct engine *e, const char *id)
 		label = json_text(json_obj(c->config, "Labels"), BUILD_LABEL);
 		if (!label && id)
 			label = json_text(json_obj(c->config, "Labels"), BUILD_KEPT_LABEL);
-		if (label && (!id || !strcmp(label, id)))
+		if (label && (id ? !strcmp(label, id) : !has_failed(c)))
 			lifecycle_remove(c, true, true, removed, NULL);
 	}
 }

@@ -170,7 +170,8 @@ static char *container_config(struct build *b, struct command *c)
 	health = yyjson_mut_obj_add_obj(d, o, "Healthcheck");
 	yyjson_mut_arr_add_str(d, yyjson_mut_obj_add_arr(d, health, "Test"), "NONE");
 	labels = yyjson_mut_obj_add_obj(d, o, "Labels");
-	yyjson_mut_obj_add_strcpy(d, labels, b->keep_containers ? BUILD_KEPT_LABEL : BUILD_LABEL, b->id);
+	yyjson_mut_obj_add_strcpy(
+		d, labels, b->keep_containers && !b->force_rm ? BUILD_KEPT_LABEL : BUILD_LABEL, b->id);
 	host = given ? yyjson_val_mut_copy(d, given) : yyjson_mut_obj(d);
 	if (!network)
 		network = b->network;
@@ -341,11 +342,11 @@ static int exited(struct build *b, struct command *c, int code)
 	return build_fail(b, -ECANCELED, "told");
 }
 
-static int run_container(struct build *b, struct command *c, const char *id, struct new_layer *l)
+/* @code: what it ended with; the layer is made only of one that ended well. */
+static int run_container(struct build *b, const char *id, struct new_layer *l, int *code)
 {
 	cleanup(freep) char *answer = NULL;
 	yyjson_doc *doc;
-	int64_t code;
 	int r;
 
 	build_say(b, " ---> Running in %.12s\n", id);
@@ -357,11 +358,9 @@ static int run_container(struct build *b, struct command *c, const char *id, str
 	if (r < 0)
 		return r;
 	doc = yyjson_read(answer, strlen(answer), 0);
-	code = json_int(yyjson_doc_get_root(doc), "StatusCode", -1);
+	*code = (int)json_int(yyjson_doc_get_root(doc), "StatusCode", -1);
 	yyjson_doc_free(doc);
-	if (code != 0)
-		return exited(b, c, (int)code);
-	return take_layer(b, id, l);
+	return *code ? 0 : take_layer(b, id, l);
 }
 
 int build_run(struct build *b)
@@ -369,7 +368,7 @@ int build_run(struct build *b)
 	struct new_layer l = {.empty = false};
 	cleanup(freep) char *config = NULL, *answer = NULL, *id = NULL;
 	struct command c = {NULL};
-	int r;
+	int r, code = 0;
 
 	for (size_t i = 0; i < b->step->n_flags; i++)
 		if (strcmp(b->step->flags[i].name, "network"))
@@ -397,11 +396,14 @@ int build_run(struct build *b)
 
 		id = text ? strdup(text) : NULL;
 		yyjson_doc_free(doc);
-		r = id ? run_container(b, &c, id, &l)
+		r = id ? run_container(b, id, &l, &code)
 		       : build_fail(b, -EPROTO, "the engine names no container");
 	}
-	if (id && (!b->keep_containers || (r < 0 && b->force_rm)))
+	/* docker: what failed stays, to be looked at, unless it is to go in any case */
+	if (id && (b->force_rm || (!b->keep_containers && r == 0 && code == 0)))
 		remove_container(b, id);
+	if (r == 0 && code)
+		r = exited(b, &c, code);
 	if (r == 0)
 		r = build_commit(b, c.created_by, &l);
 	new_layer_fini(b->w, &l);

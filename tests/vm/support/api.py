@@ -16,16 +16,16 @@ def connect(node, timeout=60):
     return http.client.HTTPSConnection(host, int(port), context=context, timeout=timeout)
 
 
-def call(node, method, path, body=None, headers=None, timeout=60, version="1.51"):
-    """(status, parsed JSON or bytes). @version: "" for a path without one."""
+def call(node, method, path, body=None, headers=None, timeout=60, version="1.51", raw=False):
+    """(status, parsed JSON or bytes). @version: "" for a path without one; @raw: bytes in any case, as of several objects."""
     connection = connect(node, timeout)
     try:
-        raw = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+        sent = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
         kind = {"Content-Type": "application/json"} if isinstance(body, (dict, list)) else {}
-        connection.request(method, (f"/v{version}" if version else "") + path, body=raw, headers={**kind, **(headers or {})})
+        connection.request(method, (f"/v{version}" if version else "") + path, body=sent, headers={**kind, **(headers or {})})
         reply = connection.getresponse()
         data = reply.read()
-        if reply.headers.get("Content-Type") == "application/json":
+        if not raw and reply.headers.get("Content-Type") == "application/json":
             return reply.status, json.loads(data) if data.strip() else None
         return reply.status, data
     finally:
