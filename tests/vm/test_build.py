@@ -250,7 +250,7 @@ b
 
 
 @pytest.mark.parametrize("text, words", [
-    (f"FROM {BASE}\nRUNX true\n", "Dockerfile:2: unknown instruction: RUNX"),
+    (f"FROM {BASE}\nRUNX true\n", "dockerfile parse error on line 2: unknown instruction: RUNX"),
     (f"FROM {BASE}\n\nRUN --mount=type=cache,target=/x true\n", "Dockerfile:3: RUN: --mount needs BuildKit"),
     ("RUN true\n", "no build stage"),
     (f"FROM {BASE}\nCOPY nosuch /\n", "Dockerfile:2: COPY: "),
@@ -260,7 +260,8 @@ b
     (f"FROM {BASE}\nENV A\n", "Dockerfile:2: ENV"),
     (f"FROM {BASE}\nADD https://github.com/a/b.git /x\n", "git repository"),
     (f"FROM {BASE}\nADD http://169.254.169.254/latest /x\n", "link-local"),
-    ("", "no instructions"),
+    ("", "the Dockerfile (Dockerfile) cannot be empty"),
+    ("# nothing\n", "failed to parse Dockerfile: file with no instructions"),
 ], ids=lambda v: "")  # fmt: skip
 def test_what_is_wrong_is_named(node, build, text, words):
     done = build(text, {"a": ""}, check=False)
@@ -287,7 +288,8 @@ def test_containers_of_steps(node, build, options, of_good, of_failed):
     query = "&".join(f"{key}={int(value)}" for key, value in flags.items())
     status, stream = api.call(node, "POST", f"/build?{query}", oci.tar([oci.Member("Dockerfile", text)]), headers={"Content-Type": "application/x-tar"}, raw=True)
     lines = [json.loads(line) for line in stream.splitlines()]
-    assert status == 200 and lines[-1]["errorDetail"] == {"code": 3, "message": lines[-1]["error"]}, lines
+    words = "The command '/bin/sh -c echo made >/made; exit 3' returned a non-zero code: 3"
+    assert status == 200 and lines[-1] == {"errorDetail": {"code": 3, "message": words}, "error": words}, lines
     assert len(listed()) == of_failed
     if of_failed:
         assert b"made\n" in node.docker("cp", f"{listed()[0]}:/made", "-", text=False).stdout

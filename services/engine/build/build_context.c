@@ -208,10 +208,12 @@ int build_context_open(struct build *b, struct dockerfile **df)
 		r = read_dockerfile(b, &text, &len);
 	if (r < 0)
 		return r;
+	if (!len)
+		return work_fail(b->w, -EINVAL, "the Dockerfile (%s) cannot be empty", b->file);
 	r = dockerfile_parse(df, text, len, &e);
 	if (r < 0)
-		return e.line ? work_fail(b->w, r, "%s:%u: %s", b->file, e.line, e.text)
-			      : work_fail(b->w, r, "%s: %s", b->file, e.text);
+		return e.line ? work_fail(b->w, r, "dockerfile parse error on line %u: %s", e.line, e.text)
+			      : work_fail(b->w, r, "failed to parse %s: %s", b->file, e.text);
 	return apply_ignore(b, b->file);
 }
 

@@ -327,8 +327,7 @@ static int exited(struct build *b, struct command *c, int code)
 		return -ENOMEM;
 	yyjson_mut_arr_foreach(c->argv, i, n, v) fprintf(f, "%s%s", i ? " " : "", yyjson_mut_get_str(v));
 	fclose(f);
-	if (asprintf(&text, "%s:%u: The command '%s' returned a non-zero code: %d", b->file, b->step->line,
-		    argv, code) < 0)
+	if (asprintf(&text, "The command '%s' returned a non-zero code: %d", argv, code) < 0)
 		text = NULL;
 	yyjson_mut_doc_set_root(d, o);
 	yyjson_mut_obj_add_int(d, detail, "code", code);
