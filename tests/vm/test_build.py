@@ -373,6 +373,14 @@ def test_a_dockerfile_from_elsewhere(node, tmp_path):
     assert run(node, "sh", "-c", "cat /d/f; ls -A /d", image="elsewhere") == "near\nf\n"
 
 
+def test_standard_error_is_red(node):
+    """In the one stream of both, and each line by itself: as Docker's SDK reads it."""
+    context = oci.tar([oci.Member("Dockerfile", f"FROM {BASE}\nRUN echo fine; echo 'not so' >&2; echo\n".encode())])
+    status, stream = api.call(node, "POST", "/build?nocache=1", context, headers={"Content-Type": "application/x-tar"}, raw=True)
+    said = [json.loads(line).get("stream") for line in stream.splitlines()]
+    assert status == 200 and {"fine\n", "\x1b[91mnot so\n\x1b[0m", "\n"} <= set(said), said
+
+
 def test_context_on_stdin(node):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:

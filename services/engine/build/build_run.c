@@ -13,8 +13,8 @@
 #include "engine/build/api_client.h"
 #include "engine/build/build_api.h"
 #include "engine/build/build_int.h"
+#include "engine/build/run_output.h"
 #include "engine/image/tree_tar.h"
-#include "engine/stdcopy.h"
 #include "lib/json.h"
 
 /* Known to every build, and no part of what it makes. */
@@ -209,65 +209,25 @@ static int call(struct build *b, const char *method, const char *id, const char 
 
 /* ---- its output */
 
-struct demux {
-	struct build *b;
-	unsigned char head[STDCOPY_HEADER];
-	size_t have;
-	uint32_t left; /* of the frame */
-};
-
-static void say_piece(struct build *b, const char *buf, size_t len)
+static void say_output(const char *text, void *arg)
 {
-	while (len) {
-		char text[1024];
-		size_t n = len < sizeof(text) - 1 ? len : sizeof(text) - 1;
+	const struct build *b = arg;
 
-		memcpy(text, buf, n);
-		text[n] = '\0';
-		/* a zero byte ends a string of JSON here */
-		for (size_t i = 0; i < n; i++)
-			if (!text[i])
-				text[i] = ' ';
-		if (!b->quiet)
-			work_say("stream", text);
-		buf += n;
-		len -= n;
-	}
+	if (!b->quiet)
+		work_say("stream", text);
 }
 
 static int on_output(const char *buf, size_t len, void *arg)
 {
-	struct demux *d = arg;
-
-	while (len) {
-		if (d->have < sizeof(d->head)) {
-			size_t n = sizeof(d->head) - d->have < len ? sizeof(d->head) - d->have : len;
-
-			memcpy(d->head + d->have, buf, n);
-			d->have += n;
-			buf += n;
-			len -= n;
-			d->left = (uint32_t)d->head[4] << 24 | (uint32_t)d->head[5] << 16 |
-				  (uint32_t)d->head[6] << 8 | d->head[7];
-		} else {
-			size_t n = d->left < len ? d->left : len;
-
-			say_piece(d->b, buf, n);
-			d->left -= (uint32_t)n;
-			buf += n;
-			len -= n;
-		}
-		if (d->have == sizeof(d->head) && !d->left)
-			d->have = 0;
-	}
+	run_output_feed(arg, buf, len);
 	return 0;
 }
 
 static int follow(struct build *b, const char *id)
 {
 	cleanup(freep) char *path = NULL;
-	struct demux d = {.b = b};
-	struct api_call c = {.socket = b->socket, .method = "GET", .data = on_output, .arg = &d};
+	struct run_output o = {.say = say_output, .arg = b};
+	struct api_call c = {.socket = b->socket, .method = "GET", .data = on_output, .arg = &o};
 	int r;
 
 	if (asprintf(&path, "/v1.51/containers/%s/logs?follow=1&stdout=1&stderr=1", id) < 0) {
