@@ -107,12 +107,21 @@ static void on_head(struct http_call *call, int status, void *arg)
 	http_reply_start(l->r, 200, "text/plain");
 }
 
-static void put(int stream, const void *buf, size_t len, void *arg)
-{
-	struct logs *l = arg;
+struct gathered {
+	char *text;
+	size_t len;
+};
 
-	if (l->full || !l->r)
-		return;
+static void gather(int stream, const void *buf, size_t len, void *arg)
+{
+	struct gathered *g = arg;
+
+	memcpy(g->text + g->len, buf, len);
+	g->len += len;
+}
+
+static void put(struct logs *l, const void *buf, size_t len)
+{
 	if (l->left >= 0 && (int64_t)len >= l->left) {
 		len = (size_t)l->left;
 		l->full = true;
@@ -120,6 +129,18 @@ static void put(int stream, const void *buf, size_t len, void *arg)
 	if (l->left >= 0)
 		l->left -= (int64_t)len;
 	(void)!http_write(l->r, buf, len); /* `closed` says when its reader has gone */
+}
+
+/* Without the frames, of which there is one a line: what came together goes on together. */
+static int put_frames(struct logs *l, const void *buf, size_t len)
+{
+	cleanup(freep) char *text = malloc(len);
+	struct gathered g = {.text = text};
+	int err = text ? frames_feed(&l->frames, buf, len, gather, &g) : -ENOMEM;
+
+	if (g.len)
+		put(l, text, g.len);
+	return err;
 }
 
 static void on_data(struct http_call *call, const void *buf, size_t len, void *arg)
@@ -135,9 +156,9 @@ static void on_data(struct http_call *call, const void *buf, size_t len, void *a
 		return;
 	}
 	if (l->framed)
-		err = frames_feed(&l->frames, buf, len, put, l);
+		err = put_frames(l, buf, len);
 	else
-		put(1, buf, len, l);
+		put(l, buf, len);
 	if (err || l->full || !l->r) {
 		struct http_req *r = l->r;
 

@@ -8,6 +8,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/log_lines.h"
 #include "engine/log_options.h"
 #include "engine/logs.h"
 #include "engine/output.h"
@@ -25,8 +26,8 @@ struct logs {
 	struct output_reader reader;
 	struct loop_timer timer;
 	int64_t since_ns, until_ns;
-	bool tty, out, err, follow, timestamps, details;
-	bool mid_line[2]; /* the stream's last byte sent was no newline */
+	struct log_lines lines;
+	bool out, err, follow;
 	bool done;
 	char *attributes; /* owned: what --details puts before a line */
 };
@@ -37,54 +38,36 @@ static void on_closed(struct http_req *r, bool ok, void *arg)
 
 	loop_timer_del(&g->timer);
 	output_reader_fini(&g->reader);
+	log_lines_fini(&g->lines);
 	free(g->attributes);
 	free(g);
 }
 
-static int send_piece(struct logs *g, unsigned stream, const char *prefix, const char *p, size_t len)
+/* After a write: its peer has gone, and on_closed() follows, or there was no memory: the answer cannot be completed. */
+static int sent(struct logs *g, int err)
 {
-	size_t prefix_len = strlen(prefix);
-	unsigned char h[STDCOPY_HEADER];
-	int err = 0;
-
-	if (!g->tty) {
-		stdcopy_header(h, stream, (uint32_t)(prefix_len + len));
-		err = http_write(g->r, h, sizeof(h));
-	}
-	if (!err && prefix_len)
-		err = http_write(g->r, prefix, prefix_len);
-	return err ? err : http_write(g->r, p, len);
+	if (err == -ENOMEM)
+		http_abort(g->r);
+	return err;
 }
 
-/* One piece a line when something goes in front of each line; else the chunk as it is. */
+/* What lines are ready, if @err is 0, go out in one write. 0; else @g may be gone. */
+static int send_lines(struct logs *g, int err)
+{
+	if (!err)
+		err = http_write(g->r, g->lines.out, g->lines.out_len);
+	if (!err)
+		log_lines_clear(&g->lines);
+	return sent(g, err);
+}
+
 static int send_chunk(struct logs *g, const struct output_chunk *chunk, const char *p)
 {
-	cleanup(freep) char *prefix = NULL;
-	char stamp[36];
-	size_t left = chunk->len;
-	bool *mid = &g->mid_line[chunk->stream - 1];
-	int err = 0;
+	struct log_lines *l = &g->lines;
 
-	if (!g->timestamps && !g->details)
-		return send_piece(g, chunk->stream, "", p, left);
-	while (left && !err) {
-		const char *nl = memchr(p, '\n', left);
-		size_t n = nl ? (size_t)(nl - p) + 1 : left;
-
-		if (!*mid) {
-			free(prefix);
-			prefix = text_make("%s%s%s%s", g->timestamps ? time_text(stamp, chunk->time_ns) : "",
-				g->timestamps ? " " : "", g->details ? g->attributes : "",
-				g->details ? " " : "");
-			if (!prefix)
-				return -ENOMEM;
-		}
-		err = send_piece(g, chunk->stream, *mid ? "" : prefix, p, n);
-		*mid = !nl;
-		p += n;
-		left -= n;
-	}
-	return err;
+	if (!l->framed && !l->timestamps && !l->details)
+		return sent(g, http_write(g->r, p, chunk->len));
+	return send_lines(g, log_lines_add(l, chunk->stream, chunk->time_ns, p, chunk->len));
 }
 
 static void finish(struct logs *g)
@@ -92,7 +75,8 @@ static void finish(struct logs *g)
 	if (g->done)
 		return;
 	g->done = true;
-	http_end(g->r);
+	if (!send_lines(g, log_lines_end(&g->lines)))
+		http_end(g->r);
 }
 
 static void pump(struct logs *g);
@@ -196,11 +180,10 @@ void logs_handle(struct engine *e, struct http_req *r, const char *name)
 	}
 	g->e = e;
 	g->r = r;
-	g->tty = c->tty;
+	g->lines.framed = !c->tty;
 	g->out = api_query_bool(r, "stdout", false);
 	g->err = api_query_bool(r, "stderr", false);
-	g->timestamps = api_query_bool(r, "timestamps", false);
-	g->details = api_query_bool(r, "details", false);
+	g->lines.timestamps = api_query_bool(r, "timestamps", false);
 	g->follow = api_query_bool(r, "follow", false);
 
 	const char *bad =
@@ -211,10 +194,12 @@ void logs_handle(struct engine *e, struct http_req *r, const char *name)
 			? "invalid value for \"tail\": all, or a number of lines"
 			: NULL;
 
-	if (g->details)
+	if (api_query_bool(r, "details", false)) {
 		g->attributes = log_options_details(c);
-	if (!bad && g->details && !g->attributes)
-		bad = "out of memory";
+		g->lines.details = g->attributes;
+		if (!bad && !g->attributes)
+			bad = "out of memory";
+	}
 	if (bad || start_open_output(c)) {
 		api_error(r, bad ? 400 : 500, "%s", bad ? bad : "the container's log cannot be opened");
 		free(g->attributes);

@@ -2,7 +2,7 @@
 #ifndef ENGINE_LOGS_H
 #define ENGINE_LOGS_H
 
-/* GET /containers/ID/logs: the log files, framed as attach frames them. */
+/* GET /containers/ID/logs: the log files, a frame a line (log_lines.h). */
 
 struct engine;
 struct http_req;

@@ -3,6 +3,7 @@
 
 import re
 
+from support import api
 from support.node import eventually
 
 HELLO = "wherry/hello"
@@ -39,6 +40,33 @@ def test_which_lines(node):
         assert logs(node, cid, "--since", stamps["three"], "--tail", "1") == (["four"], [])
         assert logs(node, cid, "--tail", "0") == ([], [])
         assert logs(node, cid, "-t", "--tail", "1") == ([f"{stamps['four']} four"], [])
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def frames(data):
+    """[(stream, bytes)] of Docker's multiplexed stream."""
+    found = []
+    while data:
+        size = int.from_bytes(data[4:8], "big")
+        found.append((data[0], data[8 : 8 + size]))
+        data = data[8 + size :]
+    return found
+
+
+def test_a_frame_a_line(node):
+    """However they were written, read and asked for; of a long line Docker's longest message each."""
+    script = "echo one; echo two; echo; printf thr; sleep 0.5; echo ee; echo wrong >&2; head -c 40000 /dev/zero | tr '\\0' x; echo; printf end"
+    cid = node.docker("run", "-d", HELLO, "sh", "-c", script).stdout.strip()
+    lines = [b"one\n", b"two\n", b"\n", b"three\n", b"x" * 16384, b"x" * 16384, b"x" * (40000 - 2 * 16384) + b"\n", b"end"]
+    try:
+        for how in ("follow=1", "follow=0"):
+            status, data = api.call(node, "GET", f"/containers/{cid}/logs?stdout=1&stderr=1&{how}")
+            assert status == 200 and [text for stream, text in frames(data) if stream == 1] == lines, how
+            assert [text for stream, text in frames(data) if stream == 2] == [b"wrong\n"], how
+        _, data = api.call(node, "GET", f"/containers/{cid}/logs?stdout=1&timestamps=1")
+        stamped = [re.sub(rb"^[0-9T:.-]+Z ", b"@", text) for _, text in frames(data)]
+        assert stamped == [text if at in (5, 6) else b"@" + text for at, text in enumerate(lines)], "where lines begin"
     finally:
         node.docker("rm", "-f", cid)
 
