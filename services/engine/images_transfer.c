@@ -145,7 +145,7 @@ static void finish(struct transfer *t)
 	if (!t->err) {
 		tell_event(t);
 		answer_well(t);
-	} else if (!t->started) {
+	} else if (!t->started && !t->in_band) {
 		/* to a 401 of a pull the client would answer with a question; of a distribution it is Docker's answer */
 		int denied = t->answer == RESULT_JSON ? 401 : 404;
 
@@ -380,6 +380,7 @@ void transfer_load(struct engine *e, struct http_req *r, const char *arg)
 	if (!t || !transfer_pipe(t, fds))
 		return;
 	t->action = "load";
+	t->in_band = true; /* Docker has answered 200 before it looks at the archive */
 	err = image_load_start(
 		&t->task, e->images, e->loop, fds[0], *platform ? platform : NULL, &transfer_events, t);
 	close(fds[0]);

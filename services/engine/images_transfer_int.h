@@ -22,6 +22,7 @@ struct transfer {
 	struct image_task *task;
 	struct pump *pump;
 	bool started;			  /* the answer has begun */
+	bool in_band;			  /* failures go into the stream even when they are all it has */
 	bool bytes_pending, work_pending; /* what is not over yet */
 	int err;
 	char *message;	    /* owned */

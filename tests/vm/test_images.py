@@ -186,6 +186,9 @@ def test_hostile_archives_leave_nothing(node, tmp_path):
     for data in (evil, b"no archive" * 200000, oci.tar([oci.Member("manifest.json", b'[{"Config":"../../etc/passwd","Layers":[]}]')])):
         done = node.docker("load", input=data, text=False, check=False)
         assert done.returncode == 1 and done.stderr, done.stdout
+    status, stream = api.call(node, "POST", "/images/load", b"abc", headers={"Content-Type": "application/x-tar"}, raw=True)
+    said = json.loads(stream)
+    assert status == 200 and said == {"errorDetail": {"message": said["error"]}, "error": said["error"]}, said
     assert eventually(lambda: count() == before, 10)
     assert node.ssh("ls /etc/evil 2>&1", check=False).returncode != 0
 

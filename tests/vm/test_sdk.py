@@ -88,6 +88,11 @@ def test_images_networks_volumes(node):
         saved = b"".join(client.images.get("sdk/tagged:2").save(named="sdk/tagged:2"))
         client.images.remove("sdk/tagged:2")
         assert client.images.load(saved)[0].tags
+        try:
+            client.images.load(b"abc")
+            sys.exit("what is no archive is an error")
+        except docker.errors.ImageLoadError as e:
+            assert str(e)
         assert "sdk/tagged:2" in client.images.get("sdk/tagged:2").tags
         client.images.remove("sdk/tagged:2")
         made, log = client.images.build(fileobj=io.BytesIO(b"FROM wherry/hello\nLABEL a=b\nRUN echo built > /built\n"), tag="sdk/built", rm=True)
