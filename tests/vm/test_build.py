@@ -201,6 +201,17 @@ def test_cache_from(node, build, tmp_path):
     assert build(text.replace("X=y", "X=z"), None, "--cache-from", "elsewhere:1", "--cache-from", "nosuch:1").stdout.count("Using cache") == 2
 
 
+def test_cache_from_says_what_counts(node, build):
+    """Of the steps that are here only those of the images that are named; of one that is not there none."""
+    text = f"FROM {BASE}\nENV FOO=bar\nRUN touch /baz\nRUN touch /bax\n"
+    hits = lambda *names: build(text, None, *[word for name in names for word in ("--cache-from", name)]).stdout.count("Using cache")  # noqa: E731
+    build(text, tag="first:1")
+    build(text.replace("bax", "other"), tag="other:1")
+    assert hits("first:1") == 3 and hits("nosuch:1") == 0, "and what that built has the same steps"
+    assert hits("other:1") == 2 and hits("nosuch:1", "first:1") == 3
+    assert hits() == 3
+
+
 @pytest.mark.parametrize("network, there, absent", [("none", ["lo"], ["eth0", "docker0"]), ("host", ["lo", "eth0", "docker0"], [])])
 def test_networks_of_a_build(node, build, network, there, absent):
     build(f"FROM {BASE}\nRUN ls -d /sys/class/net/*/ >/links\nRUN --network=default ls -d /sys/class/net/*/ >/default\n", None, "--network", network, "--no-cache")

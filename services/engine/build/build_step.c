@@ -50,10 +50,44 @@ static int use(struct build *b, const char *id)
 
 /* ---- the cache */
 
+/* Is @img, or one of those that it was made from here, the image @id? */
+static bool made_of(const struct image_store *s, const struct image *img, const char *id)
+{
+	/* a record names one parent, which is older: as many steps as there are images are enough */
+	for (size_t steps = 0; img && steps <= s->n_images; steps++) {
+		const char *parent = img->parent;
+
+		if (!strcmp(img->id, id))
+			return true;
+		img = NULL;
+		for (size_t i = 0; i < s->n_images && !img; i++)
+			img = strcmp(s->images[i]->pub.id, parent) ? NULL : &s->images[i]->pub;
+	}
+	return false;
+}
+
+/* --cache-from: only what the named images are made of counts then, as in Docker; one that is not there is no cache. */
+static bool may_be_used(struct build *b, const char *id)
+{
+	yyjson_val *from = json_arr(b->w->orders, "cachefrom"), *v;
+	bool may = !yyjson_arr_size(from);
+	size_t i, n;
+
+	yyjson_arr_foreach (from, i, n, v) {
+		const struct image *named = NULL;
+
+		if (!may && yyjson_is_str(v) && image_store_find(b->w->store, yyjson_get_str(v), &named) == 0)
+			may = made_of(b->w->store, named, id);
+		image_unref(named);
+	}
+	return may;
+}
+
 static const struct img *local_hit(struct build *b)
 {
 	for (size_t i = 0; i < b->w->store->n_images; i++)
-		if (!strcmp(b->w->store->images[i]->step, b->key))
+		if (!strcmp(b->w->store->images[i]->step, b->key) &&
+			may_be_used(b, b->w->store->images[i]->pub.id))
 			return b->w->store->images[i];
 	return NULL;
 }
