@@ -285,6 +285,12 @@ def test_a_failing_command_is_the_builds_status(node, build):
     assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip())
 
 
+def test_a_long_command_that_fails(node, build):
+    """More of it than a message holds: its beginning is shown, and its status is the build's."""
+    done = build(f"FROM {BASE}\nRUN : {'x' * 9000}; exit 5\n", None, "--force-rm", check=False)
+    assert done.returncode == 5 and "The command '/bin/sh -c : xxx" in done.stderr and "x...' returned a non-zero code: 5" in done.stderr, done
+
+
 @pytest.mark.parametrize("options, of_good, of_failed", [
     ([], 0, 1), (["--rm=false"], 2, 2), (["--force-rm"], 0, 0), (["--rm=false", "--force-rm"], 0, 0)], ids=lambda v: "")  # fmt: skip
 def test_containers_of_steps(node, build, options, of_good, of_failed):

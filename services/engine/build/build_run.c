@@ -14,6 +14,7 @@
 #include "engine/build/build_api.h"
 #include "engine/build/build_int.h"
 #include "engine/build/run_output.h"
+#include "engine/image/task_int.h"
 #include "engine/image/tree_tar.h"
 #include "lib/json.h"
 
@@ -274,30 +275,52 @@ static int take_layer(struct build *b, const char *id, struct new_layer *l)
 	return r < 0 ? build_fail(b, r, "%s", strerror(-r)) : 0;
 }
 
-/* The exit status becomes that of `docker build`: the error is told here, with its code. */
-static int exited(struct build *b, struct command *c, int code)
+/* The error of a command of which @len bytes are shown; NULL: no memory. */
+static char *exit_line(const char *command, size_t len, int code)
 {
 	yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
-	yyjson_mut_val *o = yyjson_mut_obj(d), *detail = yyjson_mut_obj(d), *v;
-	cleanup(freep) char *text = NULL, *line = NULL, *argv = NULL;
-	size_t i, n, len;
-	FILE *f = open_memstream(&argv, &len);
+	yyjson_mut_val *o = yyjson_mut_obj(d), *detail = yyjson_mut_obj(d);
+	cleanup(freep) char *text = NULL;
+	char *line;
 
-	if (!f)
-		return -ENOMEM;
-	yyjson_mut_arr_foreach(c->argv, i, n, v) fprintf(f, "%s%s", i ? " " : "", yyjson_mut_get_str(v));
-	fclose(f);
-	if (asprintf(&text, "The command '%s' returned a non-zero code: %d", argv, code) < 0)
+	if (asprintf(&text, "The command '%.*s%s' returned a non-zero code: %d", (int)len, command,
+		    command[len] ? "..." : "", code) < 0)
 		text = NULL;
 	yyjson_mut_doc_set_root(d, o);
 	yyjson_mut_obj_add_int(d, detail, "code", code);
 	yyjson_mut_obj_add_str(d, detail, "message", text);
 	yyjson_mut_obj_add_val(d, o, "errorDetail", detail);
 	yyjson_mut_obj_add_str(d, o, "error", text);
-	line = yyjson_mut_write(d, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
-	if (line)
-		(void)!dprintf(1, "%s\n", line);
+	line = text ? yyjson_mut_write(d, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
 	yyjson_mut_doc_free(d);
+	return line;
+}
+
+/*
+ * The exit status becomes that of `docker build`: the error is told here, with its code. What is shown of a command that
+ * makes the line too long for the engine fits twice, as it is in there, also when each byte is escaped.
+ */
+static int exited(struct build *b, struct command *c, int code)
+{
+	enum { SHOWN = 600 };
+	cleanup(freep) char *line = NULL, *argv = NULL;
+	yyjson_mut_val *v;
+	size_t i, n, len;
+	FILE *f = open_memstream(&argv, &len);
+
+	if (!f)
+		return -ENOMEM;
+	yyjson_mut_arr_foreach(c->argv, i, n, v) fprintf(f, "%s%s", i ? " " : "", yyjson_mut_get_str(v));
+	if (fclose(f))
+		return -ENOMEM;
+	line = exit_line(argv, len, code);
+	if (line && strlen(line) >= IMAGE_TASK_LINE_MAX) {
+		free(take(line));
+		line = exit_line(argv, SHOWN, code);
+	}
+	if (!line)
+		return -ENOMEM;
+	(void)!dprintf(1, "%s\n", line);
 	return build_fail(b, -ECANCELED, "told");
 }
 

@@ -28,8 +28,6 @@
 
 #define MACHINE_CONFIG "/run/config/config.json"
 
-enum { LINE_MAX_BYTES = 8192 };
-
 const char *image_worker_program = "/bin/wherry";
 
 struct image_task {
@@ -39,7 +37,7 @@ struct image_task {
 	pid_t pid;
 	int pidfd, out;
 	struct loop_io exited, output;
-	char line[LINE_MAX_BYTES];
+	char line[IMAGE_TASK_LINE_MAX];
 	size_t len;
 	bool too_long;
 	int err;
