@@ -49,6 +49,14 @@ def build(node, tmp_path):
     return run
 
 
+def stream_of(node, dockerfile, **flags):
+    """What the API answers: its status, and the messages of the stream."""
+    query = "&".join(f"{key}={int(value)}" for key, value in flags.items())
+    context = oci.tar([oci.Member("Dockerfile", dockerfile.encode())])
+    status, stream = api.call(node, "POST", f"/build?{query}", context, headers={"Content-Type": "application/x-tar"}, raw=True, timeout=300)
+    return status, [json.loads(line) for line in stream.splitlines()]
+
+
 def run(node, *command, image="built"):
     return node.docker("run", "--rm", image, *command).stdout
 
@@ -300,11 +308,8 @@ def test_containers_of_steps(node, build, options, of_good, of_failed):
     assert len(listed()) == of_good
     if of_good:
         node.docker("rm", *listed())
-    text = f"FROM {BASE}\nRUN true\nRUN echo made >/made; exit 3\n".encode()
     flags = {"rm": "--rm=false" not in options, "forcerm": "--force-rm" in options, "nocache": True}
-    query = "&".join(f"{key}={int(value)}" for key, value in flags.items())
-    status, stream = api.call(node, "POST", f"/build?{query}", oci.tar([oci.Member("Dockerfile", text)]), headers={"Content-Type": "application/x-tar"}, raw=True)
-    lines = [json.loads(line) for line in stream.splitlines()]
+    status, lines = stream_of(node, f"FROM {BASE}\nRUN true\nRUN echo made >/made; exit 3\n", **flags)
     words = "The command '/bin/sh -c echo made >/made; exit 3' returned a non-zero code: 3"
     assert status == 200 and lines[-1] == {"errorDetail": {"code": 3, "message": words}, "error": words}, lines
     assert len(listed()) == of_failed
@@ -392,9 +397,8 @@ def test_a_dockerfile_from_elsewhere(node, tmp_path):
 
 def test_standard_error_is_red(node):
     """In the one stream of both, and each line by itself: as Docker's SDK reads it."""
-    context = oci.tar([oci.Member("Dockerfile", f"FROM {BASE}\nRUN echo fine; echo 'not so' >&2; echo\n".encode())])
-    status, stream = api.call(node, "POST", "/build?nocache=1", context, headers={"Content-Type": "application/x-tar"}, raw=True)
-    said = [json.loads(line).get("stream") for line in stream.splitlines()]
+    status, lines = stream_of(node, f"FROM {BASE}\nRUN echo fine; echo 'not so' >&2; echo\n", nocache=True, rm=True)
+    said = [line.get("stream") for line in lines]
     assert status == 200 and {"fine\n", "\x1b[91mnot so\n\x1b[0m", "\n"} <= set(said), said
 
 
