@@ -12,6 +12,7 @@
 
 #include "engine/api.h"
 #include "engine/container.h"
+#include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/health.h"
@@ -113,6 +114,22 @@ bool container_name_valid(const char *name)
 	       len - 1;
 }
 
+/* false: without memory. */
+static bool read_networks(struct container *c, yyjson_val *root)
+{
+	yyjson_doc *old = c->net_wishes_old;
+
+	c->net_wishes_old = NULL;
+	c->net_wishes = json_obj(root, "Networks");
+	if (!c->net_wishes) {
+		c->net_wishes_old =
+			container_net_of_old(c->config, c->host, json_obj(root, "NetworkingConfig"));
+		c->net_wishes = yyjson_doc_get_root(c->net_wishes_old);
+	}
+	yyjson_doc_free(old);
+	return c->net_wishes;
+}
+
 /* Points the container's fields into its document. */
 static int read_config(struct container *c)
 {
@@ -122,13 +139,12 @@ static int read_config(struct container *c)
 
 	c->config = json_obj(root, "Config");
 	c->host = json_obj(root, "HostConfig");
-	c->networking = json_obj(root, "NetworkingConfig");
 	c->mounts = json_arr(root, "Mounts");
 	c->image_id = json_str(root, "Image");
 	c->image_name = json_str(c->config, "Image");
 	if (!name || !c->config || !c->host || !c->image_id)
 		return -EBADMSG;
-	if (!copy)
+	if (!copy || !read_networks(c, root))
 		return -ENOMEM;
 	free(c->name);
 	c->name = take(copy);
@@ -211,6 +227,7 @@ void container_free(struct container *c)
 	output_unref(c->output);
 	closep(&c->pidfd);
 	yyjson_doc_free(c->doc);
+	yyjson_doc_free(c->net_wishes_old);
 	free(c->name);
 	free(c->dir);
 	free(c->run);

@@ -3,13 +3,13 @@
 #define ENGINE_CONTAINER_H
 
 /*
- * A container: what it was made from (config.json, changed only by rename and update), what became of it
- * (state.json), and what the engine holds while it lives.
+ * A container: what it was made from (config.json, changed only by rename, update, and connecting to networks), what became
+ * of it (state.json), and what the engine holds while it lives.
  *
  * Its states and the events that move it are one table, in lifecycle.c. On disk:
  *
  *   DATA/engine/containers/ID/
- *	config.json	Name, Created, Image, Config, HostConfig, NetworkingConfig, Mounts
+ *	config.json	Name, Created, Image, Config, HostConfig, Networks (container_net_wish.c), Mounts
  *	state.json	State, Pid, ExitCode, ...
  *	hostname hosts resolv.conf
  *	upper/ work/	the overlay's writable part
@@ -58,7 +58,9 @@ struct container {
 	char *run;  /* owned: RUN/engine/ID */
 
 	yyjson_doc *doc; /* config.json; owned. What follows points into it. */
-	yyjson_val *config, *host, *networking, *mounts;
+	yyjson_val *config, *host, *mounts;
+	yyjson_val *net_wishes;	    /* "Networks"; never NULL */
+	yyjson_doc *net_wishes_old; /* owned: they are made of what an older engine kept; else NULL */
 	const char *image, *image_id, *image_name;
 	int64_t created_ns;
 	bool tty, open_stdin, stdin_once;

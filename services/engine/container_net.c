@@ -18,7 +18,7 @@
 #include "engine/supervisor.h"
 #include "engine/userns.h"
 
-static const char *mode_of(yyjson_val *host)
+const char *container_net_mode_of(yyjson_val *host)
 {
 	const char *mode = json_text(host, "NetworkMode");
 
@@ -27,7 +27,7 @@ static const char *mode_of(yyjson_val *host)
 
 const char *container_net_mode(const struct container *c)
 {
-	return mode_of(c->host);
+	return container_net_mode_of(c->host);
 }
 
 /* What another container's network brings with it cannot be said once more. */
@@ -59,55 +59,100 @@ static int check_shared(yyjson_val *config, yyjson_val *host, char **msg)
 	return 0;
 }
 
-int container_net_check(
-	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
+int container_net_check_ports(yyjson_val *config, yyjson_val *host, char **msg)
 {
-	const char *mode = mode_of(host);
 	cleanup(freep) struct network_port *ports = NULL;
 	ssize_t n_ports = ports_read(json_obj(host, "PortBindings"), json_obj(config, "ExposedPorts"),
 		json_bool(host, "PublishAllPorts"), &ports, msg);
-	struct network_error err = {0};
-	struct network *n;
 
 	if (n_ports < 0)
 		return (int)n_ports;
-	if (!strncmp(mode, "container:", 10)) {
-		struct container *other;
+	return strncmp(container_net_mode_of(host), "container:", 10) ? 0 : check_shared(config, host, msg);
+}
 
-		if (container_find(e, mode + 10, &other)) {
-			*msg = text_make("No such container: %s", mode + 10);
-			return -ENOENT;
-		}
-		return check_shared(config, host, msg);
+/* The MAC address that is not an endpoint's is for the one in the mode's network. */
+static int check_mac(yyjson_val *config, yyjson_val *networking, yyjson_val *own, char **msg)
+{
+	const char *mac = json_text(config, "MacAddress"), *its = json_text(own, "MacAddress");
+	uint8_t bytes[6];
+
+	if (mac && container_net_parse_mac(mac, bytes)) {
+		*msg = text_make("invalid MAC address \"%s\"", mac);
+		return -EINVAL;
 	}
+	if (!mac || (own && (!its || !strcmp(its, mac))) ||
+		(!own && json_blank(yyjson_obj_get(networking, "EndpointsConfig"))))
+		return 0;
+	*msg = text_make(
+		own ? "MacAddress %s is not that of its endpoint in the network of HostConfig.NetworkMode"
+		    : "MacAddress %s is for the network of HostConfig.NetworkMode, which is not in "
+		      "NetworkingConfig.EndpointsConfig",
+		mac);
+	return -EINVAL;
+}
 
-	int found = networks_find(e->networks, mode, &n, &err);
+bool container_net_stands_alone(const struct network *n)
+{
+	return n->driver == NETWORK_HOST || n->driver == NETWORK_NONE;
+}
 
-	if (found) {
-		*msg = container_net_said(&err);
-		return found;
-	}
-
-	found = container_net_check_links(json_arr(host, "Links"), n, msg);
-	if (found)
-		return found;
-
+/* Each endpoint's network is there, gives what is asked for, and can be had beside @primary, the mode's own. */
+static int check_endpoints(
+	struct engine *e, const struct network *primary, yyjson_val *networking, char **msg)
+{
+	const struct network *n = primary;
+	struct network *other;
 	size_t i, max;
 	yyjson_val *key, *ep;
 
 	json_obj_foreach (json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
 		const char *name = yyjson_get_str(key);
+		struct network_error err = {0};
+		int r = strcmp(name, "default") ? networks_find(e->networks, name, &other, &err) : 0;
 
-		found = strcmp(name, "default") ? networks_find(e->networks, name, &n, &err) : 0;
-		if (found) {
+		if (r) {
 			*msg = container_net_said(&err);
-			return found;
+			return r;
 		}
-		found = container_net_check_wish(ep, n, msg);
-		if (found)
-			return found;
+		n = strcmp(name, "default") ? other : primary;
+		if (n != primary && (container_net_stands_alone(n) || container_net_stands_alone(primary))) {
+			*msg = text_make("conflicting options: network %s cannot be had together with %s",
+				n->name, primary->name);
+			return -EINVAL;
+		}
+		r = container_net_check_wish(ep, n, msg);
+		if (r)
+			return r;
 	}
 	return 0;
+}
+
+int container_net_check(
+	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
+{
+	const char *mode = container_net_mode_of(host);
+	struct network_error err = {0};
+	struct network *n;
+	struct container *other;
+	int r = container_net_check_ports(config, host, msg);
+
+	if (r)
+		return r;
+	if (!strncmp(mode, "container:", 10)) {
+		if (!container_find(e, mode + 10, &other))
+			return 0;
+		*msg = text_make("No such container: %s", mode + 10);
+		return -ENOENT;
+	}
+	r = networks_find(e->networks, mode, &n, &err);
+	if (r) {
+		*msg = container_net_said(&err);
+		return r;
+	}
+	r = container_net_check_links(json_arr(host, "Links"), n, msg);
+	if (!r)
+		r = check_mac(config, networking, container_net_own(e->networks, host, networking), msg);
+	return r ? r : check_endpoints(e, n, networking, msg);
 }
 
 int container_net_ns(struct container *c)

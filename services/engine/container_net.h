@@ -13,16 +13,26 @@
 
 struct container;
 struct engine;
-struct network_endpoint;
+struct networks;
 
 /* Servers, search domains, options and hosts that HostConfig may name of each; an endpoint has one alias less. */
 enum { CONTAINER_NET_LIST_MAX = 64 };
 
 /* What HostConfig.NetworkMode says: a network's name, or "container:ID". Never NULL. */
 const char *container_net_mode(const struct container *c);
+/* The ports that HostConfig publishes can be had in its mode. 0 or -EINVAL with *msg. */
+must_check int container_net_check_ports(yyjson_val *config, yyjson_val *host, char **msg);
 /* At create. 0, -EINVAL or -ENOENT with *msg. */
 must_check int container_net_check(
 	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
+/*
+ * "Networks" of a new container's configuration: endpoint settings by the network's name. NULL without memory. As in Docker
+ * what EndpointsConfig names is all; when it names nothing, it is the mode's network.
+ */
+yyjson_mut_val *container_net_wanted(struct networks *ns, yyjson_mut_doc *doc, yyjson_val *config,
+	yyjson_val *host, yyjson_val *networking);
+/* The same for the configuration of an older engine, which has none. NULL without memory. */
+yyjson_doc *container_net_of_old(yyjson_val *config, yyjson_val *host, yyjson_val *networking);
 
 /* @userns: the container's, borrowed; -1: the node's. @netns: owned by the caller; -1 for the host's. Undone by container_net_down(), also after a failure. */
 must_check int container_net_up(struct container *c, int userns, int *netns, char **msg);
@@ -38,16 +48,14 @@ must_check int container_net_files(struct container *c, char **msg);
 /* hosts and resolv.conf of one that runs, and of those that share its network, after connect and disconnect. */
 must_check int container_net_files_renew(struct container *c, char **msg);
 
-/* docker network connect, disconnect. The wish is kept in the container's configuration. 0 or -errno with
- * *msg. */
+/* docker network connect, disconnect. The wish is kept in the container's configuration. 0 or -errno with *msg. */
 struct network;
 must_check int container_net_connect(
 	struct container *c, struct network *n, yyjson_val *endpoint, char **msg);
 must_check int container_net_disconnect(struct container *c, struct network *n, char **msg);
+/* Disconnects from a network that is gone, of which only the wish is left. 0, -ENOENT (it has none, or runs), or -errno. */
+must_check int container_net_forget(struct container *c, const char *name, bool force);
 
-/* An entry of "NetworkSettings.Networks". @ep: NULL while it does not run. */
-yyjson_mut_val *container_net_endpoint(
-	const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc);
 /* "NetworkSettings" of inspect; only "Networks" when @brief. */
 yyjson_mut_val *container_net_settings(struct container *c, yyjson_mut_doc *doc, bool brief);
 /* "Ports" of the list. */

@@ -18,104 +18,9 @@
 #include "lib/link.h"
 #include "lib/log.h"
 
-/* The endpoint settings for a network: by its name, or "default" for the mode's own. */
-yyjson_val *container_net_wish(yyjson_val *networking, const char *network, bool primary)
-{
-	yyjson_val *all = json_obj(networking, "EndpointsConfig"), *v = json_obj(all, network);
-
-	return v || !primary ? v : json_obj(all, "default");
-}
-
 char *container_net_said(struct network_error *err)
 {
 	return text_make("%s", err->text[0] ? err->text : "the network failed without a word");
-}
-
-static int parse_mac(const char *s, uint8_t mac[6])
-{
-	int used = 0;
-
-	return sscanf(s, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-		       &mac[5], &used) == 6 &&
-			       used == 17 && !s[17]
-		       ? 0
-		       : -EINVAL;
-}
-
-/* Options of an endpoint (docker network connect --driver-opt, --network name=...,driver-opt=...). */
-#define OPT_IFNAME  "com.docker.network.endpoint.ifname"
-#define OPT_SYSCTLS "com.docker.network.endpoint.sysctls"
-
-int container_net_check_links(yyjson_val *links, const struct network *net, char **msg)
-{
-	size_t i, n;
-	yyjson_val *v;
-
-	if (yyjson_arr_size(links) && !network_names_served(net)) {
-		*msg = text_make("links (--link) need a network of your own: %s has no names for containers",
-			net->name);
-		return -EINVAL;
-	}
-	if (yyjson_arr_size(links) > CONTAINER_NET_LIST_MAX) {
-		*msg = text_make("more than %d links on a network", CONTAINER_NET_LIST_MAX);
-		return -EINVAL;
-	}
-	yyjson_arr_foreach (links, i, n, v) {
-		const char *link = yyjson_get_str(v), *colon = strchr(link, ':');
-
-		if (*link && colon != link && !(colon && (!colon[1] || strchr(colon + 1, ':'))))
-			continue;
-		*msg = text_make("invalid link \"%.200s\": CONTAINER or CONTAINER:NAME is needed", link);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-int container_net_check_wish(yyjson_val *ep, const struct network *net, char **msg)
-{
-	const char *m = json_text(ep, "MacAddress"), *v;
-	uint8_t mac[6];
-	size_t i, n;
-	yyjson_val *key, *val;
-
-	if (m && parse_mac(m, mac)) {
-		*msg = text_make("invalid MAC address \"%s\"", m);
-		return -EINVAL;
-	}
-	/* its short id is one, too */
-	if (yyjson_arr_size(json_arr(ep, "Aliases")) >= CONTAINER_NET_LIST_MAX) {
-		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX - 1);
-		return -EINVAL;
-	}
-	if (container_net_check_links(json_arr(ep, "Links"), net, msg))
-		return -EINVAL;
-	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {
-		const char *k = yyjson_get_str(key);
-
-		v = yyjson_get_str(val);
-		if (v && !strcmp(k, OPT_IFNAME) && link_name_valid(v) && strcmp(v, "lo") != 0)
-			continue;
-		if (v && !strcmp(k, OPT_SYSCTLS))
-			continue; /* each is looked at where it is set */
-		*msg = !strcmp(k, OPT_IFNAME)
-			       ? text_make("invalid interface name \"%s\"", v ? v : "")
-			       : text_make("endpoint option %s is not supported by this engine: " OPT_IFNAME
-					   " and " OPT_SYSCTLS " are",
-					 k);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-size_t container_net_strings(yyjson_val *arr, const char **out, size_t max)
-{
-	size_t i, n, count = 0;
-	yyjson_val *v;
-
-	yyjson_arr_foreach (arr, i, n, v)
-		if (yyjson_is_str(v) && count < max)
-			out[count++] = yyjson_get_str(v);
-	return count;
 }
 
 /* What the endpoint's settings say, beside names and ports; borrowed from @ep and @sysctls, which is cut up. */
@@ -148,8 +53,7 @@ static int read_endpoint_config(yyjson_val *ep, char *sysctls, const char *lines
 	return 0;
 }
 
-static int attach_one(
-	struct container *c, struct network *n, yyjson_val *ep, bool primary, int netns, char **msg)
+static int attach_one(struct container *c, struct network *n, yyjson_val *ep, int netns, char **msg)
 {
 	const char *aliases[CONTAINER_NET_LIST_MAX], *links[CONTAINER_NET_LIST_MAX],
 		*lines[NETWORK_SYSCTLS_MAX], *mac = json_text(ep, "MacAddress");
@@ -164,18 +68,13 @@ static int attach_one(
 
 	if (r)
 		return r;
-	if (!mac && primary)
-		mac = json_text(c->config, "MacAddress");
-	if (mac && !parse_mac(mac, mac_bytes))
+	if (mac && !container_net_parse_mac(mac, mac_bytes))
 		a.mac = mac_bytes;
 	a.n_aliases = container_net_strings(json_arr(ep, "Aliases"), aliases, array_len(aliases) - 1);
 	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
 	aliases[a.n_aliases++] = short_id;
 	a.aliases = aliases;
 	a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);
-	/* clients put those of the first network in both places, or only here */
-	if (primary && !a.n_links)
-		a.n_links = container_net_strings(json_arr(c->host, "Links"), links, CONTAINER_NET_LIST_MAX);
 	a.links = links;
 	r = network_attach(c->e->networks, n, &a, &out, &err);
 	if (r)
@@ -207,56 +106,26 @@ int container_net_republish(struct container *c, yyjson_val *host, char **msg)
 
 int container_net_attach(struct container *c, int netns, char **msg)
 {
-	const char *mode = container_net_mode(c);
 	struct network_error err = {0};
-	struct network *primary, *n;
+	struct network *n;
 	size_t i, max;
 	yyjson_val *key, *ep;
-	int r = networks_find(c->e->networks, mode, &primary, &err);
 
-	if (!r)
-		r = attach_one(c, primary, container_net_wish(c->networking, mode, true), true, netns, msg);
-	json_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, max, key, ep) {
-		const char *name = yyjson_get_str(key);
+	json_obj_foreach (c->net_wishes, i, max, key, ep) {
+		int r = networks_find(c->e->networks, yyjson_get_str(key), &n, &err);
 
-		if (r || !strcmp(name, "default"))
-			continue;
-		r = networks_find(c->e->networks, name, &n, &err);
-		if (!r && n != primary)
-			r = attach_one(c, n, ep, false, netns, msg);
+		if (r)
+			*msg = container_net_said(&err);
+		/* older engines may have kept one network by two of its names */
+		else if (!network_endpoint_of(c->e->networks, c->id, n))
+			r = attach_one(c, n, ep, netns, msg);
+		if (r)
+			return r;
 	}
-	if (r && !*msg)
-		*msg = container_net_said(&err);
-	return r;
+	return 0;
 }
 
 /* ---- docker network connect, disconnect */
-
-/* Writes EndpointsConfig with @endpoint under @name, or without it when @remove. */
-static int keep_wish(struct container *c, const char *name, yyjson_val *endpoint, bool remove)
-{
-	cleanup(json_mut_docp) yyjson_mut_doc *doc = container_config_copy(c);
-	yyjson_mut_val *root = doc ? yyjson_mut_doc_get_root(doc) : NULL, *net, *all;
-
-	if (!root)
-		return -ENOMEM;
-	net = yyjson_mut_obj_get(root, "NetworkingConfig");
-	if (!yyjson_mut_is_obj(net)) {
-		net = yyjson_mut_obj(doc);
-		yyjson_mut_obj_put(root, yyjson_mut_str(doc, "NetworkingConfig"), net);
-	}
-	all = yyjson_mut_obj_get(net, "EndpointsConfig");
-	if (!yyjson_mut_is_obj(all)) {
-		all = yyjson_mut_obj(doc);
-		yyjson_mut_obj_put(net, yyjson_mut_str(doc, "EndpointsConfig"), all);
-	}
-	if (remove)
-		yyjson_mut_obj_remove_key(all, name);
-	else
-		yyjson_mut_obj_put(all, yyjson_mut_strcpy(doc, name),
-			endpoint ? yyjson_val_mut_copy(doc, endpoint) : yyjson_mut_obj(doc));
-	return container_save_config(c, doc);
-}
 
 /* Undoes half a connection; the ports go back to where they were. */
 static void leave(struct container *c, const struct network *n)
@@ -270,58 +139,68 @@ static void leave(struct container *c, const struct network *n)
 		log_error("container=%.12s op=republish msg=\"%s\"", c->id, msg ? msg : "out of memory");
 }
 
-int container_net_connect(struct container *c, struct network *n, yyjson_val *endpoint, char **msg)
+static int check_connect(const struct container *c, const struct network *n, yyjson_val *endpoint, char **msg)
 {
 	const char *mode = container_net_mode(c);
-	cleanup(closep) int netns = -1;
-	int bad = container_net_check_wish(endpoint, n, msg);
 
-	if (pod_of(c)) {
+	if (pod_of(c))
 		*msg = text_make("container %s belongs to a pod, whose network is the cluster's", c->name);
-		return -EINVAL;
-	}
-	if (bad)
-		return bad;
-	if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver == NETWORK_HOST ||
-		n->driver == NETWORK_NONE) {
+	else if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver == NETWORK_HOST)
 		*msg = text_make(
 			"container sharing network namespace with another container or host cannot be connected to any "
 			"other network");
-		return -EINVAL;
-	}
-	/* that of its own network is there while it runs, unless it was taken away, and comes with its start */
-	if (network_endpoint_of(c->e->networks, c->id, n) ||
-		(strcmp(mode, n->name) ? json_obj(json_obj(c->networking, "EndpointsConfig"), n->name) != NULL
-				       : !container_is_up(c))) {
-		*msg = text_make("endpoint with name %s already exists in network %s", c->name, n->name);
-		return -EPERM;
-	}
-	if (container_is_up(c)) {
-		netns = container_net_ns(c);
-		if (netns < 0) {
-			*msg = text_make("the network namespace of container %s cannot be opened", c->name);
-			return -EIO;
-		}
-		int err = attach_one(c, n, endpoint, false, netns, msg);
+	else if (n->driver == NETWORK_NONE || container_net_is_alone(c))
+		*msg = text_make(
+			"container cannot be connected to multiple networks with one of the networks in private (none) "
+			"mode");
+	else
+		return container_net_check_wish(endpoint, n, msg);
+	return -EINVAL;
+}
 
-		if (!err)
-			err = container_net_republish(c, c->host, msg);
-		if (!err)
-			err = container_net_files_renew(c, msg);
-		if (err) {
-			leave(c, n);
-			return err;
-		}
+static int connect_now(struct container *c, struct network *n, yyjson_val *endpoint, char **msg)
+{
+	cleanup(closep) int netns = container_net_ns(c);
+	int err;
+
+	if (netns < 0) {
+		*msg = text_make("the network namespace of container %s cannot be opened", c->name);
+		return -EIO;
 	}
-	return keep_wish(c, n->name, endpoint, false);
+	err = attach_one(c, n, endpoint, netns, msg);
+	if (err)
+		return err;
+	err = container_net_republish(c, c->host, msg);
+	if (!err)
+		err = container_net_files_renew(c, msg);
+	if (err)
+		leave(c, n);
+	return err;
+}
+
+int container_net_connect(struct container *c, struct network *n, yyjson_val *endpoint, char **msg)
+{
+	yyjson_val *wish = container_net_wish(c, n, NULL);
+	int err = check_connect(c, n, endpoint, msg);
+
+	if (err)
+		return err;
+	/* As in Docker: twice is refused while it runs, and changes nothing while it does not; what was asked of a network that
+	 * had this one's name is forgotten. */
+	if (!container_is_up(c) && wish && yyjson_equals_str(yyjson_obj_get(wish, "NetworkID"), n->id))
+		return 0;
+	err = container_is_up(c) ? connect_now(c, n, endpoint, msg) : 0;
+	return err ? err : container_net_keep(c, n, endpoint);
 }
 
 int container_net_disconnect(struct container *c, struct network *n, char **msg)
 {
 	struct network_endpoint *ep = network_endpoint_of(c->e->networks, c->id, n);
-	bool primary = !strcmp(container_net_mode(c), n->name);
+	const char *name = NULL;
+	yyjson_val *wish = container_net_wish(c, n, &name);
+	int err;
 
-	if (!ep && !json_obj(json_obj(c->networking, "EndpointsConfig"), n->name) && !primary) {
+	if (!ep && !wish) {
 		*msg = text_make("container %s is not connected to network %s", c->name, n->name);
 		return -EPERM;
 	}
@@ -330,15 +209,8 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 			"container cannot be disconnected from host network or connected to host network");
 		return -EINVAL;
 	}
-	if (primary && !ep) {
-		*msg = text_make(
-			"the network that container %s was made with can be disconnected only while it runs",
-			c->name);
-		return -EINVAL;
-	}
 	/* The wish goes first: an end between the two leaves what still is connected, not what only says so. */
-	int err = keep_wish(c, n->name, NULL, true);
-
+	err = wish ? container_net_drop(c, name) : 0;
 	if (err || !ep)
 		return err;
 	network_detach(c->e->networks, ep);

@@ -7,14 +7,34 @@
 #include "engine/container_net.h"
 
 struct network;
+struct networks;
 struct network_error;
 
-/* The endpoint settings in NetworkingConfig for a network: by its name, or, for the mode's own, "default". */
-yyjson_val *container_net_wish(yyjson_val *networking, const char *network, bool primary);
+/* Options of an endpoint (docker network connect --driver-opt, --network name=...,driver-opt=...). */
+#define OPT_IFNAME  "com.docker.network.endpoint.ifname"
+#define OPT_SYSCTLS "com.docker.network.endpoint.sysctls"
+
+/* What HostConfig.NetworkMode says; never NULL. */
+const char *container_net_mode_of(yyjson_val *host);
+/* The network of that name, id, or beginning of one. NULL: there is none; or @ns is NULL, and nobody knows. */
+struct network *container_net_known(struct networks *ns, const char *name);
+/* `host` and `none`: a container in one of them is in no other. */
+bool container_net_stands_alone(const struct network *n);
+/* "02:42:ac:11:00:02". 0 or -EINVAL. */
+must_check int container_net_parse_mac(const char *s, uint8_t mac[6]);
 /* For an endpoint in @n. 0, or -EINVAL with *msg. */
 must_check int container_net_check_wish(yyjson_val *endpoint, const struct network *n, char **msg);
 /* A list of "CONTAINER" or "CONTAINER:NAME", for an endpoint in @n. 0 or -EINVAL with *msg. */
 must_check int container_net_check_links(yyjson_val *links, const struct network *n, char **msg);
+/* What NetworkingConfig asks for in the network of @host's mode, by whatever name; NULL: nothing. */
+yyjson_val *container_net_own(struct networks *ns, yyjson_val *host, yyjson_val *networking);
+/* What the container asks of @net, borrowed, and the name under which that is kept (NULL: nobody asks). NULL: it is not in it. */
+yyjson_val *container_net_wish(const struct container *c, const struct network *net, const char **name);
+/* Is it in a network that stands alone? */
+bool container_net_is_alone(const struct container *c);
+/* From now on it is in @net, with the settings @ep (NULL: none in particular); or not in the one called @name. 0 or -errno, logged. */
+must_check int container_net_keep(struct container *c, const struct network *net, yyjson_val *ep);
+must_check int container_net_drop(struct container *c, const char *name);
 /* Attaches to every network that its configuration names. 0 or -errno with *msg; what was attached stays. */
 must_check int container_net_attach(struct container *c, int netns, char **msg);
 /* The sentence of a failure, malloc'ed. */

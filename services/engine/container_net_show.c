@@ -37,7 +37,8 @@ static void put_place(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct netwo
 	}
 }
 
-yyjson_mut_val *container_net_endpoint(
+/* An entry of "NetworkSettings.Networks". @ep: NULL while it does not run. */
+static yyjson_mut_val *endpoint_object(
 	const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc);
@@ -103,28 +104,20 @@ static yyjson_mut_val *ports_object(struct container *c, yyjson_mut_doc *doc)
 static yyjson_mut_val *networks_object(struct container *c, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	const char *mode = container_net_mode(c);
-	size_t i, n;
-	yyjson_val *key, *cfg;
+	size_t i, max;
+	yyjson_val *key, *wish;
 
-	for (struct network_endpoint *ep = networks_endpoints(c->e->networks); ep; ep = ep->next) {
-		if (strcmp(ep->container, c->id) != 0)
-			continue;
-		yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, ep->network->name),
-			container_net_endpoint(ep,
-				container_net_wish(
-					c->networking, ep->network->name, !strcmp(ep->network->name, mode)),
-				doc));
+	for (struct network_endpoint *ep = networks_endpoints(c->e->networks); ep; ep = ep->next)
+		if (!strcmp(ep->container, c->id))
+			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, ep->network->name),
+				endpoint_object(ep, container_net_wish(c, ep->network, NULL), doc));
+	json_obj_foreach (c->net_wishes, i, max, key, wish) {
+		const struct network *n = container_net_known(c->e->networks, yyjson_get_str(key));
+		const char *name = n ? n->name : yyjson_get_str(key);
+
+		if (!yyjson_mut_obj_get(o, name))
+			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, name), endpoint_object(NULL, wish, doc));
 	}
-	if (!strncmp(mode, "container:", 10))
-		return o;
-	if (!yyjson_mut_obj_get(o, mode) && !container_is_up(c))
-		yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, mode),
-			container_net_endpoint(NULL, container_net_wish(c->networking, mode, true), doc));
-	json_obj_foreach (json_obj(c->networking, "EndpointsConfig"), i, n, key, cfg)
-		if (strcmp(yyjson_get_str(key), "default") && !yyjson_mut_obj_get(o, yyjson_get_str(key)))
-			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, yyjson_get_str(key)),
-				container_net_endpoint(NULL, cfg, doc));
 	return o;
 }
 

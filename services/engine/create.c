@@ -321,7 +321,10 @@ static bool assemble(struct creation *k)
 		yyjson_mut_obj_add_uint(d, o, "IdBase", k->id_base);
 	yyjson_mut_obj_add_val(d, o, "Config", config);
 	yyjson_mut_obj_add_val(d, o, "HostConfig", host);
-	json_copy(d, o, "NetworkingConfig", k->networking);
+	/* a pod's are the cluster's */
+	yyjson_mut_obj_add_val(d, o, "Networks",
+		k->pod ? yyjson_mut_obj(d)
+		       : container_net_wanted(k->e->networks, d, k->root, k->host, k->networking));
 	yyjson_mut_obj_add_val(d, o, "Mounts", mounts);
 	if (k->pod)
 		pod_create_fill(k->pod, d, o);

@@ -205,7 +205,7 @@ static bool fits_network(struct container *c, const char *v)
 		if (!strcmp(ep->container, c->id) &&
 			(!strcmp(ep->network->name, v) || !strncmp(ep->network->id, v, strlen(v))))
 			return true;
-	return !strcmp(container_net_mode(c), v) || json_obj(json_obj(c->networking, "EndpointsConfig"), v);
+	return yyjson_obj_get(c->net_wishes, v);
 }
 
 static bool fits_volume(struct container *c, const char *v)

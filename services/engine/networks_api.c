@@ -285,7 +285,7 @@ static const struct shape create_members[] = {
 };
 static const struct shape connect_members[] = {
 	{"Container", SHAPE_STR}, {"EndpointConfig", SHAPE_OBJ, .of = shape_endpoint}, {0}};
-/* A container that is not there has no endpoint left that Force would have to take away. */
+/* Force matters where the network is gone. A container that is not there has no endpoint left that it would have to take away. */
 static const struct shape disconnect_members[] = {{"Container", SHAPE_STR}, {"Force", SHAPE_BOOL}, {0}};
 
 /* false: it was answered. */
@@ -468,18 +468,41 @@ static void connect_(struct engine *e, struct http_req *r, const char *name)
 	api_body_json(e, r, name, connect_body);
 }
 
+/* From a network that is gone. true: it was answered. */
+static bool forgotten(
+	struct engine *e, struct http_req *r, struct container *c, const char *network, bool force)
+{
+	struct network *n;
+	int err = networks_find(e->networks, network, &n, NULL) == -ENOENT
+			  ? container_net_forget(c, network, force)
+			  : -ENOENT;
+
+	if (err == -ENOENT)
+		return false;
+	if (err)
+		api_errno(r, err, "Cannot disconnect container %s from network %s", c->id, network);
+	else
+		api_empty(r, 200);
+	return true;
+}
+
 static void disconnect_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
-	struct network *n = shaped(r, root, disconnect_members) ? network_or_404(e, r, name) : NULL;
 	struct container *c =
-		n ? container_or_404(e, r, json_str(root, "Container") ? json_str(root, "Container") : "")
-		  : NULL;
+		shaped(r, root, disconnect_members)
+			? container_or_404(
+				  e, r, json_str(root, "Container") ? json_str(root, "Container") : "")
+			: NULL;
+	struct network *n;
 	cleanup(freep) char *msg = NULL;
+	int err;
 
-	if (!c)
+	if (!c || forgotten(e, r, c, name, json_bool(root, "Force")))
 		return;
-
-	int err = container_net_disconnect(c, n, &msg);
+	n = network_or_404(e, r, name);
+	if (!n)
+		return;
+	err = container_net_disconnect(c, n, &msg);
 
 	if (err) {
 		api_error(r, status_of(err), "%s", msg ? msg : strerror(-err));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The records of an older engine, as it wrote them: tests/records/1. Each is read, its every member is where it belongs, and
+ * The records of older engines, as they wrote them: tests/records/1, and in 2 those to which a member has come. Each is read, its every member is where it belongs, and
  * written again it says the same. Records carry no number of a version: a member may come to them, with a default for those
  * that have it not, and then joins a new set beside this one; what is in this set never changes.
  */
@@ -34,6 +34,7 @@
 #include "lib/tree.h"
 
 #define FIRST	  "tests/records/1"
+#define SECOND	  "tests/records/2"
 #define CONTAINER "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
 #define POD	  "7f000000-0000-4000-8000-000000000001"
 #define NETWORK	  "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
@@ -42,10 +43,10 @@
 
 static char place[] = "/tmp/records-XXXXXX";
 
-/* One file of the set, in the folder where the engine looks for it. */
-static void lay(const char *name)
+/* One file of a set, in the folder where the engine looks for it. */
+static void lay_of(const char *set, const char *name)
 {
-	cleanup(freep) char *from = text_make(FIRST "/%s", name), *to = text_make("%s/%s", place, name),
+	cleanup(freep) char *from = text_make("%s/%s", set, name), *to = text_make("%s/%s", place, name),
 			    *text = NULL;
 	cleanup(closep) int fd = -1;
 	size_t len;
@@ -63,16 +64,26 @@ static void lay(const char *name)
 	assert_int_equal(write(fd, text, len), (ssize_t)len);
 }
 
-/* Written again it says what it said. */
-static void says_the_same(const char *name)
+static void lay(const char *name)
 {
-	cleanup(freep) char *was = text_make(FIRST "/%s", name), *is = text_make("%s/%s", place, name);
+	lay_of(FIRST, name);
+}
+
+/* Written again it says what it said. */
+static void says_the_same_as(const char *set, const char *name)
+{
+	cleanup(freep) char *was = text_make("%s/%s", set, name), *is = text_make("%s/%s", place, name);
 	cleanup(json_docp) yyjson_doc *a = NULL, *b = NULL;
 
 	assert_int_equal(disk_read_json(was, 1 << 20, &a), 0);
 	assert_int_equal(disk_read_json(is, 1 << 20, &b), 0);
 	if (!yyjson_equals(yyjson_doc_get_root(a), yyjson_doc_get_root(b)))
 		fail_msg("%s: now written as %s", name, yyjson_write(b, 0, NULL));
+}
+
+static void says_the_same(const char *name)
+{
+	says_the_same_as(FIRST, name);
 }
 
 static int begin(void **state)
@@ -107,7 +118,9 @@ static void container(void **state)
 	assert_int_equal(c->id_base, 131072);
 	assert_string_equal(json_str(c->config, "Hostname"), "0a1b2c3d4e5f");
 	assert_string_equal(json_str(c->host, "NetworkMode"), "shop");
-	assert_non_null(json_obj(c->networking, "EndpointsConfig"));
+	/* it kept no networks: they are the mode's, as it was made, and whatever came to that */
+	assert_int_equal(yyjson_obj_size(c->net_wishes), 1);
+	assert_true(json_arr_has(json_arr(json_obj(c->net_wishes, "shop"), "Aliases"), "www"));
 	assert_int_equal(yyjson_arr_size(c->mounts), 1);
 	assert_true(!c->tty && c->open_stdin && c->stdin_once);
 	assert_int_equal(c->state, CONTAINER_EXITED);
@@ -123,6 +136,29 @@ static void container(void **state)
 	copy = container_config_copy(c);
 	assert_int_equal(container_save_config(c, copy), 0);
 	says_the_same(config);
+	containers_free(&e);
+}
+
+/* Networks of its own: it is not in that of its mode any more. */
+static void container_networks(void **state)
+{
+	static const char config[] = "containers/" CONTAINER "/config.json",
+			  status[] = "containers/" CONTAINER "/state.json";
+	struct engine e = {.data_dir = place, .run_dir = place};
+	cleanup(json_mut_docp) yyjson_mut_doc *copy = NULL;
+	struct container *c;
+
+	lay_of(SECOND, config);
+	lay_of(SECOND, status);
+	assert_int_equal(containers_load(&e), 0);
+	assert_int_equal(e.n_containers, 1);
+	c = e.containers[0];
+	assert_string_equal(json_str(c->host, "NetworkMode"), "shop");
+	assert_int_equal(yyjson_obj_size(c->net_wishes), 1);
+	assert_string_equal(json_str(json_obj(c->net_wishes, "back"), "NetworkID"), NETWORK);
+	copy = container_config_copy(c);
+	assert_int_equal(container_save_config(c, copy), 0);
+	says_the_same_as(SECOND, config);
 	containers_free(&e);
 }
 
@@ -324,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test_setup_teardown(container, begin, end),
+		cmocka_unit_test_setup_teardown(container_networks, begin, end),
 		cmocka_unit_test(states),
 		cmocka_unit_test_setup_teardown(volume, begin, end),
 		cmocka_unit_test_setup_teardown(volume_written, begin, end),

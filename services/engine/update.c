@@ -167,7 +167,7 @@ void container_update_resume(struct container *c)
 static bool republish(struct container *c, struct http_req *r, yyjson_val *host)
 {
 	cleanup(freep) char *msg = NULL;
-	int err = container_net_check(c->e, c->config, host, c->networking, &msg);
+	int err = container_net_check_ports(c->config, host, &msg);
 
 	if (!err && container_is_up(c))
 		err = container_net_republish(c, host, &msg);

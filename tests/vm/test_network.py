@@ -262,6 +262,126 @@ def test_ports_are_where_the_way_out_is(net_node):
         docker("network", "rm", "aa", "zz", check=False)
 
 
+def networks_of(node, container):
+    return json.loads(node.docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", container).stdout)
+
+
+def interfaces(node, container):
+    """Its addresses of IPv4, by interface."""
+    lines = [line.split() for line in node.docker("exec", container, "ip", "-o", "-4", "addr").stdout.splitlines()]
+    return {words[1]: words[3] for words in lines if words[1] != "lo"}
+
+
+def test_the_network_it_was_made_with_can_be_left(net_node):
+    """While it is stopped and while it runs, and for good: no start brings it back."""
+    docker = net_node.docker
+    docker("network", "create", "--subnet", "10.193.0.0/24", "n1")
+    docker("network", "create", "--subnet", "10.194.0.0/24", "n2")
+    try:
+        docker("create", "--name", "mover", "wherry/hello", "sleep", "1000")
+        docker("network", "connect", "n1", "mover")
+        docker("network", "connect", "--alias", "first", "n2", "mover")
+        docker("network", "disconnect", "bridge", "mover")
+        assert set(networks_of(net_node, "mover")) == {"n1", "n2"}
+        docker("start", "mover")
+        assert sorted(interfaces(net_node, "mover").values()) == ["10.193.0.2/24", "10.194.0.2/24"]
+        again = docker("network", "disconnect", "bridge", "mover", check=False)
+        assert again.returncode and "is not connected to network bridge" in again.stderr
+        # a stopped one that is connected twice stays as it was
+        docker("stop", "-t", "0", "mover")
+        docker("network", "connect", "--alias", "second", "n2", "mover")
+        assert networks_of(net_node, "mover")["n2"]["Aliases"] == ["first"]
+        docker("network", "disconnect", "n1", "mover")
+        docker("start", "mover")
+        assert set(networks_of(net_node, "mover")) == {"n2"} and list(interfaces(net_node, "mover").values()) == ["10.194.0.2/24"]
+        # in none at all, also for an engine that has just come up
+        docker("network", "disconnect", "n2", "mover")
+        net_node.ssh("pkill -9 -x engine || kill -9 $(pidof engine)")
+        net_node.wait_engine()
+        docker("restart", "-t", "0", "mover")
+        assert networks_of(net_node, "mover") == {} and interfaces(net_node, "mover") == {}
+        docker("network", "connect", "n1", "mover")
+        assert interfaces(net_node, "mover") == {"eth0": "10.193.0.2/24"}
+    finally:
+        docker("rm", "-f", "mover", check=False)
+        docker("network", "rm", "n1", "n2", check=False)
+
+
+def test_a_network_is_made_anew_below_its_containers(net_node):
+    """As compose does it: stop, disconnect, remove, create with another subnet, connect, start."""
+    docker = net_node.docker
+    docker("network", "create", "--subnet", "10.193.0.0/24", "anew")
+    try:
+        docker("run", "-d", "--name", "stays", "--network", "anew", "--ip", "10.193.0.9", "wherry/hello", "sleep", "1000")
+        docker("stop", "-t", "0", "stays")
+        docker("network", "disconnect", "-f", "anew", "stays")
+        docker("network", "rm", "anew")
+        docker("network", "create", "--subnet", "10.194.0.0/24", "anew")
+        docker("network", "connect", "anew", "stays")
+        docker("start", "stays")
+        assert interfaces(net_node, "stays") == {"eth0": "10.194.0.2/24"}
+        # without the disconnect: what was asked of the old one is forgotten
+        docker("stop", "-t", "0", "stays")
+        docker("network", "rm", "anew")
+        docker("network", "create", "--subnet", "10.195.0.0/24", "anew")
+        docker("network", "connect", "--ip", "10.195.0.7", "anew", "stays")
+        docker("start", "stays")
+        assert interfaces(net_node, "stays") == {"eth0": "10.195.0.7/24"}
+        # one that was left while it ran and is gone is not missed
+        docker("network", "connect", "bridge", "stays")
+        docker("network", "disconnect", "anew", "stays")
+        docker("network", "rm", "anew")
+        docker("restart", "-t", "0", "stays")
+        assert set(networks_of(net_node, "stays")) == {"bridge"}
+        # and published ports can still be changed
+        status, why = net_node.api("POST", "/containers/stays/update", {"PortBindings": {"80/tcp": [{"HostPort": "8085"}]}})
+        assert status == 200 and docker("port", "stays").stdout.splitlines()[0] == "80/tcp -> 0.0.0.0:8085", why
+    finally:
+        docker("rm", "-f", "stays", check=False)
+        docker("network", "rm", "anew", check=False)
+
+
+def test_a_network_that_is_gone_can_be_left(net_node):
+    docker = net_node.docker
+    docker("network", "create", "gone")
+    try:
+        docker("create", "--name", "left", "--network", "gone", "wherry/hello", "sleep", "1000")
+        docker("network", "rm", "gone")
+        failed = docker("start", "left", check=False)
+        assert failed.returncode == 1 and "network gone not found" in failed.stderr
+        docker("network", "disconnect", "gone", "left")
+        missing = docker("network", "disconnect", "gone", "left", check=False)
+        assert missing.returncode == 1 and "network gone not found" in missing.stderr
+        docker("network", "connect", "bridge", "left")
+        docker("start", "left")
+        assert set(networks_of(net_node, "left")) == {"bridge"}
+    finally:
+        docker("rm", "-f", "left", check=False)
+        docker("network", "rm", "gone", check=False)
+
+
+def test_the_networks_that_are_named_are_all(net_node):
+    """What a client names besides no NetworkMode, as Testcontainers does; and what `none` and `host` allow."""
+    docker = net_node.docker
+    docker("network", "create", "--subnet", "10.193.0.0/24", "named")
+    try:
+        made = {"Image": "wherry/hello", "Cmd": ["sleep", "1000"], "NetworkingConfig": {"EndpointsConfig": {"named": {}}}}
+        status, why = net_node.api("POST", "/containers/create?name=only", made)
+        assert status == 201, why
+        docker("start", "only")
+        assert set(networks_of(net_node, "only")) == {"named"} and interfaces(net_node, "only") == {"eth0": "10.193.0.2/24"}
+        status, why = net_node.api("POST", "/containers/create", made | {"HostConfig": {"NetworkMode": "none"}})
+        assert status == 400 and "network named cannot be had together with none" in why["message"], (status, why)
+        status, why = net_node.api("POST", "/containers/create", made | {"MacAddress": "02:00:00:00:00:07"})
+        assert status == 400 and "which is not in NetworkingConfig.EndpointsConfig" in why["message"], (status, why)
+        docker("run", "-d", "--name", "alone", "--network", "none", "wherry/hello", "sleep", "1000")
+        refused = docker("network", "connect", "named", "alone", check=False)
+        assert refused.returncode == 1 and "in private (none) mode" in refused.stderr
+    finally:
+        docker("rm", "-f", "only", "alone", check=False)
+        docker("network", "rm", "named", check=False)
+
+
 def test_macvlan_and_ipvlan(net_node):
     """Beside the node on its own wire; and on a VLAN of it, which comes and goes with the network."""
     docker = net_node.docker

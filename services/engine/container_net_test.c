@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What a container asks of networks: at create, by connect and disconnect, and out of the records of older engines. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/container.h"
+#include "engine/container_net_int.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "engine/network_int.h"
+#include "lib/json.h"
+#include "lib/tree.h"
+
+#define ID_BRIDGE "b0"
+#define ID_BACK	  "0a1b2c"
+#define ID_NONE	  "77"
+
+/* Networks that were never made: enough to be found by name and id. */
+static struct network none = {.id = ID_NONE, .name = "none", .driver = NETWORK_NONE};
+static struct network back = {.id = ID_BACK, .name = "back", .next = &none};
+static struct network bridge = {.id = ID_BRIDGE, .name = "bridge", .next = &back};
+static struct networks all = {.list = &bridge};
+
+static yyjson_doc *parse(const char *text)
+{
+	yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+
+	assert_non_null(doc);
+	return doc;
+}
+
+static void what_is_asked_at_create(void **state)
+{
+	static const struct {
+		const char *config, *host, *networking, *wanted, *of_old;
+	} rows[] = {
+		/* nothing is said: the mode's network */
+		{"{}", "{}", "{}", "{\"bridge\":{\"NetworkID\":\"b0\"}}", "{\"bridge\":{}}"},
+		{"{}", "{\"NetworkMode\":\"back\"}", "{\"EndpointsConfig\":{}}",
+			"{\"back\":{\"NetworkID\":\"0a1b2c\"}}", "{\"back\":{}}"},
+		{"{}", "{\"NetworkMode\":\"container:x\"}", "{}", "{}", "{}"},
+		/* as Docker: what is named is all. Older engines were in the mode's network, too. */
+		{"{}", "{\"NetworkMode\":\"default\"}", "{\"EndpointsConfig\":{\"back\":null}}",
+			"{\"back\":{\"NetworkID\":\"0a1b2c\"}}", "{\"bridge\":{},\"back\":{}}"},
+		/* the mode's comes first */
+		{"{}", "{\"NetworkMode\":\"back\"}", "{\"EndpointsConfig\":{\"bridge\":{},\"back\":{}}}",
+			"{\"back\":{\"NetworkID\":\"0a1b2c\"},\"bridge\":{\"NetworkID\":\"b0\"}}",
+			"{\"back\":{},\"bridge\":{}}"},
+		/* whatever it is called, and whatever id the client sends */
+		{"{}", "{\"NetworkMode\":\"0a1b2c\"}",
+			"{\"EndpointsConfig\":{\"back\":{\"Aliases\":[\"a\"],\"NetworkID\":\"zz\"}}}",
+			"{\"back\":{\"Aliases\":[\"a\"],\"NetworkID\":\"0a1b2c\"}}",
+			"{\"0a1b2c\":{},\"back\":{\"Aliases\":[\"a\"]}}"},
+		{"{}", "{\"NetworkMode\":\"back\"}", "{\"EndpointsConfig\":{\"0a1\":{\"GwPriority\":1}}}",
+			"{\"back\":{\"GwPriority\":1,\"NetworkID\":\"0a1b2c\"}}",
+			"{\"back\":{},\"0a1\":{\"GwPriority\":1}}"},
+		{"{}", "{}", "{\"EndpointsConfig\":{\"default\":{\"GwPriority\":1}}}",
+			"{\"bridge\":{\"GwPriority\":1,\"NetworkID\":\"b0\"}}",
+			"{\"bridge\":{\"GwPriority\":1}}"},
+		/* what is said for the whole container is for the mode's own, unless that says it */
+		{"{\"MacAddress\":\"m\"}", "{\"NetworkMode\":\"back\",\"Links\":[\"l\"]}",
+			"{\"EndpointsConfig\":{\"back\":{\"MacAddress\":\"\",\"Links\":null},\"bridge\":{}}}",
+			"{\"back\":{\"MacAddress\":\"m\",\"Links\":[\"l\"],\"NetworkID\":\"0a1b2c\"},"
+			"\"bridge\":{\"NetworkID\":\"b0\"}}",
+			"{\"back\":{\"MacAddress\":\"m\",\"Links\":[\"l\"]},\"bridge\":{}}"},
+		{"{\"MacAddress\":\"m\"}", "{\"NetworkMode\":\"back\"}",
+			"{\"EndpointsConfig\":{\"back\":{\"MacAddress\":\"own\"}}}",
+			"{\"back\":{\"MacAddress\":\"own\",\"NetworkID\":\"0a1b2c\"}}",
+			"{\"back\":{\"MacAddress\":\"own\"}}"},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *config = parse(rows[i].config), *host = parse(rows[i].host),
+					      *networking = parse(rows[i].networking);
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		cleanup(json_docp) yyjson_doc *old = container_net_of_old(yyjson_doc_get_root(config),
+			yyjson_doc_get_root(host), yyjson_doc_get_root(networking));
+		cleanup(freep) char *now = yyjson_mut_val_write(
+			container_net_wanted(&all, doc, yyjson_doc_get_root(config),
+				yyjson_doc_get_root(host), yyjson_doc_get_root(networking)),
+			0, NULL);
+		cleanup(freep) char *then = yyjson_write(old, 0, NULL);
+
+		assert_string_equal(now, rows[i].wanted);
+		assert_string_equal(then, rows[i].of_old);
+	}
+}
+
+static void what_cannot_be_asked(void **state)
+{
+	static const struct {
+		const char *config, *host, *networking, *said; /* NULL: it can */
+	} rows[] = {
+		{"{}", "{\"NetworkMode\":\"none\"}", "{\"EndpointsConfig\":{\"none\":{}}}", NULL},
+		{"{}", "{\"NetworkMode\":\"none\"}", "{\"EndpointsConfig\":{\"back\":{}}}",
+			"back cannot be had"},
+		{"{}", "{}", "{\"EndpointsConfig\":{\"none\":{}}}", "none cannot be had"},
+		{"{}", "{}", "{\"EndpointsConfig\":{\"front\":{}}}", "network front not found"},
+		{"{}", "{\"NetworkMode\":\"front\"}", "{}", "network front not found"},
+		{"{\"MacAddress\":\"02:00:00:00:00:01\"}", "{\"NetworkMode\":\"back\"}", "{}", NULL},
+		{"{\"MacAddress\":\"02:00\"}", "{\"NetworkMode\":\"back\"}", "{}",
+			"invalid MAC address \"02:00\""},
+		{"{\"MacAddress\":\"02:00:00:00:00:01\"}", "{\"NetworkMode\":\"0a1b2c\"}",
+			"{\"EndpointsConfig\":{\"back\":{}}}", NULL},
+		{"{\"MacAddress\":\"02:00:00:00:00:01\"}", "{}", "{\"EndpointsConfig\":{\"back\":{}}}",
+			"not in NetworkingConfig"},
+		{"{\"MacAddress\":\"02:00:00:00:00:01\"}", "{\"NetworkMode\":\"back\"}",
+			"{\"EndpointsConfig\":{\"back\":{\"MacAddress\":\"02:00:00:00:00:02\"}}}",
+			"is not that of its endpoint"},
+	};
+	struct engine e = {.networks = &all};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *config = parse(rows[i].config), *host = parse(rows[i].host),
+					      *networking = parse(rows[i].networking);
+		cleanup(freep) char *msg = NULL;
+		int r = container_net_check(&e, yyjson_doc_get_root(config), yyjson_doc_get_root(host),
+			yyjson_doc_get_root(networking), &msg);
+
+		assert_int_equal(!r, !rows[i].said);
+		if (rows[i].said)
+			assert_non_null(strstr(msg, rows[i].said));
+	}
+}
+
+/* A container that does not run, in a folder of its own. */
+static struct container *stopped(struct engine *e, const char *record)
+{
+	struct container *c;
+
+	assert_int_equal(container_new(&c, e, "c0ffee", parse(record)), 0);
+	return c;
+}
+
+static void networks_are(struct container *c, const char *want)
+{
+	cleanup(freep) char *path = text_make("%s/config.json", c->dir), *text = NULL;
+	cleanup(json_docp) yyjson_doc *doc = NULL;
+	yyjson_val *kept;
+
+	text = yyjson_val_write(c->net_wishes, 0, NULL);
+	assert_string_equal(text, want);
+	assert_int_equal(disk_read_json(path, 4096, &doc), 0);
+	kept = yyjson_obj_get(yyjson_doc_get_root(doc), "Networks");
+	assert_true(yyjson_equals(kept, c->net_wishes));
+	assert_null(yyjson_obj_get(yyjson_doc_get_root(doc), "NetworkingConfig"));
+}
+
+static void a_stopped_one_comes_and_goes(void **state)
+{
+	char top[] = "/tmp/container-net-XXXXXX";
+	struct engine e = {.networks = &all, .run_dir = top, .data_dir = top};
+	cleanup(json_docp) yyjson_doc *first = parse("{\"Aliases\":[\"a\"]}"),
+				      *second = parse("{\"Aliases\":[\"b\"]}");
+	cleanup(freep) char *dir = NULL, *msg = NULL;
+	struct container *c;
+
+	assert_non_null(mkdtemp(top));
+	dir = text_make("%s/containers", top);
+	assert_int_equal(dir_make(dir, 0700), 0);
+	c = stopped(&e,
+		"{\"Name\":\"c\",\"Image\":\"i\",\"Config\":{},\"HostConfig\":{},\"NetworkingConfig\":{}}");
+	assert_int_equal(dir_make(c->dir, 0700), 0);
+	/* the mode's goes for good, also from the record of an older engine */
+	assert_int_equal(container_net_disconnect(c, &bridge, &msg), 0);
+	networks_are(c, "{}");
+	assert_int_equal(container_net_disconnect(c, &bridge, &msg), -EPERM);
+	assert_non_null(strstr(msg, "is not connected to network bridge"));
+	assert_int_equal(container_net_connect(c, &back, yyjson_doc_get_root(first), &msg), 0);
+	networks_are(c, "{\"back\":{\"Aliases\":[\"a\"],\"NetworkID\":\"0a1b2c\"}}");
+	/* a second time changes nothing */
+	assert_int_equal(container_net_connect(c, &back, yyjson_doc_get_root(second), &msg), 0);
+	networks_are(c, "{\"back\":{\"Aliases\":[\"a\"],\"NetworkID\":\"0a1b2c\"}}");
+	/* unless it is another network of that name */
+	snprintf(back.id, sizeof(back.id), "0a1b2d");
+	assert_int_equal(container_net_connect(c, &back, yyjson_doc_get_root(second), &msg), 0);
+	networks_are(c, "{\"back\":{\"Aliases\":[\"b\"],\"NetworkID\":\"0a1b2d\"}}");
+	/* one that is gone */
+	bridge.next = &none;
+	assert_int_equal(container_net_forget(c, "front", true), -ENOENT);
+	c->state = CONTAINER_RUNNING;
+	assert_int_equal(container_net_forget(c, "back", false), -ENOENT);
+	c->state = CONTAINER_EXITED;
+	assert_int_equal(container_net_forget(c, "back", false), 0);
+	networks_are(c, "{}");
+	bridge.next = &back;
+	snprintf(back.id, sizeof(back.id), ID_BACK);
+	container_free(c);
+	assert_int_equal(tree_remove(AT_FDCWD, top), 0);
+}
+
+static void none_allows_no_other(void **state)
+{
+	struct engine e = {.networks = &all, .run_dir = "/nowhere", .data_dir = "/nowhere"};
+	struct container *c = stopped(&e,
+		"{\"Name\":\"c\",\"Image\":\"i\",\"Config\":{},\"HostConfig\":{\"NetworkMode\":\"none\"},"
+		"\"Networks\":{\"none\":{}}}");
+	cleanup(freep) char *msg = NULL;
+
+	assert_int_equal(container_net_connect(c, &back, NULL, &msg), -EINVAL);
+	assert_non_null(strstr(msg, "private (none) mode"));
+	container_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_asked_at_create),
+		cmocka_unit_test(what_cannot_be_asked),
+		cmocka_unit_test(a_stopped_one_comes_and_goes),
+		cmocka_unit_test(none_allows_no_other),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
