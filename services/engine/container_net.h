@@ -15,7 +15,7 @@ struct container;
 struct engine;
 struct networks;
 
-/* Servers, search domains, options and hosts that HostConfig may name of each; an endpoint has one alias less. */
+/* Servers, search domains, options and hosts that HostConfig may name of each; aliases and links of an endpoint. */
 enum { CONTAINER_NET_LIST_MAX = 64 };
 
 /* What HostConfig.NetworkMode says: a network's name, or "container:ID". Never NULL. */

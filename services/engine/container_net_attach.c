@@ -55,7 +55,7 @@ static int read_endpoint_config(yyjson_val *ep, char *sysctls, const char *lines
 
 static int attach_one(struct container *c, struct network *n, yyjson_val *ep, int netns, char **msg)
 {
-	const char *aliases[CONTAINER_NET_LIST_MAX], *links[CONTAINER_NET_LIST_MAX],
+	const char *names[CONTAINER_NET_NAMES_MAX], *links[CONTAINER_NET_LIST_MAX],
 		*lines[NETWORK_SYSCTLS_MAX], *mac = json_text(ep, "MacAddress");
 	const char *given = json_text(json_obj(ep, "DriverOpts"), OPT_SYSCTLS);
 	cleanup(freep) char *sysctls = given ? strdup(given) : NULL;
@@ -70,10 +70,8 @@ static int attach_one(struct container *c, struct network *n, yyjson_val *ep, in
 		return r;
 	if (mac && !container_net_parse_mac(mac, mac_bytes))
 		a.mac = mac_bytes;
-	a.n_aliases = container_net_strings(json_arr(ep, "Aliases"), aliases, array_len(aliases) - 1);
-	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
-	aliases[a.n_aliases++] = short_id;
-	a.aliases = aliases;
+	a.n_aliases = container_net_names(c, ep, short_id, names) - 1;
+	a.aliases = names + 1;
 	a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);
 	a.links = links;
 	r = network_attach(c->e->networks, n, &a, &out, &err);

@@ -30,6 +30,13 @@ must_check int container_net_check_links(yyjson_val *links, const struct network
 yyjson_val *container_net_own(struct networks *ns, yyjson_val *host, yyjson_val *networking);
 /* What the container asks of @net, borrowed, and the name under which that is kept (NULL: nobody asks). NULL: it is not in it. */
 yyjson_val *container_net_wish(const struct container *c, const struct network *net, const char **name);
+/*
+ * What others in a network call it: its name, its aliases there, its short id, its hostname; each once. Borrowed, but for
+ * what @short_id receives. @wish: of the network, or NULL. How many; the name is the first.
+ */
+enum { CONTAINER_NET_NAMES_MAX = CONTAINER_NET_LIST_MAX + 3 };
+size_t container_net_names(const struct container *c, yyjson_val *wish, char short_id[13],
+	const char *out[CONTAINER_NET_NAMES_MAX]);
 /* Is it in a network that stands alone? */
 bool container_net_is_alone(const struct container *c);
 /* From now on it is in @net, with the settings @ep (NULL: none in particular); or not in the one called @name. 0 or -errno, logged. */

@@ -37,27 +37,36 @@ static void put_place(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct netwo
 	}
 }
 
-/* An entry of "NetworkSettings.Networks". @ep: NULL while it does not run. */
-static yyjson_mut_val *endpoint_object(
-	const struct network_endpoint *ep, yyjson_val *config, yyjson_mut_doc *doc)
+static yyjson_mut_val *dns_names(
+	const struct container *c, const struct network *n, yyjson_val *wish, yyjson_mut_doc *doc)
 {
-	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc);
+	yyjson_mut_val *arr = yyjson_mut_arr(doc);
+	const char *names[CONTAINER_NET_NAMES_MAX];
+	char short_id[13];
+	size_t n_names = n && network_names_served(n) ? container_net_names(c, wish, short_id, names) : 0;
+
+	for (size_t i = 0; i < n_names; i++)
+		yyjson_mut_arr_add_strcpy(doc, arr, names[i]);
+	return arr;
+}
+
+/* An entry of "NetworkSettings.Networks". @n: NULL when it is gone. @ep: NULL while the container does not run. */
+static yyjson_mut_val *endpoint_object(const struct container *c, const struct network *n,
+	const struct network_endpoint *ep, yyjson_val *wish, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc);
 	char mac[18];
 
-	json_copy(doc, o, "IPAMConfig", json_obj(config, "IPAMConfig"));
-	json_copy(doc, o, "Links", json_arr(config, "Links"));
-	json_copy(doc, o, "Aliases", json_arr(config, "Aliases"));
+	json_copy(doc, o, "IPAMConfig", json_obj(wish, "IPAMConfig"));
+	json_copy(doc, o, "Links", json_arr(wish, "Links"));
+	json_copy(doc, o, "Aliases", json_arr(wish, "Aliases"));
 	yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", ep ? mac_text(ep->mac, mac) : "");
-	json_copy(doc, o, "DriverOpts", json_obj(config, "DriverOpts"));
-	yyjson_mut_obj_add_int(doc, o, "GwPriority", json_int(config, "GwPriority", 0));
+	json_copy(doc, o, "DriverOpts", json_obj(wish, "DriverOpts"));
+	yyjson_mut_obj_add_int(doc, o, "GwPriority", json_int(wish, "GwPriority", 0));
 	yyjson_mut_obj_add_strcpy(doc, o, "NetworkID", ep ? ep->network->id : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "EndpointID", ep ? ep->id : "");
 	put_place(doc, o, ep);
-	if (ep && network_names_served(ep->network))
-		yyjson_mut_arr_add_strcpy(doc, names, ep->name);
-	for (size_t i = 0; ep && i < ep->n_aliases && network_names_served(ep->network); i++)
-		yyjson_mut_arr_add_strcpy(doc, names, ep->aliases[i]);
-	yyjson_mut_obj_add_val(doc, o, "DNSNames", names);
+	yyjson_mut_obj_add_val(doc, o, "DNSNames", dns_names(c, n, wish, doc));
 	return o;
 }
 
@@ -110,13 +119,15 @@ static yyjson_mut_val *networks_object(struct container *c, yyjson_mut_doc *doc)
 	for (struct network_endpoint *ep = networks_endpoints(c->e->networks); ep; ep = ep->next)
 		if (!strcmp(ep->container, c->id))
 			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, ep->network->name),
-				endpoint_object(ep, container_net_wish(c, ep->network, NULL), doc));
+				endpoint_object(
+					c, ep->network, ep, container_net_wish(c, ep->network, NULL), doc));
 	json_obj_foreach (c->net_wishes, i, max, key, wish) {
 		const struct network *n = container_net_known(c->e->networks, yyjson_get_str(key));
 		const char *name = n ? n->name : yyjson_get_str(key);
 
 		if (!yyjson_mut_obj_get(o, name))
-			yyjson_mut_obj_add(o, yyjson_mut_strcpy(doc, name), endpoint_object(NULL, wish, doc));
+			yyjson_mut_obj_add(
+				o, yyjson_mut_strcpy(doc, name), endpoint_object(c, n, NULL, wish, doc));
 	}
 	return o;
 }

@@ -212,6 +212,34 @@ static void none_allows_no_other(void **state)
 	container_free(c);
 }
 
+static void each_name_once(void **state)
+{
+	static const struct {
+		const char *hostname, *wish, *names;
+	} rows[] = {
+		{"shelf", "{\"Aliases\":[\"www\"]}", "web www c0ffee012345 shelf"},
+		{"c0ffee012345", "{\"Aliases\":null}", "web c0ffee012345"},
+		{"web", "{\"Aliases\":[\"a\",\"web\",\"a\"]}", "web a c0ffee012345"},
+		{"", "{}", "web c0ffee012345"},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(freep) char *config = text_make("{\"Hostname\":\"%s\"}", rows[i].hostname);
+		cleanup(json_docp) yyjson_doc *doc = parse(config), *wish = parse(rows[i].wish);
+		struct container c = {.id = "c0ffee0123456789",
+			.name = (char *)(uintptr_t)"web",
+			.config = yyjson_doc_get_root(doc)};
+		const char *names[CONTAINER_NET_NAMES_MAX];
+		char short_id[13], text[256] = "";
+		size_t n = container_net_names(&c, yyjson_doc_get_root(wish), short_id, names), len = 0;
+
+		for (size_t k = 0; k < n; k++)
+			len += (size_t)snprintf(
+				text + len, sizeof(text) - len, "%s%s", k ? " " : "", names[k]);
+		assert_string_equal(text, rows[i].names);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +247,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_asked),
 		cmocka_unit_test(a_stopped_one_comes_and_goes),
 		cmocka_unit_test(none_allows_no_other),
+		cmocka_unit_test(each_name_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

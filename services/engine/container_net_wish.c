@@ -67,9 +67,8 @@ int container_net_check_wish(yyjson_val *ep, const struct network *net, char **m
 		*msg = text_make("invalid MAC address \"%s\"", m);
 		return -EINVAL;
 	}
-	/* its short id is one, too */
-	if (yyjson_arr_size(json_arr(ep, "Aliases")) >= CONTAINER_NET_LIST_MAX) {
-		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX - 1);
+	if (yyjson_arr_size(json_arr(ep, "Aliases")) > CONTAINER_NET_LIST_MAX) {
+		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX);
 		return -EINVAL;
 	}
 	if (container_net_check_links(json_arr(ep, "Links"), net, msg))
@@ -200,6 +199,29 @@ yyjson_val *container_net_wish(const struct container *c, const struct network *
 		return ep;
 	}
 	return NULL;
+}
+
+static size_t add_name(const char **names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return n;
+	names[n] = name;
+	return n + 1;
+}
+
+size_t container_net_names(const struct container *c, yyjson_val *wish, char short_id[13],
+	const char *out[CONTAINER_NET_NAMES_MAX])
+{
+	const char *aliases[CONTAINER_NET_LIST_MAX], *hostname = json_text(c->config, "Hostname");
+	size_t n_aliases = container_net_strings(json_arr(wish, "Aliases"), aliases, CONTAINER_NET_LIST_MAX);
+	size_t n = add_name(out, 0, c->name);
+
+	for (size_t i = 0; i < n_aliases; i++)
+		n = add_name(out, n, aliases[i]);
+	snprintf(short_id, 13, "%.12s", c->id);
+	n = add_name(out, n, short_id);
+	return hostname ? add_name(out, n, hostname) : n;
 }
 
 bool container_net_is_alone(const struct container *c)

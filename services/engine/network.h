@@ -28,7 +28,7 @@ enum {
 	NETWORK_ID_LEN = 64,
 	NETWORK_NAME_MAX = 127,
 	NETWORK_PORTS_MAX = 4096,
-	NETWORK_ALIASES_MAX = 64,
+	NETWORK_ALIASES_MAX = 66, /* 64 that a client may name, the short id and the hostname */
 	NETWORK_DNS_MAX = 3,
 	NETWORK_POOLS_MAX = 16,
 	NETWORK_RESERVED_MAX = 4,

@@ -41,6 +41,16 @@ def clients(said):
     return {word.rpartition(":")[0].rpartition(":")[2] for line in said.splitlines() if "ESTABLISHED" in line for word in line.split()[4:5]}
 
 
+def networks_of(node, container):
+    return json.loads(node.docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", container).stdout)
+
+
+def interfaces(node, container):
+    """Its addresses of IPv4, by interface."""
+    lines = [line.split() for line in node.docker("exec", container, "ip", "-o", "-4", "addr").stdout.splitlines()]
+    return {words[1]: words[3] for words in lines if words[1] != "lo"}
+
+
 def test_published_port(net_node):
     net_node.docker("run", "-d", "--name", "web", "-p", "8085:80", "wherry/hello", "sh", "-c", SERVER)
     try:
@@ -91,11 +101,14 @@ def test_names_and_isolation(net_node):
     docker("network", "create", "front")
     docker("network", "create", "--subnet", "10.199.0.0/24", "back")
     try:
-        docker("run", "-d", "--name", "db", "--network", "back", "--network-alias", "database", "wherry/hello", "sh", "-c", SERVER)
+        docker("run", "-d", "--name", "db", "--hostname", "shelf", "--network", "back", "--network-alias", "database", "--network-alias", "db",
+               "wherry/hello", "sh", "-c", SERVER)  # fmt: skip
         docker("run", "-d", "--name", "stranger", "--network", "front", "wherry/hello", "sleep", "1000")
         address = docker("inspect", "-f", '{{(index .NetworkSettings.Networks "back").IPAddress}}', "db").stdout.strip()
         assert address == "10.199.0.2"
-        for name in ("db", "database", "db.back"):
+        short_id = docker("ps", "-q", "--filter", "name=^db$").stdout.strip()
+        assert networks_of(net_node, "db")["back"]["DNSNames"] == ["db", "database", short_id, "shelf"]
+        for name in ("db", "database", short_id, "shelf", "db.back"):
             done = docker("run", "--rm", "--network", "back", "wherry/hello", "nc", "-w", "3", name, "80", check=False)
             assert "served" in done.stdout, (name, done)
         linked = docker("run", "--rm", "--network", "back", "--link", "db:store", "wherry/hello", "nc", "-w", "3", "store", "80")
@@ -260,16 +273,6 @@ def test_ports_are_where_the_way_out_is(net_node):
     finally:
         docker("rm", "-f", "two", check=False)
         docker("network", "rm", "aa", "zz", check=False)
-
-
-def networks_of(node, container):
-    return json.loads(node.docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", container).stdout)
-
-
-def interfaces(node, container):
-    """Its addresses of IPv4, by interface."""
-    lines = [line.split() for line in node.docker("exec", container, "ip", "-o", "-4", "addr").stdout.splitlines()]
-    return {words[1]: words[3] for words in lines if words[1] != "lo"}
 
 
 def test_the_network_it_was_made_with_can_be_left(net_node):
