@@ -55,6 +55,7 @@ static yyjson_mut_val *endpoint_object(const struct container *c, const struct n
 	const struct network_endpoint *ep, yyjson_val *wish, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
+	const char *id = json_text(wish, "NetworkID");
 	char mac[18];
 
 	json_copy(doc, o, "IPAMConfig", json_obj(wish, "IPAMConfig"));
@@ -63,7 +64,7 @@ static yyjson_mut_val *endpoint_object(const struct container *c, const struct n
 	yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", ep ? mac_text(ep->mac, mac) : "");
 	json_copy(doc, o, "DriverOpts", json_obj(wish, "DriverOpts"));
 	yyjson_mut_obj_add_int(doc, o, "GwPriority", json_int(wish, "GwPriority", 0));
-	yyjson_mut_obj_add_strcpy(doc, o, "NetworkID", ep ? ep->network->id : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "NetworkID", ep ? ep->network->id : id ? id : "");
 	yyjson_mut_obj_add_strcpy(doc, o, "EndpointID", ep ? ep->id : "");
 	put_place(doc, o, ep);
 	yyjson_mut_obj_add_val(doc, o, "DNSNames", dns_names(c, n, wish, doc));

@@ -385,6 +385,24 @@ def test_the_networks_that_are_named_are_all(net_node):
         docker("network", "rm", "named", check=False)
 
 
+def test_a_stopped_one_is_shown_where_it_will_be(net_node):
+    """The network's id, the names and what was asked for stay; where the endpoint was does not."""
+    docker = net_node.docker
+    network = docker("network", "create", "--subnet", "10.193.0.0/24", "shown").stdout.strip()
+    try:
+        docker("create", "--name", "still", "--network", "shown", "wherry/hello", "sleep", "1000")
+        for command in (["inspect", "still"], ["start", "still"], ["stop", "-t", "0", "still"]):
+            docker(*command)
+            of = networks_of(net_node, "still")["shown"]
+            runs = command[0] == "start"
+            assert of["NetworkID"] == network and of["DNSNames"][0] == "still", (command, of)
+            assert (of["IPAddress"], of["Gateway"]) == (("10.193.0.2", "10.193.0.1") if runs else ("", "")), (command, of)
+            assert bool(of["EndpointID"]) == bool(of["MacAddress"]) == runs, (command, of)
+    finally:
+        docker("rm", "-f", "still", check=False)
+        docker("network", "rm", "shown", check=False)
+
+
 def test_macvlan_and_ipvlan(net_node):
     """Beside the node on its own wire; and on a VLAN of it, which comes and goes with the network."""
     docker = net_node.docker
