@@ -56,6 +56,8 @@ must_check int container_net_disconnect(struct container *c, struct network *n, 
 /* Disconnects from a network that is gone, of which only the wish is left. 0, -ENOENT (it has none, or runs), or -errno. */
 must_check int container_net_forget(struct container *c, const char *name, bool force);
 
+/* The MAC address that was asked for in the network of its mode, borrowed; NULL: none. */
+const char *container_net_mac(const struct container *c);
 /* "NetworkSettings" of inspect; only "Networks" when @brief. */
 yyjson_mut_val *container_net_settings(struct container *c, yyjson_mut_doc *doc, bool brief);
 /* "Ports" of the list. */

@@ -55,13 +55,13 @@ static yyjson_mut_val *endpoint_object(const struct container *c, const struct n
 	const struct network_endpoint *ep, yyjson_val *wish, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
-	const char *id = json_text(wish, "NetworkID");
+	const char *id = json_text(wish, "NetworkID"), *asked = json_text(wish, "MacAddress");
 	char mac[18];
 
 	json_copy(doc, o, "IPAMConfig", json_obj(wish, "IPAMConfig"));
 	json_copy(doc, o, "Links", json_arr(wish, "Links"));
 	json_copy(doc, o, "Aliases", json_arr(wish, "Aliases"));
-	yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", ep ? mac_text(ep->mac, mac) : "");
+	yyjson_mut_obj_add_strcpy(doc, o, "MacAddress", ep ? mac_text(ep->mac, mac) : asked ? asked : "");
 	json_copy(doc, o, "DriverOpts", json_obj(wish, "DriverOpts"));
 	yyjson_mut_obj_add_int(doc, o, "GwPriority", json_int(wish, "GwPriority", 0));
 	yyjson_mut_obj_add_strcpy(doc, o, "NetworkID", ep ? ep->network->id : id ? id : "");

@@ -201,6 +201,13 @@ yyjson_val *container_net_wish(const struct container *c, const struct network *
 	return NULL;
 }
 
+const char *container_net_mac(const struct container *c)
+{
+	const struct network *own = container_net_known(c->e->networks, container_net_mode(c));
+
+	return own ? json_text(container_net_wish(c, own, NULL), "MacAddress") : NULL;
+}
+
 static size_t add_name(const char **names, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)

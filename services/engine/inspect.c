@@ -107,6 +107,15 @@ static void add_driver(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val 
 	yyjson_mut_obj_add_val(doc, o, "GraphDriver", g);
 }
 
+/* Clients before API 1.44 look for it here, whoever asked for it where. */
+static void add_mac(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *config)
+{
+	const char *mac = container_net_mac(c);
+
+	if (mac)
+		yyjson_mut_obj_put(config, yyjson_mut_str(doc, "MacAddress"), yyjson_mut_strcpy(doc, mac));
+}
+
 yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *o = yyjson_mut_obj(doc);
@@ -137,6 +146,7 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_val(doc, o, "Mounts", mounts_json(c, doc));
 	json_copy(doc, o, "Config", c->config);
 	options_fill(doc, yyjson_mut_obj_get(o, "Config"), false);
+	add_mac(c, doc, yyjson_mut_obj_get(o, "Config"));
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, false));
 	return o;
 }

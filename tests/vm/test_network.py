@@ -403,6 +403,37 @@ def test_a_stopped_one_is_shown_where_it_will_be(net_node):
         docker("network", "rm", "shown", check=False)
 
 
+def test_a_mac_address_is_shown_as_it_was_asked_for(net_node):
+    """Before the first start, while it runs, and after; asked for at create, for the container as a whole, or by connect."""
+    docker, mac = net_node.docker, "02:00:00:00:00:0{}".format
+    docker("network", "create", "macs")
+    made = {"Image": "wherry/hello", "Cmd": ["sleep", "1000"]}
+
+    def shown(name):
+        _, whole = net_node.api("GET", f"/containers/{name}/json")
+        return whole["Config"].get("MacAddress", ""), {n: of["MacAddress"] for n, of in whole["NetworkSettings"]["Networks"].items()}
+
+    try:
+        docker("create", "--name", "m1", "--network", "macs", "--mac-address", mac(1), "wherry/hello", "sleep", "1000")
+        status, why = net_node.api("POST", "/containers/create?name=m2", made | {"MacAddress": mac(2)})
+        assert status == 201, why
+        docker("create", "--name", "m3", "wherry/hello", "sleep", "1000")
+        status, why = net_node.api("POST", "/networks/macs/connect", {"Container": "m3", "EndpointConfig": {"MacAddress": mac(3)}})
+        assert status == 200, why
+        assert shown("m1") == (mac(1), {"macs": mac(1)}) and shown("m2") == (mac(2), {"bridge": mac(2)})
+        assert shown("m3") == ("", {"bridge": "", "macs": mac(3)})
+        docker("start", "m1", "m2", "m3")
+        assert shown("m1") == (mac(1), {"macs": mac(1)}) and shown("m2") == (mac(2), {"bridge": mac(2)})
+        config, running = shown("m3")
+        assert config == "" and running["bridge"] and running["macs"] == mac(3), running
+        assert mac(3) in docker("exec", "m3", "ip", "link").stdout and mac(2) in docker("exec", "m2", "ip", "link").stdout
+        status, why = net_node.api("POST", "/containers/create", made | {"MacAddress": "02:00"})
+        assert status == 400 and 'invalid MAC address "02:00"' in why["message"], (status, why)
+    finally:
+        docker("rm", "-f", "m1", "m2", "m3", check=False)
+        docker("network", "rm", "macs", check=False)
+
+
 def test_macvlan_and_ipvlan(net_node):
     """Beside the node on its own wire; and on a VLAN of it, which comes and goes with the network."""
     docker = net_node.docker
