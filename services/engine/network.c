@@ -66,6 +66,8 @@ void network_free(struct network *n)
 		free_pairs(n->pools[i].aux, n->pools[i].n_aux);
 		free(n->pools[i].ipam);
 	}
+	for (size_t i = 0; i < n->n_unused; i++)
+		free_pairs(n->unused[i].aux, n->unused[i].n_aux);
 	free(n);
 }
 

@@ -72,8 +72,8 @@ struct network_pool_config {
 struct network_config {
 	const char *name;
 	const char *driver; /* NULL: "bridge"; "macvlan", "ipvlan" */
-	const struct network_pool_config
-		*pools; /* a family that is on and has none gets the next free pool */
+	const struct network_pool_config *
+		pools; /* a family that is on and has none gets the next free pool; of one that is not they are kept */
 	size_t n_pools;
 	bool no_ipv4;
 	bool ipv6;
@@ -117,6 +117,9 @@ struct network {
 	char ifprefix[IFNAMSIZ - 3];		      /* of interfaces inside containers: "eth" */
 	struct network_pool pools[NETWORK_POOLS_MAX]; /* none for host and none */
 	size_t n_pools;
+	struct network_pool
+		unused[NETWORK_POOLS_MAX]; /* of a family that is not on: kept as given, and shown */
+	size_t n_unused;
 	struct network_pair *labels;
 	size_t n_labels;
 	struct network_pair *options;

@@ -49,6 +49,19 @@ static int take_wanted(struct networks *ns, struct network_endpoint *e, enum net
 	return 0;
 }
 
+/* It was asked for where the network has none, in a subnet that was named all the same: as in Docker it is not had. */
+static bool never_had(const struct network *n, const char *wanted)
+{
+	struct ipaddr a;
+
+	if (strchr(wanted, '/') || ipaddr_parse(wanted, &a) < 0)
+		return false;
+	for (size_t i = 0; i < n->n_unused; i++)
+		if (network_contains(&n->unused[i].subnet, &a))
+			return true;
+	return false;
+}
+
 static int take_addresses(struct networks *ns, struct network_endpoint *e, const char *const wanted[],
 	struct network_error *err)
 {
@@ -58,6 +71,8 @@ static int take_addresses(struct networks *ns, struct network_endpoint *e, const
 		bool want = wanted[f] && *wanted[f], on = f == NETWORK_V4 ? n->ipv4 : n->ipv6;
 		int r;
 
+		if (want && !on && never_had(n, wanted[f]))
+			continue;
 		if (want && !on)
 			return network_fail(err, -EINVAL, "network %s has no %s addresses: %s cannot be had",
 				n->name, f == NETWORK_V4 ? "IPv4" : "IPv6", wanted[f]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Docker networks against the kernel: IPv6, several subnets, routed networks, several networks a container,
+/* Docker networks against the kernel: IPv6, routed networks, several networks a container,
  * macvlan and ipvlan, and names over TCP. */
 
 #include <linux/if_link.h>
@@ -67,16 +67,6 @@ static void wire_down(struct networks *ns)
 	assert_int_equal(link_del(&ns->route, l.index), 0);
 	netlink_close(&out_nl);
 	close(outside);
-}
-
-static struct network *make(struct networks *ns, const struct network_config *c)
-{
-	struct network_error err = {};
-	struct network *n = NULL;
-
-	if (network_create(ns, c, &n, &err) < 0)
-		fail_msg("create: %s", err.text);
-	return n;
 }
 
 static void test_dual_stack(void **state)
@@ -208,46 +198,6 @@ static void test_only_ipv6(void **state)
 	assert_non_null(strstr(text, ipaddr_format(&e->ip[NETWORK_V6], false, want)));
 	free(text);
 	network_detach_all(ns, id_a);
-	assert_int_equal(network_delete(ns, n, &err), 0);
-	networks_close(ns);
-	close(ca);
-}
-
-static void test_several_subnets(void **state)
-{
-	struct network_pair aux = {.key = (char[]){"printer"}, .value = (char[]){"10.2.0.2"}};
-	struct network_pool_config pools[] = {
-		{.subnet = "10.2.0.0/30", .aux = &aux, .n_aux = 1}, {.subnet = "10.2.1.0/30"}};
-	struct network_config c = {.name = "two", .pools = pools, .n_pools = 2};
-	struct network_error err = {};
-	struct networks *ns;
-	struct network *n, *m;
-	struct network_endpoint *e;
-	int ca;
-
-	NEED_NETNS();
-	ns = open_networks();
-	n = make(ns, &c);
-	assert_int_equal(network_netns_new(&ca), 0);
-	/* the first has a gateway and a printer: full */
-	e = attach(ns, n, id_a, "a", ca, NULL, 0);
-	assert_true(at_ip(e, "10.2.1.2"));
-	assert_true(is(&e->gateway[NETWORK_V4], "10.2.1.1"));
-	network_detach_all(ns, id_a);
-	c.name = "three";
-	pools[0].subnet = "10.3.0.0/24";
-	pools[1].subnet = "10.3.0.0/16";
-	pools[0].n_aux = 0;
-	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "overlap"));
-	pools[1].subnet = "2001:db8:3::/64";
-	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "IPv6 is not enabled"));
-	networks_close(ns);
-	ns = open_networks();
-	n = find(ns, "two");
-	assert_int_equal(n->n_pools, 2);
-	assert_int_equal(n->pools[0].n_aux, 1);
 	assert_int_equal(network_delete(ns, n, &err), 0);
 	networks_close(ns);
 	close(ca);
@@ -785,7 +735,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dual_stack),
 		cmocka_unit_test(test_only_ipv6),
-		cmocka_unit_test(test_several_subnets),
 		cmocka_unit_test(test_routed),
 		cmocka_unit_test(test_republish),
 		cmocka_unit_test(test_way_out),

@@ -54,10 +54,28 @@ static int write_doc(yyjson_mut_doc *d, int dir, const char *id)
 	return r < 0 ? log_errno(-r, "op=write file=%s", name) : 0;
 }
 
+static void put_pools(
+	yyjson_mut_doc *d, out_val o, const char *key, const struct network_pool *pools, size_t n)
+{
+	out_val list = yyjson_mut_obj_add_arr(d, o, key);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct network_pool *p = &pools[i];
+		out_val v = yyjson_mut_arr_add_obj(d, list);
+
+		put_address(d, v, "subnet", &p->subnet, true);
+		put_address(d, v, "gateway", &p->gateway, false);
+		put_address(d, v, "range", &p->range, true);
+		yyjson_mut_obj_add_bool(d, v, "gateway_given", p->gateway_given);
+		yyjson_mut_obj_add_bool(d, v, "range_given", p->range_given);
+		put_pairs(d, v, "aux", p->aux, p->n_aux);
+	}
+}
+
 int network_save(struct networks *ns, const struct network *n)
 {
 	yyjson_mut_doc *d = yyjson_mut_doc_new(NULL);
-	out_val o = yyjson_mut_obj(d), pools;
+	out_val o = yyjson_mut_obj(d);
 
 	if (!d)
 		return log_errno(ENOMEM, "network=%s op=save", n->name);
@@ -75,18 +93,9 @@ int network_save(struct networks *ns, const struct network *n)
 		yyjson_mut_obj_add_str(d, o, "device", n->bridge);
 		yyjson_mut_obj_add_bool(d, o, "own_parent", n->own_parent);
 	}
-	pools = yyjson_mut_obj_add_arr(d, o, "pools");
-	for (size_t i = 0; i < n->n_pools; i++) {
-		const struct network_pool *p = &n->pools[i];
-		out_val v = yyjson_mut_arr_add_obj(d, pools);
-
-		put_address(d, v, "subnet", &p->subnet, true);
-		put_address(d, v, "gateway", &p->gateway, false);
-		put_address(d, v, "range", &p->range, true);
-		yyjson_mut_obj_add_bool(d, v, "gateway_given", p->gateway_given);
-		yyjson_mut_obj_add_bool(d, v, "range_given", p->range_given);
-		put_pairs(d, v, "aux", p->aux, p->n_aux);
-	}
+	put_pools(d, o, "pools", n->pools, n->n_pools);
+	if (n->n_unused)
+		put_pools(d, o, "unused", n->unused, n->n_unused);
 	put_pairs(d, o, "labels", n->labels, n->n_labels);
 	put_pairs(d, o, "options", n->options, n->n_options);
 	return write_doc(d, ns->dir, n->id);
@@ -204,6 +213,18 @@ static int get_pairs(yyjson_val *map, struct network_pair **out, size_t *n)
 	return 0;
 }
 
+/* Of a gateway and a range that are not there the family is 0. What is read is the caller's to free, also after a failure. */
+static int read_pool(yyjson_val *v, struct network_pool *p)
+{
+	if (!get_address(v, "subnet", &p->subnet) ||
+		(yyjson_obj_get(v, "gateway") && !get_address(v, "gateway", &p->gateway)) ||
+		(yyjson_obj_get(v, "range") && !get_address(v, "range", &p->range)))
+		return -EINVAL;
+	p->gateway_given = yyjson_get_bool(yyjson_obj_get(v, "gateway_given"));
+	p->range_given = yyjson_get_bool(yyjson_obj_get(v, "range_given"));
+	return get_pairs(yyjson_obj_get(v, "aux"), &p->aux, &p->n_aux);
+}
+
 static int read_pools(yyjson_val *list, struct network *n)
 {
 	yyjson_val *v;
@@ -212,22 +233,29 @@ static int read_pools(yyjson_val *list, struct network *n)
 	if (yyjson_arr_size(list) > NETWORK_POOLS_MAX || !yyjson_arr_size(list))
 		return -EINVAL;
 	yyjson_arr_foreach (list, idx, max, v) {
-		struct network_pool *p = &n->pools[n->n_pools];
-		int r;
+		struct network_pool *p = &n->pools[n->n_pools++];
+		int r = read_pool(v, p);
 
-		if (!get_address(v, "subnet", &p->subnet) || !get_address(v, "gateway", &p->gateway) ||
-			!get_address(v, "range", &p->range) || !network_pool_sound(p))
-			return -EINVAL;
-		p->gateway_given = yyjson_get_bool(yyjson_obj_get(v, "gateway_given"));
-		p->range_given = yyjson_get_bool(yyjson_obj_get(v, "range_given"));
-		n->n_pools++;
-		r = get_pairs(yyjson_obj_get(v, "aux"), &p->aux, &p->n_aux);
+		if (!r && (!p->gateway.family || !network_pool_sound(p)))
+			r = -EINVAL;
 		if (!r)
 			r = network_ipam_init(p);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int read_unused(yyjson_val *list, struct network *n)
+{
+	yyjson_val *v;
+	size_t idx, max;
+	int r = yyjson_arr_size(list) > NETWORK_POOLS_MAX ? -EINVAL : 0;
+
+	yyjson_arr_foreach (list, idx, max, v)
+		if (!r)
+			r = read_pool(v, &n->unused[n->n_unused++]);
+	return r;
 }
 
 static int read_network(yyjson_val *o, struct network *n)
@@ -258,7 +286,8 @@ static int read_network(yyjson_val *o, struct network *n)
 	n->own_parent = yyjson_get_bool(yyjson_obj_get(o, "own_parent"));
 	if (!get_str(o, "device", n->bridge, sizeof(n->bridge)) || !link_name_valid(n->bridge))
 		return -EINVAL;
-	return read_pools(yyjson_obj_get(o, "pools"), n);
+	r = read_pools(yyjson_obj_get(o, "pools"), n);
+	return r ? r : read_unused(yyjson_obj_get(o, "unused"), n);
 }
 
 int network_parse(struct network **out, const char *json, size_t len)

@@ -33,6 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				network_ipam_take(n, &a, &gateway) != -EADDRINUSE)
 				__builtin_trap();
 		}
+		if (n->n_pools > NETWORK_POOLS_MAX || n->n_unused > NETWORK_POOLS_MAX)
+			__builtin_trap();
 		network_free(n);
 	}
 	if (network_parse(&ns.list, known, strlen(known)) < 0)

@@ -13,11 +13,6 @@ static bool on(const struct network *n, enum network_family f)
 	return f == NETWORK_V4 ? n->ipv4 : n->ipv6;
 }
 
-static const char *family_name(enum network_family f)
-{
-	return f == NETWORK_V4 ? "IPv4" : "IPv6";
-}
-
 /* Room for two containers beside the gateway at least, as a prefix. */
 static uint8_t longest_prefix(const struct ipaddr *a)
 {
@@ -129,6 +124,13 @@ static int check_overlap(
 	return 0;
 }
 
+static int copy_pairs(struct network_pool *p, const struct network_pool_config *c, struct network_error *err)
+{
+	return network_pairs_copy(&p->aux, &p->n_aux, c->aux, c->n_aux) < 0
+		       ? network_fail(err, -ENOMEM, "out of memory")
+		       : 0;
+}
+
 static int copy_aux(struct network_pool *p, const struct network_pool_config *c, struct network_error *err)
 {
 	struct ipaddr a;
@@ -138,9 +140,23 @@ static int copy_aux(struct network_pool *p, const struct network_pool_config *c,
 			!network_contains(&p->subnet, &a))
 			return network_fail(err, -EINVAL, "invalid auxiliary address %s=%s for subnet %s",
 				c->aux[i].key, c->aux[i].value, c->subnet);
-	return network_pairs_copy(&p->aux, &p->n_aux, c->aux, c->n_aux) < 0
-		       ? network_fail(err, -ENOMEM, "out of memory")
-		       : 0;
+	return copy_pairs(p, c, err);
+}
+
+/* As in Docker a subnet of a family that is not on has no effect, so that nothing about it can be wrong. */
+static int keep_unused(struct network *n, const struct network_pool_config *c, const struct ipaddr *subnet,
+	struct network_error *err)
+{
+	struct network_pool *p = &n->unused[n->n_unused++];
+
+	p->subnet = *subnet;
+	p->gateway_given = c->gateway;
+	p->range_given = c->ip_range;
+	if ((c->gateway && ipaddr_parse(c->gateway, &p->gateway) < 0) ||
+		(c->ip_range && ipaddr_parse(c->ip_range, &p->range) < 0))
+		return network_fail(
+			err, -EINVAL, "subnet %s: its gateway or address range is not an address", c->subnet);
+	return copy_pairs(p, c, err);
 }
 
 static int as_given(struct networks *ns, struct network *n, const struct network_pool_config *c,
@@ -148,18 +164,15 @@ static int as_given(struct networks *ns, struct network *n, const struct network
 {
 	struct network_pool *p = &n->pools[n->n_pools];
 	struct ipaddr net;
-	enum network_family f;
 	int r;
 
+	if (ipaddr_parse(c->subnet, &net) == 0 && !on(n, network_family_of(&net)))
+		return keep_unused(n, c, &net, err);
 	if (ipaddr_parse(c->subnet, &p->subnet) < 0 || p->subnet.prefix < 1 ||
 		p->subnet.prefix > longest_prefix(&p->subnet))
 		return network_fail(err, -EINVAL,
 			"invalid subnet %s: a network with a prefix of 1 to 30 (IPv6: 126) is needed",
 			c->subnet);
-	f = network_family_of(&p->subnet);
-	if (!on(n, f))
-		return network_fail(err, -EINVAL, "network %s: subnet %s, but %s is not enabled", n->name,
-			c->subnet, family_name(f));
 	net = ipaddr_network(&p->subnet);
 	if (!ipaddr_equal(&net, &p->subnet))
 		return network_fail(err, -EINVAL, "invalid subnet %s: it has host bits set", c->subnet);
@@ -205,8 +218,9 @@ int network_pools_choose(
 		r = as_given(ns, n, pool, err);
 		if (r < 0)
 			return r;
-		has[network_family_of(&n->pools[n->n_pools - 1].subnet)] = true;
 	}
+	for (size_t i = 0; i < n->n_pools; i++)
+		has[network_family_of(&n->pools[i].subnet)] = true;
 	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
 		r = on(n, f) && !has[f] ? next_free(ns, n, f, err) : 0;
 		if (r < 0)

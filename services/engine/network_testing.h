@@ -70,6 +70,16 @@ static inline struct network *find(struct networks *ns, const char *name)
 	return n;
 }
 
+static inline struct network *make(struct networks *ns, const struct network_config *c)
+{
+	struct network_error err = {};
+	struct network *n = NULL;
+
+	if (network_create(ns, c, &n, &err) < 0)
+		fail_msg("create: %s", err.text);
+	return n;
+}
+
 static inline struct network_endpoint *attach(struct networks *ns, struct network *n, const char *id,
 	const char *name, int netns, const struct network_port *ports, size_t n_ports)
 {

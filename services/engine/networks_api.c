@@ -46,25 +46,34 @@ static yyjson_mut_val *pairs(yyjson_mut_doc *doc, const struct network_pair *p, 
 	return o;
 }
 
-static yyjson_mut_val *ipam(const struct network *n, yyjson_mut_doc *doc)
+static void put_pools(
+	yyjson_mut_doc *doc, yyjson_mut_val *arr, const struct network_pool *pools, size_t n_pools)
 {
-	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
 	char text[IPADDR_TEXT_MAX];
 
-	yyjson_mut_obj_add_str(doc, o, "Driver", "default");
-	yyjson_mut_obj_add_null(doc, o, "Options");
-	yyjson_mut_obj_add_val(doc, o, "Config", arr);
-	for (size_t i = 0; i < n->n_pools; i++) {
-		const struct network_pool *p = &n->pools[i];
+	for (size_t i = 0; i < n_pools; i++) {
+		const struct network_pool *p = &pools[i];
 		yyjson_mut_val *c = yyjson_mut_arr_add_obj(doc, arr);
 
 		yyjson_mut_obj_add_strcpy(doc, c, "Subnet", ipaddr_format(&p->subnet, true, text));
 		if (p->range_given)
 			yyjson_mut_obj_add_strcpy(doc, c, "IPRange", ipaddr_format(&p->range, true, text));
-		yyjson_mut_obj_add_strcpy(doc, c, "Gateway", ipaddr_format(&p->gateway, false, text));
+		if (p->gateway.family)
+			yyjson_mut_obj_add_strcpy(doc, c, "Gateway", ipaddr_format(&p->gateway, false, text));
 		if (p->n_aux)
 			yyjson_mut_obj_add_val(doc, c, "AuxiliaryAddresses", pairs(doc, p->aux, p->n_aux));
 	}
+}
+
+static yyjson_mut_val *ipam(const struct network *n, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
+
+	yyjson_mut_obj_add_str(doc, o, "Driver", "default");
+	yyjson_mut_obj_add_null(doc, o, "Options");
+	yyjson_mut_obj_add_val(doc, o, "Config", arr);
+	put_pools(doc, arr, n->pools, n->n_pools);
+	put_pools(doc, arr, n->unused, n->n_unused);
 	return o;
 }
 

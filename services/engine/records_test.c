@@ -242,27 +242,49 @@ static void pod(void **state)
 	pods_close(&e);
 }
 
-static void network(void **state)
+static struct network *load_network(struct networks *ns, const char *set)
 {
 	cleanup(freep) char *folder = text_make("%s/networks", place);
-	struct networks ns = {.run = -1, .route = NETLINK_CLOSED, .filter = NETLINK_CLOSED};
-	struct network *n;
 
-	lay("networks/" NETWORK ".json");
-	ns.dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(network_load_all(&ns), 0);
-	n = ns.list;
-	assert_non_null(n);
+	lay_of(set, "networks/" NETWORK ".json");
+	ns->dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(network_load_all(ns), 0);
+	assert_non_null(ns->list);
+	return ns->list;
+}
+
+static void network(void **state)
+{
+	struct networks ns = {.run = -1, .route = NETLINK_CLOSED, .filter = NETLINK_CLOSED};
+	struct network *n = load_network(&ns, FIRST);
+
 	assert_string_equal(n->name, "shop");
 	assert_int_equal(n->driver, NETWORK_BRIDGE);
 	assert_int_equal(n->created_ns, 1760000000123456789);
 	assert_true(n->internal && n->attachable && n->ipv4 && n->ipv6);
 	assert_string_equal(n->bridge, "br-5e5e5e5e5e5e");
 	assert_int_equal(n->n_pools, 2);
+	assert_int_equal(n->n_unused, 0);
 	assert_int_equal(n->n_labels, 1);
 	assert_int_equal(n->n_options, 1);
 	assert_int_equal(network_save(&ns, n), 0);
 	says_the_same("networks/" NETWORK ".json");
+	network_free(n);
+	close(ns.dir);
+}
+
+/* With a subnet that it does not use. */
+static void network_unused(void **state)
+{
+	struct networks ns = {.run = -1, .route = NETLINK_CLOSED, .filter = NETLINK_CLOSED};
+	struct network *n = load_network(&ns, SECOND);
+
+	assert_false(n->ipv6);
+	assert_int_equal(n->n_pools, 1);
+	assert_int_equal(n->n_unused, 1);
+	assert_int_equal(n->unused[0].subnet.prefix, 64);
+	assert_int_equal(network_save(&ns, n), 0);
+	says_the_same_as(SECOND, "networks/" NETWORK ".json");
 	network_free(n);
 	close(ns.dir);
 }
@@ -366,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(volume_written, begin, end),
 		cmocka_unit_test_setup_teardown(pod, begin, end),
 		cmocka_unit_test_setup_teardown(network, begin, end),
+		cmocka_unit_test_setup_teardown(network_unused, begin, end),
 		cmocka_unit_test_setup_teardown(image, begin, end),
 		cmocka_unit_test_setup_teardown(output, begin, end),
 		cmocka_unit_test(exits),

@@ -198,6 +198,24 @@ def test_ipv6_alone(net_node):
         docker("network", "rm", "only6", check=False)
 
 
+def test_a_subnet_of_ipv6_without_ipv6(net_node):
+    """As the SDK's own tests do it: the subnet is kept as it was given, and the address in it is shown, but not had."""
+    docker = net_node.docker
+    docker("network", "create", "--subnet", "2001:db8:97::1/64", "half")
+    try:
+        network = json.loads(docker("network", "inspect", "half").stdout)[0]
+        assert not network["EnableIPv6"] and "2001:db8:97::1/64" in [c["Subnet"] for c in network["IPAM"]["Config"]], network
+        docker("run", "-d", "--name", "h6", "--network", "half", "--ip6", "2001:db8:97::f00d", "wherry/hello", "sleep", "1000")
+        of = networks_of(net_node, "h6")["half"]
+        assert of["IPAMConfig"]["IPv6Address"] == "2001:db8:97::f00d" and of["IPAddress"] and not of["GlobalIPv6Address"], of
+        assert "2001:db8" not in docker("exec", "h6", "ip", "addr").stdout
+        outside = docker("run", "--rm", "--network", "half", "--ip6", "2001:db8:96::1", "wherry/hello", check=False)
+        assert outside.returncode == 125 and "has no IPv6 addresses" in outside.stderr
+    finally:
+        docker("rm", "-f", "h6", check=False)
+        docker("network", "rm", "half", check=False)
+
+
 def test_port_ranges(net_node):
     """The first free one of a range, and as many as the container has."""
     docker = net_node.docker

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The subnets of a network, against the kernel: several of them, such as are refused, and such as are not used. */
+
+#include <unistd.h>
+
+#include "engine/network_testing.h"
+
+static void test_several_subnets(void **state)
+{
+	struct network_pair aux = {.key = (char[]){"printer"}, .value = (char[]){"10.2.0.2"}};
+	struct network_pool_config pools[] = {
+		{.subnet = "10.2.0.0/30", .aux = &aux, .n_aux = 1}, {.subnet = "10.2.1.0/30"}};
+	struct network_config c = {.name = "two", .pools = pools, .n_pools = 2};
+	struct network_error err = {};
+	struct networks *ns;
+	struct network *n, *m;
+	struct network_endpoint *e;
+	int ca;
+
+	NEED_NETNS();
+	ns = open_networks();
+	n = make(ns, &c);
+	assert_int_equal(network_netns_new(&ca), 0);
+	/* the first has a gateway and a printer: full */
+	e = attach(ns, n, id_a, "a", ca, NULL, 0);
+	assert_true(at_ip(e, "10.2.1.2"));
+	assert_true(is(&e->gateway[NETWORK_V4], "10.2.1.1"));
+	network_detach_all(ns, id_a);
+	c.name = "three";
+	pools[0].subnet = "10.3.0.0/24";
+	pools[1].subnet = "10.3.0.0/16";
+	pools[0].n_aux = 0;
+	assert_int_equal(network_create(ns, &c, &m, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "overlap"));
+	networks_close(ns);
+	ns = open_networks();
+	n = find(ns, "two");
+	assert_int_equal(n->n_pools, 2);
+	assert_int_equal(n->pools[0].n_aux, 1);
+	assert_int_equal(network_delete(ns, n, &err), 0);
+	networks_close(ns);
+	close(ca);
+}
+
+/* Of a family that is not on a subnet is kept as it was given, has no effect, and an address in it is not had. */
+static void test_unused_subnet(void **state)
+{
+	struct network_pair aux = {.key = (char[]){"printer"}, .value = (char[]){"2001:db8:9::9"}};
+	const struct network_pool_config pools[] = {{.subnet = "2001:db8:9::1/64", .aux = &aux, .n_aux = 1},
+		{.subnet = "2001:db8:9::/48", .gateway = "2001:db8:9::3", .ip_range = "2001:db8:9::/80"}};
+	const struct network_config c = {.name = "four", .pools = pools, .n_pools = 2};
+	struct network_attach a = {.container = id_a, .name = "a", .ip[NETWORK_V6] = "2001:db8:9::7"};
+	struct network_error err = {};
+	struct networks *ns;
+	struct network *n;
+	struct network_endpoint *e;
+
+	NEED_NETNS();
+	ns = open_networks();
+	make(ns, &c);
+	networks_close(ns);
+	ns = open_networks();
+	n = find(ns, "four");
+	assert_int_equal(n->n_pools, 1);
+	assert_int_equal(network_family_of(&n->pools[0].subnet), NETWORK_V4);
+	assert_int_equal(n->n_unused, 2);
+	assert_true(is(&n->unused[0].subnet, "2001:db8:9::1/64"));
+	assert_string_equal(n->unused[0].aux[0].value, "2001:db8:9::9");
+	assert_int_equal(n->unused[0].gateway.family, AF_UNSPEC);
+	assert_true(n->unused[1].gateway_given && is(&n->unused[1].gateway, "2001:db8:9::3"));
+	assert_true(n->unused[1].range_given && is(&n->unused[1].range, "2001:db8:9::/80"));
+	assert_int_equal(network_netns_new(&a.netns), 0);
+	assert_int_equal(network_attach(ns, n, &a, &e, &err), 0);
+	assert_int_equal(e->ip[NETWORK_V4].family, AF_INET);
+	assert_int_equal(e->ip[NETWORK_V6].family, AF_UNSPEC);
+	network_detach_all(ns, id_a);
+	a.ip[NETWORK_V6] = "2001:db8:a::7";
+	assert_int_equal(network_attach(ns, n, &a, &e, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "has no IPv6 addresses"));
+	assert_int_equal(network_delete(ns, n, &err), 0);
+	networks_close(ns);
+	close(a.netns);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_several_subnets),
+		cmocka_unit_test(test_unused_subnet),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
