@@ -56,7 +56,8 @@ static int read_endpoint_config(yyjson_val *ep, char *sysctls, const char *lines
 static int attach_one(struct container *c, struct network *n, yyjson_val *ep, int netns, char **msg)
 {
 	const char *names[CONTAINER_NET_NAMES_MAX], *links[CONTAINER_NET_LIST_MAX],
-		*lines[NETWORK_SYSCTLS_MAX], *mac = json_text(ep, "MacAddress");
+		*link_local[CONTAINER_NET_LIST_MAX], *lines[NETWORK_SYSCTLS_MAX],
+		*mac = json_text(ep, "MacAddress");
 	const char *given = json_text(json_obj(ep, "DriverOpts"), OPT_SYSCTLS);
 	cleanup(freep) char *sysctls = given ? strdup(given) : NULL;
 	char short_id[13];
@@ -70,6 +71,9 @@ static int attach_one(struct container *c, struct network *n, yyjson_val *ep, in
 		return r;
 	if (mac && !container_net_parse_mac(mac, mac_bytes))
 		a.mac = mac_bytes;
+	a.n_link_local = container_net_strings(
+		json_arr(json_obj(ep, "IPAMConfig"), "LinkLocalIPs"), link_local, CONTAINER_NET_LIST_MAX);
+	a.link_local = link_local;
 	a.n_aliases = container_net_names(c, ep, short_id, names) - 1;
 	a.aliases = names + 1;
 	a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);

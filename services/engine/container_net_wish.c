@@ -56,6 +56,26 @@ int container_net_check_links(yyjson_val *links, const struct network *net, char
 	return 0;
 }
 
+static int check_link_local(yyjson_val *list, char **msg)
+{
+	size_t i, n;
+	yyjson_val *v;
+
+	if (yyjson_arr_size(list) > CONTAINER_NET_LIST_MAX) {
+		*msg = text_make("more than %d link-local addresses on a network", CONTAINER_NET_LIST_MAX);
+		return -EINVAL;
+	}
+	yyjson_arr_foreach (list, i, n, v) {
+		struct ipaddr a;
+
+		if (!network_link_local_parse(yyjson_get_str(v), &a))
+			continue;
+		*msg = text_make("invalid link-local IP address \"%.64s\"", yyjson_get_str(v));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int container_net_check_wish(yyjson_val *ep, const struct network *net, char **msg)
 {
 	const char *m = json_text(ep, "MacAddress"), *v;
@@ -71,7 +91,8 @@ int container_net_check_wish(yyjson_val *ep, const struct network *net, char **m
 		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX);
 		return -EINVAL;
 	}
-	if (container_net_check_links(json_arr(ep, "Links"), net, msg))
+	if (container_net_check_links(json_arr(ep, "Links"), net, msg) ||
+		check_link_local(json_arr(json_obj(ep, "IPAMConfig"), "LinkLocalIPs"), msg))
 		return -EINVAL;
 	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {
 		const char *k = yyjson_get_str(key);

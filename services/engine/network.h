@@ -168,9 +168,11 @@ struct network_attach {
 	const char *name;		  /* its name, without '/' */
 	int netns;			  /* borrowed; -1 only for the host network */
 	const char *ip[NETWORK_FAMILIES]; /* NULL: any free address */
-	const uint8_t *mac;		  /* NULL: derived from the address */
-	const char *ifname;		  /* NULL: the lowest ethN that is free */
-	const char *const *sysctls;	  /* "net.ipv4.conf.IFNAME.log_martians=1": IFNAME is literal */
+	const char *const *link_local;	  /* beside them; network_link_local_parse() */
+	size_t n_link_local;
+	const uint8_t *mac;	    /* NULL: derived from the address */
+	const char *ifname;	    /* NULL: the lowest ethN that is free */
+	const char *const *sysctls; /* "net.ipv4.conf.IFNAME.log_martians=1": IFNAME is literal */
 	size_t n_sysctls;
 	int32_t gw_priority;
 	const char *const *aliases;
@@ -236,6 +238,9 @@ must_check int network_netns_furnish(int fd);
  */
 must_check int network_attach(struct networks *ns, struct network *n, const struct network_attach *a,
 	struct network_endpoint **out, struct network_error *err);
+
+/* "169.254.1.2" or "fe80::2", with the prefix that it has on an interface. 0 or -EINVAL. */
+must_check int network_link_local_parse(const char *text, struct ipaddr *out);
 
 /* Release one endpoint; its devices, address, names and ports. Never fails: what the kernel no longer has is
  * fine. */

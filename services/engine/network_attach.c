@@ -120,6 +120,20 @@ static int copy_request(struct network_endpoint *e, const struct network_attach 
 	return 0;
 }
 
+static int add_link_local(
+	const struct network_endpoint *e, const struct network_attach *a, struct network_error *err)
+{
+	for (size_t i = 0; i < a->n_link_local; i++) {
+		int r = network_link_local(a->netns, e->ifname, a->link_local[i]);
+
+		if (r < 0)
+			return network_fail(err, r,
+				"container %s: cannot add the link-local address %.64s: %s", a->name,
+				a->link_local[i], strerror(-r));
+	}
+	return 0;
+}
+
 static int set_sysctls(
 	const struct network_endpoint *e, const struct network_attach *a, struct network_error *err)
 {
@@ -160,6 +174,8 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 	}
 	r = network_link_up(ns, e, a->netns, a->ifname, err);
 	fault_point("endpoint-linked");
+	if (!r)
+		r = add_link_local(e, a, err);
 	if (!r)
 		r = set_sysctls(e, a, err);
 	if (r < 0)

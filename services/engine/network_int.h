@@ -134,6 +134,8 @@ must_check int network_link_up(struct networks *ns, struct network_endpoint *e, 
 /* @netns: -1 when there is none any more. */
 void network_link_down(struct networks *ns, const struct network_endpoint *e, int netns);
 must_check int network_sysctl(const char *family, const char *device, const char *key, const char *value);
+/* One more address of an interface; network_link_local_parse(). */
+must_check int network_link_local(int netns, const char *ifname, const char *text);
 /* One line of com.docker.network.endpoint.sysctls. -EINVAL: not of that form, or not an interface's. */
 must_check int network_link_sysctl(int netns, const char *ifname, const char *line);
 

@@ -306,6 +306,40 @@ void network_link_down(struct networks *ns, const struct network_endpoint *e, in
 	}
 }
 
+int network_link_local_parse(const char *text, struct ipaddr *out)
+{
+	if (strchr(text, '/') || ipaddr_parse(text, out) < 0)
+		return -EINVAL;
+	out->prefix = out->family == AF_INET ? 16 : 64;
+	return (out->family == AF_INET ? ntohl(out->v4.s_addr) >> 16 == 0xa9fe
+				       : IN6_IS_ADDR_LINKLOCAL(&out->v6))
+		       ? 0
+		       : -EINVAL;
+}
+
+int network_link_local(int netns, const char *ifname, const char *text)
+{
+	struct netlink inside = NETLINK_CLOSED;
+	struct link_addr a = {};
+	struct link l;
+	int r = network_link_local_parse(text, &a.addr);
+
+	if (!r && a.addr.family == AF_INET6) {
+		a.flags = IFA_F_NODAD;
+		r = use_ipv6(ifname, netns);
+	}
+	if (!r)
+		r = netlink_open(&inside, NETLINK_ROUTE, netns);
+	if (r < 0)
+		return r;
+	r = link_get(&inside, ifname, &l);
+	a.index = l.index;
+	if (!r)
+		r = addr_set(&inside, &a);
+	netlink_close(&inside);
+	return r;
+}
+
 int network_link_sysctl(int netns, const char *ifname, const char *line)
 {
 	static const char *const beginnings[] = {"net.ipv4.conf.IFNAME.", "net.ipv6.conf.IFNAME.",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The subnets of a network, against the kernel: several of them, such as are refused, and such as are not used. */
+/* The subnets of a network, against the kernel: several of them, such as are refused, and such as are not used. And addresses
+ * beside them. */
 
 #include <unistd.h>
 
@@ -83,11 +84,53 @@ static void test_unused_subnet(void **state)
 	close(a.netns);
 }
 
+static void test_link_local(void **state)
+{
+	static const struct {
+		const char *text;
+		uint8_t prefix; /* 0: refused */
+	} rows[] = {{"169.254.0.1", 16}, {"fe80::1", 64}, {"febf::1", 64}, {"169.253.0.1", 0}, {"fec0::1", 0},
+		{"169.254.0.1/16", 0}, {"", 0}};
+	static const char *const addresses[] = {"169.254.8.8", "fe80::8"}, *const wrong[] = {"10.0.0.1"};
+	const struct network_config c = {.name = "near"};
+	struct network_attach a = {
+		.container = id_a, .name = "a", .link_local = addresses, .n_link_local = 2, .netns = -1};
+	struct network_error err = {};
+	struct networks *ns;
+	struct network *n;
+	struct network_endpoint *e;
+	struct ipaddr ip;
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		assert_int_equal(!network_link_local_parse(rows[i].text, &ip), !!rows[i].prefix);
+		if (rows[i].prefix)
+			assert_int_equal(ip.prefix, rows[i].prefix);
+	}
+	NEED_NETNS();
+	ns = open_networks();
+	n = make(ns, &c);
+	assert_int_equal(network_netns_new(&a.netns), 0);
+	if (network_attach(ns, n, &a, &e, &err) < 0)
+		fail_msg("%s", err.text);
+	/* whoever has an address can bind to it */
+	close(server_on(a.netns, "169.254.8.8", SOCK_STREAM, 80));
+	network_detach_all(ns, id_a);
+	a.link_local = wrong;
+	a.n_link_local = 1;
+	assert_int_equal(network_attach(ns, n, &a, &e, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "10.0.0.1"));
+	assert_null(networks_endpoints(ns));
+	assert_int_equal(network_delete(ns, n, &err), 0);
+	networks_close(ns);
+	close(a.netns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_several_subnets),
 		cmocka_unit_test(test_unused_subnet),
+		cmocka_unit_test(test_link_local),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -221,7 +221,7 @@ static void members_inside_are_known(void **state)
 		"{\"Healthcheck\":{\"Test\":[\"CMD\",\"a\"],\"Interval\":1000000,\"Timeout\":"
 		"1000000,\"Retries\":1,\"StartPeriod\":1000000,\"StartInterval\":1000000}}";
 	static const char networking[] =
-		"{\"EndpointsConfig\":{\"n\":{\"IPAMConfig\":{\"IPv4Address\":\"\",\"IPv6Address\":\"\",\"LinkLocalIPs\":[]},"
+		"{\"EndpointsConfig\":{\"n\":{\"IPAMConfig\":{\"IPv4Address\":\"\",\"IPv6Address\":\"\",\"LinkLocalIPs\":[\"169.254.1.1\"]},"
 		"\"Links\":null,\"MacAddress\":\"\",\"Aliases\":[\"a\"],\"DriverOpts\":{\"a\":\"b\"},\"GwPriority\":1,"
 		"\"NetworkID\":\"x\",\"EndpointID\":\"x\",\"Gateway\":\"x\",\"IPAddress\":\"x\",\"IPPrefixLen\":1,"
 		"\"IPv6Gateway\":\"x\",\"GlobalIPv6Address\":\"x\",\"GlobalIPv6PrefixLen\":1,\"DNSNames\":[\"x\"]},\"m\":null}}";
@@ -240,8 +240,8 @@ static void endpoints_are_checked(void **state)
 	static const struct {
 		const char *endpoint, *words;
 	} cases[] = {
-		{"{\"IPAMConfig\":{\"LinkLocalIPs\":[\"169.254.1.1\"]}}",
-			"IPAMConfig.LinkLocalIPs are not supported"},
+		{"{\"IPAMConfig\":{\"LinkLocalIPs\":\"169.254.1.1\"}}",
+			"IPAMConfig.LinkLocalIPs must be a list of strings"},
 		{"{\"Links\":\"a:b\"}", "Links must be a list of strings"},
 		{"{\"IPAMConfig\":{\"IPv4Address\":7}}", "IPv4Address must be a string"},
 		{"{\"Aliases\":\"a\"}", "Aliases must be a list of strings"},

@@ -15,7 +15,7 @@ enum { SHAPE_PATH_MAX = 256 };
 static const struct shape endpoint_ipam[] = {
 	{"IPv4Address", SHAPE_STR},
 	{"IPv6Address", SHAPE_STR},
-	{"LinkLocalIPs", SHAPE_STRS, "are not supported by this engine: IPv4Address and IPv6Address are"},
+	{"LinkLocalIPs", SHAPE_STRS},
 	{0},
 };
 

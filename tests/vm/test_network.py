@@ -216,6 +216,25 @@ def test_a_subnet_of_ipv6_without_ipv6(net_node):
         docker("network", "rm", "half", check=False)
 
 
+def test_link_local_addresses(net_node):
+    """Beside its own, at a start and by connect."""
+    docker = net_node.docker
+    docker("network", "create", "near")
+    try:
+        docker("run", "-d", "--name", "l1", "--network", "near", "--link-local-ip", "169.254.8.8", "--link-local-ip", "fe80::8",
+               "wherry/hello", "sh", "-c", SERVER)  # fmt: skip
+        docker("run", "-d", "--name", "l2", "wherry/hello", "sleep", "1000")
+        docker("network", "connect", "--link-local-ip", "169.254.8.9", "near", "l2")
+        assert networks_of(net_node, "l1")["near"]["IPAMConfig"]["LinkLocalIPs"] == ["169.254.8.8", "fe80::8"]
+        assert "inet6 fe80::8/64" in docker("exec", "l1", "ip", "addr").stdout
+        assert "inet 169.254.8.9/16" in docker("exec", "l2", "ip", "addr", "show", "eth1").stdout
+        asked = ["exec", "l2", "nc", "-w", "3", "169.254.8.8", "80"]
+        assert eventually(lambda: "served" in docker(*asked, check=False).stdout)
+    finally:
+        docker("rm", "-f", "l1", "l2", check=False)
+        docker("network", "rm", "near", check=False)
+
+
 def test_port_ranges(net_node):
     """The first free one of a range, and as many as the container has."""
     docker = net_node.docker

@@ -63,8 +63,8 @@ REFUSED = [
     (("POST", "/networks/create", {"Name": "n", "Ingress": True}), 400, "Ingress is for networks of a swarm"),
     (("POST", "/networks/create", {"Name": "n", "Scope": "global"}), 400, "Scope can only be local"),
     (("POST", "/networks/create", {"Name": "n", "IPAM": {"Config": [{"Subnett": "10.1.0.0/24"}]}}), 400, "IPAM.Config.Subnett is no option"),
-    (("POST", "/networks/bridge/connect", {"Container": "x", "EndpointConfig": {"IPAMConfig": {"LinkLocalIPs": ["169.254.0.9"]}}}), 400,
-     "LinkLocalIPs are not supported"),
+    (("POST", "/containers/create", {"Image": HELLO, "NetworkingConfig": {"EndpointsConfig": {"bridge": {"IPAMConfig": {
+        "LinkLocalIPs": ["10.0.0.9"]}}}}}), 400, 'invalid link-local IP address "10.0.0.9"'),
     (("GET", "/networks/bridge?scope=swarm", None), 404, "its scope is local"),
     (("POST", "/volumes/create", {"Name": "v", "Labels": {"a": 1}}), 400, "Labels must be an object of strings"),
     (("POST", "/volumes/create", {"Name": "v", "ClusterVolumeSpec": {"Group": "g"}}), 400, "ClusterVolumeSpec is for volumes of a swarm"),
