@@ -42,6 +42,7 @@ static const struct {
 	const char *key, *allowed;
 } decided[] = {
 	{"NetworkMode", "default"},
+	{"Links", NULL},
 	{"IpcMode", NULL},
 	{"UTSMode", NULL},
 	{"Dns", NULL},

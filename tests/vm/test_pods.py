@@ -287,7 +287,8 @@ def test_refused_containers(engine):
     engine.make_pod(UID)
     for host, words in [({"NetworkMode": "bridge"}, "NetworkMode"), ({"IpcMode": "host"}, "IpcMode"), ({"Dns": ["1.1.1.1"]}, "Dns"),
                         ({"RestartPolicy": {"Name": "always"}}, "RestartPolicy"), ({"AutoRemove": True}, "AutoRemove"),
-                        ({"PidMode": "host"}, "PidMode"), ({"Pod": {"Zzz": 1}}, "Pod.Zzz"), ({"ShmSize": 5}, "ShmSize")]:  # fmt: skip
+                        ({"PidMode": "host"}, "PidMode"), ({"Pod": {"Zzz": 1}}, "Pod.Zzz"), ({"ShmSize": 5}, "ShmSize"),
+                        ({"Links": ["a:b"]}, "Links")]:  # fmt: skip
         got, answer = engine.request("POST", "/containers/create", {"Image": "wherry/hello", "Cmd": ["true"], "HostConfig": host}, pod=UID)
         assert got == 400 and words in answer["message"], (host, answer)
     got, answer = engine.request("POST", "/containers/create", {"Image": "wherry/hello", "HostConfig": {"Pod": {"MemoryMin": 1}}})
