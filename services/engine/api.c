@@ -118,6 +118,14 @@ bool api_match(const char *pattern, const char *path, char *arg, size_t size)
 	}
 }
 
+/* What takes every path does not say which pages there are. */
+static bool takes_all(const char *pattern)
+{
+	size_t n = strlen(pattern);
+
+	return n > 2 && !strcmp(pattern + n - 2, "**");
+}
+
 static const struct api_route *find(
 	enum http_method method, const char *path, char *arg, size_t size, bool *known)
 {
@@ -125,7 +133,7 @@ static const struct api_route *find(
 		for (const struct api_route *route = tables[t]; route->fn; route++) {
 			if (!api_match(route->pattern, path, arg, size))
 				continue;
-			*known = true;
+			*known = *known || !takes_all(route->pattern);
 			if (route->method == method)
 				return route;
 		}

@@ -77,6 +77,8 @@ REFUSED = [
     (("POST", query("/images/prune", filters='{"dangling":["nonsense"]}'), None), 400, "invalid filter 'dangling=nonsense'"),
     (("GET", query("/containers/json", filters='{"status":["ran"]}'), None), 400, "invalid filter 'status=ran'"),
     (("GET", query("/images/get", names=[HELLO] * 128), None), 400, "names is there more than 127 times"),
+    (("GET", "/images/a/nonsense", None), 404, "page not found"),
+    (("PUT", "/containers/json", None), 405, "PUT is not a method of /containers/json"),
     (("GET", "/images/search?term=x", None), 501, "searching registries is not supported"),
     (("POST", "/plugins/pull?remote=x", None), 404, "Wherry has no plugins"),
     (("POST", "/swarm/init", {}), 503, "Wherry has no swarm mode"),
