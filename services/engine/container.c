@@ -12,6 +12,7 @@
 
 #include "engine/api.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -70,6 +71,9 @@ int container_find(struct engine *e, const char *name, struct container **out)
 			return 0;
 		}
 	}
+	/* No name and no id has one inside. */
+	if (strchr(name, '/'))
+		return container_links_find(e, name, out);
 	for (size_t i = 0; len && i < e->n_containers; i++) {
 		if (strncmp(e->containers[i]->id, name, len) != 0)
 			continue;
@@ -140,6 +144,7 @@ static int read_config(struct container *c)
 	c->config = json_obj(root, "Config");
 	c->host = json_obj(root, "HostConfig");
 	c->mounts = json_arr(root, "Mounts");
+	c->links = container_links_in(c->host);
 	c->image_id = json_str(root, "Image");
 	c->image_name = json_str(c->config, "Image");
 	if (!name || !c->config || !c->host || !c->image_id)

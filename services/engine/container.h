@@ -61,6 +61,7 @@ struct container {
 	yyjson_val *config, *host, *mounts;
 	yyjson_val *net_wishes;	    /* "Networks"; never NULL */
 	yyjson_doc *net_wishes_old; /* owned: they are made of what an older engine kept; else NULL */
+	yyjson_val *links;	    /* of the default bridge: container_links.h; NULL: none */
 	const char *image, *image_id, *image_name;
 	int64_t created_ns;
 	bool tty, open_stdin, stdin_once;
@@ -102,7 +103,7 @@ static inline bool container_is_up(const struct container *c)
 /* ---- the list of all */
 
 /**
- * container_find() - by full id, name (with or without '/'), or beginning of an id
+ * container_find() - by full id, name (with or without '/'), beginning of an id, or link: PARENT/ALIAS
  * Return: 0, -ENOENT, or -ENOTUNIQ.
  */
 must_check int container_find(struct engine *e, const char *name, struct container **out);

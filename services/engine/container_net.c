@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net_int.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -43,7 +44,8 @@ static int check_shared(yyjson_val *config, yyjson_val *host, char **msg)
 		{yyjson_obj_get(config, "ExposedPorts"), "port exposing and the container type network mode"},
 		{yyjson_obj_get(config, "Hostname"), "hostname and the network mode"},
 		{yyjson_obj_get(config, "MacAddress"), "mac-address and the network mode"},
-		{yyjson_obj_get(host, "Links"), "container type network can't be used with links"},
+		{yyjson_obj_get(host, "Links"),
+			"container type network can't be used with links. This would result in undefined behavior"},
 		{yyjson_obj_get(host, "Dns"), "dns and the network mode"},
 		{yyjson_obj_get(host, "DnsSearch"), "dns-search and the network mode"},
 		{yyjson_obj_get(host, "DnsOptions"), "dns-option and the network mode"},
@@ -57,6 +59,19 @@ static int check_shared(yyjson_val *config, yyjson_val *host, char **msg)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+static int check_links(struct engine *e, yyjson_val *host, const struct network *n, char **msg)
+{
+	yyjson_val *links = json_arr(host, "Links");
+
+	if (!strcmp(container_net_mode_of(host), "bridge"))
+		return container_links_check(e, links, msg);
+	if (!strcmp(container_net_mode_of(host), "host") && yyjson_arr_size(links)) {
+		*msg = text_make("%s", CONTAINER_LINKS_HOST);
+		return -EINVAL;
+	}
+	return container_net_check_links(links, NULL, n, msg);
 }
 
 int container_net_check_ports(yyjson_val *config, yyjson_val *host, char **msg)
@@ -98,8 +113,9 @@ bool container_net_stands_alone(const struct network *n)
 
 /* Each endpoint's network is there, gives what is asked for, and can be had beside @primary, the mode's own. */
 static int check_endpoints(
-	struct engine *e, const struct network *primary, yyjson_val *networking, char **msg)
+	struct engine *e, const struct network *primary, yyjson_val *host, yyjson_val *networking, char **msg)
 {
+	yyjson_val *made_with = !strcmp(container_net_mode_of(host), "bridge") ? json_arr(host, "Links") : NULL;
 	const struct network *n = primary;
 	struct network *other;
 	size_t i, max;
@@ -120,7 +136,7 @@ static int check_endpoints(
 				n->name, primary->name);
 			return -EINVAL;
 		}
-		r = container_net_check_wish(ep, n, msg);
+		r = container_net_check_wish(ep, made_with, n, msg);
 		if (r)
 			return r;
 	}
@@ -149,10 +165,10 @@ int container_net_check(
 		*msg = container_net_said(&err);
 		return r;
 	}
-	r = container_net_check_links(json_arr(host, "Links"), n, msg);
+	r = check_links(e, host, n, msg);
 	if (!r)
 		r = check_mac(config, networking, container_net_own(e->networks, host, networking), msg);
-	return r ? r : check_endpoints(e, n, networking, msg);
+	return r ? r : check_endpoints(e, n, host, networking, msg);
 }
 
 int container_net_ns(struct container *c)
@@ -183,6 +199,9 @@ int container_net_up(struct container *c, int userns, int *netns, char **msg)
 		return 0;
 	}
 	network_detach_all(c->e->networks, c->id);
+	err = container_links_ready(c, msg);
+	if (err)
+		return err;
 	if (!strncmp(mode, "container:", 10)) {
 		struct container *other = NULL;
 
@@ -215,9 +234,11 @@ int container_net_up(struct container *c, int userns, int *netns, char **msg)
 files:
 	if (!err)
 		err = container_net_files(c, msg);
-	if (!err)
-		*netns = take_fd(fd);
-	return err;
+	if (err)
+		return err;
+	container_links_tell(c);
+	*netns = take_fd(fd);
+	return 0;
 }
 
 void container_net_down(struct container *c)

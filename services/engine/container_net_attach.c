@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net_int.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -76,7 +77,8 @@ static int attach_one(struct container *c, struct network *n, yyjson_val *ep, in
 	a.link_local = link_local;
 	a.n_aliases = container_net_names(c, ep, short_id, names) - 1;
 	a.aliases = names + 1;
-	a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);
+	if (network_names_served(n))
+		a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);
 	a.links = links;
 	r = network_attach(c->e->networks, n, &a, &out, &err);
 	if (r)
@@ -156,7 +158,7 @@ static int check_connect(const struct container *c, const struct network *n, yyj
 			"container cannot be connected to multiple networks with one of the networks in private (none) "
 			"mode");
 	else
-		return container_net_check_wish(endpoint, n, msg);
+		return container_net_check_wish(endpoint, NULL, n, msg);
 	return -EINVAL;
 }
 
@@ -174,9 +176,11 @@ static int connect_now(struct container *c, struct network *n, yyjson_val *endpo
 		return err;
 	err = container_net_republish(c, c->host, msg);
 	if (!err)
-		err = container_net_files_renew(c, msg);
+		err = container_net_files_renew(c, NULL, msg);
 	if (err)
 		leave(c, n);
+	else
+		container_links_tell(c);
 	return err;
 }
 
@@ -217,5 +221,5 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 		return err;
 	network_detach(c->e->networks, ep);
 	err = container_net_republish(c, c->host, msg);
-	return err ? err : container_net_files_renew(c, msg);
+	return err ? err : container_net_files_renew(c, NULL, msg);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net_int.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -64,6 +65,14 @@ static int share(struct container *c, const char *owner, char **msg)
 	return err;
 }
 
+static int append_links(struct container *c, char **hosts)
+{
+	cleanup(freep) char *own = take(*hosts), *links = container_links_hosts(c);
+
+	*hosts = links ? text_make("%s%s", own, links) : NULL;
+	return *hosts ? 0 : -ENOMEM;
+}
+
 static int make(struct container *c, struct texts *t, char **msg)
 {
 	const char *dns[CONTAINER_NET_LIST_MAX], *search[CONTAINER_NET_LIST_MAX],
@@ -92,6 +101,8 @@ static int make(struct container *c, struct texts *t, char **msg)
 
 	if (!err)
 		err = network_hosts(c->e->networks, c->id, &names, &t->hosts, &nerr);
+	if (!err)
+		err = append_links(c, &t->hosts);
 	if (!err) {
 		t->hostname = text_make("%s\n", names.hostname);
 		err = t->hostname ? 0 : -ENOMEM;
@@ -158,7 +169,20 @@ static bool has_line(const char *text, const char *line, size_t len)
 	return false;
 }
 
-char *container_net_merge_hosts(const char *now, const char *fresh, const char *hostname)
+/* Is @name the first one after the address? */
+static bool begins_with(const char *line, size_t len, const char *name)
+{
+	size_t at = 0, n = strlen(name);
+
+	while (at < len && line[at] != ' ' && line[at] != '\t')
+		at++;
+	while (at < len && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	return len - at >= n && !memcmp(line + at, name, n) && (len - at == n || line[at + n] == ' ');
+}
+
+char *container_net_merge_hosts(const char *now, const char *fresh, const char *hostname,
+	const char *const *aliases, size_t n_aliases)
 {
 	cleanup(freep) char *text = NULL;
 	size_t size = 0;
@@ -169,8 +193,11 @@ char *container_net_merge_hosts(const char *now, const char *fresh, const char *
 	fputs(fresh, f);
 	for (const char *at = now; *at;) {
 		size_t n = strcspn(at, "\n");
+		bool ours = !n || has_line(fresh, at, n) || has_word(at, n, hostname);
 
-		if (n && !has_line(fresh, at, n) && !has_word(at, n, hostname))
+		for (size_t i = 0; i < n_aliases && !ours; i++)
+			ours = begins_with(at, n, aliases[i]);
+		if (!ours)
 			fprintf(f, "%.*s\n", (int)n, at);
 		at += n + (at[n] == '\n');
 	}
@@ -191,7 +218,7 @@ static int write_over(const char *dir, const char *name, const char *text)
 }
 
 /* What somebody wrote into /etc/hosts stays; a resolv.conf that is no longer the engine's is left alone. */
-static int renew(const char *dir, const struct texts *t, const char *hostname)
+static int renew(const char *dir, const struct texts *t, const char *const *aliases, size_t n_aliases)
 {
 	cleanup(freep) char *hosts_path = text_make("%s/hosts", dir);
 	cleanup(freep) char *resolv_path = text_make("%s/resolv.conf", dir);
@@ -203,28 +230,36 @@ static int renew(const char *dir, const struct texts *t, const char *hostname)
 		err = disk_read(resolv_path, NAME_FILE_MAX, &resolv, &len);
 	if (err)
 		return log_errno(-err, "op=read dir=%s msg=\"name files\"", dir);
-	merged = container_net_merge_hosts(hosts, t->hosts, hostname);
+	merged = container_net_merge_hosts(hosts, t->hosts, t->hostname, aliases, n_aliases);
 	err = merged ? write_over(dir, "hosts", merged) : -ENOMEM;
 	if (!err && !strncmp(resolv, t->resolv, first + 1))
 		err = write_over(dir, "resolv.conf", t->resolv);
 	return err;
 }
 
-int container_net_files_renew(struct container *c, char **msg)
+int container_net_files_renew(struct container *c, const char *unlinked, char **msg)
 {
+	const char *aliases[CONTAINER_NET_LIST_MAX + 1];
 	struct texts t = {0};
 	int err = make(c, &t, msg);
+	size_t i, n, n_aliases = 0;
+	yyjson_val *v;
 
+	yyjson_arr_foreach (c->links, i, n, v)
+		if (n_aliases < CONTAINER_NET_LIST_MAX)
+			aliases[n_aliases++] = container_links_alias(v);
+	if (unlinked)
+		aliases[n_aliases++] = unlinked;
 	if (!err) {
 		t.hostname[strcspn(t.hostname, "\n")] = 0;
-		err = renew(c->dir, &t, t.hostname);
+		err = renew(c->dir, &t, aliases, n_aliases);
 	}
-	for (size_t i = 0; i < c->e->n_containers && !err; i++) {
+	for (i = 0; i < c->e->n_containers && !err; i++) {
 		struct container *other = c->e->containers[i];
 		const char *mode = container_net_mode(other);
 
 		if (container_is_up(other) && !strncmp(mode, "container:", 10) && !strcmp(mode + 10, c->id))
-			err = renew(other->dir, &t, t.hostname);
+			err = renew(other->dir, &t, aliases, n_aliases);
 	}
 	texts_fini(&t);
 	return told(err, msg);

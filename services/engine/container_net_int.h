@@ -23,9 +23,12 @@ bool container_net_stands_alone(const struct network *n);
 /* "02:42:ac:11:00:02". 0 or -EINVAL. */
 must_check int container_net_parse_mac(const char *s, uint8_t mac[6]);
 /* For an endpoint in @n. 0, or -EINVAL with *msg. */
-must_check int container_net_check_wish(yyjson_val *endpoint, const struct network *n, char **msg);
-/* A list of "CONTAINER" or "CONTAINER:NAME", for an endpoint in @n. 0 or -EINVAL with *msg. */
-must_check int container_net_check_links(yyjson_val *links, const struct network *n, char **msg);
+must_check int container_net_check_wish(
+	yyjson_val *endpoint, yyjson_val *made_with, const struct network *n, char **msg);
+/* A list of "CONTAINER" or "CONTAINER:NAME", for an endpoint in @n. @made_with: HostConfig.Links of a new container, which
+ * clients say here once more. 0 or -EINVAL with *msg. */
+must_check int container_net_check_links(
+	yyjson_val *links, yyjson_val *made_with, const struct network *n, char **msg);
 /* What NetworkingConfig asks for in the network of @host's mode, by whatever name; NULL: nothing. */
 yyjson_val *container_net_own(struct networks *ns, yyjson_val *host, yyjson_val *networking);
 /* What the container asks of @net, borrowed, and the name under which that is kept (NULL: nobody asks). NULL: it is not in it. */
@@ -48,8 +51,9 @@ must_check int container_net_attach(struct container *c, int netns, char **msg);
 char *container_net_said(struct network_error *err);
 /* The strings of @arr, borrowed; at most @max. How many. */
 size_t container_net_strings(yyjson_val *arr, const char **out, size_t max);
-/* /etc/hosts with @fresh's lines in place of what the engine wrote before (lines with @hostname), and others of
- * @now kept. malloc'ed, or NULL without memory. */
-char *container_net_merge_hosts(const char *now, const char *fresh, const char *hostname);
+/* /etc/hosts with @fresh's lines in place of what the engine wrote before, and others of @now kept: the engine's are those
+ * with @hostname, and those whose first name is one of @aliases. malloc'ed, or NULL without memory. */
+char *container_net_merge_hosts(const char *now, const char *fresh, const char *hostname,
+	const char *const *aliases, size_t n_aliases);
 
 #endif

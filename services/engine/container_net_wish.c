@@ -31,13 +31,33 @@ int container_net_parse_mac(const char *s, uint8_t mac[6])
 		       : -EINVAL;
 }
 
-int container_net_check_links(yyjson_val *links, const struct network *net, char **msg)
+/* Clients put the links of a new container into the settings of its endpoint, too. */
+static bool says_again(yyjson_val *links, yyjson_val *made_with)
 {
 	size_t i, n;
 	yyjson_val *v;
 
-	if (yyjson_arr_size(links) && !network_names_served(net)) {
-		*msg = text_make("links (--link) need a network of your own: %s has no names for containers",
+	yyjson_arr_foreach (links, i, n, v) {
+		size_t j, m, found = 0;
+		yyjson_val *w;
+
+		yyjson_arr_foreach (made_with, j, m, w)
+			found += yyjson_equals(v, w);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+int container_net_check_links(yyjson_val *links, yyjson_val *made_with, const struct network *net, char **msg)
+{
+	size_t i, n;
+	yyjson_val *v;
+
+	if (!network_names_served(net) && !says_again(links, made_with)) {
+		*msg = text_make(
+			"links (--link) need a network of your own, or are made with a container on the default bridge "
+			"(HostConfig.Links): %s has no names for containers",
 			net->name);
 		return -EINVAL;
 	}
@@ -76,7 +96,7 @@ static int check_link_local(yyjson_val *list, char **msg)
 	return 0;
 }
 
-int container_net_check_wish(yyjson_val *ep, const struct network *net, char **msg)
+int container_net_check_wish(yyjson_val *ep, yyjson_val *made_with, const struct network *net, char **msg)
 {
 	const char *m = json_text(ep, "MacAddress"), *v;
 	uint8_t mac[6];
@@ -91,7 +111,7 @@ int container_net_check_wish(yyjson_val *ep, const struct network *net, char **m
 		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX);
 		return -EINVAL;
 	}
-	if (container_net_check_links(json_arr(ep, "Links"), net, msg) ||
+	if (container_net_check_links(json_arr(ep, "Links"), made_with, net, msg) ||
 		check_link_local(json_arr(json_obj(ep, "IPAMConfig"), "LinkLocalIPs"), msg))
 		return -EINVAL;
 	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {
@@ -186,8 +206,10 @@ yyjson_mut_val *container_net_wanted(struct networks *ns, yyjson_mut_doc *doc, y
 	if (own || !ns || json_blank(all)) {
 		wish = put(doc, o, mode, container_net_known(ns, mode), own);
 		put_default(doc, wish, "MacAddress", yyjson_obj_get(config, "MacAddress"));
-		/* clients put those of the first network in both places, or only here */
-		put_default(doc, wish, "Links", yyjson_obj_get(host, "Links"));
+		/* Clients put those of the first network in both places, or only here. The default bridge has its own:
+		 * container_links.h. */
+		if (strcmp(mode, "bridge") != 0)
+			put_default(doc, wish, "Links", yyjson_obj_get(host, "Links"));
 	}
 	json_obj_foreach (all, i, n, key, ep)
 		if (!same(ns, yyjson_get_str(key), mode) && strcmp(yyjson_get_str(key), "default") != 0)

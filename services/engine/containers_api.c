@@ -15,6 +15,7 @@
 #include "engine/attach.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/events.h"
@@ -283,18 +284,31 @@ static void unpause(struct engine *e, struct http_req *r, const char *name)
 	freeze(e, r, name, false);
 }
 
+static void remove_link(struct engine *e, struct http_req *r, const char *name)
+{
+	cleanup(freep) char *msg = NULL;
+	int err = container_links_remove(e, name, &msg);
+
+	if (!err)
+		api_empty(r, 204);
+	else if (err != -ENOENT)
+		api_error(r, status_of(err), "%s", msg ? msg : "out of memory");
+	else if (container_or_404(e, r, name))
+		api_error(r, 409, "Conflict, cannot remove the default link name of the container");
+}
+
 static void remove_(struct engine *e, struct http_req *r, const char *name)
 {
-	struct container *c = container_or_404(e, r, name);
+	struct container *c;
 	struct api_later *l;
 
-	if (!c || !pod_may_touch(c, r))
-		return;
 	if (api_query_bool(r, "link", false)) {
-		api_error(r, 400,
-			"links are not supported by this engine: put containers on a network of your own");
+		remove_link(e, r, name);
 		return;
 	}
+	c = container_or_404(e, r, name);
+	if (!c || !pod_may_touch(c, r))
+		return;
 	l = api_later_new(r);
 	if (l)
 		lifecycle_remove(
@@ -364,6 +378,7 @@ static void rename_(struct engine *e, struct http_req *r, const char *name)
 		return;
 	}
 	network_rename(e->networks, c->id, c->name);
+	container_links_tell(c);
 	events_container_with(c, "rename", "oldName", old ? old : "");
 	api_empty(r, 204);
 }
@@ -447,31 +462,32 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 	filters_free(p.f);
 }
 
+/* `**`: a container is found by its links, too, whose names have a slash. */
 const struct api_route container_routes[] = {
 	{HTTP_GET_, "containers/json", containers_list},
 	{HTTP_POST_, "containers/create", create_handle},
 	{HTTP_POST_, "containers/prune", prune},
-	{HTTP_GET_, "containers/*/json", container_inspect},
-	{HTTP_GET_, "containers/*/logs", logs_handle},
-	{HTTP_HEAD_, "containers/*/archive", copy_head},
-	{HTTP_GET_, "containers/*/archive", copy_get},
-	{HTTP_PUT_, "containers/*/archive", copy_put},
-	{HTTP_GET_, "containers/*/export", copy_export},
-	{HTTP_GET_, "containers/*/changes", copy_changes},
-	{HTTP_GET_, "containers/*/top", top_handle},
-	{HTTP_GET_, "containers/*/stats", stats_handle},
-	{HTTP_POST_, "containers/*/start", start},
-	{HTTP_POST_, "containers/*/stop", stop},
-	{HTTP_POST_, "containers/*/restart", restart},
-	{HTTP_POST_, "containers/*/kill", kill_now},
-	{HTTP_POST_, "containers/*/pause", pause_},
-	{HTTP_POST_, "containers/*/unpause", unpause},
-	{HTTP_POST_, "containers/*/wait", wait_handle},
-	{HTTP_POST_, "containers/*/attach", attach_handle},
-	{HTTP_GET_, "containers/*/attach/ws", attach_websocket},
-	{HTTP_POST_, "containers/*/resize", resize},
-	{HTTP_POST_, "containers/*/rename", rename_},
-	{HTTP_POST_, "containers/*/update", container_update},
-	{HTTP_DELETE_, "containers/*", remove_},
+	{HTTP_GET_, "containers/**/json", container_inspect},
+	{HTTP_GET_, "containers/**/logs", logs_handle},
+	{HTTP_HEAD_, "containers/**/archive", copy_head},
+	{HTTP_GET_, "containers/**/archive", copy_get},
+	{HTTP_PUT_, "containers/**/archive", copy_put},
+	{HTTP_GET_, "containers/**/export", copy_export},
+	{HTTP_GET_, "containers/**/changes", copy_changes},
+	{HTTP_GET_, "containers/**/top", top_handle},
+	{HTTP_GET_, "containers/**/stats", stats_handle},
+	{HTTP_POST_, "containers/**/start", start},
+	{HTTP_POST_, "containers/**/stop", stop},
+	{HTTP_POST_, "containers/**/restart", restart},
+	{HTTP_POST_, "containers/**/kill", kill_now},
+	{HTTP_POST_, "containers/**/pause", pause_},
+	{HTTP_POST_, "containers/**/unpause", unpause},
+	{HTTP_POST_, "containers/**/wait", wait_handle},
+	{HTTP_POST_, "containers/**/attach", attach_handle},
+	{HTTP_GET_, "containers/**/attach/ws", attach_websocket},
+	{HTTP_POST_, "containers/**/resize", resize},
+	{HTTP_POST_, "containers/**/rename", rename_},
+	{HTTP_POST_, "containers/**/update", container_update},
+	{HTTP_DELETE_, "containers/**", remove_},
 	{0},
 };

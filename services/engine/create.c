@@ -10,6 +10,7 @@
 #include "engine/api.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net.h"
 #include "engine/create.h"
 #include "engine/engine.h"
@@ -305,6 +306,8 @@ static bool assemble(struct creation *k)
 	pin_mode(k, host, "NetworkMode");
 	pin_mode(k, host, "IpcMode");
 	pin_mode(k, host, "PidMode");
+	if (yyjson_mut_equals_str(yyjson_mut_obj_get(host, "NetworkMode"), "bridge"))
+		container_links_pin(k->e, d, json_arr(k->host, "Links"), host, k->warnings);
 	if (yyjson_mut_equals_str(yyjson_mut_obj_get(host, "NetworkMode"), "host") &&
 		yyjson_mut_obj_size(yyjson_mut_obj_get(host, "PortBindings")))
 		yyjson_mut_arr_add_str(

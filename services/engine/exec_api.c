@@ -243,7 +243,7 @@ static void resize(struct engine *e, struct http_req *r, const char *id)
 }
 
 const struct api_route exec_routes[] = {
-	{HTTP_POST_, "containers/*/exec", create},
+	{HTTP_POST_, "containers/**/exec", create},
 	{HTTP_POST_, "exec/*/start", start},
 	{HTTP_POST_, "exec/*/resize", resize},
 	{HTTP_GET_, "exec/*/json", inspect},

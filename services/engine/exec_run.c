@@ -11,6 +11,7 @@
 #include "engine/api.h"
 #include "engine/console.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/engine.h"
 #include "engine/exec_int.h"
 #include "engine/files.h"
@@ -62,6 +63,7 @@ static yyjson_mut_val *environment(
 		snprintf(line, sizeof(line), "HOME=%s", u->home);
 		yyjson_mut_arr_add_strcpy(doc, env, line);
 	}
+	container_links_env(c, doc, env);
 	return env;
 }
 

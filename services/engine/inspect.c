@@ -6,6 +6,7 @@
 #include "engine/api.h"
 #include "engine/archive/sizes.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
@@ -140,6 +141,7 @@ yyjson_mut_val *container_json(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_str(doc, o, "AppArmorProfile", "");
 	yyjson_mut_obj_add_val(doc, o, "ExecIDs", exec_ids(c, doc));
 	json_copy(doc, o, "HostConfig", c->host);
+	container_links_show(c, doc, yyjson_mut_obj_get(o, "HostConfig"));
 	spec_paths_fill(doc, yyjson_mut_obj_get(o, "HostConfig"));
 	options_fill(doc, yyjson_mut_obj_get(o, "HostConfig"), true);
 	add_driver(c, doc, o);

@@ -8,6 +8,7 @@
 #include "engine/api.h"
 #include "engine/archive/sizes.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -126,14 +127,13 @@ static const char *image_text(struct container *c)
 
 yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
 {
-	yyjson_mut_val *o = yyjson_mut_obj(doc), *names = yyjson_mut_arr(doc), *host = yyjson_mut_obj(doc);
-	cleanup(freep) char *name = text_make("/%s", c->name), *command = command_text(c);
+	yyjson_mut_val *o = yyjson_mut_obj(doc), *host = yyjson_mut_obj(doc);
+	cleanup(freep) char *command = command_text(c);
 	char status[96];
 
 	container_status_text(c, wall_ns(), status);
 	yyjson_mut_obj_add_strcpy(doc, o, "Id", c->id);
-	yyjson_mut_arr_add_strcpy(doc, names, name ? name : "");
-	yyjson_mut_obj_add_val(doc, o, "Names", names);
+	yyjson_mut_obj_add_val(doc, o, "Names", container_links_names(c, doc));
 	yyjson_mut_obj_add_str(doc, o, "Image", image_text(c));
 	yyjson_mut_obj_add_str(doc, o, "ImageID", c->image_id);
 	yyjson_mut_obj_add_strcpy(doc, o, "Command", command ? command : "");
@@ -256,6 +256,27 @@ static const struct {
 	{"is-task", fits_task},
 };
 
+/* By any of its names, as it is written, and as Docker keeps it. */
+static bool fits_name(struct container *c, const struct filters *f)
+{
+	size_t i, n;
+	yyjson_mut_val *v;
+
+	if (!filters_has(f, "name"))
+		return true;
+
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+
+	yyjson_mut_arr_foreach(container_links_names(c, doc), i, n, v)
+	{
+		const char *name = yyjson_mut_get_str(v);
+
+		if (filters_match_name(f, "name", name) || filters_match_name(f, "name", name + 1))
+			return true;
+	}
+	return false;
+}
+
 /* before and since name a container, which must exist. */
 static bool reference(
 	struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *ns)
@@ -287,11 +308,8 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 		struct container *c = e->containers[i];
 		yyjson_val *labels = json_obj(c->config, "Labels");
 		bool fits = all || limit > 0 || container_is_up(c) || lifecycle_restarts(c);
-		cleanup(freep) char *full = text_make("/%s", c->name);
 
-		/* as it is written, and as Docker keeps it */
-		fits = fits &&
-		       (filters_match_name(f, "name", c->name) || filters_match_name(f, "name", full));
+		fits = fits && fits_name(c, f);
 		for (size_t t = 0; fits && t < array_len(tests); t++)
 			fits = any_value(c, f, tests[t].key, tests[t].fits);
 		if (!fits || !filters_match_labels(f, "label", labels) ||

@@ -38,6 +38,9 @@ static void routes(void **state)
 	assert_string_equal(arg, "web");
 	assert_false(api_match("containers/*/json", "containers/a/b/json", arg, sizeof(arg)));
 	assert_false(api_match("containers/*/json", "containers//json", arg, sizeof(arg)));
+	assert_true(api_match("containers/**/json", "containers/web/db/json", arg, sizeof(arg)));
+	assert_string_equal(arg, "web/db");
+	assert_false(api_match("containers/**/json", "containers/json", arg, sizeof(arg)));
 	assert_true(api_match("images/**/json", "images/host:5000/a/b/json", arg, sizeof(arg)));
 	assert_string_equal(arg, "host:5000/a/b");
 	assert_false(api_match("images/**/json", "images/json", arg, sizeof(arg)));
@@ -483,12 +486,20 @@ static void times(void **state)
 
 static void hosts_that_were_written_to(void **state)
 {
+	static const char *const aliases[] = {"db", "gone"};
 	char *text = container_net_merge_hosts(
 		"127.0.0.1\tlocalhost\n10.0.0.2\tbox.lan box\n1.2.3.4 mine\n5.6.7.8\tboxes",
-		"127.0.0.1\tlocalhost\n10.1.0.2\tbox.lan box\n", "box");
+		"127.0.0.1\tlocalhost\n10.1.0.2\tbox.lan box\n", "box", NULL, 0);
 
 	assert_string_equal(
 		text, "127.0.0.1\tlocalhost\n10.1.0.2\tbox.lan box\n1.2.3.4 mine\n5.6.7.8\tboxes\n");
+	free(text);
+
+	/* what is linked is elsewhere now, or no more */
+	text = container_net_merge_hosts(
+		"10.0.0.2\tbox\n10.0.0.3\tdb fred base\n10.0.0.4\tgone\n1.2.3.4 my db\n5.6.7.8\tdbs db\n",
+		"10.0.0.2\tbox\n10.0.0.9\tdb fred base\n", "box", aliases, array_len(aliases));
+	assert_string_equal(text, "10.0.0.2\tbox\n10.0.0.9\tdb fred base\n1.2.3.4 my db\n5.6.7.8\tdbs db\n");
 	free(text);
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -62,6 +63,7 @@ static yyjson_mut_val *environment(struct container *c, yyjson_mut_doc *doc, con
 		snprintf(line, sizeof(line), "HOME=%s", user->home);
 		yyjson_mut_arr_add_strcpy(doc, env, line);
 	}
+	container_links_env(c, doc, env);
 	return env;
 }
 
