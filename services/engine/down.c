@@ -3,7 +3,7 @@
 /*
  * Each container gets its own stop signal and its own time, as `docker stop` would give it, but nobody has stopped it:
  * its restart policy brings it back on the next boot. All are asked at once, except that one whose namespaces or
- * volumes another one uses is asked when that other has ended.
+ * volumes another one uses, or that another one links, is asked when that other has ended.
  */
 
 #include <string.h>
@@ -40,6 +40,9 @@ bool down_uses(const struct container *c, const struct container *other)
 	}
 	yyjson_arr_foreach (from, i, n, v)
 		if (names(yyjson_get_str(v), other->id) || names(yyjson_get_str(v), other->name))
+			return true;
+	yyjson_arr_foreach (c->links, i, n, v)
+		if (names(yyjson_get_str(v), other->id))
 			return true;
 	return false;
 }

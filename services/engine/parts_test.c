@@ -16,6 +16,7 @@
 
 #include "engine/api.h"
 #include "engine/container.h"
+#include "engine/container_links.h"
 #include "engine/container_net_int.h"
 #include "engine/create.h"
 #include "engine/files.h"
@@ -404,6 +405,9 @@ static void uses_what_is_anothers(void **state)
 		{"{\"IpcMode\":\"container:abc\"}", true},
 		{"{\"VolumesFrom\":[\"x\",\"db:ro\"]}", true},
 		{"{\"VolumesFrom\":[\"dbs\"]}", false},
+		{"{\"NetworkMode\":\"bridge\",\"Links\":[\"xyz:db\",\"abc:x\"]}", true},
+		{"{\"NetworkMode\":\"bridge\",\"Links\":[\"abcd:abc\"]}", false},
+		{"{\"NetworkMode\":\"back\",\"Links\":[\"abc:x\"]}", false},
 	};
 	struct container other = {.id = "abc", .name = (char *)(uintptr_t)"db"};
 
@@ -411,6 +415,7 @@ static void uses_what_is_anothers(void **state)
 		yyjson_doc *doc = yyjson_read(rows[i].host, strlen(rows[i].host), 0);
 		struct container c = {.host = yyjson_doc_get_root(doc)};
 
+		c.links = container_links_in(c.host);
 		assert_int_equal(down_uses(&c, &other), rows[i].uses);
 		yyjson_doc_free(doc);
 	}
