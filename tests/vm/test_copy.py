@@ -69,6 +69,16 @@ def test_both_ways(node, box, tmp_path):
         assert status == 200 and names[0] == top and not any(".." in name.split("/") for name in names), (path, names)
 
 
+def test_the_root_is_called_as_it_was_asked_for(node, box, tmp_path):
+    # tarfile takes the slash away that ends a folder's name
+    for path, names in [(".", (".", "./etc")), ("./", (".", "./etc")), ("/.", (".", "./etc")), ("/./", (".", "./etc")), ("/", ("", "/etc"))]:
+        status, text = api.call(node, "GET", f"/containers/{box}/archive?" + urllib.parse.urlencode({"path": path}))
+        found = [m.name for m in tarfile.open(fileobj=io.BytesIO(text))]
+        assert status == 200 and found[0] == names[0] and names[1] in found, (path, found[:5])
+    node.docker("cp", f"{box}:.", tmp_path / "root")
+    assert (tmp_path / "root" / "etc" / "hosts").exists()
+
+
 def test_volumes_are_seen_and_written_running_or_not(node, box, tmp_path):
     (tmp_path / "f").write_text("one\n")
     node.docker("cp", tmp_path / "f", f"{box}:/vol/f")

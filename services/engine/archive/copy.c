@@ -495,6 +495,23 @@ static void on_begin(struct loop_task *t)
 	begin_or_wait(container_of(t, struct copy, begin));
 }
 
+char *copy_path(const char *asked)
+{
+	cleanup(freep) char *path = text_make("/%s", asked);
+	size_t len = strlen(asked), last;
+
+	/* A dot at the end says "what is in it", whatever slashes follow, and a slash "what it leads to". */
+	for (last = len; last && asked[last - 1] == '/';)
+		last--;
+
+	bool dot = last && asked[last - 1] == '.' && (last == 1 || asked[last - 2] == '/');
+	const char *end = dot ? "/." : last < len ? "/" : "";
+
+	if (!path || !path_clean(path) || !*end)
+		return take(path);
+	return text_make("%s%s", !strcmp(path, "/") ? "" : path, end);
+}
+
 static void copy_new(struct engine *e, struct http_req *r, const char *name, int kind)
 {
 	struct container *c = container_or_404(e, r, name);
@@ -509,21 +526,8 @@ static void copy_new(struct engine *e, struct http_req *r, const char *name, int
 		return;
 	}
 	k = calloc(1, sizeof(*k));
-	if (k) {
-		size_t len = strlen(path);
-		/* A slash or a dot at the end says "what it leads to". */
-		const char *end = len > 1 && !strcmp(path + len - 2, "/.") ? "/."
-				  : path[len - 1] == '/'		   ? "/"
-									   : "";
-
-		k->path = text_make("/%s", path);
-		if (k->path && path_clean(k->path) && *end) {
-			char *more = text_make("%s%s", !strcmp(k->path, "/") ? "" : k->path, end);
-
-			free(k->path);
-			k->path = more;
-		}
-	}
+	if (k)
+		k->path = copy_path(path);
 	if (!k || !k->path) {
 		free(k);
 		api_error(r, 500, "out of memory");

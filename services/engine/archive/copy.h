@@ -21,6 +21,10 @@ void copy_put(struct engine *e, struct http_req *r, const char *name);
 void copy_export(struct engine *e, struct http_req *r, const char *name);
 void copy_changes(struct engine *e, struct http_req *r, const char *name);
 
+/* The path inside the container that a client means: absolute and clean, with the "/" or "/." at its end that says how; owned,
+ * NULL without memory. */
+char *copy_path(const char *asked);
+
 /* It is being started or removed: workers that have its overlay mounted end now. */
 void copy_container_busy(struct container *c);
 /* It is gone: all of them end. */

@@ -255,7 +255,7 @@ static int put_one(struct walk *w, int dir, const char *name, const char *path, 
 	e.mtime_s = st.st_mtime;
 	switch (st.st_mode & S_IFMT) {
 	case S_IFDIR:
-		err = strcmp(path, "/") != 0 && *path ? tar_header(&w->out, &e) : 0;
+		err = *path ? tar_header(&w->out, &e) : 0; /* an export has its content alone */
 		return err ? err : put_dir(w, fd, path, depth);
 	case S_IFREG:
 		if (st.st_nlink > 1) {

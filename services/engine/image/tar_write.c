@@ -176,7 +176,7 @@ int tar_header(struct tar_out *t, const struct tar_entry *e)
 	int err = 0;
 
 	if (S_ISDIR(e->mode)) {
-		if (asprintf(&dir, "%s/", path) < 0) {
+		if (asprintf(&dir, "%s%s", path, strcmp(path, "/") ? "/" : "") < 0) {
 			dir = NULL;
 			return -ENOMEM;
 		}
