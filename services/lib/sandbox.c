@@ -34,6 +34,7 @@ static const int unpacker_calls[] = {
 	CALLS_COMMON,
 	SCMP_SYS(openat),
 	SCMP_SYS(openat2),
+	SCMP_SYS(fstatfs),
 	SCMP_SYS(mkdirat),
 	SCMP_SYS(mknodat),
 	SCMP_SYS(symlinkat),

@@ -108,9 +108,11 @@ def test_a_copy_mounts_nothing_where_the_engine_is(node, box, tmp_path):
 def test_errors_name_the_thing(node, box, tmp_path):
     (tmp_path / "f").write_text("x")
     done = node.docker("cp", f"{box}:/no/such", tmp_path, check=False)
-    assert done.returncode == 1 and "Could not find the file /no/such in container" in done.stderr
+    assert done.returncode == 1 and f"Could not find the file /no/such in container {box}" in done.stderr
+    status, reply = put(node, box, "/no/such", b"")
+    assert (status, reply["message"]) == (404, f"Could not find the file /no/such in container {box}")
     done = node.docker("cp", tmp_path / "f", f"{box}:/fixed/f", check=False)
-    assert done.returncode == 1 and "Read-only" in done.stderr
+    assert done.returncode == 1 and "mounted volume is marked read-only" in done.stderr
     status, reply = put(node, box, "/etc/hosts", tar(("a", b"1")))
     assert status == 400 and "not a directory" in reply["message"]
     status, reply = put(node, box, "/root", b"this is no archive" * 100)
@@ -119,9 +121,9 @@ def test_errors_name_the_thing(node, box, tmp_path):
     status, reply = put(node, box, "/root", tar(("is-dir", b"now a file")), noOverwriteDirNonDir=1)
     assert status == 400 and 'directory "is-dir"' in reply["message"]
     cid = node.docker("create", "--read-only", "wherry/hello").stdout.strip()
-    status, reply = put(node, cid, "/root", tar(("a", b"1")))
+    replies = [put(node, cid, "/root", body) for body in (tar(("a", b"1")), b"")]
     node.docker("rm", cid)
-    assert status == 403, reply
+    assert [(status, reply["message"]) for status, reply in replies] == [(400, "container rootfs is marked read-only")] * 2
 
 
 def test_owner(node, box):

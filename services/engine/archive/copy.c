@@ -60,6 +60,7 @@ struct copy {
 	struct container *c; /* NULL once it is gone */
 	struct http_req *r;  /* NULL once the client has gone */
 	char *path;	     /* owned */
+	char *missing;	     /* owned: what is said when nothing is there */
 	struct job *job;     /* owned; NULL before it begins and after its end */
 	struct loop_io io;
 	struct loop_task begin;
@@ -118,6 +119,7 @@ static void copy_free(struct copy *k)
 	job_free(k->job);
 	closep(&k->pipe);
 	free(k->path);
+	free(k->missing);
 	free(k->head);
 	free(k);
 }
@@ -336,10 +338,12 @@ static void on_done(void *arg, int status, const char *output)
 		}
 	}
 	if (status) {
+		int code = status_of_end(status);
+
 		snprintf(why, sizeof(why), "%.*s", (int)strcspn(output, "\n"), output);
 		if (k->started)
 			log_error("op=copy verb=%s msg=\"%s\"", k->kind->verb, why);
-		refuse(k, status_of_end(status), *why ? why : "the worker was killed");
+		refuse(k, code, code == 404 ? k->missing : *why ? why : "the worker was killed");
 		return;
 	}
 	if (k->kind->event && k->c)
@@ -526,9 +530,15 @@ static void copy_new(struct engine *e, struct http_req *r, const char *name, int
 		return;
 	}
 	k = calloc(1, sizeof(*k));
-	if (k)
+	if (k) {
 		k->path = copy_path(path);
-	if (!k || !k->path) {
+		k->missing = text_make("Could not find the file %s in container %s", path, name);
+	}
+	if (!k || !k->path || !k->missing) {
+		if (k) {
+			free(k->path);
+			free(k->missing);
+		}
 		free(k);
 		api_error(r, 500, "out of memory");
 		return;

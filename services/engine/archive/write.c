@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -353,6 +354,28 @@ static int walk(struct target *t, struct archive *a)
 	return WORKER_OK;
 }
 
+/* Whether it may be written is asked first, as in Docker: an empty stream is refused, too. */
+static int open_dest(struct target *t, int root, const char *path)
+{
+	struct statvfs fs;
+	struct stat there, top;
+
+	t->dest = worker_open(root, path, O_RDONLY | O_DIRECTORY);
+	if (t->dest == -ENOTDIR)
+		return worker_fail(WORKER_BAD, "extraction point is not a directory");
+	if (t->dest < 0)
+		return worker_fail(worker_end_of(t->dest), "cannot open %s in the container: %s", path,
+			strerror(-t->dest));
+	if (fstatvfs(t->dest, &fs) < 0 || fstat(t->dest, &there) < 0 || fstat(root, &top) < 0)
+		return worker_fail(WORKER_FAILED, "cannot look at %s in the container: %s", path,
+			strerror(errno));
+	if (!(fs.f_flag & ST_RDONLY))
+		return WORKER_OK;
+	/* the overlay's directories have its device, whatever layer they are of */
+	return worker_fail(WORKER_BAD, "%s is marked read-only",
+		there.st_dev == top.st_dev ? "container rootfs" : "mounted volume");
+}
+
 int worker_put(int root, const char *path, const struct put_options *o)
 {
 	struct target *t = calloc(1, sizeof(*t));
@@ -367,17 +390,10 @@ int worker_put(int root, const char *path, const struct put_options *o)
 	/* without it libarchive takes the process to speak ASCII, and writes ? for the rest */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	t->o = o;
-	t->dest = worker_open(root, path, O_RDONLY | O_DIRECTORY);
-	if (t->dest == -ENOTDIR)
-		end = worker_fail(WORKER_BAD, "extraction point is not a directory");
-	else if (t->dest < 0)
-		end = worker_fail(worker_end_of(t->dest),
-			t->dest == -ENOENT ? "Could not find the file %s in container"
-					   : "cannot open %s in the container: %s",
-			path, strerror(-t->dest));
-	else if (inflate_new(&t->in, INFLATE_ALL, from_stdin, NULL) < 0)
+	end = open_dest(t, root, path);
+	if (!end && inflate_new(&t->in, INFLATE_ALL, from_stdin, NULL) < 0)
 		end = worker_fail(WORKER_FAILED, "out of memory");
-	else
+	if (!end)
 		end = walk(t, a);
 	set_times(t);
 	archive_read_free(a);
