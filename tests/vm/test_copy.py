@@ -92,6 +92,18 @@ def test_volumes_are_seen_and_written_running_or_not(node, box, tmp_path):
     assert sh(node, box, "cat /vol/g") == "two\n"
 
 
+def test_a_volume_of_a_read_only_container_that_never_ran_is_written(node, tmp_path):
+    """Its root has no folder yet for the volume, and nothing but the copy makes one."""
+    cid = node.docker("create", "--read-only", "-v", "/made/for/it", "wherry/hello", "cat", "/made/for/it/f").stdout.strip()
+    (tmp_path / "f").write_text("in time\n")
+    node.docker("cp", tmp_path / "f", f"{cid}:/made/for/it/f")
+    assert node.docker("cp", f"{cid}:/made/for/it/f", "-").stdout.count("in time") == 1
+    status, reply = put(node, cid, "/made", tar(("f", b"1")))
+    assert (status, reply["message"]) == (400, "container rootfs is marked read-only")
+    assert node.docker("start", "-a", cid).stdout == "in time\n"
+    node.docker("rm", "-v", cid)
+
+
 def test_a_copy_mounts_nothing_where_the_engine_is(node, box, tmp_path):
     """The view of a copy is a copy's own: a mount of it in the engine's tree would hold the container's name files, and more."""
     mounts = "cut -d' ' -f5 /proc/$(pidof -s engine)/mountinfo | sort"

@@ -376,7 +376,7 @@ static int add_owner(struct copy *k, int root, char **argv, size_t *n, char uid[
 
 static int start_worker(struct copy *k, const struct view *v, int upper, char **msg)
 {
-	char *argv[VIEW_MOUNTS_MAX + 11] = {(char *)(uintptr_t)k->e->worker,
+	char *argv[VIEW_MOUNTS_MAX + 12] = {(char *)(uintptr_t)k->e->worker,
 		(char *)(uintptr_t)"engine_archive", (char *)(uintptr_t)k->kind->verb, k->path};
 	int fds[VIEW_MOUNTS_MAX + 5] = {-1, -1, JOB_CAPTURE, v->root}, p[2] = {-1, -1}, err = 0;
 	bool changes = k->kind == &kinds[KIND_CHANGES];
@@ -389,6 +389,8 @@ static int start_worker(struct copy *k, const struct view *v, int upper, char **
 		err = add_owner(k, v->root, argv, &n, uid, gid, msg);
 	if (err)
 		return err;
+	if (v->read_only)
+		argv[n++] = (char *)(uintptr_t)"read-only";
 	for (size_t i = 0; i < v->n; i++) {
 		argv[n++] = v->where[i];
 		fds[n_fds++] = v->mounts[i];

@@ -115,8 +115,7 @@ static int print_stat(int fd, const struct stat *st, const char *shown)
 
 static int not_found(const char *path, int err)
 {
-	return worker_fail(
-		worker_end_of(err), "cannot open %s in the container: %s", path, strerror(-err));
+	return worker_fail(worker_end_of(err), "cannot open %s in the container: %s", path, strerror(-err));
 }
 
 int worker_stat(int root, const char *path)

@@ -79,9 +79,8 @@ static int open_root(struct view *v, struct container *c, char **msg)
 		v->own_overlay = true;
 		image_unref(img);
 	}
+	v->read_only = json_bool(c->host, "ReadonlyRootfs");
 	err = v->root < 0 ? v->root : 0;
-	if (!err && json_bool(c->host, "ReadonlyRootfs"))
-		err = read_only(v->root);
 	if (err)
 		*msg = text_make("the files of container %s cannot be opened: %s", c->name, strerror(-err));
 	return err;

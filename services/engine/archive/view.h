@@ -21,7 +21,8 @@ struct view {
 	int mounts[VIEW_MOUNTS_MAX];  /* owned */
 	char *where[VIEW_MOUNTS_MAX]; /* owned: "rw:/path", "ro:/path" */
 	size_t n;
-	int userns; /* owned: of a running container with ids of its own, which the worker takes on; -1 */
+	int userns;	/* owned: of a running container with ids of its own, which the worker takes on; -1 */
+	bool read_only; /* the root, once the places of what is mounted over it are made */
 	bool own_overlay; /* mounted for this view: the container must not be started meanwhile */
 };
 

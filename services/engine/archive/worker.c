@@ -136,8 +136,15 @@ static int leave_peers(int fd)
 		       : 0;
 }
 
+static int make_read_only(int fd)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+
+	return syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
 /* Return: the root of the view as one tree, a new descriptor, or -errno. */
-static int assemble(char *const *where, size_t n)
+static int assemble(char *const *where, size_t n, bool read_only)
 {
 	int err = 0;
 
@@ -155,13 +162,19 @@ static int assemble(char *const *where, size_t n)
 	for (size_t i = 0; root >= 0 && i < n; i++) {
 		err = put_mount(root, FIRST_MOUNT_FD + (int)i, where[i] + 3);
 
-		/* A place that cannot be had hides nothing: a read-only root without the directory. */
+		/* A place that cannot be had hides nothing: inside a mount that is read-only. */
 		if (err && err != -EROFS) {
 			close(root);
 			return err;
 		}
 	}
-	return root < 0 ? -errno : root;
+	if (root < 0)
+		return -errno;
+	/* Last: a container that never ran may have no place yet for what is mounted over its root. */
+	err = read_only ? make_read_only(ROOT_FD) : 0;
+	if (err)
+		close(root);
+	return err ? err : root;
 }
 
 static bool number(const char *text, unsigned *out)
@@ -175,21 +188,29 @@ static bool number(const char *text, unsigned *out)
 	return true;
 }
 
-/* keep-kinds, uid=N, gid=N, userns (behind the mounts' descriptors); the rest are mounts, in order. */
-static bool parse(int argc, char **argv, struct put_options *o, bool *userns, char **where, size_t *n)
+struct view_options {
+	bool userns, read_only;
+	char *where[VIEW_MOUNTS_MAX];
+	size_t n;
+};
+
+/* keep-kinds, uid=N, gid=N; read-only (the root), userns (behind the mounts' descriptors); the rest are mounts, in order. */
+static bool parse(int argc, char **argv, struct put_options *o, struct view_options *v)
 {
 	for (int i = 0; i < argc; i++) {
 		if (!strcmp(argv[i], "keep-kinds"))
 			o->keep_kinds = true;
 		else if (!strcmp(argv[i], "userns"))
-			*userns = true;
+			v->userns = true;
+		else if (!strcmp(argv[i], "read-only"))
+			v->read_only = true;
 		else if (!strncmp(argv[i], "uid=", 4) && number(argv[i] + 4, &o->uid))
 			o->own = true;
 		else if (!strncmp(argv[i], "gid=", 4) && number(argv[i] + 4, &o->gid))
 			o->own = true;
 		else if ((!strncmp(argv[i], "rw:/", 4) || !strncmp(argv[i], "ro:/", 4)) &&
-			 *n < VIEW_MOUNTS_MAX)
-			where[(*n)++] = argv[i];
+			 v->n < VIEW_MOUNTS_MAX)
+			v->where[v->n++] = argv[i];
 		else
 			return false;
 	}
@@ -223,26 +244,26 @@ static int walled(int root, const char *verb, const char *path, const struct put
 int engine_archive_main(int argc, char **argv)
 {
 	static const char *const verbs[] = {"stat", "get", "put", "export", "changes"};
-	char *where[VIEW_MOUNTS_MAX];
+	struct view_options v = {0};
 	struct put_options o = {0};
-	size_t n = 0;
-	bool known = false, userns = false;
+	bool known = false;
 	int root = ROOT_FD;
 
 	if (argc == 2 && !strcmp(argv[1], "size"))
 		return worker_size();
 	for (size_t i = 0; argc > 2 && i < array_len(verbs); i++)
 		known = known || !strcmp(verbs[i], argv[1]);
-	if (!known || *argv[2] != '/' || !parse(argc - 3, argv + 3, &o, &userns, where, &n))
+	if (!known || *argv[2] != '/' || !parse(argc - 3, argv + 3, &o, &v))
 		return worker_fail(WORKER_FAILED, "usage: engine_archive VERB PATH [OPTION...]");
 	if (strcmp(argv[1], "changes") != 0) {
-		root = assemble(where, n);
+		root = assemble(v.where, v.n, v.read_only);
 		if (root < 0)
 			return worker_fail(WORKER_FAILED, "the container's files cannot be put together: %s",
 				strerror(-root));
 		/* What has ids of its own is seen, and written, as its own root does it. */
-		if (userns && (setns(FIRST_MOUNT_FD + (int)n, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 ||
-				      setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		if (v.userns &&
+			(setns(FIRST_MOUNT_FD + (int)v.n, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 ||
+				setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 			return worker_fail(WORKER_FAILED,
 				"the container's user namespace cannot be entered: %s", strerror(errno));
 	}

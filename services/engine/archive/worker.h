@@ -5,8 +5,9 @@
 /*
  * The process that reads and writes a container's files, so that the engine never does: `engine_archive VERB PATH
  * [OPTION...]`, with the view on descriptors 3 (the root) and 4... (what is mounted over it, each named by an option
- * rw:PATH or ro:PATH in the same order). It puts the view together in a mount namespace of its own, then gives away
- * everything but that root and what root's files want, and only then looks at the first byte.
+ * rw:PATH or ro:PATH in the same order; read-only is said of the root itself). It puts the view together in a mount
+ * namespace of its own, then gives away everything but that root and what root's files want, and only then looks at the
+ * first byte.
  *
  *	stat PATH	stdout: one line of JSON, as X-Docker-Container-Path-Stat has it
  *	get PATH	the same line, then a tar stream of what is there

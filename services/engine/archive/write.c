@@ -367,8 +367,8 @@ static int open_dest(struct target *t, int root, const char *path)
 		return worker_fail(worker_end_of(t->dest), "cannot open %s in the container: %s", path,
 			strerror(-t->dest));
 	if (fstatvfs(t->dest, &fs) < 0 || fstat(t->dest, &there) < 0 || fstat(root, &top) < 0)
-		return worker_fail(WORKER_FAILED, "cannot look at %s in the container: %s", path,
-			strerror(errno));
+		return worker_fail(
+			WORKER_FAILED, "cannot look at %s in the container: %s", path, strerror(errno));
 	if (!(fs.f_flag & ST_RDONLY))
 		return WORKER_OK;
 	/* the overlay's directories have its device, whatever layer they are of */
