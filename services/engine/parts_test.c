@@ -249,10 +249,40 @@ static void accounts(void **state)
 	assert_int_equal(u.gid, 2000);
 	assert_int_equal(spec_user_parse(passwd, group, "nobody", NULL, &u, &msg), -ENOENT);
 	free(msg);
-	msg = NULL;
-	/* 2^32 must not wrap round to root. */
-	assert_int_equal(spec_user_parse(passwd, group, "4294967296", NULL, &u, &msg), -EINVAL);
+	/* who says a group alone is root in it */
+	assert_int_equal(spec_user_parse(passwd, group, ":log", NULL, &u, &msg), 0);
+	assert_int_equal(u.uid, 0);
+	assert_int_equal(u.gid, 50);
+	assert_string_equal(u.home, "/root");
+	assert_int_equal(spec_user_parse(NULL, NULL, ":7777", NULL, &u, &msg), 0);
+	assert_int_equal(u.uid, 0);
+	assert_int_equal(u.gid, 7777);
+	assert_int_equal(spec_user_parse(passwd, group, "33:", NULL, &u, &msg), 0);
+	assert_int_equal(u.gid, 34);
+	assert_int_equal(spec_user_parse(NULL, NULL, ":", NULL, &u, &msg), 0);
+	assert_int_equal(u.uid + u.gid, 0);
+}
+
+/* 2^32 must not wrap round to root. */
+static void ids_out_of_range(void **state)
+{
+	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n",
+			  said[] = "uids and gids must be in range 0-2147483647";
+	static const char *const users[] = {"4294967296", "2147483648", "-1", "root:2147483648", "root:-1",
+		":-1", "99999999999999999999"};
+	yyjson_doc *add = yyjson_read("[\"2147483648\"]", 14, 0);
+	struct spec_user u;
+	char *msg = NULL;
+
+	for (size_t i = 0; i < array_len(users); i++) {
+		assert_int_equal(spec_user_parse(passwd, NULL, users[i], NULL, &u, &msg), -EINVAL);
+		assert_string_equal(msg, said);
+		free(msg);
+	}
+	assert_int_equal(spec_user_parse(passwd, NULL, "root", yyjson_doc_get_root(add), &u, &msg), -EINVAL);
+	assert_string_equal(msg, said);
 	free(msg);
+	yyjson_doc_free(add);
 }
 
 static int resolve(int root, const char *user, char **msg)
@@ -519,6 +549,7 @@ int main(void)
 		cmocka_unit_test(filter_ports),
 		cmocka_unit_test(detach_keys),
 		cmocka_unit_test(accounts),
+		cmocka_unit_test(ids_out_of_range),
 		cmocka_unit_test(accounts_are_bounded),
 		cmocka_unit_test(clean_paths),
 		cmocka_unit_test(restarts),

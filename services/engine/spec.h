@@ -34,7 +34,7 @@ struct spec_user {
 };
 
 /**
- * spec_user_resolve() - "", "name", "uid", "name:group", "uid:gid"
+ * spec_user_resolve() - "", "name", "uid", "name:group", "uid:gid", ":gid"
  * @rootfd: of the container's root: /etc/passwd and /etc/group are opened below it with
  * openat2(RESOLVE_IN_ROOT)
  * @group_add: names or numbers, or NULL

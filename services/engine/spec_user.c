@@ -17,21 +17,24 @@
 #include "engine/files.h"
 #include "engine/spec.h"
 
-/* 1: a number; 0: not one at all; -ERANGE: digits that are no id. */
+enum { ID_MAX = 0x7fffffff };
+
+/* 1: a number; 0: not one at all; -ERANGE: a number that is no id. */
 static int number(const char *s, size_t len, uint32_t *out)
 {
+	bool negative = len > 1 && *s == '-';
 	uint64_t n = 0;
 
 	if (!len)
 		return 0;
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = negative; i < len; i++) {
 		if (s[i] < '0' || s[i] > '9')
 			return 0;
 		n = n * 10 + (unsigned)(s[i] - '0');
-		if (n > 0x7fffffff)
+		if (n > ID_MAX)
 			n = UINT64_C(1) << 40;
 	}
-	if (n > 0x7fffffff)
+	if (n > ID_MAX || (negative && n))
 		return -ERANGE;
 	*out = (uint32_t)n;
 	return 1;
@@ -139,20 +142,33 @@ static int add_memberships(struct spec_user *out, const char *group, const char 
 	return 0;
 }
 
+static int out_of_range(char **msg)
+{
+	*msg = text_make("uids and gids must be in range 0-%d", ID_MAX);
+	return -EINVAL;
+}
+
+static int no_group(int err, const char *group, char **msg)
+{
+	if (err == -ERANGE)
+		return out_of_range(msg);
+	*msg = text_make("unable to find group %s: no matching entries in group file", group);
+	return err;
+}
+
 int spec_user_parse(const char *passwd, const char *group, const char *user, yyjson_val *group_add,
 	struct spec_user *out, char **msg)
 {
-	const char *want = user && *user ? user : "0", *line, *f, *name = NULL;
+	const char *colon = user ? strchr(user, ':') : NULL, *group_want = colon ? colon + 1 : NULL;
+	/* nobody is root: "" and ":group" */
+	const char *want = user && *user && user != colon ? user : "0", *line, *f, *name = NULL;
 	size_t want_len = strcspn(want, ":"), n, flen, name_len = 0;
-	const char *group_want = want[want_len] == ':' ? want + want_len + 1 : NULL;
 	int numeric;
 
 	*out = (struct spec_user){.home = "/"};
 	numeric = number(want, want_len, &out->uid);
-	if (numeric < 0 || !want_len) {
-		*msg = text_make("invalid user \"%s\": a user id is at most 2147483647", want);
-		return -EINVAL;
-	}
+	if (numeric < 0)
+		return out_of_range(msg);
 	for (bool found = false; !found && next_line(&passwd, &line, &n);) {
 		uint32_t uid;
 
@@ -182,11 +198,8 @@ int spec_user_parse(const char *passwd, const char *group, const char *user, yyj
 	if (group_want && *group_want) {
 		int err = find_group(group, group_want, strlen(group_want), &out->gid);
 
-		if (err < 0) {
-			*msg = text_make(
-				"unable to find group %s: no matching entries in group file", group_want);
-			return err;
-		}
+		if (err < 0)
+			return no_group(err, group_want, msg);
 	} else if (name) {
 		int err = add_memberships(out, group, name, name_len);
 
@@ -207,11 +220,8 @@ int spec_user_parse(const char *passwd, const char *group, const char *user, yyj
 
 		if (err >= 0)
 			err = add_group(out, gid);
-		if (err) {
-			*msg = text_make(
-				"unable to find group %s: no matching entries in group file", g ? g : "");
-			return err;
-		}
+		if (err)
+			return no_group(err, g ? g : "", msg);
 	}
 	return 0;
 }

@@ -143,10 +143,12 @@ def test_owner(node, box):
     info.uid, info.gid = 1234, 4321
     assert put(node, box, "/root", tar((info, b"x"), compress="gz"))[0] == 200
     assert sh(node, box, "stat -c %u:%g /root/owned").strip() == "1234:4321"
-    cid = node.docker("run", "-d", "-u", "7:8", "wherry/hello", "sleep", "1000").stdout.strip()
-    assert put(node, cid, "/tmp", tar((info, b"x")), copyUIDGID=1)[0] == 200
-    assert sh(node, cid, "stat -c %u:%g /tmp/owned").strip() == "7:8"
-    node.docker("rm", "-f", cid)
+    # who says a group alone is root in it
+    for user, owner in [("7:8", "7:8"), (":8", "0:8"), ("7:", "7:0")]:
+        cid = node.docker("run", "-d", "-u", user, "wherry/hello", "sleep", "1000").stdout.strip()
+        assert put(node, cid, "/tmp", tar((info, b"x")), copyUIDGID=1)[0] == 200
+        assert sh(node, cid, "stat -c %u:%g /tmp/owned; echo $(id -u):$(id -g)").split() == [owner, owner]
+        node.docker("rm", "-f", cid)
 
 
 def test_names_that_climb_are_refused(node, box):
