@@ -256,7 +256,7 @@ void container_link_variables(
 	its_own(&w, config);
 }
 
-void container_links_env(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *env)
+void container_links_env(const struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *env)
 {
 	size_t i, n;
 	yyjson_val *v;

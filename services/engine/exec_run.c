@@ -11,7 +11,6 @@
 #include "engine/api.h"
 #include "engine/console.h"
 #include "engine/container.h"
-#include "engine/container_links.h"
 #include "engine/engine.h"
 #include "engine/exec_int.h"
 #include "engine/files.h"
@@ -23,49 +22,6 @@
 #include "lib/log.h"
 
 enum { EXEC_TIMEOUT_MS = 60000 };
-
-/* The container's variables, the exec's over them. */
-static yyjson_mut_val *environment(
-	struct exec *x, struct container *c, yyjson_mut_doc *doc, const struct spec_user *u)
-{
-	yyjson_mut_val *env = yyjson_mut_arr(doc);
-	bool home = false, path = false, term = false;
-	size_t i, n, j, m;
-	yyjson_val *v, *w;
-	char line[300];
-
-	for (int part = 0; part < 2; part++) {
-		yyjson_arr_foreach (json_arr(part ? x->config : c->config, "Env"), i, n, v) {
-			const char *s = yyjson_get_str(v);
-			size_t len = strcspn(s, "=");
-			bool overridden = !s[len];
-
-			yyjson_arr_foreach (part ? NULL : json_arr(x->config, "Env"), j, m, w)
-				overridden = overridden || (!strncmp(yyjson_get_str(w), s, len) &&
-								   yyjson_get_str(w)[len] == '=');
-			if (overridden)
-				continue;
-			home = home || !strncmp(s, "HOME=", 5);
-			path = path || !strncmp(s, "PATH=", 5);
-			term = term || !strncmp(s, "TERM=", 5);
-			yyjson_mut_arr_add_str(doc, env, s);
-		}
-	}
-	if (!path)
-		yyjson_mut_arr_add_str(
-			doc, env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	snprintf(line, sizeof(line), "HOSTNAME=%s",
-		json_text(c->config, "Hostname") ? json_text(c->config, "Hostname") : "");
-	yyjson_mut_arr_add_strcpy(doc, env, line);
-	if (x->tty && !term)
-		yyjson_mut_arr_add_str(doc, env, "TERM=xterm");
-	if (!home) {
-		snprintf(line, sizeof(line), "HOME=%s", u->home);
-		yyjson_mut_arr_add_strcpy(doc, env, line);
-	}
-	container_links_env(c, doc, env);
-	return env;
-}
 
 static int write_process(struct exec *x, struct container *c, const char *file, char **msg)
 {
@@ -96,7 +52,8 @@ static int write_process(struct exec *x, struct container *c, const char *file, 
 	yyjson_mut_obj_add_bool(doc, p, "terminal", x->tty);
 	yyjson_mut_obj_add_val(doc, p, "user", spec_user_object(doc, &u));
 	json_copy(doc, p, "args", json_arr(x->config, "Cmd"));
-	yyjson_mut_obj_add_val(doc, p, "env", environment(x, c, doc, &u));
+	yyjson_mut_obj_add_val(
+		doc, p, "env", spec_environment(doc, c, json_arr(x->config, "Env"), x->tty, u.home));
 	yyjson_mut_obj_add_str(doc, p, "cwd", cwd ? cwd : "/");
 	yyjson_mut_obj_add_val(doc, p, "capabilities", spec_capability_sets(doc, caps, u.uid == 0));
 	yyjson_mut_obj_add_val(doc, p, "rlimits", spec_rlimits(json_arr(c->host, "Ulimits"), doc));

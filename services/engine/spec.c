@@ -7,7 +7,6 @@
 
 #include "engine/cgroup.h"
 #include "engine/container.h"
-#include "engine/container_links.h"
 #include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -18,54 +17,7 @@
 #include "engine/userns.h"
 #include "lib/size.h"
 
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* ---- process */
-
-static bool has_variable(yyjson_mut_val *env, const char *name)
-{
-	size_t i, n, len = strlen(name);
-	yyjson_mut_val *v;
-
-	yyjson_mut_arr_foreach(env, i, n, v)
-	{
-		const char *s = yyjson_mut_get_str(v);
-
-		if (!strncmp(s, name, len) && s[len] == '=')
-			return true;
-	}
-	return false;
-}
-
-static yyjson_mut_val *environment(struct container *c, yyjson_mut_doc *doc, const struct spec_user *user)
-{
-	yyjson_mut_val *env = yyjson_mut_arr(doc);
-	const char *hostname = json_text(c->config, "Hostname");
-	size_t i, n;
-	yyjson_val *v;
-	char line[400];
-
-	yyjson_arr_foreach (json_arr(c->config, "Env"), i, n, v)
-		if (yyjson_is_str(v) && strchr(yyjson_get_str(v), '='))
-			yyjson_mut_arr_add_str(doc, env, yyjson_get_str(v));
-	if (!has_variable(env, "PATH"))
-		yyjson_mut_arr_add_str(doc, env, DEFAULT_PATH);
-	if (!has_variable(env, "HOSTNAME")) {
-		if (hostname)
-			snprintf(line, sizeof(line), "HOSTNAME=%s", hostname);
-		else
-			snprintf(line, sizeof(line), "HOSTNAME=%.12s", c->id);
-		yyjson_mut_arr_add_strcpy(doc, env, line);
-	}
-	if (c->tty && !has_variable(env, "TERM"))
-		yyjson_mut_arr_add_str(doc, env, "TERM=xterm");
-	if (!has_variable(env, "HOME")) {
-		snprintf(line, sizeof(line), "HOME=%s", user->home);
-		yyjson_mut_arr_add_strcpy(doc, env, line);
-	}
-	container_links_env(c, doc, env);
-	return env;
-}
 
 yyjson_mut_val *spec_capability_sets(yyjson_mut_doc *doc, uint64_t caps, bool root)
 {
@@ -176,7 +128,7 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 	}
 	yyjson_mut_obj_add_val(doc, p, "user", spec_user_object(doc, &user));
 	yyjson_mut_obj_add_val(doc, p, "args", arguments(c, doc));
-	yyjson_mut_obj_add_val(doc, p, "env", environment(c, doc, &user));
+	yyjson_mut_obj_add_val(doc, p, "env", spec_environment(doc, c, NULL, c->tty, user.home));
 	yyjson_mut_obj_add_str(doc, p, "cwd", cwd ? cwd : "/");
 	yyjson_mut_obj_add_val(doc, p, "capabilities", spec_capability_sets(doc, caps, user.uid == 0));
 	yyjson_mut_obj_add_val(doc, p, "rlimits", spec_rlimits(json_arr(c->host, "Ulimits"), doc));

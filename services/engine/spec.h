@@ -61,6 +61,16 @@ yyjson_mut_val *spec_capability_sets(yyjson_mut_doc *doc, uint64_t caps, bool ro
 yyjson_mut_val *spec_rlimits(yyjson_val *ulimits, yyjson_mut_doc *doc);
 yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u);
 
+/**
+ * spec_environment() - process.env
+ * @more: an exec's variables, over those of its container; NULL
+ * @home: of the user
+ *
+ * As in Docker, a name without "=" takes away what came before it; but HOME is there always.
+ */
+yyjson_mut_val *spec_environment(
+	yyjson_mut_doc *doc, const struct container *c, yyjson_val *more, bool tty, const char *home);
+
 /* The default filter for these capabilities. */
 yyjson_mut_val *spec_seccomp(yyjson_mut_doc *doc, uint64_t caps);
 

@@ -132,6 +132,24 @@ def test_env_file(node, tmp_path):
     assert "ABSENT" not in done.stdout and "comment" not in done.stdout
 
 
+def test_a_variable_without_a_value_is_taken_away(node):
+    """What the client has not either, it sends by name alone: then there is none, not the engine's own. HOME is the user's."""
+    def names(text):
+        return {line.partition("=")[0] for line in text.split()}
+
+    body = {"Image": "wherry/hello", "Cmd": ["sleep", "1000"], "Env": ["A=1", "HOSTNAME"]}
+    status, made = api.call(node, "POST", "/containers/create?name=nameless", body)
+    assert status == 201, made
+    node.docker("start", "nameless")
+    assert names(node.docker("exec", "nameless", "env").stdout) == {"PATH", "HOME", "A"}
+    asked = {"Cmd": ["/bin/env"], "AttachStdout": True, "Tty": True, "Env": ["A", "PATH"]}
+    status, made = api.call(node, "POST", "/containers/nameless/exec", asked)
+    assert status == 201, made
+    status, said = api.call(node, "POST", f"/exec/{made['Id']}/start", {"Tty": True})
+    node.docker("rm", "-f", "nameless")
+    assert status == 200 and names(said.decode()) == {"TERM", "HOME"}, said
+
+
 def test_out_of_memory_is_said(node):
     """The kernel kills it: 137, a flag in its state, an event. One that is merely killed has the same code and no flag."""
     grow = "x=0123456789abcdef; while :; do x=$x$x; done"
