@@ -23,6 +23,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/pod.h"
+#include "engine/shm.h"
 #include "engine/userns.h"
 #include "lib/json.h"
 #include "lib/link.h"
@@ -250,18 +251,10 @@ static int namespaces(const struct pod *p, char **msg)
 static int shared_memory(const struct pod *p)
 {
 	cleanup(freep) char *path = text_make("%s/shm", p->run);
-	char options[64];
 
 	if (p->host_ipc)
 		return 0;
-	snprintf(options, sizeof(options), "mode=1777,size=%lld",
-		(long long)json_int(p->spec, "ShmSize", 64 << 20));
-
-	int err = path ? dir_make(path, 0755) : -ENOMEM;
-
-	if (!err && mount("shm", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
-		err = -errno;
-	return err;
+	return path ? shm_mount(path, json_int(p->spec, "ShmSize", SHM_DEFAULT_BYTES)) : -ENOMEM;
 }
 
 int pod_sandbox_up(struct pod *p, char **msg)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/cgroup.h"
 #include "engine/container.h"
@@ -13,6 +14,7 @@
 #include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/pod.h"
+#include "engine/shm.h"
 #include "engine/spec.h"
 #include "engine/userns.h"
 #include "lib/size.h"
@@ -148,20 +150,38 @@ static void namespace(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *typ
 		yyjson_mut_obj_add_strcpy(doc, n, "path", path);
 }
 
-/* "container:X" for pid and ipc: that container's namespace, by its process. */
-static int joined(struct container *c, const char *mode, const char *what, char path[64], char **msg)
+/* NULL: it can be joined. */
+static char *why_not(const struct container *other, bool shm)
+{
+	cleanup(freep) char *path = shm ? shm_path(other) : NULL;
+
+	if (!container_is_up(other))
+		return text_make("container %s is not running", other->id);
+	/* it may be of an engine that mounted none, or of a container whose end took it away */
+	if (shm && (!path || access(path, F_OK)))
+		return text_make(
+			"container %s: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+			other->id);
+	return NULL;
+}
+
+/* "container:X" for pid and ipc: that container's namespace, by its process. What of it cannot be is no fault of the
+ * request to start this one. */
+static int joined(struct container *c, const char *mode, bool ipc, char path[64], char **msg)
 {
 	struct container *other = NULL;
+	cleanup(freep) char *why = NULL;
 
 	path[0] = 0;
 	if (!mode || strncmp(mode, "container:", 10) != 0)
 		return 0;
-	if (container_find(c->e, mode + 10, &other) || !container_is_up(other)) {
-		*msg = text_make(
-			"cannot join the %s namespace of a non running container: %s", what, mode + 10);
-		return -EBUSY;
+	why = container_find(c->e, mode + 10, &other) ? text_make("No such container: %s", mode + 10)
+						      : why_not(other, ipc);
+	if (why) {
+		*msg = text_make("failed to join %s namespace: %s", ipc ? "IPC" : "PID", why);
+		return -ESRCH;
 	}
-	snprintf(path, 64, "/proc/%d/ns/%s", other->pid, what);
+	snprintf(path, 64, "/proc/%d/ns/%s", other->pid, ipc ? "ipc" : "pid");
 	return 0;
 }
 
@@ -176,10 +196,10 @@ static int namespaces(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *
 	cleanup(freep) char *pod_uts = pod ? pod_ns_path(pod, "uts") : NULL;
 	cleanup(freep) char *pod_ipc = pod ? pod_ns_path(pod, "ipc") : NULL;
 	cleanup(freep) char *pod_pid = pod ? pod_ns_path(pod, "pid") : NULL;
-	int err = joined(c, pid, "pid", pid_path, msg);
+	int err = joined(c, ipc, true, ipc_path, msg);
 
 	if (!err)
-		err = joined(c, ipc, "ipc", ipc_path, msg);
+		err = joined(c, pid, false, pid_path, msg);
 	if (err)
 		return err;
 	yyjson_mut_obj_add_val(doc, linux_, "namespaces", list);

@@ -95,6 +95,8 @@ must_check int spec_security_opts(yyjson_val *opts, struct spec_security *out, c
 /* Where --init's program is inside the container. */
 #define SPEC_INIT_PATH "/sbin/docker-init"
 
+/* Does the user mount something of their own at this very place? */
+bool spec_mount_taken(const struct container *c, const char *dest);
 yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_net);
 
 /* For inspect: MaskedPaths and ReadonlyPaths of HostConfig where the record has none, Docker's; null with Privileged. */

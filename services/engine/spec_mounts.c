@@ -14,11 +14,10 @@
 #include "engine/mounts.h"
 #include "lib/json.h"
 #include "engine/pod.h"
+#include "engine/shm.h"
 #include "engine/spec.h"
 #include "engine/userns.h"
 #include "engine/volumes.h"
-
-#define SHM_DEFAULT_BYTES (INT64_C(64) << 20)
 
 struct build {
 	struct container *c;
@@ -26,16 +25,15 @@ struct build {
 	yyjson_mut_val *list;
 };
 
-/* Does the user mount something of their own at this very place? */
-static bool taken(const struct build *b, const char *dest)
+bool spec_mount_taken(const struct container *c, const char *dest)
 {
 	size_t i, n;
 	yyjson_val *k, *m;
 
-	yyjson_arr_foreach (b->c->mounts, i, n, m)
+	yyjson_arr_foreach (c->mounts, i, n, m)
 		if (yyjson_equals_str(yyjson_obj_get(m, "Destination"), dest))
 			return true;
-	json_obj_foreach (json_obj(b->c->host, "Tmpfs"), i, n, k, m)
+	json_obj_foreach (json_obj(c->host, "Tmpfs"), i, n, k, m)
 		if (yyjson_equals_str(k, dest))
 			return true;
 	return false;
@@ -64,7 +62,7 @@ static yyjson_mut_val *put(
 static void ours(
 	const struct build *b, const char *dest, const char *type, const char *source, const char *options)
 {
-	if (!taken(b, dest))
+	if (!spec_mount_taken(b->c, dest))
 		put(b, dest, type, source, options);
 }
 
@@ -145,11 +143,9 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 	cleanup(freep) char *ignored = NULL;
 	const char *ipc = json_text(c->host, "IpcMode");
 	int64_t shm = json_int(c->host, "ShmSize", 0);
-	cleanup(freep) char *shm_options = text_make(
-		"nosuid,noexec,nodev,mode=1777,size=%lld", (long long)(shm > 0 ? shm : SHM_DEFAULT_BYTES));
-
-	struct pod *pod = pod_of(c);
-	cleanup(freep) char *pod_shm = pod ? text_make("%s/shm", pod->run) : NULL;
+	cleanup(freep) char *shm_options = text_make("nosuid,noexec,nodev,mode=1777,size=%lld",
+				    (long long)(shm > 0 ? shm : SHM_DEFAULT_BYTES)),
+			    *shared_shm = shm_path(c);
 
 	(void)!spec_security_opts(json_arr(c->host, "SecurityOpt"), &sec, &ignored); /* checked at create */
 	ours(&b, "/proc", "proc", "proc", "nosuid,noexec,nodev");
@@ -167,12 +163,10 @@ yyjson_mut_val *spec_mounts(struct container *c, yyjson_mut_doc *doc, bool own_n
 		privileged || sec.writable_cgroups ? "nosuid,noexec,nodev,relatime,rw"
 						   : "nosuid,noexec,nodev,relatime,ro");
 	ours(&b, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
-	if (pod && !pod->host_ipc && pod_shm)
-		ours(&b, "/dev/shm", "bind", pod_shm,
-			mapped(&b, pod_shm) ? "rbind,nosuid,noexec,nodev,idmap"
-					    : "rbind,nosuid,noexec,nodev");
-	else if (ipc && !strcmp(ipc, "host"))
-		ours(&b, "/dev/shm", "bind", "/dev/shm", "rbind,nosuid,noexec,nodev");
+	if (shared_shm)
+		ours(&b, "/dev/shm", "bind", shared_shm,
+			mapped(&b, shared_shm) ? "rbind,nosuid,noexec,nodev,idmap"
+					       : "rbind,nosuid,noexec,nodev");
 	else if ((!ipc || strcmp(ipc, "none") != 0) && shm_options)
 		ours(&b, "/dev/shm", "tmpfs", "shm", shm_options);
 	if (json_bool(c->host, "Init"))

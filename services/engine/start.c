@@ -22,6 +22,7 @@
 #include "engine/log_options.h"
 #include "engine/log_pack.h"
 #include "engine/output.h"
+#include "engine/shm.h"
 #include "engine/spec.h"
 #include "engine/start.h"
 #include "engine/stdio.h"
@@ -355,6 +356,11 @@ static int prepare(struct start *s, char **msg)
 	err = userns_open(c, &s->userns, msg);
 	if (!err)
 		err = mount_root(c, s->userns, msg);
+	if (!err) {
+		err = shm_up(c);
+		if (err)
+			*msg = text_make("cannot mount the container's /dev/shm: %s", strerror(-err));
+	}
 	if (!err)
 		err = container_net_up(c, s->userns, &s->netns, msg);
 	if (!err)
@@ -526,6 +532,7 @@ static void release_rest(struct container *c)
 	/* Whichever engine stored them: one that died between the exit and this never comes back for them. */
 	stdio_forget(c);
 	volumes_unmount(c);
+	shm_down(c);
 	if (root)
 		umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (scratch)

@@ -232,6 +232,36 @@ def test_namespaces_of_another_container(node):
     node.docker("rm", "-f", first)
 
 
+def test_shared_memory_of_another_container(node):
+    """With the namespace goes /dev/shm, also by way of one that has joined; it is gone with whom it belonged to."""
+    first = node.docker("run", "-d", "--ipc", "shareable", "--shm-size", "2m", "wherry/hello", "sleep", "1000").stdout.strip()
+    second = node.docker("run", "-d", "--ipc", f"container:{first}", "wherry/hello", "sleep", "1000").stdout.strip()
+    node.docker("exec", first, "sh", "-c", "echo one >/dev/shm/f")
+    size = "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2"
+    assert out(node, "--ipc", f"container:{second}", "wherry/hello", "sh", "-c", f"cat /dev/shm/f; {size}; rm /dev/shm/f") == "one\n2048"
+    assert node.docker("exec", second, "ls", "/dev/shm").stdout == ""
+    mounts = "cat /proc/$(pidof -s engine)/mountinfo"
+    assert f"/run/engine/{first}/shm " in node.ssh(mounts)
+    node.docker("rm", "-f", first, second)
+    assert f"/run/engine/{first}/shm " not in node.ssh(mounts)
+
+
+def test_what_cannot_be_joined(node):
+    """It is seen at the start, for until then it may come: as Docker has it, no fault of the request."""
+    alone = node.docker("run", "-d", "wherry/hello", "sleep", "1000").stdout.strip()
+    over = node.docker("create", "--ipc", "shareable", "wherry/hello").stdout.strip()
+    for option, other, words in [
+        ("--ipc", alone, f"failed to join IPC namespace: container {alone}: non-shareable IPC"),
+        ("--ipc", over, f"failed to join IPC namespace: container {over} is not running"),
+        ("--pid", over, f"failed to join PID namespace: container {over} is not running"),
+    ]:
+        cid = node.docker("create", option, f"container:{other}", "wherry/hello", "true").stdout.strip()
+        status, reply = api.call(node, "POST", f"/containers/{cid}/start")
+        node.docker("rm", cid)
+        assert status == 500 and words in reply["message"], reply
+    node.docker("rm", "-f", alone, over)
+
+
 def test_log_drivers(node):
     cid = node.docker("run", "-d", "--log-driver", "none", "wherry/hello", "sh", "-c", "echo unseen; sleep 1000").stdout.strip()
     done = node.docker("logs", cid, check=False)
