@@ -141,6 +141,20 @@ static const struct api_route *find(
 	return NULL;
 }
 
+/* With every answer, whatever it is: clients learn from any of them whom they speak to. */
+static void introduce(struct http_req *r)
+{
+	static const char *const headers[][2] = {
+		{"Server", "Docker/" ENGINE_VERSION " (linux)"},
+		{"Api-Version", ENGINE_API_VERSION},
+		{"Ostype", "linux"},
+		{"Docker-Experimental", "false"},
+	};
+
+	for (size_t i = 0; i < array_len(headers); i++)
+		(void)!http_set_header(r, headers[i][0], headers[i][1]);
+}
+
 void api_handle(struct http_req *r, void *engine)
 {
 	struct engine *e = engine;
@@ -148,6 +162,7 @@ void api_handle(struct http_req *r, void *engine)
 	int minor;
 	const char *path = split_version(http_path(r), &minor);
 
+	introduce(r);
 	if (minor != -1 && minor > API_MINOR_MAX) {
 		api_error(r, 400, "client version 1.%d is too new. Maximum supported API version is %s",
 			minor, ENGINE_API_VERSION);

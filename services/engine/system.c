@@ -38,12 +38,8 @@ const char *go_arch(void)
 static void ping(struct engine *e, struct http_req *r, const char *arg)
 {
 	static const char *const headers[][2] = {
-		{"Api-Version", ENGINE_API_VERSION},
-		{"Ostype", "linux"},
-		{"Docker-Experimental", "false"},
 		{"Builder-Version", "1"},
 		{"Swarm", "inactive"},
-		{"Server", "Docker/" ENGINE_VERSION " (linux)"},
 		{"Cache-Control", "no-cache, no-store, must-revalidate"},
 		{"Pragma", "no-cache"},
 	};

@@ -148,6 +148,25 @@ def test_versions_that_are_not_spoken(node):
     assert node.docker("run", "--rm", HELLO, "echo", "as asked", env={"DOCKER_API_VERSION": "1.40"}).stdout == "as asked\n"
 
 
+def test_every_answer_says_whose_it_is(node):
+    node.docker("run", "-d", "--name", "asked", HELLO, "sleep", "1000")
+    made = api.call(node, "POST", "/containers/asked/exec", {"Cmd": ["true"], "AttachStdout": True})[1]["Id"]
+    try:
+        for method, path, body, status in [
+            ("GET", "/v1.51/_ping", None, 200), ("HEAD", "/_ping", None, 200), ("GET", "/v1.24/containers/json", None, 200),
+            ("GET", "/v1.51/containers/nobody/json", None, 404), ("GET", "/v1.99/version", None, 400), ("GET", "/nothing", None, 404),
+            ("GET", "/v1.51/containers/asked/export", None, 200), ("POST", f"/v1.51/exec/{made}/start", "{}", 200),
+        ]:  # fmt: skip
+            with node.connection() as conn:
+                conn.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                reply = conn.getresponse()
+                told = [reply.headers[name] for name in ("Api-Version", "Ostype", "Docker-Experimental")]
+            assert (reply.status, told) == (status, ["1.51", "linux", "false"]), (method, path)
+            assert reply.headers["Server"].startswith("Docker/") and reply.headers["Server"].endswith(" (linux)"), (method, path)
+    finally:
+        node.docker("rm", "-f", "asked")
+
+
 def test_the_sockets_mode(node):
     """Root's and its group's, nobody else's."""
     assert node.ssh("stat -c '%F %a %u:%g' /run/docker.sock") == "socket 660 0:0\n"
