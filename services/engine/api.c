@@ -413,7 +413,9 @@ static void body_done(struct http_req *r, char *text, size_t len, void *arg)
 	http_on_closed(r, NULL, NULL);
 	free(b);
 	if (!blank && !doc) {
-		api_error(r, 400, "the request body is not valid JSON: %s", msg);
+		cleanup(freep) char *why = api_json_fault(text, len);
+
+		api_error(r, 400, "%s", why ? why : msg);
 		return;
 	}
 	fn(e, r, name, doc ? yyjson_doc_get_root(doc) : NULL);
@@ -423,6 +425,14 @@ static void body_done(struct http_req *r, char *text, size_t len, void *arg)
 void api_body_json(struct engine *e, struct http_req *r, const char *arg,
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root))
 {
+	bool has_body = http_content_length(r) > 0 || http_header(r, "Transfer-Encoding");
+	cleanup(freep) char *fault = api_type_fault(http_header(r, "Content-Type"), has_body);
+
+	if (fault) {
+		api_error(r, 400, "%s", fault);
+		return;
+	}
+
 	struct body *b = calloc(1, sizeof(*b));
 	char *name = arg ? strdup(arg) : NULL;
 

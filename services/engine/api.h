@@ -77,12 +77,16 @@ enum { API_BODY_MAX = 4 << 20, API_JSON_DEPTH = 64 };
 
 /**
  * api_body_json() - read the body as one JSON document
- * @fn:		gets the document (borrowed; freed after it returns) or NULL for an empty body; on bad JSON it
- * is not called, 400 is answered
+ * @fn:		gets the document (borrowed; freed after it returns) or NULL for an empty body; on bad JSON, or
+ * with another Content-Type, it is not called, 400 is answered
  * @arg:	copied; NULL allowed
  */
 void api_body_json(struct engine *e, struct http_req *r, const char *arg,
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root));
+
+/* Why a body with this Content-Type (NULL: none was sent) cannot be JSON, why a text is none: owned; NULL: it is. */
+char *api_type_fault(const char *type, bool has_body);
+char *api_json_fault(const char *text, size_t len);
 
 /* Parses bounded JSON text from outside: depth limit, no NaN, no comments. NULL: *msg says why. */
 yyjson_doc *api_parse_json(const char *text, size_t len, const char **msg);

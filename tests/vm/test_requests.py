@@ -148,6 +148,30 @@ def test_versions_that_are_not_spoken(node):
     assert node.docker("run", "--rm", HELLO, "echo", "as asked", env={"DOCKER_API_VERSION": "1.40"}).stdout == "as asked\n"
 
 
+@pytest.mark.parametrize("path", ["/commit", "/auth", "/containers/create", "/containers/nobody/exec", "/containers/nobody/update",
+                                  "/exec/nobody/start", "/networks/create", "/networks/nothing/connect", "/networks/nothing/disconnect",
+                                  "/volumes/create"])  # fmt: skip
+def test_bodies_that_are_no_json(node, path):
+    """Looked at before anything else is, in Docker's words."""
+    json_type = "application/json"
+    volumes = node.docker("volume", "ls", "-q").stdout
+    for body, kind, words in [
+        ("{}", "text/plain", "unsupported Content-Type header (text/plain): must be 'application/json'"),
+        ("{}", "application/jsonx", "unsupported Content-Type header (application/jsonx): must be 'application/json'"),
+        ("{}", None, "malformed Content-Type header (): mime: no media type"),
+        ("{invalid json", json_type, "invalid JSON: invalid character 'i' looking for beginning of object key string"),
+        ("{} trailing content", json_type + "; charset=utf-8", "unexpected content after JSON"),
+        ('{"a":', json_type, "invalid JSON: unexpected EOF"),
+    ]:
+        status, reply = api.call(node, "POST", path, body.encode(), {"Content-Type": kind} if kind else {})
+        assert (status, reply["message"]) == (400, words), (body, kind)
+    assert node.docker("volume", "ls", "-q").stdout == volumes
+    status, reply = api.call(node, "POST", path, b"", {"Content-Type": json_type})
+    assert status < 500, reply
+    if status == 201:
+        node.docker("volume", "rm", reply["Name"])
+
+
 def test_every_answer_says_whose_it_is(node):
     node.docker("run", "-d", "--name", "asked", HELLO, "sleep", "1000")
     made = api.call(node, "POST", "/containers/asked/exec", {"Cmd": ["true"], "AttachStdout": True})[1]["Id"]
