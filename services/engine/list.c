@@ -21,7 +21,7 @@
 #include "engine/network.h"
 #include "lib/json.h"
 
-enum { ANCESTORS_MAX = 256 };
+enum { ANCESTORS_MAX = 256, ANNOTATIONS_MINOR = 46 /* clients before it do not know them of a list */ };
 
 /* "3 minutes", "About an hour": how Docker rounds. */
 static void duration_text(int64_t s, char *out, size_t size)
@@ -143,6 +143,8 @@ yyjson_mut_val *container_summary(struct container *c, yyjson_mut_doc *doc)
 	yyjson_mut_obj_add_str(doc, o, "State", container_public_state(c));
 	yyjson_mut_obj_add_strcpy(doc, o, "Status", status);
 	yyjson_mut_obj_add_strcpy(doc, host, "NetworkMode", container_net_mode(c));
+	if (yyjson_obj_size(json_obj(c->host, "Annotations")))
+		json_copy(doc, host, "Annotations", json_obj(c->host, "Annotations"));
 	yyjson_mut_obj_add_val(doc, o, "HostConfig", host);
 	yyjson_mut_obj_add_val(doc, o, "NetworkSettings", container_net_settings(c, doc, true));
 	yyjson_mut_obj_add_val(doc, o, "Mounts", mounts_json(c, doc));
@@ -318,6 +320,8 @@ static void send_list(struct engine *e, struct http_req *r, const struct filters
 			continue;
 		yyjson_mut_val *o = container_summary(c, doc);
 
+		if (api_minor(r) < ANNOTATIONS_MINOR)
+			yyjson_mut_obj_remove_key(yyjson_mut_obj_get(o, "HostConfig"), "Annotations");
 		if (s)
 			container_add_sizes(c, doc, o, s);
 		yyjson_mut_arr_append(arr, o);

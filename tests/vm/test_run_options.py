@@ -120,6 +120,9 @@ def test_annotations(node):
     cid = node.docker("create", "--annotation", "org.example=one two", "--annotation", "other=", "wherry/hello", "sleep", "1000").stdout.strip()
     want = {"org.example": "one two", "other": ""}
     assert json.loads(node.docker("inspect", "-f", "{{json .HostConfig.Annotations}}", cid).stdout) == want
+    for version, shown in [("1.46", want), ("1.45", None)]:
+        listed = api.call(node, "GET", "/containers/json?all=1", version=version)[1]
+        assert [one["HostConfig"].get("Annotations") for one in listed if one["Id"] == cid] == [shown], version
     node.docker("start", cid)
     assert json.loads(node.ssh(f"runtime state {cid}"))["annotations"] == want
     node.docker("rm", "-f", cid)
