@@ -251,7 +251,8 @@ int container_net_files_renew(struct container *c, const char *unlinked, char **
 	if (unlinked)
 		aliases[n_aliases++] = unlinked;
 	if (!err) {
-		t.hostname[strcspn(t.hostname, "\n")] = 0;
+		/* the name that each of its own lines has, whether there is a domain or not */
+		t.hostname[strcspn(t.hostname, ".\n")] = 0;
 		err = renew(c->dir, &t, aliases, n_aliases);
 	}
 	for (i = 0; i < c->e->n_containers && !err; i++) {

@@ -170,7 +170,7 @@ int network_hosts(struct networks *ns, const char *container, const struct netwo
 {
 	const struct network_endpoint *first = network_endpoint_of(ns, container, NULL);
 	bool domain = names->domainname && names->domainname[0];
-	cleanup(freep) char *text = NULL;
+	cleanup(freep) char *text = NULL, *full = NULL;
 	char ip[IPADDR_TEXT_MAX];
 	size_t size = 0;
 	FILE *f;
@@ -180,9 +180,17 @@ int network_hosts(struct networks *ns, const char *container, const struct netwo
 		return network_fail(err, -EINVAL, "more than %d extra hosts", HOSTS_MAX);
 	if (!line_safe(names->hostname) || (domain && !line_safe(names->domainname)))
 		return network_fail(err, -EINVAL, "invalid host name");
-	f = open_memstream(&text, &size);
+	if (asprintf(&full, "%s%s%s", names->hostname, domain ? "." : "", domain ? names->domainname : "") <
+		0)
+		full = NULL;
+	f = full ? open_memstream(&text, &size) : NULL;
 	if (!f)
 		return network_fail(err, -ENOMEM, "out of memory");
+
+	/* A host name may have its domain within it: what stands before the first dot is a name, too. */
+	size_t label = strcspn(full, ".");
+	bool dots = full[label];
+
 	fputs("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n", f);
 	for (size_t i = 0; i < names->n_extra_hosts && !r; i++)
 		r = extra_host(f, first, names->extra_hosts[i], err);
@@ -191,9 +199,8 @@ int network_hosts(struct networks *ns, const char *container, const struct netwo
 			continue;
 		for (enum network_family v = NETWORK_V4; v < NETWORK_FAMILIES; v++)
 			if (e->ip[v].family)
-				fprintf(f, "%s\t%s%s%s%s%s\n", ipaddr_format(&e->ip[v], false, ip),
-					names->hostname, domain ? "." : "", domain ? names->domainname : "",
-					domain ? " " : "", domain ? names->hostname : "");
+				fprintf(f, "%s\t%s%s%.*s\n", ipaddr_format(&e->ip[v], false, ip), full,
+					dots ? " " : "", dots ? (int)label : 0, full);
 	}
 	if (fclose(f) != 0)
 		return network_fail(err, -ENOMEM, "out of memory");

@@ -431,6 +431,15 @@ static void test_names(void **state)
 	assert_int_equal(network_hosts(ns, id_a, &names, &text, &err), 0);
 	assert_non_null(strstr(text, "10.1.1.1\tdb\n172.17.0.1\tgw\n172.17.0.2\tbox\n"));
 	free(text);
+	names.domainname = "lan.example";
+	assert_int_equal(network_hosts(ns, id_a, &names, &text, &err), 0);
+	assert_non_null(strstr(text, "172.17.0.2\tbox.lan.example box\n"));
+	free(text);
+	names.hostname = "box.lan.example";
+	names.domainname = "";
+	assert_int_equal(network_hosts(ns, id_a, &names, &text, &err), 0);
+	assert_non_null(strstr(text, "172.17.0.2\tbox.lan.example box\n"));
+	free(text);
 	names.extra_hosts = bad;
 	names.n_extra_hosts = 1;
 	assert_int_equal(network_hosts(ns, id_a, &names, &text, &err), -EINVAL);

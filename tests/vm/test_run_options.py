@@ -20,6 +20,7 @@ def out(node, *args):
     "options, command, expected",
     [
         (["--hostname", "box", "--domainname", "example.org"], "hostname; cat /proc/sys/kernel/domainname", "box\nexample.org"),
+        (["--hostname", "box.example.org"], "hostname; hostname -s; tail -1 /etc/hosts | cut -f2", "box.example.org\nbox\nbox.example.org box"),
         (["-e", "A=1", "--env", "B=x y"], "echo $A $B", "1 x y"),
         (["-w", "/tmp"], "pwd", "/tmp"),
         (["-u", "1000:1001"], "id -u; id -g", "1000\n1001"),
