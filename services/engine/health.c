@@ -13,6 +13,7 @@
 #include "engine/files.h"
 #include "engine/health.h"
 #include "engine/lifecycle.h"
+#include "lib/duration.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -176,7 +177,8 @@ static void judge(struct health *h, int exit_code, char *output)
 
 static char *output_of(struct exec *x, const char *before)
 {
-	return text_make("%s%.*s", before, (int)x->text_len, x->text ? x->text : "");
+	return text_make("%s%s%.*s", before, *before && x->text_len ? ": " : "", (int)x->text_len,
+		x->text ? x->text : "");
 }
 
 static void on_over(struct exec *x, void *arg)
@@ -191,10 +193,10 @@ static void on_patience(struct loop_timer *t)
 {
 	struct health *h = container_of(t, struct health, timer);
 	struct exec *x = take(h->probe);
-	char words[80];
+	char words[80], span[40];
 
-	snprintf(words, sizeof(words),
-		"Health check exceeded timeout (%lldms): ", (long long)(h->conf.timeout_ns / 1000000));
+	snprintf(words, sizeof(words), "Health check exceeded timeout (%s)",
+		duration_print(span, h->conf.timeout_ns));
 
 	char *output = output_of(x, words);
 

@@ -3,6 +3,8 @@
 /* See duration.h. */
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,4 +65,45 @@ int duration_parse(const char *text, struct timespec *out)
 		out->tv_nsec = -out->tv_nsec;
 	}
 	return 0;
+}
+
+/* @n of a unit that has @scale parts, without zeros at the end. */
+static int print_decimal(char *out, size_t size, uint64_t n, uint64_t scale, const char *unit)
+{
+	char digits[16] = "";
+	uint64_t rest = n % scale;
+	int len = 0;
+
+	while (rest) {
+		rest *= 10;
+		digits[len++] = (char)('0' + rest / scale);
+		rest %= scale;
+	}
+	return snprintf(out, size, "%" PRIu64 "%s%.*s%s", n / scale, len ? "." : "", len, digits, unit);
+}
+
+const char *duration_print(char out[40], int64_t ns)
+{
+	static const struct {
+		const char *name;
+		uint64_t nano;
+	} below[] = {{"ms", 1000000}, {"\xc2\xb5s", 1000}, {"ns", 1}};
+	const uint64_t second = 1000000000, minute = 60 * second, hour = 60 * minute;
+	uint64_t n = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+	char *p = out, *end = out + 40;
+
+	if (ns < 0)
+		*p++ = '-';
+	for (size_t i = 0; n && n < second && i < array_len(below); i++) {
+		if (n < below[i].nano)
+			continue;
+		print_decimal(p, (size_t)(end - p), n, below[i].nano, below[i].name);
+		return out;
+	}
+	if (n >= hour)
+		p += snprintf(p, (size_t)(end - p), "%" PRIu64 "h", n / hour);
+	if (n >= minute)
+		p += snprintf(p, (size_t)(end - p), "%" PRIu64 "m", n % hour / minute);
+	print_decimal(p, (size_t)(end - p), n % minute, second, "s");
+	return out;
 }

@@ -44,11 +44,28 @@ static void test_what_is_none(void **state)
 	}
 }
 
+static void test_printed(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} cases[] = {{0, "0s"}, {1, "1ns"}, {999, "999ns"}, {1500, "1.5\xc2\xb5s"}, {50000000, "50ms"},
+		{1000001, "1.000001ms"}, {1000000000, "1s"}, {1000000001, "1.000000001s"},
+		{30000000000, "30s"}, {60000000000, "1m0s"}, {3605500000000, "1h0m5.5s"},
+		{-1500000000, "-1.5s"}, {INT64_MAX, "2562047h47m16.854775807s"},
+		{INT64_MIN, "-2562047h47m16.854775808s"}};
+	char out[40];
+
+	for (size_t i = 0; i < array_len(cases); i++)
+		assert_string_equal(duration_print(out, cases[i].ns), cases[i].text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_printed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
