@@ -12,6 +12,7 @@
 
 #include "engine/api.h"
 #include "engine/engine.h"
+#include "engine/files.h"
 #include "lib/log.h"
 
 enum { API_MINOR_MIN = 24, API_MINOR_MAX = 51, API_ARG_MAX = 1024, API_MESSAGE_MAX = 2048 };
@@ -340,6 +341,36 @@ int api_query_int(const struct http_req *r, const char *key, int64_t *out)
 		return -EINVAL;
 	*out = n;
 	return 0;
+}
+
+char *api_size_fault(const char *which, const char *text, unsigned *out)
+{
+	size_t minus = text && text[0] == '-' && text[1], n;
+	const char *why = NULL;
+
+	text = text ? text : "";
+	n = strspn(text + minus, "0123456789");
+	*out = 0;
+	if (!n || text[minus + n])
+		why = "invalid syntax";
+	for (const char *p = text; !why && *p; p++) {
+		*out = *p == '-' ? UINT16_MAX + 1U : *out * 10 + (unsigned)(*p - '0');
+		if (*out > UINT16_MAX)
+			why = "value out of range";
+	}
+	return why ? text_make("invalid resize %s \"%s\": %s", which, text, why) : NULL;
+}
+
+bool api_query_size(struct http_req *r, unsigned *rows, unsigned *cols)
+{
+	char *fault = api_size_fault("height", http_query(r, "h"), rows);
+
+	if (!fault)
+		fault = api_size_fault("width", http_query(r, "w"), cols);
+	if (fault)
+		api_error(r, 400, "%s", fault);
+	free(fault);
+	return !fault;
 }
 
 /* Depth is counted before parsing: yyjson itself does not recurse, but whoever walks or copies the result

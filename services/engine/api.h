@@ -73,6 +73,11 @@ must_check bool api_query_all(
 /* A whole decimal number; absent or empty: 0 and *out untouched. -EINVAL for anything else. */
 must_check int api_query_int(const struct http_req *r, const char *key, int64_t *out);
 
+/* h and w, the size of a terminal. false: it was answered. */
+must_check bool api_query_size(struct http_req *r, unsigned *rows, unsigned *cols);
+/* What is wrong with one of them ("height", "width"), NULL being absent; owned. NULL: nothing, *out is it. */
+char *api_size_fault(const char *which, const char *text, unsigned *out);
+
 enum { API_BODY_MAX = 4 << 20, API_JSON_DEPTH = 64 };
 
 /**

@@ -66,9 +66,40 @@ static void faults(void **state)
 		said(api_json_fault(cases[i].text, strlen(cases[i].text)), cases[i].why);
 }
 
+static void sizes(void **state)
+{
+	static const struct {
+		const char *text, *why;
+		unsigned size;
+	} cases[] = {
+		{"0", NULL, 0},
+		{"040", NULL, 40},
+		{"65535", NULL, 65535},
+		{NULL, "invalid resize height \"\": invalid syntax", 0},
+		{"", "invalid resize height \"\": invalid syntax", 0},
+		{"foo", "invalid resize height \"foo\": invalid syntax", 0},
+		{"10x", "invalid resize height \"10x\": invalid syntax", 0},
+		{"+1", "invalid resize height \"+1\": invalid syntax", 0},
+		{" 1", "invalid resize height \" 1\": invalid syntax", 0},
+		{"-", "invalid resize height \"-\": invalid syntax", 0},
+		{"-100", "invalid resize height \"-100\": value out of range", 0},
+		{"65536", "invalid resize height \"65536\": value out of range", 0},
+		{"4294967296", "invalid resize height \"4294967296\": value out of range", 0},
+		{"99999999999999999999", "invalid resize height \"99999999999999999999\": value out of range",
+			0},
+	};
+	unsigned size;
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		said(api_size_fault("height", cases[i].text, &size), cases[i].why);
+		assert_true(cases[i].why || size == cases[i].size);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest t[] = {cmocka_unit_test(types), cmocka_unit_test(faults)};
+	const struct CMUnitTest t[] = {
+		cmocka_unit_test(types), cmocka_unit_test(faults), cmocka_unit_test(sizes)};
 
 	return cmocka_run_group_tests(t, NULL, NULL);
 }

@@ -317,22 +317,17 @@ static void remove_(struct engine *e, struct http_req *r, const char *name)
 
 static void resize(struct engine *e, struct http_req *r, const char *name)
 {
-	struct container *c = container_or_404(e, r, name);
-	int64_t h = 0, w = 0;
+	unsigned rows, cols;
+	struct container *c = api_query_size(r, &rows, &cols) ? container_or_404(e, r, name) : NULL;
 
 	if (!c)
 		return;
-	if (api_query_int(r, "h", &h) || api_query_int(r, "w", &w) || h < 0 || w < 0 || h > 65535 ||
-		w > 65535) {
-		api_error(r, 400, "h and w must be the height and width of a terminal");
-		return;
-	}
 	if (!container_is_up(c) || !c->io) {
 		api_error(r, 409, "container %s is not running", c->name);
 		return;
 	}
 
-	int err = stdio_resize(c->io, (unsigned)h, (unsigned)w);
+	int err = stdio_resize(c->io, rows, cols);
 
 	if (err) {
 		api_errno(r, err, "cannot resize the terminal of container %s", c->name);

@@ -216,26 +216,23 @@ static void inspect(struct engine *e, struct http_req *r, const char *id)
 static void resize(struct engine *e, struct http_req *r, const char *id)
 {
 	struct exec *x = exec_find(e, id);
-	int64_t h = 0, w = 0;
+	unsigned rows, cols;
 
+	if (!api_query_size(r, &rows, &cols))
+		return;
 	if (!x) {
 		api_error(r, 404, "No such exec instance: %s", id);
-		return;
-	}
-	if (api_query_int(r, "h", &h) || api_query_int(r, "w", &w) || h < 0 || w < 0 || h > 65535 ||
-		w > 65535) {
-		api_error(r, 400, "h and w must be the height and width of a terminal");
 		return;
 	}
 	if (x->state == EXEC_ENDED || x->state == EXEC_CREATED || !x->tty) {
 		api_error(r, 409, "exec %s is not running on a terminal", id);
 		return;
 	}
-	x->rows = (unsigned)h;
-	x->cols = (unsigned)w;
+	x->rows = rows;
+	x->cols = cols;
 	/* Before its terminal is here the size is kept for it. */
 	if (x->io && x->io->in >= 0) {
-		struct winsize size = {.ws_row = (unsigned short)h, .ws_col = (unsigned short)w};
+		struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
 
 		ioctl(x->io->in, TIOCSWINSZ, &size);
 	}

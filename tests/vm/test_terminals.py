@@ -103,6 +103,25 @@ def test_attach_of_a_plain_container(node):
         node.docker("rm", "-f", cid)
 
 
+def test_sizes_that_are_none(node):
+    """Said before it is looked who is to have it, the height first."""
+    cid = node.docker("run", "-dt", HELLO, "sh", "-c", "while :; do stty size; sleep 0.5; done").stdout.strip()
+    asked = node.api("POST", f"/containers/{cid}/exec", {"Cmd": ["true"], "Tty": True})[1]["Id"]
+    for query, words in [
+        ("", 'invalid resize height "": invalid syntax'),
+        ("?h=40&w=", 'invalid resize width "": invalid syntax'),
+        ("?h=foo&w=bar", 'invalid resize height "foo": invalid syntax'),
+        ("?h=-100&w=40", 'invalid resize height "-100": value out of range'),
+        ("?h=40&w=4294967296", 'invalid resize width "4294967296": value out of range'),
+    ]:
+        for path in (f"/containers/{cid}", "/containers/nobody", f"/exec/{asked}"):
+            status, reply = node.api("POST", f"{path}/resize{query}")
+            assert (status, reply["message"]) == (400, words), (path, query)
+    assert node.api("POST", f"/containers/{cid}/resize?h=40&w=50")[0] == 200
+    assert eventually(lambda: "40 50" in node.docker("logs", cid).stdout)
+    node.docker("rm", "-f", cid)
+
+
 def test_sizes_of_terminals(node):
     """Of a container and of an exec: as the client's is when they begin, and as it becomes."""
     def follows(at):
