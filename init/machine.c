@@ -58,6 +58,17 @@ static void link_dev(void)
 			log_errno(errno, "op=symlink path=%s", links[i][1]);
 }
 
+/* The kernel makes them root's alone, and itself asks for rights where they are used. Where udev is they are everybody's, and
+ * a container that is given one has it as it is here. */
+static void open_dev(void)
+{
+	static const char *const everybodys[] = {"/dev/fuse", "/dev/net/tun"};
+
+	for (size_t i = 0; i < array_len(everybodys); i++)
+		if (chmod(everybodys[i], 0666) < 0 && errno != ENOENT)
+			log_errno(errno, "op=chmod path=%s", everybodys[i]);
+}
+
 void machine_mount(void)
 {
 	for (size_t i = 0; i < array_len(mounts); i++) {
@@ -72,6 +83,7 @@ void machine_mount(void)
 			log_errno(errno, "op=mount type=%s path=%s", m->type, m->path);
 	}
 	link_dev();
+	open_dev();
 	/* Mounts made later (/state, /data) reach the services that have a mount namespace of their own. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
 		log_errno(errno, "op=mount.shared path=/");

@@ -45,6 +45,7 @@ def out(node, *args):
         (["--cpu-period", "50000", "--cpu-quota", "25000"], "cat /sys/fs/cgroup/cpu.max", "25000 50000"),
         (["--cpuset-cpus", "0"], "cat /sys/fs/cgroup/cpuset.cpus", "0"),
         (["--device", "/dev/vda:/dev/xvdz:r"], "test -b /dev/xvdz && head -c 1 /dev/xvdz >/dev/null && echo read", "read"),
+        (["--device", "/dev/fuse", "--device", "/dev/net/tun"], "stat -c '%A %t:%T' /dev/fuse /dev/net/tun", "crw-rw-rw- a:e5\ncrw-rw-rw- a:c8"),
         (["--uts", "host"], "hostname | grep -c wherry", "1"),
         (["--network", "host"], "hostname | grep -c wherry", "1"),
         (["--pid", "host"], "head -c 10 /proc/1/cmdline", "/sbin/init"),
