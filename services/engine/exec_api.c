@@ -107,7 +107,7 @@ static void detached_closed(struct http_req *r, bool ok, void *arg)
 static void start_body(struct engine *e, struct http_req *r, const char *id, yyjson_val *root)
 {
 	struct exec *x = exec_find(e, id);
-	bool detach = json_bool(root, "Detach");
+	bool detach = json_bool(root, "Detach"), raw = json_bool(root, "Tty");
 	cleanup(freep) char *msg = NULL;
 	struct container *c = NULL;
 	int err = 0;
@@ -128,11 +128,8 @@ static void start_body(struct engine *e, struct http_req *r, const char *id, yyj
 		api_error(r, 409, "container %s is not running", x->container);
 		return;
 	}
-	if (json_bool(root, "Tty") && !x->tty && !detach) {
-		api_error(r, 400, "exec %s was made without a terminal", id);
-		return;
-	}
-	exec_console_size(x, json_arr(root, "ConsoleSize"));
+	if (raw)
+		exec_console_size(x, json_arr(root, "ConsoleSize"));
 	if (!detach || x->tty) {
 		err = exec_io_new(&x->io, x);
 		if (err) {
@@ -144,13 +141,13 @@ static void start_body(struct engine *e, struct http_req *r, const char *id, yyj
 		x->r = r;
 		http_on_closed(r, detached_closed, x);
 	} else {
-		struct stream *s = attach_hijack(r, x->tty);
+		struct stream *s = attach_hijack(r, raw);
 
 		if (!s) {
 			exec_io_free(x->io);
 			return;
 		}
-		exec_io_attach(x->io, s);
+		exec_io_attach(x->io, s, !raw);
 	}
 	exec_emit(x, "exec_start");
 	err = exec_run(x, c, &msg);

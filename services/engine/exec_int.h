@@ -27,6 +27,7 @@ struct exec_io {
 	struct detach detach;
 	char *queue; /* owned: input the process has not taken yet */
 	size_t queued;
+	bool framed; /* the client gets frames (stdcopy.h), else bytes as they are */
 	bool input_ended, over;
 };
 
@@ -61,7 +62,8 @@ struct execs {
 must_check int exec_io_new(struct exec_io **out, struct exec *x);
 void exec_io_free(struct exec_io *io);		/* accepts NULL */
 must_check int exec_io_run(struct exec_io *io); /* the process has its ends */
-void exec_io_attach(struct exec_io *io, struct stream *s);
+/* How the client is spoken to is for its start alone to say, whatever the process runs on. */
+void exec_io_attach(struct exec_io *io, struct stream *s, bool framed);
 void exec_io_end(struct exec_io *io,
 	const char *message); /* the process has ended; @message goes to the client, may be NULL */
 

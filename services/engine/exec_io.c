@@ -110,11 +110,11 @@ static int forward(struct exec_io *io, int i)
 		capture(io->x, buf + STDCOPY_HEADER, (size_t)n);
 		return 1;
 	}
-	if (io->x->tty) {
-		(void)!stream_write(io->s, buf + STDCOPY_HEADER, (size_t)n);
-	} else {
+	if (io->framed) {
 		stdcopy_header(buf, (unsigned)i + 1, (uint32_t)n);
 		(void)!stream_write(io->s, buf, STDCOPY_HEADER + (size_t)n);
+	} else {
+		(void)!stream_write(io->s, buf + STDCOPY_HEADER, (size_t)n);
 	}
 	return 1;
 }
@@ -154,7 +154,7 @@ void exec_io_end(struct exec_io *io, const char *message)
 		cleanup(freep) char *line = text_make("%s\r\n", message);
 		unsigned char h[STDCOPY_HEADER];
 
-		if (line && !io->x->tty) {
+		if (line && io->framed) {
 			stdcopy_header(h, 1, (uint32_t)strlen(line));
 			(void)!stream_write(io->s, h, sizeof(h));
 		}
@@ -296,9 +296,10 @@ static void on_closed(struct stream *s, int err, void *arg)
 static const struct stream_events events = {
 	.data = on_data, .eof = on_eof, .drain = on_drain, .closed = on_closed};
 
-void exec_io_attach(struct exec_io *io, struct stream *s)
+void exec_io_attach(struct exec_io *io, struct stream *s, bool framed)
 {
 	io->s = s;
+	io->framed = framed;
 	stream_set_events(s, &events, io);
 	stream_read_enable(s, true);
 }

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of a container held by hand: attach, detach keys, sizes of terminals."""
+"""Streams of a container held by hand: attach, detach keys, sizes of terminals; and those of an exec."""
 
+import json
 import signal
+import struct
+
+import pytest
 
 from support import api
 from support.node import eventually
@@ -143,3 +147,43 @@ def test_sizes_of_terminals(node):
         own.type("exit 3\n")
         assert own.ended() == 3, own.seen
     assert eventually(lambda: node.docker("ps", "-aq", "--filter", "name=sized").stdout == "")
+
+
+def streamed(node, exec_id, **body):
+    """The Content-Type and every byte of an exec that is started with its streams."""
+    connection = api.connect(node)
+    try:
+        connection.request("POST", f"/v1.51/exec/{exec_id}/start", json.dumps({"Detach": False, **body}), {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        assert reply.status == 200, reply.read()
+        return reply.headers["Content-Type"], reply.read()
+    finally:
+        connection.close()
+
+
+def payload(frames):
+    """What frames carry, all of it for stdout."""
+    out = b""
+    while frames:
+        stream, size = struct.unpack(">B3xL", frames[:8])
+        assert stream == 1, frames
+        out, frames = out + frames[8 : 8 + size], frames[8 + size :]
+    return out
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_exec_is_framed_as_its_start_asked(node, terminal):
+    """Whatever it runs on: that is for its making to say, how the client is spoken to for its start."""
+    cid = node.docker("run", "-d", HELLO, "sleep", "1000").stdout.strip()
+    try:
+        def made():
+            asked = {"Cmd": ["sh", "-c", "test -t 1 && echo terminal || echo pipe"], "Tty": terminal, "AttachStdout": True, "AttachStderr": True}
+            return api.call(node, "POST", f"/containers/{cid}/exec", asked)[1]["Id"]
+
+        said = b"terminal\r\n" if terminal else b"pipe\n"
+        kind, seen = streamed(node, made(), Tty=False)
+        assert kind == "application/vnd.docker.multiplexed-stream" and payload(seen) == said, (kind, seen)
+        kind, seen = streamed(node, made(), Tty=True)
+        assert kind == "application/vnd.docker.raw-stream" and seen == said, (kind, seen)
+    finally:
+        node.docker("rm", "-f", cid)
