@@ -104,6 +104,19 @@ static void detached_closed(struct http_req *r, bool ok, void *arg)
 	x->r = NULL;
 }
 
+/* As Docker, which takes the connection over first: only who does not want the streams hears by the status. */
+static void start_again(struct http_req *r, const struct exec *x, bool detach, bool raw)
+{
+	cleanup(freep) char *msg = text_make("exec command %s %s", x->id,
+		x->state == EXEC_ENDED ? "has already run" : "is already running");
+	struct stream *s = detach ? NULL : attach_hijack(r, raw);
+
+	if (detach)
+		api_error(r, 409, "%s", msg ? msg : "out of memory");
+	else if (s)
+		exec_io_refuse(s, !raw, msg);
+}
+
 static void start_body(struct engine *e, struct http_req *r, const char *id, yyjson_val *root)
 {
 	struct exec *x = exec_find(e, id);
@@ -120,12 +133,12 @@ static void start_body(struct engine *e, struct http_req *r, const char *id, yyj
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
-	if (x->state != EXEC_CREATED) {
-		api_error(r, 409, "exec %s has already been started", id);
-		return;
-	}
 	if (container_find(e, x->container, &c) || c->state != CONTAINER_RUNNING) {
 		api_error(r, 409, "container %s is not running", x->container);
+		return;
+	}
+	if (x->state != EXEC_CREATED) {
+		start_again(r, x, detach, raw);
 		return;
 	}
 	if (raw)

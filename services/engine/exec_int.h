@@ -18,7 +18,7 @@ enum { EXECS_MAX = 4096, EXEC_KEPT_S = 300, EXEC_KEPT_MAX = 512 };
 
 /* The client's connection and the process's streams, while both are there. */
 struct exec_io {
-	struct exec *x;
+	struct exec *x;		 /* NULL: of none, see exec_io_refuse() */
 	struct stream *s;	 /* owned; NULL once the client has gone */
 	int in, out[2];		 /* pipe ends, or in is the terminal; owned; -1 */
 	int child[3];		 /* the process's ends until it has them; owned */
@@ -64,6 +64,8 @@ void exec_io_free(struct exec_io *io);		/* accepts NULL */
 must_check int exec_io_run(struct exec_io *io); /* the process has its ends */
 /* How the client is spoken to is for its start alone to say, whatever the process runs on. */
 void exec_io_attach(struct exec_io *io, struct stream *s, bool framed);
+/* Its client hears @message and no more: there is nothing to attach it to. @s is over either way. */
+void exec_io_refuse(struct stream *s, bool framed, const char *message);
 void exec_io_end(struct exec_io *io,
 	const char *message); /* the process has ended; @message goes to the client, may be NULL */
 

@@ -33,15 +33,22 @@ static int make_pipe(int *ours, int *theirs, bool we_read)
 	return 0;
 }
 
-int exec_io_new(struct exec_io **out, struct exec *x)
+static struct exec_io *io_new(struct exec *x)
 {
 	struct exec_io *io = calloc(1, sizeof(*io));
+
+	if (io)
+		*io = (struct exec_io){.x = x, .in = -1, .out = {-1, -1}, .child = {-1, -1, -1}};
+	return io;
+}
+
+int exec_io_new(struct exec_io **out, struct exec *x)
+{
+	struct exec_io *io = io_new(x);
 	int err;
 
 	if (!io)
 		return -ENOMEM;
-	io->x = x;
-	io->in = io->out[0] = io->out[1] = io->child[0] = io->child[1] = io->child[2] = -1;
 	err = detach_parse(&io->detach, json_str(x->config, "DetachKeys"));
 	if (!err && x->tty)
 		err = console_new(&io->console, x->e->run_dir);
@@ -302,6 +309,19 @@ void exec_io_attach(struct exec_io *io, struct stream *s, bool framed)
 	io->framed = framed;
 	stream_set_events(s, &events, io);
 	stream_read_enable(s, true);
+}
+
+void exec_io_refuse(struct stream *s, bool framed, const char *message)
+{
+	struct exec_io *io = io_new(NULL);
+
+	if (!io) {
+		log_errno(ENOMEM, "op=exec-refuse");
+		stream_free(s);
+		return;
+	}
+	exec_io_attach(io, s, framed);
+	exec_io_end(io, message);
 }
 
 int exec_io_run(struct exec_io *io)

@@ -55,13 +55,16 @@ def test_detach_keys(node):
         node.docker("rm", "-f", "kept")
 
 
-def hijacked(node, path):
-    """The connection of an attach that has become a stream."""
+def hijacked(node, path, body=None):
+    """The connection of an attach, or of an exec's start, that has become a stream."""
     connection = api.connect(node)
     connection.putrequest("POST", f"/v1.51{path}")
     connection.putheader("Connection", "Upgrade")
     connection.putheader("Upgrade", "tcp")
-    connection.endheaders()
+    if body:
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
     head = b""
     while b"\r\n\r\n" not in head:
         head += connection.sock.recv(1)
@@ -185,5 +188,35 @@ def test_an_exec_is_framed_as_its_start_asked(node, terminal):
         assert kind == "application/vnd.docker.multiplexed-stream" and payload(seen) == said, (kind, seen)
         kind, seen = streamed(node, made(), Tty=True)
         assert kind == "application/vnd.docker.raw-stream" and seen == said, (kind, seen)
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def test_an_exec_is_started_once(node):
+    """Who asks again for its streams gets one that says why it is empty, as with Docker; by the status hears who wants none."""
+    cid = node.docker("run", "-d", HELLO, "sleep", "1000").stdout.strip()
+    both = {"AttachStdin": True, "AttachStdout": True}
+    try:
+        made = api.call(node, "POST", f"/containers/{cid}/exec", {"Cmd": ["sh", "-c", "read a; echo $a; read b"], **both})[1]["Id"]
+        connection = hijacked(node, f"/exec/{made}/start", b'{"Detach":false,"Tty":false}')
+
+        def again(words):
+            assert payload(streamed(node, made, Tty=False)[1]) == f"exec command {made} {words}\r\n".encode()
+            assert streamed(node, made, Tty=True)[1] == f"exec command {made} {words}\r\n".encode()
+            status, reply = api.call(node, "POST", f"/exec/{made}/start", {"Detach": True})
+            assert status == 409 and words in reply["message"], (status, reply)
+
+        again("is already running")
+        connection.sock.sendall(b"still here\n")  # the first start's stream is untouched
+        seen = b""
+        while len(seen) < 8 + len("still here\n"):
+            seen += connection.sock.recv(4096)
+        assert payload(seen) == b"still here\n"
+        connection.sock.sendall(b"enough\n")
+        assert eventually(lambda: not api.call(node, "GET", f"/exec/{made}/json")[1]["Running"])
+        again("has already run")
+        connection.close()
+        events = [e for e in node.events("300s", f"container={cid}") if e.startswith("exec_start")]
+        assert len(events) == 1, events
     finally:
         node.docker("rm", "-f", cid)
