@@ -205,42 +205,11 @@ static void restart(struct engine *e, struct http_req *r, const char *name)
 		lifecycle_restart(c, signal, timeout_s, later_done, l);
 }
 
-/* A signal for a container that is being started: sent when it is, as in Docker. */
-struct late_kill {
-	struct api_later *later;
-	int signal;
-};
-
-static void kill_settled(struct container *c, int unused, const char *why, void *arg)
-{
-	struct late_kill late = *(struct late_kill *)arg;
-	cleanup(freep) char *msg = NULL;
-	int err = lifecycle_kill(c, late.signal, &msg);
-
-	free(arg);
-	api_later_answer(late.later, err, status_of(err), msg);
-}
-
-static void kill_later(struct container *c, struct http_req *r, int signal)
-{
-	struct late_kill *late = malloc(sizeof(*late));
-	struct api_later *l = late ? api_later_new(r) : NULL;
-
-	if (!late)
-		api_error(r, 500, "out of memory");
-	if (!l) {
-		free(late);
-		return;
-	}
-	*late = (struct late_kill){.later = l, .signal = signal};
-	lifecycle_when_settled(c, kill_settled, late);
-}
-
-static void kill_now(struct engine *e, struct http_req *r, const char *name)
+static void kill_(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = container_or_404(e, r, name);
 	const char *s = http_query(r, "signal");
-	cleanup(freep) char *msg = NULL;
+	struct api_later *l;
 	int signal = SIGKILL;
 
 	if (!c)
@@ -249,17 +218,9 @@ static void kill_now(struct engine *e, struct http_req *r, const char *name)
 		api_error(r, 400, "Invalid signal: %s", s);
 		return;
 	}
-	if (c->state == CONTAINER_STARTING) {
-		kill_later(c, r, signal);
-		return;
-	}
-
-	int err = lifecycle_kill(c, signal, &msg);
-
-	if (err)
-		api_error(r, status_of(err), "%s", msg ? msg : "out of memory");
-	else
-		api_empty(r, 204);
+	l = api_later_new(r);
+	if (l)
+		lifecycle_kill(c, signal, later_done, l);
 }
 
 static void freeze(struct engine *e, struct http_req *r, const char *name, bool frozen)
@@ -474,7 +435,7 @@ const struct api_route container_routes[] = {
 	{HTTP_POST_, "containers/**/start", start},
 	{HTTP_POST_, "containers/**/stop", stop},
 	{HTTP_POST_, "containers/**/restart", restart},
-	{HTTP_POST_, "containers/**/kill", kill_now},
+	{HTTP_POST_, "containers/**/kill", kill_},
 	{HTTP_POST_, "containers/**/pause", pause_},
 	{HTTP_POST_, "containers/**/unpause", unpause},
 	{HTTP_POST_, "containers/**/wait", wait_handle},

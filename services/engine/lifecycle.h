@@ -40,8 +40,10 @@ void lifecycle_when_settled(struct container *c, life_done *done, void *arg);
 /* @done may be NULL. */
 void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *done, void *arg);
 
-/* These answer at once; *msg is malloc'ed on failure. */
-must_check int lifecycle_kill(struct container *c, int signal, char **msg);
+/* While it is being started: after that. Only SIGKILL, which nothing survives, is over when the container has ended. */
+void lifecycle_kill(struct container *c, int signal, life_done *done, void *arg);
+
+/* This answers at once; *msg is malloc'ed on failure. */
 must_check int lifecycle_freeze(struct container *c, bool frozen, char **msg);
 
 /* From init. */

@@ -60,14 +60,19 @@ static void on_kill_timer(struct loop_timer *t)
 	(void)!container_cgroup_kill(c);
 }
 
-static void send_stop(struct container *c, int signal, int64_t timeout_s)
+static void kill_event(struct container *c, int signal)
 {
-	struct lifecycle *l = c->life;
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", signal);
 	events_container_with(c, "kill", "signal", text);
+}
 
+static void send_stop(struct container *c, int signal, int64_t timeout_s)
+{
+	struct lifecycle *l = c->life;
+
+	kill_event(c, signal);
 	if (c->state == CONTAINER_PAUSED || c->copies)
 		(void)!container_cgroup_freeze(c, false);
 	if (signal == SIGKILL || !timeout_s || c->pidfd < 0) {
@@ -91,35 +96,39 @@ static void mark_stopped(struct container *c)
 	(void)!container_save_state(c, restart_policy_set(c) ? FILE_DURABLE : 0);
 }
 
-/* Asked for while it is being started: that comes to its end first, as in Docker, and what it came to is stopped. */
-struct late_stop {
+/* Asked for while it is being started: that comes to its end first, as in Docker, and what it came to is asked. */
+typedef void ask_fn(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
+
+struct late {
+	ask_fn *ask;
 	int signal;
 	int64_t timeout_s;
 	life_done *done;
 	void *arg;
 };
 
-static void stop_settled(struct container *c, int err, const char *msg, void *arg)
+static void settled(struct container *c, int err, const char *msg, void *arg)
 {
-	struct late_stop late = *(struct late_stop *)arg;
+	struct late late = *(struct late *)arg;
 
 	free(arg);
 	if (c->state == CONTAINER_STARTING)
 		late.done(c, err, msg, late.arg); /* without memory to wait */
 	else
-		lifecycle_stop(c, late.signal, late.timeout_s, late.done, late.arg);
+		late.ask(c, late.signal, late.timeout_s, late.done, late.arg);
 }
 
-static void stop_later(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg)
+static void ask_later(
+	struct container *c, ask_fn *ask, int signal, int64_t timeout_s, life_done *done, void *arg)
 {
-	struct late_stop *late = malloc(sizeof(*late));
+	struct late *late = malloc(sizeof(*late));
 
 	if (!late) {
 		done(c, -ENOMEM, "out of memory", arg);
 		return;
 	}
-	*late = (struct late_stop){.signal = signal, .timeout_s = timeout_s, .done = done, .arg = arg};
-	lifecycle_when_settled(c, stop_settled, late);
+	*late = (struct late){ask, signal, timeout_s, done, arg};
+	lifecycle_when_settled(c, settled, late);
 }
 
 void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg)
@@ -144,7 +153,7 @@ void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_don
 		(void)life_when(c, ON_STOPPED, done, arg);
 		return;
 	case CONTAINER_STARTING:
-		stop_later(c, signal, timeout_s, done, arg);
+		ask_later(c, lifecycle_stop, signal, timeout_s, done, arg);
 		return;
 	default:
 		done(c, -EALREADY, "the container does not run", arg);
@@ -214,33 +223,48 @@ void lifecycle_remove(struct container *c, bool force, bool volumes, life_done *
 	life_event(c, LIFE_REMOVE);
 }
 
-int lifecycle_kill(struct container *c, int signal, char **msg)
+/* A container whose process or group has gone meanwhile is about to be seen to end. */
+static int send_signal(struct container *c, int signal)
 {
+	int err;
+
+	if (signal == SIGKILL)
+		err = container_cgroup_kill(c);
+	else
+		err = syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+	return err == -ESRCH || err == -ENOENT ? 0 : err;
+}
+
+static void kill_now(struct container *c, int signal, int64_t unused, life_done *done, void *arg)
+{
+	cleanup(freep) char *msg = NULL;
+	int err;
+
 	if (!container_is_up(c) || c->pidfd < 0) {
-		*msg = text_make("cannot kill container: %s: container %.12s is not running", c->name, c->id);
-		return -EBUSY;
+		msg = text_make("cannot kill container: %s: container %.12s is not running", c->name, c->id);
+		done(c, -EBUSY, msg ? msg : "the container is not running", arg);
+		return;
 	}
 	if (signal == SIGKILL || signal == container_stop_signal(c))
 		mark_stopped(c);
-
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", signal);
-	events_container_with(c, "kill", "signal", text);
-	if (signal == SIGKILL) {
-		int err = container_cgroup_kill(c);
-
-		if (err)
-			*msg = text_make("cannot kill container %s: %s", c->name, strerror(-err));
-		return err;
+	kill_event(c, signal);
+	err = send_signal(c, signal);
+	if (err) {
+		msg = text_make("cannot kill container %s: %s", c->name, strerror(-err));
+		done(c, err, msg ? msg : "out of memory", arg);
+	} else if (signal == SIGKILL) {
+		(void)life_when(c, ON_STOPPED, done, arg);
+	} else {
+		done(c, 0, NULL, arg);
 	}
-	if (syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0) < 0 && errno != ESRCH) {
-		int err = -errno;
+}
 
-		*msg = text_make("cannot signal container %s: %s", c->name, strerror(-err));
-		return err;
-	}
-	return 0;
+void lifecycle_kill(struct container *c, int signal, life_done *done, void *arg)
+{
+	if (c->state == CONTAINER_STARTING)
+		ask_later(c, kill_now, signal, 0, done, arg);
+	else
+		kill_now(c, signal, 0, done, arg);
 }
 
 int lifecycle_freeze(struct container *c, bool frozen, char **msg)

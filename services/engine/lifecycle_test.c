@@ -50,8 +50,11 @@ static int begin(void **state)
 	make("containers");
 	make("containers/one");
 	make("one");
-	f->e = (struct engine){
-		.data_dir = place, .run_dir = place, .runtime = "/bin/false", .runtime_root = place};
+	f->e = (struct engine){.data_dir = place,
+		.run_dir = place,
+		.runtime = "/bin/false",
+		.runtime_root = place,
+		.cgroup = "/nowhere"};
 	assert_int_equal(loop_new(&f->e.loop), 0);
 	assert_int_equal(events_open(&f->e), 0);
 	assert_int_equal(execs_open(&f->e), 0);
@@ -144,6 +147,33 @@ static void stop_of_a_start_that_fails(void **state)
 	assert_int_equal(stop.err, -EALREADY);
 }
 
+/* What it survives is sent, and that is all; what ends it is over when it has ended. */
+static void a_kill_waits_for_the_end_it_brings(void **state)
+{
+	struct fixture *f = *state;
+	struct heard early = {0}, told = {0}, killed = {0}, late = {0};
+
+	lifecycle_kill(f->c, SIGWINCH, hear, &early);
+	assert_int_equal(early.times, 0);
+	life_event(f->c, LIFE_STARTED);
+	assert_int_equal(early.times, 1);
+	assert_int_equal(early.err, 0);
+	lifecycle_kill(f->c, SIGWINCH, hear, &told);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.err, 0);
+	assert_false(f->c->stopped_by_user);
+	lifecycle_kill(f->c, SIGKILL, hear, &killed);
+	assert_true(f->c->stopped_by_user);
+	life_event(f->c, LIFE_EXIT);
+	assert_int_equal(killed.times, 0);
+	lifecycle_kill(f->c, SIGKILL, hear, &late);
+	assert_int_equal(late.err, -EBUSY);
+	life_event(f->c, LIFE_RELEASED);
+	assert_int_equal(f->c->state, CONTAINER_EXITED);
+	assert_int_equal(killed.times, 1);
+	assert_int_equal(killed.err, 0);
+}
+
 /* A start that waits for the end of an exit, and a removal that comes first: both hear. */
 static void removed_before_it_begins_again(void **state)
 {
@@ -203,6 +233,7 @@ int main(void)
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test_setup_teardown(stop_waits_for_the_start, begin, end),
 		cmocka_unit_test_setup_teardown(stop_of_a_start_that_fails, begin, end),
+		cmocka_unit_test_setup_teardown(a_kill_waits_for_the_end_it_brings, begin, end),
 		cmocka_unit_test_setup_teardown(removed_before_it_begins_again, begin, end),
 		cmocka_unit_test(events_without_a_meaning),
 	};

@@ -112,6 +112,36 @@ def test_restart_by_another_signal(node):
     node.docker("rm", "-f", "again")
 
 
+def test_kill_is_over_when_the_container_has_ended(node):
+    """By hand, for what the engine's answer is followed by: its state is the last one, it can be started, it can be removed."""
+    cid = node.docker("run", "-d", "wherry/hello", "sleep", "1000").stdout.strip()
+    try:
+        for query in ("", "?signal=KILL", "?signal=9"):
+            assert node.api("POST", f"/containers/{cid}/kill{query}")[0] == 204
+            seen = node.api("GET", f"/containers/{cid}/json")[1]["State"]
+            assert (seen["Status"], seen["Running"], seen["Pid"], seen["ExitCode"]) == ("exited", False, 0, 137), seen
+            status, reply = node.api("POST", f"/containers/{cid}/kill{query}")
+            assert status == 409 and "is not running" in reply["message"], (status, reply)
+            assert node.api("POST", f"/containers/{cid}/start")[0] == 204
+        node.api("POST", f"/containers/{cid}/kill")
+        assert node.api("DELETE", f"/containers/{cid}")[0] == 204
+    finally:
+        node.docker("rm", "-f", cid, check=False)
+
+
+def test_other_signals_are_only_sent(node):
+    script = "trap 'until [ -e /go ]; do sleep 0.1; done; exit 4' TERM; echo up; while :; do sleep 0.1; done"
+    cid = node.docker("run", "-d", "wherry/hello", "sh", "-c", script).stdout.strip()
+    try:
+        assert eventually(lambda: node.docker("logs", cid).stdout == "up\n")
+        assert node.api("POST", f"/containers/{cid}/kill?signal=TERM")[0] == 204
+        assert node.api("GET", f"/containers/{cid}/json")[1]["State"]["Running"]
+        node.docker("exec", cid, "touch", "/go")
+        assert node.docker("wait", cid).stdout == "4\n"
+    finally:
+        node.docker("rm", "-f", cid)
+
+
 def test_limits_reach_the_cgroup(node):
     out = node.docker("run", "--rm", "-m", "64m", "--cpus", "0.5", "--pids-limit", "50", "wherry/hello",
                       "sh", "-c", "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max").stdout
