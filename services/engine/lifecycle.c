@@ -220,11 +220,30 @@ static void start_failed(struct container *c)
 
 /* ---- ending */
 
+/* Once for each stop, and never for a kill, a removal or an exit of its own. */
+static void tell_stopped(struct container *c)
+{
+	if (c->life->stop_asked)
+		events_container(c, "stop", NULL);
+	c->life->stop_asked = false;
+}
+
+static void tell_died(struct container *c)
+{
+	char code[16], seconds[24];
+	const struct event_attribute more[] = {{"exitCode", code}, {"execDuration", seconds}};
+	int64_t ran_ns = c->finished_ns - c->started_ns;
+
+	snprintf(code, sizeof(code), "%d", c->exit_code);
+	/* The clock may have been set back meanwhile. */
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)(ran_ns > 0 ? ran_ns : 0) / 1000000000);
+	events_container_more(c, "die", more, array_len(more));
+}
+
 static void ended(struct container *c)
 {
 	struct lifecycle *l = c->life;
 	const struct initctl_exit *x = &l->early;
-	char code[16];
 
 	loop_timer_del(&l->kill_timer);
 	health_stop(c);
@@ -245,8 +264,9 @@ static void ended(struct container *c)
 	stdio_free(take(c->io));
 	if (c->oom_killed)
 		events_container(c, "oom", NULL);
-	snprintf(code, sizeof(code), "%d", c->exit_code);
-	events_container_with(c, "die", "exitCode", code);
+	/* Docker's order, though there it is a matter of who comes first: clients and upstream's tests know this one. */
+	tell_stopped(c);
+	tell_died(c);
 	start_release(&l->start, c);
 }
 
@@ -260,9 +280,7 @@ static void released(struct container *c)
 	life_enter(c, c->has_run ? CONTAINER_EXITED : CONTAINER_CREATED, 0);
 	fault_point("released");
 	wait_notify(c, WAIT_STOPPED);
-	if (!failed && (c->stopped_by_user || l->restart_asked))
-		events_container(c, "stop", NULL);
-
+	tell_stopped(c);
 	if (failed && !l->restart_wanted)
 		life_tell(c, ON_STARTED, c->exit_code == 128 ? -EIO : -EINVAL,
 			c->error ? c->error : "the container could not be started");

@@ -139,18 +139,24 @@ void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_don
 		c->stopped_by_user = true;
 		life_enter(c, CONTAINER_EXITED, FILE_DURABLE);
 		wait_notify(c, WAIT_STOPPED);
+		events_container(c, "stop", NULL);
 		done(c, 0, NULL, arg);
 		return;
 	case CONTAINER_RUNNING:
 	case CONTAINER_PAUSED:
 		if (!life_when(c, ON_STOPPED, done, arg))
 			return;
+		c->life->stop_asked = true;
 		mark_stopped(c);
 		send_stop(c, signal, timeout_s);
 		return;
 	case CONTAINER_EXITING:
+		if (!life_when(c, ON_STOPPED, done, arg))
+			return;
+		/* What is stopped is what its policy would have begun again; else it has ended by itself. */
+		if (lifecycle_restarts(c))
+			c->life->stop_asked = true;
 		c->stopped_by_user = true;
-		(void)life_when(c, ON_STOPPED, done, arg);
 		return;
 	case CONTAINER_STARTING:
 		ask_later(c, lifecycle_stop, signal, timeout_s, done, arg);
@@ -189,7 +195,7 @@ void lifecycle_restart(struct container *c, int signal, int64_t timeout_s, life_
 	}
 	if (!life_when(c, ON_STARTED, done, arg))
 		return;
-	c->life->restart_wanted = c->life->restart_asked = true;
+	c->life->restart_wanted = c->life->restart_asked = c->life->stop_asked = true;
 	c->restarts = 0;
 	send_stop(c, signal, timeout_s);
 }

@@ -28,6 +28,7 @@ struct lifecycle {
 	bool has_early;
 	bool start_failed;
 	bool restart_wanted, remove_wanted, remove_volumes;
+	bool stop_asked;    /* its end is that of a `docker stop` or of a `docker restart` */
 	bool restart_asked; /* the next start is the end of a `docker restart` */
 	bool going_down;    /* has been asked to end, with the machine */
 	int64_t kill_after_s;

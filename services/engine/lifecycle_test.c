@@ -21,6 +21,7 @@
 
 #include "engine/lifecycle.c" /* for its table */
 #include "engine/events.h"
+#include "engine/files.h"
 #include "lib/json.h"
 #include "lib/tree.h"
 
@@ -107,6 +108,27 @@ static int ended_by(pid_t pid)
 	return info.si_status;
 }
 
+/* The actions of what has happened since the last call. */
+static char *told(void)
+{
+	cleanup(freep) char *path = text_make("%s/events", place), *text = NULL;
+	char *actions = strdup("");
+	size_t len;
+
+	assert_int_equal(disk_read(path, 1 << 20, &text, &len), 0);
+	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line;
+		line = strtok_r(NULL, "\n", &save)) {
+		cleanup(json_docp) yyjson_doc *doc = yyjson_read(line, strlen(line), 0);
+		char *more = text_make(
+			"%s%s%s", actions, *actions ? " " : "", json_str(yyjson_doc_get_root(doc), "Action"));
+
+		free(actions);
+		actions = more;
+	}
+	assert_int_equal(truncate(path, 0), 0);
+	return actions;
+}
+
 static void stop_waits_for_the_start(void **state)
 {
 	struct fixture *f = *state;
@@ -174,6 +196,75 @@ static void a_kill_waits_for_the_end_it_brings(void **state)
 	assert_int_equal(killed.err, 0);
 }
 
+/* Only a stop is told of as one, and before the end it brings. */
+static void events_of_an_end(void **state)
+{
+	struct fixture *f = *state;
+	struct heard heard = {0};
+	enum { BY_ITSELF, KILLED, STOPPED, RESTARTED, ENDS };
+	static const char *const seen[ENDS] = {[BY_ITSELF] = "die",
+		[KILLED] = "kill die",
+		[STOPPED] = "kill stop die",
+		[RESTARTED] = "kill stop die"};
+
+	for (int how = 0; how < ENDS; how++) {
+		f->c->state = CONTAINER_RUNNING;
+		if (f->c->pidfd < 0)
+			f->c->pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+		if (how == KILLED)
+			lifecycle_kill(f->c, SIGKILL, hear, &heard);
+		if (how == STOPPED)
+			lifecycle_stop(f->c, SIGWINCH, -1, hear, &heard);
+		if (how == RESTARTED)
+			lifecycle_restart(f->c, SIGWINCH, -1, hear, &heard);
+		life_event(f->c, LIFE_EXIT);
+		f->c->life->restart_wanted = f->c->life->restart_asked = false; /* no start here */
+		life_event(f->c, LIFE_RELEASED);
+
+		cleanup(freep) char *actions = told();
+
+		assert_string_equal(actions, seen[how]);
+	}
+}
+
+/* Between two starts there is nothing to kill, but a stop is one all the same; of what has ended by itself it is none. */
+static void events_of_a_stop_between_two_starts(void **state)
+{
+	static const char always[] = "{\"RestartPolicy\":{\"Name\":\"always\"}}";
+	struct fixture *f = *state;
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(always, strlen(always), 0);
+	static const struct {
+		enum container_state state;
+		bool comes_again;
+		const char *seen;
+	} rows[] = {
+		{CONTAINER_RESTARTING, true, "stop"},
+		{CONTAINER_EXITING, true, "stop"},
+		{CONTAINER_EXITING, false, ""},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		yyjson_val *plain = f->c->host;
+		struct heard heard = {0};
+
+		f->c->has_run = true;
+		f->c->stopped_by_user = false;
+		f->c->state = rows[i].state;
+		f->c->host = rows[i].comes_again ? yyjson_doc_get_root(doc) : plain;
+		lifecycle_stop(f->c, SIGTERM, 10, hear, &heard);
+		lifecycle_stop(f->c, SIGTERM, 10, hear, &heard);
+		if (rows[i].state == CONTAINER_EXITING)
+			life_event(f->c, LIFE_RELEASED);
+		f->c->host = plain;
+		assert_int_equal(f->c->state, CONTAINER_EXITED);
+		assert_int_equal(heard.times, 2);
+
+		cleanup(freep) char *actions = told();
+
+		assert_string_equal(actions, rows[i].seen);
+	}
+}
+
 /* A start that waits for the end of an exit, and a removal that comes first: both hear. */
 static void removed_before_it_begins_again(void **state)
 {
@@ -234,6 +325,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stop_waits_for_the_start, begin, end),
 		cmocka_unit_test_setup_teardown(stop_of_a_start_that_fails, begin, end),
 		cmocka_unit_test_setup_teardown(a_kill_waits_for_the_end_it_brings, begin, end),
+		cmocka_unit_test_setup_teardown(events_of_an_end, begin, end),
+		cmocka_unit_test_setup_teardown(events_of_a_stop_between_two_starts, begin, end),
 		cmocka_unit_test_setup_teardown(removed_before_it_begins_again, begin, end),
 		cmocka_unit_test(events_without_a_meaning),
 	};

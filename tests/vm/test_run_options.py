@@ -6,6 +6,7 @@ import json
 import pytest
 
 from support import api
+from support.node import eventually
 
 
 def run(node, *args, check=True, **kw):
@@ -325,4 +326,36 @@ def test_events_of_a_life(node):
     node.docker("stop", "life2")
     node.docker("rm", "life2")
     actions = node.events("300s", "type=container", "container=life", "container=life2")
-    assert actions == ["create", "start", "kill", "die", "stop", "start", "restart", "rename", "kill", "die", "stop", "destroy"]
+    assert actions == ["create", "start", "kill", "stop", "die", "start", "restart", "rename", "kill", "stop", "die", "destroy"]
+
+
+def test_events_of_other_ends(node):
+    """Docker tells of a stop as one, and of nothing else: not of a kill, nor of a removal or an end of its own."""
+    def told(name):
+        return node.events("300s", "type=container", f"container={name}")
+
+    cid = node.docker("run", "-d", "wherry/hello", "sleep", "1000").stdout.strip()
+    node.docker("kill", cid)
+    assert told(cid) == ["create", "start", "kill", "die"]
+    node.docker("start", cid)
+    node.docker("rm", "-f", cid)
+    assert told(cid) == ["create", "start", "kill", "die", "start", "kill", "die", "destroy"]
+    node.docker("run", "--name", "lasting", "wherry/hello", "sh", "-c", "sleep 2; exit 3", check=False)
+    said = node.events("300s", "container=lasting", "event=die", show="{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.execDuration}}")
+    node.docker("rm", "lasting")
+    code, seconds = said[0].split()
+    assert code == "3" and 2 <= int(seconds) < 20, said
+
+
+def test_events_of_a_stop_between_two_starts(node):
+    """There is nothing to signal, and nothing more that ends: a stop alone, after which it is not begun again."""
+    cid = node.docker("run", "-d", "--restart", "always", "wherry/hello", "false").stdout.strip()
+    try:
+        # the fifth wait is of some seconds
+        assert eventually(lambda: node.docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", cid).stdout == "restarting 5\n", 60)
+        node.docker("stop", cid)
+        assert node.docker("inspect", "-f", "{{.State.Status}}", cid).stdout == "exited\n"
+        actions = node.events("300s", "type=container", f"container={cid}")
+        assert actions[-2:] == ["die", "stop"] and actions.count("stop") == 1 and "kill" not in actions, actions
+    finally:
+        node.docker("rm", "-f", cid)

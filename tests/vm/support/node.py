@@ -83,11 +83,11 @@ class Node:
         """A whole second of the node's clock, which nothing that was done before shares; since it, events can be asked for."""
         return self.ssh("sleep 1; date +%s").strip()
 
-    def events(self, since, *filters):
-        """The actions of what happened until now. The client asks in whole seconds, so the present one is waited for."""
+    def events(self, since, *filters, show="{{.Action}}"):
+        """The actions of what happened until now, or what @show makes of each. The client asks in whole seconds, so the present one is waited for."""
         time.sleep(1.5)
         words = [w for f in filters for w in ("--filter", f)]
-        return self.docker("events", "--since", since, "--until", "0s", *words, "--format", "{{.Action}}").stdout.splitlines()
+        return self.docker("events", "--since", since, "--until", "0s", *words, "--format", show).stdout.splitlines()
 
     def ssh_words(self, *command):
         return ["ssh", "-F", "none", "-i", str(self.state / "ssh" / "id_ed25519"), "-p", self.env["WHERRY_SSH_PORT"],
