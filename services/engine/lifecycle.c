@@ -208,7 +208,7 @@ static void start_failed(struct container *c)
 		supervisor_ack(c->e, "container", l->early.seq);
 	else
 		supervisor_unwatch(c->e, "container", c->id);
-	l->has_early = false;
+	l->has_early = l->restart_asked = false;
 	l->start_failed = true;
 	if (c->output)
 		output_end(c->output);
@@ -289,7 +289,7 @@ static void released(struct container *c)
 	pods_container_ended(c);
 
 	if (l->restart_wanted && c->e->going_down) {
-		l->restart_wanted = false;
+		l->restart_wanted = l->restart_asked = false;
 		life_tell(c, ON_STARTED, -EBUSY, life_node_goes_down);
 	}
 	if (l->remove_wanted || (container_auto_remove(c) && !l->restart_wanted)) {
@@ -394,11 +394,13 @@ bool lifecycle_restarts(const struct container *c)
 
 	switch (c->state) {
 	case CONTAINER_EXITING:
-		return l && !l->remove_wanted && !l->restart_wanted && restart_comes(c, l->start_failed);
+		return l && !l->remove_wanted &&
+		       (l->restart_asked || (!l->restart_wanted && restart_comes(c, l->start_failed)));
 	case CONTAINER_RESTARTING:
 		return true;
 	case CONTAINER_STARTING:
-		return c->restarts > 0; /* who starts it by hand begins to count anew */
+		/* Who starts it by hand begins to count anew. */
+		return c->restarts > 0 || (l && l->restart_asked);
 	default:
 		return false;
 	}

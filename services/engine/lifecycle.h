@@ -57,8 +57,8 @@ void lifecycle_last_boot(struct engine *e, const char *path);
 void lifecycle_autostart(struct engine *e);
 
 /*
- * It has ended, and its policy has it started again: from its exit on until it runs, as clients see it. In between are states of
- * ours in which it is no more at rest than while it waits.
+ * It has ended, and its policy or a `docker restart` has it started again: from its exit on until it runs, as clients see it. In
+ * between are states of ours in which it is no more at rest than while it waits.
  */
 bool lifecycle_restarts(const struct container *c);
 

@@ -347,7 +347,7 @@ static void restarts_as_seen(void **state)
 		enum container_state state;
 		unsigned restarts;
 		int exit_code;
-		bool stopped, failed, remove, again;
+		bool stopped, failed, remove, again, by_hand;
 		const char *seen;
 	} rows[] = {
 		{three, CONTAINER_EXITING, 0, 1, .seen = "restarting"},
@@ -365,6 +365,11 @@ static void restarts_as_seen(void **state)
 		{three, CONTAINER_RUNNING, 1, 0, .seen = "running"},
 		{three, CONTAINER_EXITED, 3, 1, .seen = "exited"},
 		{"{}", CONTAINER_EXITING, 0, 1, .seen = "exited"},
+		{"{}", CONTAINER_RUNNING, 0, 0, .again = true, .by_hand = true, .seen = "running"},
+		{"{}", CONTAINER_EXITING, 0, 143, .again = true, .by_hand = true, .seen = "restarting"},
+		{"{}", CONTAINER_EXITING, 0, 143, .again = true, .by_hand = true, .remove = true,
+			.seen = "exited"},
+		{"{}", CONTAINER_STARTING, 0, 143, .by_hand = true, .seen = "restarting"},
 	};
 	struct engine e = {0};
 
@@ -372,7 +377,8 @@ static void restarts_as_seen(void **state)
 		yyjson_doc *doc = yyjson_read(rows[i].host, strlen(rows[i].host), 0);
 		struct lifecycle life = {.start_failed = rows[i].failed,
 			.remove_wanted = rows[i].remove,
-			.restart_wanted = rows[i].again};
+			.restart_wanted = rows[i].again,
+			.restart_asked = rows[i].by_hand};
 		struct container c = {.e = &e,
 			.host = yyjson_doc_get_root(doc),
 			.life = &life,
