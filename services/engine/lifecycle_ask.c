@@ -53,19 +53,24 @@ void lifecycle_start(struct container *c, life_done *done, void *arg)
 	}
 }
 
-static void on_kill_timer(struct loop_timer *t)
-{
-	struct container *c = container_of(t, struct lifecycle, kill_timer)->c;
-
-	(void)!container_cgroup_kill(c);
-}
-
 static void kill_event(struct container *c, int signal)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", signal);
 	events_container_with(c, "kill", "signal", text);
+}
+
+/* The second signal of a stop. */
+static void kill_at_last(struct container *c)
+{
+	kill_event(c, SIGKILL);
+	(void)!container_cgroup_kill(c);
+}
+
+static void on_kill_timer(struct loop_timer *t)
+{
+	kill_at_last(container_of(t, struct lifecycle, kill_timer)->c);
 }
 
 static void send_stop(struct container *c, int signal, int64_t timeout_s)
@@ -75,17 +80,16 @@ static void send_stop(struct container *c, int signal, int64_t timeout_s)
 	kill_event(c, signal);
 	if (c->state == CONTAINER_PAUSED || c->copies)
 		(void)!container_cgroup_freeze(c, false);
-	if (signal == SIGKILL || !timeout_s || c->pidfd < 0) {
-		if (signal != SIGKILL && c->pidfd >= 0)
-			syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0);
+	if (signal == SIGKILL || c->pidfd < 0) {
 		(void)!container_cgroup_kill(c);
 		return;
 	}
 	syscall(SYS_pidfd_send_signal, c->pidfd, signal, NULL, 0);
 	fault_point("signalled");
-	if (timeout_s > 0 && loop_timer_set(c->e->loop, &l->kill_timer,
-				     loop_now_ms(c->e->loop) + timeout_s * 1000, on_kill_timer))
-		(void)!container_cgroup_kill(c);
+	if (!timeout_s ||
+		(timeout_s > 0 && loop_timer_set(c->e->loop, &l->kill_timer,
+					  loop_now_ms(c->e->loop) + timeout_s * 1000, on_kill_timer)))
+		kill_at_last(c);
 }
 
 static void mark_stopped(struct container *c)

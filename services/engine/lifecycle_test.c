@@ -201,10 +201,11 @@ static void events_of_an_end(void **state)
 {
 	struct fixture *f = *state;
 	struct heard heard = {0};
-	enum { BY_ITSELF, KILLED, STOPPED, RESTARTED, ENDS };
+	enum { BY_ITSELF, KILLED, STOPPED, STOPPED_AT_ONCE, RESTARTED, ENDS };
 	static const char *const seen[ENDS] = {[BY_ITSELF] = "die",
 		[KILLED] = "kill die",
 		[STOPPED] = "kill stop die",
+		[STOPPED_AT_ONCE] = "kill kill stop die",
 		[RESTARTED] = "kill stop die"};
 
 	for (int how = 0; how < ENDS; how++) {
@@ -215,6 +216,8 @@ static void events_of_an_end(void **state)
 			lifecycle_kill(f->c, SIGKILL, hear, &heard);
 		if (how == STOPPED)
 			lifecycle_stop(f->c, SIGWINCH, -1, hear, &heard);
+		if (how == STOPPED_AT_ONCE)
+			lifecycle_stop(f->c, SIGWINCH, 0, hear, &heard);
 		if (how == RESTARTED)
 			lifecycle_restart(f->c, SIGWINCH, -1, hear, &heard);
 		life_event(f->c, LIFE_EXIT);

@@ -340,6 +340,10 @@ def test_events_of_other_ends(node):
     node.docker("start", cid)
     node.docker("rm", "-f", cid)
     assert told(cid) == ["create", "start", "kill", "die", "start", "kill", "die", "destroy"]
+    stubborn = node.docker("run", "-d", "wherry/hello", "sleep", "1000").stdout.strip()
+    node.docker("stop", "-t", "1", stubborn)  # a sleep that is process 1 itself ignores the first signal
+    assert told(stubborn) == ["create", "start", "kill", "kill", "stop", "die"]
+    node.docker("rm", stubborn)
     node.docker("run", "--name", "lasting", "wherry/hello", "sh", "-c", "sleep 2; exit 3", check=False)
     said = node.events("300s", "container=lasting", "event=die", show="{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.execDuration}}")
     node.docker("rm", "lasting")
