@@ -100,6 +100,27 @@ static void mark_stopped(struct container *c)
 	(void)!container_save_state(c, restart_policy_set(c) ? FILE_DURABLE : 0);
 }
 
+/* It is between two starts, of which its policy brings the next. */
+static bool begins_again(const struct container *c)
+{
+	return lifecycle_restarts(c) && !(c->life && c->life->restart_wanted);
+}
+
+/* There will be no next start. @done when the last one has come to its end. */
+static void give_up_restart(struct container *c, life_done *done, void *arg)
+{
+	if (c->state == CONTAINER_EXITING) {
+		if (life_when(c, ON_STOPPED, done, arg))
+			c->stopped_by_user = true;
+		return;
+	}
+	loop_timer_del(&c->restart_timer);
+	c->stopped_by_user = true;
+	life_enter(c, CONTAINER_EXITED, FILE_DURABLE);
+	wait_notify(c, WAIT_STOPPED);
+	done(c, 0, NULL, arg);
+}
+
 /* Asked for while it is being started: that comes to its end first, as in Docker, and what it came to is asked. */
 typedef void ask_fn(struct container *c, int signal, int64_t timeout_s, life_done *done, void *arg);
 
@@ -139,12 +160,8 @@ void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_don
 {
 	switch (c->state) {
 	case CONTAINER_RESTARTING:
-		loop_timer_del(&c->restart_timer);
-		c->stopped_by_user = true;
-		life_enter(c, CONTAINER_EXITED, FILE_DURABLE);
-		wait_notify(c, WAIT_STOPPED);
 		events_container(c, "stop", NULL);
-		done(c, 0, NULL, arg);
+		give_up_restart(c, done, arg);
 		return;
 	case CONTAINER_RUNNING:
 	case CONTAINER_PAUSED:
@@ -155,12 +172,10 @@ void lifecycle_stop(struct container *c, int signal, int64_t timeout_s, life_don
 		send_stop(c, signal, timeout_s);
 		return;
 	case CONTAINER_EXITING:
-		if (!life_when(c, ON_STOPPED, done, arg))
-			return;
 		/* What is stopped is what its policy would have begun again; else it has ended by itself. */
-		if (lifecycle_restarts(c))
+		if (life_of(c) && begins_again(c))
 			c->life->stop_asked = true;
-		c->stopped_by_user = true;
+		give_up_restart(c, done, arg);
 		return;
 	case CONTAINER_STARTING:
 		ask_later(c, lifecycle_stop, signal, timeout_s, done, arg);
@@ -247,15 +262,21 @@ static int send_signal(struct container *c, int signal)
 
 static void kill_now(struct container *c, int signal, int64_t unused, life_done *done, void *arg)
 {
+	bool ends = signal == SIGKILL || signal == container_stop_signal(c);
 	cleanup(freep) char *msg = NULL;
 	int err;
 
+	/* There is nothing to signal, but an end was asked for, as Docker has it. */
+	if (ends && begins_again(c)) {
+		give_up_restart(c, done, arg);
+		return;
+	}
 	if (!container_is_up(c) || c->pidfd < 0) {
 		msg = text_make("cannot kill container: %s: container %.12s is not running", c->name, c->id);
 		done(c, -EBUSY, msg ? msg : "the container is not running", arg);
 		return;
 	}
-	if (signal == SIGKILL || signal == container_stop_signal(c))
+	if (ends)
 		mark_stopped(c);
 	kill_event(c, signal);
 	err = send_signal(c, signal);

@@ -26,6 +26,7 @@
 #include "lib/tree.h"
 
 static const char config[] = "{\"Name\":\"one\",\"Image\":\"x\",\"HostConfig\":{},\"Config\":{}}";
+static const char always[] = "{\"RestartPolicy\":{\"Name\":\"always\"}}";
 static char place[] = "/tmp/life-XXXXXX";
 
 struct fixture {
@@ -233,7 +234,6 @@ static void events_of_an_end(void **state)
 /* Between two starts there is nothing to kill, but a stop is one all the same; of what has ended by itself it is none. */
 static void events_of_a_stop_between_two_starts(void **state)
 {
-	static const char always[] = "{\"RestartPolicy\":{\"Name\":\"always\"}}";
 	struct fixture *f = *state;
 	cleanup(json_docp) yyjson_doc *doc = yyjson_read(always, strlen(always), 0);
 	static const struct {
@@ -266,6 +266,37 @@ static void events_of_a_stop_between_two_starts(void **state)
 
 		assert_string_equal(actions, rows[i].seen);
 	}
+}
+
+static void a_kill_between_two_starts(void **state)
+{
+	struct fixture *f = *state;
+	static const enum container_state between[] = {CONTAINER_RESTARTING, CONTAINER_EXITING};
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(always, strlen(always), 0);
+	yyjson_val *plain = f->c->host;
+
+	f->c->host = yyjson_doc_get_root(doc);
+	f->c->has_run = true;
+	for (size_t i = 0; i < array_len(between); i++) {
+		struct heard other = {0}, killed = {0};
+
+		f->c->stopped_by_user = false;
+		f->c->state = between[i];
+		lifecycle_kill(f->c, SIGHUP, hear, &other);
+		assert_int_equal(other.err, -EBUSY);
+		lifecycle_kill(f->c, SIGKILL, hear, &killed);
+		if (between[i] == CONTAINER_EXITING)
+			life_event(f->c, LIFE_RELEASED);
+		assert_int_equal(killed.times, 1);
+		assert_int_equal(killed.err, 0);
+		assert_int_equal(f->c->state, CONTAINER_EXITED);
+		assert_true(f->c->stopped_by_user);
+
+		cleanup(freep) char *actions = told();
+
+		assert_string_equal(actions, "");
+	}
+	f->c->host = plain;
 }
 
 /* A start that waits for the end of an exit, and a removal that comes first: both hear. */
@@ -330,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_kill_waits_for_the_end_it_brings, begin, end),
 		cmocka_unit_test_setup_teardown(events_of_an_end, begin, end),
 		cmocka_unit_test_setup_teardown(events_of_a_stop_between_two_starts, begin, end),
+		cmocka_unit_test_setup_teardown(a_kill_between_two_starts, begin, end),
 		cmocka_unit_test_setup_teardown(removed_before_it_begins_again, begin, end),
 		cmocka_unit_test(events_without_a_meaning),
 	};

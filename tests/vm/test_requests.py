@@ -216,6 +216,40 @@ def test_members_of_a_running_containers_requests(node):
         node.docker("rm", "-f", "asked")
 
 
+def test_names_of_members_in_any_case(node):
+    """As Docker's decoder takes them, in every body; names that are data stay as they are."""
+    def ask(path, body, want=201):
+        status, reply = api.call(node, "POST", path, body)
+        assert status == want, (path, body, status, reply)
+        return reply
+
+    cid = ask("/containers/create", {"image": HELLO, "CMD": ["sleep", "1000"], "labels": {"Image": "a", "image": "b"},
+                                     "hostconfig": {"memory": 64 << 20, "tmpfs": {"/Cased": ""}}})["Id"]  # fmt: skip
+    try:
+        shown = api.call(node, "GET", f"/containers/{cid}/json")[1]
+        assert shown["Config"]["Cmd"] == ["sleep", "1000"] and {("Image", "a"), ("image", "b")} <= set(shown["Config"]["Labels"].items())
+        assert shown["HostConfig"]["Memory"] == 64 << 20 and shown["HostConfig"]["Tmpfs"] == {"/Cased": ""}
+        ask(f"/containers/{cid}/start", None, 204)
+        ask(f"/containers/{cid}/update", {"pidslimit": 33}, 200)
+        assert api.call(node, "GET", f"/containers/{cid}/json")[1]["HostConfig"]["PidsLimit"] == 33
+        made = ask(f"/containers/{cid}/exec", {"cmd": ["cat"], "attachStdin": True, "tty": True, "detachKeys": "ctrl-x"})["Id"]
+        shown = api.call(node, "GET", f"/exec/{made}/json")[1]
+        assert (shown["DetachKeys"], shown["OpenStdin"], shown["ProcessConfig"]["tty"]) == ("ctrl-x", True, True), shown
+        ask(f"/exec/{made}/start", {"detach": True}, 200)
+        ask("/networks/create", {"name": "cased", "internal": True, "labels": {"name": "a"}})
+        shown = api.call(node, "GET", "/networks/cased")[1]
+        assert (shown["Internal"], shown["Labels"]) == (True, {"name": "a"}), shown
+        ask("/networks/cased/connect", {"container": cid, "endpointconfig": {"aliases": ["Other"]}}, 200)
+        assert "Other" in api.call(node, "GET", f"/containers/{cid}/json")[1]["NetworkSettings"]["Networks"]["cased"]["Aliases"]
+        ask("/networks/cased/disconnect", {"container": cid, "force": True}, 200)
+        assert ask("/volumes/create", {"name": "cased", "labels": {"name": "a"}})["Labels"] == {"name": "a"}
+        assert "image is no option" in ask("/containers/create", {"image": "nowhere", "Image": HELLO}, 400)["message"]  # the exact one is taken
+    finally:
+        node.docker("rm", "-f", cid)
+        node.docker("network", "rm", "cased", check=False)
+        node.docker("volume", "rm", "cased", check=False)
+
+
 @pytest.mark.parametrize("parameters, shared", [("", False), ("?shared-size=1", True)])
 def test_sizes_that_images_share(node, parameters, shared):
     node.docker("run", "--name", "grown", HELLO, "sh", "-c", "head -c 100000 /dev/zero >/f")

@@ -351,15 +351,17 @@ def test_events_of_other_ends(node):
     assert code == "3" and 2 <= int(seconds) < 20, said
 
 
-def test_events_of_a_stop_between_two_starts(node):
-    """There is nothing to signal, and nothing more that ends: a stop alone, after which it is not begun again."""
-    cid = node.docker("run", "-d", "--restart", "always", "wherry/hello", "false").stdout.strip()
+@pytest.mark.parametrize("verb, told", [("stop", ["stop"]), ("kill", [])])
+def test_an_end_between_two_starts(node, verb, told):
+    """There is nothing to signal, and nothing more that ends; it is not begun again. A stop is told of all the same."""
+    cid = node.docker("run", "-d", "--restart", "always", "wherry/hello", "sh", "-c", "echo ran; exit 1").stdout.strip()
     try:
-        # the fifth wait is of some seconds
-        assert eventually(lambda: node.docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", cid).stdout == "restarting 5\n", 60)
-        node.docker("stop", cid)
+        # after the sixth there are some seconds
+        assert eventually(lambda: node.docker("logs", cid).stdout == "ran\n" * 6, 60)
+        assert eventually(lambda: node.docker("inspect", "-f", "{{.State.Status}}", cid).stdout == "restarting\n")
+        node.docker(verb, cid)
         assert node.docker("inspect", "-f", "{{.State.Status}}", cid).stdout == "exited\n"
         actions = node.events("300s", "type=container", f"container={cid}")
-        assert actions[-2:] == ["die", "stop"] and actions.count("stop") == 1 and "kill" not in actions, actions
+        assert actions == ["create"] + ["start", "die"] * 6 + told, actions
     finally:
         node.docker("rm", "-f", cid)
