@@ -13,6 +13,7 @@
 #include "engine/api.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/shape.h"
 #include "lib/log.h"
 
 enum { API_MINOR_MIN = 24, API_MINOR_MAX = 51, API_ARG_MAX = 1024, API_MESSAGE_MAX = 2048 };
@@ -419,6 +420,7 @@ yyjson_doc *api_parse_json(const char *text, size_t len, const char **msg)
 struct body {
 	struct engine *e;
 	char *arg; /* owned */
+	const struct shape *members;
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root);
 };
 
@@ -434,6 +436,7 @@ static void body_done(struct http_req *r, char *text, size_t len, void *arg)
 {
 	struct body *b = arg;
 	struct engine *e = b->e;
+	const struct shape *members = b->members;
 	void (*fn)(struct engine *, struct http_req *, const char *, yyjson_val *) = b->fn;
 	cleanup(freep) char *name = take(b->arg);
 	const char *msg = NULL;
@@ -449,11 +452,13 @@ static void body_done(struct http_req *r, char *text, size_t len, void *arg)
 		api_error(r, 400, "%s", why ? why : msg);
 		return;
 	}
-	fn(e, r, name, doc ? yyjson_doc_get_root(doc) : NULL);
+	if (members)
+		shape_fold(yyjson_doc_get_root(doc), members);
+	fn(e, r, name, yyjson_doc_get_root(doc));
 	yyjson_doc_free(doc);
 }
 
-void api_body_json(struct engine *e, struct http_req *r, const char *arg,
+void api_body_json(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root))
 {
 	bool has_body = http_content_length(r) > 0 || http_header(r, "Transfer-Encoding");
@@ -473,7 +478,7 @@ void api_body_json(struct engine *e, struct http_req *r, const char *arg,
 		api_error(r, 500, "out of memory");
 		return;
 	}
-	*b = (struct body){.e = e, .arg = name, .fn = fn};
+	*b = (struct body){.e = e, .arg = name, .members = members, .fn = fn};
 	http_on_closed(r, body_closed, b);
 	http_body_read(r, API_BODY_MAX, body_done, b);
 }

@@ -16,6 +16,7 @@
 #include "lib/util.h"
 
 struct engine;
+struct shape;
 
 /*
  * Called when the headers are complete; answers now or later. @arg is what the pattern's `*` or `**` matched,
@@ -85,8 +86,9 @@ enum { API_BODY_MAX = 4 << 20, API_JSON_DEPTH = 64 };
  * @fn:		gets the document (borrowed; freed after it returns) or NULL for an empty body; on bad JSON, or
  * with another Content-Type, it is not called, 400 is answered
  * @arg:	copied; NULL allowed
+ * @members:	the table of the body (shape.h), which its names are brought in line with; NULL: taken as they are
  */
-void api_body_json(struct engine *e, struct http_req *r, const char *arg,
+void api_body_json(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root));
 
 /* Why a body with this Content-Type (NULL: none was sent) cannot be JSON, why a text is none: owned; NULL: it is. */

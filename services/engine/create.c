@@ -402,7 +402,7 @@ static bool choose_name(struct creation *k, const char *wanted)
 
 static bool create(struct creation *k, struct http_req *r, struct container **out)
 {
-	int err = options_check(k->root, k->host, k->networking, &k->msg);
+	int err = options_check(k->root, &k->msg);
 
 	if (err) {
 		k->err = err;
@@ -466,5 +466,5 @@ static void on_body(struct engine *e, struct http_req *r, const char *arg, yyjso
 
 void create_handle(struct engine *e, struct http_req *r, const char *arg)
 {
-	api_body_json(e, r, NULL, on_body);
+	api_body_json(e, r, NULL, options_config, on_body);
 }

@@ -92,7 +92,7 @@ static void create_body(struct engine *e, struct http_req *r, const char *name, 
 
 static void create(struct engine *e, struct http_req *r, const char *name)
 {
-	api_body_json(e, r, name, create_body);
+	api_body_json(e, r, name, create_members, create_body);
 }
 
 /* ---- start */
@@ -173,7 +173,7 @@ static void start_body(struct engine *e, struct http_req *r, const char *id, yyj
 
 static void start(struct engine *e, struct http_req *r, const char *id)
 {
-	api_body_json(e, r, id, start_body);
+	api_body_json(e, r, id, start_members, start_body);
 }
 
 /* ---- the rest */

@@ -167,7 +167,7 @@ static void commit_with_body(struct engine *e, struct http_req *r, const char *a
 		api_error(r, 400, "no container was named");
 		return;
 	}
-	if (options_check(body, NULL, NULL, &msg)) {
+	if (options_check(body, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
@@ -223,5 +223,5 @@ static void commit_with_body(struct engine *e, struct http_req *r, const char *a
 
 void transfer_commit(struct engine *e, struct http_req *r, const char *arg)
 {
-	api_body_json(e, r, NULL, commit_with_body);
+	api_body_json(e, r, NULL, options_config, commit_with_body);
 }

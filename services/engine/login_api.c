@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/image.h"
 #include "engine/login_api.h"
+#include "engine/shape.h"
 
 struct login {
 	struct http_req *r;
@@ -88,5 +89,9 @@ static void with_body(struct engine *e, struct http_req *r, const char *arg, yyj
 
 void login_api(struct engine *e, struct http_req *r, const char *arg)
 {
-	api_body_json(e, r, NULL, with_body);
+	static const struct shape members[] = {{"username", SHAPE_STR}, {"password", SHAPE_STR},
+		{"auth", SHAPE_STR}, {"email", SHAPE_STR}, {"serveraddress", SHAPE_STR},
+		{"identitytoken", SHAPE_STR}, {"registrytoken", SHAPE_STR}, {.type = SHAPE_OPEN}};
+
+	api_body_json(e, r, NULL, members, with_body);
 }

@@ -372,7 +372,7 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 
 static void create(struct engine *e, struct http_req *r, const char *arg)
 {
-	api_body_json(e, r, NULL, create_body);
+	api_body_json(e, r, NULL, create_members, create_body);
 }
 
 static int destroy(struct engine *e, struct network *n, struct network_error *err)
@@ -474,7 +474,7 @@ static void connect_body(struct engine *e, struct http_req *r, const char *name,
 
 static void connect_(struct engine *e, struct http_req *r, const char *name)
 {
-	api_body_json(e, r, name, connect_body);
+	api_body_json(e, r, name, connect_members, connect_body);
 }
 
 /* From a network that is gone. true: it was answered. */
@@ -526,7 +526,7 @@ static void disconnect_body(struct engine *e, struct http_req *r, const char *na
 
 static void disconnect(struct engine *e, struct http_req *r, const char *name)
 {
-	api_body_json(e, r, name, disconnect_body);
+	api_body_json(e, r, name, disconnect_members, disconnect_body);
 }
 
 const struct api_route network_routes[] = {

@@ -15,7 +15,7 @@
 #include "engine/health.h"
 #include "engine/log_options.h"
 #include "lib/json.h"
-#include "engine/options_int.h"
+#include "engine/options.h"
 #include "engine/restart.h"
 #include "engine/spec.h"
 
@@ -253,26 +253,23 @@ static int check_cpus(yyjson_val *host, char **msg)
 	return *msg ? -EINVAL : 0;
 }
 
-int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
+int options_check(yyjson_val *body, char **msg)
 {
+	yyjson_val *host = json_obj(body, "HostConfig");
 	struct spec_security sec;
 	uint64_t caps;
 	int err;
 
-	if (has_nul(config) || has_nul(host) || has_nul(networking)) {
+	if (has_nul(body)) {
 		*msg = text_make("the request has a string with a NUL byte inside");
 		return -EINVAL;
 	}
-	err = shape_check(config, options_config, "", msg);
-	if (!err)
-		err = shape_check(host, options_host, "HostConfig", msg);
-	if (!err)
-		err = shape_check(networking, options_networking, "NetworkingConfig", msg);
+	err = shape_check(body, options_config, "", msg);
 	if (!err)
 		err = check_lists(host, msg);
 	if (!err)
 		err = check_modes(host, msg);
-	if (!err && json_text(config, "Hostname") &&
+	if (!err && json_text(body, "Hostname") &&
 		yyjson_equals_str(yyjson_obj_get(host, "UTSMode"), "host")) {
 		*msg = text_make("conflicting options: hostname and the UTS mode");
 		err = -EINVAL;
@@ -284,7 +281,7 @@ int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, 
 	if (!err)
 		err = check_restart(json_obj(host, "RestartPolicy"), json_bool(host, "AutoRemove"), msg);
 	if (!err)
-		err = health_config_check(yyjson_obj_get(config, "Healthcheck"), msg);
+		err = health_config_check(yyjson_obj_get(body, "Healthcheck"), msg);
 	if (!err)
 		err = log_options_check(json_obj(host, "LogConfig"), msg);
 	if (!err)

@@ -10,10 +10,14 @@
 
 #include <yyjson.h>
 
+#include "engine/shape.h"
 #include "lib/util.h"
 
-/* 0, or -EINVAL with *msg. Any of them may be NULL. */
-must_check int options_check(yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
+/* The members of what POST /containers/create takes, HostConfig and NetworkingConfig among them, and of HostConfig. */
+extern const struct shape options_config[], options_host[];
+
+/* The body of a create, or a Config alone; NULL is nothing. 0, or -EINVAL with *msg. */
+must_check int options_check(yyjson_val *body, char **msg);
 /* The table itself: the i-th member of Config or of HostConfig, NULL after the last; *refusal as the client hears it,
  * NULL when it is supported. */
 const char *options_member(bool host, size_t i, const char **refusal);

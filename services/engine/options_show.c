@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "engine/options_int.h"
+#include "engine/options.h"
 
 /*
  * Of HostConfig what cgroup v2 has not, where Docker makes the container without it and says so: files of compose carry these

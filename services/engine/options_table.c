@@ -2,7 +2,7 @@
 
 /* The table of options; OPTIONS.md is the page of it for users. */
 
-#include "engine/options_int.h"
+#include "engine/options.h"
 
 #define WINDOWS "is an option of Windows containers"
 #define V1	"is an option of cgroup v1, which this node does not have"
@@ -60,7 +60,7 @@ static const struct shape mount_members[] = {
 	{0},
 };
 
-const struct shape options_networking[] = {{"EndpointsConfig", SHAPE_MAP, .of = shape_endpoint}, {0}};
+static const struct shape networking[] = {{"EndpointsConfig", SHAPE_MAP, .of = shape_endpoint}, {0}};
 
 const struct shape options_config[] = {
 	{"Hostname", SHAPE_STR},
@@ -88,8 +88,8 @@ const struct shape options_config[] = {
 	{"StopSignal", SHAPE_STR},
 	{"StopTimeout", SHAPE_INT},
 	{"Shell", SHAPE_STRS},
-	{"HostConfig", SHAPE_OBJ},
-	{"NetworkingConfig", SHAPE_OBJ},
+	{"HostConfig", SHAPE_OBJ, .of = options_host},
+	{"NetworkingConfig", SHAPE_OBJ, .of = networking},
 	{0},
 };
 

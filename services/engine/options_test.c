@@ -32,6 +32,23 @@ static const char host_members[] =
 	"Links OomScoreAdj PidMode Privileged PublishAllPorts ReadonlyRootfs SecurityOpt StorageOpt Tmpfs UTSMode "
 	"UsernsMode ShmSize Sysctls Runtime Isolation MaskedPaths ReadonlyPaths";
 
+/* The body of a create that has them; any may be NULL. */
+static int checked(yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
+{
+	cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *o = config ? yyjson_val_mut_copy(doc, config) : yyjson_mut_obj(doc);
+
+	if (host)
+		json_copy(doc, o, "HostConfig", host);
+	if (networking)
+		json_copy(doc, o, "NetworkingConfig", networking);
+	yyjson_mut_doc_set_root(doc, o);
+
+	cleanup(json_docp) yyjson_doc *body = yyjson_mut_doc_imut_copy(doc, NULL);
+
+	return options_check(yyjson_doc_get_root(body), msg);
+}
+
 static bool in_table(bool host, const char *name)
 {
 	const char *member, *refusal;
@@ -66,7 +83,7 @@ static void refused_members_fail_by_name(void **state)
 						    *msg = NULL;
 				cleanup(json_docp) yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
 				yyjson_val *o = yyjson_doc_get_root(doc);
-				int err = options_check(host ? NULL : o, host ? o : NULL, NULL, &msg);
+				int err = checked(host ? NULL : o, host ? o : NULL, NULL, &msg);
 
 				if (refusal && (err != -EINVAL || !strstr(msg, member)))
 					fail_msg("%s is not refused by its name", text);
@@ -78,7 +95,7 @@ static void unknown_members_are_refused(void **state)
 	cleanup(json_docp) yyjson_doc *doc = yyjson_read("{\"Nonsense\":1}", 14, 0);
 	cleanup(freep) char *msg = NULL, *again = NULL;
 
-	assert_int_equal(options_check(yyjson_doc_get_root(doc), NULL, NULL, &msg), -EINVAL);
+	assert_int_equal(checked(yyjson_doc_get_root(doc), NULL, NULL, &msg), -EINVAL);
 	assert_non_null(strstr(msg, "Nonsense"));
 	assert_int_equal(checked(NULL, yyjson_doc_get_root(doc), NULL, &again), -EINVAL);
 	assert_non_null(strstr(again, "HostConfig.Nonsense"));
@@ -110,7 +127,7 @@ static int check(const char *host_json, char **msg)
 
 	assert_non_null(doc);
 	*msg = NULL;
-	return options_check(NULL, yyjson_doc_get_root(doc), NULL, msg);
+	return checked(NULL, yyjson_doc_get_root(doc), NULL, msg);
 }
 
 static void values_are_checked(void **state)
@@ -231,7 +248,7 @@ static void members_inside_are_known(void **state)
 	cleanup(freep) char *msg = NULL;
 
 	if (!h || !c || !n ||
-		options_check(yyjson_doc_get_root(c), yyjson_doc_get_root(h), yyjson_doc_get_root(n), &msg))
+		checked(yyjson_doc_get_root(c), yyjson_doc_get_root(h), yyjson_doc_get_root(n), &msg))
 		fail_msg("%s", msg ? msg : "the JSON of this test");
 }
 
@@ -254,7 +271,7 @@ static void endpoints_are_checked(void **state)
 				    *msg = NULL;
 		cleanup(json_docp) yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
 
-		assert_int_equal(options_check(NULL, NULL, yyjson_doc_get_root(doc), &msg), -EINVAL);
+		assert_int_equal(checked(NULL, NULL, yyjson_doc_get_root(doc), &msg), -EINVAL);
 		if (!strstr(msg, cases[i].words))
 			fail_msg("%s: %s", text, msg);
 	}

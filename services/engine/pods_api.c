@@ -100,7 +100,7 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 static void create(struct engine *e, struct http_req *r, const char *arg)
 {
 	if (local(r))
-		api_body_json(e, r, NULL, create_body);
+		api_body_json(e, r, NULL, NULL, create_body);
 }
 
 static void update_body(struct engine *e, struct http_req *r, const char *uid, yyjson_val *root)
@@ -128,7 +128,7 @@ static void update_body(struct engine *e, struct http_req *r, const char *uid, y
 static void update(struct engine *e, struct http_req *r, const char *uid)
 {
 	if (local(r))
-		api_body_json(e, r, uid, update_body);
+		api_body_json(e, r, uid, NULL, update_body);
 }
 
 /* ---- show */

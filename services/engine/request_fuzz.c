@@ -29,11 +29,13 @@ static void create_options(const char *text, size_t len)
 {
 	const char *why;
 	yyjson_doc *doc = api_parse_json(text, len, &why);
-	yyjson_val *root = doc ? yyjson_doc_get_root(doc) : NULL, *host = json_obj(root, "HostConfig");
+	yyjson_val *root = yyjson_doc_get_root(doc), *host;
 	cleanup(freep) char *msg = NULL, *ports_msg = NULL;
 	cleanup(freep) struct network_port *ports = NULL;
 
-	if (root && !options_check(root, host, json_obj(root, "NetworkingConfig"), &msg)) {
+	shape_fold(root, options_config);
+	host = json_obj(root, "HostConfig");
+	if (root && !options_check(root, &msg)) {
 		yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
 		yyjson_mut_val *o = yyjson_mut_obj(out);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/files.h"
 #include "engine/shape.h"
@@ -38,6 +39,67 @@ const struct shape shape_endpoint[] = {
 	{"DNSNames", SHAPE_STRS},
 	{0},
 };
+
+/* ---- names */
+
+/* The member @name, or else the first that is it but for its case, by its name from now on. */
+static yyjson_val *fold_member(yyjson_val *o, const char *name)
+{
+	yyjson_val *exact = yyjson_obj_get(o, name), *k, *v;
+	size_t i, n, len = strlen(name);
+
+	if (exact)
+		return exact;
+	json_obj_foreach (o, i, n, k, v) {
+		if (yyjson_get_len(k) != len || strncasecmp(yyjson_get_str(k), name, len) != 0)
+			continue;
+		yyjson_set_str(k, name);
+		return v;
+	}
+	return NULL;
+}
+
+static void fold_items(yyjson_val *list, const struct shape *of)
+{
+	size_t i, n;
+	yyjson_val *item;
+
+	yyjson_arr_foreach (list, i, n, item)
+		shape_fold(item, of);
+}
+
+static void fold_inside(yyjson_val *v, const struct shape *m)
+{
+	size_t i, n;
+	yyjson_val *k, *item;
+
+	if (m->type == SHAPE_OBJ) {
+		shape_fold(v, m->of);
+	} else if (yyjson_is_arr(v)) {
+		fold_items(v, m->of);
+	} else if (yyjson_is_obj(v)) {
+		json_obj_foreach (v, i, n, k, item) {
+			if (yyjson_is_arr(item))
+				fold_items(item, m->of);
+			else
+				shape_fold(item, m->of);
+		}
+	}
+}
+
+void shape_fold(yyjson_val *o, const struct shape *members)
+{
+	if (!yyjson_is_obj(o))
+		return;
+	for (const struct shape *m = members; m->name; m++) {
+		yyjson_val *v = fold_member(o, m->name);
+
+		if (v && m->of)
+			fold_inside(v, m);
+	}
+}
+
+/* ---- types */
 
 static bool all_strings(yyjson_val *list)
 {

@@ -43,6 +43,14 @@ struct shape {
  */
 must_check int shape_check(yyjson_val *o, const struct shape *members, const char *where, char **msg);
 
+/**
+ * shape_fold() - give members the names of their table, whatever their case
+ *
+ * As Docker's decoder takes names: "image" is Image unless there is an Image. The names of a map are data and stay as they are;
+ * so does what is in no table.
+ */
+void shape_fold(yyjson_val *o, const struct shape *members);
+
 /* EndpointSettings, of NetworkingConfig and of /networks/ID/connect. */
 extern const struct shape shape_endpoint[];
 

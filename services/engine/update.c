@@ -248,5 +248,5 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 
 void container_update(struct engine *e, struct http_req *r, const char *name)
 {
-	api_body_json(e, r, name, on_body);
+	api_body_json(e, r, name, options_host, on_body);
 }

@@ -132,7 +132,7 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 
 static void create(struct engine *e, struct http_req *r, const char *arg)
 {
-	api_body_json(e, r, NULL, create_body);
+	api_body_json(e, r, NULL, create_members, create_body);
 }
 
 static void delete(struct engine *e, struct http_req *r, const char *name)
