@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/shape.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 enum { API_MINOR_MIN = 24, API_MINOR_MAX = 51, API_ARG_MAX = 1024, API_MESSAGE_MAX = 2048 };
@@ -282,7 +283,7 @@ void api_errno(struct http_req *r, int err, const char *fmt, ...)
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n > 0 && (size_t)n < sizeof(text))
-		snprintf(text + n, sizeof(text) - (size_t)n, ": %s", strerror(-err));
+		snprintf(text + n, sizeof(text) - (size_t)n, ": %s", errno_text(-err));
 	send_error(r, api_status_of(err), text);
 }
 

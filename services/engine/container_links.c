@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/network.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -227,7 +228,7 @@ int container_links_remove(struct engine *e, const char *name, char **msg)
 	if (!err && network_endpoint_of(e->networks, c->id, NULL))
 		err = container_net_files_renew(c, alias, msg);
 	if (err && !*msg)
-		*msg = text_make("link %s cannot be removed: %s", name, strerror(-err));
+		*msg = text_make("link %s cannot be removed: %s", name, errno_text(-err));
 	return err;
 }
 

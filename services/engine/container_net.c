@@ -12,6 +12,7 @@
 #include "engine/container_net_int.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/network.h"
 #include "engine/pod.h"
@@ -224,7 +225,7 @@ int container_net_up(struct container *c, int userns, int *netns, char **msg)
 			err = supervisor_put(c->e, "container", c->id, "net", &fd, 1);
 	}
 	if (err) {
-		*msg = text_make("cannot make a network namespace: %s", strerror(-err));
+		*msg = text_make("cannot make a network namespace: %s", errno_text(-err));
 		return err;
 	}
 	if (strncmp(mode, "container:", 10))

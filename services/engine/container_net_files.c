@@ -19,6 +19,7 @@
 #include "engine/files.h"
 #include "engine/network.h"
 #include "engine/pod.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -61,7 +62,7 @@ static int share(struct container *c, const char *owner, char **msg)
 	for (size_t i = 0; i < array_len(names) && !err; i++)
 		err = copy_file(files_dir(other), c->dir, names[i]);
 	if (err)
-		*msg = text_make("cannot share the name files of container %s: %s", owner, strerror(-err));
+		*msg = text_make("cannot share the name files of container %s: %s", owner, errno_text(-err));
 	return err;
 }
 
@@ -115,7 +116,7 @@ static int make(struct container *c, struct texts *t, char **msg)
 static int told(int err, char **msg)
 {
 	if (err && !*msg)
-		*msg = text_make("cannot write the container's name files: %s", strerror(-err));
+		*msg = text_make("cannot write the container's name files: %s", errno_text(-err));
 	return err;
 }
 

@@ -18,6 +18,7 @@
 #include "engine/files.h"
 #include "engine/health.h"
 #include "engine/image.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/names.h"
@@ -194,7 +195,7 @@ static bool find_image(struct creation *k, const char *platform)
 	err = image_config(k->img, &k->img_config);
 	return !err ||
 	       fail(k, err,
-		       text_make("the configuration of image %s cannot be read: %s", name, strerror(-err)));
+		       text_make("the configuration of image %s cannot be read: %s", name, errno_text(-err)));
 }
 
 static void default_member(struct creation *k, yyjson_mut_val *o, const char *key, yyjson_mut_val *v)
@@ -370,7 +371,8 @@ static bool write_out(struct creation *k, struct container **out)
 		if (tmp)
 			dir_remove(tmp);
 		container_free(c);
-		return fail(k, err, text_make("the container cannot be written to disk: %s", strerror(-err)));
+		return fail(
+			k, err, text_make("the container cannot be written to disk: %s", errno_text(-err)));
 	}
 	*out = c;
 	return true;

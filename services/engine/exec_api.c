@@ -15,6 +15,7 @@
 #include "engine/exec_int.h"
 #include "engine/files.h"
 #include "engine/shape.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -165,7 +166,7 @@ static void start_body(struct engine *e, struct http_req *r, const char *id, yyj
 	exec_emit(x, "exec_start");
 	err = exec_run(x, c, &msg);
 	if (err) {
-		cleanup(freep) char *text = text_make("%s", msg ? msg : strerror(-err));
+		cleanup(freep) char *text = text_make("%s", msg ? msg : errno_text(-err));
 
 		exec_start_failed(x, text ? text : "out of memory");
 	}

@@ -18,6 +18,7 @@
 #include "engine/spec.h"
 #include "engine/start.h"
 #include "engine/supervisor.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -123,7 +124,7 @@ static void on_runtime(void *arg, int status, const char *output)
 		err = exec_io_run(x->io);
 	if (status || err) {
 		cleanup(freep) char *msg =
-			err ? text_make("the streams of the exec cannot be set up: %s", strerror(-err))
+			err ? text_make("the streams of the exec cannot be set up: %s", errno_text(-err))
 			    : failure(status, why ? why : output);
 
 		yyjson_doc_free(doc);

@@ -14,6 +14,7 @@
 #include "engine/health.h"
 #include "engine/lifecycle.h"
 #include "lib/duration.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -261,7 +262,7 @@ static void on_due(struct loop_timer *t)
 
 		if (x)
 			x->over = NULL;
-		judge(h, -1, text_make("%s", msg ? msg : strerror(-err)));
+		judge(h, -1, text_make("%s", msg ? msg : errno_text(-err)));
 	}
 }
 

@@ -18,6 +18,7 @@
 #include "engine/image_platform.h"
 #include "engine/images_transfer.h"
 #include "engine/mounts.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/system.h"
 
@@ -410,7 +411,7 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 		return;
 	err = image_store_remove(e->images, name, how, &users, &gone);
 	if (err)
-		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
+		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : errno_text(-err));
 	else
 		send_removal(e, r, &gone, false);
 	image_removal_fini(&gone);
@@ -468,7 +469,7 @@ static void prune(struct engine *e, struct http_req *r, const char *arg)
 
 	filters_free(f);
 	if (err)
-		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
+		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : errno_text(-err));
 	else
 		send_removal(e, r, &gone, true);
 	image_removal_fini(&gone);
@@ -501,7 +502,7 @@ static void prune_cache(struct engine *e, struct http_req *r, const char *arg)
 
 	filters_free(f);
 	if (err) {
-		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : strerror(-err));
+		api_error(r, api_status_of(err), "%s", gone.error ? gone.error : errno_text(-err));
 	} else {
 		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 		yyjson_mut_val *o = yyjson_mut_obj(doc),

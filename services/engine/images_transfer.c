@@ -21,6 +21,7 @@
 #include "engine/image/task_int.h"
 #include "engine/images_transfer_int.h"
 #include "engine/pump.h"
+#include "lib/errno_text.h"
 #include "lib/base64.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -190,7 +191,7 @@ void transfer_on_done(int err, const char *message, void *arg)
 	}
 	t->work_pending = false;
 	t->err = err;
-	t->message = strdup(message && *message ? message : err ? strerror(-err) : "");
+	t->message = strdup(message && *message ? message : err ? errno_text(-err) : "");
 	if (!t->message)
 		t->message = strdup("");
 	finish(t);

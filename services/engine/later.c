@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/api.h"
+#include "lib/errno_text.h"
 
 struct api_later {
 	struct http_req *r; /* NULL once the client has gone */
@@ -57,5 +58,5 @@ void api_later_answer(struct api_later *l, int err, int status, const char *msg)
 	else if (err == -EALREADY)
 		api_empty(r, 304);
 	else
-		api_error(r, status, "%s", msg ? msg : strerror(-err));
+		api_error(r, status, "%s", msg ? msg : errno_text(-err));
 }

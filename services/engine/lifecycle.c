@@ -43,6 +43,7 @@
 #include "engine/trash.h"
 #include "engine/volumes.h"
 #include "engine/wait.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 struct lifecycle *life_of(struct container *c)
@@ -322,7 +323,7 @@ void life_do_remove(struct container *c)
 		int err = trash ? -errno : -ENOMEM;
 
 		log_errno(-err, "container=%.12s op=remove", c->id);
-		container_set_error(c, "the container could not be removed: %s", strerror(-err));
+		container_set_error(c, "the container could not be removed: %s", errno_text(-err));
 		if (c->life)
 			c->life->remove_wanted = false; /* it may be asked for again */
 		life_enter(c, CONTAINER_DEAD, 0);

@@ -17,6 +17,7 @@
 #include "engine/lifecycle_int.h"
 #include "engine/restart.h"
 #include "engine/wait.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 void lifecycle_start(struct container *c, life_done *done, void *arg)
@@ -281,7 +282,7 @@ static void kill_now(struct container *c, int signal, int64_t unused, life_done 
 	kill_event(c, signal);
 	err = send_signal(c, signal);
 	if (err) {
-		msg = text_make("cannot kill container %s: %s", c->name, strerror(-err));
+		msg = text_make("cannot kill container %s: %s", c->name, errno_text(-err));
 		done(c, err, msg ? msg : "out of memory", arg);
 	} else if (signal == SIGKILL) {
 		(void)life_when(c, ON_STOPPED, done, arg);
@@ -313,8 +314,8 @@ int lifecycle_freeze(struct container *c, bool frozen, char **msg)
 	int err = container_cgroup_freeze(c, frozen);
 
 	if (err) {
-		*msg = text_make(
-			"cannot %s container %s: %s", frozen ? "pause" : "unpause", c->name, strerror(-err));
+		*msg = text_make("cannot %s container %s: %s", frozen ? "pause" : "unpause", c->name,
+			errno_text(-err));
 		return err;
 	}
 	life_enter(c, frozen ? CONTAINER_PAUSED : CONTAINER_RUNNING, 0);

@@ -12,6 +12,7 @@
 #include "engine/job.h"
 #include "engine/log_pack.h"
 #include "engine/output.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 #include "lib/privilege.h"
 
@@ -75,6 +76,6 @@ int engine_log_pack_main(int argc, char **argv)
 	if (!err)
 		err = output_pack_segment(DIR_FD, (unsigned)seg);
 	if (err)
-		fprintf(stderr, "segment %lu of a log cannot be packed: %s\n", seg, strerror(-err));
+		fprintf(stderr, "segment %lu of a log cannot be packed: %s\n", seg, errno_text(-err));
 	return err ? 1 : 0;
 }

@@ -16,6 +16,7 @@
 #include "engine/image.h"
 #include "engine/mounts.h"
 #include "engine/volumes.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/places.h"
 
@@ -127,7 +128,7 @@ int mount_source_make(const char *path, char **msg)
 	if (!err)
 		return 0;
 	*msg = text_make(
-		"error while creating mount source path '%s': %s", path, advice ? advice : strerror(-err));
+		"error while creating mount source path '%s': %s", path, advice ? advice : errno_text(-err));
 	return advice ? -EINVAL : err;
 }
 

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "engine/network_int.h"
+#include "lib/errno_text.h"
 #include "lib/dns_ask.h"
 #include "lib/fault.h"
 #include "lib/log.h"
@@ -250,7 +251,7 @@ static int add_network(struct networks *ns, enum network_driver driver, const st
 		return network_fail(err, -ENOMEM, "network %s: out of memory", c->name);
 	r = network_save(ns, n);
 	if (r < 0)
-		return network_fail(err, r, "network %s: cannot be saved: %s", c->name, strerror(-r));
+		return network_fail(err, r, "network %s: cannot be saved: %s", c->name, errno_text(-r));
 	append(ns, n);
 	*out = take(n);
 	return 0;
@@ -316,7 +317,7 @@ int network_create(
 	if (!r) {
 		r = network_rules_add(ns, n);
 		if (r < 0)
-			network_fail(err, r, "network %s: cannot add its rules: %s", c->name, strerror(-r));
+			network_fail(err, r, "network %s: cannot add its rules: %s", c->name, errno_text(-r));
 	}
 	if (r < 0) {
 		network_device_down(ns, n);

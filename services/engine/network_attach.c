@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/network_int.h"
+#include "lib/errno_text.h"
 #include "lib/conntrack.h"
 #include "lib/fault.h"
 #include "lib/log.h"
@@ -129,7 +130,7 @@ static int add_link_local(
 		if (r < 0)
 			return network_fail(err, r,
 				"container %s: cannot add the link-local address %.64s: %s", a->name,
-				a->link_local[i], strerror(-r));
+				a->link_local[i], errno_text(-r));
 	}
 	return 0;
 }
@@ -143,7 +144,7 @@ static int set_sysctls(
 		if (r < 0)
 			return network_fail(err, r,
 				"container %s: cannot set %.128s: %s (net.ipv4.conf.IFNAME.KEY=VALUE is the form)",
-				a->name, a->sysctls[i], strerror(-r));
+				a->name, a->sysctls[i], errno_text(-r));
 	}
 	return 0;
 }
@@ -183,10 +184,10 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 	r = network_dns_join(ns, e, a->netns);
 	if (r < 0)
 		return network_fail(err, r, "container %s: cannot serve names in network %s: %s", a->name,
-			e->network->name, strerror(-r));
+			e->network->name, errno_text(-r));
 	r = network_rules_publish(ns, e);
 	return r < 0 ? network_fail(
-			       err, r, "container %s: cannot publish its ports: %s", a->name, strerror(-r))
+			       err, r, "container %s: cannot publish its ports: %s", a->name, errno_text(-r))
 		     : 0;
 }
 
@@ -234,7 +235,7 @@ int network_attach(struct networks *ns, struct network *n, const struct network_
 		r = network_endpoint_save(ns, e);
 		if (r < 0)
 			network_fail(err, r, "container %s: its endpoint cannot be saved: %s", a->name,
-				strerror(-r));
+				errno_text(-r));
 	}
 	if (r < 0) {
 		release(ns, e, a->netns);
@@ -284,8 +285,8 @@ int network_republish(struct networks *ns, struct network_endpoint *e, const str
 	if (!r) {
 		r = network_rules_replace_ports(ns, e, new, n_new);
 		if (r < 0)
-			network_fail(
-				err, r, "container %s: cannot publish its ports: %s", e->name, strerror(-r));
+			network_fail(err, r, "container %s: cannot publish its ports: %s", e->name,
+				errno_text(-r));
 	}
 	if (r < 0) {
 		keep_held(old, n_old, new, n_new);

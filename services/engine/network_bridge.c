@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/network_int.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 #include "lib/netns.h"
 
@@ -37,7 +38,7 @@ static int failed(
 	struct networks *ns, const struct network *n, int r, const char *op, struct network_error *err)
 {
 	log_errno(-r, "network=%s device=%s op=\"%s\" kernel=\"%s\"", n->name, n->bridge, op, ns->route.text);
-	return network_fail(err, r, "network %s: %s %s: %s%s%s", n->name, op, n->bridge, strerror(-r),
+	return network_fail(err, r, "network %s: %s %s: %s%s%s", n->name, op, n->bridge, errno_text(-r),
 		ns->route.text[0] ? ": " : "", ns->route.text);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/network_int.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 #include "lib/netns.h"
 
@@ -277,7 +278,7 @@ int network_link_up(struct networks *ns, struct network_endpoint *e, int netns, 
 		log_errno(-r, "container=%s network=%s op=\"%s\" kernel=\"%s\"", e->container,
 			e->network->name, op, text);
 		network_fail(err, r, "network %s: cannot %s %s: %s%s%s", e->network->name, op, e->ifname,
-			strerror(-r), text[0] ? ": " : "", text);
+			errno_text(-r), text[0] ? ": " : "", text);
 	}
 	netlink_close(&inside);
 	return r < 0 ? r : 0;

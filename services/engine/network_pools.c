@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/network_int.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 static bool on(const struct network *n, enum network_family f)
@@ -95,7 +96,8 @@ static int next_free(struct networks *ns, struct network *n, enum network_family
 			"all predefined address pools have been fully subnetted; name a subnet for network %s",
 			n->name);
 	if (r < 0)
-		return network_fail(err, r, "network %s: cannot choose a subnet: %s", n->name, strerror(-r));
+		return network_fail(
+			err, r, "network %s: cannot choose a subnet: %s", n->name, errno_text(-r));
 	p->range = p->subnet;
 	p->gateway = network_first_address(&p->subnet);
 	n->n_pools++;

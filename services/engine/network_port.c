@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "engine/network_int.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 enum { EPHEMERAL_TRIES = 64 };
@@ -147,7 +148,7 @@ static int hold(struct networks *ns, const struct network_endpoint *e, struct ne
 	return network_fail(err, r,
 		"driver failed programming external connectivity on endpoint %s (%s): failed to bind host port for %s:%u:%s:%u/%s: %s",
 		e->name, e->id, on, last, to, g[at].container_port, network_proto_name(g[at].proto),
-		r == -EADDRINUSE ? "address already in use" : strerror(-r));
+		r == -EADDRINUSE ? "address already in use" : errno_text(-r));
 }
 
 static int add(struct network_port **out, size_t *n, const struct network_endpoint *e,

@@ -13,6 +13,7 @@
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/filters.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/network.h"
 #include "engine/shape.h"
@@ -462,7 +463,7 @@ static void connect_body(struct engine *e, struct http_req *r, const char *name,
 	int err = container_net_connect(c, n, ep, &msg);
 
 	if (err) {
-		api_error(r, status_of(err), "%s", msg ? msg : strerror(-err));
+		api_error(r, status_of(err), "%s", msg ? msg : errno_text(-err));
 		return;
 	}
 	struct event_attribute at[] = {
@@ -514,7 +515,7 @@ static void disconnect_body(struct engine *e, struct http_req *r, const char *na
 	err = container_net_disconnect(c, n, &msg);
 
 	if (err) {
-		api_error(r, status_of(err), "%s", msg ? msg : strerror(-err));
+		api_error(r, status_of(err), "%s", msg ? msg : errno_text(-err));
 		return;
 	}
 	struct event_attribute at[] = {

@@ -13,6 +13,7 @@
 #include "engine/cgroup.h"
 #include "engine/files.h"
 #include "engine/pod.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -113,7 +114,7 @@ int pod_cgroup_up(const struct pod *p, char **msg)
 	if (!err)
 		err = limits(path, json_obj(p->spec, "Resources"));
 	if (err && !*msg)
-		*msg = text_make("cannot set up the control group %s: %s", p->cgroup, strerror(-err));
+		*msg = text_make("cannot set up the control group %s: %s", p->cgroup, errno_text(-err));
 	return err;
 }
 

@@ -25,6 +25,7 @@
 #include "engine/pod.h"
 #include "engine/shm.h"
 #include "engine/userns.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/link.h"
 #include "lib/log.h"
@@ -77,7 +78,7 @@ bool pod_sandbox_there(const struct pod *p)
 _Noreturn static void give_up(int out, const char *what, const char *which)
 {
 	char text[256];
-	int n = snprintf(text, sizeof(text), "%s%s%s: %s", what, *which ? " " : "", which, strerror(errno));
+	int n = snprintf(text, sizeof(text), "%s%s%s: %s", what, *which ? " " : "", which, errno_text(errno));
 
 	_exit(write(out, text, (size_t)n) == n ? 1 : 2);
 }
@@ -202,7 +203,7 @@ static int bind_all(const struct pod *p, pid_t pid, char **msg)
 		int err = -errno;
 
 		*msg = text_make("cannot make the namespaces of pod %s: bind namespace %s: %s", p->uid,
-			kinds[i].name, strerror(-err));
+			kinds[i].name, errno_text(-err));
 		return err;
 	}
 	return 0;
@@ -276,7 +277,7 @@ int pod_sandbox_up(struct pod *p, char **msg)
 	if (!err)
 		return 0;
 	if (!*msg)
-		*msg = text_make("cannot make pod %s: %s", p->uid, strerror(-err));
+		*msg = text_make("cannot make pod %s: %s", p->uid, errno_text(-err));
 	pod_sandbox_down(p);
 	return err;
 }

@@ -17,6 +17,7 @@
 #include "engine/files.h"
 #include "engine/lifecycle.h"
 #include "engine/pod.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -167,8 +168,8 @@ static void on_removed(struct container *c, int err, const char *msg, void *arg)
 	if (!p || !p->removing)
 		return;
 	p->removing = false;
-	why = text_make(
-		"container %s of pod %s cannot be removed: %s", c->name, p->uid, msg ? msg : strerror(-err));
+	why = text_make("container %s of pod %s cannot be removed: %s", c->name, p->uid,
+		msg ? msg : errno_text(-err));
 	answer(p, true, err, why ? why : "out of memory");
 }
 
@@ -261,7 +262,7 @@ void pod_start(struct pod *p, pod_done *done, void *arg)
 		if (err) {
 			p->state = POD_NOTREADY;
 			pod_sandbox_down(p);
-			msg = text_make("pod %s cannot be written to disk: %s", p->uid, strerror(-err));
+			msg = text_make("pod %s cannot be written to disk: %s", p->uid, errno_text(-err));
 		}
 	}
 	if (!err)

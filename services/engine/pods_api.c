@@ -12,6 +12,7 @@
 #include "engine/filters.h"
 #include "engine/pod.h"
 #include "engine/userns.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 static bool local(struct http_req *r)
@@ -81,7 +82,7 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		err = pod_add(p);
 	if (err) {
 		pod_free(p);
-		api_error(r, api_status_of(err), "%s", k.msg ? k.msg : strerror(-err));
+		api_error(r, api_status_of(err), "%s", k.msg ? k.msg : errno_text(-err));
 		free(k.msg);
 		return;
 	}
@@ -120,7 +121,7 @@ static void update_body(struct engine *e, struct http_req *r, const char *uid, y
 	if (!err && p->state == POD_READY && yyjson_obj_get(root, "Resources"))
 		err = pod_cgroup_up(p, &msg);
 	if (err)
-		api_error(r, api_status_of(err), "%s", msg ? msg : strerror(-err));
+		api_error(r, api_status_of(err), "%s", msg ? msg : errno_text(-err));
 	else
 		send_pod(r, 200, p);
 }

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/mounts.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/pod.h"
 #include "engine/shm.h"
@@ -107,7 +108,7 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 	struct spec_user user;
 
 	if (rootfd < 0) {
-		*msg = text_make("the container's root cannot be opened: %s", strerror(errno));
+		*msg = text_make("the container's root cannot be opened: %s", errno_text(errno));
 		return -EIO;
 	}
 
@@ -359,7 +360,7 @@ int spec_write(struct container *c, int netns_fd, int userns_fd, char **msg)
 	}
 	err = disk_replace_json(c->run, "config.json", doc, 0);
 	if (err)
-		*msg = text_make("cannot write the container's specification: %s", strerror(-err));
+		*msg = text_make("cannot write the container's specification: %s", errno_text(-err));
 	return err;
 }
 

@@ -16,6 +16,7 @@
 
 #include "engine/files.h"
 #include "engine/spec.h"
+#include "lib/errno_text.h"
 
 enum { ID_MAX = 0x7fffffff };
 
@@ -273,7 +274,7 @@ int spec_user_resolve(int rootfd, const char *user, yyjson_val *group_add, struc
 		err = read_inside(rootfd, "etc/group", &group, msg);
 	if (err) {
 		if (!*msg)
-			*msg = text_make("cannot read the image's accounts: %s", strerror(-err));
+			*msg = text_make("cannot read the image's accounts: %s", errno_text(-err));
 		return err;
 	}
 	return spec_user_parse(passwd, group, user, group_add, out, msg);

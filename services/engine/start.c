@@ -17,6 +17,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "engine/job.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/lifecycle.h"
 #include "engine/log_options.h"
@@ -122,8 +123,7 @@ int start_error_code(const char *msg)
 		const char *words;
 		int code;
 	} known[] = {{"executable file not found", 127}, {"no such file or directory", 127},
-		{"No such file or directory", 127}, {"not a directory", 127}, {"Not a directory", 127},
-		{"permission denied", 126}, {"Permission denied", 126}, {"is a directory", 126}};
+		{"not a directory", 127}, {"permission denied", 126}, {"is a directory", 126}};
 
 	for (size_t i = 0; msg && i < array_len(known); i++)
 		if (strstr(msg, known[i].words))
@@ -193,12 +193,12 @@ static int mount_root(struct container *c, int userns, char **msg)
 
 	image_unref(img);
 	if (err || fd < 0) {
-		*msg = text_make("cannot mount the container's root: %s", strerror(err ? -err : -fd));
+		*msg = text_make("cannot mount the container's root: %s", errno_text(err ? -err : -fd));
 		return err ? err : fd;
 	}
 	if (syscall(SYS_move_mount, fd, "", AT_FDCWD, root, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
 		err = -errno;
-		*msg = text_make("cannot mount the container's root: %s", strerror(-err));
+		*msg = text_make("cannot mount the container's root: %s", errno_text(-err));
 		return err;
 	}
 	return 0;
@@ -304,7 +304,7 @@ static int adopt(struct container *c, struct start *s, char **msg)
 	if (!err)
 		err = stdio_run(c->io);
 	if (err)
-		*msg = text_make("cannot set up the container's streams: %s", strerror(-err));
+		*msg = text_make("cannot set up the container's streams: %s", errno_text(-err));
 	return err;
 }
 
@@ -331,7 +331,7 @@ static void on_runtime_created(void *arg, int status, const char *output)
 		fault_point("runtime-start");
 		err = run_runtime(s, argv, fds, 3, on_runtime_started);
 		if (err)
-			msg = text_make("cannot run %s: %s", c->e->runtime, strerror(-err));
+			msg = text_make("cannot run %s: %s", c->e->runtime, errno_text(-err));
 	}
 	if (err) {
 		s->msg = msg;
@@ -347,7 +347,7 @@ static int prepare(struct start *s, char **msg)
 	if (!err)
 		err = start_open_output(c);
 	if (err) {
-		*msg = text_make("cannot prepare the container's directories: %s", strerror(-err));
+		*msg = text_make("cannot prepare the container's directories: %s", errno_text(-err));
 		return err;
 	}
 	if (container_log_none(c))
@@ -359,7 +359,7 @@ static int prepare(struct start *s, char **msg)
 	if (!err) {
 		err = shm_up(c);
 		if (err)
-			*msg = text_make("cannot mount the container's /dev/shm: %s", strerror(-err));
+			*msg = text_make("cannot mount the container's /dev/shm: %s", errno_text(-err));
 	}
 	if (!err)
 		err = container_net_up(c, s->userns, &s->netns, msg);
@@ -369,7 +369,7 @@ static int prepare(struct start *s, char **msg)
 		stdio_free(take(c->io));
 		err = stdio_new(&c->io, c);
 		if (err)
-			*msg = text_make("cannot make the container's streams: %s", strerror(-err));
+			*msg = text_make("cannot make the container's streams: %s", errno_text(-err));
 	}
 	return err;
 }
@@ -413,7 +413,7 @@ static int create_begin(struct start *s, char **msg)
 				     on_runtime_created)
 			   : -ENOMEM;
 	if (err)
-		*msg = text_make("cannot run %s: %s", c->e->runtime, strerror(-err));
+		*msg = text_make("cannot run %s: %s", c->e->runtime, errno_text(-err));
 	return err;
 }
 
@@ -447,7 +447,7 @@ static int run_volumes(struct start *s, char *plan, char **msg)
 	int err = job_start(&s->job, e->loop, &o, on_volumes, s);
 
 	if (err)
-		*msg = text_make("cannot run %s: %s", e->worker, strerror(-err));
+		*msg = text_make("cannot run %s: %s", e->worker, errno_text(-err));
 	return err;
 }
 
@@ -468,7 +468,7 @@ void start_begin(struct start **out, struct container *c, start_done *done)
 	if (!err)
 		err = volumes_plan(c, &plan, &msg);
 	if (err) {
-		finish(s, err, msg ? msg : text_make("cannot start the container: %s", strerror(-err)));
+		finish(s, err, msg ? msg : text_make("cannot start the container: %s", errno_text(-err)));
 		return;
 	}
 
@@ -477,7 +477,7 @@ void start_begin(struct start **out, struct container *c, start_done *done)
 	else
 		err = create_begin(s, &msg);
 	if (err)
-		finish(s, err, msg ? msg : text_make("cannot start the container: %s", strerror(-err)));
+		finish(s, err, msg ? msg : text_make("cannot start the container: %s", errno_text(-err)));
 }
 
 /* ---- after an engine restart */

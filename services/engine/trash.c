@@ -9,6 +9,7 @@
 #include "engine/files.h"
 #include "engine/job.h"
 #include "engine/trash.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 static void on_done(void *arg, int status, const char *output)
@@ -61,6 +62,6 @@ int engine_remove_main(int argc, char **argv)
 	int err = dir_remove(argv[1]);
 
 	if (err)
-		fprintf(stderr, "cannot remove %s: %s\n", argv[1], strerror(-err));
+		fprintf(stderr, "cannot remove %s: %s\n", argv[1], errno_text(-err));
 	return err ? 1 : 0;
 }

@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "engine/options.h"
@@ -173,7 +174,7 @@ static bool republish(struct container *c, struct http_req *r, yyjson_val *host)
 		err = container_net_republish(c, host, &msg);
 	if (err)
 		api_error(r, api_status_of(err), "Cannot update container %s: %s", c->id,
-			msg ? msg : strerror(-err));
+			msg ? msg : errno_text(-err));
 	return !err;
 }
 

@@ -21,6 +21,7 @@
 #include "engine/network.h"
 #include "engine/pod.h"
 #include "engine/userns.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 #define LABEL "wherry.userns"
@@ -274,7 +275,7 @@ int userns_open(struct container *c, int *fd, char **msg)
 	if (!other) {
 		err = userns_new(base, fd);
 		if (err)
-			*msg = text_make("cannot make a user namespace: %s", strerror(-err));
+			*msg = text_make("cannot make a user namespace: %s", errno_text(-err));
 		return err;
 	}
 	if (!container_is_up(other)) {
@@ -285,7 +286,7 @@ int userns_open(struct container *c, int *fd, char **msg)
 	err = userns_open_of(other, fd);
 	if (err)
 		*msg = text_make(
-			"cannot join the user namespace of container %s: %s", other->name, strerror(-err));
+			"cannot join the user namespace of container %s: %s", other->name, errno_text(-err));
 	return err;
 }
 

@@ -25,6 +25,7 @@
 #include "engine/volume_start.h"
 #include "engine/userns.h"
 #include "engine/volumes.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "lib/log.h"
 
@@ -188,7 +189,7 @@ int volumes_plan(struct container *c, char **plan, char **msg)
 			r = -ENOMEM;
 	}
 	if (r && !*msg)
-		*msg = text_make("cannot prepare the container's volumes: %s", strerror(-r));
+		*msg = text_make("cannot prepare the container's volumes: %s", errno_text(-r));
 	return r;
 }
 

@@ -28,6 +28,7 @@
 #include "applets.h"
 #include "engine/files.h"
 #include "engine/volume_copy.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 enum { PLAN_MAX = 1 << 20 };
@@ -87,17 +88,17 @@ static int do_mount(yyjson_val *o)
 	}
 	if (flags & MS_BIND && (stat(device, &st) < 0 || !S_ISDIR(st.st_mode)))
 		return say("failed to mount local volume: mount %s:%s: %s", device, target,
-			errno ? strerror(errno) : strerror(ENOTDIR));
+			errno ? errno_text(errno) : errno_text(ENOTDIR));
 	if (mount(device, target, *type ? type : NULL, flags, *data ? data : NULL) < 0)
 		return say("failed to mount local volume: mount %s:%s, type %s, data: %s: %s", device, target,
-			*type ? type : "bind", data, strerror(errno));
+			*type ? type : "bind", data, errno_text(errno));
 	/* A bind mount takes its other flags only in a second call. */
 	if (flags & MS_BIND && flags & ~(unsigned long)(MS_BIND | MS_REC) &&
 		mount(NULL, target, NULL, flags | MS_REMOUNT, NULL) < 0) {
 		int err = errno;
 
 		umount2(target, MNT_DETACH);
-		return say("failed to mount local volume: flags of %s: %s", target, strerror(err));
+		return say("failed to mount local volume: flags of %s: %s", target, errno_text(err));
 	}
 	return 0;
 }
@@ -130,7 +131,7 @@ static int do_fill(yyjson_val *o)
 		r = volume_fill_resume(to, what);
 	}
 	return r < 0 ? say("cannot copy the image's content into the volume at %s: %s: %s",
-			       path ? path : volume, what, strerror(-r))
+			       path ? path : volume, what, errno_text(-r))
 		     : 0;
 }
 
@@ -146,19 +147,19 @@ static int do_subpath(yyjson_val *o)
 	struct stat st;
 
 	if (!path || !to || base < 0)
-		return say("cannot access the volume at %s: %s", from ? from : "", strerror(errno));
+		return say("cannot access the volume at %s: %s", from ? from : "", errno_text(errno));
 	part = (int)syscall(SYS_openat2, base, path, &how, sizeof(how));
 	if (part < 0 || fstat(part, &st) < 0)
 		return say("cannot access path %s in the volume: %s", path,
-			errno == EXDEV ? "it leads out of the volume" : strerror(errno));
+			errno == EXDEV ? "it leads out of the volume" : errno_text(errno));
 	/* A place of the same kind. */
 	if (S_ISDIR(st.st_mode) ? mkdir(to, 0700) < 0 && errno != EEXIST
 				: (place = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
-		return say("cannot make %s: %s", to, strerror(errno));
+		return say("cannot make %s: %s", to, errno_text(errno));
 	tree = (int)syscall(
 		SYS_open_tree, part, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0 || syscall(SYS_move_mount, tree, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return say("cannot mount path %s of the volume: %s", path, strerror(errno));
+		return say("cannot mount path %s of the volume: %s", path, errno_text(errno));
 	return 0;
 }
 
@@ -174,7 +175,7 @@ int engine_volumes_main(int argc, char **argv)
 	int r = argc == 2 ? disk_read_json(argv[1], PLAN_MAX, &plan) : -EINVAL;
 
 	if (r < 0)
-		return say("engine_volumes needs a plan: %s", strerror(-r));
+		return say("engine_volumes needs a plan: %s", errno_text(-r));
 	umask(0);
 	yyjson_arr_foreach (yyjson_doc_get_root(plan), i, n, step) {
 		const char *op = json_str(step, "op");

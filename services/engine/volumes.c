@@ -15,6 +15,7 @@
 #include "engine/events.h"
 #include "engine/files.h"
 #include "engine/job.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/trash.h"
 #include "engine/volumes.h"
@@ -263,7 +264,7 @@ int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val
 	err = make_volume(e, name, anonymous, labels, options, out, msg);
 	if (err) {
 		if (!*msg)
-			*msg = text_make("cannot make volume %s: %s", name, strerror(-err));
+			*msg = text_make("cannot make volume %s: %s", name, errno_text(-err));
 		return err;
 	}
 

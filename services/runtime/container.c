@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "lib/errno_text.h"
 #include "lib/initctl.h"
 #include "runtime/cgroup.h"
 #include "runtime/container.h"
@@ -73,7 +74,7 @@ static void undo(struct making *m)
 
 	snprintf(why, sizeof(why), "%s", rt_reason());
 	if (m->pid_file_made && unlink(m->c->pid_file) < 0)
-		rt_warn("%s stays behind: %s", m->c->pid_file, strerror(errno));
+		rt_warn("%s stays behind: %s", m->c->pid_file, errno_text(errno));
 	if (m->pid > 0) {
 		sys_pidfd_send_signal(m->pidfd, SIGKILL);
 		while (waitpid(m->pid, NULL, 0) < 0 && errno == EINTR)
@@ -82,7 +83,7 @@ static void undo(struct making *m)
 	if (m->watched)
 		r = initctl_unwatch(m->init, m->c->supervise);
 	if (r < 0 && r != -ENOENT)
-		rt_warn("init still holds %s: %s", m->c->supervise, strerror(-r));
+		rt_warn("init still holds %s: %s", m->c->supervise, errno_text(-r));
 	r = 0;
 	if (m->cgroup >= 0 && m->cgroup_made) {
 		closep(&m->cgroup);

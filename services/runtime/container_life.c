@@ -17,6 +17,7 @@
 #include "runtime/hooks.h"
 #include "runtime/state.h"
 #include "runtime/sys.h"
+#include "lib/errno_text.h"
 
 /* What the container's process left in the fifo: nothing when its program runs, since exec closed its end. */
 static int start_result(int dir)
@@ -96,7 +97,7 @@ int rt_container_start(const char *root, const char *id)
 			 : rt_fail(ENOMEM, "describe the state");
 		/* The program runs already; as runc does, it does not survive a failed hook. */
 		if (r < 0 && kill(s.pid, SIGKILL) < 0)
-			rt_warn("process %ld: %s", (long)s.pid, strerror(errno));
+			rt_warn("process %ld: %s", (long)s.pid, errno_text(errno));
 	}
 	rt_state_fini(&s);
 	return r;

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "lib/errno_text.h"
 #include "lib/initctl.h"
 #include "runtime/cgroup.h"
 #include "runtime/container.h"
@@ -277,7 +278,7 @@ pid_t rt_exec(const struct rt_exec *e, int *pidfd)
 			int u = initctl_unwatch(j.init, e->supervise);
 
 			if (u < 0 && u != -ENOENT)
-				rt_warn("init still holds %s: %s", e->supervise, strerror(-u));
+				rt_warn("init still holds %s: %s", e->supervise, errno_text(-u));
 		}
 	}
 	if (r == 0)

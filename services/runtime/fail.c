@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/errno_text.h"
 #include "lib/rfc3339.h"
 #include "runtime/fail.h"
 
@@ -49,7 +50,7 @@ int rt_fail(int err, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vset(": ", strerror(err), fmt, ap);
+	vset(": ", errno_text(err), fmt, ap);
 	va_end(ap);
 	return -err;
 }

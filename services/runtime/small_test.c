@@ -184,9 +184,9 @@ static void reasons(void **state)
 	char longer[3000];
 
 	assert_int_equal(rt_fail(ENOENT, "open %s", "x"), -ENOENT);
-	assert_string_equal(rt_reason(), "open x: No such file or directory");
+	assert_string_equal(rt_reason(), "open x: no such file or directory");
 	assert_int_equal(rt_while(-5, "doing"), -5);
-	assert_string_equal(rt_reason(), "doing: open x: No such file or directory");
+	assert_string_equal(rt_reason(), "doing: open x: no such file or directory");
 	memset(longer, 'z', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	assert_int_equal(rt_refuse("%s", longer), -EINVAL);

@@ -14,6 +14,7 @@
 #include "runtime/fdpass.h"
 #include "runtime/sys.h"
 #include "runtime/terminal.h"
+#include "lib/errno_text.h"
 
 /* Job control stops stay ours; faults are our own bugs. */
 static void forwarded(sigset_t *set)
@@ -99,7 +100,7 @@ static void on_signal(int sigfd, int pidfd, int master)
 	if (si.ssi_signo == SIGWINCH && master >= 0)
 		resize(master);
 	else if (sys_pidfd_send_signal(pidfd, (int)si.ssi_signo) < 0 && errno != ESRCH)
-		rt_warn("signal %u was not forwarded: %s", si.ssi_signo, strerror(errno));
+		rt_warn("signal %u was not forwarded: %s", si.ssi_signo, errno_text(errno));
 }
 
 static void pump(struct pump *p, int sigfd, int pidfd)
@@ -149,7 +150,7 @@ int rt_foreground_wait(pid_t pid, int pidfd, int console)
 	if (r == 0)
 		pump(&p, sigfd, pidfd);
 	if (p.saved && tcsetattr(0, TCSANOW, &p.before) < 0)
-		rt_warn("the terminal stays raw: %s", strerror(errno));
+		rt_warn("the terminal stays raw: %s", errno_text(errno));
 	closep(&p.master);
 	if (r < 0)
 		return r;

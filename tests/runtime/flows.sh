@@ -47,7 +47,7 @@ is lifecycle /run/out '"status": "created"' '"status": "running"' '"status": "pa
 	'cannot start a container in the running state' 'container with given ID already exists' \
 	'cannot delete container c1 that is not stopped: running' '^ *PID ' 'leave the column PID out' '^\[[0-9]+\]$' '^c1 .*running' 'cannot exec in a paused' \
 	'^in sh box 0$' '^= 5$' '^uid=1000' '^A=B$' '^/tmp$' '^CapEff:.0000000000000000' \
-	'exec: "nosuch": executable file not found in \$PATH' '/missing/cwd: No such file' '!^made' 'UID or UID:GID, in digits' '^process json 42$' \
+	'exec: "nosuch": executable file not found in \$PATH' '/missing/cwd: no such file' '!^made' 'UID or UID:GID, in digits' '^process json 42$' \
 	'^67108864$' '^50$' '"type":"stats"' 'container not running' 'container does not exist: c1'
 remains >/run/after
 if cmp -s /run/before /run/after; then ok lifecycle-clean; else bad lifecycle-clean /run/after; fi
@@ -165,7 +165,7 @@ is config-name /run/out ' 0 -> ' '^= 0$'
 flow
 try runtime run --bundle /run/configs c10
 try runtime create -f none.json --bundle /run/configs c10
-is config-missing /run/out 'run failed: open config.json: No such file' 'create failed: open none.json: No such file' '!^= 0$'
+is config-missing /run/out 'run failed: open config.json: no such file' 'create failed: open none.json: no such file' '!^= 0$'
 
 # pidfd.py has what a socket receives; one that is not there is refused before anything is made.
 flow
@@ -175,8 +175,8 @@ try runtime list -q
 try runtime run -d --bundle /t-flow/sleep c12
 try runtime exec --pidfd-socket /run/none c12 echo ran
 try runtime delete --force c12
-is pidfd-socket-missing /run/out 'create failed: connect to pidfd socket /run/none: No such file' \
-	'run failed: connect to pidfd socket /run/none: No such file' 'exec failed: connect to pidfd socket' '!^c11' '!^ran'
+is pidfd-socket-missing /run/out 'create failed: connect to pidfd socket /run/none: no such file' \
+	'run failed: connect to pidfd socket /run/none: no such file' 'exec failed: connect to pidfd socket' '!^c11' '!^ran'
 
 # Processors of exec, not of the container: the first ones it has from its birth, whatever the container's group allows; the
 # last ones hold for the program.

@@ -102,6 +102,24 @@ def test_refused_by_name(node, options, words):
     assert "Unable to find image" not in done.stderr, "the client looked for what is there"
 
 
+@pytest.mark.parametrize(
+    "options, command, code, state, words",
+    [
+        (["-w", "/etc/passwd"], "true", 125, 127, "/etc/passwd: not a directory"),
+        ([], "/etc", 126, 126, "is a directory"),
+        ([], "/etc/passwd", 126, 126, "permission denied"),
+        ([], "/no/such", 127, 127, "no such file or directory"),
+    ],
+    ids=lambda v: " ".join(v)[:40] if isinstance(v, list) else None,
+)  # fmt: skip
+def test_codes_of_what_cannot_start(node, options, command, code, state, words):
+    """The client's by the words of the sentence, the engine's own in the container's state."""
+    done = node.docker("run", "--name", "stillborn", *options, "wherry/hello", command, check=False)
+    seen = node.docker("inspect", "-f", "{{.State.ExitCode}}", "stillborn").stdout.strip()
+    node.docker("rm", "stillborn")
+    assert (done.returncode, seen) == (code, str(state)) and words in done.stderr, done
+
+
 def test_discarded_with_a_warning(node):
     """What cgroup v2 has not and files of older machines ask for, as Docker does it: the container is there, and a word."""
     done = node.docker("run", "--rm", "--oom-kill-disable", "--memory-swappiness", "50", "wherry/hello", "echo", "runs")

@@ -108,7 +108,7 @@ def test_local_driver_options(node):
             assert refused.returncode != 0 and sentence in refused.stderr
         node.docker("volume", "create", "-o", "type=none", "-o", "device=/data/nowhere", "-o", "o=bind", "gone")
         failed = run(node, "-v", "gone:/mnt", node.ref, "true", check=False)
-        assert failed.returncode == 125 and "/data/nowhere" in failed.stderr and "No such file" in failed.stderr
+        assert failed.returncode == 127 and "/data/nowhere" in failed.stderr and "no such file or directory" in failed.stderr
     finally:
         node.docker("volume", "rm", "-f", "ram", "out", "gone", check=False)
         node.ssh("rm -rf /data/outside")

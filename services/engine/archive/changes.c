@@ -18,6 +18,7 @@
 
 #include "engine/archive/worker.h"
 #include "engine/files.h"
+#include "lib/errno_text.h"
 
 enum { CHANGE_MODIFIED, CHANGE_ADDED, CHANGE_DELETED };
 enum { DEPTH_MAX = 256, CHANGES_MAX = 1 << 20, CAPABILITY_MAX = 64 };
@@ -210,7 +211,8 @@ int worker_changes(int upper, int lower)
 	if (!err)
 		err = file_write_all(1, text, len);
 	yyjson_mut_doc_free(f.doc);
-	return err ? worker_fail(WORKER_FAILED, "the changes cannot be read: %s", strerror(-err)) : WORKER_OK;
+	return err ? worker_fail(WORKER_FAILED, "the changes cannot be read: %s", errno_text(-err))
+		   : WORKER_OK;
 }
 
 /* ---- sizes */

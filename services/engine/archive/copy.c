@@ -23,6 +23,7 @@
 #include "engine/job.h"
 #include "engine/lifecycle.h"
 #include "engine/spec.h"
+#include "lib/errno_text.h"
 #include "lib/base64.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -458,7 +459,7 @@ static void begin(struct copy *k)
 	}
 	view_close(&v);
 	if (err) {
-		refuse(k, err == -EINVAL ? 400 : 500, msg ? msg : strerror(-err));
+		refuse(k, err == -EINVAL ? 400 : 500, msg ? msg : errno_text(-err));
 		return;
 	}
 	if (k->kind->input)

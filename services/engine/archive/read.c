@@ -17,6 +17,7 @@
 #include "engine/archive/worker.h"
 #include "engine/files.h"
 #include "engine/image/tar_write.h"
+#include "lib/errno_text.h"
 
 enum { DEPTH_MAX = 256, DATA = 128 << 10, XATTRS_MAX = 64, XATTR_BYTES = 64 << 10, LINKS_MAX = 1 << 20 };
 
@@ -115,7 +116,7 @@ static int print_stat(int fd, const struct stat *st, const char *shown)
 
 static int not_found(const char *path, int err)
 {
-	return worker_fail(worker_end_of(err), "cannot open %s in the container: %s", path, strerror(-err));
+	return worker_fail(worker_end_of(err), "cannot open %s in the container: %s", path, errno_text(-err));
 }
 
 int worker_stat(int root, const char *path)
@@ -129,7 +130,7 @@ int worker_stat(int root, const char *path)
 
 	int err = print_stat(fd, &st, shown);
 
-	return err ? worker_fail(WORKER_FAILED, "cannot answer: %s", strerror(-err)) : WORKER_OK;
+	return err ? worker_fail(WORKER_FAILED, "cannot answer: %s", errno_text(-err)) : WORKER_OK;
 }
 
 /* ---- tar */
@@ -317,7 +318,7 @@ static int stream(int dir, const char *name, const char *as)
 	free(w.links);
 	free(w.data);
 	free(w.xattrs);
-	return err ? worker_fail(WORKER_FAILED, "cannot read the container's files: %s", strerror(-err))
+	return err ? worker_fail(WORKER_FAILED, "cannot read the container's files: %s", errno_text(-err))
 		   : WORKER_OK;
 }
 
@@ -335,7 +336,7 @@ int worker_get(int root, const char *path)
 	int err = print_stat(fd, &st, shown);
 
 	if (err)
-		return worker_fail(WORKER_FAILED, "cannot answer: %s", strerror(-err));
+		return worker_fail(WORKER_FAILED, "cannot answer: %s", errno_text(-err));
 	base = base_of(shown);
 	if (S_ISDIR(st.st_mode))
 		return stream(fd, "", base);

@@ -14,6 +14,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "engine/userns.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 #ifndef AT_RECURSIVE
@@ -57,7 +58,7 @@ static int open_root(struct view *v, struct container *c, char **msg)
 			err = userns_open_of(c, &v->userns);
 			if (err) {
 				*msg = text_make("the user namespace of container %s cannot be opened: %s",
-					c->name, strerror(-err));
+					c->name, errno_text(-err));
 				return err;
 			}
 		}
@@ -82,7 +83,7 @@ static int open_root(struct view *v, struct container *c, char **msg)
 	v->read_only = json_bool(c->host, "ReadonlyRootfs");
 	err = v->root < 0 ? v->root : 0;
 	if (err)
-		*msg = text_make("the files of container %s cannot be opened: %s", c->name, strerror(-err));
+		*msg = text_make("the files of container %s cannot be opened: %s", c->name, errno_text(-err));
 	return err;
 }
 
@@ -107,7 +108,7 @@ static int add(struct view *v, const char *source, const char *dest, bool rw, ch
 	if (err) {
 		closep(&fd);
 		*msg = text_make(
-			"%s, which is mounted at %s, cannot be opened: %s", source, dest, strerror(-err));
+			"%s, which is mounted at %s, cannot be opened: %s", source, dest, errno_text(-err));
 		return err;
 	}
 	v->mounts[v->n] = fd;

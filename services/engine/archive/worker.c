@@ -17,6 +17,7 @@
 
 #include "engine/archive/view.h"
 #include "engine/archive/worker.h"
+#include "lib/errno_text.h"
 #include "lib/sandbox.h"
 
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
@@ -226,10 +227,11 @@ static int walled(int root, const char *verb, const char *path, const struct put
 
 	/* the assembled root in the place of its first part */
 	if (root != ROOT_FD && dup2(root, ROOT_FD) < 0)
-		return worker_fail(WORKER_FAILED, "cannot place the root: %s", strerror(errno));
+		return worker_fail(WORKER_FAILED, "cannot place the root: %s", errno_text(errno));
 	err = write ? sandbox_unpacker(ROOT_FD, keep, n) : sandbox_packer(ROOT_FD, keep, n);
 	if (err)
-		return worker_fail(WORKER_FAILED, "the worker cannot give up its rights: %s", strerror(-err));
+		return worker_fail(
+			WORKER_FAILED, "the worker cannot give up its rights: %s", errno_text(-err));
 	if (write)
 		return worker_put(ROOT_FD, path, o);
 	if (!strcmp(verb, "stat"))
@@ -259,13 +261,13 @@ int engine_archive_main(int argc, char **argv)
 		root = assemble(v.where, v.n, v.read_only);
 		if (root < 0)
 			return worker_fail(WORKER_FAILED, "the container's files cannot be put together: %s",
-				strerror(-root));
+				errno_text(-root));
 		/* What has ids of its own is seen, and written, as its own root does it. */
 		if (v.userns &&
 			(setns(FIRST_MOUNT_FD + (int)v.n, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 ||
 				setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 			return worker_fail(WORKER_FAILED,
-				"the container's user namespace cannot be entered: %s", strerror(errno));
+				"the container's user namespace cannot be entered: %s", errno_text(errno));
 	}
 	return walled(root, argv[1], argv[2], &o);
 }

@@ -22,6 +22,7 @@
 
 #include "engine/archive/worker.h"
 #include "engine/image/inflate.h"
+#include "lib/errno_text.h"
 #include "lib/tree.h"
 
 struct dir_time {
@@ -342,7 +343,7 @@ static int walk(struct target *t, struct archive *a)
 				   : err == -EPERM || err == -EINVAL || err == -ENAMETOOLONG ? WORKER_BAD
 											     : WORKER_FAILED,
 			"cannot write \"%s\": %s", shown,
-			err == -EPERM ? "its name climbs out, or it may not be" : strerror(-err));
+			err == -EPERM ? "its name climbs out, or it may not be" : errno_text(-err));
 	}
 	if (r != ARCHIVE_EOF)
 		return worker_fail(WORKER_BAD, "damaged tar archive: %s", archive_error_string(a));
@@ -365,10 +366,10 @@ static int open_dest(struct target *t, int root, const char *path)
 		return worker_fail(WORKER_BAD, "extraction point is not a directory");
 	if (t->dest < 0)
 		return worker_fail(worker_end_of(t->dest), "cannot open %s in the container: %s", path,
-			strerror(-t->dest));
+			errno_text(-t->dest));
 	if (fstatvfs(t->dest, &fs) < 0 || fstat(t->dest, &there) < 0 || fstat(root, &top) < 0)
 		return worker_fail(
-			WORKER_FAILED, "cannot look at %s in the container: %s", path, strerror(errno));
+			WORKER_FAILED, "cannot look at %s in the container: %s", path, errno_text(errno));
 	if (!(fs.f_flag & ST_RDONLY))
 		return WORKER_OK;
 	/* the overlay's directories have its device, whatever layer they are of */

@@ -13,6 +13,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/tree_tar.h"
 #include "engine/build/copy.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 int build_fail(struct build *b, int err, const char *fmt, ...)
@@ -370,7 +371,7 @@ static int finish(struct build *b)
 		r = image_name_write(&b->w->store->disk, canonical, img->id);
 		if (r < 0)
 			return work_fail(
-				b->w, r, "the name %s cannot be written: %s", familiar, strerror(-r));
+				b->w, r, "the name %s cannot be written: %s", familiar, errno_text(-r));
 		build_say(b, "Successfully tagged %s\n", familiar);
 	}
 	if (b->quiet) {

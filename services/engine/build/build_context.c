@@ -20,6 +20,7 @@
 #include "engine/build/build_int.h"
 #include "engine/build/match.h"
 #include "engine/image/disk.h"
+#include "lib/errno_text.h"
 #include "lib/download.h"
 #include "lib/file.h"
 
@@ -100,10 +101,10 @@ static int apply_ignore(struct build *b, const char *dockerfile)
 	if (r == 0)
 		r = match_list_new(&l, text, len);
 	if (r < 0)
-		return work_fail(b->w, r, ".dockerignore: %s", strerror(-r));
+		return work_fail(b->w, r, ".dockerignore: %s", errno_text(-r));
 	r = prune(b->context, "", l, 0);
 	match_list_free(l);
-	return r < 0 ? work_fail(b->w, r, ".dockerignore: %s", strerror(-r)) : 0;
+	return r < 0 ? work_fail(b->w, r, ".dockerignore: %s", errno_text(-r)) : 0;
 }
 
 /* ---- getting it */
@@ -112,7 +113,7 @@ static int open_dir(struct build *b)
 {
 	stage_name(b->context_name, ".context");
 	b->context = disk_mkdir_open(b->w->store->disk.staging, b->context_name);
-	return b->context < 0 ? work_fail(b->w, b->context, "staging: %s", strerror(-b->context)) : 0;
+	return b->context < 0 ? work_fail(b->w, b->context, "staging: %s", errno_text(-b->context)) : 0;
 }
 
 static int unpack_stream(struct build *b, int in, struct unpack_result *result)
@@ -149,11 +150,11 @@ static int fetch_remote(struct build *b, const char *url, char **text, size_t *l
 			"a git repository as the context is not supported by this engine: clone it and build from the directory");
 	fd = stage_open_blob(&b->w->store->disk, &s);
 	if (fd < 0)
-		return work_fail(b->w, fd, "staging: %s", strerror(-fd));
+		return work_fail(b->w, fd, "staging: %s", errno_text(-fd));
 	build_say(b, "Downloading build context from remote url: %.2000s\n", url);
 	r = build_download(b, url, fd, &got);
 	if (r < 0)
-		work_fail(b->w, r, "%s", *got.error ? got.error : strerror(-r));
+		work_fail(b->w, r, "%s", *got.error ? got.error : errno_text(-r));
 	if (r == 0) {
 		r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : unpack_stream(b, dup(fd), &result);
 		if (r < 0 && strstr(result.error, "not a tar archive")) {
@@ -161,7 +162,7 @@ static int fetch_remote(struct build *b, const char *url, char **text, size_t *l
 			r = file_read(AT_FDCWD, self, DOCKERFILE_MAX, text, len);
 		}
 		if (r < 0)
-			work_fail(b->w, r, "%s", *result.error ? result.error : strerror(-r));
+			work_fail(b->w, r, "%s", *result.error ? result.error : errno_text(-r));
 	}
 	unpack_result_fini(&result);
 	stage_clear(&b->w->store->disk, &s);
@@ -181,7 +182,7 @@ static int read_dockerfile(struct build *b, char **text, size_t *len)
 		r = read_in(b->context, "dockerfile", DOCKERFILE_MAX, text, len);
 	if (r == -ENOENT)
 		return work_fail(b->w, r, "Cannot locate specified Dockerfile: %.300s", path);
-	return r < 0 ? work_fail(b->w, r, "%.300s: %s", path, strerror(-r)) : 0;
+	return r < 0 ? work_fail(b->w, r, "%.300s: %s", path, errno_text(-r)) : 0;
 }
 
 int build_context_open(struct build *b, struct dockerfile **df)
@@ -199,7 +200,7 @@ int build_context_open(struct build *b, struct dockerfile **df)
 		r = unpack_stream(b, dup(3), &result);
 		if (r < 0)
 			work_fail(b->w, r, "the build context: %s",
-				*result.error ? result.error : strerror(-r));
+				*result.error ? result.error : errno_text(-r));
 		unpack_result_fini(&result);
 	}
 	if (r == 0 && text)

@@ -22,6 +22,7 @@
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/spec.h"
+#include "lib/errno_text.h"
 #include "lib/download.h"
 #include "lib/file.h"
 
@@ -86,10 +87,10 @@ static int part_of_file(struct copying *c, struct part **out, const char *name, 
 	stage_name(p->stage, ".file");
 	p->root = disk_mkdir_open(b->w->store->disk.staging, p->stage);
 	if (p->root < 0)
-		return build_fail(b, p->root, "staging: %s", strerror(-p->root));
+		return build_fail(b, p->root, "staging: %s", errno_text(-p->root));
 	fd = openat(p->root, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
-		return build_fail(b, -errno, "%.200s: %s", name, strerror(errno));
+		return build_fail(b, -errno, "%.200s: %s", name, errno_text(errno));
 	r = fchmod(fd, mode) < 0 ? -errno : add_source(c, p, name);
 	if (r < 0) {
 		close(fd);
@@ -104,7 +105,7 @@ static void set_time(struct build *b, int fd, int64_t s)
 	struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = s}};
 
 	if (s >= 0 && futimens(fd, ts) < 0)
-		build_say(b, "[Warning] a time could not be set: %s\n", strerror(errno));
+		build_say(b, "[Warning] a time could not be set: %s\n", errno_text(errno));
 }
 
 static const char *value_of(const char *name, size_t len, void *arg)
@@ -134,7 +135,7 @@ static int add_heredoc(struct copying *c, const struct dockerfile_heredoc *h)
 		return fd;
 	r = file_write_all(fd, text, strlen(text));
 	set_time(c->b, fd, c->b->epoch);
-	return r < 0 ? build_fail(c->b, r, "heredoc %.64s: %s", h->name, strerror(-r)) : 0;
+	return r < 0 ? build_fail(c->b, r, "heredoc %.64s: %s", h->name, errno_text(-r)) : 0;
 }
 
 /* The last part of an address's path; "" when it ends with a slash. */
@@ -197,11 +198,11 @@ static int add_url(struct copying *c, const char *url)
 	build_say(c->b, "Downloading %.2000s\n", url);
 	r = build_download(c->b, url, fd, &got);
 	if (r < 0)
-		return build_fail(c->b, r, "%s", *got.error ? got.error : strerror(-r));
+		return build_fail(c->b, r, "%s", *got.error ? got.error : errno_text(-r));
 	if (want) {
 		r = hash_file(fd, digest);
 		if (r < 0)
-			return build_fail(c->b, r, "%.300s: %s", url, strerror(-r));
+			return build_fail(c->b, r, "%.300s: %s", url, errno_text(-r));
 		if (strcmp(digest, want))
 			return build_fail(c->b, -EBADMSG, "digest mismatch %s: %s was wanted", digest, want);
 	}
@@ -243,7 +244,7 @@ static int gather(struct copying *c)
 		root = image_mount(c->from, NULL, NULL);
 		if (root < 0)
 			return build_fail(
-				b, root, "--from=%.200s cannot be mounted: %s", name, strerror(-root));
+				b, root, "--from=%.200s cannot be mounted: %s", name, errno_text(-root));
 	}
 	plain = new_part(c, root);
 	plain->local = !from;
@@ -321,7 +322,7 @@ static int read_chown(struct copying *c, int root, struct copy *out)
 		return 0;
 	r = spec_user_resolve(root, c->chown, NULL, &u, &msg);
 	if (r < 0)
-		return build_fail(c->b, r, "--chown=%.100s: %s", c->chown, msg ? msg : strerror(-r));
+		return build_fail(c->b, r, "--chown=%.100s: %s", c->chown, msg ? msg : errno_text(-r));
 	out->uid = u.uid;
 	/* docker: a user without a group stands for both */
 	out->gid = strchr(c->chown, ':') ? u.gid : u.uid;
@@ -381,7 +382,7 @@ static int make_key(struct copying *c)
 		describe(c, &c->parts[i], &copy, -1);
 		r = copy_run(&copy, &got);
 		if (r < 0)
-			return build_fail(c->b, r, "%s", *got.error ? got.error : strerror(-r));
+			return build_fail(c->b, r, "%s", *got.error ? got.error : errno_text(-r));
 		digest_update(&d, got.digest, strlen(got.digest));
 	}
 	digest_final(&d, all);
@@ -408,12 +409,12 @@ static int add_archive(struct copying *c, struct part *p, const char *path, stru
 	cleanup(freep) char *dest = NULL;
 
 	if (in < 0)
-		return build_fail(b, -errno, "%.300s: %s", path, strerror(errno));
+		return build_fail(b, -errno, "%.300s: %s", path, errno_text(errno));
 	stage_name(stage, ".add");
 	root = disk_mkdir_open(b->w->store->disk.staging, stage);
 	if (root < 0) {
 		close(in);
-		return build_fail(b, root, "staging: %s", strerror(-root));
+		return build_fail(b, root, "staging: %s", errno_text(-root));
 	}
 	r = unpack_worker_start(&u, in, root, &unpack_limits_plain);
 	while (r == 0 && (r = unpack_worker_read(&u)) == 1)
@@ -443,14 +444,14 @@ static int add_archive(struct copying *c, struct part *p, const char *path, stru
 		how->sources = one;
 		r = 0;
 	} else {
-		build_fail(b, r, "%.300s: %s", path, *result.error ? result.error : strerror(-r));
+		build_fail(b, r, "%.300s: %s", path, *result.error ? result.error : errno_text(-r));
 	}
 	how->n_sources = 1;
 	how->leave_archives = false;
 	if (r == 0) {
 		r = copy_run(how, &got);
 		if (r < 0)
-			build_fail(b, r, "%s", *got.error ? got.error : strerror(-r));
+			build_fail(b, r, "%s", *got.error ? got.error : errno_text(-r));
 	}
 	unpack_result_fini(&result);
 	closep(&root);
@@ -478,7 +479,7 @@ static int copy_parts(struct copying *c, int root)
 		if (r == 0) {
 			r = copy_run(&how, got);
 			if (r < 0)
-				build_fail(c->b, r, "%s", *got->error ? got->error : strerror(-r));
+				build_fail(c->b, r, "%s", *got->error ? got->error : errno_text(-r));
 		}
 		for (size_t k = 0; k < got->n_archives && r == 0; k++) {
 			struct copy archive = how;

@@ -10,6 +10,7 @@
 #include "engine/build/api_client.h"
 #include "engine/build/build_int.h"
 #include "engine/image/image_int.h"
+#include "lib/errno_text.h"
 #include "lib/base64.h"
 #include "lib/json.h"
 #include "lib/uri.h"
@@ -87,7 +88,7 @@ static int pull(struct build *b, const struct image_ref *ref)
 	free(lines.text);
 	free(c.answer);
 	if (r < 0)
-		return build_fail(b, r, "pull of %.200s: %s", name, strerror(-r));
+		return build_fail(b, r, "pull of %.200s: %s", name, errno_text(-r));
 	if (*lines.error || c.status >= 300)
 		return build_fail(b, -ENOENT, "%s",
 			*lines.error ? lines.error

@@ -16,6 +16,7 @@
 #include "engine/build/run_output.h"
 #include "engine/image/task_int.h"
 #include "engine/image/tree_tar.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 /* Known to every build, and no part of what it makes. */
@@ -200,7 +201,7 @@ static int call(struct build *b, const char *method, const char *id, const char 
 		words = api_call_message(&c);
 		r = build_fail(b, -EIO, "%s", words ? words : "the engine refused it");
 	} else if (r < 0) {
-		build_fail(b, r, "the engine does not answer: %s", strerror(-r));
+		build_fail(b, r, "the engine does not answer: %s", errno_text(-r));
 	}
 	if (answer)
 		*answer = r == 0 ? take(c.answer) : NULL;
@@ -238,7 +239,7 @@ static int follow(struct build *b, const char *id)
 	c.path = path;
 	r = api_call(&c);
 	free(c.answer);
-	return r < 0 ? build_fail(b, r, "the engine does not answer: %s", strerror(-r)) : 0;
+	return r < 0 ? build_fail(b, r, "the engine does not answer: %s", errno_text(-r)) : 0;
 }
 
 static void remove_container(struct build *b, const char *id)
@@ -270,9 +271,9 @@ static int take_layer(struct build *b, const char *id, struct new_layer *l)
 	}
 	dir = open(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
-		return build_fail(b, -errno, "%s: %s", upper, strerror(errno));
+		return build_fail(b, -errno, "%s: %s", upper, errno_text(errno));
 	r = layer_of_tree(b->w, dir, &o, l);
-	return r < 0 ? build_fail(b, r, "%s", strerror(-r)) : 0;
+	return r < 0 ? build_fail(b, r, "%s", errno_text(-r)) : 0;
 }
 
 /* The error of a command of which @len bytes are shown; NULL: no memory. */

@@ -13,6 +13,7 @@
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/tree_tar.h"
+#include "lib/errno_text.h"
 #include "lib/json.h"
 
 #define KEY_WORD "wherry.build "
@@ -258,15 +259,15 @@ int build_root_open(struct build *b, struct build_root *r)
 	r->fd = -1;
 	if (mkdirat(staging, r->upper, 0755) < 0 || mkdirat(staging, r->work, 0700) < 0 ||
 		fchmodat(staging, r->upper, 0755, 0) < 0)
-		return build_fail(b, -errno, "staging: %s", strerror(errno));
+		return build_fail(b, -errno, "staging: %s", errno_text(errno));
 	if (!img || !img->n_layers) {
 		r->fd = openat(staging, r->upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		return r->fd < 0 ? build_fail(b, -errno, "staging: %s", strerror(errno)) : 0;
+		return r->fd < 0 ? build_fail(b, -errno, "staging: %s", errno_text(errno)) : 0;
 	}
 	upper = staged_path(b, r->upper);
 	work = staged_path(b, r->work);
 	r->fd = upper && work ? image_mount(img, upper, work) : -ENOMEM;
-	return r->fd < 0 ? build_fail(b, r->fd, "the image cannot be mounted: %s", strerror(-r->fd)) : 0;
+	return r->fd < 0 ? build_fail(b, r->fd, "the image cannot be mounted: %s", errno_text(-r->fd)) : 0;
 }
 
 int build_root_layer(struct build *b, struct build_root *r, struct new_layer *l)
@@ -277,9 +278,9 @@ int build_root_layer(struct build *b, struct build_root *r, struct new_layer *l)
 	int err;
 
 	if (dir < 0)
-		return build_fail(b, -errno, "staging: %s", strerror(errno));
+		return build_fail(b, -errno, "staging: %s", errno_text(errno));
 	err = layer_of_tree(b->w, dir, &o, l);
-	return err < 0 ? build_fail(b, err, "%s", strerror(-err)) : 0;
+	return err < 0 ? build_fail(b, err, "%s", errno_text(-err)) : 0;
 }
 
 void build_root_close(struct build *b, struct build_root *r)

@@ -21,6 +21,7 @@
 #include "engine/build/match.h"
 #include "engine/image/digest.h"
 #include "engine/image/inflate.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 #include "lib/sandbox.h"
 #include "lib/tree.h"
@@ -268,7 +269,7 @@ static int copy_entry(struct copier *k, int from, const char *name, int dir, con
 	struct stat st;
 
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return refuse(k, -errno, "%.200s: %s", name, strerror(errno));
+		return refuse(k, -errno, "%.200s: %s", name, errno_text(errno));
 	if (S_ISLNK(st.st_mode))
 		return copy_link(k, from, name, &st, dir, as);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
@@ -278,7 +279,7 @@ static int copy_entry(struct copier *k, int from, const char *name, int dir, con
 	}
 	in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (in < 0 || fstat(in, &st) < 0)
-		return refuse(k, -errno, "%.200s: %s", name, strerror(errno));
+		return refuse(k, -errno, "%.200s: %s", name, errno_text(errno));
 	note(k, as, &st, "");
 	return S_ISDIR(st.st_mode) ? copy_dir(k, in, &st, dir, as, depth) : copy_regular(k, in, &st, dir, as);
 }
@@ -344,7 +345,7 @@ static int open_source(struct copier *k, const char *path, struct stat *st)
 
 	if (fd < 0)
 		return refuse(k, fd, "%.300s: %s", path,
-			fd == -ENOENT ? "no such file or directory" : strerror(-fd));
+			fd == -ENOENT ? "no such file or directory" : errno_text(-fd));
 	if (fstat(fd, st) < 0 || (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))) {
 		close(fd);
 		return refuse(k, -EPERM, "%.300s is a device or a pipe, which is not copied", path);
@@ -372,7 +373,7 @@ static int place_file(struct copier *k, int in, const struct stat *st, const cha
 		}
 	}
 	if (to < 0)
-		return refuse(k, to, "%.300s: %s", dest, strerror(-to));
+		return refuse(k, to, "%.300s: %s", dest, errno_text(-to));
 	return copy_regular(k, in, st, to, name);
 }
 
@@ -408,7 +409,7 @@ static int one_source(struct copier *k, const char *source)
 		return copy_children(k, in, -1, 0);
 	to = make_dirs(k, k->c->dest);
 	if (to < 0)
-		return refuse(k, to, "%.300s: %s", k->c->dest, strerror(-to));
+		return refuse(k, to, "%.300s: %s", k->c->dest, errno_text(-to));
 	return copy_children(k, in, to, 0);
 }
 
@@ -536,12 +537,12 @@ static int child(const struct copy *c, int answer, const char *mkdir_only)
 	if (mkdir_only) {
 		int fd = make_dirs(&k, mkdir_only);
 
-		a.err = fd < 0 ? refuse(&k, fd, "%.300s: %s", mkdir_only, strerror(-fd)) : 0;
+		a.err = fd < 0 ? refuse(&k, fd, "%.300s: %s", mkdir_only, errno_text(-fd)) : 0;
 	} else {
 		a.err = copy_all(&k);
 	}
 	if (a.err < 0)
-		refuse(&k, a.err, "%s", strerror(-a.err));
+		refuse(&k, a.err, "%s", errno_text(-a.err));
 	digest_final(&k.digest, a.result.digest);
 	return file_write_all(1, &a, sizeof(a)) < 0;
 }

@@ -18,6 +18,7 @@
 #include <yyjson.h>
 
 #include "engine/image/fetch_int.h"
+#include "lib/errno_text.h"
 
 enum { REDIRECTS_MAX = 5, ERROR_BODY_MAX = 16 << 10 };
 
@@ -315,7 +316,7 @@ static void broken(struct xfer *x, CURLcode code)
 		next_endpoint(x, -EPERM, text);
 	} else if (x->sink_error < 0) {
 		fetch_fail(x, x->sink_error,
-			x->sink_error == -EPIPE ? "its reader is gone" : strerror(-x->sink_error));
+			x->sink_error == -EPIPE ? "its reader is gone" : errno_text(-x->sink_error));
 	} else if (x->too_big) {
 		snprintf(text, sizeof(text), "larger than the %llu bytes that were announced, the limit",
 			(unsigned long long)x->req.size_bytes);

@@ -30,6 +30,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/progress.h"
 #include "engine/image/pull_int.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 enum { PARALLEL = 3, PIPE_SIZE = 1 << 20 };
@@ -60,16 +61,16 @@ static int start_layer(struct pull *p, size_t i)
 		blob = stage_open_blob(&p->disk, &l->stage);
 	if (root < 0 || blob < 0)
 		return pull_fail(
-			p, root < 0 ? root : blob, "staging: %s", strerror(root < 0 ? -root : -blob));
+			p, root < 0 ? root : blob, "staging: %s", errno_text(root < 0 ? -root : -blob));
 	if (pipe2(feed, O_CLOEXEC) < 0)
-		return pull_fail(p, -errno, "pipe: %s", strerror(errno));
+		return pull_fail(p, -errno, "pipe: %s", errno_text(errno));
 	/* a large pipe lets one side work on while the other one sleeps; the default does too, only less */
 	fcntl(feed[1], F_SETPIPE_SZ, PIPE_SIZE);
 	fcntl(feed[1], F_SETFL, O_NONBLOCK);
 	r = unpack_worker_start(&l->worker, feed[0], root, &unpack_limits_default);
 	if (r < 0) {
 		close(feed[1]);
-		return pull_fail(p, r, "unpacker: %s", strerror(-r));
+		return pull_fail(p, r, "unpacker: %s", errno_text(-r));
 	}
 	strcpy(req.what, l->desc->digest);
 	r = fetch_ask(p->sock, &req, feed[1], blob);
@@ -114,7 +115,7 @@ static int on_unpacked(struct pull *p, struct pull_layer *l)
 
 	if (r < 0)
 		return pull_fail(p, r, "layer %s: %s", l->desc->digest,
-			*l->result.error ? l->result.error : strerror(-r));
+			*l->result.error ? l->result.error : errno_text(-r));
 	l->unpacked = true;
 	return 0;
 }
@@ -199,7 +200,7 @@ static int get_layers(struct pull *p)
 			fds[n++] = (struct pollfd){.fd = p->layers[i].worker.result, .events = POLLIN};
 		}
 		if (poll(fds, n, -1) < 0 && errno != EINTR)
-			return pull_fail(p, -errno, "poll: %s", strerror(errno));
+			return pull_fail(p, -errno, "poll: %s", errno_text(errno));
 		r = take_events(p);
 		for (nfds_t i = 1; i < n && r == 0; i++) {
 			if (!fds[i].revents)
@@ -209,7 +210,7 @@ static int get_layers(struct pull *p)
 				r = on_unpacked(p, of[i]);
 			else
 				r = r < 0 ? pull_fail(p, r, "layer %s: unpacker: %s", of[i]->desc->digest,
-						    strerror(-r))
+						    errno_text(-r))
 					  : 0;
 			if (r == 0)
 				r = finish_layer(p, of[i]);
@@ -236,11 +237,11 @@ static int place_layers(struct pull *p)
 		if (r == 0)
 			r = image_layer_size_write(&p->disk, l->diff_id, l->result.size_bytes);
 		if (r < 0)
-			return pull_fail(p, r, "layer %s: %s", l->desc->digest, strerror(-r));
+			return pull_fail(p, r, "layer %s: %s", l->desc->digest, errno_text(-r));
 	}
 	/* one sync for all layers and blobs; only then may names point at them */
 	if (syncfs(p->disk.layers) < 0)
-		return pull_fail(p, -errno, "sync: %s", strerror(errno));
+		return pull_fail(p, -errno, "sync: %s", errno_text(errno));
 	for (size_t i = 0; i < p->n_layers; i++) {
 		struct pull_layer *l = &p->layers[i];
 
@@ -248,11 +249,11 @@ static int place_layers(struct pull *p)
 			continue;
 		r = stage_place(&p->disk, &l->stage, l->diff_id, l->desc->digest);
 		if (r < 0)
-			return pull_fail(p, r, "layer %s: %s", l->desc->digest, strerror(-r));
+			return pull_fail(p, r, "layer %s: %s", l->desc->digest, errno_text(-r));
 		l->state = LAYER_EXISTS;
 	}
 	r = any ? stage_sync(&p->disk) : 0;
-	return r < 0 ? pull_fail(p, r, "sync: %s", strerror(-r)) : 0;
+	return r < 0 ? pull_fail(p, r, "sync: %s", errno_text(-r)) : 0;
 }
 
 static int write_image(struct pull *p)
@@ -294,7 +295,7 @@ static int write_image(struct pull *p)
 		image_ref_canonical(&p->ref, name);
 		r = image_name_write(&p->disk, name, p->parsed.config.digest);
 	}
-	return r < 0 ? pull_fail(p, r, "the image store cannot be written: %s", strerror(-r)) : 0;
+	return r < 0 ? pull_fail(p, r, "the image store cannot be written: %s", errno_text(-r)) : 0;
 }
 
 static int commit(struct pull *p)
@@ -305,7 +306,7 @@ static int commit(struct pull *p)
 	if (r == 0)
 		r = image_blob_write(&p->disk, p->manifest_digest, p->manifest, p->manifest_len);
 	if (r < 0)
-		return pull_fail(p, r, "the image store cannot be written: %s", strerror(-r));
+		return pull_fail(p, r, "the image store cannot be written: %s", errno_text(-r));
 	r = place_layers(p);
 	return r < 0 ? r : write_image(p);
 }
@@ -412,13 +413,13 @@ int pull_init(struct pull *p, const char *dir, const struct fetch_setup *setup)
 
 	r = pull_start_downloader(p, setup);
 	if (r < 0)
-		return pull_fail(p, r, "downloader: %s", strerror(-r));
+		return pull_fail(p, r, "downloader: %s", errno_text(-r));
 	r = image_disk_open(&p->disk, dir);
 	if (r < 0)
-		return pull_fail(p, r, "the image store cannot be opened: %s", strerror(-r));
+		return pull_fail(p, r, "the image store cannot be opened: %s", errno_text(-r));
 	snprintf(lock, sizeof(lock), "%s/images/lock", dir);
 	p->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (p->lock < 0 || flock(p->lock, LOCK_SH) < 0)
-		return pull_fail(p, -errno, "the image store cannot be locked: %s", strerror(errno));
+		return pull_fail(p, -errno, "the image store cannot be locked: %s", errno_text(errno));
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "applets.h"
 #include "engine/image/image_int.h"
 #include "engine/image/pull_int.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 
 enum { ORDERS_MAX = 256 << 10, CONFIG_MAX = 4 << 20 };
@@ -69,11 +70,11 @@ static int pull(struct pull *p, yyjson_val *orders)
 	if (config_path) {
 		r = file_read(AT_FDCWD, config_path, CONFIG_MAX, &config, &config_len);
 		if (r < 0 && r != -ENOENT)
-			return pull_fail(p, r, "%.200s: %s", config_path, strerror(-r));
+			return pull_fail(p, r, "%.200s: %s", config_path, errno_text(-r));
 	}
 	r = registry_endpoints_init(&endpoints, config, config_len, p->ref.domain);
 	if (r < 0)
-		return pull_fail(p, r, "registry %s: %s", p->ref.domain, strerror(-r));
+		return pull_fail(p, r, "registry %s: %s", p->ref.domain, errno_text(-r));
 	if (login)
 		r = pull_login(p, &setup, p->ref.domain);
 	else if (inspect)

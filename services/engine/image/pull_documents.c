@@ -19,6 +19,7 @@
 #include "engine/image/digest.h"
 #include "engine/image/image_int.h"
 #include "engine/image/pull_int.h"
+#include "lib/errno_text.h"
 #include "lib/log.h"
 
 /* ---- the downloader */
@@ -79,7 +80,7 @@ static int fetch_document(struct pull *p, enum fetch_kind kind, const char *what
 	int r;
 
 	if (fd < 0)
-		return pull_fail(p, -errno, "memfd: %s", strerror(errno));
+		return pull_fail(p, -errno, "memfd: %s", errno_text(errno));
 	snprintf(req.what, sizeof(req.what), "%s", what);
 	r = fetch_ask(p->sock, &req, fd, -1);
 	if (r < 0)
@@ -218,7 +219,7 @@ int pull_login(struct pull *p, const struct fetch_setup *setup, const char *doma
 
 	r = pull_start_downloader(p, setup);
 	if (r < 0)
-		return pull_fail(p, r, "downloader: %s", strerror(-r));
+		return pull_fail(p, r, "downloader: %s", errno_text(-r));
 	r = fetch_document(p, FETCH_PING, "", IMAGE_MANIFEST_MAX, &body, &len, digest);
 	return r < 0 ? pull_fail(p, r, "login attempt to %s failed: %s", domain, p->fetch_error) : 0;
 }
@@ -252,7 +253,7 @@ int pull_inspect(struct pull *p, const struct fetch_setup *setup)
 
 	r = pull_start_downloader(p, setup);
 	if (r < 0)
-		return pull_fail(p, r, "downloader: %s", strerror(-r));
+		return pull_fail(p, r, "downloader: %s", errno_text(-r));
 	r = fetch_document(p, FETCH_MANIFEST, *p->ref.digest ? p->ref.digest : p->ref.tag, IMAGE_MANIFEST_MAX,
 		&top, &len, p->top_digest);
 	if (r < 0)

@@ -23,6 +23,7 @@
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/store_int.h"
+#include "lib/errno_text.h"
 #include "lib/fault.h"
 #include "lib/log.h"
 
@@ -289,7 +290,7 @@ static int untag(struct image_store *s, const struct name *name, struct image_re
 	image_ref_familiar(&name->ref, familiar);
 	r = image_name_remove(&s->disk, canonical);
 	if (r < 0)
-		return refuse(out, r, "cannot remove the name %s: %s", familiar, strerror(-r));
+		return refuse(out, r, "cannot remove the name %s: %s", familiar, errno_text(-r));
 	return note(out, false, familiar);
 }
 
@@ -338,7 +339,8 @@ static int delete_image(struct image_store *s, struct img *img, struct image_rem
 			return r;
 	}
 	if (unlinkat(s->disk.ids, img->pub.id + 7, 0) < 0 && errno != ENOENT)
-		return refuse(out, -errno, "cannot remove image %.12s: %s", img->pub.id + 7, strerror(errno));
+		return refuse(
+			out, -errno, "cannot remove image %.12s: %s", img->pub.id + 7, errno_text(errno));
 	fault_point("record-removed");
 	if (fsync(s->disk.ids) < 0)
 		return -errno;
@@ -476,7 +478,7 @@ int image_store_remove(struct image_store *s, const char *text, unsigned how, co
 	if (r == -ENOTUNIQ)
 		return refuse(out, -ENOENT, "No such image: %.64s begins the id of several", text);
 	if (r < 0)
-		return refuse(out, r, "images cannot be read: %s", strerror(-r));
+		return refuse(out, r, "images cannot be read: %s", errno_text(-r));
 
 	img = (struct img *)(uintptr_t)container_of(found, const struct img, pub);
 	if (image_ref_parse(&ref, text) == 0) {
@@ -533,7 +535,7 @@ int image_store_prune(struct image_store *s, bool all, const struct image_users 
 	memset(out, 0, sizeof(*out));
 	r = store_load(s);
 	if (r < 0)
-		return refuse(out, r, "images cannot be read: %s", strerror(-r));
+		return refuse(out, r, "images cannot be read: %s", errno_text(-r));
 	do {
 		before = out->n;
 		r = prune_once(s, all, users, keep, arg, out);

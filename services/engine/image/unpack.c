@@ -14,6 +14,7 @@
 #include "engine/image/digest.h"
 #include "engine/image/inflate.h"
 #include "engine/image/unpack_int.h"
+#include "lib/errno_text.h"
 
 #define BOUNDS                                                                                               \
 	.bytes = 1ULL << 40, .entries = 4 << 20, .ratio = 500, .ratio_from = 256 << 20, .depth = 256,        \
@@ -139,7 +140,7 @@ static int put_file(
 			return tree_refuse(t, -EBADMSG, "sparse file whose pieces do not fit");
 		r = write_at(fd, buf, len, at);
 		if (r < 0)
-			return tree_refuse(t, r, "cannot write: %s", strerror(-r));
+			return tree_refuse(t, r, "cannot write: %s", errno_text(-r));
 		end = at + (int64_t)len;
 		t->out->size_bytes += len;
 	}
@@ -152,7 +153,7 @@ static int put_file(
 		return tree_refuse(t, -EBADMSG, "%s",
 			archive_error_string(a) ? archive_error_string(a) : "damaged archive");
 	if (end < size && ftruncate(fd, size) < 0)
-		return tree_refuse(t, -errno, "cannot set its size: %s", strerror(errno));
+		return tree_refuse(t, -errno, "cannot set its size: %s", errno_text(errno));
 	r = tree_attrs(t, fd, e, true);
 	return r < 0 ? r : unpadded;
 }

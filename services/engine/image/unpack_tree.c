@@ -17,6 +17,7 @@
 
 #include "engine/image/disk.h"
 #include "engine/image/unpack_int.h"
+#include "lib/errno_text.h"
 
 int tree_refuse(struct tree *t, int err, const char *fmt, ...)
 {
@@ -32,7 +33,7 @@ int tree_refuse(struct tree *t, int err, const char *fmt, ...)
 
 static int fail(struct tree *t, int err, const char *what, const char *path)
 {
-	return tree_refuse(t, -err, "%s \"%.400s\": %s", what, path, strerror(err));
+	return tree_refuse(t, -err, "%s \"%.400s\": %s", what, path, errno_text(err));
 }
 
 static int beneath(int root, const char *path, uint64_t flags)
@@ -175,16 +176,16 @@ int tree_attrs(struct tree *t, int fd, struct archive_entry *e, bool file)
 	int r;
 
 	if ((uid || gid) && fchown(fd, uid, gid) < 0)
-		return tree_refuse(t, -errno, "cannot give it to %u:%u: %s", uid, gid, strerror(errno));
+		return tree_refuse(t, -errno, "cannot give it to %u:%u: %s", uid, gid, errno_text(errno));
 	if (fchmod(fd, mode) < 0)
-		return tree_refuse(t, -errno, "cannot set its mode: %s", strerror(errno));
+		return tree_refuse(t, -errno, "cannot set its mode: %s", errno_text(errno));
 	r = set_xattrs(t, fd, e, file);
 	if (r == 0 && file) {
 		struct timespec ts[2] = {
 			{.tv_nsec = UTIME_OMIT}, {archive_entry_mtime(e), archive_entry_mtime_nsec(e)}};
 
 		if (archive_entry_mtime_is_set(e) && futimens(fd, ts) < 0)
-			return tree_refuse(t, -errno, "cannot set its time: %s", strerror(errno));
+			return tree_refuse(t, -errno, "cannot set its time: %s", errno_text(errno));
 	}
 	return r;
 }
@@ -280,9 +281,9 @@ static int attrs_at(struct tree *t, const char *name, struct archive_entry *e)
 	gid_t gid = (gid_t)archive_entry_gid(e);
 
 	if ((uid || gid) && fchownat(t->parent_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return tree_refuse(t, -errno, "cannot give it to %u:%u: %s", uid, gid, strerror(errno));
+		return tree_refuse(t, -errno, "cannot give it to %u:%u: %s", uid, gid, errno_text(errno));
 	if (archive_entry_mtime_is_set(e) && utimensat(t->parent_fd, name, ts, AT_SYMLINK_NOFOLLOW) < 0)
-		return tree_refuse(t, -errno, "cannot set its time: %s", strerror(errno));
+		return tree_refuse(t, -errno, "cannot set its time: %s", errno_text(errno));
 	return 0;
 }
 
@@ -318,7 +319,7 @@ int tree_link(struct tree *t, const char *path, const char *target)
 	from = beneath(t->root, dir, O_PATH | O_DIRECTORY);
 	if (from < 0)
 		return tree_refuse(t, -EPERM, "hard link to \"%.400s\", which is not in this layer: %s",
-			target, strerror(errno));
+			target, errno_text(errno));
 	target = slash ? slash + 1 : target;
 	if (linkat(from, target, t->parent_fd, name, 0) == 0)
 		return 0;
@@ -327,7 +328,7 @@ int tree_link(struct tree *t, const char *path, const char *target)
 		if (r < 0 || linkat(from, target, t->parent_fd, name, 0) == 0)
 			return r;
 	}
-	return tree_refuse(t, -EPERM, "hard link to \"%.400s\": %s", target, strerror(errno));
+	return tree_refuse(t, -EPERM, "hard link to \"%.400s\": %s", target, errno_text(errno));
 }
 
 int tree_node(struct tree *t, const char *path, struct archive_entry *e)

@@ -14,6 +14,7 @@
 #include "applets.h"
 #include "engine/image/image_int.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 #include "lib/rfc3339.h"
 
 enum { ORDERS_MAX = 4 << 20 };
@@ -95,9 +96,9 @@ static int open_store(struct work *w)
 	snprintf(path, sizeof(path), "%s/images/lock", work_text(w, "dir"));
 	w->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (w->lock < 0 || flock(w->lock, LOCK_SH) < 0)
-		return work_fail(w, -errno, "the image store cannot be locked: %s", strerror(errno));
+		return work_fail(w, -errno, "the image store cannot be locked: %s", errno_text(errno));
 	r = store_open_reader(&w->store, work_text(w, "dir"), work_text(w, "builtin"));
-	return r < 0 ? work_fail(w, r, "the image store cannot be opened: %s", strerror(-r)) : 0;
+	return r < 0 ? work_fail(w, r, "the image store cannot be opened: %s", errno_text(-r)) : 0;
 }
 
 int work_main(work_fn *(*verb)(const char *name))
@@ -116,7 +117,7 @@ int work_main(work_fn *(*verb)(const char *name))
 	if (r == 0)
 		r = fn(&w);
 	if (r < 0)
-		work_fail(&w, r, "%s", strerror(-r));
+		work_fail(&w, r, "%s", errno_text(-r));
 	image_store_free(w.store);
 	closep(&w.lock);
 	yyjson_doc_free(w.doc);

@@ -12,6 +12,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/tree_tar.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 
 static void put(yyjson_mut_doc *d, yyjson_mut_val *o, const char *key, yyjson_mut_val *v)
@@ -145,7 +146,7 @@ static int adopt_builtin(struct work *w, const char *diff_id, uint64_t size)
 	snprintf(path, sizeof(path), "%s", from->layers[0].dir);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return work_fail(w, -errno, "%s: %s", path, strerror(errno));
+		return work_fail(w, -errno, "%s: %s", path, errno_text(errno));
 	r = layer_of_tree(w, dir, &(struct tree_tar_opts){.layer = false}, &l);
 	if (r == 0 && strcmp(l.rec.diff_id, diff_id))
 		r = work_fail(w, -EBADMSG, "layer %s reads as %s", diff_id, l.rec.diff_id);
@@ -174,7 +175,7 @@ int image_add(struct work *w, const char *config, size_t len, struct image_recor
 		r = image_name_write(d, name, rec->id);
 	if (r == 0)
 		r = store_reload(w->store);
-	return r < 0 ? work_fail(w, r, "the image store cannot be written: %s", strerror(-r)) : 0;
+	return r < 0 ? work_fail(w, r, "the image store cannot be written: %s", errno_text(-r)) : 0;
 }
 
 int config_bytes(struct work *w, const struct image *pub, char **out, size_t *len)
@@ -190,7 +191,7 @@ int config_bytes(struct work *w, const struct image *pub, char **out, size_t *le
 		r = file_read(AT_FDCWD, img->config_path, IMAGE_MANIFEST_MAX, out, len);
 	}
 	return r < 0 ? work_fail(w, r, "the configuration of image %s cannot be read: %s", pub->id,
-			       strerror(-r))
+			       errno_text(-r))
 		     : 0;
 }
 

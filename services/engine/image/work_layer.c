@@ -12,6 +12,7 @@
 #include "engine/image/digest.h"
 #include "engine/image/tree_tar.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 
 enum { PIPE_SIZE = 1 << 20, CHUNK = 1 << 17 };
@@ -24,10 +25,10 @@ static int start_unpacker(struct work *w, int in, const struct unpack_limits *li
 
 	if (root < 0) {
 		close(in);
-		return work_fail(w, root, "staging: %s", strerror(-root));
+		return work_fail(w, root, "staging: %s", errno_text(-root));
 	}
 	r = unpack_worker_start(u, in, root, limits);
-	return r < 0 ? work_fail(w, r, "unpacker: %s", strerror(-r)) : 0;
+	return r < 0 ? work_fail(w, r, "unpacker: %s", errno_text(-r)) : 0;
 }
 
 static int finish_unpacker(struct work *w, struct new_layer *l, struct unpack_worker *u)
@@ -39,11 +40,11 @@ static int finish_unpacker(struct work *w, struct new_layer *l, struct unpack_wo
 	while (r == 1 || r == -EINTR);
 	if (r < 0) {
 		unpack_worker_kill(u);
-		return work_fail(w, r, "unpacker: %s", strerror(-r));
+		return work_fail(w, r, "unpacker: %s", errno_text(-r));
 	}
 	r = unpack_worker_end(u, &l->result);
 	if (r < 0)
-		return work_fail(w, r, "%s", *l->result.error ? l->result.error : strerror(-r));
+		return work_fail(w, r, "%s", *l->result.error ? l->result.error : errno_text(-r));
 	strcpy(l->rec.diff_id, l->result.diff_id);
 	l->rec.size_bytes = l->result.size_bytes;
 	l->empty = l->result.entries == 0;
@@ -70,7 +71,7 @@ int layer_of_tree(struct work *w, int dirfd, const struct tree_tar_opts *o, stru
 	int feed[2], r, end;
 
 	if (pipe2(feed, O_CLOEXEC) < 0)
-		return work_fail(w, -errno, "pipe: %s", strerror(errno));
+		return work_fail(w, -errno, "pipe: %s", errno_text(errno));
 	fcntl(feed[1], F_SETPIPE_SZ, PIPE_SIZE);
 	r = start_unpacker(w, feed[0], &unpack_limits_default, l, &u);
 	if (r < 0) {
@@ -83,7 +84,7 @@ int layer_of_tree(struct work *w, int dirfd, const struct tree_tar_opts *o, stru
 	if (r < 0 && r != -EPIPE) {
 		unpack_worker_kill(&u);
 		return work_fail(w, r, "the changed files cannot be read: %s",
-			r == -EXDEV ? "overlay has moved a directory" : strerror(-r));
+			r == -EXDEV ? "overlay has moved a directory" : errno_text(-r));
 	}
 	end = finish_unpacker(w, l, &u);
 	return end < 0 ? end : r < 0 ? work_fail(w, r, "the unpacker ended early") : 0;
@@ -109,7 +110,7 @@ int layers_place(struct work *w, struct new_layer *layers, size_t n)
 		r = stage_place(d, &layers[i].stage, layers[i].rec.diff_id, layers[i].rec.blob);
 	if (r == 0)
 		r = stage_sync(d);
-	return r < 0 ? work_fail(w, r, "the image store cannot be written: %s", strerror(-r)) : 0;
+	return r < 0 ? work_fail(w, r, "the image store cannot be written: %s", errno_text(-r)) : 0;
 }
 
 void new_layer_fini(struct work *w, struct new_layer *l)
@@ -217,7 +218,7 @@ static int remake(struct work *w, const struct image_layer *layer, int out, stru
 
 	if (r < 0) {
 		free(m);
-		return work_fail(w, r, "layer %s: %s", layer->diff_id, strerror(-r));
+		return work_fail(w, r, "layer %s: %s", layer->diff_id, errno_text(-r));
 	}
 	digest_init(&m->diff);
 	r = tree_tar(dir, &(struct tree_tar_opts){.layer = true}, remake_bytes, m, &size);
@@ -226,7 +227,7 @@ static int remake(struct work *w, const struct image_layer *layer, int out, stru
 	free(m);
 	r = r < 0 ? r : end;
 	if (r < 0)
-		return work_fail(w, r, "layer %s cannot be read: %s", layer->diff_id, strerror(-r));
+		return work_fail(w, r, "layer %s cannot be read: %s", layer->diff_id, errno_text(-r));
 	if (strcmp(diff_id, layer->diff_id))
 		return work_fail(w, -ENODATA,
 			"layer %s came from elsewhere and its archive was not kept; pull or load its image once more",
@@ -246,14 +247,14 @@ int layer_blob(struct work *w, const struct image_layer *layer, struct image_rec
 		return 0;
 	fd = stage_open_blob(d, &s);
 	if (fd < 0)
-		return work_fail(w, fd, "staging: %s", strerror(-fd));
+		return work_fail(w, fd, "staging: %s", errno_text(-fd));
 	r = remake(w, layer, fd, rec);
 	if (r == 0) {
 		r = fsync(fd) < 0 ? -errno : stage_place(d, &s, rec->diff_id, rec->blob);
 		if (r == 0)
 			r = stage_sync(d);
 		if (r < 0)
-			r = work_fail(w, r, "the image store cannot be written: %s", strerror(-r));
+			r = work_fail(w, r, "the image store cannot be written: %s", errno_text(-r));
 	}
 	stage_clear(d, &s);
 	if (r < 0)

@@ -22,6 +22,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/inflate.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 #include "lib/json.h"
 
@@ -70,7 +71,7 @@ static int read_blob(const struct load *l, const char *digest, char **out, size_
 	snprintf(path, sizeof(path), "blobs/sha256/%.64s", digest + 7);
 	r = read_small(l, path, out, len);
 	if (r < 0)
-		return work_fail(l->w, r, "the archive has no usable %s: %s", path, strerror(-r));
+		return work_fail(l->w, r, "the archive has no usable %s: %s", path, errno_text(-r));
 	digest_of(*out, *len, found);
 	if (strcmp(found, digest)) {
 		free(take(*out));
@@ -91,7 +92,7 @@ static int find_compression(struct load *l, int fd, const char *path, enum image
 	enum inflate_kind kind;
 
 	if (n < 0)
-		return work_fail(l->w, -errno, "layer %.200s: %s", path, strerror(errno));
+		return work_fail(l->w, -errno, "layer %.200s: %s", path, errno_text(errno));
 	kind = inflate_kind_of(first, (size_t)n);
 	if (!(INFLATE_OF_LAYERS & 1U << kind))
 		return work_fail(l->w, -ENOTSUP,
@@ -135,14 +136,14 @@ static int load_layer(
 	int r;
 
 	if (fd < 0)
-		return work_fail(w, fd, "the archive has no usable %.200s: %s", path, strerror(-fd));
+		return work_fail(w, fd, "the archive has no usable %.200s: %s", path, errno_text(-fd));
 	strcpy(out->rec.diff_id, diff_id);
 	r = find_compression(l, fd, path, &out->rec.compression);
 	if (r < 0)
 		return r;
 	blob = stage_open_blob(&w->store->disk, &out->stage);
 	if (blob < 0)
-		return work_fail(w, blob, "staging: %s", strerror(-blob));
+		return work_fail(w, blob, "staging: %s", errno_text(-blob));
 	if (out->rec.compression == IMAGE_PLAIN && !digest) {
 		out->rec.compression = IMAGE_GZIP;
 		r = gzip_file(fd, blob, out->rec.blob, &out->rec.blob_bytes);
@@ -150,7 +151,7 @@ static int load_layer(
 		r = copy_file(fd, blob, out->rec.blob, &out->rec.blob_bytes);
 	}
 	if (r < 0)
-		return work_fail(w, r, "layer %.200s: %s", path, strerror(-r));
+		return work_fail(w, r, "layer %.200s: %s", path, errno_text(-r));
 	if (digest && strcmp(digest, out->rec.blob))
 		return work_fail(
 			w, -EBADMSG, "wrong digest: the archive has %s for %s", out->rec.blob, digest);
@@ -256,7 +257,7 @@ static int load_image(struct load *l, const struct parts *p, char id[IMAGE_DIGES
 		digest_of(p->manifest, p->manifest_len, rec.manifest);
 		r = image_blob_write(&w->store->disk, rec.manifest, p->manifest, p->manifest_len);
 		if (r < 0)
-			work_fail(w, r, "the image store cannot be written: %s", strerror(-r));
+			work_fail(w, r, "the image store cannot be written: %s", errno_text(-r));
 	}
 	if (r == 0)
 		r = image_add(w, p->config, p->config_len, &rec, NULL);
@@ -278,7 +279,7 @@ static int name_it(struct load *l, const char *name, const char *id)
 	image_ref_familiar(&ref, familiar);
 	r = image_name_write(&l->w->store->disk, canonical, id);
 	if (r < 0)
-		return work_fail(l->w, r, "the name %s cannot be written: %s", familiar, strerror(-r));
+		return work_fail(l->w, r, "the name %s cannot be written: %s", familiar, errno_text(-r));
 	snprintf(line, sizeof(line), "Loaded image: %s\n", familiar);
 	work_say("stream", line);
 	return 0;
@@ -308,7 +309,7 @@ static int load_docker_one(struct load *l, yyjson_val *entry)
 			l->w, -EINVAL, "manifest.json has an entry without Config, or of too many parts");
 	r = read_small(l, path, &p.config, &p.config_len);
 	if (r < 0)
-		return work_fail(l->w, r, "the archive has no usable %.200s: %s", path, strerror(-r));
+		return work_fail(l->w, r, "the archive has no usable %.200s: %s", path, errno_text(-r));
 	p.n_layers = yyjson_arr_size(p.paths);
 	if (!platform_fits(l, p.config, p.config_len)) {
 		free(p.config);
@@ -438,7 +439,8 @@ static int load_archive(struct load *l)
 	return r == -ENOENT
 		       ? work_fail(l->w, -EINVAL,
 				 "the archive holds neither manifest.json (docker save) nor index.json (an OCI layout)")
-		       : work_fail(l->w, r, "the archive's list of images cannot be read: %s", strerror(-r));
+		       : work_fail(
+				 l->w, r, "the archive's list of images cannot be read: %s", errno_text(-r));
 }
 
 static int unpack_archive(struct load *l, char stage[STAGE_NAME_MAX])
@@ -450,10 +452,10 @@ static int unpack_archive(struct load *l, char stage[STAGE_NAME_MAX])
 	stage_name(stage, ".load");
 	l->dir = disk_mkdir_open(l->w->store->disk.staging, stage);
 	if (l->dir < 0)
-		return work_fail(l->w, l->dir, "staging: %s", strerror(-l->dir));
+		return work_fail(l->w, l->dir, "staging: %s", errno_text(-l->dir));
 	r = unpack_worker_start(&u, dup(3), l->dir, &unpack_limits_plain);
 	if (r < 0)
-		return work_fail(l->w, r, "unpacker: %s", strerror(-r));
+		return work_fail(l->w, r, "unpacker: %s", errno_text(-r));
 	while ((r = unpack_worker_read(&u)) == 1)
 		;
 	if (r < 0)
@@ -461,7 +463,7 @@ static int unpack_archive(struct load *l, char stage[STAGE_NAME_MAX])
 	else
 		r = unpack_worker_end(&u, &result);
 	if (r < 0)
-		work_fail(l->w, r, "%s", *result.error ? result.error : strerror(-r));
+		work_fail(l->w, r, "%s", *result.error ? result.error : errno_text(-r));
 	unpack_result_fini(&result);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/tree_tar.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 
 static int add_bytes(const void *buf, size_t len, void *arg)
 {
@@ -37,7 +38,7 @@ static int name_by_content(struct work *w, struct new_layer *l)
 	if (r == 0)
 		r = tree_tar(dir, &(struct tree_tar_opts){.layer = true}, add_bytes, &digest, &size);
 	digest_final(&digest, l->rec.diff_id);
-	return r < 0 ? work_fail(w, r, "the layer cannot be read: %s", strerror(-r)) : 0;
+	return r < 0 ? work_fail(w, r, "the layer cannot be read: %s", errno_text(-r)) : 0;
 }
 
 static int make_layer(struct work *w, struct new_layer *l)
@@ -64,7 +65,7 @@ static int make_layer(struct work *w, struct new_layer *l)
 		return 0;
 	}
 	if (dir < 0)
-		return work_fail(w, -errno, "%s: %s", upper, strerror(errno));
+		return work_fail(w, -errno, "%s: %s", upper, errno_text(errno));
 	r = layer_of_tree(w, dir, &o, l);
 	/* a container that is removed meanwhile takes its files along while they are read */
 	if (r == 0 && access(upper, F_OK) < 0)

@@ -19,6 +19,7 @@
 #include "engine/image/progress.h"
 #include "engine/image/upload.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 
 enum { PARALLEL = 3, CONFIG_MAX = 4 << 20 };
@@ -43,7 +44,7 @@ static int open_blob(struct push *p, const char *digest)
 {
 	int fd = openat(p->w->store->disk.blobs, digest + 7, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? work_fail(p->w, -errno, "%s: %s", digest, strerror(errno)) : fd;
+	return fd < 0 ? work_fail(p->w, -errno, "%s: %s", digest, errno_text(errno)) : fd;
 }
 
 static int memory_file(const void *data, size_t len)
@@ -113,7 +114,7 @@ static int on_event(struct push *p, struct push_layer *l, struct upload_event *e
 				"push access denied, repository does not exist or may require authorization: %s",
 				e->text);
 		return work_fail(
-			p->w, e->err < 0 ? e->err : -EPROTO, "%s", *e->text ? e->text : strerror(-e->err));
+			p->w, e->err < 0 ? e->err : -EPROTO, "%s", *e->text ? e->text : errno_text(-e->err));
 	}
 }
 
@@ -159,7 +160,7 @@ static int run(struct push *p, struct push_layer *list, size_t n)
 			l->up.id = (uint32_t)next;
 			l->pid = upload_start(&l->up, &p->setup, p->events[1]);
 			if (l->pid < 0) {
-				r = work_fail(p->w, l->pid, "uploader: %s", strerror(-l->pid));
+				r = work_fail(p->w, l->pid, "uploader: %s", errno_text(-l->pid));
 				l->pid = 0;
 			}
 		}
@@ -349,10 +350,10 @@ int work_push(struct work *w)
 	*p.ref.tag = '\0';
 	r = path ? file_read(AT_FDCWD, path, CONFIG_MAX, &config, &len) : 0;
 	if (r < 0 && r != -ENOENT)
-		return work_fail(w, r, "%.200s: %s", path, strerror(-r));
+		return work_fail(w, r, "%.200s: %s", path, errno_text(-r));
 	r = registry_endpoints_init(&p.endpoints, config, len, p.ref.domain);
 	if (r < 0)
-		return work_fail(w, r, "registry %s: %s", p.ref.domain, strerror(-r));
+		return work_fail(w, r, "registry %s: %s", p.ref.domain, errno_text(-r));
 	if (auth_credentials_parse(work_text(w, "auth"), &p.credentials) < 0)
 		memset(&p.credentials, 0, sizeof(p.credentials));
 	p.setup = (struct fetch_setup){

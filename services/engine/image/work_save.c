@@ -15,6 +15,7 @@
 #include "engine/image/image_int.h"
 #include "engine/image/tar_write.h"
 #include "engine/image/work.h"
+#include "lib/errno_text.h"
 #include "lib/file.h"
 
 struct save {
@@ -159,7 +160,7 @@ static int save_image(struct save *s, const struct image *img, const char *const
 	if (r == 0)
 		describe(s, img, digest, len, type, &rec, tags, n_tags);
 	else
-		r = work_fail(w, r, "image %s: %s", img->id, strerror(-r));
+		r = work_fail(w, r, "image %s: %s", img->id, errno_text(-r));
 out:
 	image_record_fini(&rec);
 	return r;
