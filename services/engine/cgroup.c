@@ -9,9 +9,9 @@
 
 #include "engine/cgroup.h"
 #include "engine/container.h"
-#include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/paths.h"
 #include "lib/json.h"
 #include "engine/pod.h"
 #include "lib/log.h"

@@ -23,6 +23,7 @@
 #include "engine/lifecycle.h"
 #include "engine/names.h"
 #include "engine/options.h"
+#include "engine/paths.h"
 #include "engine/pod.h"
 #include "engine/userns.h"
 #include "lib/log.h"

@@ -25,7 +25,4 @@ void create_merge(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user, yy
 yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val *host,
 	yyjson_mut_val *volumes, bool make, int *err, char **msg);
 
-/* "/a//b/../c/" becomes "/a/c"; in place. false: not absolute. */
-bool path_clean(char *path);
-
 #endif

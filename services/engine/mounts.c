@@ -15,6 +15,7 @@
 #include "engine/files.h"
 #include "engine/image.h"
 #include "engine/mounts.h"
+#include "engine/paths.h"
 #include "engine/volumes.h"
 #include "lib/errno_text.h"
 #include "lib/json.h"
@@ -71,36 +72,6 @@ yyjson_mut_val *mounts_json(const struct container *c, yyjson_mut_doc *doc)
 
 	yyjson_mut_arr_foreach(all, i, n, m) yyjson_mut_obj_remove_key(m, "Own");
 	return all;
-}
-
-bool path_clean(char *path)
-{
-	char *out = path, *p = path;
-
-	if (*path != '/')
-		return false;
-	while (*p) {
-		size_t n;
-
-		while (*p == '/')
-			p++;
-		n = strcspn(p, "/");
-		if (!n)
-			break;
-		if (n == 2 && !strncmp(p, "..", 2)) {
-			while (out > path && *--out != '/')
-				;
-		} else if (!(n == 1 && *p == '.')) {
-			*out++ = '/';
-			memmove(out, p, n);
-			out += n;
-		}
-		p += n;
-	}
-	if (out == path)
-		*out++ = '/';
-	*out = 0;
-	return true;
 }
 
 static bool fail(struct resolve *s, int err, char *msg)
@@ -410,22 +381,36 @@ static bool bind_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	return put(s, w);
 }
 
+/* Lexically; where its links lead the worker sees (volume_worker.c). */
+static bool subpath_possible(struct resolve *s, const struct wish *w)
+{
+	if (!w->subpath || path_is_local(w->subpath))
+		return true;
+	return fail(s, -EINVAL,
+		text_make("invalid mount config for type \"%s\": subpath must be a relative path within the "
+			  "volume",
+			w->type));
+}
+
 static bool image_mount_wish(struct resolve *s, yyjson_val *m, struct wish *w)
 {
 	const char *name = json_text(m, "Source");
 	const struct image *img = NULL;
-	int err = name ? image_store_find(s->e->images, name, &img) : -EINVAL;
 	bool ok;
+	int err;
 
+	w->subpath = json_text(json_obj(m, "ImageOptions"), "Subpath");
+	if (!name)
+		return fail(s, -EINVAL,
+			text_make("invalid mount config for type \"image\": field Source must not be empty"));
+	if (!subpath_possible(s, w))
+		return false;
+	err = image_store_find(s->e->images, name, &img);
 	if (err)
-		return fail(s, err == -ENOENT ? -ENOENT : -EINVAL,
-			name ? text_make("No such image: %s", name)
-			     : text_make(
-				       "invalid mount config for type \"image\": field Source must not be empty"));
+		return fail(s, err == -ENOENT ? -ENOENT : -EINVAL, text_make("No such image: %s", name));
 	w->source = name;
 	w->image_id = img->id;
 	w->rw = false;
-	w->subpath = json_text(json_obj(m, "ImageOptions"), "Subpath");
 	ok = put(s, w);
 	image_unref(img);
 	return ok;
@@ -443,7 +428,11 @@ static bool volume_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	w->options = json_obj(driver, "Options");
 	w->subpath = json_text(vo, "Subpath");
 	w->no_copy = json_bool(vo, "NoCopy");
-	return put(s, w);
+	if (w->subpath && !w->name)
+		return fail(s, -EINVAL,
+			text_make("invalid mount config for type \"volume\": must not set Subpath when using "
+				  "anonymous volumes"));
+	return subpath_possible(s, w) && put(s, w);
 }
 
 /* Each type has options of its own: those of another one would do nothing. */

@@ -18,13 +18,13 @@
 #include "engine/container.h"
 #include "engine/container_links.h"
 #include "engine/container_net_int.h"
-#include "engine/create.h"
 #include "engine/files.h"
 #include "engine/engine.h"
 #include "engine/filters.h"
 #include "engine/inspect.h"
 #include "engine/lifecycle_int.h"
 #include "engine/output.h"
+#include "engine/paths.h"
 #include "engine/down.h"
 #include "engine/restart.h"
 #include "engine/spec.h"
@@ -321,6 +321,19 @@ static void clean_paths(void **state)
 	assert_false(path_clean(c));
 }
 
+static void local_paths(void **state)
+{
+	static const char *const local[] = {"a", "a/b/", "./a//b", ".", "a/..", "a/../b", "a/b/../..",
+		"..a/b"},
+				 *const other[] = {"", "/", "/a", "..", "../a", "a/../..", "a/../../a",
+					 "./..", "a//../.."};
+
+	for (size_t i = 0; i < array_len(local); i++)
+		assert_true(path_is_local(local[i]));
+	for (size_t i = 0; i < array_len(other); i++)
+		assert_false(path_is_local(other[i]));
+}
+
 static void restarts(void **state)
 {
 	int64_t delay = 0;
@@ -535,6 +548,7 @@ int main(void)
 		cmocka_unit_test(accounts),
 		cmocka_unit_test(accounts_are_bounded),
 		cmocka_unit_test(clean_paths),
+		cmocka_unit_test(local_paths),
 		cmocka_unit_test(restarts),
 		cmocka_unit_test(restarts_as_seen),
 		cmocka_unit_test(restarts_at_boot),

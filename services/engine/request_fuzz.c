@@ -16,6 +16,7 @@
 #include "engine/filters.h"
 #include "engine/mounts.h"
 #include "engine/options.h"
+#include "engine/paths.h"
 #include "engine/ports.h"
 #include "engine/spec.h"
 #include "engine/stdcopy.h"
@@ -127,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 3:
 		(void)api_match("images/**/json", text, arg, sizeof(arg));
 		(void)api_match("containers/*/json", text, arg, sizeof(arg));
+		(void)path_is_local(text);
 		(void)path_clean(text);
 		break;
 	case 4:

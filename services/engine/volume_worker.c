@@ -149,9 +149,11 @@ static int do_subpath(yyjson_val *o)
 	if (!path || !to || base < 0)
 		return say("cannot access the volume at %s: %s", from ? from : "", errno_text(errno));
 	part = (int)syscall(SYS_openat2, base, path, &how, sizeof(how));
+	if (part < 0 && errno == EXDEV)
+		return say(
+			"path concatenation escapes the base directory, base: %s, subpath: %s", from, path);
 	if (part < 0 || fstat(part, &st) < 0)
-		return say("cannot access path %s in the volume: %s", path,
-			errno == EXDEV ? "it leads out of the volume" : errno_text(errno));
+		return say("cannot access path %s/%s: %s", from, path, errno_text(errno));
 	/* A place of the same kind. */
 	if (S_ISDIR(st.st_mode) ? mkdir(to, 0700) < 0 && errno != EEXIST
 				: (place = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)

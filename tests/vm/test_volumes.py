@@ -212,23 +212,44 @@ def test_size(node):
         node.docker("volume", "rm", "small")
 
 
+# What a part of a volume cannot be, known when it is mounted (the volume's name is "part"), and from its words alone.
+SUBPATHS_THAT_FAIL = [
+    ("nowhere", "cannot access path /data/engine/volumes/part/_data/nowhere: no such file or directory"),
+    ("x/y", "part/_data/x/y: not a directory"),
+    ("out", "path concatenation escapes the base directory, base: /data/engine/volumes/part/_data, subpath: out"),
+    ("up", "path concatenation escapes the base directory"),
+    ("far", "path concatenation escapes the base directory"),
+]
+SUBPATHS_REFUSED = [
+    ("source=part,", "/etc/passwd", 'invalid mount config for type "volume": subpath must be a relative path within the volume'),
+    ("source=part,", "../x", "subpath must be a relative path within the volume"),
+    ("source=part,", "a/../../x", "subpath must be a relative path within the volume"),
+    ("", "a", "must not set Subpath when using anonymous volumes"),
+]
+
+
 def test_subpath_nocopy_and_labels(node):
     mount = "type=volume,source=part,target=/mnt"
     try:
-        run(node, "-v", "part:/data", node.ref, "sh", "-c", "mkdir -p /data/a/b; echo inner >/data/a/b/x; echo top >/data/x; touch /data/lone")
+        run(node, "-v", "part:/data", node.ref, "sh", "-c", "mkdir -p /data/a/b; echo inner >/data/a/b/x; echo top >/data/x; ln -s a /data/in; ln -s / /data/out; ln -s ../../.. /data/up; ln -s up /data/far")
         status, made = node.api("POST", "/containers/create?name=sub", {"Image": node.ref, "Cmd": ["cat", "/mnt/x"], "HostConfig": {"Mounts": [
-            {"Type": "volume", "Source": "part", "Target": "/mnt", "VolumeOptions": {"Subpath": "a/b"}}]}})  # fmt: skip
+            {"Type": "volume", "Source": "part", "Target": "/mnt", "VolumeOptions": {"Subpath": "in/b"}}]}})  # fmt: skip
         assert status == 201, made
         assert node.docker("start", "-a", "sub").stdout == "inner\n"
         shown = json.loads(node.docker("inspect", "sub").stdout)[0]["Mounts"]
         assert "Own" not in json.dumps(shown) and {"volume"} == {m["Type"] for m in shown}
         node.docker("rm", "-v", "sub")
-        for path, sentence in (("nowhere", "No such file"), ("link", "leads out of the volume")):
+        for path, sentence in SUBPATHS_THAT_FAIL:
             node.api("POST", "/containers/create?name=sub", {"Image": node.ref, "Cmd": ["true"], "HostConfig": {"Mounts": [
                 {"Type": "volume", "Source": "part", "Target": "/mnt", "VolumeOptions": {"Subpath": path}}]}})  # fmt: skip
             failed = node.docker("start", "sub", check=False)
             assert failed.returncode != 0 and sentence in failed.stderr, failed
             node.docker("rm", "-f", "-v", "sub")
+        absent = run(node, "--mount", f"{mount},volume-subpath=no/where", node.ref, "true", check=False)
+        assert absent.returncode == 127 and "cannot access path " in absent.stderr, absent
+        for source, path, sentence in SUBPATHS_REFUSED:
+            refused = run(node, "--mount", f"type=volume,{source}target=/mnt,volume-subpath={path}", node.ref, "true", check=False)
+            assert refused.returncode == 125 and sentence in refused.stderr, refused
         run(node, "--mount", mount.replace("part", "labelled") + ",volume-label=who=me,volume-nocopy", node.ref, "true")
         assert json.loads(node.docker("volume", "inspect", "labelled").stdout)[0]["Labels"] == {"who": "me"}
     finally:
@@ -252,11 +273,17 @@ def test_image_as_a_volume(node):
         for name, text in (("whole", "from the image\n"), ("part", "deep\n")):
             done = node.docker("start", "-a", name, check=False)
             assert done.stdout == text and "Read-only file system" in done.stderr
+        create("absent", "data/none")
+        absent = node.docker("start", "absent", check=False)
+        assert absent.returncode != 0 and "cannot access path " in absent.stderr and "/data/none: no such file or directory" in absent.stderr
+        mount = {"Type": "image", "Source": node.ref, "Target": "/mnt", "ImageOptions": {"Subpath": "../x"}}
+        status, refused = node.api("POST", "/containers/create", {"Image": "wherry/hello", "HostConfig": {"Mounts": [mount]}})
+        assert status == 400 and "subpath must be a relative path within the volume" in refused["message"], refused
         # It is in use.
         used = node.docker("rmi", node.ref, check=False)
         assert used.returncode != 0
     finally:
-        node.docker("rm", "-f", "whole", "part", check=False)
+        node.docker("rm", "-f", "whole", "part", "absent", check=False)
 
 
 def test_tmpfs_and_read_only(node):

@@ -15,7 +15,7 @@
 #include "engine/archive/worker.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
-#include "engine/create.h"
+#include "engine/paths.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/files.h"

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What of the mounts that a request asks for is taken, and how it is shown. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/create.h"
+#include "engine/engine.h"
+#include "engine/files.h"
+#include "lib/json.h"
+
+/* The mounts of a HostConfig and of the Config's Volumes, as text; NULL with *msg. Nothing is made. */
+static char *resolved(const char *host_json, const char *volumes_json, char **msg)
+{
+	struct engine e = {.data_dir = "/data/engine"};
+	cleanup(json_docp) yyjson_doc *host = yyjson_read(host_json, strlen(host_json), 0),
+				      *volumes = yyjson_read(volumes_json, strlen(volumes_json), 0);
+	cleanup(json_mut_docp) yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *list;
+	int err = 0;
+
+	assert_true(host && volumes && out);
+	*msg = NULL;
+	list = mounts_resolve(&e, out, yyjson_doc_get_root(host),
+		yyjson_val_mut_copy(out, yyjson_doc_get_root(volumes)), false, &err, msg);
+	if (!list) {
+		assert_int_equal(err, -EINVAL);
+		return NULL;
+	}
+	return yyjson_mut_val_write(list, 0, NULL);
+}
+
+static void refusals(void **state)
+{
+	static const struct {
+		const char *host, *words;
+	} rows[] = {
+		{"{\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"vol\",\"Target\":\"/a\",\"VolumeOptions\":{\"Subpath\":\"/b\"}}]}",
+			"invalid mount config for type \"volume\": subpath must be a relative path within the volume"},
+		{"{\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"vol\",\"Target\":\"/a\",\"VolumeOptions\":{\"Subpath\":\"../b\"}}]}",
+			"subpath must be a relative path within the volume"},
+		{"{\"Mounts\":[{\"Type\":\"volume\",\"Target\":\"/a\",\"VolumeOptions\":{\"Subpath\":\"b\"}}]}",
+			"must not set Subpath when using anonymous volumes"},
+		{"{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"i\",\"Target\":\"/a\",\"ImageOptions\":{\"Subpath\":\"b/../../c\"}}]}",
+			"invalid mount config for type \"image\": subpath must be a relative path within the volume"},
+		{"{\"Mounts\":[{\"Type\":\"image\",\"Target\":\"/a\"}]}", "field Source must not be empty"},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(freep) char *msg = NULL, *list = resolved(rows[i].host, "{}", &msg);
+
+		if (list || !msg || !strstr(msg, rows[i].words))
+			fail_msg("%s: %s", rows[i].host, msg ? msg : list);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(refusals)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
