@@ -63,12 +63,29 @@ static int plan_mount(struct plan *p, const struct volume *v, const char *data)
 }
 
 /* A new volume is filled once, by the first start of the first container that uses it. */
+static bool may_fill(const struct plan *p, yyjson_val *m)
+{
+	return !p->c->has_run && !json_bool(mount_own(m), "NoCopy");
+}
+
+/* Where its first content is: the container's root, and the place in it. */
+static int put_origin(struct plan *p, yyjson_mut_val *step, yyjson_val *m, bool first)
+{
+	cleanup(freep) char *root = text_make("%s/rootfs", p->c->run);
+
+	if (!root)
+		return -ENOMEM;
+	yyjson_mut_obj_add_strcpy(p->doc, step, "root", root);
+	yyjson_mut_obj_add_uint(p->doc, step, "idbase", userns_base(p->c));
+	if (first)
+		yyjson_mut_obj_add_strcpy(p->doc, step, "origin", json_str(m, "Destination"));
+	return 0;
+}
+
 static int plan_fill(struct plan *p, const struct volume *v, yyjson_val *m, const char *data)
 {
-	bool first =
-		!p->c->has_run && !json_bool(mount_own(m), "NoCopy") && !json_text(mount_own(m), "Subpath");
+	bool first = may_fill(p, m) && !json_text(mount_own(m), "Subpath");
 	cleanup(closep) int dir = v->source.mounted ? -1 : open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup(freep) char *root = NULL;
 	yyjson_mut_val *o;
 
 	if (!v->source.mounted) {
@@ -81,19 +98,13 @@ static int plan_fill(struct plan *p, const struct volume *v, yyjson_val *m, cons
 	} else if (!first) {
 		return 0;
 	}
-	root = text_make("%s/rootfs", p->c->run);
-	if (!root)
-		return -ENOMEM;
 	o = add_step(p, "fill");
 	yyjson_mut_obj_add_strcpy(p->doc, o, "volume", data);
-	yyjson_mut_obj_add_strcpy(p->doc, o, "root", root);
-	yyjson_mut_obj_add_uint(p->doc, o, "idbase", userns_base(p->c));
-	if (first)
-		yyjson_mut_obj_add_strcpy(p->doc, o, "path", json_str(m, "Destination"));
-	return 0;
+	return put_origin(p, o, m, first);
 }
 
-static int plan_subpath(struct plan *p, const char *from, const char *subpath, size_t number)
+/* @m: the mount of a volume, whose part may be an empty directory to be filled; or NULL. */
+static int plan_subpath(struct plan *p, const char *from, const char *subpath, size_t number, yyjson_val *m)
 {
 	cleanup(freep) char *place = mount_place(p->c, number);
 	yyjson_mut_val *o;
@@ -104,7 +115,7 @@ static int plan_subpath(struct plan *p, const char *from, const char *subpath, s
 	yyjson_mut_obj_add_strcpy(p->doc, o, "from", from);
 	yyjson_mut_obj_add_strcpy(p->doc, o, "path", subpath);
 	yyjson_mut_obj_add_strcpy(p->doc, o, "to", place);
-	return 0;
+	return m && may_fill(p, m) ? put_origin(p, o, m, true) : 0;
 }
 
 static int plan_volume(struct plan *p, yyjson_val *m, size_t number)
@@ -123,7 +134,7 @@ static int plan_volume(struct plan *p, yyjson_val *m, size_t number)
 	r = v->source.mounted ? plan_mount(p, v, data) : 0;
 	if (!r)
 		r = plan_fill(p, v, m, data);
-	return r || !subpath ? r : plan_subpath(p, data, subpath, number);
+	return r || !subpath ? r : plan_subpath(p, data, subpath, number, m);
 }
 
 static int mount_image(struct plan *p, yyjson_val *m, size_t number)
@@ -145,7 +156,7 @@ static int mount_image(struct plan *p, yyjson_val *m, size_t number)
 	r = dir_make(place, 0700);
 	if (!r && syscall(SYS_move_mount, fd, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		r = -errno;
-	return r || !subpath ? r : plan_subpath(p, place, subpath, number);
+	return r || !subpath ? r : plan_subpath(p, place, subpath, number, NULL);
 }
 
 /* As with Docker a source that has gone since is made anew: with what was in memory, at the next boot. */

@@ -117,25 +117,43 @@ static int give_up_resource(void)
 	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
 }
 
-static int do_fill(yyjson_val *o)
+/* Without an origin what was begun is brought to its end. @name is for the sentence. */
+static int fill(yyjson_val *o, int to, const char *name)
 {
-	const char *root = json_str(o, "root"), *path = json_str(o, "path"), *volume = json_str(o, "volume");
-	cleanup(closep) int to = volume ? open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, from = -1;
+	const char *root = json_str(o, "root"), *origin = json_str(o, "origin");
+	cleanup(closep) int from = -1;
 	char what[VOLUME_WHAT_MAX] = "";
 	int r = to < 0 ? -errno : give_up_resource();
 
-	if (!r && path) {
+	if (!r && origin) {
 		from = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = from < 0 ? -errno : volume_fill(from, path, (uint32_t)json_int(o, "idbase", 0), to, what);
+		r = from < 0 ? -errno
+			     : volume_fill(from, origin, (uint32_t)json_int(o, "idbase", 0), to, what);
 	} else if (!r) {
 		r = volume_fill_resume(to, what);
 	}
 	return r < 0 ? say("cannot copy the image's content into the volume at %s: %s: %s",
-			       path ? path : volume, what, errno_text(-r))
+			       origin ? origin : name, what, errno_text(-r))
 		     : 0;
 }
 
+static int do_fill(yyjson_val *o)
+{
+	const char *volume = json_str(o, "volume");
+	cleanup(closep) int to = volume ? open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return fill(o, to, volume);
+}
+
 /* ---- subpath */
+
+/* An empty directory is filled as a whole volume is. */
+static int fill_part(yyjson_val *o, int part, const char *name)
+{
+	cleanup(closep) int dir = openat(part, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fill(o, dir, name);
+}
 
 static int do_subpath(yyjson_val *o)
 {
@@ -154,6 +172,8 @@ static int do_subpath(yyjson_val *o)
 			"path concatenation escapes the base directory, base: %s, subpath: %s", from, path);
 	if (part < 0 || fstat(part, &st) < 0)
 		return say("cannot access path %s/%s: %s", from, path, errno_text(errno));
+	if (S_ISDIR(st.st_mode) && json_str(o, "origin") && fill_part(o, part, path))
+		return 1;
 	/* A place of the same kind. */
 	if (S_ISDIR(st.st_mode) ? mkdir(to, 0700) < 0 && errno != EEXIST
 				: (place = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)

@@ -230,8 +230,9 @@ SUBPATHS_REFUSED = [
 
 def test_subpath_nocopy_and_labels(node):
     mount = "type=volume,source=part,target=/mnt"
+    script = "cd /data; mkdir -p a/b; echo inner >a/b/x; echo top >x; ln -s a in; ln -s / out; ln -s ../../.. up; ln -s up far"
     try:
-        run(node, "-v", "part:/data", node.ref, "sh", "-c", "mkdir -p /data/a/b; echo inner >/data/a/b/x; echo top >/data/x; ln -s a /data/in; ln -s / /data/out; ln -s ../../.. /data/up; ln -s up /data/far")
+        run(node, "-v", "part:/data", node.ref, "sh", "-c", script)
         status, made = node.api("POST", "/containers/create?name=sub", {"Image": node.ref, "Cmd": ["cat", "/mnt/x"], "HostConfig": {"Mounts": [
             {"Type": "volume", "Source": "part", "Target": "/mnt", "VolumeOptions": {"Subpath": "in/b"}}]}})  # fmt: skip
         assert status == 201, made
@@ -245,6 +246,13 @@ def test_subpath_nocopy_and_labels(node):
             failed = node.docker("start", "sub", check=False)
             assert failed.returncode != 0 and sentence in failed.stderr, failed
             node.docker("rm", "-f", "-v", "sub")
+        # An empty directory gets what the image has there, once, and is a new volume in that, too.
+        run(node, "-v", "part:/v", node.ref, "mkdir", "/v/new", "/v/bare")
+        for words, listed in ((",volume-subpath=bare,volume-nocopy", ""), (",volume-subpath=new", "file\nlink\nsame\nsub\n")):
+            assert run(node, "--mount", f"{mount.replace('/mnt', '/data')}{words}", node.ref, "ls", "/data").stdout == listed
+        run(node, "--mount", f"{mount},volume-subpath=new", node.ref, "rm", "/mnt/link")
+        assert run(node, "--mount", f"{mount.replace('/mnt', '/data')},volume-subpath=new", node.ref, "ls", "/data").stdout == "file\nsame\nsub\n"
+        assert run(node, "-v", "part:/v", node.ref, "stat", "-c", "%a %u", "/v/new").stdout == "750 999\n"
         absent = run(node, "--mount", f"{mount},volume-subpath=no/where", node.ref, "true", check=False)
         assert absent.returncode == 127 and "cannot access path " in absent.stderr, absent
         for source, path, sentence in SUBPATHS_REFUSED:
