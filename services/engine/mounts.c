@@ -30,6 +30,9 @@ struct resolve {
 	char **msg;
 };
 
+/* How Docker shows a volume of which nothing else is said: its label, where there are labels, is all containers'. */
+#define VOLUME_MODE "z"
+
 /* A mount as the user wants it. */
 struct wish {
 	const char *type; /* bind, volume, tmpfs, image */
@@ -270,6 +273,8 @@ static bool bind(struct resolve *s, const char *spec)
 		return false;
 	w.dest = dest;
 	w.type = *copy == '/' ? "bind" : "volume";
+	if (*copy != '/' && (!mode || !*mode))
+		w.mode = VOLUME_MODE;
 	if (*copy == '/') {
 		path_clean(copy);
 		w.source = copy;
@@ -424,6 +429,7 @@ static bool volume_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	if (name && strcmp(name, "local") != 0)
 		return fail(s, -EINVAL, text_make("there is no volume driver \"%.64s\", only local", name));
 	w->name = json_text(m, "Source");
+	w->mode = VOLUME_MODE;
 	w->labels = json_obj(vo, "Labels");
 	w->options = json_obj(driver, "Options");
 	w->subpath = json_text(vo, "Subpath");
@@ -508,12 +514,13 @@ static bool volumes_from(struct resolve *s, const char *spec)
 	if (container_find(s->e, name, &c))
 		return fail(s, -ENOENT, text_make("No such container: %s", name));
 	yyjson_arr_foreach (c->mounts, i, n, m) {
+		bool tmpfs = yyjson_equals_str(yyjson_obj_get(m, "Type"), "tmpfs");
 		struct wish w = {
 			.type = json_str(m, "Type"),
 			.source = json_str(m, "Source"),
 			.name = json_text(m, "Name"),
 			.dest = json_str(m, "Destination"),
-			.mode = json_text(m, "Mode"),
+			.mode = tmpfs ? json_text(m, "Mode") : NULL, /* the others' is of their own request */
 			.propagation = json_text(m, "Propagation"),
 			.rw = json_bool(m, "RW") && (!mode || strcmp(mode, "ro") != 0),
 			.subpath = json_text(mount_own(m), "Subpath"),

@@ -61,9 +61,34 @@ static void refusals(void **state)
 	}
 }
 
+/* Mode is what -v says behind the second colon; Docker has one for volumes of which nothing is said. */
+static void modes(void **state)
+{
+	static const struct {
+		const char *host, *volumes, *words;
+	} rows[] = {
+		{"{\"Binds\":[\"vol:/a\"]}", "{}", "\"Mode\":\"z\",\"RW\":true"},
+		{"{\"Binds\":[\"vol:/a:\"]}", "{}", "\"Mode\":\"z\",\"RW\":true"},
+		{"{\"Binds\":[\"vol:/a:ro\"]}", "{}", "\"Mode\":\"ro\",\"RW\":false"},
+		{"{\"Binds\":[\"/tmp:/a\"]}", "{}", "\"Mode\":\"\",\"RW\":true"},
+		{"{\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"vol\",\"Target\":\"/a\",\"ReadOnly\":true}]}",
+			"{}", "\"Mode\":\"z\",\"RW\":false"},
+		{"{\"Mounts\":[{\"Type\":\"volume\",\"Target\":\"/a\"}]}", "{}",
+			"\"Mode\":\"z\",\"RW\":true"},
+		{"{}", "{\"/a\":{}}", "\"Mode\":\"\",\"RW\":true"},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(freep) char *msg = NULL, *list = resolved(rows[i].host, rows[i].volumes, &msg);
+
+		if (!list || !strstr(list, rows[i].words))
+			fail_msg("%s: %s", rows[i].host, list ? list : msg);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(refusals)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(refusals), cmocka_unit_test(modes)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

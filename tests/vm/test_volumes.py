@@ -294,6 +294,21 @@ def test_image_as_a_volume(node):
         node.docker("rm", "-f", "whole", "part", "absent", check=False)
 
 
+def test_modes_that_are_shown(node):
+    """Docker's: "z" for a volume of which nothing else is said, nothing for one without a name by -v and for a bind."""
+    node.docker("create", "--name", "modes", "-v", "vm:/a", "-v", "vm:/b:ro", "-v", "/c", "-v", "/tmp:/d", "--mount", "type=volume,target=/e",
+                "--mount", "type=volume,source=vm,target=/f,readonly", "wherry/hello", "true")  # fmt: skip
+    node.docker("create", "--name", "heir", "--volumes-from", "modes", "wherry/hello", "true")
+    try:
+        own = {"/a": "z", "/b": "ro", "/c": "", "/d": "", "/e": "z", "/f": "z"}
+        for name, modes in (("modes", own), ("heir", dict.fromkeys(own, ""))):
+            shown = json.loads(node.docker("inspect", name).stdout)[0]["Mounts"]
+            assert {m["Destination"]: m["Mode"] for m in shown} == modes
+    finally:
+        node.docker("rm", "-f", "-v", "heir", "modes", check=False)
+        node.docker("volume", "rm", "-f", "vm")
+
+
 def test_tmpfs_and_read_only(node):
     out = run(node, "--tmpfs", "/t:size=1m,mode=1770,exec", node.ref, "sh", "-c", "df -k /t | tail -1; stat -c %a /t").stdout.split()
     assert out[1] == "1024" and out[-1] == "1770"
