@@ -25,6 +25,7 @@ struct resolve {
 	struct engine *e;
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *list;
+	const char *driver; /* of volumes whose own request names none */
 	bool make;
 	int err;
 	char **msg;
@@ -37,7 +38,7 @@ struct resolve {
 struct wish {
 	const char *type; /* bind, volume, tmpfs, image */
 	const char *source, *name, *dest, *mode, *propagation;
-	const char *subpath, *image_id, *read_only;
+	const char *driver, *subpath, *image_id, *read_only;
 	bool rw, anonymous, make_source, no_copy, non_recursive;
 	yyjson_val *labels, *options;
 };
@@ -185,6 +186,9 @@ static bool put(struct resolve *s, const struct wish *w)
 					"invalid volume name \"%.128s\": only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
 					"allowed. If you intended to pass a host directory, use absolute path",
 					name));
+		s->err = volume_driver_check(w->driver, name, s->msg);
+		if (s->err)
+			return false;
 		if (s->make) {
 			s->err = volume_ensure(s->e, name, !w->name, w->labels, w->options, &v, s->msg);
 			if (s->err)
@@ -273,14 +277,15 @@ static bool bind(struct resolve *s, const char *spec)
 		return false;
 	w.dest = dest;
 	w.type = *copy == '/' ? "bind" : "volume";
-	if (*copy != '/' && (!mode || !*mode))
-		w.mode = VOLUME_MODE;
 	if (*copy == '/') {
 		path_clean(copy);
 		w.source = copy;
 		w.make_source = true;
 	} else {
 		w.name = copy;
+		w.driver = s->driver;
+		if (!mode || !*mode)
+			w.mode = VOLUME_MODE;
 	}
 	return put(s, &w);
 }
@@ -424,10 +429,8 @@ static bool image_mount_wish(struct resolve *s, yyjson_val *m, struct wish *w)
 static bool volume_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 {
 	yyjson_val *vo = json_obj(m, "VolumeOptions"), *driver = json_obj(vo, "DriverConfig");
-	const char *name = json_text(driver, "Name");
 
-	if (name && strcmp(name, "local") != 0)
-		return fail(s, -EINVAL, text_make("there is no volume driver \"%.64s\", only local", name));
+	w->driver = json_text(driver, "Name");
 	w->name = json_text(m, "Source");
 	w->mode = VOLUME_MODE;
 	w->labels = json_obj(vo, "Labels");
@@ -540,7 +543,12 @@ static bool volumes_from(struct resolve *s, const char *spec)
 yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val *host,
 	yyjson_mut_val *volumes, bool make, int *err, char **msg)
 {
-	struct resolve s = {.e = e, .doc = doc, .list = yyjson_mut_arr(doc), .make = make, .msg = msg};
+	struct resolve s = {.e = e,
+		.doc = doc,
+		.list = yyjson_mut_arr(doc),
+		.driver = json_text(host, "VolumeDriver"),
+		.make = make,
+		.msg = msg};
 	size_t i, n;
 	yyjson_val *key, *v;
 	yyjson_mut_val *k, *mv;
@@ -558,7 +566,12 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 	yyjson_mut_obj_foreach(volumes, i, n, k, mv)
 	{
 		struct wish w = {
-			.type = "volume", .dest = yyjson_mut_get_str(k), .rw = true, .anonymous = true};
+			.type = "volume",
+			.dest = yyjson_mut_get_str(k),
+			.driver = s.driver,
+			.rw = true,
+			.anonymous = true,
+		};
 
 		/* A tmpfs at that place is the user's word, too. */
 		if (!yyjson_obj_get(json_obj(host, "Tmpfs"), yyjson_mut_get_str(k)))

@@ -48,8 +48,7 @@ static int check_modes(yyjson_val *host, char **msg)
 	const char *ipc = json_text(host, "IpcMode"), *pid = json_text(host, "PidMode");
 	const char *uts = json_text(host, "UTSMode"), *userns = json_text(host, "UsernsMode");
 	const char *cg = json_text(host, "CgroupnsMode"), *runtime = json_text(host, "Runtime");
-	const char *isolation = json_text(host, "Isolation"),
-		   *volume_driver = json_text(host, "VolumeDriver");
+	const char *isolation = json_text(host, "Isolation");
 
 	if (ipc && strcmp(ipc, "private") && strcmp(ipc, "shareable") && strcmp(ipc, "host") &&
 		strcmp(ipc, "none") && strncmp(ipc, "container:", 10))
@@ -68,8 +67,6 @@ static int check_modes(yyjson_val *host, char **msg)
 			msg, "Runtime", runtime, "this engine has one runtime, called wherry (or runc)");
 	if (isolation && strcmp(isolation, "default"))
 		return refuse(msg, "Isolation", isolation, "only default exists on Linux");
-	if (volume_driver && strcmp(volume_driver, "local"))
-		return refuse(msg, "VolumeDriver", volume_driver, "this engine has only the driver local");
 	return 0;
 }
 

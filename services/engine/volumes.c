@@ -241,6 +241,15 @@ static int make_volume(struct engine *e, const char *name, bool anonymous, yyjso
 	return err;
 }
 
+int volume_driver_check(const char *driver, const char *name, char **msg)
+{
+	if (!driver || !strcmp(driver, "local"))
+		return 0;
+	*msg = text_make("create %s: error looking up volume plugin %.64s: plugin \"%.64s\" not found", name,
+		driver, driver);
+	return -ENOENT;
+}
+
 int volume_ensure(struct engine *e, const char *name, bool anonymous, yyjson_val *labels, yyjson_val *options,
 	struct volume **out, char **msg)
 {

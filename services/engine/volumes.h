@@ -31,6 +31,9 @@ void volumes_close(struct engine *e);
 /* On a file system of a server, whose ids cannot be mapped. @name: NULL is no volume. */
 bool volume_is_foreign(struct engine *e, const char *name);
 
+/* A volume @name can be made with @driver (NULL: the default). 0, or -ENOENT with *msg: there is only "local". */
+must_check int volume_driver_check(const char *driver, const char *name, char **msg);
+
 struct volume *volume_find(struct engine *e, const char *name);
 /* Finds or makes it. @labels and @options (of the driver) may be NULL; one that is there with other options than
  * those asked for is -EEXIST. 0, or -errno with *msg. */

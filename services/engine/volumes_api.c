@@ -102,7 +102,7 @@ static const struct shape create_members[] = {
 
 static void create_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
 {
-	const char *name = json_text(root, "Name"), *driver = json_text(root, "Driver");
+	const char *name = json_text(root, "Name");
 	cleanup(freep) char *msg = NULL;
 	struct volume *v = NULL;
 	char id[65];
@@ -111,18 +111,16 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
-	if (driver && strcmp(driver, "local") != 0) {
-		api_error(r, 404, "create %s: there is no volume driver \"%s\", only local", name ? name : "",
-			driver);
-		return;
-	}
 	if (!name && random_id(id)) {
 		api_error(r, 500, "no randomness for a name");
 		return;
 	}
 
-	int err = volume_ensure(
-		e, name ? name : id, !name, json_obj(root, "Labels"), json_obj(root, "DriverOpts"), &v, &msg);
+	int err = volume_driver_check(json_text(root, "Driver"), name ? name : id, &msg);
+
+	if (!err)
+		err = volume_ensure(e, name ? name : id, !name, json_obj(root, "Labels"),
+			json_obj(root, "DriverOpts"), &v, &msg);
 
 	if (err)
 		api_error(r, err == -EEXIST ? 409 : api_status_of(err), "%s", msg ? msg : "out of memory");

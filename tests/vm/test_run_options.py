@@ -195,6 +195,14 @@ def test_an_unknown_member_is_refused(node):
     assert status == 400 and "HostConfig.Invented" in reply["message"]
 
 
+def test_a_volume_driver_without_volumes(node):
+    """It is of volumes that are made for the container; of none it is a word that is kept."""
+    cid = node.docker("create", "--volume-driver", "flocker", "-v", "/tmp:/t", "wherry/hello", "ls", "/t").stdout.strip()
+    assert node.docker("inspect", "-f", "{{.HostConfig.VolumeDriver}}", cid).stdout == "flocker\n"
+    node.docker("start", "-a", cid)
+    node.docker("rm", cid)
+
+
 def test_block_io(node):
     """By hand: Debian 13's client leaves out what --device-read-bps says."""
     disk, null = {"Path": "/dev/vda"}, {"Path": "/dev/null"}
