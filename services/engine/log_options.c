@@ -198,6 +198,32 @@ static bool is_non_blocking(yyjson_val *config)
 	return mode && !strcmp(mode, NON_BLOCKING);
 }
 
+static bool one_of(const char *const names[], const char *name)
+{
+	for (; *names; names++)
+		if (!strcmp(*names, name))
+			return true;
+	return false;
+}
+
+/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are not. Of its other ones
+ * people think that they are everywhere, so what there is instead is said, too. */
+static int check_driver(const char *type, char **msg)
+{
+	static const char *const ours[] = {"json-file", "local", "none", NULL};
+	static const char *const dockers[] = {
+		"awslogs", "fluentd", "gcplogs", "gelf", "journald", "splunk", "syslog", NULL};
+
+	if (one_of(ours, type))
+		return 0;
+	*msg = text_make("logger: no log driver named '%.128s' is registered%s", type,
+		one_of(dockers, type)
+			? ": this engine keeps logs in files of its own (json-file, local), or not "
+			  "at all (none)"
+			: "");
+	return -EINVAL;
+}
+
 int log_options_check(yyjson_val *log, char **msg)
 {
 	const char *type = json_text(log, "Type"), *tag;
@@ -206,11 +232,8 @@ int log_options_check(yyjson_val *log, char **msg)
 	size_t i, n;
 	yyjson_val *k, *v;
 
-	/* The names of Docker's two file drivers are taken for ours: `docker logs` is the same, the files are
-	 * not. */
-	if (type && strcmp(type, "json-file") && strcmp(type, "local") && strcmp(type, "none"))
-		return refuse(msg, "log driver", type,
-			"this engine keeps logs in files of its own (json-file, local), or not at all (none)");
+	if (type && check_driver(type, msg))
+		return -EINVAL;
 	json_obj_foreach (config, i, n, k, v) {
 		int err = check_one(yyjson_get_str(k), v, msg);
 

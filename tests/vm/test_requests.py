@@ -74,6 +74,7 @@ REFUSED = [
     (("POST", "/volumes/create", {"Name": "v", "Labels": {"a": 1}}), 400, "Labels must be an object of strings"),
     (("POST", "/volumes/create", {"Name": "v", "Driver": "flocker"}), 404,
      'create v: error looking up volume plugin flocker: plugin "flocker" not found'),
+    (created(LogConfig={"Type": "asdf"}), 400, "logger: no log driver named 'asdf' is registered"),
     (created(VolumeDriver="flocker", Binds=["vol:/a"]), 400, 'create vol: error looking up volume plugin flocker: plugin "flocker" not found'),
     (("POST", "/volumes/create", {"Name": "v", "ClusterVolumeSpec": {"Group": "g"}}), 400, "ClusterVolumeSpec is for volumes of a swarm"),
     (("PUT", "/volumes/v?version=1", {}), 501, "only volumes of a swarm can be updated"),

@@ -78,7 +78,7 @@ def test_option(node, options, command, expected):
         (["--cpu-rt-runtime", "1000"], "CpuRealtimeRuntime"),
         (["--blkio-weight", "5"], "blkio weight"),
         (["--cgroup-parent", "/services/engine"], "the node's own"),
-        (["--log-driver", "syslog"], "log driver"),
+        (["--log-driver", "syslog"], "no log driver named 'syslog' is registered: this engine keeps logs in files of its own"),
         (["--log-opt", "compress=maybe"], "log option"),
         (["--log-opt", "max-buffer-size=4m"], "needs mode=non-blocking"),
         (["--sysctl", "kernel.panic=1"], "sysctl"),

@@ -134,6 +134,17 @@ def test_images_networks_volumes(node):
     """)  # fmt: skip
 
 
+def test_unknown_log_driver(node):
+    """The sentence is compared whole."""
+    sdk.run(node, """
+        try:
+            client.api.create_container(HELLO, "true", host_config=client.api.create_host_config(log_config={"Type": "asdf", "Config": {}}))
+            sys.exit("there is no such driver")
+        except docker.errors.APIError as e:
+            assert e.explanation == "logger: no log driver named 'asdf' is registered", e.explanation
+    """)  # fmt: skip
+
+
 def test_inspect_has_every_member(node):
     """Of a container that was made with a word or two: what programs look for is there, as Docker has it."""
     sdk.run(node, """
