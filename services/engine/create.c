@@ -101,8 +101,7 @@ void create_merge(yyjson_mut_doc *doc, yyjson_mut_val *out, yyjson_val *user, yy
 	yyjson_val *k, *v;
 
 	json_obj_foreach (user, i, n, k, v)
-		if (strcmp(yyjson_get_str(k), "HostConfig") != 0 &&
-			strcmp(yyjson_get_str(k), "NetworkingConfig") != 0)
+		if (!options_is_beside(yyjson_get_str(k)))
 			copy_member(doc, out, yyjson_get_str(k), v);
 
 	/* [""] is how a client says "no entrypoint at all". */
@@ -219,6 +218,8 @@ static void host_defaults(struct creation *k, yyjson_mut_val *host)
 		yyjson_mut_obj_put(host, yyjson_mut_str(d, "NetworkMode"), yyjson_mut_str(d, "bridge"));
 	default_member(k, host, "IpcMode", yyjson_mut_str(d, "private"));
 	default_member(k, host, "CgroupnsMode", yyjson_mut_str(d, "private"));
+	if (json_text(k->root, "Runtime"))
+		default_member(k, host, "Runtime", yyjson_mut_strcpy(d, json_text(k->root, "Runtime")));
 	default_member(k, host, "Runtime", yyjson_mut_str(d, "wherry"));
 	if (shm <= 0)
 		yyjson_mut_obj_put(host, yyjson_mut_str(d, "ShmSize"), yyjson_mut_int(d, 64 << 20));

@@ -43,11 +43,22 @@ static int check_lists(yyjson_val *host, char **msg)
 	return 0;
 }
 
+static int check_runtime(const char *name, char **msg)
+{
+	static const char *const known[] = {"wherry", "runc", "io.containerd.runc.v2"};
+
+	for (size_t i = 0; name && i < array_len(known); i++)
+		if (!strcmp(name, known[i]))
+			return 0;
+	return name ? refuse(msg, "Runtime", name, "this engine has one runtime, called wherry (or runc)")
+		    : 0;
+}
+
 static int check_modes(yyjson_val *host, char **msg)
 {
 	const char *ipc = json_text(host, "IpcMode"), *pid = json_text(host, "PidMode");
 	const char *uts = json_text(host, "UTSMode"), *userns = json_text(host, "UsernsMode");
-	const char *cg = json_text(host, "CgroupnsMode"), *runtime = json_text(host, "Runtime");
+	const char *cg = json_text(host, "CgroupnsMode");
 	const char *isolation = json_text(host, "Isolation");
 
 	if (ipc && strcmp(ipc, "private") && strcmp(ipc, "shareable") && strcmp(ipc, "host") &&
@@ -61,10 +72,6 @@ static int check_modes(yyjson_val *host, char **msg)
 		return refuse(msg, "UsernsMode", userns, "host or private");
 	if (cg && strcmp(cg, "private") && strcmp(cg, "host"))
 		return refuse(msg, "CgroupnsMode", cg, "private or host");
-	if (runtime && strcmp(runtime, "runc") && strcmp(runtime, "wherry") &&
-		strcmp(runtime, "io.containerd.runc.v2"))
-		return refuse(
-			msg, "Runtime", runtime, "this engine has one runtime, called wherry (or runc)");
 	if (isolation && strcmp(isolation, "default"))
 		return refuse(msg, "Isolation", isolation, "only default exists on Linux");
 	return 0;
@@ -266,6 +273,10 @@ int options_check(yyjson_val *body, char **msg)
 		err = check_lists(host, msg);
 	if (!err)
 		err = check_modes(host, msg);
+	if (!err)
+		err = check_runtime(json_text(body, "Runtime"), msg);
+	if (!err)
+		err = check_runtime(json_text(host, "Runtime"), msg);
 	if (!err && json_text(body, "Hostname") &&
 		yyjson_equals_str(yyjson_obj_get(host, "UTSMode"), "host")) {
 		*msg = text_make("conflicting options: hostname and the UTS mode");

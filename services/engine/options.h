@@ -21,6 +21,8 @@ must_check int options_check(yyjson_val *body, char **msg);
 /* The table itself: the i-th member of Config or of HostConfig, NULL after the last; *refusal as the client hears it,
  * NULL when it is supported. */
 const char *options_member(bool host, size_t i, const char **refusal);
+/* A member of a request to create that lies beside those of its Config. */
+bool options_is_beside(const char *name);
 /* The sentence with which a container is made without what this member of HostConfig asks for; NULL: it is not one of these. */
 const char *options_discarded(const char *name);
 /* Takes such members away; @warnings gets a sentence for each that asked for something. */

@@ -63,8 +63,7 @@ static yyjson_mut_val *unsaid(yyjson_mut_doc *doc, const struct shape *m)
 	 * others of their type are null. */
 	static const char *const absent[] = {"Annotations", "StorageOpt", "Tmpfs", "Sysctls", "Mounts",
 		"Init", "KernelMemory", "KernelMemoryTCP", "Pod", "ExposedPorts", "Healthcheck",
-		"ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout", "Shell",
-		"HostConfig", "NetworkingConfig"};
+		"ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout", "Shell"};
 	static const char *const null[] = {"MemorySwappiness", "OomKillDisable", "PidsLimit"};
 	static const char *const empty[] = {"Dns", "DnsOptions", "DnsSearch", "PortBindings", "Labels"};
 
@@ -98,7 +97,7 @@ void options_fill(yyjson_mut_doc *doc, yyjson_mut_val *o, bool host)
 	for (const struct shape *m = host ? options_host : options_config; m->name; m++) {
 		yyjson_mut_val *v = yyjson_mut_obj_get(o, m->name);
 
-		if (v && !yyjson_mut_is_null(v))
+		if ((v && !yyjson_mut_is_null(v)) || (!host && options_is_beside(m->name)))
 			continue;
 		v = unsaid(doc, m);
 		if (v)

@@ -2,6 +2,8 @@
 
 /* The table of options; OPTIONS.md is the page of it for users. */
 
+#include <string.h>
+
 #include "engine/options.h"
 
 #define WINDOWS "is an option of Windows containers"
@@ -90,6 +92,7 @@ const struct shape options_config[] = {
 	{"Shell", SHAPE_STRS},
 	{"HostConfig", SHAPE_OBJ, .of = options_host},
 	{"NetworkingConfig", SHAPE_OBJ, .of = networking},
+	{"Runtime", SHAPE_STR}, /* the SDK for Python says it here */
 	{0},
 };
 
@@ -171,6 +174,16 @@ const struct shape options_host[] = {
 	{"ReadonlyPaths", SHAPE_STRS},
 	{0},
 };
+
+bool options_is_beside(const char *name)
+{
+	static const char *const beside[] = {"HostConfig", "NetworkingConfig", "Runtime"};
+
+	for (size_t i = 0; i < array_len(beside); i++)
+		if (!strcmp(beside[i], name))
+			return true;
+	return false;
+}
 
 const char *options_member(bool host, size_t i, const char **refusal)
 {

@@ -121,6 +121,31 @@ static void the_page_says_the_same(void **state)
 		}
 }
 
+/* Docker's SDK for Python names the runtime beside the members of Config. */
+static void a_runtime_beside_config(void **state)
+{
+	static const struct {
+		const char *config;
+		int err;
+	} rows[] = {{"{\"Runtime\":\"runc\"}", 0}, {"{\"Runtime\":null}", 0},
+		{"{\"Runtime\":\"kata\"}", -EINVAL}, {"{\"Runtime\":7}", -EINVAL}};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *doc = yyjson_read(rows[i].config, strlen(rows[i].config), 0);
+		cleanup(freep) char *msg = NULL;
+
+		assert_int_equal(options_check(yyjson_doc_get_root(doc), &msg), rows[i].err);
+	}
+
+	cleanup(json_mut_docp) yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *config = yyjson_mut_obj(out);
+
+	options_fill(out, config, false);
+	assert_null(yyjson_mut_obj_get(config, "Runtime"));
+	assert_null(yyjson_mut_obj_get(config, "HostConfig"));
+	assert_non_null(yyjson_mut_obj_get(config, "Image"));
+}
+
 static int check(const char *host_json, char **msg)
 {
 	cleanup(json_docp) yyjson_doc *doc = yyjson_read(host_json, strlen(host_json), 0);
@@ -344,6 +369,7 @@ int main(void)
 		cmocka_unit_test(refused_members_fail_by_name),
 		cmocka_unit_test(unknown_members_are_refused),
 		cmocka_unit_test(the_page_says_the_same),
+		cmocka_unit_test(a_runtime_beside_config),
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(members_inside_are_known),
 		cmocka_unit_test(endpoints_are_checked),

@@ -134,6 +134,22 @@ def test_images_networks_volumes(node):
     """)  # fmt: skip
 
 
+def test_runtime(node):
+    """The SDK says it beside the Config's members, not in HostConfig."""
+    sdk.run(node, """
+        for name in ("runc", "wherry"):
+            c = client.api.create_container(HELLO, ["true"], runtime=name)
+            shown = client.api.inspect_container(c["Id"])
+            client.api.remove_container(c["Id"])
+            assert shown["HostConfig"]["Runtime"] == name and "Runtime" not in shown["Config"], shown
+        try:
+            client.api.create_container(HELLO, ["true"], runtime="kata")
+            sys.exit("there is no such runtime")
+        except docker.errors.APIError as e:
+            assert "Runtime" in e.explanation
+    """)  # fmt: skip
+
+
 def test_unknown_log_driver(node):
     """The sentence is compared whole."""
     sdk.run(node, """
