@@ -221,6 +221,7 @@ static void host_defaults(struct creation *k, yyjson_mut_val *host)
 	if (json_text(k->root, "Runtime"))
 		default_member(k, host, "Runtime", yyjson_mut_strcpy(d, json_text(k->root, "Runtime")));
 	default_member(k, host, "Runtime", yyjson_mut_str(d, "wherry"));
+	options_default_swap(d, host);
 	if (shm <= 0)
 		yyjson_mut_obj_put(host, yyjson_mut_str(d, "ShmSize"), yyjson_mut_int(d, 64 << 20));
 	if (!yyjson_mut_is_obj(log)) {

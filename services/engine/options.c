@@ -175,24 +175,27 @@ static int check_restart(yyjson_val *policy, bool auto_remove, char **msg)
 	return 0;
 }
 
-static int check_numbers(yyjson_val *host, char **msg)
+static const char no_memory[] = "You should always set the Memory limit when using Memoryswap limit",
+		  small_swap[] = "Minimum memoryswap limit should be larger than memory limit";
+
+static int check_numbers(yyjson_val *host, bool update, char **msg)
 {
 	int64_t mem = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
 	int64_t reserve = json_int(host, "MemoryReservation", 0), oom = json_int(host, "OomScoreAdj", 0);
-	const char *bad =
-		mem < 0 || (mem && mem < 6 << 20) ? "Minimum memory limit allowed is 6MB"
-		: swap > 0 && !mem ? "You should always set the Memory limit when using Memoryswap limit"
-		: swap > 0 && swap < mem ? "Minimum memoryswap limit should be larger than memory limit"
-		: reserve < 0 || (mem && reserve > mem)
-			? "Minimum memory limit can not be less than memory reservation "
-			  "limit"
-		: json_int(host, "NanoCpus", 0) < 0 ? "NanoCPUs cannot be negative"
-		: json_int(host, "NanoCpus", 0) &&
-				(json_int(host, "CpuQuota", 0) || json_int(host, "CpuPeriod", 0))
-			? "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set"
-		: json_int(host, "ShmSize", 0) < 0 ? "SHM size can not be less than 0"
-		: oom < -1000 || oom > 1000	   ? "Invalid value, range for oom score adj is [-1000, 1000]"
-						   : NULL;
+	const char *bad = mem < 0 || (mem && mem < 6 << 20) ? "Minimum memory limit allowed is 6MB"
+			  : swap > 0 && !mem && !update	    ? no_memory
+			  : swap > 0 && swap < mem	    ? small_swap
+			  : reserve < 0 || (mem && reserve > mem)
+				  ? "Minimum memory limit can not be less than memory reservation "
+				    "limit"
+			  : json_int(host, "NanoCpus", 0) < 0 ? "NanoCPUs cannot be negative"
+			  : json_int(host, "NanoCpus", 0) &&
+					  (json_int(host, "CpuQuota", 0) || json_int(host, "CpuPeriod", 0))
+				  ? "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set"
+			  : json_int(host, "ShmSize", 0) < 0 ? "SHM size can not be less than 0"
+			  : oom < -1000 || oom > 1000
+				  ? "Invalid value, range for oom score adj is [-1000, 1000]"
+				  : NULL;
 
 	if (bad) {
 		*msg = text_make("%s", bad);
@@ -283,7 +286,7 @@ int options_check(yyjson_val *body, char **msg)
 		err = -EINVAL;
 	}
 	if (!err)
-		err = check_numbers(host, msg);
+		err = check_numbers(host, false, msg);
 	if (!err)
 		err = check_cpus(host, msg);
 	if (!err)
@@ -328,10 +331,49 @@ int options_check_update(yyjson_val *update, char **msg)
 			return refuse(msg, "update", yyjson_get_str(k),
 				"it cannot be changed on an existing container");
 	}
-	err = check_numbers(update, msg);
+	err = check_numbers(update, true, msg);
 	if (!err)
 		err = check_cpus(update, msg);
 	if (!err)
 		err = spec_block_io_check(update, msg);
 	return err ? err : check_restart(json_obj(update, "RestartPolicy"), false, msg);
+}
+
+int options_check_change(yyjson_val *update, yyjson_val *host, char **msg)
+{
+	/* Two ways to say the same; what is set in one cannot be changed in the other. */
+	static const struct {
+		const char *asked, *set, *sentence;
+	} ways[] = {
+		{"NanoCpus", "CpuPeriod", "Nano CPUs cannot be updated as CPU Period has already been set"},
+		{"NanoCpus", "CpuQuota", "Nano CPUs cannot be updated as CPU Quota has already been set"},
+		{"CpuPeriod", "NanoCpus", "CPU Period cannot be updated as NanoCPUs has already been set"},
+		{"CpuQuota", "NanoCpus", "CPU Quota cannot be updated as NanoCPUs has already been set"},
+	};
+	int64_t mem = json_int(update, "Memory", 0), swap = json_int(update, "MemorySwap", 0);
+	int64_t mem_set = json_int(host, "Memory", 0), swap_set = json_int(host, "MemorySwap", 0);
+	const char *bad =
+		mem > 0 && !swap && swap_set > 0 && mem > swap_set
+			? "Memory limit should be smaller than already set memoryswap limit, update the "
+			  "memoryswap at the same time"
+		: swap > 0 && !mem && mem_set <= 0   ? no_memory
+		: swap > 0 && !mem && swap < mem_set ? small_swap
+						     : NULL;
+
+	for (size_t i = 0; !bad && i < array_len(ways); i++)
+		if (json_int(update, ways[i].asked, 0) > 0 && json_int(host, ways[i].set, 0) > 0) {
+			*msg = text_make("Conflicting options: %s", ways[i].sentence);
+			return -EBUSY;
+		}
+	if (bad)
+		*msg = text_make("%s", bad);
+	return bad ? -EBUSY : 0;
+}
+
+void options_default_swap(yyjson_mut_doc *doc, yyjson_mut_val *host)
+{
+	int64_t mem = yyjson_mut_get_sint(yyjson_mut_obj_get(host, "Memory"));
+
+	if (mem > 0 && mem <= INT64_MAX / 2 && !yyjson_mut_get_sint(yyjson_mut_obj_get(host, "MemorySwap")))
+		yyjson_mut_obj_put(host, yyjson_mut_str(doc, "MemorySwap"), yyjson_mut_int(doc, 2 * mem));
 }

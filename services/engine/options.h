@@ -31,5 +31,9 @@ void options_discard(yyjson_mut_doc *doc, yyjson_mut_val *host, yyjson_mut_val *
 void options_fill(yyjson_mut_doc *doc, yyjson_mut_val *o, bool host);
 /* What POST /containers/ID/update may change. */
 must_check int options_check_update(yyjson_val *update, char **msg);
+/* Whether it fits what the container's HostConfig has: 0, or -EBUSY with *msg. */
+must_check int options_check_change(yyjson_val *update, yyjson_val *host, char **msg);
+/* Memory alone brings as much swap, and is shown with it. */
+void options_default_swap(yyjson_mut_doc *doc, yyjson_mut_val *host);
 
 #endif

@@ -121,6 +121,70 @@ static void the_page_says_the_same(void **state)
 		}
 }
 
+static void changes_fit_what_is_there(void **state)
+{
+	static const char mem[] = "{\"Memory\":300,\"MemorySwap\":600}", half[] = "{\"NanoCpus\":500000000}",
+			  quota[] = "{\"CpuQuota\":5000,\"CpuPeriod\":0}",
+			  without[] = "{\"Memory\":0,\"MemorySwap\":0}",
+			  unlimited[] = "{\"Memory\":300,\"MemorySwap\":-1}";
+	static const struct {
+		const char *update, *host, *words; /* NULL: accepted */
+	} rows[] = {
+		{"{\"Memory\":500}", mem, NULL},
+		{"{\"Memory\":700}", mem,
+			"Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"},
+		{"{\"Memory\":700,\"MemorySwap\":800}", mem, NULL},
+		{"{\"Memory\":700,\"MemorySwap\":-1}", mem, NULL},
+		{"{\"Memory\":700}", without, NULL},
+		{"{\"Memory\":700}", unlimited, NULL},
+		{"{\"MemorySwap\":800}", mem, NULL},
+		{"{\"MemorySwap\":200}", mem, "should be larger than memory limit"},
+		{"{\"MemorySwap\":800}", without, "always set the Memory limit"},
+		{"{\"NanoCpus\":800000000}", half, NULL},
+		{"{\"CpuQuota\":80000}", half,
+			"Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"},
+		{"{\"CpuPeriod\":80000}", half, "CPU Period cannot be updated as NanoCPUs"},
+		{"{\"NanoCpus\":800000000}", quota, "Nano CPUs cannot be updated as CPU Quota"},
+		{"{\"CpuQuota\":80000,\"CpuPeriod\":100000}", quota, NULL},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *update =
+						      yyjson_read(rows[i].update, strlen(rows[i].update), 0),
+					      *host = yyjson_read(rows[i].host, strlen(rows[i].host), 0);
+		cleanup(freep) char *msg = NULL;
+		int err = options_check_change(yyjson_doc_get_root(update), yyjson_doc_get_root(host), &msg);
+
+		if (err != (rows[i].words ? -EBUSY : 0) || (rows[i].words && !strstr(msg, rows[i].words)))
+			fail_msg("%s of %s: %s", rows[i].update, rows[i].host, msg ? msg : "accepted");
+	}
+}
+
+/* On its own a swap may be changed, and memory brings some. */
+static void swap_and_memory(void **state)
+{
+	static const char alone[] = "{\"MemorySwap\":629145600}";
+	static const struct {
+		const char *host;
+		int64_t swap;
+	} rows[] = {{"{\"Memory\":300}", 600}, {"{\"Memory\":300,\"MemorySwap\":0}", 600},
+		{"{\"Memory\":300,\"MemorySwap\":-1}", -1}, {"{\"Memory\":300,\"MemorySwap\":300}", 300},
+		{"{\"Memory\":0}", 0}, {"{\"Memory\":9223372036854775807}", 0}};
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(alone, strlen(alone), 0);
+	cleanup(freep) char *msg = NULL, *again = NULL;
+
+	assert_int_equal(options_check_update(yyjson_doc_get_root(doc), &msg), 0);
+	assert_int_equal(checked(NULL, yyjson_doc_get_root(doc), NULL, &again), -EINVAL);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *host = yyjson_read(rows[i].host, strlen(rows[i].host), 0);
+		cleanup(json_mut_docp) yyjson_mut_doc *copy = yyjson_doc_mut_copy(host, NULL);
+		yyjson_mut_val *o = yyjson_mut_doc_get_root(copy);
+
+		options_default_swap(copy, o);
+		assert_int_equal(yyjson_mut_get_sint(yyjson_mut_obj_get(o, "MemorySwap")), rows[i].swap);
+	}
+}
+
 /* Docker's SDK for Python names the runtime beside the members of Config. */
 static void a_runtime_beside_config(void **state)
 {
@@ -370,6 +434,8 @@ int main(void)
 		cmocka_unit_test(unknown_members_are_refused),
 		cmocka_unit_test(the_page_says_the_same),
 		cmocka_unit_test(a_runtime_beside_config),
+		cmocka_unit_test(changes_fit_what_is_there),
+		cmocka_unit_test(swap_and_memory),
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(members_inside_are_known),
 		cmocka_unit_test(endpoints_are_checked),

@@ -201,6 +201,14 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 		return;
 	}
 
+	int err = options_check_change(root, c->host, &msg);
+
+	if (err) {
+		api_error(r, api_status_of(err), "Cannot update container %s: %s", c->id,
+			msg ? msg : "out of memory");
+		return;
+	}
+
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = container_config_copy(c);
 	yyjson_mut_val *host = doc ? yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "HostConfig") : NULL;
 
@@ -210,11 +218,13 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 			continue;
 		yyjson_mut_obj_put(host, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
 	}
+	if (host)
+		options_default_swap(doc, host);
 
 	yyjson_doc *after = doc ? yyjson_mut_doc_imut_copy(doc, NULL) : NULL;
 	yyjson_val *wanted = json_obj(yyjson_doc_get_root(after), "HostConfig");
-	int err = after ? 0 : -ENOMEM;
 
+	err = after ? 0 : -ENOMEM;
 	if (!err && container_is_up(c))
 		err = pending_write(c, root);
 	if (!err && wants_ports(root) && !republish(c, r, wanted)) {

@@ -345,6 +345,42 @@ def test_update(node):
     node.docker("rm", "-f", cid)
 
 
+def test_update_of_memory_and_its_swap(node):
+    """Memory alone brings as much swap; later each is changed within what the other one allows, or both at once."""
+    cid = node.docker("run", "-d", "-m", "30m", "wherry/hello", "sleep", "1000").stdout.strip()
+    mb = 1 << 20
+    steps = [  # the words of update, what refuses them, memory and swap (with the memory) afterwards
+        ([], None, 30, 60),
+        (["-m", "70m"], "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time", 30, 60),
+        (["--memory-swap", "20m"], "Minimum memoryswap limit should be larger than memory limit", 30, 60),
+        (["--memory-swap", "50m"], None, 30, 50),
+        (["-m", "40m"], None, 40, 50),
+        (["-m", "70m", "--memory-swap", "80m"], None, 70, 80),
+    ]
+    try:
+        for words, refusal, memory, swap in steps:
+            done = node.docker("update", *words, cid, check=False) if words else None
+            assert not done or (done.returncode == 1 and refusal in done.stderr if refusal else done.returncode == 0), done
+            host = json.loads(node.docker("inspect", cid).stdout)[0]["HostConfig"]
+            assert (host["Memory"], host["MemorySwap"]) == (memory * mb, swap * mb), words
+            got = node.ssh(f"cd /sys/fs/cgroup/docker/{cid}; cat memory.max memory.swap.max").split()
+            assert got == [str(memory * mb), str((swap - memory) * mb)], words
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def test_update_of_processors_in_another_way(node):
+    for made, words, refusal in (
+        (["--cpus", "0.5"], ["--cpu-quota", "80000"], "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"),
+        (["--cpu-quota", "50000"], ["--cpus", "0.8"], "Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set"),
+    ):
+        cid = node.docker("create", *made, "wherry/hello", "true").stdout.strip()
+        done = node.docker("update", *words, cid, check=False)
+        assert done.returncode == 1 and refusal in done.stderr, done
+        node.docker("update", *made, cid)
+        node.docker("rm", cid)
+
+
 def test_events_of_a_life(node):
     node.docker("run", "-d", "--name", "life", "--init", "wherry/hello", "sleep", "1000")
     node.docker("restart", "life")
