@@ -230,14 +230,8 @@ static int find_program(struct rt_process *p)
 			err = EACCES;
 		if (!err)
 			return 0;
-		rt_fail(err, "exec: \"%s\": stat %s", name, name);
-		if (err == ENOENT)
-			rt_refuse("exec: \"%s\": stat %s: no such file or directory", name, name);
-		else if (err == EACCES)
-			rt_refuse("exec: \"%s\": permission denied", name);
-		else if (err == EISDIR)
-			rt_refuse("exec: \"%s\": is a directory", name);
-		return -err;
+		return err == EACCES || err == EISDIR ? rt_fail(err, "exec: \"%s\"", name)
+						      : rt_fail(err, "exec: \"%s\": stat %s", name, name);
 	}
 	for (const char *q = path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 		*name;) {
@@ -253,10 +247,8 @@ static int find_program(struct rt_process *p)
 			break;
 		q += len + 1;
 	}
-	if (denied) {
-		rt_refuse("exec: \"%s\": permission denied", name);
-		return -EACCES;
-	}
+	if (denied)
+		return rt_fail(EACCES, "exec: \"%s\"", name);
 	rt_refuse("exec: \"%s\": executable file not found in $PATH", name);
 	return -ENOENT;
 }
@@ -398,13 +390,6 @@ int rt_process_exec(struct rt_process *p, const char *state)
 	}
 	execve(p->path, (char *const *)s->args, (char *const *)p->env);
 	r = errno;
-	if (r == ENOEXEC)
-		rt_refuse("exec: \"%s\": exec format error", s->args[0]);
-	else if (r == EACCES)
-		rt_refuse("exec: \"%s\": permission denied", s->args[0]);
-	else if (r == ENOENT)
-		rt_refuse("exec: \"%s\": its interpreter: no such file or directory", s->args[0]);
-	else
-		rt_fail(r, "exec: \"%s\"", s->args[0]);
-	return -r;
+	return r == ENOENT ? rt_fail(r, "exec: \"%s\": its interpreter", s->args[0])
+			   : rt_fail(r, "exec: \"%s\"", s->args[0]);
 }

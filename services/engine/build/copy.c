@@ -344,8 +344,7 @@ static int open_source(struct copier *k, const char *path, struct stat *st)
 	int fd = in_root(k->from, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return refuse(k, fd, "%.300s: %s", path,
-			fd == -ENOENT ? "no such file or directory" : errno_text(-fd));
+		return refuse(k, fd, "%.300s: %s", path, errno_text(-fd));
 	if (fstat(fd, st) < 0 || (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))) {
 		close(fd);
 		return refuse(k, -EPERM, "%.300s is a device or a pipe, which is not copied", path);
