@@ -558,8 +558,9 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 		ok = ok && bind(&s, yyjson_get_str(v));
 	yyjson_arr_foreach (json_arr(host, "Mounts"), i, n, v)
 		ok = ok && mount(&s, v);
-	yyjson_arr_foreach (json_arr(host, "VolumesFrom"), i, n, v)
-		ok = ok && volumes_from(&s, yyjson_get_str(v));
+	/* What is there already stays, and of these the last one's is to be there. */
+	for (i = yyjson_arr_size(json_arr(host, "VolumesFrom")); ok && i; i--)
+		ok = volumes_from(&s, yyjson_get_str(yyjson_arr_get(json_arr(host, "VolumesFrom"), i - 1)));
 	json_obj_foreach (json_obj(host, "Tmpfs"), i, n, key, v)
 		if (ok && tmpfs_options_check(yyjson_get_str(v), msg))
 			ok = fail(&s, -EINVAL, *msg);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "engine/container.h"
 #include "engine/create.h"
 #include "engine/engine.h"
 #include "engine/files.h"
@@ -88,6 +89,48 @@ static void refusals(void **state)
 	}
 }
 
+/* What is said here itself counts most; of several others the last one. */
+static void volumes_of_others(void **state)
+{
+	static const char
+		first[] = "[{\"Type\":\"bind\",\"Source\":\"/etc\",\"Destination\":\"/a\",\"RW\":true},"
+			  "{\"Type\":\"bind\",\"Source\":\"/etc\",\"Destination\":\"/b\",\"RW\":true},"
+			  "{\"Type\":\"bind\",\"Source\":\"/etc\",\"Destination\":\"/c\",\"RW\":true}]",
+		second[] = "[{\"Type\":\"bind\",\"Source\":\"/usr\",\"Destination\":\"/b\",\"RW\":true},"
+			   "{\"Type\":\"bind\",\"Source\":\"/usr\",\"Destination\":\"/c\",\"RW\":true}]",
+		asked[] = "{\"VolumesFrom\":[\"first\",\"second:ro\"],\"Binds\":[\"/tmp:/c\"]}";
+	cleanup(json_docp) yyjson_doc *one = yyjson_read(first, strlen(first), 0),
+				      *two = yyjson_read(second, strlen(second), 0),
+				      *host = yyjson_read(asked, strlen(asked), 0);
+	cleanup(json_mut_docp) yyjson_mut_doc *out = yyjson_mut_doc_new(NULL);
+	char names[2][8] = {"first", "second"};
+	struct container others[2] = {
+		{.id = "1", .name = names[0], .mounts = yyjson_doc_get_root(one)},
+		{.id = "2", .name = names[1], .mounts = yyjson_doc_get_root(two)},
+	};
+	struct container *list[2] = {&others[0], &others[1]};
+	struct engine e = {.data_dir = "/data/engine", .containers = list, .n_containers = 2};
+	cleanup(freep) char *msg = NULL, *text = NULL;
+	yyjson_mut_val *all;
+	size_t i, n, seen = 0;
+	yyjson_mut_val *m;
+	int err = 0;
+
+	all = mounts_resolve(&e, out, yyjson_doc_get_root(host), NULL, true, &err, &msg);
+	if (!all)
+		fail_msg("%s", msg ? msg : "");
+	yyjson_mut_arr_foreach(all, i, n, m)
+	{
+		const char *from = yyjson_mut_get_str(yyjson_mut_obj_get(m, "Source")),
+			   *at = yyjson_mut_get_str(yyjson_mut_obj_get(m, "Destination"));
+
+		assert_string_equal(from, !strcmp(at, "/a") ? "/etc" : !strcmp(at, "/b") ? "/usr" : "/tmp");
+		assert_true(yyjson_mut_get_bool(yyjson_mut_obj_get(m, "RW")) == (*at != 0 && at[1] != 'b'));
+		seen++;
+	}
+	assert_int_equal(seen, 3);
+}
+
 /* Mode is what -v says behind the second colon; Docker has one for volumes of which nothing is said. */
 static void modes(void **state)
 {
@@ -116,7 +159,8 @@ static void modes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(drivers), cmocka_unit_test(refusals), cmocka_unit_test(modes)};
+		cmocka_unit_test(drivers), cmocka_unit_test(refusals), cmocka_unit_test(volumes_of_others),
+		cmocka_unit_test(modes)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

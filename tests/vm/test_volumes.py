@@ -394,6 +394,21 @@ def test_volumes_from_and_in_use(node):
         node.docker("volume", "rm", "-f", "vf")
 
 
+def test_volumes_from_several(node):
+    """At one place the last one's is there, but for what the container says itself."""
+    for name in ("one", "two"):
+        node.docker("create", "--name", name, "-v", f"{name}:/mnt", "-v", f"{name}:/srv", node.ref, "true")
+    try:
+        node.docker("create", "--name", "heir", "--volumes-from", "one", "--volumes-from", "two", "-v", "own:/srv", node.ref, "true")
+        shown = json.loads(node.docker("inspect", "heir").stdout)[0]["Mounts"]
+        own = {m["Destination"]: m["Name"] for m in shown}
+        del own["/data"]  # the image's
+        assert own == {"/mnt": "two", "/srv": "own"}
+    finally:
+        node.docker("rm", "-f", "one", "two", "heir", check=False)
+        node.docker("volume", "rm", "-f", "one", "two", "own")
+
+
 def test_prune(node):
     node.docker("volume", "create", "--label", "keep=1", "named")
     anonymous = node.docker("volume", "create").stdout.strip()
