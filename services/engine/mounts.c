@@ -26,6 +26,8 @@ struct resolve {
 	yyjson_mut_doc *doc;
 	yyjson_mut_val *list;
 	const char *driver; /* of volumes whose own request names none */
+	const char *spec;   /* of -v, which is being looked at; NULL: it is another one's turn */
+	yyjson_val *tmpfs;  /* HostConfig.Tmpfs */
 	bool make;
 	int err;
 	char **msg;
@@ -83,6 +85,27 @@ static bool fail(struct resolve *s, int err, char *msg)
 	s->err = err;
 	*s->msg = msg;
 	return false;
+}
+
+/* A mount that cannot be as it is asked for. @why: freed. */
+static bool unfit(struct resolve *s, const char *type, char *why)
+{
+	cleanup(freep) char *reason = why;
+
+	return fail(s, reason ? -EINVAL : -ENOMEM,
+		!reason ? NULL
+		: s->spec
+			? text_make(
+				  "invalid volume specification: '%.256s': invalid mount config for type \"%s\": %s",
+				  s->spec, type, reason)
+			: text_make("invalid mount config for type \"%.64s\": %s", type, reason));
+}
+
+static bool target_fits(struct resolve *s, const char *type, const char *target)
+{
+	char *fault = mount_target_fault(target);
+
+	return !fault || unfit(s, type, fault);
 }
 
 static yyjson_mut_val *find_dest(struct resolve *s, const char *dest)
@@ -154,13 +177,11 @@ static bool put(struct resolve *s, const struct wish *w)
 
 	if (!dest)
 		return fail(s, -ENOMEM, NULL);
-	if (!path_clean(dest) || strlen(dest) >= 4000)
-		return fail(s, -EINVAL,
-			text_make("invalid mount config: invalid mount path: '%.256s' mount path must be "
-				  "absolute",
-				w->dest ? w->dest : ""));
-	if (!strcmp(dest, "/"))
-		return fail(s, -EINVAL, text_make("invalid mount config: destination can't be '/'"));
+	if (!target_fits(s, w->type, dest))
+		return false;
+	path_clean(dest);
+	if (s->spec && yyjson_obj_get(s->tmpfs, dest))
+		return fail(s, -EINVAL, text_make("Duplicate mount point: %s", dest));
 	if (find_dest(s, dest)) {
 		/* What an image declares is the weakest wish; the same place twice by the user is a mistake.
 		 */
@@ -219,10 +240,9 @@ static bool put(struct resolve *s, const struct wish *w)
 	return true;
 }
 
-static const char *const propagations[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
-
 /* "ro", "rw,z", "rshared". */
-static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char propagation[16])
+static bool parse_mode(
+	struct resolve *s, const char *mode, struct wish *w, char propagation[MOUNT_PROPAGATION_MAX])
 {
 	/* No SELinux labels to change; caches of other systems' file sharing. */
 	static const char *const harmless[] = {
@@ -240,10 +260,8 @@ static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char
 			known = w->no_copy = true;
 		for (size_t i = 0; i < array_len(harmless); i++)
 			known = known || (strlen(harmless[i]) == n && !strncmp(harmless[i], mode, n));
-		for (size_t i = 0; i < array_len(propagations); i++) {
-			if (strlen(propagations[i]) != n || strncmp(propagations[i], mode, n) != 0)
-				continue;
-			strcpy(propagation, propagations[i]);
+		if (mount_propagation_known(mode, n)) {
+			snprintf(propagation, MOUNT_PROPAGATION_MAX, "%.*s", (int)n, mode);
 			w->propagation = propagation;
 			known = true;
 		}
@@ -257,8 +275,9 @@ static bool parse_mode(struct resolve *s, const char *mode, struct wish *w, char
 static bool bind(struct resolve *s, const char *spec)
 {
 	cleanup(freep) char *copy = strdup(spec);
-	char propagation[16];
+	char propagation[MOUNT_PROPAGATION_MAX];
 	struct wish w = {.rw = true};
+	bool ok;
 
 	if (!copy)
 		return fail(s, -ENOMEM, NULL);
@@ -287,65 +306,26 @@ static bool bind(struct resolve *s, const char *spec)
 		if (!mode || !*mode)
 			w.mode = VOLUME_MODE;
 	}
-	return put(s, &w);
-}
-
-int tmpfs_options_check(const char *options, char **msg)
-{
-	static const char *const words[] = {"exec", "noexec", "suid", "nosuid", "dev", "nodev", "ro", "rw",
-		"sync", "async", "dirsync", "atime", "noatime", "diratime", "nodiratime", "relatime",
-		"norelatime", "strictatime", "nostrictatime", "noswap", "defaults"};
-	static const char *const keys[] = {
-		"size=", "mode=", "uid=", "gid=", "nr_blocks=", "nr_inodes=", "mpol=", "huge="};
-
-	while (options && *options) {
-		size_t n = strcspn(options, ",");
-		bool known = !n;
-
-		for (size_t i = 0; i < array_len(words) && !known; i++)
-			known = strlen(words[i]) == n && !strncmp(words[i], options, n);
-		for (size_t i = 0; i < array_len(keys) && !known; i++)
-			known = n > strlen(keys[i]) && !strncmp(keys[i], options, strlen(keys[i]));
-		if (!known) {
-			*msg = text_make("invalid tmpfs option \"%.*s\"", (int)(n < 64 ? n : 64), options);
-			return -EINVAL;
-		}
-		options += n + (options[n] == ',');
-	}
-	return 0;
-}
-
-/* [["exec"], ["uid", "1000"]] as ",exec,uid=1000"; malloc'ed. */
-static char *tmpfs_words(yyjson_val *options)
-{
-	cleanup(freep) char *text = strdup("");
-	size_t i, n;
-	yyjson_val *o;
-
-	yyjson_arr_foreach (options, i, n, o) {
-		const char *key = yyjson_get_str(yyjson_arr_get(o, 0)),
-			   *value = yyjson_get_str(yyjson_arr_get(o, 1));
-		char *more = key && text
-				     ? text_make("%s,%s%s%s", text, key, value ? "=" : "", value ? value : "")
-				     : NULL;
-
-		free(text);
-		text = more;
-	}
-	return take(text);
+	s->spec = spec;
+	/* An option of the other kind. */
+	ok = *copy == '/' && w.no_copy
+		     ? unfit(s, w.type, text_make("field VolumeOptions must not be specified"))
+	     : *copy != '/' && w.propagation
+		     ? unfit(s, w.type, text_make("field BindOptions must not be specified"))
+		     : put(s, &w);
+	s->spec = NULL;
+	return ok;
 }
 
 static bool tmpfs_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 {
 	yyjson_val *o = json_obj(m, "TmpfsOptions");
 	int64_t size = json_int(o, "SizeBytes", 0), mode = json_int(o, "Mode", 0);
-	cleanup(freep) char *words = tmpfs_words(json_arr(o, "Options")), *text = NULL;
+	cleanup(freep) char *words = mount_tmpfs_words(json_arr(o, "Options")), *text = NULL;
 	char size_text[40] = "", mode_text[40] = "";
 
 	if (json_text(m, "Source"))
-		return fail(s, -EINVAL,
-			text_make(
-				"invalid mount config for type \"tmpfs\": field Source must not be specified"));
+		return unfit(s, w->type, text_make("field Source must not be specified"));
 	if (!words)
 		return fail(s, -EINVAL,
 			text_make(
@@ -370,12 +350,11 @@ static bool bind_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	w->source = json_text(m, "Source");
 	w->non_recursive = json_bool(bo, "NonRecursive");
 	w->read_only = force ? "force" : plain ? "plain" : NULL;
-	if (!w->source || *w->source != '/')
-		return fail(s, -EINVAL,
-			text_make(
-				"invalid mount config for type \"bind\": invalid mount path: '%.256s' mount path "
-				"must be absolute",
-				w->source ? w->source : ""));
+	if (!w->source)
+		return unfit(s, w->type, text_make("field Source must not be empty"));
+	if (*w->source != '/')
+		return unfit(s, w->type,
+			text_make("invalid mount path: '%.256s' mount path must be absolute", w->source));
 	if ((plain || force) && w->rw)
 		return fail(s, -EINVAL,
 			text_make("mount source must be read-only for BindOptions.%s",
@@ -396,10 +375,7 @@ static bool subpath_possible(struct resolve *s, const struct wish *w)
 {
 	if (!w->subpath || path_is_local(w->subpath))
 		return true;
-	return fail(s, -EINVAL,
-		text_make("invalid mount config for type \"%s\": subpath must be a relative path within the "
-			  "volume",
-			w->type));
+	return unfit(s, w->type, text_make("subpath must be a relative path within the volume"));
 }
 
 static bool image_mount_wish(struct resolve *s, yyjson_val *m, struct wish *w)
@@ -411,8 +387,7 @@ static bool image_mount_wish(struct resolve *s, yyjson_val *m, struct wish *w)
 
 	w->subpath = json_text(json_obj(m, "ImageOptions"), "Subpath");
 	if (!name)
-		return fail(s, -EINVAL,
-			text_make("invalid mount config for type \"image\": field Source must not be empty"));
+		return unfit(s, w->type, text_make("field Source must not be empty"));
 	if (!subpath_possible(s, w))
 		return false;
 	err = image_store_find(s->e->images, name, &img);
@@ -438,9 +413,7 @@ static bool volume_mount(struct resolve *s, yyjson_val *m, struct wish *w)
 	w->subpath = json_text(vo, "Subpath");
 	w->no_copy = json_bool(vo, "NoCopy");
 	if (w->subpath && !w->name)
-		return fail(s, -EINVAL,
-			text_make("invalid mount config for type \"volume\": must not set Subpath when using "
-				  "anonymous volumes"));
+		return unfit(s, w->type, text_make("must not set Subpath when using anonymous volumes"));
 	return subpath_possible(s, w) && put(s, w);
 }
 
@@ -453,19 +426,15 @@ static bool options_fit(struct resolve *s, yyjson_val *m, const char *type)
 		{"image", "ImageOptions"}};
 
 	for (size_t i = 0; i < array_len(own); i++)
-		if (strcmp(own[i].type, type) != 0 && !json_blank(yyjson_obj_get(m, own[i].member)))
-			return fail(s, -EINVAL,
-				text_make(
-					"invalid mount config for type \"%.64s\": field %s must not be specified",
-					type, own[i].member));
+		if (strcmp(own[i].type, type) != 0 && json_obj(m, own[i].member))
+			return unfit(s, type, text_make("field %s must not be specified", own[i].member));
 	return true;
 }
 
 static bool propagation_known(struct resolve *s, const char *wanted)
 {
-	for (size_t i = 0; i < array_len(propagations); i++)
-		if (!wanted || !strcmp(propagations[i], wanted))
-			return true;
+	if (!wanted || mount_propagation_known(wanted, strlen(wanted)))
+		return true;
 	return fail(s, -EINVAL,
 		text_make(
 			"invalid propagation \"%.64s\": private, rprivate, shared, rshared, slave or rslave",
@@ -479,7 +448,7 @@ static bool mount(struct resolve *s, yyjson_val *m)
 		bool (*add)(struct resolve *s, yyjson_val *m, struct wish *w);
 	} types[] = {{"bind", bind_mount}, {"volume", volume_mount}, {"tmpfs", tmpfs_mount},
 		{"image", image_mount_wish}};
-	const char *type = json_str(m, "Type");
+	const char *type = json_str(m, "Type") ? json_str(m, "Type") : "";
 	yyjson_val *bo = json_obj(m, "BindOptions");
 	struct wish w = {
 		.type = type,
@@ -489,15 +458,12 @@ static bool mount(struct resolve *s, yyjson_val *m)
 		.make_source = json_bool(bo, "CreateMountpoint"),
 	};
 
-	if (!options_fit(s, m, type ? type : "") || !propagation_known(s, w.propagation))
+	if (!target_fits(s, type, w.dest) || !options_fit(s, m, type) || !propagation_known(s, w.propagation))
 		return false;
-	for (size_t i = 0; type && i < array_len(types); i++)
+	for (size_t i = 0; i < array_len(types); i++)
 		if (!strcmp(types[i].type, type))
 			return types[i].add(s, m, &w);
-	return fail(s, -EINVAL,
-		text_make(
-			"mounts of type \"%.64s\" are not supported by this engine: bind, volume, tmpfs or image",
-			type ? type : ""));
+	return unfit(s, type, text_make("mount type unknown"));
 }
 
 static bool volumes_from(struct resolve *s, const char *spec)
@@ -540,6 +506,16 @@ static bool volumes_from(struct resolve *s, const char *spec)
 	return true;
 }
 
+/* One of --tmpfs, which is no mount of the list. */
+static bool tmpfs(struct resolve *s, const char *target, const char *options)
+{
+	char *fault = mount_target_fault(target);
+
+	if (fault)
+		return fail(s, -EINVAL, fault);
+	return !tmpfs_options_check(options, s->msg) || fail(s, -EINVAL, *s->msg);
+}
+
 yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val *host,
 	yyjson_mut_val *volumes, bool make, int *err, char **msg)
 {
@@ -547,6 +523,7 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 		.doc = doc,
 		.list = yyjson_mut_arr(doc),
 		.driver = json_text(host, "VolumeDriver"),
+		.tmpfs = json_obj(host, "Tmpfs"),
 		.make = make,
 		.msg = msg};
 	size_t i, n;
@@ -561,9 +538,8 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 	/* What is there already stays, and of these the last one's is to be there. */
 	for (i = yyjson_arr_size(json_arr(host, "VolumesFrom")); ok && i; i--)
 		ok = volumes_from(&s, yyjson_get_str(yyjson_arr_get(json_arr(host, "VolumesFrom"), i - 1)));
-	json_obj_foreach (json_obj(host, "Tmpfs"), i, n, key, v)
-		if (ok && tmpfs_options_check(yyjson_get_str(v), msg))
-			ok = fail(&s, -EINVAL, *msg);
+	json_obj_foreach (s.tmpfs, i, n, key, v)
+		ok = ok && tmpfs(&s, yyjson_get_str(key), yyjson_get_str(v));
 	yyjson_mut_obj_foreach(volumes, i, n, k, mv)
 	{
 		struct wish w = {
@@ -575,7 +551,7 @@ yyjson_mut_val *mounts_resolve(struct engine *e, yyjson_mut_doc *doc, yyjson_val
 		};
 
 		/* A tmpfs at that place is the user's word, too. */
-		if (!yyjson_obj_get(json_obj(host, "Tmpfs"), yyjson_mut_get_str(k)))
+		if (!yyjson_obj_get(s.tmpfs, yyjson_mut_get_str(k)))
 			ok = ok && put(&s, &w);
 	}
 	*err = ok ? 0 : s.err ? s.err : -ENOMEM;

@@ -29,7 +29,13 @@ must_check int mount_source_make(const char *path, char **msg);
 /* "Mounts" as the API shows them. */
 yyjson_mut_val *mounts_json(const struct container *c, yyjson_mut_doc *doc);
 
-/* mounts_propagation.c: whether a bind mount of @source can have the propagation @wanted (NULL: the default), going
+/* mounts_check.c: why nothing can be mounted at @target (NULL: none is given), malloc'ed; NULL: it can. */
+char *mount_target_fault(const char *target);
+
+/* mounts_propagation.c: whether that word, of @len bytes, is one. */
+enum { MOUNT_PROPAGATION_MAX = 16 };
+bool mount_propagation_known(const char *word, size_t len);
+/* Whether a bind mount of @source can have the propagation @wanted (NULL: the default), going
  * by the node's mounts. 0, -EINVAL with *msg, or -errno. */
 must_check int mount_propagation_possible(const char *source, const char *wanted, char **msg);
 must_check int mount_propagation_check(
@@ -39,5 +45,7 @@ const char *mounts_root_propagation(const struct container *c);
 
 /* Options of a tmpfs, separated by commas: those that Docker takes. 0 or -EINVAL with *msg. */
 must_check int tmpfs_options_check(const char *options, char **msg);
+/* [["exec"], ["uid", "1000"]] as ",exec,uid=1000"; malloc'ed. NULL: it is no such list, or out of memory. */
+char *mount_tmpfs_words(yyjson_val *options);
 
 #endif

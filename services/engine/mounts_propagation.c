@@ -14,6 +14,16 @@
 
 enum { MOUNTINFO_MAX = 4 << 20 };
 
+bool mount_propagation_known(const char *word, size_t len)
+{
+	static const char *const words[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
+
+	for (size_t i = 0; i < array_len(words); i++)
+		if (strlen(words[i]) == len && !strncmp(words[i], word, len))
+			return true;
+	return false;
+}
+
 /* Whether a mount point is a path, or a directory above it. */
 static bool covers(const char *point, const char *path)
 {

@@ -79,6 +79,38 @@ static void refusals(void **state)
 		{"{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"i\",\"Target\":\"/a\",\"ImageOptions\":{\"Subpath\":\"b/../../c\"}}]}",
 			"invalid mount config for type \"image\": subpath must be a relative path within the volume"},
 		{"{\"Mounts\":[{\"Type\":\"image\",\"Target\":\"/a\"}]}", "field Source must not be empty"},
+		{"{\"Mounts\":[{\"Type\":\"notreal\",\"Target\":\"/a\"}]}",
+			"invalid mount config for type \"notreal\": mount type unknown"},
+		{"{\"Mounts\":[{\"Type\":\"bind\"}]}", "type \"bind\": field Target must not be empty"},
+		{"{\"Mounts\":[{\"Type\":\"bind\",\"Target\":\"/a\"}]}",
+			"type \"bind\": field Source must not be empty"},
+		{"{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"a\",\"Target\":\"/a\"}]}",
+			"type \"bind\": invalid mount path: 'a' mount path must be absolute"},
+		{"{\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"a\"}]}",
+			"type \"tmpfs\": invalid mount path: 'a' mount path must be absolute"},
+		{"{\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"/a/..\"}]}",
+			"type \"tmpfs\": invalid specification: destination can't be '/'"},
+		/* as Docker, though nothing is in it */
+		{"{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/tmp\",\"Target\":\"/a\",\"VolumeOptions\":{}}]}",
+			"type \"bind\": field VolumeOptions must not be specified"},
+		{"{\"Binds\":[\"vol:/a:shared\"]}",
+			"invalid volume specification: 'vol:/a:shared': invalid mount config for type \"volume\": field "
+			"BindOptions must not be specified"},
+		{"{\"Binds\":[\"/tmp:/a:nocopy\"]}",
+			"invalid volume specification: '/tmp:/a:nocopy': invalid mount config for type \"bind\": field "
+			"VolumeOptions must not be specified"},
+		{"{\"Binds\":[\"vol:/\"]}",
+			"'vol:/': invalid mount config for type \"volume\": invalid specification: "
+			"destination can't be '/'"},
+		{"{\"Binds\":[\"/tmp:/proc/sys\"]}",
+			"\"/proc/sys\" cannot be mounted because it is inside /proc"},
+		{"{\"Mounts\":[{\"Type\":\"volume\",\"Target\":\"/proc//x/\"}]}",
+			"\"/proc/x\" cannot be mounted"},
+		{"{\"Tmpfs\":{\"/proc/x\":\"\"}}", "inside /proc"},
+		{"{\"Tmpfs\":{\".\":\"\"}}", "invalid mount path: '.' mount path must be absolute"},
+		{"{\"Tmpfs\":{\"//\":\"\"}}", "invalid specification: destination can't be '/'"},
+		{"{\"Tmpfs\":{\"/a\":\"nonsense\"}}", "invalid tmpfs option \"nonsense\""},
+		{"{\"Tmpfs\":{\"/a\":\"\"},\"Binds\":[\"/tmp:/a/\"]}", "Duplicate mount point: /a"},
 	};
 
 	for (size_t i = 0; i < array_len(rows); i++) {
@@ -86,6 +118,28 @@ static void refusals(void **state)
 
 		if (list || !msg || !strstr(msg, rows[i].words))
 			fail_msg("%s: %s", rows[i].host, msg ? msg : list);
+	}
+
+	cleanup(freep) char *msg = NULL, *list = resolved("{}", "{\"/proc//sys\":{}}", &msg);
+
+	assert_null(list);
+	assert_non_null(strstr(msg, "inside /proc"));
+}
+
+static void taken(void **state)
+{
+	static const char *const hosts[] = {
+		"{\"Binds\":[\"/proc:/proc\",\"/tmp:/proc/cpuinfo\",\"/tmp:/process/a\"]}",
+		"{\"Binds\":[\"/tmp:/a:ro,rprivate\",\"vol:/b:nocopy\"]}",
+		"{\"Tmpfs\":{\"/a\":\"shared\",\"/b\":\"rslave,size=1m\"}}",
+		"{\"Tmpfs\":{\"/a\":\"\"},\"Mounts\":[{\"Type\":\"volume\",\"Target\":\"/a\"}]}",
+	};
+
+	for (size_t i = 0; i < array_len(hosts); i++) {
+		cleanup(freep) char *msg = NULL, *list = resolved(hosts[i], "{}", &msg);
+
+		if (!list)
+			fail_msg("%s: %s", hosts[i], msg ? msg : "");
 	}
 }
 
@@ -158,9 +212,8 @@ static void modes(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(drivers), cmocka_unit_test(refusals), cmocka_unit_test(volumes_of_others),
-		cmocka_unit_test(modes)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(drivers), cmocka_unit_test(refusals),
+		cmocka_unit_test(taken), cmocka_unit_test(volumes_of_others), cmocka_unit_test(modes)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

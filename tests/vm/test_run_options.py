@@ -31,6 +31,7 @@ def out(node, *args):
         (["--sysctl", "net.core.somaxconn=77"], "cat /proc/sys/net/core/somaxconn", "77"),
         (["--shm-size", "2m"], "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2", "2048"),
         (["--tmpfs", "/t:size=1m,mode=700"], "stat -c %a /t; df -k /t | tail -1 | tr -s ' ' | cut -d' ' -f2", "700\n1024"),
+        (["--tmpfs", "/t:shared"], "grep ' /t ' /proc/self/mountinfo | grep -c ' shared:'", "1"),
         (["--read-only"], "touch /x 2>&1 | grep -c Read-only", "1"),
         (["--oom-score-adj", "321"], "cat /proc/self/oom_score_adj", "321"),
         (["--cap-drop", "ALL"], "grep CapEff /proc/self/status | cut -f2", "0000000000000000"),
