@@ -258,6 +258,8 @@ static void values_are_checked(void **state)
 		{"{\"LogConfig\":{\"Config\":{\"mode\":\"sometimes\"}}}", "blocking or non-blocking"},
 		{"{\"SecurityOpt\":[\"apparmor=docker-default\"]}", "AppArmor"},
 		{"{\"SecurityOpt\":[\"label=type:x\"]}", "SELinux"},
+		{"{\"SecurityOpt\":[\"unknown=yes\"]}", "invalid --security-opt 2: \"unknown=yes\""},
+		{"{\"SecurityOpt\":[\"unknown\"]}", "invalid --security-opt 1: \"unknown\""},
 		{"{\"SecurityOpt\":[\"seccomp={\\\"defaultAction\\\":\\\"SCMP_ACT_ALLOW\\\"}\"]}", NULL},
 		{"{\"SecurityOpt\":[\"seccomp={}\"]}", "defaultAction"},
 		{"{\"SecurityOpt\":[\"seccomp=nonsense\"]}", "seccomp profile"},

@@ -148,8 +148,9 @@ int spec_security_opts(yyjson_val *opts, struct spec_security *out, char **msg)
 				"--security-opt %.128s: this node has neither AppArmor nor SELinux", s);
 			return -EINVAL;
 		} else {
+			/* Docker's numbers: what is no pair, and a pair that nobody knows */
 			*msg = text_make(
-				"invalid --security-opt: \"%.128s\" is not supported by this engine", s);
+				"invalid --security-opt %d: \"%.128s\"", strpbrk(s, "=:") ? 2 : 1, s);
 			return -EINVAL;
 		}
 	}

@@ -64,6 +64,7 @@ REFUSED = [
     (created(Binds=["/run:/r"], Tmpfs={"/r": ""}), 400, "Duplicate mount point: /r"),
     (created(Tmpfs={"r": ""}), 400, "invalid mount path: 'r' mount path must be absolute"),
     (created(Tmpfs={"//": ""}), 400, "invalid specification: destination can't be '/'"),
+    (created(SecurityOpt=["unknown=yes"]), 400, 'invalid --security-opt 2: "unknown=yes"'),
     (created(PortBindings={"80/tcp": [{"HostPort": 8080}]}), 400, "PortBindings.HostPort must be a string"),
     (created(Dns=["1.1.1.1"] * 65), 400, "HostConfig.Dns has more than 64 members"),
     (("POST", "/containers/create", {"Image": HELLO, "HostConfig": "x"}), 400, "HostConfig must be an object"),
