@@ -3,9 +3,7 @@
 /* What a request asks for is looked at: names and types by the table (options_table.c), then the values. */
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +13,7 @@
 #include "engine/health.h"
 #include "engine/log_options.h"
 #include "lib/json.h"
-#include "engine/options.h"
+#include "engine/options_int.h"
 #include "engine/restart.h"
 #include "engine/spec.h"
 
@@ -54,26 +52,65 @@ static int check_runtime(const char *name, char **msg)
 		    : 0;
 }
 
+/* "container:NAME" */
+static bool joins(const char *mode)
+{
+	return !strncmp(mode, "container:", 10) && mode[10];
+}
+
 static int check_modes(yyjson_val *host, char **msg)
 {
-	const char *ipc = json_text(host, "IpcMode"), *pid = json_text(host, "PidMode");
-	const char *uts = json_text(host, "UTSMode"), *userns = json_text(host, "UsernsMode");
-	const char *cg = json_text(host, "CgroupnsMode");
-	const char *isolation = json_text(host, "Isolation");
+	static const struct {
+		const char *member, *what;
+		bool join;
+		const char *known[5];
+	} modes[] = {
+		{"IpcMode", "IPC mode", true, {"private", "shareable", "host", "none"}},
+		{"PidMode", "PID mode", true, {"host"}},
+		{"UTSMode", "UTS mode", false, {"host"}},
+		{"CgroupnsMode", "cgroup namespace mode", false, {"private", "host"}},
+	};
+	const char *userns = json_text(host, "UsernsMode"), *isolation = json_text(host, "Isolation");
 
-	if (ipc && strcmp(ipc, "private") && strcmp(ipc, "shareable") && strcmp(ipc, "host") &&
-		strcmp(ipc, "none") && strncmp(ipc, "container:", 10))
-		return refuse(msg, "IpcMode", ipc, "private, shareable, host, none or container:NAME");
-	if (pid && strcmp(pid, "host") && strncmp(pid, "container:", 10))
-		return refuse(msg, "PidMode", pid, "host or container:NAME");
-	if (uts && strcmp(uts, "host"))
-		return refuse(msg, "UTSMode", uts, "host");
+	for (size_t i = 0; i < array_len(modes); i++) {
+		const char *mode = json_text(host, modes[i].member);
+		bool good = !mode || (modes[i].join && joins(mode));
+
+		for (size_t j = 0; !good && modes[i].known[j]; j++)
+			good = !strcmp(mode, modes[i].known[j]);
+		if (!good) {
+			*msg = text_make("invalid %s: %.128s", modes[i].what, mode);
+			return -EINVAL;
+		}
+	}
 	if (userns && strcmp(userns, "host") && strcmp(userns, "private"))
 		return refuse(msg, "UsernsMode", userns, "host or private");
-	if (cg && strcmp(cg, "private") && strcmp(cg, "host"))
-		return refuse(msg, "CgroupnsMode", cg, "private or host");
 	if (isolation && strcmp(isolation, "default"))
 		return refuse(msg, "Isolation", isolation, "only default exists on Linux");
+	return 0;
+}
+
+/* Names without which a variable, or an annotation, is none. */
+static int check_names(yyjson_val *body, yyjson_val *host, char **msg)
+{
+	size_t i, n;
+	yyjson_val *k, *v;
+
+	yyjson_arr_foreach (json_arr(body, "Env"), i, n, v) {
+		const char *line = yyjson_get_str(v);
+
+		if (*line && *line != '=')
+			continue;
+		*msg = text_make("invalid environment variable: %.128s", line);
+		return -EINVAL;
+	}
+	json_obj_foreach (json_obj(host, "Annotations"), i, n, k, v) {
+		if (yyjson_get_len(k))
+			continue;
+		*msg = text_make(
+			"invalid Annotations: the empty string is not permitted as an annotation key");
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -161,13 +198,20 @@ static int check_restart(yyjson_val *policy, bool auto_remove, char **msg)
 	int64_t max = json_int(policy, "MaximumRetryCount", 0);
 	enum restart_policy p;
 
-	if (restart_policy_parse(name, &p))
-		return refuse(msg, "restart policy", name, "no, always, unless-stopped or on-failure");
-	if (max && p != RESTART_ON_FAILURE)
-		return refuse(msg, "restart policy", name,
-			"maximum retry count can only be used with 'on-failure'");
-	if (max < 0)
-		return refuse(msg, "restart policy", name, "maximum retry count cannot be negative");
+	if (restart_policy_parse(name, &p)) {
+		*msg = text_make(
+			"invalid restart policy: unknown policy '%.128s'; use one of 'no', 'always', 'on-failure', or "
+			"'unless-stopped'",
+			name);
+		return -EINVAL;
+	}
+	if ((max && p != RESTART_ON_FAILURE) || max < 0) {
+		*msg = text_make("invalid restart policy: maximum retry count %s%s%s",
+			p != RESTART_ON_FAILURE ? "can only be used with 'on-failure'" : "",
+			p != RESTART_ON_FAILURE && max < 0 ? " and " : "",
+			max < 0 ? "cannot be negative" : "");
+		return -EINVAL;
+	}
 	if (auto_remove && p != RESTART_NO) {
 		*msg = text_make("can't create 'AutoRemove' container with restart policy");
 		return -EINVAL;
@@ -175,33 +219,60 @@ static int check_restart(yyjson_val *policy, bool auto_remove, char **msg)
 	return 0;
 }
 
+#define MEMORY_MIN (INT64_C(6) << 20)
+
 static const char no_memory[] = "You should always set the Memory limit when using Memoryswap limit",
 		  small_swap[] = "Minimum memoryswap limit should be larger than memory limit";
 
-static int check_numbers(yyjson_val *host, bool update, char **msg)
+static const char *memory_fault(yyjson_val *host, bool update)
 {
 	int64_t mem = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
-	int64_t reserve = json_int(host, "MemoryReservation", 0), oom = json_int(host, "OomScoreAdj", 0);
-	const char *bad = mem < 0 || (mem && mem < 6 << 20) ? "Minimum memory limit allowed is 6MB"
-			  : swap > 0 && !mem && !update	    ? no_memory
-			  : swap > 0 && swap < mem	    ? small_swap
-			  : reserve < 0 || (mem && reserve > mem)
-				  ? "Minimum memory limit can not be less than memory reservation "
-				    "limit"
-			  : json_int(host, "NanoCpus", 0) < 0 ? "NanoCPUs cannot be negative"
-			  : json_int(host, "NanoCpus", 0) &&
-					  (json_int(host, "CpuQuota", 0) || json_int(host, "CpuPeriod", 0))
-				  ? "Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set"
-			  : json_int(host, "ShmSize", 0) < 0 ? "SHM size can not be less than 0"
-			  : oom < -1000 || oom > 1000
-				  ? "Invalid value, range for oom score adj is [-1000, 1000]"
-				  : NULL;
+	int64_t reserve = json_int(host, "MemoryReservation", 0);
 
-	if (bad) {
+	return mem && mem < MEMORY_MIN		 ? "Minimum memory limit allowed is 6MB"
+	       : swap > 0 && !mem && !update	 ? no_memory
+	       : swap > 0 && swap < mem		 ? small_swap
+	       : reserve && reserve < MEMORY_MIN ? "Minimum memory reservation allowed is 6MB"
+	       : mem && reserve > mem ? "Minimum memory limit can not be less than memory reservation limit"
+				      : NULL;
+}
+
+static const char *cpu_fault(yyjson_val *host)
+{
+	int64_t nano = json_int(host, "NanoCpus", 0), period = json_int(host, "CpuPeriod", 0);
+	int64_t quota = json_int(host, "CpuQuota", 0);
+
+	return nano && period  ? "Conflicting options: Nano CPUs and CPU Period cannot both be set"
+	       : nano && quota ? "Conflicting options: Nano CPUs and CPU Quota cannot both be set"
+	       : period && (period < 1000 || period > 1000000)
+		       ? "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
+	       : quota > 0 && quota < 1000 ? "CPU cfs quota can not be less than 1ms (i.e. 1000)"
+					   : NULL;
+}
+
+static int check_numbers(yyjson_val *host, bool update, char **msg)
+{
+	int64_t oom = json_int(host, "OomScoreAdj", 0), shares = json_int(host, "CpuShares", 0);
+	int64_t nano = json_int(host, "NanoCpus", 0);
+	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	const char *bad = memory_fault(host, update);
+
+	if (!bad)
+		bad = cpu_fault(host);
+	if (!bad && json_int(host, "ShmSize", 0) < 0)
+		bad = "SHM size can not be less than 0";
+	if (bad)
 		*msg = text_make("%s", bad);
-		return -EINVAL;
-	}
-	return 0;
+	else if (nano < 0 || nano > n_cpus * 1000000000LL)
+		*msg = text_make("range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs available",
+			n_cpus, n_cpus);
+	else if (shares < 0)
+		*msg = text_make(
+			"invalid CPU shares (%lld): value must be a positive integer", (long long)shares);
+	else if (oom < -1000 || oom > 1000)
+		*msg = text_make(
+			"Invalid value %lld, range for oom score adj is [-1000, 1000]", (long long)oom);
+	return *msg ? -EINVAL : 0;
 }
 
 /* A NUL inside a string would end it early wherever it is used. */
@@ -225,41 +296,6 @@ static bool has_nul(yyjson_val *v)
 	return false;
 }
 
-/* "0-2,5": within what the node has online. @n_cpus: how many that are. */
-static bool cpus_fit(const char *s, long n_cpus)
-{
-	while (*s) {
-		char *end;
-		unsigned long first = *s >= '0' && *s <= '9' ? strtoul(s, &end, 10) : ULONG_MAX, last = first;
-
-		if (first == ULONG_MAX)
-			return false;
-		if (*end == '-' && end[1] >= '0' && end[1] <= '9')
-			last = strtoul(end + 1, &end, 10);
-		if (first > last || last >= (unsigned long)n_cpus || (*end && *end != ',') ||
-			(*end && !end[1]))
-			return false;
-		s = *end ? end + 1 : end;
-	}
-	return true;
-}
-
-static int check_cpus(yyjson_val *host, char **msg)
-{
-	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	const char *cpus = json_text(host, "CpusetCpus"), *mems = json_text(host, "CpusetMems");
-
-	if (json_int(host, "NanoCpus", 0) > n_cpus * 1000000000LL)
-		*msg = text_make("range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs available",
-			n_cpus, n_cpus);
-	else if (cpus && !cpus_fit(cpus, n_cpus))
-		*msg = text_make("Requested CPUs are not available - requested %.64s, available: 0-%ld", cpus,
-			n_cpus - 1);
-	else if (mems && mems[strspn(mems, "0123456789,-")])
-		*msg = text_make("Invalid value %.64s for cpuset mems", mems);
-	return *msg ? -EINVAL : 0;
-}
-
 int options_check(yyjson_val *body, char **msg)
 {
 	yyjson_val *host = json_obj(body, "HostConfig");
@@ -275,6 +311,8 @@ int options_check(yyjson_val *body, char **msg)
 	if (!err)
 		err = check_lists(host, msg);
 	if (!err)
+		err = check_names(body, host, msg);
+	if (!err)
 		err = check_modes(host, msg);
 	if (!err)
 		err = check_runtime(json_text(body, "Runtime"), msg);
@@ -288,7 +326,7 @@ int options_check(yyjson_val *body, char **msg)
 	if (!err)
 		err = check_numbers(host, false, msg);
 	if (!err)
-		err = check_cpus(host, msg);
+		err = options_cpuset_check(host, msg);
 	if (!err)
 		err = check_restart(json_obj(host, "RestartPolicy"), json_bool(host, "AutoRemove"), msg);
 	if (!err)
@@ -333,7 +371,7 @@ int options_check_update(yyjson_val *update, char **msg)
 	}
 	err = check_numbers(update, true, msg);
 	if (!err)
-		err = check_cpus(update, msg);
+		err = options_cpuset_check(update, msg);
 	if (!err)
 		err = spec_block_io_check(update, msg);
 	return err ? err : check_restart(json_obj(update, "RestartPolicy"), false, msg);

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "engine/files.h"
-#include "engine/options.h"
+#include "engine/options_int.h"
 #include "lib/json.h"
 
 /* ContainerConfig, and HostConfig with its Resources, of API 1.51. */
@@ -219,6 +219,52 @@ static int check(const char *host_json, char **msg)
 	return checked(NULL, yyjson_doc_get_root(doc), NULL, msg);
 }
 
+static void sets_of_processors(void **state)
+{
+	static const struct {
+		const char *wanted, *online, *words;
+	} rows[] = {
+		{"0", "0", NULL},
+		{"0-2,5", "0-7", NULL},
+		{"5,0-2,1", "0-2,5", NULL},
+		{"0-3", "0-2,5", "Requested CPUs are not available - requested 0-3, available: 0-2,5"},
+		{"one", "0", "Invalid value one for cpuset cpus"},
+		{"0,", "0", "Invalid value 0, for cpuset cpus"},
+		{"1-0", "0-1", "Invalid value"},
+		{"-1", "0-1", "Invalid value"},
+		{"0-", "0-1", "Invalid value"},
+		{"0--1", "0-1", "Invalid value"},
+		{"0 ,1", "0-1", "Invalid value"},
+		{"8193", "0-1", "Invalid value"},
+		{"99999999999999999999", "0-1", "Invalid value"},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(freep) char *msg = NULL;
+		int err = options_set_check(rows[i].wanted, rows[i].online, "cpus", "CPUs", &msg);
+
+		if (err != (rows[i].words ? -EINVAL : 0) || (msg && !strstr(msg, rows[i].words)))
+			fail_msg("%s of %s: %s", rows[i].wanted, rows[i].online, msg ? msg : "taken");
+	}
+}
+
+static void variables_have_names(void **state)
+{
+	static const struct {
+		const char *env, *words;
+	} rows[] = {{"A=b", NULL}, {"A=", NULL}, {"A", NULL}, {"", "invalid environment variable: "},
+		{"=", "invalid environment variable: ="}, {"=foo", "invalid environment variable: =foo"}};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(freep) char *text = text_make("{\"Env\":[\"B=c\",\"%s\"]}", rows[i].env), *msg = NULL;
+		cleanup(json_docp) yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+		int err = checked(yyjson_doc_get_root(doc), NULL, NULL, &msg);
+
+		if (err != (rows[i].words ? -EINVAL : 0) || (msg && strcmp(msg, rows[i].words) != 0))
+			fail_msg("%s: %s", text, msg ? msg : "taken");
+	}
+}
+
 static void values_are_checked(void **state)
 {
 	static const struct {
@@ -263,10 +309,42 @@ static void values_are_checked(void **state)
 		{"{\"SecurityOpt\":[\"seccomp={\\\"defaultAction\\\":\\\"SCMP_ACT_ALLOW\\\"}\"]}", NULL},
 		{"{\"SecurityOpt\":[\"seccomp={}\"]}", "defaultAction"},
 		{"{\"SecurityOpt\":[\"seccomp=nonsense\"]}", "seccomp profile"},
-		{"{\"UTSMode\":\"container:x\"}", "UTSMode"},
+		{"{\"IpcMode\":\"container:x\",\"PidMode\":\"container:y\",\"CgroupnsMode\":\"host\"}", NULL},
+		{"{\"IpcMode\":\"invalid\"}", "invalid IPC mode: invalid"},
+		{"{\"PidMode\":\"container\"}", "invalid PID mode: container"},
+		{"{\"PidMode\":\"container:\"}", "invalid PID mode: container:"},
+		{"{\"PidMode\":\"none\"}", "invalid PID mode: none"},
+		{"{\"UTSMode\":\"container:x\"}", "invalid UTS mode: container:x"},
+		{"{\"CgroupnsMode\":\"invalid\"}", "invalid cgroup namespace mode: invalid"},
 		{"{\"UsernsMode\":\"private\"}", NULL},
 		{"{\"UsernsMode\":\"keep-id\"}", "host or private"},
 		{"{\"Annotations\":{\"a\":\"b\"}}", NULL},
+		{"{\"Annotations\":{\"a\":\"b\",\"\":\"c\"}}",
+			"invalid Annotations: the empty string is not permitted as an annotation key"},
+		{"{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":3}}", NULL},
+		{"{\"RestartPolicy\":{\"Name\":\"always\",\"MaximumRetryCount\":3}}",
+			"invalid restart policy: maximum retry count can only be used with 'on-failure'"},
+		{"{\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":-3}}",
+			"maximum retry count can only be used with 'on-failure' and cannot be negative"},
+		{"{\"RestartPolicy\":{\"Name\":\"on-failure\",\"MaximumRetryCount\":-3}}",
+			"invalid restart policy: maximum retry count cannot be negative"},
+		{"{\"RestartPolicy\":{\"Name\":\"never\"}}",
+			"invalid restart policy: unknown policy 'never'; use one of 'no', 'always', 'on-failure', or "
+			"'unless-stopped'"},
+		{"{\"CpuShares\":-1}", "invalid CPU shares (-1): value must be a positive integer"},
+		{"{\"CpuPeriod\":1000,\"CpuQuota\":-1}", NULL},
+		{"{\"CpuPeriod\":999}",
+			"CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s"},
+		{"{\"CpuPeriod\":1000001}", "or larger than 1s (i.e. 1000000)"},
+		{"{\"CpuQuota\":999}", "CPU cfs quota can not be less than 1ms (i.e. 1000)"},
+		{"{\"NanoCpus\":500000000,\"CpuPeriod\":100000}",
+			"Conflicting options: Nano CPUs and CPU Period cannot both be set"},
+		{"{\"NanoCpus\":500000000,\"CpuQuota\":100000}",
+			"Conflicting options: Nano CPUs and CPU Quota cannot both be set"},
+		{"{\"NanoCpus\":-1}", "range of CPUs is from 0.01"},
+		{"{\"MemoryReservation\":6291456}", NULL},
+		{"{\"MemoryReservation\":6291455}", "Minimum memory reservation allowed is 6MB"},
+		{"{\"OomScoreAdj\":1001}", "Invalid value 1001, range for oom score adj is [-1000, 1000]"},
 		{"{\"Sysctls\":{\"kernel.panic\":\"1\"}}", "sysctl"},
 		{"{\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":9,\"Hard\":1}]}", "ulimit"},
 		{"{\"Ulimits\":[{\"Name\":\"nofile\",\"Soft\":\"9\"}]}", "HostConfig.Ulimits.Soft must be"},
@@ -293,11 +371,12 @@ static void values_are_checked(void **state)
 		{"{\"CpuRealtimePeriod\":1000}", "CpuRealtimePeriod is an option of cgroup v1"},
 		{"{\"NanoCpus\":500000000,\"CpusetCpus\":\"0\",\"CpusetMems\":\"0\"}", NULL},
 		{"{\"NanoCpus\":900000000000000}", "CPUs available"},
-		{"{\"CpusetCpus\":\"0,99999\"}", "requested 0,99999, available: 0-"},
-		{"{\"CpusetCpus\":\"one\"}", "requested one"},
-		{"{\"CpusetCpus\":\"0,\"}", "requested 0,"},
-		{"{\"CpusetCpus\":\"1-0\"}", "requested 1-0"},
-		{"{\"CpusetMems\":\"x\"}", "cpuset mems"},
+		{"{\"CpusetCpus\":\"0,8192\"}",
+			"Requested CPUs are not available - requested 0,8192, available: 0"},
+		{"{\"CpusetMems\":\"8192\"}",
+			"Requested memory nodes are not available - requested 8192, available: 0"},
+		{"{\"CpusetCpus\":\"1-42,,\"}", "Invalid value 1-42,, for cpuset cpus"},
+		{"{\"CpusetMems\":\"42-3,1--\"}", "Invalid value 42-3,1-- for cpuset mems"},
 	};
 
 	for (size_t i = 0; i < array_len(cases); i++) {
@@ -439,6 +518,8 @@ int main(void)
 		cmocka_unit_test(changes_fit_what_is_there),
 		cmocka_unit_test(swap_and_memory),
 		cmocka_unit_test(values_are_checked),
+		cmocka_unit_test(sets_of_processors),
+		cmocka_unit_test(variables_have_names),
 		cmocka_unit_test(members_inside_are_known),
 		cmocka_unit_test(endpoints_are_checked),
 		cmocka_unit_test(what_is_discarded_is_said),
