@@ -259,12 +259,31 @@ static bool has_arguments(yyjson_mut_val *config)
 	return yyjson_mut_arr_size(e) || yyjson_mut_arr_size(c);
 }
 
+/* As Docker keeps it: "/a//b/../c/" is /a/c. */
+static bool clean_workdir(struct creation *k, yyjson_mut_val *config)
+{
+	const char *given = yyjson_mut_get_str(yyjson_mut_obj_get(config, "WorkingDir"));
+	cleanup(freep) char *path = given && *given ? strdup(given) : NULL;
+
+	if (!given || !*given)
+		return true;
+	if (!path)
+		return fail(k, -ENOMEM, NULL);
+	if (!path_clean(path))
+		return fail(k, -EINVAL,
+			text_make(
+				"the working directory '%.256s' is invalid, it needs to be an absolute path",
+				given));
+	yyjson_mut_obj_put(config, yyjson_mut_str(k->doc, "WorkingDir"), yyjson_mut_strcpy(k->doc, path));
+	return true;
+}
+
 static bool assemble(struct creation *k)
 {
 	yyjson_val *img = json_obj(yyjson_doc_get_root(k->img_config), "config");
 	yyjson_mut_doc *d = k->doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = d ? yyjson_mut_obj(d) : NULL, *config, *host, *mounts;
-	const char *mode = json_text(k->host, "NetworkMode"), *signal, *workdir;
+	const char *mode = json_text(k->host, "NetworkMode"), *signal;
 	char short_id[13], node_name[HOST_NAME_MAX + 1] = "";
 	struct container *other;
 	int n;
@@ -282,12 +301,8 @@ static bool assemble(struct creation *k)
 	signal = yyjson_mut_get_str(yyjson_mut_obj_get(config, "StopSignal"));
 	if (signal && *signal && signal_parse(signal, &n))
 		return fail(k, -EINVAL, text_make("Invalid signal: %.64s", signal));
-	workdir = yyjson_mut_get_str(yyjson_mut_obj_get(config, "WorkingDir"));
-	if (workdir && *workdir && *workdir != '/')
-		return fail(k, -EINVAL,
-			text_make(
-				"the working directory '%.256s' is invalid, it needs to be an absolute path",
-				workdir));
+	if (!clean_workdir(k, config))
+		return false;
 	snprintf(short_id, sizeof(short_id), "%.12s", k->id);
 	/* As in Docker, who is in another's network has the other's name, too: the node's, or a container's. */
 	if (mode && !strcmp(mode, "host") && !gethostname(node_name, sizeof(node_name) - 1))

@@ -24,6 +24,7 @@ def out(node, *args):
         (["--hostname", "box.example.org"], "hostname; hostname -s; tail -1 /etc/hosts | cut -f2", "box.example.org\nbox\nbox.example.org box"),
         (["-e", "A=1", "--env", "B=x y"], "echo $A $B", "1 x y"),
         (["-w", "/tmp"], "pwd", "/tmp"),
+        (["-w", "/tmp//x/../"], "pwd", "/tmp"),
         (["-u", "1000:1001"], "id -u; id -g", "1000\n1001"),
         (["-u", "1000", "--group-add", "44"], "id -G", "0 44"),
         (["-u", ":1001"], "id -u; id -g; echo $HOME", "0\n1001\n/root"),
@@ -293,6 +294,12 @@ def test_what_cannot_be_joined(node):
         node.docker("rm", cid)
         assert status == 500 and words in reply["message"], reply
     node.docker("rm", "-f", alone, over)
+
+
+def test_a_working_directory_is_kept_clean(node):
+    cid = node.docker("create", "-w", "/tmp//x/../", "wherry/hello", "true").stdout.strip()
+    assert node.docker("inspect", "-f", "{{.Config.WorkingDir}}", cid).stdout == "/tmp\n"
+    node.docker("rm", cid)
 
 
 def test_log_drivers(node):
