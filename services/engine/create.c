@@ -170,7 +170,11 @@ static bool find_image(struct creation *k, const char *platform)
 	int err;
 
 	if (!name)
-		return fail(k, -EINVAL, text_make("no image was named"));
+		return fail(k, -EINVAL,
+			text_make(json_blank(yyjson_obj_get(k->root, "Cmd")) &&
+						  json_blank(yyjson_obj_get(k->root, "Entrypoint"))
+					  ? "no command specified"
+					  : "no image was named"));
 	err = image_store_find(k->e->images, name, &k->img);
 	k->absent = err == -ENOENT;
 	if (err)

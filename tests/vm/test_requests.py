@@ -65,6 +65,7 @@ REFUSED = [
     (created(Tmpfs={"r": ""}), 400, "invalid mount path: 'r' mount path must be absolute"),
     (created(Tmpfs={"//": ""}), 400, "invalid specification: destination can't be '/'"),
     (("POST", "/containers/create", {"Image": HELLO, "Env": ["=foo"]}), 400, "invalid environment variable: =foo"),
+    (("POST", "/containers/create", {"Hostname": ""}), 400, "no command specified"),
     (created(Annotations={"": "a"}), 400, "invalid Annotations: the empty string is not permitted as an annotation key"),
     (created(CpuShares=-1), 400, "invalid CPU shares (-1): value must be a positive integer"),
     (created(CpuPeriod=10), 400, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"),
