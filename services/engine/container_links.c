@@ -46,7 +46,9 @@ int container_link_parse(const char *text, struct container_link *out)
 /* Whoever is in another's network has the other's address. */
 static int owner_of_network(struct engine *e, const char *name, struct container **out, char **msg)
 {
-	for (;; name = container_net_mode(*out) + 10) {
+	const char *asked = name;
+
+	for (size_t i = 0; i <= e->n_containers; i++) {
 		int err = container_find(e, name, out);
 
 		if (err == -ENOTUNIQ)
@@ -58,7 +60,11 @@ static int owner_of_network(struct engine *e, const char *name, struct container
 			return -EINVAL;
 		if (strncmp(container_net_mode(*out), "container:", 10) != 0)
 			return 0;
+		name = container_net_mode(*out) + 10;
 	}
+	*msg = text_make(
+		"cannot link to %s: it and those whose network it joins go round in a circle", asked);
+	return -EINVAL;
 }
 
 static int resolve(struct engine *e, const char *text, struct container_link *link, struct container **target,

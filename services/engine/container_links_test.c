@@ -160,8 +160,18 @@ static void what_can_be_linked(void **state)
 		{"[\"db:a\",\"none:b\"]", "could not get container for none: No such container: none"},
 		{"[\"node:a\"]", CONTAINER_LINKS_HOST},
 		{"[\"db:a:b\"]", "invalid link \"db:a:b\""},
+		{"[\"round:a\"]",
+			"cannot link to round: it and those whose network it joins go round in a circle"},
 	};
 	struct fixture *f = *state;
+
+	/* each made to join the other by its name, the first one before the other was there */
+	add(&f->e, "eeeeeeeeeeeeeeee",
+		"{\"Name\":\"round\",\"Image\":\"x\",\"Created\":5,\"Config\":{},"
+		"\"HostConfig\":{\"NetworkMode\":\"container:about\"}}");
+	add(&f->e, "ffffffffffffffff",
+		"{\"Name\":\"about\",\"Image\":\"x\",\"Created\":6,\"Config\":{},"
+		"\"HostConfig\":{\"NetworkMode\":\"container:round\"}}");
 
 	for (size_t i = 0; i < array_len(rows); i++) {
 		yyjson_doc *doc = yyjson_read(rows[i].links, strlen(rows[i].links), 0);

@@ -12,6 +12,7 @@
 #include "engine/container_net_int.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/inspect.h"
 #include "lib/errno_text.h"
 #include "lib/json.h"
 #include "engine/network.h"
@@ -30,6 +31,26 @@ const char *container_net_mode_of(yyjson_val *host)
 const char *container_net_mode(const struct container *c)
 {
 	return container_net_mode_of(c->host);
+}
+
+/* Whose network is joined; what of it cannot be is no fault of the request to start this one. 0 or -errno with *msg. */
+static int find_joined(struct container *c, const char *name, struct container **other, char **msg)
+{
+	if (container_find(c->e, name, other)) {
+		*msg = text_make("joining network namespace of container: No such container: %s", name);
+		return -ESRCH;
+	}
+	if (*other == c) {
+		*msg = text_make("cannot join own network namespace");
+		return -ESRCH;
+	}
+	if (!container_is_up(*other)) {
+		*msg = text_make(
+			"cannot join network namespace of a non running container: container %s is %s",
+			(*other)->name, container_public_state(*other));
+		return -EBUSY;
+	}
+	return 0;
 }
 
 /* What another container's network brings with it cannot be said once more. */
@@ -112,29 +133,48 @@ bool container_net_stands_alone(const struct network *n)
 	return n->driver == NETWORK_HOST || n->driver == NETWORK_NONE;
 }
 
-/* Each endpoint's network is there, gives what is asked for, and can be had beside @primary, the mode's own. */
+/* NULL: it is not known yet. */
+static bool alone(const struct network *n)
+{
+	return n && container_net_stands_alone(n);
+}
+
+/* The network of that name, or NULL when it is not there, which only matters to the start. 0 or -errno with *msg. */
+static int find_or_wait(struct engine *e, const char *name, struct network **out, char **msg)
+{
+	struct network_error err = {0};
+	int r = networks_find(e->networks, name, out, &err);
+
+	if (r == -ENOENT)
+		*out = NULL;
+	else if (r)
+		*msg = container_net_said(&err);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Each endpoint's network gives what is asked for, and can be had beside @primary, the mode's own (NULL: not known). */
 static int check_endpoints(
 	struct engine *e, const struct network *primary, yyjson_val *host, yyjson_val *networking, char **msg)
 {
-	yyjson_val *made_with = !strcmp(container_net_mode_of(host), "bridge") ? json_arr(host, "Links") : NULL;
-	const struct network *n = primary;
-	struct network *other;
+	yyjson_val *made_with =
+		!strcmp(container_net_mode_of(host), "bridge") ? json_arr(host, "Links") : NULL;
+	const char *mode = container_net_mode_of(host);
+	struct network *other = NULL;
 	size_t i, max;
 	yyjson_val *key, *ep;
 
 	json_obj_foreach (json_obj(networking, "EndpointsConfig"), i, max, key, ep) {
 		const char *name = yyjson_get_str(key);
-		struct network_error err = {0};
-		int r = strcmp(name, "default") ? networks_find(e->networks, name, &other, &err) : 0;
+		bool own = !strcmp(name, "default") || !strcmp(name, mode);
+		int r = own ? 0 : find_or_wait(e, name, &other, msg);
+		const struct network *n = own ? primary : other;
 
-		if (r) {
-			*msg = container_net_said(&err);
+		if (r)
 			return r;
-		}
-		n = strcmp(name, "default") ? other : primary;
-		if (n != primary && (container_net_stands_alone(n) || container_net_stands_alone(primary))) {
+		own = own || (n && n == primary);
+		if (!own && (alone(n) || alone(primary))) {
 			*msg = text_make("conflicting options: network %s cannot be had together with %s",
-				n->name, primary->name);
+				n ? n->name : name, primary ? primary->name : mode);
 			return -EINVAL;
 		}
 		r = container_net_check_wish(ep, made_with, n, msg);
@@ -148,25 +188,14 @@ int container_net_check(
 	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg)
 {
 	const char *mode = container_net_mode_of(host);
-	struct network_error err = {0};
 	struct network *n;
-	struct container *other;
 	int r = container_net_check_ports(config, host, msg);
 
-	if (r)
+	if (r || !strncmp(mode, "container:", 10))
 		return r;
-	if (!strncmp(mode, "container:", 10)) {
-		if (!container_find(e, mode + 10, &other))
-			return 0;
-		*msg = text_make("No such container: %s", mode + 10);
-		return -ENOENT;
-	}
-	r = networks_find(e->networks, mode, &n, &err);
-	if (r) {
-		*msg = container_net_said(&err);
-		return r;
-	}
-	r = check_links(e, host, n, msg);
+	r = find_or_wait(e, mode, &n, msg);
+	if (!r)
+		r = check_links(e, host, n, msg);
 	if (!r)
 		r = check_mac(config, networking, container_net_own(e->networks, host, networking), msg);
 	return r ? r : check_endpoints(e, n, host, networking, msg);
@@ -206,10 +235,9 @@ int container_net_up(struct container *c, int userns, int *netns, char **msg)
 	if (!strncmp(mode, "container:", 10)) {
 		struct container *other = NULL;
 
-		if (container_find(c->e, mode + 10, &other) || !container_is_up(other)) {
-			*msg = text_make("cannot join network of a non running container: %s", mode + 10);
-			return -EBUSY;
-		}
+		err = find_joined(c, mode + 10, &other, msg);
+		if (err)
+			return err;
 		/* A container on the node's own network has no namespace of its own to join. */
 		if (!strcmp(container_net_mode(other), "host"))
 			goto files;

@@ -22,7 +22,7 @@ enum { CONTAINER_NET_LIST_MAX = 64 };
 const char *container_net_mode(const struct container *c);
 /* The ports that HostConfig publishes can be had in its mode. 0 or -EINVAL with *msg. */
 must_check int container_net_check_ports(yyjson_val *config, yyjson_val *host, char **msg);
-/* At create. 0, -EINVAL or -ENOENT with *msg. */
+/* At create; networks and containers that are not there may come before the start. 0 or -EINVAL with *msg. */
 must_check int container_net_check(
 	struct engine *e, yyjson_val *config, yyjson_val *host, yyjson_val *networking, char **msg);
 /*

@@ -259,8 +259,11 @@ int container_net_files_renew(struct container *c, const char *unlinked, char **
 	for (i = 0; i < c->e->n_containers && !err; i++) {
 		struct container *other = c->e->containers[i];
 		const char *mode = container_net_mode(other);
+		struct container *joined = NULL;
 
-		if (container_is_up(other) && !strncmp(mode, "container:", 10) && !strcmp(mode + 10, c->id))
+		/* by a name where it was made before the one it joins */
+		if (container_is_up(other) && !strncmp(mode, "container:", 10) &&
+			!container_find(c->e, mode + 10, &joined) && joined == c)
 			err = renew(other->dir, &t, aliases, n_aliases);
 	}
 	texts_fini(&t);

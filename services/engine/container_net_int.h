@@ -22,10 +22,10 @@ struct network *container_net_known(struct networks *ns, const char *name);
 bool container_net_stands_alone(const struct network *n);
 /* "02:42:ac:11:00:02". 0 or -EINVAL. */
 must_check int container_net_parse_mac(const char *s, uint8_t mac[6]);
-/* For an endpoint in @n. 0, or -EINVAL with *msg. */
+/* For an endpoint in @n; NULL: in one that is not there yet. 0, or -EINVAL with *msg. */
 must_check int container_net_check_wish(
 	yyjson_val *endpoint, yyjson_val *made_with, const struct network *n, char **msg);
-/* A list of "CONTAINER" or "CONTAINER:NAME", for an endpoint in @n. @made_with: HostConfig.Links of a new container, which
+/* A list of "CONTAINER" or "CONTAINER:NAME", for an endpoint in @n, as above. @made_with: HostConfig.Links of a new container, which
  * clients say here once more. 0 or -EINVAL with *msg. */
 must_check int container_net_check_links(
 	yyjson_val *links, yyjson_val *made_with, const struct network *n, char **msg);

@@ -54,7 +54,7 @@ int container_net_check_links(yyjson_val *links, yyjson_val *made_with, const st
 	size_t i, n;
 	yyjson_val *v;
 
-	if (!network_names_served(net) && !says_again(links, made_with)) {
+	if (net && !network_names_served(net) && !says_again(links, made_with)) {
 		*msg = text_make(
 			"links (--link) need a network of your own, or are made with a container on the default bridge "
 			"(HostConfig.Links): %s has no names for containers",

@@ -242,18 +242,36 @@ static void host_defaults(struct creation *k, yyjson_mut_val *host)
 	default_member(k, policy, "Name", yyjson_mut_str(d, "no"));
 }
 
-/* "container:NAME" becomes "container:ID", which survives renaming. */
-static void pin_mode(struct creation *k, yyjson_mut_val *host, const char *key)
+/*
+ * "container:NAME" becomes "container:ID", which survives renaming. As in Docker, whose network is joined may be made later;
+ * whose IPC or processes are has to be there.
+ */
+static bool pin_modes(struct creation *k, yyjson_mut_val *host)
 {
-	const char *mode = json_text(k->host, key);
-	struct container *c;
+	static const struct {
+		const char *key;
+		bool needed;
+	} modes[] = {{"NetworkMode", false}, {"IpcMode", true}, {"PidMode", true}};
 
-	if (!mode || strncmp(mode, "container:", 10) != 0 || container_find(k->e, mode + 10, &c))
-		return;
-	cleanup(freep) char *text = text_make("container:%s", c->id);
+	for (size_t i = 0; i < array_len(modes); i++) {
+		const char *mode = json_text(k->host, modes[i].key);
+		cleanup(freep) char *text = NULL;
+		struct container *c = NULL;
 
-	if (text)
-		yyjson_mut_obj_put(host, yyjson_mut_str(k->doc, key), yyjson_mut_strcpy(k->doc, text));
+		if (!mode || strncmp(mode, "container:", 10) != 0)
+			continue;
+		if (container_find(k->e, mode + 10, &c)) {
+			if (modes[i].needed)
+				return fail(k, -EINVAL, text_make("No such container: %.256s", mode + 10));
+			continue;
+		}
+		text = text_make("container:%s", c->id);
+		if (!text)
+			return fail(k, -ENOMEM, NULL);
+		yyjson_mut_obj_put(
+			host, yyjson_mut_str(k->doc, modes[i].key), yyjson_mut_strcpy(k->doc, text));
+	}
+	return true;
 }
 
 static bool has_arguments(yyjson_mut_val *config)
@@ -326,9 +344,8 @@ static bool assemble(struct creation *k)
 		(void)path_clean(path);
 		yyjson_mut_obj_put(host, yyjson_mut_str(d, "CgroupParent"), yyjson_mut_strcpy(d, path));
 	}
-	pin_mode(k, host, "NetworkMode");
-	pin_mode(k, host, "IpcMode");
-	pin_mode(k, host, "PidMode");
+	if (!pin_modes(k, host))
+		return false;
 	if (yyjson_mut_equals_str(yyjson_mut_obj_get(host, "NetworkMode"), "bridge"))
 		container_links_pin(k->e, d, json_arr(k->host, "Links"), host, k->warnings);
 	if (yyjson_mut_equals_str(yyjson_mut_obj_get(host, "NetworkMode"), "host") &&

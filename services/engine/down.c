@@ -35,7 +35,8 @@ bool down_uses(const struct container *c, const struct container *other)
 	for (i = 0; i < array_len(modes); i++) {
 		const char *mode = json_text(c->host, modes[i]);
 
-		if (mode && !strncmp(mode, "container:", 10) && names(mode + 10, other->id))
+		if (mode && !strncmp(mode, "container:", 10) &&
+			(names(mode + 10, other->id) || names(mode + 10, other->name)))
 			return true;
 	}
 	yyjson_arr_foreach (from, i, n, v)

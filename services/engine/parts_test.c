@@ -428,6 +428,7 @@ static void uses_what_is_anothers(void **state)
 		{"{}", false},
 		{"{\"NetworkMode\":\"bridge\"}", false},
 		{"{\"NetworkMode\":\"container:abc\"}", true},
+		{"{\"NetworkMode\":\"container:db\"}", true},
 		{"{\"PidMode\":\"container:abcd\",\"IpcMode\":\"container:ab\"}", false},
 		{"{\"IpcMode\":\"container:abc\"}", true},
 		{"{\"VolumesFrom\":[\"x\",\"db:ro\"]}", true},

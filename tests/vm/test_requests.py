@@ -66,6 +66,8 @@ REFUSED = [
     (created(Tmpfs={"//": ""}), 400, "invalid specification: destination can't be '/'"),
     (("POST", "/containers/create", {"Image": HELLO, "Env": ["=foo"]}), 400, "invalid environment variable: =foo"),
     (("POST", "/containers/create", {"Hostname": ""}), 400, "no command specified"),
+    (created(PidMode="container:nobody"), 400, "No such container: nobody"),
+    (created(IpcMode="container:nobody"), 400, "No such container: nobody"),
     (created(Annotations={"": "a"}), 400, "invalid Annotations: the empty string is not permitted as an annotation key"),
     (created(CpuShares=-1), 400, "invalid CPU shares (-1): value must be a positive integer"),
     (created(CpuPeriod=10), 400, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"),

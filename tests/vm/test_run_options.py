@@ -296,6 +296,28 @@ def test_what_cannot_be_joined(node):
     node.docker("rm", "-f", alone, over)
 
 
+def test_a_network_that_is_joined_may_come_later(node):
+    """As with Docker it only matters to the start, and is found by its name then."""
+    def start(status, words):
+        got, reply = api.call(node, "POST", "/containers/guest/start")
+        assert got == status and words in (reply or {"message": ""})["message"], reply
+
+    node.docker("create", "--name", "guest", "--network", "container:lender", "wherry/hello", "sleep", "1000")
+    node.docker("create", "--name", "alone", "--network", "container:alone", "wherry/hello", "true")
+    try:
+        done = node.docker("start", "alone", check=False)
+        assert done.returncode == 1 and "cannot join own network" in done.stderr, done
+        start(500, "joining network namespace of container: No such container: lender")
+        node.docker("create", "--name", "lender", "wherry/hello", "sleep", "1000")
+        start(409, "cannot join network namespace of a non running container: container lender is created")
+        node.docker("start", "lender")
+        start(204, "")
+        seen = {node.docker("exec", name, "readlink", "/proc/self/ns/net").stdout for name in ("guest", "lender")}
+        assert len(seen) == 1, seen
+    finally:
+        node.docker("rm", "-f", "guest", "alone", "lender", check=False)
+
+
 def test_a_working_directory_is_kept_clean(node):
     cid = node.docker("create", "-w", "/tmp//x/../", "wherry/hello", "true").stdout.strip()
     assert node.docker("inspect", "-f", "{{.Config.WorkingDir}}", cid).stdout == "/tmp\n"
