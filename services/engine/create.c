@@ -146,6 +146,7 @@ struct creation {
 	const char *name;
 	char invented[NAME_TEXT_MAX];
 	yyjson_val *root, *host, *networking;
+	int minor;		 /* of the API version asked */
 	struct pod *pod;	 /* it is to belong to, or NULL */
 	const struct image *img; /* a reference */
 	yyjson_doc *img_config;	 /* owned */
@@ -220,7 +221,8 @@ static void host_defaults(struct creation *k, yyjson_mut_val *host)
 	default_member(k, host, "NetworkMode", yyjson_mut_str(d, "bridge"));
 	if (yyjson_mut_equals_str(yyjson_mut_obj_get(host, "NetworkMode"), "default"))
 		yyjson_mut_obj_put(host, yyjson_mut_str(d, "NetworkMode"), yyjson_mut_str(d, "bridge"));
-	default_member(k, host, "IpcMode", yyjson_mut_str(d, "private"));
+	/* clients from before 1.40 expect that others can join */
+	default_member(k, host, "IpcMode", yyjson_mut_str(d, k->minor < 40 ? "shareable" : "private"));
 	default_member(k, host, "CgroupnsMode", yyjson_mut_str(d, "private"));
 	if (json_text(k->root, "Runtime"))
 		default_member(k, host, "Runtime", yyjson_mut_strcpy(d, json_text(k->root, "Runtime")));
@@ -441,6 +443,26 @@ static bool choose_name(struct creation *k, const char *wanted)
 	return true;
 }
 
+/* Until 1.44 the others were joined by requests of their own. */
+static bool one_endpoint(struct creation *k)
+{
+	yyjson_val *all = json_obj(k->networking, "EndpointsConfig"), *key, *ep;
+	cleanup(freep) char *names = NULL;
+	size_t i, n;
+
+	if (k->minor >= 44 || yyjson_obj_size(all) < 2)
+		return true;
+	json_obj_foreach (all, i, n, key, ep) {
+		char *more = text_make("%s%s%s", names ? names : "", names ? ", " : "", yyjson_get_str(key));
+
+		free(names);
+		names = more;
+	}
+	return fail(k, -EINVAL,
+		text_make("Container cannot be created with multiple network endpoints: %.512s",
+			names ? names : ""));
+}
+
 static bool create(struct creation *k, struct http_req *r, struct container **out)
 {
 	int err = options_check(k->root, &k->msg);
@@ -449,6 +471,8 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 		k->err = err;
 		return false;
 	}
+	if (!one_endpoint(k))
+		return false;
 	if (!pod_create_check(k->e, r, k->root, &k->pod, &k->err, &k->msg)) {
 		k->absent = k->err == -ENOENT;
 		return false;
@@ -476,6 +500,7 @@ static bool create(struct creation *k, struct http_req *r, struct container **ou
 static void on_body(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root)
 {
 	struct creation k = {.e = e,
+		.minor = api_minor(r),
 		.root = root,
 		.host = json_obj(root, "HostConfig"),
 		.networking = json_obj(root, "NetworkingConfig")};

@@ -57,7 +57,7 @@ REFUSED = [
     (created(Mounts=[{"Type": "bind", "Source": "/run"}]), 400, "field Target must not be empty"),
     (created(Mounts=[{"Type": "bind", "Target": "/r"}]), 400, "field Source must not be empty"),
     (created(Binds=["vol:/r:shared"]), 400,
-     "invalid volume specification: 'v:/r:shared': invalid mount config for type \"volume\": field BindOptions must not be specified"),
+     "invalid volume specification: 'vol:/r:shared': invalid mount config for type \"volume\": field BindOptions must not be specified"),
     (created(Binds=["/run:/r:nocopy"]), 400, 'invalid mount config for type "bind": field VolumeOptions must not be specified'),
     (created(Binds=["/run:/proc/sys"]), 400, '"/proc/sys" cannot be mounted because it is inside /proc'),
     (("POST", "/containers/create", {"Image": HELLO, "Volumes": {"/proc//sys": {}}}), 400, '"/proc/sys" cannot be mounted'),
@@ -66,8 +66,6 @@ REFUSED = [
     (created(Tmpfs={"//": ""}), 400, "invalid specification: destination can't be '/'"),
     (("POST", "/containers/create", {"Image": HELLO, "Env": ["=foo"]}), 400, "invalid environment variable: =foo"),
     (("POST", "/containers/create", {"Hostname": ""}), 400, "no command specified"),
-    (created(PidMode="container:nobody"), 400, "No such container: nobody"),
-    (created(IpcMode="container:nobody"), 400, "No such container: nobody"),
     (created(Annotations={"": "a"}), 400, "invalid Annotations: the empty string is not permitted as an annotation key"),
     (created(CpuShares=-1), 400, "invalid CPU shares (-1): value must be a positive integer"),
     (created(CpuPeriod=10), 400, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"),
@@ -77,6 +75,8 @@ REFUSED = [
     (created(CpusetMems="5"), 400, "Requested memory nodes are not available - requested 5, available: 0"),
     (created(MemoryReservation=1 << 20), 400, "Minimum memory reservation allowed is 6MB"),
     (created(IpcMode="invalid"), 400, "invalid IPC mode: invalid"),
+    (created(PidMode="container:nobody"), 400, "No such container: nobody"),
+    (created(IpcMode="container:nobody"), 400, "No such container: nobody"),
     (created(RestartPolicy={"Name": "always", "MaximumRetryCount": 2}), 400,
      "invalid restart policy: maximum retry count can only be used with 'on-failure'"),
     (created(SecurityOpt=["unknown=yes"]), 400, 'invalid --security-opt 2: "unknown=yes"'),
@@ -169,6 +169,34 @@ def test_a_life_in_the_words_of_older_clients(node, version):
     finally:
         ask("DELETE", f"/containers/{cid}?force=1&v=1", want=204)
     ask("GET", "/containers/elder/json", want=404)
+
+
+def test_what_older_versions_make_of_a_container(node):
+    """Until 1.40 others may join its IPC, and until 1.44 it is made in one network."""
+    def make(version, **more):
+        return api.call(node, "POST", "/containers/create?name=elder", {"Image": HELLO, "Cmd": ["true"], **more}, version=version)
+
+    try:
+        for version, mode in (("1.39", "shareable"), ("1.40", "private")):
+            status, reply = make(version)
+            assert status == 201, reply
+            assert api.call(node, "GET", "/containers/elder/json")[1]["HostConfig"]["IpcMode"] == mode
+            node.docker("rm", "elder")
+        networks = {"EndpointsConfig": {"side1": {}, "side2": {}}}
+        status, reply = make("1.43", NetworkingConfig=networks)
+        assert status == 400 and reply["message"] == "Container cannot be created with multiple network endpoints: side1, side2", reply
+        # they may come later, but for the start they are to be there
+        status, reply = make("1.44", NetworkingConfig=networks)
+        assert status == 201, reply
+        status, reply = api.call(node, "POST", "/containers/elder/start")
+        assert status == 500 and "network side1 not found" in reply["message"], reply
+        node.docker("network", "create", "side1")
+        node.docker("network", "create", "side2")
+        assert node.docker("start", "-a", "elder", check=False).returncode == 0
+        assert set(api.call(node, "GET", "/containers/elder/json")[1]["NetworkSettings"]["Networks"]) == {"side1", "side2"}
+    finally:
+        node.docker("rm", "-f", "elder", check=False)
+        node.docker("network", "rm", "side1", "side2", check=False)
 
 
 def test_versions_that_are_not_spoken(node):
