@@ -340,6 +340,7 @@ int exec_io_run(struct exec_io *io)
 		io->out[0] = fcntl(io->in, F_DUPFD_CLOEXEC, 3);
 		if (io->out[0] < 0)
 			return -errno;
+		/* It may have been resized since the program began. */
 		if (io->x->rows || io->x->cols) {
 			struct winsize w = {
 				.ws_row = (unsigned short)io->x->rows, .ws_col = (unsigned short)io->x->cols};

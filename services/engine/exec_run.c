@@ -51,6 +51,8 @@ static int write_process(struct exec *x, struct container *c, const char *file, 
 		cwd = json_text(c->config, "WorkingDir");
 	yyjson_mut_doc_set_root(doc, p);
 	yyjson_mut_obj_add_bool(doc, p, "terminal", x->tty);
+	if (x->tty)
+		spec_console_size(doc, p, x->rows, x->cols);
 	yyjson_mut_obj_add_val(doc, p, "user", spec_user_object(doc, &u));
 	json_copy(doc, p, "args", json_arr(x->config, "Cmd"));
 	yyjson_mut_obj_add_val(

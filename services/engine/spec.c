@@ -97,6 +97,17 @@ static yyjson_mut_val *arguments(struct container *c, yyjson_mut_doc *doc)
 	return args;
 }
 
+void spec_console_size(yyjson_mut_doc *doc, yyjson_mut_val *process, unsigned rows, unsigned cols)
+{
+	yyjson_mut_val *size;
+
+	if (!rows && !cols)
+		return;
+	size = yyjson_mut_obj_add_obj(doc, process, "consoleSize");
+	yyjson_mut_obj_add_uint(doc, size, "height", rows & 0xffff);
+	yyjson_mut_obj_add_uint(doc, size, "width", cols & 0xffff);
+}
+
 static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spec, uint64_t caps,
 	const struct spec_security *sec, char **msg)
 {
@@ -121,14 +132,9 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 		return err;
 	yyjson_mut_obj_add_val(doc, spec, "process", p);
 	yyjson_mut_obj_add_bool(doc, p, "terminal", c->tty);
-	if (c->tty && yyjson_arr_size(size) == 2 && yyjson_get_uint(yyjson_arr_get(size, 0))) {
-		yyjson_mut_val *box = yyjson_mut_obj(doc);
-
-		yyjson_mut_obj_add_uint(
-			doc, box, "height", yyjson_get_uint(yyjson_arr_get(size, 0)) & 0xffff);
-		yyjson_mut_obj_add_uint(doc, box, "width", yyjson_get_uint(yyjson_arr_get(size, 1)) & 0xffff);
-		yyjson_mut_obj_add_val(doc, p, "consoleSize", box);
-	}
+	if (c->tty && yyjson_arr_size(size) == 2)
+		spec_console_size(doc, p, (unsigned)yyjson_get_uint(yyjson_arr_get(size, 0)),
+			(unsigned)yyjson_get_uint(yyjson_arr_get(size, 1)));
 	yyjson_mut_obj_add_val(doc, p, "user", spec_user_object(doc, &user));
 	yyjson_mut_obj_add_val(doc, p, "args", arguments(c, doc));
 	yyjson_mut_obj_add_val(doc, p, "env", spec_environment(doc, c, NULL, c->tty, user.home));

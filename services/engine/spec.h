@@ -60,6 +60,8 @@ yyjson_mut_val *spec_capability_sets(yyjson_mut_doc *doc, uint64_t caps, bool ro
 /* process.rlimits */
 yyjson_mut_val *spec_rlimits(yyjson_val *ulimits, yyjson_mut_doc *doc);
 yyjson_mut_val *spec_user_object(yyjson_mut_doc *doc, const struct spec_user *u);
+/* process.consoleSize, which the program finds when it begins; nothing when nobody said one. */
+void spec_console_size(yyjson_mut_doc *doc, yyjson_mut_val *process, unsigned rows, unsigned cols);
 
 /**
  * spec_environment() - process.env

@@ -40,6 +40,26 @@ static void variables_are(const char *config, const char *more, bool tty, const 
 	yyjson_doc_free(own);
 }
 
+static void size_is(unsigned rows, unsigned cols, const char *wanted)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *process = yyjson_mut_obj(doc);
+	char *text;
+
+	spec_console_size(doc, process, rows, cols);
+	text = yyjson_mut_val_write(process, 0, NULL);
+	assert_string_equal(text, wanted);
+	free(text);
+	yyjson_mut_doc_free(doc);
+}
+
+static void sizes_of_terminals(void **state)
+{
+	size_is(0, 0, "{}");
+	size_is(57, 123, "{\"consoleSize\":{\"height\":57,\"width\":123}}");
+	size_is(0, 80, "{\"consoleSize\":{\"height\":0,\"width\":80}}");
+}
+
 static void variables(void **state)
 {
 #define PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -132,6 +152,7 @@ static void shared_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest t[] = {
+		cmocka_unit_test(sizes_of_terminals),
 		cmocka_unit_test(variables),
 		cmocka_unit_test(ids_out_of_range),
 		cmocka_unit_test(shared_memory),
