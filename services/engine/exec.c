@@ -305,6 +305,7 @@ void exec_exited(struct engine *e, const char *id, const struct initctl_exit *ex
 	struct exec *x = exec_find(e, id);
 
 	if (x && x->state != EXEC_ENDED) {
+		x->pid = ex->pid; /* of a short one nobody has asked before */
 		ended(x, WIFSIGNALED(ex->status) ? 128 + WTERMSIG(ex->status) : WEXITSTATUS(ex->status),
 			ex->exit_realtime_ns);
 		/* While the runtime is at work its end comes first: it may have something to say. */
@@ -314,13 +315,23 @@ void exec_exited(struct engine *e, const char *id, const struct initctl_exit *ex
 	supervisor_ack(e, "exec", ex->seq);
 }
 
-void exec_container_gone(struct container *c)
+static void forget(struct container *c, bool all)
 {
 	for (struct exec *x = c->e->execs->list, *next; x; x = next) {
 		next = x->next;
-		if (!strcmp(x->container, c->id))
+		if (!strcmp(x->container, c->id) && (all || x->state == EXEC_CREATED))
 			exec_free(x);
 	}
+}
+
+void exec_container_gone(struct container *c)
+{
+	forget(c, true);
+}
+
+void exec_container_ended(struct container *c)
+{
+	forget(c, false);
 }
 
 /*

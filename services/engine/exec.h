@@ -21,6 +21,8 @@ must_check int execs_open(struct engine *e); /* loads the records. 0 or -errno *
 void execs_close(struct engine *e);
 void exec_exited(struct engine *e, const char *id, const struct initctl_exit *x);
 void exec_container_gone(struct container *c);
+/* What was made and not started in time is forgotten: it never can be. */
+void exec_container_ended(struct container *c);
 /* After the replay: execs that run no more and of which nobody knows. */
 void execs_settle(struct engine *e);
 /* "ExecIDs" of inspect: null when there are none. */

@@ -14,6 +14,7 @@
 #include "engine/events.h"
 #include "engine/exec_int.h"
 #include "engine/files.h"
+#include "engine/lifecycle.h"
 #include "engine/shape.h"
 #include "lib/errno_text.h"
 #include "lib/json.h"
@@ -33,7 +34,6 @@ static const struct shape start_members[] = {
 static const char *check_config(yyjson_val *o)
 {
 	static const char *const lists[] = {"Cmd", "Env"};
-	struct detach d;
 	size_t i, n;
 	yyjson_val *v;
 
@@ -45,15 +45,28 @@ static const char *check_config(yyjson_val *o)
 				return "Cmd and Env must be lists of strings without NUL bytes";
 	if (!yyjson_arr_size(json_arr(o, "Cmd")))
 		return "No exec command specified";
-	if (detach_parse(&d, json_str(o, "DetachKeys")))
-		return "invalid detach keys";
 	return NULL;
+}
+
+/* Whether something can be done in it now; @name: what it is called in the answer to the contrary. */
+static bool can_exec(struct http_req *r, const struct container *c, const char *name)
+{
+	if (c->state == CONTAINER_PAUSED)
+		api_error(r, 409, "Container %s is paused, unpause the container before exec", name);
+	else if (lifecycle_restarts(c))
+		api_error(r, 409, "Container %s is restarting, wait until the container is running", c->id);
+	else if (c->state != CONTAINER_RUNNING)
+		api_error(r, 409, "container %s is not running", c->id);
+	else
+		return true;
+	return false;
 }
 
 static void create_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
 	struct container *c = container_or_404(e, r, name);
 	cleanup(freep) char *msg = NULL;
+	struct detach d;
 	const char *bad;
 
 	if (!c)
@@ -64,14 +77,13 @@ static void create_body(struct engine *e, struct http_req *r, const char *name, 
 		api_error(r, 400, "%s", bad);
 		return;
 	}
-	if (c->state == CONTAINER_PAUSED) {
-		api_error(r, 409, "Container %s is paused, unpause the container before exec", c->name);
+	if (!can_exec(r, c, name))
+		return;
+	if (detach_parse(&d, json_str(root, "DetachKeys"))) {
+		api_error(r, 400, "Invalid escape keys (%s) provided", json_str(root, "DetachKeys"));
 		return;
 	}
-	if (c->state != CONTAINER_RUNNING) {
-		api_error(r, 409, "container %s is not running", c->id);
-		return;
-	}
+
 	struct exec *x = NULL;
 	int err = exec_new(&x, c, root);
 
@@ -118,26 +130,32 @@ static void start_again(struct http_req *r, const struct exec *x, bool detach, b
 		exec_io_refuse(s, !raw, msg);
 }
 
-static void start_body(struct engine *e, struct http_req *r, const char *id, yyjson_val *root)
+/* The exec, and the container that it is in, which runs. NULL: it was answered. */
+static struct exec *exec_or_answer(struct engine *e, struct http_req *r, const char *id, struct container **c)
 {
 	struct exec *x = exec_find(e, id);
+
+	if (x && !container_find(e, x->container, c))
+		return can_exec(r, *c, (*c)->id) ? x : NULL;
+	api_error(r, 404, "No such exec instance: %s", id);
+	return NULL;
+}
+
+static void start_body(struct engine *e, struct http_req *r, const char *id, yyjson_val *root)
+{
 	bool detach = json_bool(root, "Detach"), raw = json_bool(root, "Tty");
 	cleanup(freep) char *msg = NULL;
 	struct container *c = NULL;
+	struct exec *x;
 	int err = 0;
 
-	if (!x) {
-		api_error(r, 404, "No such exec instance: %s", id);
-		return;
-	}
 	if (shape_check(root, start_members, "", &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
-	if (container_find(e, x->container, &c) || c->state != CONTAINER_RUNNING) {
-		api_error(r, 409, "container %s is not running", x->container);
+	x = exec_or_answer(e, r, id, &c);
+	if (!x)
 		return;
-	}
 	if (x->state != EXEC_CREATED) {
 		start_again(r, x, detach, raw);
 		return;
@@ -226,23 +244,23 @@ static void inspect(struct engine *e, struct http_req *r, const char *id)
 
 static void resize(struct engine *e, struct http_req *r, const char *id)
 {
-	struct exec *x = exec_find(e, id);
+	struct container *c;
 	unsigned rows, cols;
+	struct exec *x = api_query_size(r, &rows, &cols) ? exec_or_answer(e, r, id, &c) : NULL;
 
-	if (!api_query_size(r, &rows, &cols))
+	if (!x)
 		return;
-	if (!x) {
-		api_error(r, 404, "No such exec instance: %s", id);
-		return;
-	}
-	if (x->state == EXEC_ENDED || x->state == EXEC_CREATED || !x->tty) {
-		api_error(r, 409, "exec %s is not running on a terminal", id);
+	if (x->state == EXEC_ENDED) {
+		if (x->pid)
+			api_error(r, 404, "the process of exec %s does not exist any more", id);
+		else
+			api_error(r, 400, "exec process is not started");
 		return;
 	}
 	x->rows = rows;
 	x->cols = cols;
-	/* Before its terminal is here the size is kept for it. */
-	if (x->io && x->io->in >= 0) {
+	/* Before its terminal is here the size is kept for it, and it may run on none. */
+	if (x->tty && x->io && x->io->in >= 0) {
 		struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
 
 		ioctl(x->io->in, TIOCSWINSZ, &size);

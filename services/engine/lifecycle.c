@@ -248,6 +248,7 @@ static void ended(struct container *c)
 
 	loop_timer_del(&l->kill_timer);
 	health_stop(c);
+	exec_container_ended(c);
 	if (c->io)
 		stdio_drain(c->io);
 	c->pid = 0;

@@ -220,3 +220,86 @@ def test_an_exec_is_started_once(node):
         assert len(events) == 1, events
     finally:
         node.docker("rm", "-f", cid)
+
+
+def test_an_exec_begins_with_its_size(node):
+    """What its making or its start says of the terminal is there before the program looks; a start without one says nothing."""
+    cid = node.docker("run", "-d", HELLO, "sleep", "1000").stdout.strip()
+    asked = {"Cmd": ["stty", "size"], "Tty": True, "AttachStdout": True, "ConsoleSize": [57, 123]}
+    try:
+        for size, seen in (({}, b"57 123\r\n"), ({"ConsoleSize": [33, 77]}, b"33 77\r\n")):
+            made = api.call(node, "POST", f"/containers/{cid}/exec", asked)[1]["Id"]
+            assert streamed(node, made, Tty=True, **size)[1] == seen
+        made = api.call(node, "POST", f"/containers/{cid}/exec", asked)[1]["Id"]
+        assert api.call(node, "POST", f"/exec/{made}/resize?h=40&w=101")[0] == 200
+        assert streamed(node, made, Tty=True)[1] == b"40 101\r\n", "it was resized before it began"
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def test_resize_of_execs(node):
+    cid = node.docker("run", "-d", HELLO, "sleep", "1000").stdout.strip()
+
+    def resized(made):
+        status, reply = api.call(node, "POST", f"/exec/{made}/resize?h=40&w=50")
+        return status, (reply or {}).get("message", "")
+
+    def made(*command, **asked):
+        return api.call(node, "POST", f"/containers/{cid}/exec", {"Cmd": command, **asked})[1]["Id"]
+
+    try:
+        plain, short, wrong = made("sleep", "1000"), made("true"), made("/nowhere")
+        assert api.call(node, "POST", f"/exec/{plain}/start", {"Detach": True})[0] == 200
+        assert resized(plain) == (200, ""), "it has no terminal"
+        assert api.call(node, "POST", f"/exec/{short}/start", {"Detach": True})[0] == 200
+        assert eventually(lambda: not api.call(node, "GET", f"/exec/{short}/json")[1]["Running"])
+        assert resized(short) == (404, f"the process of exec {short} does not exist any more")
+        assert api.call(node, "POST", f"/exec/{wrong}/start", {"Detach": True})[0] == 400
+        assert resized(wrong) == (400, "exec process is not started")
+        assert resized("0" * 64) == (404, f"No such exec instance: {'0' * 64}")
+        node.docker("pause", cid)
+        assert resized(plain) == (409, f"Container {cid} is paused, unpause the container before exec")
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def test_execs_of_a_container_that_ends(node):
+    """One that was not started is forgotten with the end, another one's code and process are known yet."""
+    cid = node.docker("run", "-d", "--name", "ending", "--stop-timeout", "0", HELLO, "sleep", "1000").stdout.strip()
+
+    def made():
+        return api.call(node, "POST", "/containers/ending/exec", {"Cmd": ["sh", "-c", "exit 4"]})[1]["Id"]
+
+    def start(exec_id):
+        status, reply = api.call(node, "POST", f"/exec/{exec_id}/start", {"Detach": True})
+        return status, (reply or {}).get("message", "")
+
+    def over(exec_id):
+        seen = api.call(node, "GET", f"/exec/{exec_id}/json")[1]
+        return not seen["Running"] and seen["ExitCode"] == 4 and seen["Pid"] > 1
+
+    try:
+        short, late = made(), made()
+        assert start(short) == (200, "")
+        assert eventually(lambda: over(short))
+        node.docker("stop", "ending")
+        assert start(late) == (404, f"No such exec instance: {late}")
+        assert start(short) == (409, f"container {cid} is not running")
+        status, reply = api.call(node, "POST", "/containers/ending/exec", {"Cmd": ["true"]})
+        assert (status, reply["message"]) == (409, f"container {cid} is not running")
+        node.docker("start", "ending")
+        assert start(late) == (404, f"No such exec instance: {late}")
+        assert start(short) == (409, f"exec command {short} has already run")
+        assert over(short)
+        late = made()
+        node.docker("pause", "ending")
+        assert start(late) == (409, f"Container {cid} is paused, unpause the container before exec")
+        for name in ("ending", cid[:12]):
+            status, reply = api.call(node, "POST", f"/containers/{name}/exec", {"Cmd": ["true"]})
+            assert (status, reply["message"]) == (409, f"Container {name} is paused, unpause the container before exec")
+        node.docker("unpause", "ending")
+        assert start(late) == (200, "")
+        status, reply = api.call(node, "POST", "/containers/ending/exec", {"Cmd": ["true"], "DetachKeys": "ctrl-A,a"})
+        assert (status, reply["message"]) == (400, "Invalid escape keys (ctrl-A,a) provided")
+    finally:
+        node.docker("rm", "-f", cid)
