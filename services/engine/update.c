@@ -78,7 +78,7 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 	}
 	if (json_int(update, "MemoryReservation", 0))
 		err = set_number(c, "memory.low", json_int(host, "MemoryReservation", 0), err);
-	if (json_int(update, "PidsLimit", 0))
+	if (yyjson_is_int(yyjson_obj_get(update, "PidsLimit")))
 		err = set_number(c, "pids.max", pids > 0 ? pids : -1, err);
 	if (!err && (json_int(update, "NanoCpus", 0) || json_int(update, "CpuQuota", 0) ||
 			    json_int(update, "CpuPeriod", 0))) {
@@ -103,13 +103,6 @@ static int apply(struct container *c, yyjson_val *update, yyjson_val *host)
 	if (!err && json_text(update, "CpusetMems"))
 		err = container_cgroup_write(c, "cpuset.mems", mems ? mems : "\n");
 	return err;
-}
-
-/* Members that are about published ports replace what was there, also by nothing: Docker has no such update, so no client
- * sends them unasked. */
-static bool about_ports(const char *name)
-{
-	return !strcmp(name, "PortBindings") || !strcmp(name, "PublishAllPorts");
 }
 
 static bool wants_ports(yyjson_val *update)
@@ -178,12 +171,33 @@ static bool republish(struct container *c, struct http_req *r, yyjson_val *host)
 	return !err;
 }
 
+void update_merge(yyjson_mut_doc *doc, yyjson_mut_val *host, yyjson_val *update, int minor)
+{
+	/* Nothing says something here. Docker has no update of ports, so no client sends theirs unasked. */
+	static const char *const replacing[] = {"PortBindings", "PublishAllPorts", "PidsLimit"};
+	size_t i, n;
+	yyjson_val *k, *v;
+
+	json_obj_foreach (update, i, n, k, v) {
+		const char *name = yyjson_get_str(k);
+		bool pids = !strcmp(name, "PidsLimit"), taken = !json_blank(v);
+
+		for (size_t j = 0; j < array_len(replacing); j++)
+			taken = taken || (!yyjson_is_null(v) && !strcmp(name, replacing[j]));
+		/* Clients of before 1.40 send one whether it was asked for or not. */
+		if (!taken || (pids && minor < 40) ||
+			(!strcmp(name, "RestartPolicy") && !json_text(v, "Name")))
+			continue;
+		yyjson_mut_obj_put(host, yyjson_val_mut_copy(doc, k),
+			pids && yyjson_get_sint(v) < 0 ? yyjson_mut_int(doc, 0)
+						       : yyjson_val_mut_copy(doc, v));
+	}
+}
+
 static void on_body(struct engine *e, struct http_req *r, const char *name, yyjson_val *root)
 {
 	struct container *c = container_or_404(e, r, name);
 	cleanup(freep) char *msg = NULL;
-	size_t i, n;
-	yyjson_val *k, *v;
 
 	if (!c || !pod_may_touch(c, r))
 		return;
@@ -196,8 +210,9 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 
 	if (json_text(policy, "Name") && strcmp(json_text(policy, "Name"), "no") != 0 &&
 		json_bool(c->host, "AutoRemove")) {
-		api_error(r, 400,
-			"Restart policy cannot be updated because AutoRemove is enabled for the container");
+		api_error(r, 409,
+			"Cannot update container %s: Restart policy cannot be updated because AutoRemove is enabled for the container",
+			c->id);
 		return;
 	}
 
@@ -212,14 +227,10 @@ static void on_body(struct engine *e, struct http_req *r, const char *name, yyjs
 	cleanup(json_mut_docp) yyjson_mut_doc *doc = container_config_copy(c);
 	yyjson_mut_val *host = doc ? yyjson_mut_obj_get(yyjson_mut_doc_get_root(doc), "HostConfig") : NULL;
 
-	json_obj_foreach (root, i, n, k, v) {
-		if (yyjson_is_null(v) || (json_blank(v) && !about_ports(yyjson_get_str(k))) ||
-			(v == policy && !json_text(policy, "Name")))
-			continue;
-		yyjson_mut_obj_put(host, yyjson_val_mut_copy(doc, k), yyjson_val_mut_copy(doc, v));
-	}
-	if (host)
+	if (host) {
+		update_merge(doc, host, root, api_minor(r));
 		options_default_swap(doc, host);
+	}
 
 	yyjson_doc *after = doc ? yyjson_mut_doc_imut_copy(doc, NULL) : NULL;
 	yyjson_val *wanted = json_obj(yyjson_doc_get_root(after), "HostConfig");

@@ -375,6 +375,33 @@ def test_update(node):
     node.docker("rm", "-f", cid)
 
 
+def test_update_of_the_number_of_processes(node):
+    """Nothing and less is no limit; clients of before 1.40 send one that nobody has asked for."""
+    cid = node.docker("run", "-d", "--pids-limit", "44", "wherry/hello", "sleep", "1000").stdout.strip()
+    try:
+        for version, asked, shown, limit in (
+            ("1.51", {}, 44, "44"), ("1.51", {"PidsLimit": None}, 44, "44"), ("1.39", {"PidsLimit": 0}, 44, "44"),
+            ("1.39", {"PidsLimit": 30}, 44, "44"), ("1.51", {"PidsLimit": 0}, 0, "max"), ("1.40", {"PidsLimit": 33}, 33, "33"),
+            ("1.51", {"PidsLimit": -1}, 0, "max"), ("1.51", {"PidsLimit": 35}, 35, "35"), ("1.51", {"PidsLimit": -2}, 0, "max"),
+        ):  # fmt: skip
+            assert api.call(node, "POST", f"/containers/{cid}/update", asked, version=version)[0] == 200, asked
+            assert api.call(node, "GET", f"/containers/{cid}/json")[1]["HostConfig"]["PidsLimit"] == shown, (version, asked)
+            assert node.ssh(f"cat /sys/fs/cgroup/docker/{cid}/pids.max").strip() == limit, (version, asked)
+    finally:
+        node.docker("rm", "-f", cid)
+
+
+def test_update_of_what_removes_itself(node):
+    cid = node.docker("run", "-d", "--rm", "wherry/hello", "sleep", "1000").stdout.strip()
+    try:
+        status, reply = api.call(node, "POST", f"/containers/{cid}/update", {"RestartPolicy": {"Name": "always"}})
+        words = "Restart policy cannot be updated because AutoRemove is enabled for the container"
+        assert (status, reply["message"]) == (409, f"Cannot update container {cid}: {words}")
+        assert api.call(node, "POST", f"/containers/{cid}/update", {"RestartPolicy": {"Name": "no"}})[0] == 200
+    finally:
+        node.docker("rm", "-f", cid)
+
+
 def test_update_of_memory_and_its_swap(node):
     """Memory alone brings as much swap; later each is changed within what the other one allows, or both at once."""
     cid = node.docker("run", "-d", "-m", "30m", "wherry/hello", "sleep", "1000").stdout.strip()
