@@ -255,6 +255,7 @@ int api_status_of(int err)
 	case EINVAL:
 	case E2BIG:
 	case ENAMETOOLONG:
+	case ENOTUNIQ:
 		return 400;
 	case EPERM:
 	case EACCES:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +11,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/events.h"
+#include "engine/files.h"
 #include "engine/output.h"
 #include "engine/start.h"
 #include "engine/stdcopy.h"
@@ -290,32 +292,59 @@ static struct stream *upgrade(struct http_req *r, struct attach *a)
 	return http_hijack(r, 101, NULL);
 }
 
+/* As Docker does it: where a stream was wanted a line of text comes instead. Over a WebSocket it is JSON as elsewhere. */
+static void refuse(struct http_req *r, bool websocket, int status, const char *fmt, ...) printf_like(4, 5);
+static void refuse(struct http_req *r, bool websocket, int status, const char *fmt, ...)
+{
+	cleanup(freep) char *why = NULL, *line = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&why, fmt, ap) < 0)
+		why = NULL;
+	va_end(ap);
+	line = why && !websocket ? text_make("%s\r\n", why) : NULL;
+	if (line)
+		http_reply(r, status, CONTENT_RAW, line, strlen(line));
+	else
+		api_error(r, status, "%s", why ? why : "out of memory");
+}
+
 static void attach(struct engine *e, struct http_req *r, const char *name, bool websocket)
 {
-	struct container *c = container_or_404(e, r, name);
+	const char *keys = http_query(r, "detachKeys");
+	struct container *c = NULL;
+	struct detach detach;
 	struct attach *a;
+	int err;
 
-	if (!c)
+	if (detach_parse(&detach, keys)) {
+		refuse(r, websocket, 400, "Invalid detach keys (%s) provided", keys);
 		return;
+	}
+	err = container_find(e, name, &c);
+	if (err) {
+		cleanup(freep) char *why = container_find_fault(err, name);
+
+		refuse(r, websocket, api_status_of(err), "%s", why ? why : "out of memory");
+		return;
+	}
 	if (c->state == CONTAINER_PAUSED) {
-		api_error(r, 409, "container %s is paused, unpause the container before attach", c->name);
+		refuse(r, websocket, 409, "container %s is paused, unpause the container before attach",
+			name);
 		return;
 	}
 	a = calloc(1, sizeof(*a));
 	if (!a || start_open_output(c)) {
 		free(a);
-		api_error(r, 500, "the log of container %s cannot be opened", c->name);
-		return;
-	}
-	if (detach_parse(&a->detach, http_query(r, "detachKeys"))) {
-		api_error(r, 400, "invalid detach keys: %s", http_query(r, "detachKeys"));
-		free(a);
+		refuse(r, websocket, 500, "the log of container %s cannot be opened", c->name);
 		return;
 	}
 
 	bool stream = api_query_bool(r, "stream", false), logs = api_query_bool(r, "logs", false);
 
 	a->c = c;
+	a->detach = detach;
 	a->tty = c->tty;
 	a->in = api_query_bool(r, "stdin", false) && c->open_stdin && stream;
 	a->out = api_query_bool(r, "stdout", false);

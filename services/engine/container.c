@@ -87,15 +87,22 @@ int container_find(struct engine *e, const char *name, struct container **out)
 	return 0;
 }
 
+char *container_find_fault(int err, const char *name)
+{
+	return err == -ENOTUNIQ ? text_make("several containers have an id that begins with %s", name)
+				: text_make("No such container: %s", name);
+}
+
 struct container *container_or_404(struct engine *e, struct http_req *r, const char *name)
 {
 	struct container *c = NULL;
 	int err = container_find(e, name, &c);
 
-	if (err == -ENOTUNIQ)
-		api_error(r, 400, "several containers have an id that begins with %s", name);
-	else if (err)
-		api_error(r, 404, "No such container: %s", name);
+	if (err) {
+		cleanup(freep) char *why = container_find_fault(err, name);
+
+		api_error(r, api_status_of(err), "%s", why ? why : "out of memory");
+	}
 	return err ? NULL : c;
 }
 

@@ -107,6 +107,8 @@ static inline bool container_is_up(const struct container *c)
  * Return: 0, -ENOENT, or -ENOTUNIQ.
  */
 must_check int container_find(struct engine *e, const char *name, struct container **out);
+/* Why it found none, or not one; NULL: out of memory. */
+char *container_find_fault(int err, const char *name);
 /* As container_find(), and answers the request itself when there is none: NULL. */
 struct container *container_or_404(struct engine *e, struct http_req *r, const char *name);
 bool container_name_taken(struct engine *e, const char *name);
