@@ -121,26 +121,12 @@ bool api_match(const char *pattern, const char *path, char *arg, size_t size)
 	}
 }
 
-/* What takes every path does not say which pages there are. */
-static bool takes_all(const char *pattern)
+static const struct api_route *find(enum http_method method, const char *path, char *arg, size_t size)
 {
-	size_t n = strlen(pattern);
-
-	return n > 2 && !strcmp(pattern + n - 2, "**");
-}
-
-static const struct api_route *find(
-	enum http_method method, const char *path, char *arg, size_t size, bool *known)
-{
-	for (size_t t = 0; t < array_len(tables); t++) {
-		for (const struct api_route *route = tables[t]; route->fn; route++) {
-			if (!api_match(route->pattern, path, arg, size))
-				continue;
-			*known = *known || !takes_all(route->pattern);
-			if (route->method == method)
+	for (size_t t = 0; t < array_len(tables); t++)
+		for (const struct api_route *route = tables[t]; route->fn; route++)
+			if (route->method == method && api_match(route->pattern, path, arg, size))
 				return route;
-		}
-	}
 	return NULL;
 }
 
@@ -179,26 +165,27 @@ void api_handle(struct http_req *r, void *engine)
 		return;
 	}
 
-	bool known = false;
 	enum http_method method = http_method(r);
-	const struct api_route *route = find(method, path, arg, sizeof(arg), &known);
+	const struct api_route *route = find(method, path, arg, sizeof(arg));
 
 	if (!route && method == HTTP_HEAD_)
-		route = find(HTTP_GET_, path, arg, sizeof(arg), &known);
+		route = find(HTTP_GET_, path, arg, sizeof(arg));
 	if (route) {
 		route->fn(e, r, strchr(route->pattern, '*') ? arg : NULL);
 		return;
 	}
-	for (size_t i = 0; i < array_len(refusals) && !known; i++) {
+	/* of every path, as Docker */
+	if (method == HTTP_OPTIONS_) {
+		api_empty(r, 200);
+		return;
+	}
+	for (size_t i = 0; i < array_len(refusals); i++) {
 		if (!strncmp(path, refusals[i].prefix, strlen(refusals[i].prefix))) {
 			api_error(r, refusals[i].status, "%s", refusals[i].message);
 			return;
 		}
 	}
-	if (known)
-		api_error(r, 405, "%s is not a method of /%s", http_method_name(r), path);
-	else
-		api_error(r, 404, "page not found: this engine has no /%s", path);
+	api_error(r, 404, "page not found");
 }
 
 /* Invalid UTF-8 would make the whole answer invalid JSON: each offending byte becomes '?'. */

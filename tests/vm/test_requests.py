@@ -114,7 +114,7 @@ REFUSED = [
     (("GET", query("/containers/json", filters='{"status":["ran"]}'), None), 400, "invalid filter 'status=ran'"),
     (("GET", query("/images/get", names=[HELLO] * 128), None), 400, "names is there more than 127 times"),
     (("GET", "/images/a/nonsense", None), 404, "page not found"),
-    (("PUT", "/containers/json", None), 405, "PUT is not a method of /containers/json"),
+    (("PUT", "/containers/json", None), 404, "page not found"),
     (("GET", "/images/search?term=x", None), 501, "searching registries is not supported"),
     (("POST", "/plugins/pull?remote=x", None), 404, "Wherry has no plugins"),
     (("POST", "/swarm/init", {}), 503, "Wherry has no swarm mode"),
@@ -131,6 +131,15 @@ def test_what_is_not_done_is_refused_by_name(node):
             wrong.append(f"{method} {path[:100]}: {got} {reply}")
     assert not wrong, "\n".join(wrong)
     assert node.docker("ps", "-aq").stdout == ""
+
+
+@pytest.mark.parametrize("version", ["1.51", "1.24", ""])
+def test_what_no_page_answers(node, version):
+    """A method that a page has not is no page either; what methods there are may be asked of every path."""
+    for method, path in (("GET", "/nothing"), ("GET", "/containers/a/nonsense"), ("PUT", "/containers/json"), ("DELETE", "/info")):
+        assert api.call(node, method, path, version=version) == (404, {"message": "page not found"}), (method, path)
+    for path in ("/", "/containers/json", "/nothing"):
+        assert api.call(node, "OPTIONS", path, version=version)[0] == 200, path
 
 
 @pytest.mark.parametrize("version", ["1.24", "1.40", ""])
