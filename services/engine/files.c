@@ -233,6 +233,14 @@ int random_id(char out[65])
 	return 0;
 }
 
+void uuid_text(const char id[65], char out[37])
+{
+	/* two bits say that it is laid out as the RFC has it, the others of the digit are the id's own */
+	char variant = "89ab"[(unsigned char)id[16] & 3];
+
+	snprintf(out, 37, "%.8s-%.4s-4%.3s-%c%.3s-%.12s", id, id + 8, id + 13, variant, id + 17, id + 20);
+}
+
 char *text_make(const char *fmt, ...)
 {
 	char *out = NULL;

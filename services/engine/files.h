@@ -43,6 +43,8 @@ must_check int until_parse(const char *s, int64_t *ns);
 
 /* 64 hex digits of randomness. */
 must_check int random_id(char out[65]);
+/* Such an id, or what of one a UUID has room for, in the form of one (RFC 9562, version 4). */
+void uuid_text(const char id[65], char out[37]);
 
 /* malloc'ed printf; NULL without memory. */
 char *text_make(const char *fmt, ...) printf_like(1, 2);

@@ -536,6 +536,16 @@ static void hosts_that_were_written_to(void **state)
 	free(text);
 }
 
+static void uuids(void **state)
+{
+	char out[37];
+
+	uuid_text("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff", out);
+	assert_string_equal(out, "00112233-4455-4677-8899-aabbccddeeff");
+	uuid_text("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff", out);
+	assert_string_equal(out, "ffffffff-ffff-4fff-afff-ffffffffffff");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +567,7 @@ int main(void)
 		cmocka_unit_test(logs),
 		cmocka_unit_test(times),
 		cmocka_unit_test(hosts_that_were_written_to),
+		cmocka_unit_test(uuids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,9 +158,12 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 {
 	static const char *const volume_drivers[] = {"local"};
 	static const char *const network_drivers[] = {"bridge", "host", "ipvlan", "macvlan", "null"};
-	static const char *const log_drivers[] = {"json-file", "local", "none"},
-				 *const security[] = {
-					 "name=seccomp,profile=builtin", "name=cgroupns", "name=userns"};
+	static const char *const log_drivers[] = {"json-file", "local", "none"};
+	/* Before 1.25 they were names alone. */
+	static const char *const security[] = {"name=seccomp,profile=builtin", "name=cgroupns",
+		"name=userns"},
+				 *const security_names[] = {"seccomp", "cgroupns", "userns"};
+	bool old = api_minor(r) < 25;
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *v, *rt;
 	const struct image **images = NULL;
@@ -168,7 +171,7 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	size_t running = 0, paused = 0;
 	struct utsname u;
 	struct sysinfo si;
-	char now[36];
+	char now[36], id[37];
 
 	if (n_images >= 0)
 		image_list_free(images, (size_t)n_images);
@@ -179,7 +182,8 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 	uname(&u);
 	sysinfo(&si);
 	yyjson_mut_doc_set_root(doc, o);
-	yyjson_mut_obj_add_str(doc, o, "ID", e->id);
+	uuid_text(e->id, id);
+	yyjson_mut_obj_add_strcpy(doc, o, "ID", id);
 	yyjson_mut_obj_add_uint(doc, o, "Containers", e->n_containers);
 	yyjson_mut_obj_add_uint(doc, o, "ContainersRunning", running);
 	yyjson_mut_obj_add_uint(doc, o, "ContainersPaused", paused);
@@ -247,7 +251,10 @@ static void info(struct engine *e, struct http_req *r, const char *arg)
 		yyjson_mut_obj_add_str(doc, v, "ID", "");
 		yyjson_mut_obj_add(o, yyjson_mut_str(doc, commits[i]), v);
 	}
-	yyjson_mut_obj_add_val(doc, o, "SecurityOptions", texts(doc, security, userns_is_default(e) ? 3 : 2));
+	yyjson_mut_obj_add_val(doc, o, "SecurityOptions",
+		texts(doc, old ? security_names : security, userns_is_default(e) ? 3 : 2));
+	if (old)
+		yyjson_mut_obj_add_str(doc, o, "ExecutionDriver", "<not supported>");
 	yyjson_mut_obj_add_null(doc, o, "CDISpecDirs");
 	yyjson_mut_obj_add_val(doc, o, "Warnings", yyjson_mut_arr(doc));
 	api_json(r, 200, doc);

@@ -7,6 +7,7 @@ Clients refuse some of it by themselves, so these are the engine's own words.
 import io
 import tarfile
 import urllib.parse
+import uuid
 
 import pytest
 
@@ -257,6 +258,22 @@ def test_every_answer_says_whose_it_is(node):
             assert reply.headers["Server"].startswith("Docker/") and reply.headers["Server"].endswith(" (linux)"), (method, path)
     finally:
         node.docker("rm", "-f", "asked")
+
+
+def test_info(node):
+    """The node's id is a UUID, and stays; what clients of before 1.25 read beside it."""
+    def info(version):
+        status, reply = api.call(node, "GET", "/info", version=version)
+        assert status == 200, reply
+        return reply
+
+    new, old = info("1.51"), info("1.24")
+    assert str(uuid.UUID(new["ID"])) == new["ID"] == old["ID"] == info("1.25")["ID"]
+    assert "ExecutionDriver" not in new and "ExecutionDriver" not in info("1.25")
+    assert old["ExecutionDriver"] == "<not supported>"
+    assert [one.split(",")[0] for one in new["SecurityOptions"]] == [f"name={one}" for one in old["SecurityOptions"]]
+    node.kill_engine()
+    assert info("1.51")["ID"] == new["ID"]
 
 
 def test_the_sockets_mode(node):
