@@ -259,6 +259,10 @@ void events_handle(struct engine *e, struct http_req *r, const char *arg)
 		api_error(r, 400, "invalid until: %s is no time", until);
 		return;
 	}
+	if (until_ns && until_ns < since_ns) {
+		api_error(r, 400, "`since` time (%s) cannot be after `until` time (%s)", since, until);
+		return;
+	}
 
 	struct subscriber *s = calloc(1, sizeof(*s));
 	cleanup(freep) char *msg = NULL;

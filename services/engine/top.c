@@ -14,6 +14,7 @@
 #include "engine/api.h"
 #include "engine/cgroup.h"
 #include "engine/container.h"
+#include "engine/events.h"
 #include "engine/files.h"
 #include "engine/top.h"
 #include "lib/json.h"
@@ -507,4 +508,5 @@ void top_handle(struct engine *e, struct http_req *r, const char *name)
 		return;
 	}
 	answer(r, c, &cols);
+	events_container(c, "top", NULL);
 }

@@ -32,6 +32,8 @@ def test_top(node, busy):
     assert table[0] == ["PID", "PROGRAM"] and "sleep" in {r[1] for r in table[1:]}
     pid = node.docker("inspect", "-f", "{{.State.Pid}}", busy).stdout.strip()
     assert pid in {r[0] for r in table[1:]}
+    told = node.events("300s", f"container={busy}", "event=top")
+    assert len(told) > 3 and set(told) == {"top"}, "three here, and those of whoever waited for it"
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ REFUSED = [
     (("GET", query("/containers/json", filters='{"status":["ran"]}'), None), 400, "invalid filter 'status=ran'"),
     (("GET", query("/images/get", names=[HELLO] * 128), None), 400, "names is there more than 127 times"),
     (("GET", "/images/a/nonsense", None), 404, "page not found"),
+    (("GET", "/events?since=1200&until=1100", None), 400, "`since` time (1200) cannot be after `until` time (1100)"),
     (("PUT", "/containers/json", None), 404, "page not found"),
     (("GET", "/images/search?term=x", None), 501, "searching registries is not supported"),
     (("POST", "/plugins/pull?remote=x", None), 404, "Wherry has no plugins"),
