@@ -54,6 +54,8 @@ must_check int image_ref_set_tag(struct image_ref *ref, const char *tag_or_diges
 
 /* Sets tag `latest` when there is neither tag nor digest. */
 void image_ref_default_tag(struct image_ref *ref);
+/* Why it is no name to give to an image, in Docker's words; NULL: it is one. */
+const char *image_ref_no_tag(const struct image_ref *ref);
 
 /* As users write it: `nginx:latest`, `wherry/hello:latest`, `host:5000/app@sha256:...`; without the docker.io
  * defaults. */

@@ -521,32 +521,26 @@ static void prune_cache(struct engine *e, struct http_req *r, const char *arg)
 
 static void tag(struct engine *e, struct http_req *r, const char *name)
 {
-	const struct image *img = image_or_error(e, r, name);
-	const char *repo = http_query(r, "repo"), *wanted = http_query(r, "tag");
+	const char *repo = http_query(r, "repo");
 	char text[IMAGE_NAME_MAX + 1];
+	const struct image *img;
 	struct image_ref ref;
-	int err = 0;
+	int err;
 
+	if (!transfer_new_name(r, repo ? repo : "", http_query(r, "tag"), &ref))
+		return;
+	img = image_or_error(e, r, name);
 	if (!img)
 		return;
-	err = image_ref_parse(&ref, repo ? repo : "");
-	if (!err && wanted && *wanted)
-		err = image_ref_set_tag(&ref, wanted);
+	err = image_store_tag(e->images, img, &ref);
 	if (err) {
-		api_error(r, 400, "invalid reference format: %s%s%s", repo ? repo : "", wanted ? ":" : "",
-			wanted ? wanted : "");
+		api_errno(r, err, "image %s cannot be tagged", name);
 	} else {
-		image_ref_default_tag(&ref);
-		err = image_store_tag(e->images, img, &ref);
-		if (err) {
-			api_errno(r, err, "image %s cannot be tagged", name);
-		} else {
-			struct event_attribute at[] = {{"name", text}};
+		struct event_attribute at[] = {{"name", text}};
 
-			image_ref_familiar(&ref, text);
-			events_emit(e, "image", "tag", img->id, at, 1);
-			api_empty(r, 201);
-		}
+		image_ref_familiar(&ref, text);
+		events_emit(e, "image", "tag", img->id, at, 1);
+		api_empty(r, 201);
 	}
 	image_unref(img);
 }

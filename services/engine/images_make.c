@@ -38,22 +38,34 @@ static char *changed(struct http_req *r, yyjson_val *config, char **msg)
 	return text;
 }
 
+bool transfer_new_name(struct http_req *r, const char *repo, const char *tag, struct image_ref *out)
+{
+	bool tagged = tag && *tag;
+	const char *why;
+
+	if (image_ref_parse(out, repo) || (tagged && image_ref_set_tag(out, tag))) {
+		api_error(r, 400, "invalid reference format: %.300s%s%.200s", repo, tagged ? ":" : "",
+			tagged ? tag : "");
+		return false;
+	}
+	why = image_ref_no_tag(out);
+	if (why)
+		api_error(r, 400, "%s", why);
+	image_ref_default_tag(out);
+	return !why;
+}
+
 /* repo and tag of a request as a name; false: it was answered. "" when none was given. */
 static bool wanted_name(struct http_req *r, char out[IMAGE_NAME_MAX + 1])
 {
-	const char *repo = http_query(r, "repo"), *tag = http_query(r, "tag");
+	const char *repo = http_query(r, "repo");
 	struct image_ref ref;
 
 	*out = '\0';
 	if (!repo || !*repo)
 		return true;
-	if (image_ref_parse(&ref, repo) || *ref.digest || (tag && *tag && image_ref_set_tag(&ref, tag)) ||
-		*ref.digest) {
-		api_error(r, 400, "invalid reference format: %s%s%s", repo, tag && *tag ? ":" : "",
-			tag ? tag : "");
+	if (!transfer_new_name(r, repo, http_query(r, "tag"), &ref))
 		return false;
-	}
-	image_ref_default_tag(&ref);
 	image_ref_familiar(&ref, out);
 	return true;
 }

@@ -4,9 +4,15 @@
 
 /* Requests about images that take a while: each is a worker beside the engine and a request that waits for it. */
 
+#include "lib/util.h"
+
 struct engine;
 struct http_req;
+struct image_ref;
 
+/* A name that an image is to get, with @tag for its tag unless that is NULL or "". false: it was answered. */
+must_check bool transfer_new_name(
+	struct http_req *r, const char *repo, const char *tag, struct image_ref *out);
 void transfer_create(struct engine *e, struct http_req *r, const char *arg); /* pull, import */
 void transfer_push(struct engine *e, struct http_req *r, const char *name);
 void transfer_load(struct engine *e, struct http_req *r, const char *arg);

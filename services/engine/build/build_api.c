@@ -151,10 +151,8 @@ static bool tags(struct http_req *r, struct image_orders *o)
 
 		if (!*names[i])
 			continue;
-		if (image_ref_parse(&ref, names[i]) || *ref.digest) {
-			api_error(r, 400, "invalid reference format: %.300s", names[i]);
+		if (!transfer_new_name(r, names[i], NULL, &ref))
 			return false;
-		}
 		o->ok = o->ok && list && yyjson_mut_arr_add_strcpy(o->doc, list, names[i]);
 	}
 	return true;

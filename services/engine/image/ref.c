@@ -174,6 +174,15 @@ void image_ref_default_tag(struct image_ref *ref)
 		strcpy(ref->tag, "latest");
 }
 
+const char *image_ref_no_tag(const struct image_ref *ref)
+{
+	if (*ref->digest)
+		return "refusing to create a tag with a digest reference";
+	if (!strcmp(ref->domain, "docker.io") && !strcmp(ref->path, "library/sha256"))
+		return "refusing to create an ambiguous tag using digest algorithm as name";
+	return NULL;
+}
+
 int image_ref_parse(struct image_ref *out, const char *name)
 {
 	char buf[IMAGE_NAME_MAX + 1];

@@ -127,12 +127,39 @@ static void tags(void **state)
 	assert_string_equal(r.tag, "");
 }
 
+static void not_every_name_can_be_given(void **state)
+{
+	static const struct {
+		const char *name, *why;
+	} cases[] = {
+		{"sha256x:1", NULL},
+		{"me/sha256:1", NULL},
+		{"host:5000/sha256:1", NULL},
+		{"sha256", "refusing to create an ambiguous tag using digest algorithm as name"},
+		{"docker.io/library/sha256:1",
+			"refusing to create an ambiguous tag using digest algorithm as name"},
+		{"a@sha256:" HEX, "refusing to create a tag with a digest reference"},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct image_ref r;
+		const char *why;
+
+		assert_int_equal(image_ref_parse(&r, cases[i].name), 0);
+		why = image_ref_no_tag(&r);
+		assert_true(!why == !cases[i].why);
+		if (why)
+			assert_string_equal(why, cases[i].why);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(completes),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(tags),
+		cmocka_unit_test(not_every_name_can_be_given),
 	};
 
 	return cmocka_run_group_tests(t, NULL, NULL);

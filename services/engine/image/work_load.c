@@ -272,8 +272,10 @@ static int name_it(struct load *l, const char *name, const char *id)
 	struct image_ref ref;
 	int r;
 
-	if (image_ref_parse(&ref, name) < 0 || *ref.digest)
+	if (image_ref_parse(&ref, name) < 0)
 		return work_fail(l->w, -EINVAL, "invalid reference format in the archive: %.300s", name);
+	if (image_ref_no_tag(&ref))
+		return work_fail(l->w, -EINVAL, "%s: %.300s", image_ref_no_tag(&ref), name);
 	image_ref_default_tag(&ref);
 	image_ref_canonical(&ref, canonical);
 	image_ref_familiar(&ref, familiar);
