@@ -391,17 +391,18 @@ static int untag_all(struct image_store *s, const struct img *img, struct image_
 	return r;
 }
 
-static int remove_name(struct image_store *s, struct img *img, const struct name *name, unsigned how,
-	const struct image_users *users, struct image_removal *out)
+/* @text: the name as it was typed, for sentences */
+static int remove_name(struct image_store *s, struct img *img, const struct name *name, const char *text,
+	unsigned how, const struct image_users *users, struct image_removal *out)
 {
 	bool by_digest = *name->ref.digest != '\0';
-	char container[65] = "", text[IMAGE_NAME_MAX + 1];
+	char container[65] = "";
 	enum image_use use;
 	int r;
 
-	image_ref_familiar(&name->ref, text);
 	if (name->builtin)
-		return refuse(out, -EBUSY, "conflict: %s is part of the system and cannot be removed", text);
+		return refuse(
+			out, -EBUSY, "conflict: %.256s is part of the system and cannot be removed", text);
 	if (img->pub.builtin)
 		return untag(s, name, out);
 	if (tags_left(s, img->pub.id, name, false) > 0) {
@@ -422,7 +423,7 @@ static int remove_name(struct image_store *s, struct img *img, const struct name
 		return delete_chain(s, img, how, users, out);
 	if (!(how & IMAGE_REMOVE_FORCE))
 		return refuse(out, -EBUSY,
-			"conflict: unable to remove repository reference \"%s\" (must force) - container %.12s is using its "
+			"conflict: unable to remove repository reference \"%.256s\" (must force) - container %.12s is using its "
 			"referenced image %.12s",
 			text, container, img->pub.id + 7);
 	return untag_all(s, img, out);
@@ -489,7 +490,7 @@ int image_store_remove(struct image_store *s, const char *text, unsigned how, co
 			if (store_same_name(&s->names[i].ref, &ref))
 				name = &s->names[i];
 	}
-	r = name ? remove_name(s, img, name, how, users, out) : remove_id(s, img, how, users, out);
+	r = name ? remove_name(s, img, name, text, how, users, out) : remove_id(s, img, how, users, out);
 	image_unref(found);
 	if (out->n) {
 		int again = store_reload(s);

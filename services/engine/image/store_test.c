@@ -282,7 +282,10 @@ static void removes(void **state)
 	put_image(f, "xyz", "docker.io/library/by:latest", b);
 
 	assert_int_equal(image_store_remove(f->s, "ay:1", 0, &users, &gone), -EBUSY);
-	assert_non_null(strstr(gone.error, "(must force)"));
+	assert_non_null(strstr(gone.error, "repository reference \"ay:1\" (must force)"));
+	image_removal_fini(&gone);
+	assert_int_equal(image_store_remove(f->s, "docker.io/library/by", 0, &users, &gone), -EBUSY);
+	assert_non_null(strstr(gone.error, "\"docker.io/library/by\" (must force)")); /* as it was typed */
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_remove(f->s, a, 0, &users, &gone), -EBUSY);
 	assert_non_null(strstr(gone.error, "stopped container cccccccccccc"));
