@@ -284,17 +284,22 @@ static void resize(struct engine *e, struct http_req *r, const char *name)
 	if (!c)
 		return;
 	if (!container_is_up(c) || !c->io) {
-		api_error(r, 409, "container %s is not running", c->name);
+		api_error(r, 409, "container %s is not running", c->id);
 		return;
 	}
 
-	int err = stdio_resize(c->io, rows, cols);
+	/* One without terminal takes any size, as in Docker. */
+	char height[12], width[12];
+	const struct event_attribute size[] = {{"height", height}, {"width", width}};
+	int err = c->tty ? stdio_resize(c->io, rows, cols) : 0;
 
 	if (err) {
 		api_errno(r, err, "cannot resize the terminal of container %s", c->name);
 		return;
 	}
-	events_container(c, "resize", NULL);
+	snprintf(height, sizeof(height), "%u", rows);
+	snprintf(width, sizeof(width), "%u", cols);
+	events_container_more(c, "resize", size, array_len(size));
 	api_empty(r, 200);
 }
 

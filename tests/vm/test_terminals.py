@@ -126,7 +126,18 @@ def test_sizes_that_are_none(node):
             assert (status, reply["message"]) == (400, words), (path, query)
     assert node.api("POST", f"/containers/{cid}/resize?h=40&w=50")[0] == 200
     assert eventually(lambda: "40 50" in node.docker("logs", cid).stdout)
+    assert node.events("60s", f"container={cid}", "event=resize") == ["resize"]
+    told = node.docker("events", "--since", "60s", "--until", "0s", "--filter", f"container={cid}", "--filter", "event=resize",
+                       "--format", "{{.Actor.Attributes.height}} {{.Actor.Attributes.width}}").stdout  # fmt: skip
+    assert told == "40 50\n"
     node.docker("rm", "-f", cid)
+    cid = node.docker("run", "-d", HELLO, "sleep", "1000").stdout.strip()
+    assert node.api("POST", f"/containers/{cid}/resize?h=40&w=50")[0] == 200, "it has no terminal"
+    node.docker("rm", "-f", cid)
+    cid = node.docker("create", "-t", HELLO, "true").stdout.strip()
+    status, reply = node.api("POST", f"/containers/{cid}/resize?h=40&w=50")
+    assert (status, reply["message"]) == (409, f"container {cid} is not running")
+    node.docker("rm", cid)
 
 
 def test_sizes_of_terminals(node):
