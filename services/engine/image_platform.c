@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/api.h"
-#include "engine/image.h"
+#include "engine/image/manifest.h"
 #include "engine/image_platform.h"
 #include "lib/json.h"
 
@@ -38,6 +38,23 @@ static bool parse(struct http_req *r, const char *text, struct platform *out)
 	take_text(out->arch, yyjson_doc_get_root(doc), "architecture");
 	take_text(out->variant, yyjson_doc_get_root(doc), "variant");
 	yyjson_doc_free(doc);
+	return true;
+}
+
+bool image_platform_specifier(struct http_req *r, const char **out)
+{
+	const char *text = http_query(r, "platform");
+	struct image_platform p;
+	struct image_reason why = {0};
+
+	*out = NULL;
+	if (!text || !*text || api_minor(r) < 32)
+		return true;
+	if (image_platform_parse(&p, text, &why)) {
+		api_error(r, 400, "%s", why.text);
+		return false;
+	}
+	*out = text;
 	return true;
 }
 
@@ -74,8 +91,10 @@ static bool fits(struct http_req *r, const char *text, const struct image *img, 
 		(!*img->variant || same(p.variant, img->variant)))
 		return true;
 	api_error(r, 404,
-		"image with reference %s was found but does not provide the specified platform (%s/%s%s%s)",
-		name, *p.os ? p.os : img->os, *p.arch ? p.arch : img->architecture, *p.variant ? "/" : "",
+		"image with reference %s was found but its platform (%s/%s%s%s) does not match the specified platform "
+		"(%s/%s%s%s)",
+		name, img->os, img->architecture, *img->variant ? "/" : "", img->variant,
+		*p.os ? p.os : img->os, *p.arch ? p.arch : img->architecture, *p.variant ? "/" : "",
 		p.variant);
 	return false;
 }

@@ -13,6 +13,8 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/image/manifest.h"
+#include "engine/image_platform.h"
 #include "engine/images_transfer_int.h"
 #include "engine/options.h"
 #include "lib/json.h"
@@ -87,8 +89,9 @@ void transfer_import(struct engine *e, struct http_req *r, const char *src)
 {
 	static const struct image_task_events import_events = {.line = transfer_on_line, .done = import_done};
 	cleanup(freep) char *config = NULL, *msg = NULL;
-	const char *comment = http_query(r, "message"), *platform = http_query(r, "platform");
+	const char *comment = http_query(r, "message"), *platform;
 	char name[IMAGE_NAME_MAX + 1];
+	struct image_platform p;
 	struct transfer *t;
 	int fds[2], err;
 
@@ -97,8 +100,12 @@ void transfer_import(struct engine *e, struct http_req *r, const char *src)
 			"importing from an address is not supported by this engine: download it and use `docker import -`");
 		return;
 	}
-	if (!wanted_name(r, name))
+	if (!wanted_name(r, name) || !image_platform_specifier(r, &platform))
 		return;
+	if (image_platform_parse(&p, platform, NULL) || strcmp(p.os, "linux") != 0) {
+		api_error(r, 400, "operating system is not supported");
+		return;
+	}
 	config = changed(r, NULL, &msg);
 	if (!config) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
@@ -112,7 +119,7 @@ void transfer_import(struct engine *e, struct http_req *r, const char *src)
 	struct image_make_opts m = {.in = fds[0],
 		.config = config,
 		.comment = comment && *comment ? comment : "Imported from -",
-		.platform = platform && *platform ? platform : NULL,
+		.platform = platform,
 		.name = *name ? name : NULL};
 
 	err = image_make_start(&t->task, e->images, e->loop, &m, &import_events, t);

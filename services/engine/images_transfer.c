@@ -244,7 +244,7 @@ static char *credentials(struct http_req *r)
 
 static void pull(struct engine *e, struct http_req *r, const char *from)
 {
-	const char *wanted = http_query(r, "tag"), *platform = http_query(r, "platform");
+	const char *wanted = http_query(r, "tag"), *platform;
 	char text[IMAGE_NAME_MAX + 1], line[IMAGE_NAME_MAX + 100];
 	struct image_ref ref;
 
@@ -253,13 +253,14 @@ static void pull(struct engine *e, struct http_req *r, const char *from)
 			wanted ? wanted : "");
 		return;
 	}
+	if (!image_platform_specifier(r, &platform))
+		return;
 	image_ref_default_tag(&ref);
 	image_ref_familiar(&ref, text);
 
 	struct transfer *t = transfer_new(e, r, STREAM, text);
 	cleanup(freep) char *auth = credentials(r);
-	struct image_pull_opts o = {
-		.name = text, .platform = platform && *platform ? platform : NULL, .auth = auth};
+	struct image_pull_opts o = {.name = text, .platform = platform, .auth = auth};
 
 	if (!t)
 		return;

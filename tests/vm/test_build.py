@@ -275,6 +275,7 @@ b
     (f"FROM {BASE}\nCOPY nosuch /\n", "Dockerfile:2: COPY: "),
     (f"FROM {BASE}\nCOPY ../../etc/passwd /x\n", "no such file"),
     (f"FROM --platform=linux/s390x {BASE}\n", "not this node's"),
+    (f"FROM --platform=nintendo64 {BASE}\n", 'failed to parse platform : "nintendo64": unknown operating system or architecture'),
     (f"FROM {BASE}\nCOPY --parents a /\n", "unknown flag: --parents"),
     (f"FROM {BASE}\nENV A\n", "Dockerfile:2: ENV"),
     (f"FROM {BASE}\nADD https://github.com/a/b.git /x\n", "git repository"),

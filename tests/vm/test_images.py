@@ -8,6 +8,7 @@ import os
 import subprocess
 import tarfile
 import threading
+from urllib.parse import quote
 
 import pytest
 
@@ -203,6 +204,48 @@ def test_import_and_export_are_inverse(node, tmp_path):
     done = node.docker("import", "http://127.0.0.1:1/x.tar", "imported:2", check=False)
     assert done.returncode == 1 and "docker import -" in done.stderr
     node.docker("rmi", "imported:1")
+
+
+def test_the_platform_of_what_is_imported(node):
+    """Linux, of whatever architecture; a part of a platform alone stands for the rest, too."""
+    here, rootfs = inspect(node, HELLO)["Architecture"], oci.tar([oci.Member("note", b"imported\n")])
+    try:
+        for platform, architecture in (("", here), ("linux", here), ("LINUX", here), ("linux/sparc64", "sparc64"), ("s390x", "s390x")):
+            path = f"/images/create?fromSrc=-&repo=imported&tag=1&platform={quote(platform, safe='')}"
+            status, said = api.call(node, "POST", path, rootfs, raw=True)
+            assert status == 200 and b"error" not in said, said
+            image = inspect(node, "imported:1")
+            assert (image["Os"], image["Architecture"]) == ("linux", architecture), platform
+        path = "/images/create?fromSrc=-&repo=imported&tag=1&platform=nintendo64"
+        assert api.call(node, "POST", path, rootfs, version="1.31", raw=True)[0] == 200, "it has no such parameter"
+    finally:
+        node.docker("rmi", "-f", "imported:1", check=False)
+        node.docker("image", "prune", "-f")
+
+
+def test_an_image_that_names_no_system(node):
+    class Old(oci.Image):
+        def config(self):
+            return json.dumps({name: value for name, value in json.loads(super().config()).items() if name != "os"}).encode()
+
+    node.docker("load", input=oci.archive(Old(small().layers), "old:1"), text=False)
+    assert inspect(node, "old:1")["Os"] == "linux"
+    node.docker("rmi", "old:1")
+
+
+def test_rmi_of_one_in_use(node):
+    """By the name as it was typed."""
+    node.docker("run", "--name", "maker", HELLO, "true")
+    made = node.docker("commit", "maker", "used").stdout.strip().removeprefix("sha256:")
+    user = node.docker("create", "used", "true").stdout.strip()
+    try:
+        for name in ("used", "used:latest", "docker.io/library/used"):
+            done = node.docker("rmi", name, check=False)
+            words = f"container {user[:12]} is using its referenced image {made[:12]}"
+            assert done.returncode == 1 and f'conflict: unable to remove repository reference "{name}" (must force) - {words}' in done.stderr
+    finally:
+        node.docker("rm", user, "maker")
+        node.docker("rmi", "used")
 
 
 def test_tag_rmi_prune(node, registry):

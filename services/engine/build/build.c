@@ -147,7 +147,7 @@ static int platform_args(struct build *b)
 {
 	struct image_platform here;
 	char text[100];
-	int r = image_platform_parse(&here, NULL);
+	int r = image_platform_parse(&here, NULL, NULL);
 
 	snprintf(text, sizeof(text), "%s/%s%s%s", here.os, here.architecture, *here.variant ? "/" : "",
 		here.variant);

@@ -16,6 +16,7 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/image_platform.h"
 #include "engine/image.h"
 #include "engine/image/task_int.h"
 #include "engine/images_transfer.h"
@@ -246,11 +247,11 @@ static void flag(
 
 static void build(struct engine *e, struct http_req *r, const char *arg)
 {
-	const char *remote = http_query(r, "remote");
+	const char *remote = http_query(r, "remote"), *platform;
 	struct image_orders o;
 	char id[65];
 
-	if (refused(r))
+	if (refused(r) || !image_platform_specifier(r, &platform))
 		return;
 	if (random_id(id)) {
 		api_error(r, 500, "no randomness for an id");
@@ -261,7 +262,7 @@ static void build(struct engine *e, struct http_req *r, const char *arg)
 	image_orders_text(&o, "socket", e->socket_path);
 	image_orders_text(&o, "dockerfile", http_query(r, "dockerfile"));
 	image_orders_text(&o, "target", http_query(r, "target"));
-	image_orders_text(&o, "platform", http_query(r, "platform"));
+	image_orders_text(&o, "platform", platform);
 	image_orders_text(&o, "network", http_query(r, "networkmode"));
 	image_orders_text(&o, "remote", remote);
 	flag(r, &o, "nocache", "nocache", false, false);

@@ -200,16 +200,15 @@ static int check_platform(struct build *b, const struct image *img)
 	const char *flag = dockerfile_flag(b->step, "platform"), *order = work_text(b->w, "platform");
 	cleanup(freep) char *text = NULL;
 	struct image_platform want, here;
+	struct image_reason why = {0};
 	int r;
 
 	r = flag ? build_expand(b, flag, &text) : 0;
 	if (r < 0)
 		return r;
-	if (image_platform_parse(&here, NULL) < 0 ||
-		image_platform_parse(&want, text && *text     ? text
-					    : order && *order ? order
-							      : NULL) < 0)
-		return build_fail(b, -EINVAL, "invalid platform: %.100s", text ? text : order);
+	if (image_platform_parse(&here, NULL, &why) < 0 ||
+		image_platform_parse(&want, text && *text ? text : order, &why) < 0)
+		return build_fail(b, -EINVAL, "failed to parse platform : %s", why.text);
 	if (strcmp(want.os, here.os) || strcmp(want.architecture, here.architecture))
 		return build_fail(b, -ENOTSUP,
 			"platform %s/%s is not this node's (%s/%s): an image is built on a node of its own platform",

@@ -209,7 +209,7 @@ int build_commit(struct build *b, const char *created_by, struct new_layer *l)
 		.author = *b->st.author ? b->st.author : NULL,
 		.diff_id = l && !l->empty ? l->rec.diff_id : NULL};
 	size_t len;
-	int r = image_platform_parse(&here, NULL);
+	int r = image_platform_parse(&here, NULL, NULL);
 
 	if (asprintf(&comment, KEY_WORD "%s", b->key) < 0) {
 		comment = NULL;

@@ -42,7 +42,7 @@ static char *complete_config(const char *text, size_t len, const char *diff_id)
 	struct image_platform here;
 	char *out = NULL;
 
-	if (root && yyjson_mut_is_obj(root) && image_platform_parse(&here, NULL) == 0) {
+	if (root && yyjson_mut_is_obj(root) && image_platform_parse(&here, NULL, NULL) == 0) {
 		yyjson_mut_obj_add_strcpy(m, root, "architecture", here.architecture);
 		yyjson_mut_obj_add_str(m, root, "os", "linux");
 		rootfs = yyjson_mut_obj_add_obj(m, root, "rootfs");

@@ -123,6 +123,8 @@ int img_describe(struct img *img, const char *config, size_t len)
 		*fields[i] = p;
 		p = stpcpy(p, text(root, keys[i])) + 1;
 	}
+	if (!*img->pub.os)
+		img->pub.os = "linux"; /* there are no others here, and old configurations do not say it */
 	yyjson_doc_free(doc);
 	img->pub.created_s = image_time(img->pub.created);
 	return 0;

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 #include <yyjson.h>
@@ -162,47 +161,6 @@ int image_document_kind(const char *data, size_t len, struct image_reason *why)
 	if (!index && !manifest)
 		return refuse(why, "neither an index nor a manifest");
 	return index;
-}
-
-int image_platform_parse(struct image_platform *out, const char *s)
-{
-	char *fields[] = {out->os, out->architecture, out->variant};
-	struct utsname u;
-
-	memset(out, 0, sizeof(*out));
-	if (!s || !*s) {
-		if (uname(&u) < 0)
-			return -errno;
-		strcpy(out->os, "linux");
-		if (!strcmp(u.machine, "x86_64"))
-			strcpy(out->architecture, "amd64");
-		else if (!strcmp(u.machine, "aarch64"))
-			strcpy(out->architecture, "arm64");
-		else
-			snprintf(out->architecture, sizeof(out->architecture), "%.31s", u.machine);
-		return 0;
-	}
-	for (size_t i = 0;; i++) {
-		size_t n = strcspn(s, "/");
-
-		if (i == array_len(fields) || n == 0 || n >= sizeof(out->os))
-			return -EINVAL;
-		if (strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_.-") < n)
-			return -EINVAL;
-		memcpy(fields[i], s, n);
-		if (!s[n])
-			break;
-		s += n + 1;
-	}
-	if (!*out->architecture) { /* only one part: it is the architecture, on Linux */
-		strcpy(out->architecture, out->os);
-		strcpy(out->os, "linux");
-	}
-	if (!strcmp(out->architecture, "x86_64"))
-		strcpy(out->architecture, "amd64");
-	if (!strcmp(out->architecture, "aarch64"))
-		strcpy(out->architecture, "arm64");
-	return 0;
 }
 
 /* -1: does not fit; else the larger, the better. arm64 is v8 when nothing else is said, amd64 is v1. */

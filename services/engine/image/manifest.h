@@ -48,8 +48,8 @@ struct image_reason {
 	char text[512];
 };
 
-/* os/arch[/variant]; NULL: this machine. 0 or -EINVAL. */
-must_check int image_platform_parse(struct image_platform *out, const char *s);
+/* See platform.c; NULL or "": this machine. 0 or -EINVAL with @why, which may be NULL. */
+must_check int image_platform_parse(struct image_platform *out, const char *s, struct image_reason *why);
 
 /* Parse with the depth bound; NULL with the reason set. @data need not end with NUL. */
 struct yyjson_doc *image_json_any(const char *data, size_t len, struct image_reason *why);

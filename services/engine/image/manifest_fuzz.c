@@ -71,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		image_manifest_fini(&m);
 		break;
 	case 4:
-		if (text && *text && image_platform_parse(&p, text) == 0 && (!*p.os || !*p.architecture))
+		if (text && *text && image_platform_parse(&p, text, NULL) == 0 &&
+			(!*p.os || !*p.architecture))
 			abort();
 		break;
 	default:

@@ -44,6 +44,7 @@ static int pull(struct pull *p, yyjson_val *orders)
 	const char *verb = text(orders, "verb");
 	bool login = verb && !strcmp(verb, "login"), inspect = verb && !strcmp(verb, "inspect");
 	cleanup(freep) char *config = NULL;
+	struct image_reason why = {0};
 	size_t config_len = 0;
 	int r;
 
@@ -61,9 +62,9 @@ static int pull(struct pull *p, yyjson_val *orders)
 		if (*p->ref.digest)
 			*p->ref.tag = '\0';
 	}
-	r = image_platform_parse(&p->platform, text(orders, "platform"));
+	r = image_platform_parse(&p->platform, text(orders, "platform"), &why);
 	if (r < 0)
-		return pull_fail(p, r, "invalid platform: %.100s", text(orders, "platform"));
+		return pull_fail(p, r, "%s", why.text);
 	/* what the client sends as credentials need not be any */
 	if (auth_credentials_parse(text(orders, "auth"), &credentials) < 0)
 		memset(&credentials, 0, sizeof(credentials));

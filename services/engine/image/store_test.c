@@ -437,6 +437,24 @@ static void collecting_waits_for_pulls(void **state)
 	assert_int_equal(count(f, "layers"), 0);
 }
 
+static void describes(void **state)
+{
+	static const char *const configs[][2] = {
+		{"{\"os\":\"linux\",\"architecture\":\"arm64\"}", "arm64"},
+		{"{\"os\":\"\"}", ""},
+		{"{}", ""},
+	};
+
+	for (size_t i = 0; i < array_len(configs); i++) {
+		struct img *img = img_new();
+
+		assert_int_equal(img_describe(img, configs[i][0], strlen(configs[i][0])), 0);
+		assert_string_equal(img->pub.os, "linux");
+		assert_string_equal(img->pub.architecture, configs[i][1]);
+		img_put(img);
+	}
+}
+
 static void removes_trees(void **state)
 {
 	struct fix *f = *state;
@@ -474,6 +492,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(parents_may_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(opening_clears, setup, teardown),
 		cmocka_unit_test_setup_teardown(collecting_waits_for_pulls, setup, teardown),
+		cmocka_unit_test(describes),
 		cmocka_unit_test_setup_teardown(removes_trees, setup, teardown),
 	};
 

@@ -382,7 +382,7 @@ static int load_oci_one(struct load *l, yyjson_val *entry)
 	r = read_blob(l, digest, &text, &len);
 	kind = r < 0 ? r : image_document_kind(text, len, &why);
 	if (kind == 1) {
-		if (image_platform_parse(&here, NULL) < 0)
+		if (image_platform_parse(&here, NULL, NULL) < 0)
 			return -EINVAL;
 		r = image_index_select(text, len, l->any_platform ? &here : &l->want, &chosen, &why);
 		if (r < 0)
@@ -475,10 +475,11 @@ int work_load(struct work *w)
 	const char *platform = work_text(w, "platform");
 	struct load l = {.w = w, .dir = -1, .any_platform = !platform};
 	char stage[STAGE_NAME_MAX] = "";
+	struct image_reason why = {0};
 	int r;
 
-	if (image_platform_parse(&l.want, platform) < 0)
-		return work_fail(w, -EINVAL, "invalid platform: %.100s", platform);
+	if (image_platform_parse(&l.want, platform, &why) < 0)
+		return work_fail(w, -EINVAL, "%s", why.text);
 	r = unpack_archive(&l, stage);
 	if (r == 0)
 		r = load_archive(&l);

@@ -106,14 +106,15 @@ int work_make(struct work *w)
 	struct new_layer l = {.empty = false};
 	struct image_record rec = {.layers = NULL};
 	struct image_platform platform;
+	struct image_reason why = {0};
 	yyjson_mut_doc *config = NULL;
 	cleanup(freep) char *text = NULL;
 	struct image_ref ref;
 	size_t len = 0;
 	int r = 0;
 
-	if (image_platform_parse(&platform, work_text(w, "platform")) < 0)
-		return work_fail(w, -EINVAL, "invalid platform: %.100s", work_text(w, "platform"));
+	if (image_platform_parse(&platform, work_text(w, "platform"), &why) < 0)
+		return work_fail(w, -EINVAL, "%s", why.text);
 	if (name) {
 		if (image_ref_parse(&ref, name) < 0)
 			return work_fail(w, -EINVAL, "invalid reference format: %.300s", name);
