@@ -310,17 +310,25 @@ static void on_upgraded(struct http_call *call, struct stream *stream, void *arg
 	remote_read(s->remote, true);
 }
 
+char *server_engine_said(const char *text, size_t len)
+{
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(text, len, 0);
+	const char *said = json_str(yyjson_doc_get_root(doc), "message");
+
+	while (!doc && len && (text[len - 1] == '\r' || text[len - 1] == '\n'))
+		len--;
+	return said ? strdup(said) : !doc && len ? strndup(text, len) : NULL;
+}
+
 static void on_done(struct http_call *call, int err, const char *why, void *arg)
 {
 	struct session *s = arg;
-	cleanup(json_docp) yyjson_doc *doc = NULL;
-	const char *said;
+	cleanup(freep) char *said = NULL;
 
 	s->call = NULL;
 	if (s->up)
 		return;
-	doc = s->why_len ? yyjson_read(s->why, s->why_len, 0) : NULL;
-	said = json_str(yyjson_doc_get_root(doc), "message");
+	said = server_engine_said(s->why, s->why_len);
 	finish_with(s, "InternalError", err ? why : said ? said : "the engine gave no reason", NULL);
 }
 

@@ -41,6 +41,8 @@ must_check struct pod *server_pod(
 void server_logs(struct server *s, struct http_req *r, const char *rest);
 void server_exec(struct server *s, struct http_req *r, const char *rest);
 void server_attach(struct server *s, struct http_req *r, const char *rest);
+/* What the engine says when it refuses a stream: JSON, or of an attach a line of text. NULL: nothing, or no memory. */
+char *server_engine_said(const char *text, size_t len);
 void server_forward(struct server *s, struct http_req *r, const char *rest);
 void server_summary(struct server *s, struct http_req *r, const char *rest);
 void server_resource_metrics(struct server *s, struct http_req *r, const char *rest);

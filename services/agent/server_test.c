@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "agent/server.h"
+#include "agent/server_int.h"
 #include "agent/testing.h"
 #include "lib/file.h"
 #include "lib/link.h"
@@ -131,10 +132,34 @@ static void test_another_certificate_is_taken(void **state)
 	server_stop(s);
 }
 
+static void test_the_engines_refusals(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{"", NULL},
+		{"{}", NULL},
+		{"{\"message\":\"container x is not running\"}", "container x is not running"},
+		{"No such container: x\r\n", "No such container: x"},
+		{"\r\n", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *said = server_engine_said(cases[i].text, strlen(cases[i].text));
+
+		if (cases[i].said)
+			assert_string_equal(said, cases[i].said);
+		else
+			assert_null(said);
+		free(said);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_another_certificate_is_taken),
+		cmocka_unit_test(test_the_engines_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, setup, end);
