@@ -91,6 +91,7 @@ void exec_start_failed(struct exec *x, const char *msg)
 		x->ended_ns = wall_ns();
 	}
 	x->exit_code = code == 128 ? 126 : code;
+	x->pid = 0; /* init may have seen the end of what was to become it */
 	(void)!exec_save(x);
 	if (x->r) {
 		struct http_req *r = take(x->r);

@@ -63,6 +63,20 @@ static void a_short_one_has_a_process(void **state)
 	assert_int_equal(x->pid, 4711);
 }
 
+/* What was to become it had ended, and the runtime says that it never ran. */
+static void one_that_did_not_start_has_none(void **state)
+{
+	struct initctl_exit end = {.pid = 4711, .status = 1 << 8};
+	struct exec *x = made(EXEC_STARTING);
+
+	x->job = (struct job *)x; /* at work */
+	exec_exited(&e, x->id, &end);
+	x->job = NULL;
+	exec_start_failed(x, "exec: \"/nowhere\": no such file or directory");
+	assert_int_equal(x->state, EXEC_ENDED);
+	assert_int_equal(x->pid, 0);
+}
+
 static int begin(void **state)
 {
 	if (!mkdtemp(place) || loop_new(&e.loop))
@@ -87,6 +101,7 @@ int main(void)
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(only_what_was_started_outlives_the_container),
 		cmocka_unit_test(a_short_one_has_a_process),
+		cmocka_unit_test(one_that_did_not_start_has_none),
 	};
 
 	return cmocka_run_group_tests(t, begin, end);
