@@ -17,6 +17,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "lib/util.h"
 
@@ -76,7 +77,7 @@ struct image {
 	const char *os;
 	const char *author;		  /* "" when none */
 	const char *created;		  /* RFC 3339 as the configuration has it; "" when absent */
-	int64_t created_s;		  /* the same as Unix time; 0 when absent */
+	struct timespec created_at;	  /* the same as Unix time; 0 when absent */
 	uint64_t size_bytes;		  /* sum over the layers */
 	const struct image_layer *layers; /* lowest first */
 	size_t n_layers;
@@ -89,6 +90,14 @@ struct image {
 	bool step;	    /* a step of a build made it: the next one may take it from the cache */
 	const char *parent; /* id of the image it was made from here; "": pulled, loaded, or that is gone */
 };
+
+/* Below, at or above 0: earlier, the same, later. */
+static inline int image_time_compare(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec)
+		return a->tv_sec < b->tv_sec ? -1 : 1;
+	return (a->tv_nsec > b->tv_nsec) - (a->tv_nsec < b->tv_nsec);
+}
 
 void image_get(const struct image *img);   /* one more reference */
 void image_unref(const struct image *img); /* accepts NULL */

@@ -63,7 +63,7 @@ yyjson_mut_val *image_summary(struct engine *e, const struct image *img, const s
 	yyjson_mut_obj_add_strcpy(doc, o, "ParentId", img->parent);
 	yyjson_mut_obj_add_val(doc, o, "RepoTags", strings(doc, img->repo_tags, img->n_repo_tags));
 	yyjson_mut_obj_add_val(doc, o, "RepoDigests", strings(doc, img->repo_digests, img->n_repo_digests));
-	yyjson_mut_obj_add_int(doc, o, "Created", img->created_s);
+	yyjson_mut_obj_add_int(doc, o, "Created", img->created_at.tv_sec);
 	yyjson_mut_obj_add_uint(doc, o, "Size", img->size_bytes);
 	yyjson_mut_obj_add_int(doc, o, "SharedSize", all ? (int64_t)image_shared_bytes(img, all, n_all) : -1);
 	json_copy(doc, o, "Labels", labels_of(config));
@@ -176,25 +176,70 @@ static bool fits_labels(const struct image *img, const struct filters *f)
 	return good;
 }
 
-/* @before_s, @since_s: 0, or only those made before, or after. */
-static bool fits(const struct image *img, const struct filters *f, int64_t before_s, int64_t since_s)
+/* Only what was made after this (side 1), or before it (side -1). */
+struct bound {
+	int side;
+	bool set;
+	struct timespec at;
+};
+
+/* One more of its kind: both must be kept to, so the narrower one counts. */
+static void narrow(struct bound *b, const struct timespec *at)
+{
+	if (!b->set || image_time_compare(at, &b->at) * b->side > 0)
+		*b = (struct bound){b->side, true, *at};
+}
+
+static bool within(const struct bound *b, const struct image *img)
+{
+	return !b->set || (*img->created && image_time_compare(&img->created_at, &b->at) * b->side > 0);
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+/* The filters `before` and `since` name images. false: it was answered. */
+static bool bound_by_images(
+	struct engine *e, struct http_req *r, const struct filters *f, const char *key, struct bound *b)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = filters_value(f, key, i)); i++) {
+		const struct image *img = image_or_error(e, r, name);
+
+		if (!img)
+			return false;
+		if (*img->created)
+			narrow(b, &img->created_at);
+		image_unref(img);
+	}
+	return true;
+}
+
+static bool bound_by_times(struct http_req *r, const struct filters *f, struct bound *b)
+{
+	const char *text;
+	struct timespec at;
+	int64_t ns;
+
+	for (size_t i = 0; (text = filters_value(f, "until", i)); i++) {
+		if (until_parse(text, &ns)) {
+			api_error(r, 400, "invalid until: %s is neither a time nor a duration", text);
+			return false;
+		}
+		at = timespec_of(ns);
+		narrow(b, &at);
+	}
+	return true;
+}
+
+static bool fits(const struct image *img, const struct filters *f)
 {
 	if (filters_has(f, "dangling") && filters_bool(f, "dangling", false) != (img->n_repo_tags == 0))
 		return false;
-	if ((before_s && img->created_s >= before_s) || (since_s && img->created_s <= since_s))
-		return false;
 	return fits_labels(img, f);
-}
-
-static bool created_of(
-	struct engine *e, struct http_req *r, const struct filters *f, const char *key, int64_t *s)
-{
-	const char *name = filters_value(f, key, 0);
-	const struct image *img = name ? image_or_error(e, r, name) : NULL;
-
-	*s = img ? img->created_s : 0;
-	image_unref(img);
-	return !name || img;
 }
 
 static void list(struct engine *e, struct http_req *r, const char *arg)
@@ -205,16 +250,14 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 	const struct image **images = NULL;
 	struct filters *f = NULL;
 	bool all = api_query_bool(r, "all", false), shared = api_query_bool(r, "shared-size", false);
-	int64_t before, since, until = 0;
+	struct bound before = {.side = -1}, since = {.side = 1};
 
 	if (filters_parse(&f, http_query(r, "filters"), known, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return;
 	}
-	if (filters_has(f, "until") && until_parse(filters_value(f, "until", 0), &until)) {
-		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
-			filters_value(f, "until", 0));
-	} else if (created_of(e, r, f, "before", &before) && created_of(e, r, f, "since", &since)) {
+	if (bound_by_times(r, f, &before) && bound_by_images(e, r, f, "before", &before) &&
+		bound_by_images(e, r, f, "since", &since)) {
 		ssize_t n = image_store_list(e->images, &images);
 		yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
 		yyjson_mut_val *arr = yyjson_mut_arr(doc);
@@ -223,8 +266,8 @@ static void list(struct engine *e, struct http_req *r, const char *arg)
 		for (ssize_t i = 0; i < n; i++) {
 			yyjson_mut_val *o;
 
-			if ((!all && images[i]->intermediate) || !fits(images[i], f, before, since) ||
-				(until && images[i]->created_s > until / 1000000000))
+			if ((!all && images[i]->intermediate) || !within(&before, images[i]) ||
+				!within(&since, images[i]) || !fits(images[i], f))
 				continue;
 			o = image_summary(e, images[i], shared ? images : NULL, (size_t)n, doc);
 			if (filters_has(f, "reference") &&
@@ -419,7 +462,7 @@ static void delete(struct engine *e, struct http_req *r, const char *name)
 
 struct keep {
 	const struct filters *f;
-	int64_t until_s;
+	struct bound until;
 	bool only_steps; /* everything but what a build has left for the next one */
 };
 
@@ -427,29 +470,24 @@ static bool keep_image(const struct image *img, void *arg)
 {
 	struct keep *k = arg;
 
-	return (k->only_steps && !img->step) || (k->until_s && img->created_s > k->until_s) ||
-	       !fits_labels(img, k->f);
+	return (k->only_steps && !img->step) || !within(&k->until, img) || !fits_labels(img, k->f);
 }
 
 /* Fills what @keep borrows, too. false: it was answered. */
 static bool prune_filters(struct http_req *r, const char *const *known, struct filters **f, struct keep *keep)
 {
 	cleanup(freep) char *msg = NULL;
-	int64_t until = 0;
 
 	if (filters_parse(f, http_query(r, "filters"), known, &msg)) {
 		api_error(r, 400, "%s", msg ? msg : "out of memory");
 		return false;
 	}
-	if (filters_has(*f, "until") && until_parse(filters_value(*f, "until", 0), &until)) {
-		api_error(r, 400, "invalid until: %s is neither a time nor a duration",
-			filters_value(*f, "until", 0));
-		filters_free(*f);
-		return false;
-	}
 	keep->f = *f;
-	keep->until_s = until / 1000000000;
-	return true;
+	keep->until.side = -1;
+	if (bound_by_times(r, *f, &keep->until))
+		return true;
+	filters_free(*f);
+	return false;
 }
 
 static void prune(struct engine *e, struct http_req *r, const char *arg)

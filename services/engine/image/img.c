@@ -126,7 +126,7 @@ int img_describe(struct img *img, const char *config, size_t len)
 	if (!*img->pub.os)
 		img->pub.os = "linux"; /* there are no others here, and old configurations do not say it */
 	yyjson_doc_free(doc);
-	img->pub.created_s = image_time(img->pub.created);
+	img->pub.created_at = image_time(img->pub.created);
 	return 0;
 }
 
@@ -221,7 +221,7 @@ ssize_t image_history(const struct image *img, struct image_history **out)
 		p = stpcpy(p, text(v, "comment")) + 1;
 		e->author = p;
 		p = stpcpy(p, text(v, "author")) + 1;
-		e->created_s = image_time(text(v, "created"));
+		e->created_s = image_time(text(v, "created")).tv_sec;
 		e->empty_layer = yyjson_get_bool(yyjson_obj_get(v, "empty_layer"));
 		if (!e->empty_layer && layer < img->n_layers)
 			e->size_bytes = img->layers[layer++].size_bytes;

@@ -303,9 +303,10 @@ ssize_t image_config_diff_ids(
 {
 	cleanup(doc_freep) yyjson_doc *doc = image_json(data, len, why);
 	char(*ids)[IMAGE_DIGEST_LEN + 1];
-	yyjson_val *root, *list, *v;
+	yyjson_val *root, *rootfs, *list, *v;
 	char os[32];
 	size_t i, max;
+	bool none;
 
 	if (!doc)
 		return -EINVAL;
@@ -315,8 +316,11 @@ ssize_t image_config_diff_ids(
 	v = yyjson_obj_get(root, "config");
 	if (v && !yyjson_is_null(v) && !yyjson_is_obj(v))
 		return refuse(why, "image configuration: config is not an object");
-	list = yyjson_obj_get(yyjson_obj_get(root, "rootfs"), "diff_ids");
-	if (!yyjson_is_arr(list))
+	rootfs = yyjson_obj_get(root, "rootfs");
+	list = yyjson_obj_get(rootfs, "diff_ids");
+	/* of an image without layers Docker writes null, or leaves it out */
+	none = !strcmp(str(rootfs, "type"), "layers") && (!list || yyjson_is_null(list));
+	if (!yyjson_is_arr(list) && !none)
 		return refuse(why,
 			"image configuration without rootfs.diff_ids (an artifact, not a container image?)");
 	if (yyjson_arr_size(list) > IMAGE_LAYERS_MAX)
@@ -338,29 +342,34 @@ ssize_t image_config_diff_ids(
 	return (ssize_t)yyjson_arr_size(list);
 }
 
-int64_t image_time(const char *s)
+struct timespec image_time(const char *s)
 {
+	static const struct timespec none = {0};
 	struct tm tm = {0};
 	int n = 0, off_h, off_m;
-	int64_t t;
+	struct timespec t = {0};
 
 	if (!s ||
 		sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
 			&tm.tm_min, &tm.tm_sec, &n) != 6 ||
 		n == 0)
-		return 0;
+		return none;
 	if (tm.tm_year < 1 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
 		tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 ||
 		tm.tm_sec > 60)
-		return 0;
+		return none;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	t = timegm(&tm);
+	t.tv_sec = timegm(&tm);
 	s += n;
-	if (*s == '.')
-		s += 1 + strspn(s + 1, "0123456789");
+	if (*s == '.') {
+		long unit = 100000000;
+
+		for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10)
+			t.tv_nsec += (*s - '0') * unit;
+	}
 	if ((*s == '+' || *s == '-') && sscanf(s + 1, "%2d:%2d", &off_h, &off_m) == 2 && off_h >= 0 &&
 		off_h < 24 && off_m >= 0 && off_m < 60)
-		t -= (*s == '+' ? 1 : -1) * (off_h * 3600 + off_m * 60);
+		t.tv_sec -= (*s == '+' ? 1 : -1) * (off_h * 3600 + off_m * 60);
 	return t;
 }

@@ -8,6 +8,7 @@
  */
 
 #include <stdint.h>
+#include <time.h>
 
 #include "engine/image.h"
 
@@ -76,6 +77,6 @@ must_check ssize_t image_config_diff_ids(
 	const char *data, size_t len, char (**out)[IMAGE_DIGEST_LEN + 1], struct image_reason *why);
 
 /* RFC 3339 to Unix time; 0 for what is not. */
-int64_t image_time(const char *s);
+struct timespec image_time(const char *s);
 
 #endif

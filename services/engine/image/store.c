@@ -283,10 +283,9 @@ static int by_name(const void *a, const void *b)
 static int by_age(const void *a, const void *b)
 {
 	const struct img *x = *(struct img *const *)a, *y = *(struct img *const *)b;
+	int age = image_time_compare(&y->pub.created_at, &x->pub.created_at);
 
-	if (x->pub.created_s != y->pub.created_s)
-		return x->pub.created_s < y->pub.created_s ? 1 : -1;
-	return strcmp(x->pub.id, y->pub.id);
+	return age ? age : strcmp(x->pub.id, y->pub.id);
 }
 
 int store_reload(struct image_store *s)

@@ -155,7 +155,7 @@ static void builtin_is_there(void **state)
 	assert_true(img->builtin);
 	assert_string_equal(img->repo_tags[0], "wherry/hello:latest");
 	assert_int_equal(img->size_bytes, 10);
-	assert_int_equal(img->created_s, 1767323045);
+	assert_int_equal(img->created_at.tv_sec, 1767323045);
 	assert_int_equal(image_config(img, &doc), 0);
 	assert_string_equal(yyjson_get_str(yyjson_ptr_get(yyjson_doc_get_root(doc), "/rootfs/diff_ids/0")),
 		img->layers[0].diff_id);
@@ -208,7 +208,7 @@ static void finds(void **state)
 	assert_string_equal(img->id, a);
 	assert_int_equal(img->size_bytes, 300);
 	assert_string_equal(img->created, "2025-05-02T00:00:00+01:00");
-	assert_int_equal(img->created_s, 1746140400);
+	assert_int_equal(img->created_at.tv_sec, 1746140400);
 	assert_int_equal(image_history(img, &h), 3);
 	assert_string_equal(h[0].created_by, "second");
 	assert_int_equal(h[0].size_bytes, 200);
