@@ -137,14 +137,14 @@ void events_emit(struct engine *e, const char *type, const char *action, const c
 	for (size_t i = 0; i < n; i++)
 		yyjson_mut_obj_add_strcpy(
 			doc, at, attributes[i].key, attributes[i].value ? attributes[i].value : "");
-	/* The first three are what clients before 1.22 read, and some still do. */
-	if (!strcmp(type, "container")) {
+	/* What clients before 1.22 read, and some still do. */
+	if (!strcmp(type, "container") || (!strcmp(type, "image") && *id)) {
 		yyjson_mut_obj_add_str(doc, o, "status", action);
 		yyjson_mut_obj_add_str(doc, o, "id", id);
-		for (size_t i = 0; i < n; i++)
-			if (!strcmp(attributes[i].key, "image") && attributes[i].value)
-				yyjson_mut_obj_add_str(doc, o, "from", attributes[i].value);
 	}
+	for (size_t i = 0; i < n && !strcmp(type, "container"); i++)
+		if (!strcmp(attributes[i].key, "image") && attributes[i].value)
+			yyjson_mut_obj_add_str(doc, o, "from", attributes[i].value);
 	yyjson_mut_obj_add_str(doc, o, "Type", type);
 	yyjson_mut_obj_add_str(doc, o, "Action", action);
 	yyjson_mut_obj_add_val(doc, o, "Actor", actor);
@@ -216,6 +216,24 @@ void events_container_with(struct container *c, const char *action, const char *
 	struct event_attribute one = {key, value};
 
 	events_container_more(c, action, &one, 1);
+}
+
+void events_image(
+	struct engine *e, const char *action, const char *id, const char *name, struct yyjson_doc *config)
+{
+	yyjson_val *labels = json_obj(json_obj(yyjson_doc_get_root(config), "config"), "Labels"), *k, *v;
+	cleanup(freep) struct event_attribute *at = calloc(1 + yyjson_obj_size(labels), sizeof(*at));
+	size_t n = 0, i, max;
+
+	if (!at) {
+		log_errno(ENOMEM, "op=event image=%s action=%s", id, action);
+		return;
+	}
+	at[n++] = (struct event_attribute){"name", name};
+	json_obj_foreach (labels, i, max, k, v)
+		if (strcmp(yyjson_get_str(k), "name") != 0)
+			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
+	events_emit(e, "image", action, id, at, n);
 }
 
 void events_prune(struct engine *e, const char *type, uint64_t freed_bytes)

@@ -11,6 +11,7 @@
 struct container;
 struct engine;
 struct http_req;
+struct yyjson_doc;
 
 struct event_attribute {
 	const char *key, *value;
@@ -28,6 +29,12 @@ void events_container_with(struct container *c, const char *action, const char *
 
 void events_container_more(
 	struct container *c, const char *action, const struct event_attribute *more, size_t n_more);
+
+/*
+ * Of an image, with its labels. @name: what it was done by. @config: the image's; NULL: it is gone, and its labels with it.
+ */
+void events_image(
+	struct engine *e, const char *action, const char *id, const char *name, struct yyjson_doc *config);
 
 void events_handle(struct engine *e, struct http_req *r, const char *arg);
 

@@ -173,6 +173,8 @@ struct image_removal {
 	struct image_removed {
 		bool deleted; /* else untagged */
 		char *name;
+		char id[IMAGE_DIGEST_LEN + 1];
+		struct yyjson_doc *config; /* of what was untagged; NULL: it could not be read */
 	} *items;
 	size_t n;
 	uint64_t freed_bytes;
@@ -232,6 +234,11 @@ struct image_task_events {
 	 * sent as a message. image_task_free() may be called in here.
 	 */
 	void (*done)(int err, const char *message, void *arg);
+	/*
+	 * Something has been done to an image, which is worth an event: it was tagged, loaded, saved or imported. NULL:
+	 * nobody wants to know. The store has not read what is new yet.
+	 */
+	void (*happened)(const char *action, const char *id, const char *name, void *arg);
 };
 
 /* Ends it if it still runs; what it had begun is cleared away. Accepts NULL. */

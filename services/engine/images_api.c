@@ -421,12 +421,11 @@ static void send_removal(struct engine *e, struct http_req *r, struct image_remo
 	yyjson_mut_doc_set_root(doc, o);
 	for (size_t i = 0; i < gone->n; i++) {
 		yyjson_mut_val *item = yyjson_mut_arr_add_obj(doc, arr);
-		struct event_attribute at[] = {{"name", gone->items[i].name}};
+		const struct image_removed *one = &gone->items[i];
 
-		yyjson_mut_obj_add(item, yyjson_mut_str(doc, gone->items[i].deleted ? "Deleted" : "Untagged"),
-			yyjson_mut_strcpy(doc, gone->items[i].name));
-		events_emit(
-			e, "image", gone->items[i].deleted ? "delete" : "untag", gone->items[i].name, at, 1);
+		yyjson_mut_obj_add(item, yyjson_mut_str(doc, one->deleted ? "Deleted" : "Untagged"),
+			yyjson_mut_strcpy(doc, one->name));
+		events_image(e, one->deleted ? "delete" : "untag", one->id, one->id, one->config);
 	}
 	if (prune) {
 		yyjson_mut_obj_add_val(doc, o, "ImagesDeleted", arr);
@@ -574,10 +573,12 @@ static void tag(struct engine *e, struct http_req *r, const char *name)
 	if (err) {
 		api_errno(r, err, "image %s cannot be tagged", name);
 	} else {
-		struct event_attribute at[] = {{"name", text}};
+		cleanup(json_docp) yyjson_doc *config = NULL;
 
 		image_ref_familiar(&ref, text);
-		events_emit(e, "image", "tag", img->id, at, 1);
+		if (image_config(img, &config))
+			config = NULL;
+		events_image(e, "tag", img->id, text, config);
 		api_empty(r, 201);
 	}
 	image_unref(img);

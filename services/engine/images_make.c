@@ -87,7 +87,8 @@ static void import_done(int err, const char *message, void *arg)
 
 void transfer_import(struct engine *e, struct http_req *r, const char *src)
 {
-	static const struct image_task_events import_events = {.line = transfer_on_line, .done = import_done};
+	static const struct image_task_events import_events = {
+		.line = transfer_on_line, .done = import_done, .happened = transfer_on_happened};
 	cleanup(freep) char *config = NULL, *msg = NULL;
 	const char *comment = http_query(r, "message"), *platform;
 	char name[IMAGE_NAME_MAX + 1];
@@ -114,7 +115,6 @@ void transfer_import(struct engine *e, struct http_req *r, const char *src)
 	t = transfer_new(e, r, STREAM, *name ? name : "archive");
 	if (!t || !transfer_pipe(t, fds))
 		return;
-	t->action = "import";
 
 	struct image_make_opts m = {.in = fds[0],
 		.config = config,

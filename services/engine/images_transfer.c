@@ -63,6 +63,12 @@ void transfer_free(struct transfer *t)
 	free(t->message);
 	free(t->name);
 	free(t->container);
+	for (size_t i = 0; i < t->n_happenings; i++) {
+		free(t->happenings[i].action);
+		free(t->happenings[i].id);
+		free(t->happenings[i].name);
+	}
+	free(t->happenings);
 	free(t);
 }
 
@@ -126,15 +132,46 @@ static void answer_well(struct transfer *t)
 	}
 }
 
-static void tell_event(struct transfer *t)
+/* @found: what the image is found by, for its labels. */
+static void tell_image(
+	struct transfer *t, const char *action, const char *id, const char *name, const char *found)
 {
-	struct event_attribute at[] = {{"name", t->name}};
+	cleanup(json_docp) yyjson_doc *config = NULL;
+	const struct image *img = NULL;
+
+	if (image_store_find(t->e->images, found, &img) == 0 && image_config(img, &config))
+		config = NULL;
+	image_unref(img);
+	events_image(t->e, action, id, name, config);
+}
+
+/* Docker's pull and push are about a name: the actor has its tag, the attribute has not. */
+static void tell_name(struct transfer *t)
+{
+	char bare[IMAGE_NAME_MAX + 1] = "";
+	struct image_ref ref;
+
+	if (image_ref_parse(&ref, t->name))
+		return;
+	*ref.tag = *ref.digest = '\0';
+	image_ref_familiar(&ref, bare);
+	tell_image(t, t->action, t->name, bare, t->name);
+}
+
+static void tell_events(struct transfer *t)
+{
 	struct container *c;
 
-	if (t->container && container_find(t->e, t->container, &c) == 0)
+	/* of work that failed in the end, too: what it had done before is done */
+	for (size_t i = 0; i < t->n_happenings; i++) {
+		const struct happening *h = &t->happenings[i];
+
+		tell_image(t, h->action, h->id, h->name, h->id);
+	}
+	if (!t->err && t->container && container_find(t->e, t->container, &c) == 0)
 		events_container_with(c, "commit", "imageID", t->message);
-	else if (t->action)
-		events_emit(t->e, "image", t->action, t->name, at, 1);
+	else if (!t->err && t->action)
+		tell_name(t);
 }
 
 static void finish(struct transfer *t)
@@ -143,8 +180,8 @@ static void finish(struct transfer *t)
 		return;
 	thaw(t);
 	http_on_closed(t->r, NULL, NULL);
+	tell_events(t);
 	if (!t->err) {
-		tell_event(t);
 		answer_well(t);
 	} else if (!t->started && !t->in_band) {
 		/* to a 401 of a pull the client would answer with a question; of a distribution it is Docker's answer */
@@ -178,6 +215,19 @@ void transfer_on_line(const char *json, size_t len, void *arg)
 
 	if (t->r && t->answer == STREAM)
 		transfer_line(t, json, len);
+}
+
+void transfer_on_happened(const char *action, const char *id, const char *name, void *arg)
+{
+	struct transfer *t = arg;
+	struct happening *more = realloc(t->happenings, (t->n_happenings + 1) * sizeof(*more));
+
+	if (!more) {
+		log_errno(ENOMEM, "op=event image=%s action=%s", id, action);
+		return;
+	}
+	t->happenings = more;
+	more[t->n_happenings++] = (struct happening){strdup(action), strdup(id), strdup(name)};
 }
 
 void transfer_on_done(int err, const char *message, void *arg)
@@ -218,7 +268,8 @@ static void on_closed(struct http_req *r, bool ok, void *arg)
 	image_task_kill(t->task);
 }
 
-const struct image_task_events transfer_events = {.line = transfer_on_line, .done = transfer_on_done};
+const struct image_task_events transfer_events = {
+	.line = transfer_on_line, .done = transfer_on_done, .happened = transfer_on_happened};
 
 /* After the worker was started: @err is what that said. */
 void transfer_started(struct transfer *t, int err, const char *what)
@@ -381,7 +432,6 @@ void transfer_load(struct engine *e, struct http_req *r, const char *arg)
 	t = transfer_new(e, r, STREAM, "archive");
 	if (!t || !transfer_pipe(t, fds))
 		return;
-	t->action = "load";
 	t->in_band = true; /* Docker has answered 200 before it looks at the archive */
 	err = image_load_start(
 		&t->task, e->images, e->loop, fds[0], *platform ? platform : NULL, &transfer_events, t);
@@ -418,7 +468,6 @@ static void save(struct engine *e, struct http_req *r, const char *const *names,
 	t = transfer_new(e, r, ARCHIVE, names[0]);
 	if (!t || !transfer_pipe(t, fds))
 		return;
-	t->action = "save";
 	err = image_save_start(&t->task, e->images, e->loop, names, n, fds[1], &transfer_events, t);
 	close(fds[1]);
 	transfer_started(t, err, "the save");

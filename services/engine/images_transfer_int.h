@@ -26,9 +26,13 @@ struct transfer {
 	bool bytes_pending, work_pending; /* what is not over yet */
 	int err;
 	char *message;	    /* owned */
-	const char *action; /* of the event when it went well; NULL: none */
-	char *name;	    /* owned; what the event is about */
-	char *container;    /* owned; the id of the one that is committed */
+	const char *action; /* of the event when a name was pulled or pushed; NULL: another kind of work */
+	char *name;	    /* owned; what it is about */
+	struct happening {
+		char *action, *id, *name;
+	} *happenings; /* owned; what the worker has done to images: events, once the store has read them */
+	size_t n_happenings;
+	char *container; /* owned; the id of the one that is committed */
 	struct loop_task buried;
 	bool frozen;					    /* it is to be thawed */
 	void (*given_up)(struct engine *e, const char *id); /* of a build; NULL: none */
@@ -44,7 +48,8 @@ void transfer_line(struct transfer *t, const char *json, size_t len);
 /* What a worker says and how it ended; arg is the transfer. */
 void transfer_on_line(const char *json, size_t len, void *arg);
 void transfer_on_done(int err, const char *message, void *arg);
-extern const struct image_task_events transfer_events; /* these two */
+void transfer_on_happened(const char *action, const char *id, const char *name, void *arg);
+extern const struct image_task_events transfer_events; /* these three */
 
 /* After the worker was started: @err is what that said; when it is not 0, the transfer is answered and gone. */
 void transfer_started(struct transfer *t, int err, const char *what);

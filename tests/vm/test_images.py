@@ -194,6 +194,63 @@ def test_hostile_archives_leave_nothing(node, tmp_path):
     assert node.ssh("ls /etc/evil 2>&1", check=False).returncode != 0
 
 
+def test_an_archive_of_an_image_without_layers(node):
+    """Docker writes null where there is nothing, and reads it."""
+    config = {"architecture": inspect(node, HELLO)["Architecture"], "os": "linux", "config": {"Labels": {"is": "empty"}}}
+    for layers in ({"type": "layers", "diff_ids": None}, {"type": "layers"}):
+        text = json.dumps(config | {"rootfs": layers}).encode()
+        inside = oci.tar([oci.Member("manifest.json", b'[{"Config":"c","RepoTags":["empty:1"],"Layers":null}]'), oci.Member("c", text)])
+        assert b"Loaded image: empty:1" in node.docker("load", input=inside, text=False).stdout
+        assert inspect(node, "empty:1")["RootFS"]["Layers"] in ([], None)
+        node.docker("rmi", "empty:1")
+
+
+def test_filters_by_age(node):
+    """Three images within a second: each is strictly before and after the others, and of several values all count."""
+    made = ["age:0", "age:1", "age:2"]
+    for name in made:
+        node.docker("import", "-", name, input=oci.tar([oci.Member("n", name.encode())]), text=False)
+    first, second, third = (inspect(node, name) for name in made)
+
+    def listed(**filters):
+        query = quote(json.dumps(filters | {"reference": ["age"]}))
+        return sorted(tag for one in api.call(node, "GET", f"/images/json?filters={query}")[1] for tag in one["RepoTags"])
+
+    try:
+        assert listed(before=["age:1"]) == ["age:0"] and listed(since=["age:1"]) == ["age:2"]
+        assert listed(before=["age:2", "age:1"]) == ["age:0"] and listed(since=["age:0", "age:1"]) == ["age:2"]
+        assert listed(until=[second["Created"]]) == ["age:0"] and listed(until=[third["Created"], second["Created"]]) == ["age:0"]
+        assert listed(until=[second["Created"]], since=["age:0"]) == []
+        assert listed(until=[first["Created"]]) == []
+    finally:
+        node.docker("rmi", *made)
+
+
+def test_events_of_images(node, tmp_path):
+    """Each names its image by the id, with the image's labels; a deleted one has none any more."""
+    node.docker("import", "-c", "LABEL from=events", "-", "events:1", input=oci.tar([oci.Member("n", b"events")]), text=False)
+    image = inspect(node, "events:1")["Id"]
+    saved = node.docker("save", "events:1", text=False).stdout
+    node.docker("tag", "events:1", "events:2")
+    node.docker("rmi", "events:1", "events:2")
+    node.docker("load", input=saved, text=False)
+    node.docker("rmi", "events:1")
+    now = int(node.ssh("date +%s")) + 1
+
+    def events(*filters):
+        given = ["--since", str(now - 600), "--until", str(now), "--filter", "type=image", *filters, "--format", "{{json .}}"]
+        return [json.loads(line) for line in node.docker("events", *given).stdout.splitlines()]
+
+    seen = [(one["Action"], one["Actor"]["Attributes"]) for one in events() if one["Actor"]["ID"] == image]
+    labelled = {"from": "events"}
+    of_id = labelled | {"name": image}
+    assert seen == [("tag", labelled | {"name": "events:1"}), ("import", of_id), ("save", of_id), ("tag", labelled | {"name": "events:2"}),
+                    ("untag", of_id), ("untag", of_id), ("delete", {"name": image}), ("load", of_id), ("untag", of_id),
+                    ("delete", {"name": image})]  # fmt: skip
+    found = events("--filter", "label=from=events")
+    assert [(one["Action"], one["status"], one["id"]) for one in found] == [(action, action, image) for action, _ in seen if action != "delete"]
+
+
 def test_import_and_export_are_inverse(node, tmp_path):
     rootfs = oci.tar([oci.Member("etc", type=tarfile.DIRTYPE, mode=0o755), oci.Member("etc/note", b"imported\n"),
                       oci.Member("own", b"x", uid=1000, gid=7, mode=0o600)])  # fmt: skip

@@ -372,6 +372,7 @@ static int finish(struct build *b)
 		if (r < 0)
 			return work_fail(
 				b->w, r, "the name %s cannot be written: %s", familiar, errno_text(-r));
+		work_event("tag", img->id, familiar);
 		build_say(b, "Successfully tagged %s\n", familiar);
 	}
 	if (b->quiet) {

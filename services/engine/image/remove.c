@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <yyjson.h>
+
 #include "engine/image/disk.h"
 #include "engine/image/image_int.h"
 #include "engine/image/store_int.h"
@@ -29,8 +31,10 @@
 
 void image_removal_fini(struct image_removal *r)
 {
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		free(r->items[i].name);
+		yyjson_doc_free(r->items[i].config);
+	}
 	free(r->items);
 	free(r->error);
 	memset(r, 0, sizeof(*r));
@@ -49,16 +53,17 @@ static int refuse(struct image_removal *out, int err, const char *fmt, ...)
 	return err;
 }
 
-static int note(struct image_removal *out, bool deleted, const char *name)
+static int note(struct image_removal *out, bool deleted, const char *name, const char *id)
 {
 	struct image_removed *more = realloc(out->items, (out->n + 1) * sizeof(*more));
 
 	if (!more)
 		return -ENOMEM;
 	out->items = more;
-	more[out->n] = (struct image_removed){deleted, strdup(name)};
+	more[out->n] = (struct image_removed){.deleted = deleted, .name = strdup(name)};
 	if (!more[out->n].name)
 		return -ENOMEM;
+	strcpy(more[out->n].id, id);
 	out->n++;
 	return 0;
 }
@@ -291,7 +296,12 @@ static int untag(struct image_store *s, const struct name *name, struct image_re
 	r = image_name_remove(&s->disk, canonical);
 	if (r < 0)
 		return refuse(out, r, "cannot remove the name %s: %s", familiar, errno_text(-r));
-	return note(out, false, familiar);
+	r = note(out, false, familiar, name->id);
+	for (size_t i = 0; i < s->n_images && r == 0; i++)
+		if (!strcmp(s->images[i]->pub.id, name->id) &&
+			image_config(&s->images[i]->pub, &out->items[out->n - 1].config) < 0)
+			out->items[out->n - 1].config = NULL;
+	return r;
 }
 
 static bool same_repo(const struct image_ref *a, const struct image_ref *b)
@@ -345,7 +355,7 @@ static int delete_image(struct image_store *s, struct img *img, struct image_rem
 	if (fsync(s->disk.ids) < 0)
 		return -errno;
 	img->gone = true;
-	return note(out, true, img->pub.id);
+	return note(out, true, img->pub.id, img->pub.id);
 }
 
 static bool has_children(const struct image_store *s, const struct img *img)

@@ -300,6 +300,9 @@ static void removes(void **state)
 	assert_int_equal(image_store_remove(f->s, "ay:1", IMAGE_REMOVE_FORCE, &users, &gone), 0);
 	assert_int_equal(gone.n, 1);
 	assert_false(gone.items[0].deleted);
+	/* which one it was, and what that said of itself: its labels are the event's */
+	assert_string_equal(gone.items[0].id, a);
+	assert_non_null(gone.items[0].config);
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_find(f->s, a, &img), 0);
 	assert_int_equal(img->n_repo_tags, 0);
@@ -326,6 +329,8 @@ static void removes(void **state)
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_remove(f->s, "by", 0, &users, &gone), 0);
 	assert_int_equal(gone.n, 2);
+	assert_non_null(gone.items[0].config);
+	assert_string_equal(gone.items[1].id, b);
 	assert_true(gone.freed_bytes > 0);
 	image_removal_fini(&gone);
 	assert_int_equal(count(f, "layers"), 0);

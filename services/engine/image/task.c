@@ -94,6 +94,17 @@ static void task_release(struct image_task *p)
 	free(p);
 }
 
+static void take_event(struct image_task *p, const char *line)
+{
+	cleanup(freep) char *copy = strdup(line);
+	char *save = NULL, *words[3] = {NULL};
+
+	for (size_t i = 0; copy && i < array_len(words); i++)
+		words[i] = strtok_r(i ? NULL : copy, " ", &save);
+	if (words[2])
+		p->events->happened(words[0], words[1], words[2], p->arg);
+}
+
 static void take_line(struct image_task *p, const char *line, size_t len)
 {
 	if (*line == '!') {
@@ -102,6 +113,8 @@ static void take_line(struct image_task *p, const char *line, size_t len)
 		p->err = (int)strtol(line + 1, &end, 10);
 		free(p->message);
 		p->message = strdup(*end == ' ' ? end + 1 : end);
+	} else if (*line == '*' && p->events && p->events->happened) {
+		take_event(p, line + 1);
 	} else if (*line == '{' && p->events) {
 		p->events->line(line, len, p->arg);
 	}

@@ -26,7 +26,7 @@ struct fix {
 	char lines[20000];
 	unsigned n_lines;
 	int err, done;
-	char message[256];
+	char message[256], happened[128];
 	bool free_in_done, free_at_line;
 };
 
@@ -56,7 +56,14 @@ static void done(int err, const char *message, void *arg)
 	loop_quit(f->l, 0);
 }
 
-static const struct image_task_events events = {line, done};
+static void happened(const char *action, const char *id, const char *name, void *arg)
+{
+	struct fix *f = arg;
+
+	snprintf(f->happened, sizeof(f->happened), "%s|%s|%s", action, id, name);
+}
+
+static const struct image_task_events events = {line, done, happened};
 
 static int setup(void **state)
 {
@@ -149,11 +156,12 @@ static void passes_on(void **state)
 
 	script(f,
 		"printf '{\"status\":'; sleep 0.1; printf '\"a\"}\\n{\"b\":1}\\nnoise\\n\\n'; head -c 9000 /dev/zero | tr '\\0' x; echo; "
-		"echo '{\"c\":2}'; echo '!0 '");
+		"echo '{\"c\":2}'; echo '*tag sha256:1 a:b'; echo '*tag alone'; echo '!0 '");
 	assert_int_equal(start(f), 0);
 	assert_int_equal(turn(f, 20000), 0);
 	assert_string_equal(f->lines, "{\"status\":\"a\"}{\"b\":1}{\"c\":2}");
 	assert_int_equal(f->n_lines, 3);
+	assert_string_equal(f->happened, "tag|sha256:1|a:b");
 	assert_int_equal(f->err, 0);
 	assert_int_equal(f->done, 1);
 	in = fopen("orders", "r");

@@ -53,6 +53,11 @@ void work_say(const char *key, const char *text)
 	yyjson_mut_doc_free(doc);
 }
 
+void work_event(const char *action, const char *id, const char *name)
+{
+	(void)!dprintf(1, "*%s %s %s\n", action, id, name);
+}
+
 const char *created_text(int64_t s, char buf[40])
 {
 	return s < 0 ? rfc3339_now(buf, 9) : rfc3339_text(buf, &(struct timespec){.tv_sec = s}, 0);

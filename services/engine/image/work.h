@@ -35,6 +35,9 @@ const char *work_text(const struct work *w, const char *key); /* NULL: absent */
 /* A message of the API: {KEY: TEXT}, with text that needs escaping. */
 void work_say(const char *key, const char *text);
 
+/* What was done to an image: the engine makes an event of it. @name: a familiar name, or the id again. */
+void work_event(const char *action, const char *id, const char *name);
+
 /* ---- layers */
 
 struct new_layer {

@@ -249,6 +249,7 @@ static int load_image(struct load *l, const struct parts *p, char id[IMAGE_DIGES
 	for (size_t i = 0; i < w->store->n_images; i++) {
 		if (w->store->images[i]->pub.builtin && !strcmp(w->store->images[i]->pub.id, id)) {
 			l->images++;
+			work_event("load", id, id);
 			return 0;
 		}
 	}
@@ -263,6 +264,8 @@ static int load_image(struct load *l, const struct parts *p, char id[IMAGE_DIGES
 		r = image_add(w, p->config, p->config_len, &rec, NULL);
 	image_record_fini(&rec);
 	l->images += r == 0;
+	if (r == 0)
+		work_event("load", id, id);
 	return r;
 }
 

@@ -101,7 +101,7 @@ static yyjson_mut_doc *make_config(struct work *w, const struct image *parent,
 int work_make(struct work *w)
 {
 	const char *parent_id = work_text(w, "parent"), *name = work_text(w, "name");
-	char canonical[IMAGE_NAME_MAX + 1];
+	char canonical[IMAGE_NAME_MAX + 1], familiar[IMAGE_NAME_MAX + 1];
 	const struct image *parent = NULL;
 	struct new_layer l = {.empty = false};
 	struct image_record rec = {.layers = NULL};
@@ -120,6 +120,7 @@ int work_make(struct work *w)
 			return work_fail(w, -EINVAL, "invalid reference format: %.300s", name);
 		image_ref_default_tag(&ref);
 		image_ref_canonical(&ref, canonical);
+		image_ref_familiar(&ref, familiar);
 	}
 	if (parent_id)
 		r = work_find(w, parent_id, &parent);
@@ -137,8 +138,13 @@ int work_make(struct work *w)
 		r = text ? image_add(w, text, len, &rec, name ? canonical : NULL)
 			 : work_fail(w, -EINVAL, "the configuration cannot be made");
 	}
-	if (r == 0)
+	if (r == 0) {
 		strcpy(w->result, rec.id);
+		if (name)
+			work_event("tag", rec.id, familiar);
+		if (!parent_id)
+			work_event("import", rec.id, rec.id);
+	}
 	yyjson_mut_doc_free(config);
 	image_record_fini(&rec);
 	new_layer_fini(w, &l);

@@ -157,10 +157,12 @@ static int save_image(struct save *s, const struct image *img, const char *const
 		r = put_layer(s, &rec.layers[i]);
 	if (r == 0)
 		r = put_blob(s, digest, manifest, len);
-	if (r == 0)
+	if (r == 0) {
 		describe(s, img, digest, len, type, &rec, tags, n_tags);
-	else
+		work_event("save", img->id, img->id);
+	} else {
 		r = work_fail(w, r, "image %s: %s", img->id, errno_text(-r));
+	}
 out:
 	image_record_fini(&rec);
 	return r;
