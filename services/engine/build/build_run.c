@@ -259,8 +259,12 @@ static const char *const engine_files[] = {
 
 static int take_layer(struct build *b, const char *id, struct new_layer *l)
 {
-	struct tree_tar_opts o = {
-		.layer = true, .newest_s = b->epoch > 0 ? b->epoch : 0, .ignore = engine_files};
+	const struct image *img = b->stages[b->n_stages - 1].img;
+	struct tree_tar_opts o = {.layer = true,
+		.newest_s = b->epoch > 0 ? b->epoch : 0,
+		.ignore = engine_files,
+		.below = img->layers,
+		.n_below = img->n_layers};
 	cleanup(freep) char *upper = NULL;
 	cleanup(closep) int dir = -1;
 	int r;

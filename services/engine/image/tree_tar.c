@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "engine/image.h"
 #include "engine/image/tar_write.h"
 #include "engine/image/tree_tar.h"
 
@@ -162,6 +163,86 @@ static bool ignored(const struct walk *w, const char *path)
 	return false;
 }
 
+static int compare(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Does not keep a descriptor of its own open while it goes down. */
+static int names_of(int fd, struct dirent ***list)
+{
+	char self[32];
+	int n;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = scandir(self, list, NULL, compare);
+	return n < 0 ? -errno : n;
+}
+
+static bool opaque(const struct walk *w, int fd)
+{
+	char value;
+
+	return w->opts->layer && fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+}
+
+/* Is the directory as it was before the container, or as the runtime makes one for the engine's files? */
+static bool unchanged(const struct walk *w, const char *path, const struct stat *now)
+{
+	struct stat before = {.st_mode = S_IFDIR | 0755};
+
+	for (size_t i = w->opts->n_below; i > 0; i--) {
+		char whole[PATH_MAX];
+
+		if (snprintf(whole, sizeof(whole), "%s/%s", w->opts->below[i - 1].dir, path) <
+				(int)sizeof(whole) &&
+			lstat(whole, &before) == 0)
+			break;
+	}
+	return before.st_mode == now->st_mode && before.st_uid == now->st_uid && before.st_gid == now->st_gid;
+}
+
+/* May something that the engine has put there lie in this directory? */
+static bool holds_ours(const struct walk *w, const char *path)
+{
+	size_t n = strlen(path);
+
+	for (const char *const *p = w->opts->ignore; p && *p; p++)
+		if (!strncmp(*p, path, n) && (!(*p)[n] || (*p)[n] == '/'))
+			return true;
+	return false;
+}
+
+/* A directory that is in the layer for nothing but what the engine has put there. 1, 0 or -errno. */
+static int only_ours(const struct walk *w, int fd, const char *path, const struct stat *st)
+{
+	struct dirent **list;
+	bool more = false;
+	int n;
+
+	if (!holds_ours(w, path) || !unchanged(w, path, st) || opaque(w, fd))
+		return 0;
+	if (ignored(w, path))
+		return 1;
+	n = names_of(fd, &list);
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n; i++) {
+		cleanup(freep) char *child = NULL;
+		struct stat in;
+
+		if (asprintf(&child, "%s/%s", path, list[i]->d_name) < 0)
+			child = NULL;
+		more |= strcmp(list[i]->d_name, ".") && strcmp(list[i]->d_name, "..") &&
+			(!child || !ignored(w, child) ||
+				fstatat(fd, list[i]->d_name, &in, AT_SYMLINK_NOFOLLOW) < 0 ||
+				(S_ISREG(in.st_mode) && in.st_size));
+		free(list[i]);
+	}
+	free(list);
+	return !more;
+}
+
 static int put_dir(struct walk *w, int fd, const char *path, unsigned depth);
 
 static int put_regular(struct walk *w, int fd, struct tar_entry *e, const struct stat *st)
@@ -240,31 +321,11 @@ static int put_one(struct walk *w, int dir, const char *parent, const char *name
 		return put_regular(w, fd, &e, &st);
 	if (!S_ISDIR(st.st_mode))
 		return put_node(w, dir, parent, name, &e, &st);
+	r = only_ours(w, fd, path, &st);
+	if (r)
+		return r < 0 ? r : 0;
 	r = put_header(w, fd, &e);
 	return r || ignored(w, path) ? r : put_dir(w, fd, path, depth + 1);
-}
-
-static int compare(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* Does not keep a descriptor of its own open while it goes down. */
-static int names_of(int fd, struct dirent ***list)
-{
-	char self[32];
-	int n;
-
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	n = scandir(self, list, NULL, compare);
-	return n < 0 ? -errno : n;
-}
-
-static bool opaque(const struct walk *w, int fd)
-{
-	char value;
-
-	return w->opts->layer && fgetxattr(fd, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
 }
 
 static int put_dir(struct walk *w, int fd, const char *path, unsigned depth)

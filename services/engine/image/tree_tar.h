@@ -7,6 +7,8 @@
 
 #include "lib/util.h"
 
+struct image_layer;
+
 struct tree_tar_opts {
 	/*
 	 * An overlay's upper or lower directory: whiteouts become .wh.NAME, opaque directories get
@@ -15,8 +17,13 @@ struct tree_tar_opts {
 	bool layer;
 	/* No time is later than this (SOURCE_DATE_EPOCH); 0: as they are. */
 	int64_t newest_s;
-	/* What the engine itself has put there: NULL-terminated paths. A directory's content, or an empty file. */
+	/*
+	 * What the engine itself has put there: NULL-terminated paths. A directory's content, or an empty file. A directory that
+	 * is there only for them is left out, unless it is another than that of the layers below.
+	 */
 	const char *const *ignore;
+	const struct image_layer *below; /* lowest first */
+	size_t n_below;
 };
 
 /**

@@ -15,6 +15,7 @@
 #include <archive_entry.h>
 #include <cmocka.h>
 
+#include "engine/image.h"
 #include "engine/image/digest.h"
 #include "engine/image/disk.h"
 #include "engine/image/tar_write.h"
@@ -156,6 +157,68 @@ static void others_read_it(void **state)
 	assert_int_equal(disk_remove_tree(AT_FDCWD, top), 0);
 }
 
+static unsigned entries_of(int dir, const struct tree_tar_opts *o, const char *want)
+{
+	struct archive *a = archive_read_new();
+	struct archive_entry *e;
+	struct bytes b = {NULL, 0, 0};
+	unsigned n = 0;
+	uint64_t size;
+
+	assert_int_equal(tree_tar(dir, o, collect, &b, &size), 0);
+	archive_read_support_format_tar(a);
+	archive_read_support_format_empty(a);
+	assert_int_equal(archive_read_open_memory(a, b.p, b.len), ARCHIVE_OK);
+	for (; archive_read_next_header(a, &e) == ARCHIVE_OK; n++)
+		assert_non_null(strstr(want, archive_entry_pathname(e)));
+	archive_read_free(a);
+	free(b.p);
+	return n;
+}
+
+/* A directory is not part of a layer for what the engine has put into it. */
+static void only_what_changed(void **state)
+{
+	char top[] = "/tmp/tree-tar-XXXXXX", below[] = "/tmp/tree-tar-XXXXXX";
+	struct image_layer lower = {.dir = below};
+	struct tree_tar_opts o = {.layer = true, .ignore = (const char *const[]){"dev", "etc/hosts", NULL}};
+	int dir, low, fd;
+
+	assert_non_null(mkdtemp(top));
+	assert_non_null(mkdtemp(below));
+	dir = open(top, O_RDONLY | O_DIRECTORY);
+	low = open(below, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(mkdirat(low, "etc", 0700), 0);
+	assert_int_equal(mkdirat(low, "dev", 0755), 0);
+	assert_int_equal(mkdirat(dir, "etc", 0700), 0);
+	assert_int_equal(mkdirat(dir, "dev", 0755), 0);
+	assert_int_equal(mkdirat(dir, "opt", 0755), 0);
+	fd = openat(dir, "etc/hosts", O_WRONLY | O_CREAT, 0644);
+	assert_true(fd >= 0);
+
+	/* not what the runtime makes */
+	assert_true(entries_of(dir, &o, "dev/ etc/ opt/") >= 2);
+	/* as it is below */
+	o.below = &lower;
+	o.n_below = 1;
+	assert_int_equal(entries_of(dir, &o, "opt/"), 1);
+	/* changed itself, or by more than that */
+	assert_int_equal(fchmodat(low, "etc", 0755, 0), 0);
+	assert_int_equal(entries_of(dir, &o, "etc/ opt/"), 2);
+	assert_int_equal(fchmodat(low, "etc", 0700, 0), 0);
+	assert_int_equal(symlinkat("x", dir, "etc/link"), 0);
+	assert_int_equal(entries_of(dir, &o, "etc/ etc/link opt/"), 3);
+	assert_int_equal(unlinkat(dir, "etc/link", 0), 0);
+	/* what a container has written into such a file is its own */
+	assert_int_equal(write(fd, "x", 1), 1);
+	close(fd);
+	assert_int_equal(entries_of(dir, &o, "etc/ etc/hosts opt/"), 3);
+	close(dir);
+	close(low);
+	assert_int_equal(disk_remove_tree(AT_FDCWD, top), 0);
+	assert_int_equal(disk_remove_tree(AT_FDCWD, below), 0);
+}
+
 /* What does not fit a ustar header goes into pax records. */
 static void large_values(void **state)
 {
@@ -202,6 +265,7 @@ int main(void)
 	const struct CMUnitTest t[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(others_read_it),
+		cmocka_unit_test(only_what_changed),
 		cmocka_unit_test(large_values),
 	};
 

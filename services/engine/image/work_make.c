@@ -41,7 +41,7 @@ static int name_by_content(struct work *w, struct new_layer *l)
 	return r < 0 ? work_fail(w, r, "the layer cannot be read: %s", errno_text(-r)) : 0;
 }
 
-static int make_layer(struct work *w, struct new_layer *l)
+static int make_layer(struct work *w, const struct image *parent, struct new_layer *l)
 {
 	const char *upper = work_text(w, "upper");
 	struct tree_tar_opts o = {.layer = true};
@@ -59,6 +59,8 @@ static int make_layer(struct work *w, struct new_layer *l)
 		if (i + 1 < array_len(ignore) && yyjson_is_str(v))
 			ignore[i] = yyjson_get_str(v);
 	o.ignore = ignore;
+	o.below = parent ? parent->layers : NULL;
+	o.n_below = parent ? parent->n_layers : 0;
 	dir = open(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0 && errno == ENOENT) { /* it has never run */
 		l->empty = true;
@@ -125,7 +127,7 @@ int work_make(struct work *w)
 	if (parent_id)
 		r = work_find(w, parent_id, &parent);
 	if (r == 0)
-		r = make_layer(w, &l);
+		r = make_layer(w, parent, &l);
 	if (r == 0 && !l.empty)
 		r = layers_place(w, &l, 1);
 	if (r == 0)
