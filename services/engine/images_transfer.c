@@ -365,8 +365,8 @@ static bool platforms_fit(struct engine *e, struct http_req *r, const struct ima
 		for (size_t k = 0; good && k < images[i]->n_repo_tags; k++) {
 			struct image_ref have;
 
-			if (!image_ref_parse(&have, images[i]->repo_tags[k]) &&
-				!strcmp(have.domain, ref->domain) && !strcmp(have.path, ref->path) &&
+			if (image_ref_same_repo(ref, images[i]->repo_tags[k]) &&
+				!image_ref_parse(&have, images[i]->repo_tags[k]) &&
 				(!*ref->tag || !strcmp(have.tag, ref->tag)))
 				good = image_platform_fits(r, images[i], images[i]->repo_tags[k]);
 		}
@@ -443,28 +443,52 @@ void transfer_load(struct engine *e, struct http_req *r, const char *arg)
 		transfer_feed(t, fds[1]);
 }
 
+/* A name without a tag is saved with all its tags, of which latest need not be one. */
+static bool names_repo(struct engine *e, const char *name)
+{
+	const struct image **images = NULL;
+	struct image_ref ref;
+	ssize_t n;
+	bool found = false;
+
+	if (image_ref_parse(&ref, name) || *ref.tag || *ref.digest)
+		return false;
+	n = image_store_list(e->images, &images);
+	for (ssize_t i = 0; i < n; i++)
+		for (size_t k = 0; k < images[i]->n_repo_tags && !found; k++)
+			found = image_ref_same_repo(&ref, images[i]->repo_tags[k]);
+	if (n > 0)
+		image_list_free(images, (size_t)n);
+	return found;
+}
+
+/* false: it was answered. */
+static bool can_be_saved(struct engine *e, struct http_req *r, const char *name)
+{
+	const struct image *img = NULL;
+	struct image_ref ref;
+	bool good;
+	int err;
+
+	if (names_repo(e, name))
+		return image_ref_parse(&ref, name) == 0 && platforms_fit(e, r, &ref);
+	err = image_store_find(e->images, name, &img);
+	if (err)
+		api_error(r, err == -ENOENT ? 404 : 400,
+			err == -ENOENT ? "No such image: %s" : "invalid reference format: %s", name);
+	good = !err && image_platform_fits(r, img, name);
+	image_unref(img);
+	return good;
+}
+
 static void save(struct engine *e, struct http_req *r, const char *const *names, size_t n)
 {
 	struct transfer *t;
 	int fds[2], err;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct image *img;
-
-		err = image_store_find(e->images, names[i], &img);
-		if (err) {
-			api_error(r, err == -ENOENT ? 404 : 400,
-				err == -ENOENT ? "No such image: %s" : "invalid reference format: %s",
-				names[i]);
+	for (size_t i = 0; i < n; i++)
+		if (!can_be_saved(e, r, names[i]))
 			return;
-		}
-
-		bool good = image_platform_fits(r, img, names[i]);
-
-		image_unref(img);
-		if (!good)
-			return;
-	}
 	t = transfer_new(e, r, ARCHIVE, names[0]);
 	if (!t || !transfer_pipe(t, fds))
 		return;

@@ -2,6 +2,7 @@
 """What docker does with images beside pulling: push, save, load, import, commit, tag, history, prune, rmi."""
 
 import base64
+import datetime
 import io
 import json
 import os
@@ -192,6 +193,51 @@ def test_hostile_archives_leave_nothing(node, tmp_path):
     assert status == 200 and said == {"errorDetail": {"message": said["error"]}, "error": said["error"]}, said
     assert eventually(lambda: count() == before, 10)
     assert node.ssh("ls /etc/evil 2>&1", check=False).returncode != 0
+
+
+def test_save_of_a_whole_repository(node):
+    for tag in ("one", "two"):
+        node.docker("import", "-", f"whole:{tag}", input=oci.tar([oci.Member("n", tag.encode())]), text=False)
+    created = {inspect(node, f"whole:{tag}")["Id"]: inspect(node, f"whole:{tag}")["Created"] for tag in ("one", "two")}
+    saved = node.docker("save", "whole", text=False).stdout
+    node.docker("rmi", "whole:one", "whole:two")
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        listing = json.load(archive.extractfile("manifest.json"))
+        old = json.load(archive.extractfile("repositories"))
+        times = {f"sha256:{one['Config'].rsplit('/', 1)[1]}": archive.getmember(one["Config"]).mtime for one in listing}
+    assert sorted(tag for one in listing for tag in one["RepoTags"]) == ["whole:one", "whole:two"]
+    assert old == {"whole": {one["RepoTags"][0].split(":")[1]: one["Layers"][-1].rsplit("/", 1)[1] for one in listing}}
+    assert times == {image: int(datetime.datetime.fromisoformat(text[:19] + "+00:00").timestamp()) for image, text in created.items()}
+    done = node.docker("save", "whole", text=False, check=False)
+    assert done.returncode == 1 and b"No such image: whole" in done.stderr
+
+
+def test_what_was_made_from_what_is_saved(node):
+    """Within the archive, whatever its order; the image that the first was made from is not in it."""
+    node.docker("run", "--name", "made-from", HELLO, "true")
+    first = node.docker("commit", "-m", "first", "made-from").stdout.strip()
+    node.docker("rm", "made-from")
+    node.docker("run", "--name", "made-from", first, "true")
+    second = node.docker("commit", "-m", "second", "made-from").stdout.strip()
+    node.docker("rm", "made-from")
+    assert inspect(node, second)["Parent"] == first
+    saved = node.docker("save", second, first, text=False).stdout
+    node.docker("rmi", second)
+    node.docker("load", input=saved, text=False)
+    assert inspect(node, second)["Parent"] == first and inspect(node, first)["Parent"] == ""
+    node.docker("rmi", second, first, check=False)
+
+
+def test_a_layer_holds_what_changed(node):
+    """Nothing of what the engine puts into every container, not the directories of it either."""
+    node.docker("run", "--name", "touched", HELLO, "sh", "-c", "mkdir -p /opt/a; echo x > /opt/a/b")
+    node.docker("commit", "touched", "touched:1")
+    node.docker("rm", "touched")
+    with tarfile.open(fileobj=io.BytesIO(node.docker("save", "touched:1", text=False).stdout)) as archive:
+        layer = json.load(archive.extractfile("manifest.json"))[0]["Layers"][-1]
+        with tarfile.open(fileobj=io.BytesIO(archive.extractfile(layer).read())) as inside:
+            assert inside.getnames() == ["opt", "opt/a", "opt/a/b"]
+    node.docker("rmi", "touched:1")
 
 
 def test_an_archive_of_an_image_without_layers(node):

@@ -34,6 +34,10 @@ struct load {
 	struct image_platform want;
 	bool any_platform;
 	size_t images;
+	struct descent {
+		char id[IMAGE_DIGEST_LEN + 1], parent[IMAGE_DIGEST_LEN + 1]; /* parent "": not said */
+	} *descents; /* owned; of what was loaded, as the archive has it */
+	size_t n_descents;
 };
 
 /* A file of the archive: links are followed, but never out of it. Descriptor or -errno. */
@@ -298,6 +302,75 @@ static void say_id(const char *id)
 	work_say("stream", line);
 }
 
+/* ---- what was made from what */
+
+static int note_descent(struct load *l, const char *id, const char *parent)
+{
+	struct descent *more = realloc(l->descents, (l->n_descents + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	l->descents = more;
+	more += l->n_descents++;
+	*more = (struct descent){""};
+	strcpy(more->id, id);
+	if (parent && image_digest_valid(parent))
+		strcpy(more->parent, parent);
+	return 0;
+}
+
+/* An image has one step more in its history than what it was made from. So nothing descends from itself. */
+static bool descends(yyjson_val *child, yyjson_val *parent)
+{
+	yyjson_val *a = json_arr(child, "history"), *b = json_arr(parent, "history");
+	bool good = yyjson_arr_size(a) == yyjson_arr_size(b) + 1;
+
+	for (size_t i = 0; good && i < yyjson_arr_size(b); i++)
+		good = yyjson_equals(yyjson_arr_get(a, i), yyjson_arr_get(b, i));
+	return good;
+}
+
+static int set_parent(struct load *l, const struct descent *d)
+{
+	cleanup(json_docp) yyjson_doc *child = NULL, *parent = NULL;
+	const struct image *img = NULL, *from = NULL;
+	struct image_record rec = {.layers = NULL};
+	struct work *w = l->w;
+	int r = work_find(w, d->id, &img);
+
+	if (r == 0)
+		r = work_find(w, d->parent, &from);
+	if (r == 0)
+		r = image_config(img, &child);
+	if (r == 0)
+		r = image_config(from, &parent);
+	if (r == 0 && !descends(yyjson_doc_get_root(child), yyjson_doc_get_root(parent)))
+		r = work_fail(w, -EINVAL, "image %s is not a valid parent for %s", d->parent, d->id);
+	if (r == 0 && !img->builtin)
+		r = record_of(w, img, &rec);
+	if (r == 0 && rec.layers) {
+		strcpy(rec.parent, d->parent);
+		r = image_record_write(&w->store->disk, &rec);
+	}
+	image_record_fini(&rec);
+	image_unref(img);
+	image_unref(from);
+	return r < 0 ? work_fail(w, r, "image %s: %s", d->id, errno_text(-r)) : 0;
+}
+
+/* Only within the archive, as Docker does. */
+static int set_parents(struct load *l)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->n_descents; i++)
+		for (size_t k = 0; k < l->n_descents && r == 0; k++)
+			if (k != i && !strcmp(l->descents[i].parent, l->descents[k].id) &&
+				strcmp(l->descents[i].parent, l->descents[i].id) != 0)
+				r = set_parent(l, &l->descents[i]);
+	return r;
+}
+
 /* ---- docker save */
 
 static int load_docker_one(struct load *l, yyjson_val *entry)
@@ -322,6 +395,8 @@ static int load_docker_one(struct load *l, yyjson_val *entry)
 	}
 	r = load_image(l, &p, id);
 	free(p.config);
+	if (r == 0)
+		r = note_descent(l, id, json_text(entry, "Parent"));
 	yyjson_arr_foreach (tags, i, n, v)
 		if (r == 0 && yyjson_is_str(v))
 			r = name_it(l, yyjson_get_str(v), id);
@@ -344,7 +419,7 @@ static int load_docker(struct load *l, const char *text, size_t len)
 		if (r == 0)
 			r = load_docker_one(l, v);
 	yyjson_doc_free(doc);
-	return r;
+	return r < 0 ? r : set_parents(l);
 }
 
 /* ---- an OCI layout */
@@ -489,6 +564,7 @@ int work_load(struct work *w)
 	if (r == 0 && !l.images)
 		r = work_fail(w, -ENOENT, "the archive holds no image%s%s", platform ? " for " : "",
 			platform ? platform : "");
+	free(l.descents);
 	closep(&l.dir);
 	if (*stage && disk_remove_tree(w->store->disk.staging, stage) < 0)
 		r = r < 0 ? r : work_fail(w, -EIO, "staging cannot be cleared");

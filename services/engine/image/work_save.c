@@ -18,12 +18,22 @@
 #include "lib/errno_text.h"
 #include "lib/file.h"
 
+struct item {
+	const struct image *img; /* a reference */
+	const char **tags;	 /* owned; each is one of the image's */
+	size_t n_tags;
+};
+
 struct save {
 	struct work *w;
 	struct tar_out out;
+	struct item *items;
+	size_t n_items;
 	FILE *index, *manifest; /* index.json and manifest.json as they grow */
 	char *index_text, *manifest_text;
 	size_t index_len, manifest_len;
+	yyjson_mut_doc
+		*repositories; /* by repository and tag, for what has read archives before manifest.json */
 	char (*done)[IMAGE_DIGEST_LEN + 1]; /* blobs that are written */
 	size_t n_done;
 	bool second;
@@ -50,7 +60,7 @@ static int once(struct save *s, const char *digest)
 	return 0;
 }
 
-static int put_blob(struct save *s, const char *digest, const void *data, size_t len)
+static int put_blob(struct save *s, const char *digest, int64_t mtime_s, const void *data, size_t len)
 {
 	char path[96];
 	int r = once(s, digest);
@@ -58,7 +68,7 @@ static int put_blob(struct save *s, const char *digest, const void *data, size_t
 	if (r)
 		return r < 0 ? r : 0;
 	snprintf(path, sizeof(path), "blobs/sha256/%s", digest + 7);
-	return tar_file(&s->out, path, 0, data, len);
+	return tar_file(&s->out, path, mtime_s, data, len);
 }
 
 static int put_layer(struct save *s, const struct image_record_layer *l)
@@ -89,9 +99,13 @@ static int put_layer(struct save *s, const struct image_record_layer *l)
 }
 
 /* One line in index.json a name; one entry in manifest.json an image. */
-static void describe(struct save *s, const struct image *img, const char *digest, size_t len,
-	const char *media_type, const struct image_record *rec, const char *const *tags, size_t n_tags)
+static void describe(struct save *s, const struct item *it, const char *digest, size_t len,
+	const char *media_type, const struct image_record *rec)
 {
+	const struct image *img = it->img;
+	const char *const *tags = it->tags;
+	size_t n_tags = it->n_tags;
+
 	for (size_t i = 0; i < (n_tags ? n_tags : 1); i++) {
 		fprintf(s->index,
 			"%s{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":%zu,"
@@ -120,8 +134,37 @@ static void describe(struct save *s, const struct image *img, const char *digest
 	fprintf(s->manifest, "%s,\"Layers\":[", n_tags ? "]" : "");
 	for (size_t i = 0; i < rec->n_layers; i++)
 		fprintf(s->manifest, "%s\"blobs/sha256/%s\"", i ? "," : "", rec->layers[i].blob + 7);
-	fputs("]}", s->manifest);
+	fputc(']', s->manifest);
+	for (size_t i = 0; i < s->n_items; i++)
+		if (!strcmp(s->items[i].img->id, img->parent))
+			fprintf(s->manifest, ",\"Parent\":\"%s\"", img->parent);
+	fputc('}', s->manifest);
 	s->second = true;
+}
+
+/* The file repositories: {REPOSITORY: {TAG: the uppermost layer}}. */
+static void list_tags(struct save *s, const struct item *it, const struct image_record *rec)
+{
+	yyjson_mut_doc *d = s->repositories;
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(d), *of;
+
+	for (size_t i = 0; i < it->n_tags && rec->n_layers; i++) {
+		char repo[IMAGE_NAME_MAX + 1], tag[IMAGE_TAG_MAX + 1];
+		struct image_ref ref;
+
+		if (image_ref_parse(&ref, it->tags[i]) < 0)
+			continue;
+		strcpy(tag, ref.tag);
+		*ref.tag = '\0';
+		image_ref_familiar(&ref, repo);
+		of = yyjson_mut_obj_get(root, repo);
+		if (!of) {
+			of = yyjson_mut_obj(d);
+			yyjson_mut_obj_put(root, yyjson_mut_strcpy(d, repo), of);
+		}
+		yyjson_mut_obj_put(of, yyjson_mut_strcpy(d, tag),
+			yyjson_mut_strcpy(d, rec->layers[rec->n_layers - 1].blob + 7));
+	}
 }
 
 /* Architecture and os go between quotes as they are: only plain words may. */
@@ -130,8 +173,9 @@ static bool plain(const char *s)
 	return s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
 }
 
-static int save_image(struct save *s, const struct image *img, const char *const *tags, size_t n_tags)
+static int save_image(struct save *s, const struct item *it)
 {
+	const struct image *img = it->img;
 	struct work *w = s->w;
 	struct image_record rec;
 	cleanup(freep) char *config = NULL, *manifest = NULL;
@@ -152,13 +196,14 @@ static int save_image(struct save *s, const struct image *img, const char *const
 	if (r < 0)
 		goto out;
 	digest_of(manifest, len, digest);
-	r = put_blob(s, img->id, config, config_len);
+	r = put_blob(s, img->id, img->created_at.tv_sec, config, config_len);
 	for (size_t i = 0; i < rec.n_layers && r == 0; i++)
 		r = put_layer(s, &rec.layers[i]);
 	if (r == 0)
-		r = put_blob(s, digest, manifest, len);
+		r = put_blob(s, digest, 0, manifest, len);
 	if (r == 0) {
-		describe(s, img, digest, len, type, &rec, tags, n_tags);
+		describe(s, it, digest, len, type, &rec);
+		list_tags(s, it, &rec);
 		work_event("save", img->id, img->id);
 	} else {
 		r = work_fail(w, r, "image %s: %s", img->id, errno_text(-r));
@@ -168,67 +213,112 @@ out:
 	return r;
 }
 
+/* ---- what is asked for */
+
+/* @tag NULL: by its id. An image that several names stand for is one with several tags, in the order of the first. */
+static int want(struct save *s, const struct image *img, const char *tag)
+{
+	struct item *it = NULL;
+	void *more;
+
+	for (size_t i = 0; i < s->n_items; i++)
+		if (!strcmp(s->items[i].img->id, img->id))
+			it = &s->items[i];
+	if (!it) {
+		more = realloc(s->items, (s->n_items + 1) * sizeof(*it));
+		if (!more)
+			return -ENOMEM;
+		s->items = more;
+		it = &s->items[s->n_items++];
+		*it = (struct item){.img = img};
+		image_get(img);
+	}
+	for (size_t i = 0; tag && i < it->n_tags; i++)
+		if (!strcmp(it->tags[i], tag))
+			return 0;
+	if (!tag)
+		return 0;
+	more = realloc(it->tags, (it->n_tags + 1) * sizeof(*it->tags));
+	if (!more)
+		return -ENOMEM;
+	it->tags = more;
+	it->tags[it->n_tags++] = tag; /* the image's own, which is held */
+	return 0;
+}
+
+/* A name without a tag is all its tags. How many there are, or -errno. */
+static int want_repo(struct save *s, const struct image_ref *repo)
+{
+	const struct image_store *store = s->w->store;
+	int n = 0, r = 0;
+
+	for (size_t i = 0; i < store->n_images; i++) {
+		const struct image *img = &store->images[i]->pub;
+
+		for (size_t k = 0; k < img->n_repo_tags && r == 0; k++) {
+			if (!image_ref_same_repo(repo, img->repo_tags[k]))
+				continue;
+			r = want(s, img, img->repo_tags[k]);
+			n++;
+		}
+	}
+	return r < 0 ? r : n;
+}
+
+static int want_name(struct save *s, const char *name)
+{
+	char familiar[IMAGE_NAME_MAX + 1] = "";
+	const char *tag = NULL;
+	const struct image *img;
+	struct image_ref ref;
+	int r = image_ref_parse(&ref, name);
+
+	if (r == 0 && !*ref.tag && !*ref.digest) {
+		r = want_repo(s, &ref);
+		if (r)
+			return r < 0 ? r : 0;
+	}
+	/* an id is no name, though it may look like one */
+	if (r == 0 && !*ref.digest)
+		image_ref_familiar(&ref, familiar);
+	r = work_find(s->w, name, &img);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < img->n_repo_tags; i++)
+		if (!strcmp(img->repo_tags[i], familiar))
+			tag = img->repo_tags[i];
+	r = want(s, img, tag);
+	image_unref(img);
+	return r;
+}
+
 static int save_all(struct save *s)
 {
 	yyjson_val *names = yyjson_obj_get(s->w->orders, "names"), *v;
-	const char *tags[256];
 	size_t i, n;
 	int r = 0;
 
-	/* an image that several names stand for is one image with several tags, in the order of the first */
-	yyjson_arr_foreach (names, i, n, v) {
-		const struct image *img, *other;
-		char familiar[256][IMAGE_NAME_MAX + 1];
-		size_t n_tags = 0;
-		bool seen = false;
-
-		r = work_find(s->w, yyjson_get_str(v), &img);
-		if (r < 0)
-			return r;
-		for (size_t k = 0; k < n && r == 0; k++) {
-			const char *name = yyjson_get_str(yyjson_arr_get(names, k));
-			struct image_ref ref;
-			bool same;
-
-			r = work_find(s->w, name, &other);
-			if (r < 0)
-				break;
-			same = other == img;
-			image_unref(other);
-			seen |= same && k < i;
-			/* an id is no name, though it may look like one */
-			if (!same || image_ref_parse(&ref, name) < 0 || *ref.digest ||
-				n_tags == array_len(tags))
-				continue;
-			image_ref_default_tag(&ref);
-			image_ref_familiar(&ref, familiar[n_tags]);
-			for (size_t t = 0; t < img->n_repo_tags; t++) {
-				if (strcmp(img->repo_tags[t], familiar[n_tags]))
-					continue;
-				tags[n_tags] = familiar[n_tags];
-				n_tags++;
-				break;
-			}
-		}
-		if (r == 0 && !seen)
-			r = save_image(s, img, tags, n_tags);
-		image_unref(img);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	yyjson_arr_foreach (names, i, n, v)
+		if (r == 0)
+			r = want_name(s, yyjson_get_str(v));
+	for (i = 0; i < s->n_items && r == 0; i++)
+		r = save_image(s, &s->items[i]);
+	return r;
 }
 
 int work_save(struct work *w)
 {
 	static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
-	struct save s = {.w = w, .out = {.write = to_client}};
+	struct save s = {.w = w, .out = {.write = to_client}, .repositories = yyjson_mut_doc_new(NULL)};
+	cleanup(freep) char *repositories = NULL;
+	size_t repositories_len;
 	bool bad;
 	int r;
 
+	yyjson_mut_doc_set_root(s.repositories, yyjson_mut_obj(s.repositories));
 	s.index = open_memstream(&s.index_text, &s.index_len);
 	s.manifest = open_memstream(&s.manifest_text, &s.manifest_len);
-	if (!s.index || !s.manifest)
+	if (!s.index || !s.manifest || !s.repositories)
 		return -ENOMEM;
 	fputs("{\"schemaVersion\":2,\"mediaType\":\"" IMAGE_TYPE_OCI_INDEX "\",\"manifests\":[", s.index);
 	fputc('[', s.manifest);
@@ -246,8 +336,20 @@ int work_save(struct work *w)
 		r = tar_file(&s.out, "manifest.json", 0, s.manifest_text, s.manifest_len);
 	if (r == 0)
 		r = tar_file(&s.out, "oci-layout", 0, layout, sizeof(layout) - 1);
+	if (r == 0 && yyjson_mut_obj_size(yyjson_mut_doc_get_root(s.repositories))) {
+		repositories =
+			yyjson_mut_write(s.repositories, YYJSON_WRITE_NEWLINE_AT_END, &repositories_len);
+		r = repositories ? tar_file(&s.out, "repositories", 0, repositories, repositories_len)
+				 : -ENOMEM;
+	}
 	if (r == 0)
 		r = tar_end(&s.out);
+	for (size_t i = 0; i < s.n_items; i++) {
+		image_unref(s.items[i].img);
+		free(s.items[i].tags);
+	}
+	free(s.items);
+	yyjson_mut_doc_free(s.repositories);
 	free(s.index_text);
 	free(s.manifest_text);
 	free(s.done);
