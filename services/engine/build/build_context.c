@@ -119,7 +119,7 @@ static int open_dir(struct build *b)
 static int unpack_stream(struct build *b, int in, struct unpack_result *result)
 {
 	struct unpack_worker u;
-	int r = unpack_worker_start(&u, in, b->context, &unpack_limits_plain);
+	int r = unpack_worker_start(&u, in, b->context, &unpack_limits_context);
 
 	if (r < 0)
 		return r;

@@ -23,6 +23,8 @@
 const struct unpack_limits unpack_limits_default = {BOUNDS, .kinds = INFLATE_OF_LAYERS};
 const struct unpack_limits unpack_limits_import = {BOUNDS, .kinds = INFLATE_ALL};
 const struct unpack_limits unpack_limits_plain = {BOUNDS, .kinds = INFLATE_ALL, .plain = true};
+const struct unpack_limits unpack_limits_context = {
+	BOUNDS, .kinds = INFLATE_ALL, .plain = true, .cleaned = true};
 
 struct stream {
 	struct inflate *in;
@@ -69,8 +71,9 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **buf)
 	return n < 0 ? ARCHIVE_FATAL : n;
 }
 
-/* Drops what means nothing; refuses what climbs. `out` has PATH_MAX bytes. */
-static int clean_path(struct tree *t, const char *path, unsigned depth_max, char *out, const char *what)
+/* Drops what means nothing; refuses what climbs, unless that is to be cleaned. `out` has PATH_MAX bytes. */
+static int clean_path(
+	struct tree *t, const char *path, const struct unpack_limits *limits, char *out, const char *what)
 {
 	unsigned depth = 0;
 	size_t len = 0;
@@ -81,12 +84,16 @@ static int clean_path(struct tree *t, const char *path, unsigned depth_max, char
 	while (*path) {
 		size_t n = strcspn(path, "/");
 
-		if (n == 2 && path[0] == '.' && path[1] == '.')
-			return tree_refuse(t, -EPERM, "%s climbs out with \"..\"", what);
-		if (n > 0 && !(n == 1 && path[0] == '.')) {
-			if (++depth > depth_max)
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			if (!limits->cleaned)
+				return tree_refuse(t, -EPERM, "%s climbs out with \"..\"", what);
+			while (len && out[--len] != '/')
+				;
+			depth -= depth > 0;
+		} else if (n > 0 && !(n == 1 && path[0] == '.')) {
+			if (++depth > limits->depth)
 				return tree_refuse(t, -E2BIG, "%s has more than %u components, the limit",
-					what, depth_max);
+					what, limits->depth);
 			if (n > NAME_MAX || len + n + 2 > PATH_MAX)
 				return tree_refuse(t, -E2BIG, "%s is longer than the limit", what);
 			if (len)
@@ -183,7 +190,7 @@ static int put_entry(struct stream *s, struct tree *t, struct archive *a, struct
 	char path[PATH_MAX], link_path[PATH_MAX];
 	int r;
 
-	r = clean_path(t, archive_entry_pathname(e), limits->depth, path, "its name");
+	r = clean_path(t, archive_entry_pathname(e), limits, path, "its name");
 	if (r == 0)
 		r = check_xattrs(t, e, limits->xattr_bytes);
 	if (r < 0)
@@ -197,7 +204,7 @@ static int put_entry(struct stream *s, struct tree *t, struct archive *a, struct
 		return tree_refuse(t, -EPERM, "its owner is out of range");
 
 	if (link) {
-		r = clean_path(t, link, limits->depth, link_path, "the target of the hard link");
+		r = clean_path(t, link, limits, link_path, "the target of the hard link");
 		if (r < 0)
 			return r;
 		if (!*path || !*link_path)

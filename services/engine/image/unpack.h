@@ -26,11 +26,13 @@ struct unpack_limits {
 	size_t xattr_bytes;  /* an entry */
 	unsigned kinds;	     /* of compression, a set of inflate.h's */
 	bool plain;	     /* no layer: names that begin with .wh. are names, devices are refused */
+	bool cleaned;	     /* ".." in a name is one directory up and ends at the root; else it is refused */
 };
 
 /* For layers as they come from a registry or lie in an image; for the stream that import makes a layer of; for archives
- * that are none: of a build, of docker save. */
-extern const struct unpack_limits unpack_limits_default, unpack_limits_import, unpack_limits_plain;
+ * that are none, as of docker save; for the context of a build, whose names Docker cleans. */
+extern const struct unpack_limits unpack_limits_default, unpack_limits_import, unpack_limits_plain,
+	unpack_limits_context;
 
 struct unpack_result {
 	char diff_id[IMAGE_DIGEST_LEN + 1]; /* of the uncompressed stream */

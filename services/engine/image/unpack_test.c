@@ -517,6 +517,22 @@ static void kinds(void **state)
 	assert_non_null(strstr(f->result.error, "ratio"));
 }
 
+/* A build's context: names are cleaned, and end at the root. */
+static void cleaned(void **state)
+{
+	struct fix *f = *state;
+
+	f->limits = unpack_limits_context;
+	put(&f->tar, (struct member){.name = "../../up", .data = "up"});
+	put(&f->tar, (struct member){.name = "a/b/../c", .data = "over"});
+	put(&f->tar, (struct member){.name = "/a/../../d", .data = "root"});
+	put_end(&f->tar);
+	assert_int_equal(run(f), 0);
+	expect_file(f, "up", "up");
+	expect_file(f, "a/c", "over");
+	expect_file(f, "d", "root");
+}
+
 static void damaged(void **state)
 {
 	struct fix *f = *state;
@@ -599,6 +615,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(bomb, setup, teardown),
 		cmocka_unit_test_setup_teardown(kinds, setup, teardown),
+		cmocka_unit_test_setup_teardown(cleaned, setup, teardown),
 		cmocka_unit_test_setup_teardown(damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_with_its_last_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(sparse, setup, teardown),
