@@ -221,6 +221,21 @@ static bool names_heredoc(const char *word)
 	return word[0] == '<' && word[1] == '<' && word[2] != '<';
 }
 
+/* Does it climb out of its root, taken by the words alone? */
+static bool climbs_out(const char *path)
+{
+	int depth = 0;
+
+	for (size_t n; *(path += strspn(path, "/")) && depth >= 0; path += n) {
+		n = strcspn(path, "/");
+		if (n == 2 && !strncmp(path, "..", 2))
+			depth--;
+		else if (n != 1 || *path != '.')
+			depth++;
+	}
+	return depth < 0;
+}
+
 /* Everything that is named, but for the destination. */
 static int gather(struct copying *c)
 {
@@ -260,6 +275,9 @@ static int gather(struct copying *c)
 		else if (r == 0 && add && !strncmp(word, "git@", 4))
 			r = build_fail(
 				b, -ENOTSUP, "a git repository is not supported as a source by this engine");
+		else if (r == 0 && climbs_out(word))
+			r = build_fail(
+				b, -EPERM, "forbidden path outside the build context: %.300s ()", word);
 		else if (r == 0)
 			r = add_source(c, plain, word);
 	}
@@ -362,6 +380,8 @@ static void describe(struct copying *c, struct part *p, struct copy *out, int to
 		.dest = c->dest,
 		.chmod = c->chmod,
 		.keep_owner = c->from && !c->chown,
+		.keyword = dockerfile_keyword(c->b->step->op),
+		.missing = p->local ? "file not found in build context or excluded by .dockerignore: " : "",
 		.leave_archives = c->b->step->op == DF_ADD && p->local};
 }
 
@@ -432,8 +452,8 @@ static int add_archive(struct copying *c, struct part *p, const char *path, stru
 		how->sources = everything;
 		how->keep_owner = !c->chown;
 		how->dest = dest;
-	} else if (strstr(result.error, "not a tar archive") || strstr(result.error, "unknown format")) {
-		/* compressed, but no archive: a file. Its name is no pattern */
+	} else if (r == -EBADMSG && !result.entries) {
+		/* it only began like an archive: a file. Its name is no pattern */
 		for (const char *s = path; *s; s++) {
 			if (strchr("*?[\\", *s))
 				*out++ = '\\';
@@ -530,7 +550,7 @@ int build_copy(struct build *b)
 		r = build_fail(b, -EINVAL, "no source files were specified");
 	if (r == 0 && c.n_sources > 1 && c.dest[strlen(c.dest) - 1] != '/')
 		r = build_fail(b, -EINVAL,
-			"when using %s with more than one source file, the destination must be a directory and end with a /",
+			"When using %s with more than one source file, the destination must be a directory and end with a /",
 			dockerfile_keyword(b->step->op));
 	if (r == 0)
 		r = make_key(&c);

@@ -26,7 +26,7 @@
 #include "lib/sandbox.h"
 #include "lib/tree.h"
 
-enum { DEPTH_MAX = 256, BUF = 1 << 18, XATTRS = 16 << 10 };
+enum { DEPTH_MAX = 256, BUF = 1 << 18, XATTRS = 16 << 10, LINKS_MAX = 40 };
 
 struct copier {
 	const struct copy *c;
@@ -286,8 +286,57 @@ static int copy_entry(struct copier *k, int from, const char *name, int dir, con
 
 /* ---- where to */
 
-/* mkdir -p below the root, through its links. A descriptor (O_PATH) or -errno. */
-static int make_dirs(struct copier *k, const char *path)
+/* Splits "/a/b/c" into directory and last name; @dir has PATH_MAX bytes. */
+static const char *split(const char *path, char *dir)
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	memcpy(dir, path, n);
+	dir[n] = '\0';
+	return slash ? slash + 1 : path;
+}
+
+static int make_dirs_at(struct copier *k, const char *path, unsigned links);
+
+/*
+ * Where the link @name of @dir, whose path is @prefix without its last part, points to, as a path of the root. @out has PATH_MAX
+ * bytes. 1, 0: it is no link, or -errno.
+ */
+static int link_target(int dir, const char *prefix, const char *name, char *out)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return errno == EINVAL || errno == ENOENT ? 0 : -errno;
+	target[n] = '\0';
+	n = snprintf(
+		out, PATH_MAX, "%s%s%s", *target == '/' ? "" : prefix, *target == '/' ? "" : "/", target);
+	return n < PATH_MAX ? 1 : -ENAMETOOLONG;
+}
+
+/* A directory that is not there: made, or, where a link points to nothing, what that points to. */
+static int make_dir(struct copier *k, int parent, const char *prefix, const char *name, unsigned links)
+{
+	char above[PATH_MAX], target[PATH_MAX];
+	int r;
+
+	if (mkdirat(parent, name, 0755) == 0) {
+		if (fchownat(parent, name, k->c->uid, k->c->gid, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		return in_root(k->to, prefix, O_PATH | O_DIRECTORY);
+	}
+	if (errno != EEXIST)
+		return -errno;
+	split(prefix, above);
+	r = link_target(parent, above, name, target);
+	if (r <= 0)
+		return r < 0 ? r : -ENOTDIR;
+	return links < LINKS_MAX ? make_dirs_at(k, target, links + 1) : -ELOOP;
+}
+
+static int make_dirs_at(struct copier *k, const char *path, unsigned links)
 {
 	char prefix[PATH_MAX] = "";
 	size_t len = 0;
@@ -314,12 +363,7 @@ static int make_dirs(struct copier *k, const char *path)
 		path += n;
 		next = in_root(k->to, prefix, O_PATH | O_DIRECTORY);
 		if (next == -ENOENT) {
-			if (mkdirat(fd, name, 0755) < 0)
-				next = -errno;
-			else if (fchownat(fd, name, k->c->uid, k->c->gid, AT_SYMLINK_NOFOLLOW) < 0)
-				next = -errno;
-			else
-				next = in_root(k->to, prefix, O_PATH | O_DIRECTORY);
+			next = make_dir(k, fd, prefix, name, links);
 			k->out->entries += next >= 0;
 		}
 		close(fd);
@@ -328,21 +372,44 @@ static int make_dirs(struct copier *k, const char *path)
 	return fd;
 }
 
-/* Splits "/a/b/c" into directory and last name; @dir has PATH_MAX bytes. */
-static const char *split(const char *path, char *dir)
+/* mkdir -p below the root, through its links. A descriptor (O_PATH) or -errno. */
+static int make_dirs(struct copier *k, const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
+	return make_dirs_at(k, path, 0);
+}
 
-	memcpy(dir, path, n);
-	dir[n] = '\0';
-	return slash ? slash + 1 : path;
+/* The directory of a file that is written through links, as Docker does; *name is the file's, in @whole. */
+static int make_place(struct copier *k, const char *path, char *whole, const char **name)
+{
+	char dir[PATH_MAX], target[PATH_MAX];
+
+	if (snprintf(whole, PATH_MAX, "%s", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	for (unsigned links = 0; links < LINKS_MAX; links++) {
+		int to, r;
+
+		*name = split(whole, dir);
+		to = make_dirs(k, dir);
+		if (to < 0)
+			return to;
+		r = link_target(to, dir, *name, target);
+		if (r == 0)
+			return to;
+		close(to);
+		if (r < 0)
+			return r;
+		memcpy(whole, target, PATH_MAX);
+	}
+	return -ELOOP;
 }
 
 static int open_source(struct copier *k, const char *path, struct stat *st)
 {
 	int fd = in_root(k->from, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
+	if (fd == -ENOENT)
+		return refuse(
+			k, fd, "%sstat %.300s: file does not exist", k->c->missing, path + strspn(path, "/"));
 	if (fd < 0)
 		return refuse(k, fd, "%.300s: %s", path, errno_text(-fd));
 	if (fstat(fd, st) < 0 || (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))) {
@@ -365,11 +432,8 @@ static int place_file(struct copier *k, int in, const struct stat *st, const cha
 		to = make_dirs(k, dest);
 	} else {
 		to = in_root(k->to, dest, O_PATH | O_DIRECTORY);
-		if (to < 0) {
-			snprintf(whole, sizeof(whole), "%s", dest);
-			name = split(whole, dir);
-			to = make_dirs(k, dir);
-		}
+		if (to < 0)
+			to = make_place(k, dest, whole, &name);
 	}
 	if (to < 0)
 		return refuse(k, to, "%.300s: %s", dest, errno_text(-to));
@@ -497,7 +561,8 @@ static int copy_all(struct copier *k)
 	}
 	if (r == 0 && c->to >= 0 && all.n > 1 && c->dest[strlen(c->dest) - 1] != '/')
 		r = refuse(k, -EINVAL,
-			"with more than one source file, the destination must be a directory and end with a /");
+			"When using %s with more than one source file, the destination must be a directory and end with a /",
+			c->keyword);
 	for (size_t i = 0; i < all.n; i++) {
 		if (r == 0)
 			r = one_source(k, all.list[i]);

@@ -16,6 +16,8 @@
 enum { COPY_SOURCES_MAX = 1024, COPY_ARCHIVES_MAX = 16, COPY_PATH_MAX = 1024 };
 
 struct copy {
+	const char *keyword; /* COPY or ADD, for errors */
+	const char *missing; /* said before the name of a source that is not there; "" */
 	bool leave_archives; /* files that look like one are only listed: ADD unpacks them */
 	int from;	     /* root of the sources; borrowed */
 	int to; /* root of the destination; borrowed. -1: nothing is copied, only the digest is wanted */

@@ -155,13 +155,13 @@ int unpack_answer_parse(const char *buf, size_t len, struct unpack_result *out)
 	for (char *p = out->error; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';
+	out->entries = a.entries;
 	if (a.err)
 		return a.err;
 	if (!image_digest_valid(a.diff_id) || a.n_opaque > (len - at) / sizeof(uint16_t))
 		return -EPROTO;
 	memcpy(out->diff_id, a.diff_id, sizeof(out->diff_id));
 	out->size_bytes = a.size_bytes;
-	out->entries = a.entries;
 	out->opaque = calloc(a.n_opaque + 1, sizeof(char *));
 	if (!out->opaque)
 		return -ENOMEM;
