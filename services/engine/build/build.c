@@ -25,8 +25,8 @@ int build_fail(struct build *b, int err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (b->step)
-		return work_fail(b->w, err, "%s:%u: %s: %s", b->file, b->step->line,
-			dockerfile_keyword(b->step->op), text);
+		return work_fail(b->w, err, "%s:%u: %s: %s%s", b->file, b->step->line,
+			dockerfile_keyword(b->step->op), b->about, text);
 	return work_fail(b->w, err, "%s", text);
 }
 
@@ -170,19 +170,6 @@ static int platform_args(struct build *b)
 
 /* ---- steps */
 
-int build_refuse_flags(struct build *b, const char *const *known)
-{
-	for (size_t i = 0; i < b->step->n_flags; i++) {
-		bool good = false;
-
-		for (const char *const *k = known; *k; k++)
-			good |= !strcmp(*k, b->step->flags[i].name);
-		if (!good)
-			return build_fail(b, -EINVAL, "unknown flag: --%.64s", b->step->flags[i].name);
-	}
-	return 0;
-}
-
 /* The directory that WORKDIR names is made when it is not there. */
 static int make_workdir(struct build *b, struct new_layer *l)
 {
@@ -234,17 +221,12 @@ int build_step_run(struct build *b, const struct dockerfile_step *step)
 	int r;
 
 	b->step = step;
-	if (step->op != DF_FROM && step->op != DF_ARG && !b->n_stages)
-		return build_fail(
-			b, -EINVAL, "no build stage in current context: the first instruction must be FROM");
 	switch (step->op) {
 	case DF_FROM:
 		r = build_from(b);
 		break;
 	case DF_ARG:
-		r = build_refuse_flags(b, (const char *const[]){NULL});
-		if (r == 0)
-			r = declare_args(b);
+		r = declare_args(b);
 		break;
 	case DF_RUN:
 		r = build_run(b);
@@ -336,11 +318,9 @@ static int run_all(struct build *b, size_t n)
 	if (r < 0)
 		return r;
 	b->step = NULL;
-	if (!b->n_stages)
-		return work_fail(b->w, -EINVAL, "%s: there is no FROM", b->file);
-	r = add_labels(b);
-	if (r == 0 && !b->stages[b->n_stages - 1].img)
-		r = work_fail(b->w, -EINVAL, "%s: no image was generated: the last stage is empty", b->file);
+	r = b->n_stages ? add_labels(b) : 0;
+	if (r == 0 && (!b->n_stages || !b->stages[b->n_stages - 1].img))
+		r = work_fail(b->w, -EINVAL, "No image was generated. Is your Dockerfile empty?");
 	return r;
 }
 

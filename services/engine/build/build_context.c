@@ -212,6 +212,8 @@ int build_context_open(struct build *b, struct dockerfile **df)
 	if (!len)
 		return work_fail(b->w, -EINVAL, "the Dockerfile (%s) cannot be empty", b->file);
 	r = dockerfile_parse(df, text, len, &e);
+	if (r == 0)
+		r = dockerfile_check(*df, &e);
 	if (r < 0)
 		return e.line ? work_fail(b->w, r, "dockerfile parse error on line %u: %s", e.line, e.text)
 			      : work_fail(b->w, r, "failed to parse %s: %s", b->file, e.text);

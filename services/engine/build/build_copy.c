@@ -251,7 +251,7 @@ static int gather(struct copying *c)
 
 		r = build_expand(b, from, &name);
 		if (r == 0)
-			r = build_find(b, name, true, &c->from);
+			r = build_find(b, name, &c->from);
 		if (r < 0)
 			return r;
 		if (!c->from || !c->from->n_layers)
@@ -354,8 +354,6 @@ static int read_dest(struct copying *c)
 	cleanup(freep) char *word = NULL;
 	int r;
 
-	if (b->step->n_words < 2)
-		return build_fail(b, -EINVAL, "requires at least two arguments");
 	r = build_expand(b, b->step->words[b->step->n_words - 1], &word);
 	if (r < 0)
 		return r;
@@ -531,13 +529,11 @@ static int carry_out(struct copying *c)
 
 int build_copy(struct build *b)
 {
-	static const char *const copy_flags[] = {"from", "chown", "chmod", "link", NULL};
-	static const char *const add_flags[] = {"chown", "chmod", "link", "checksum", NULL};
 	struct copying c = {.b = b, .chmod = -1};
 	const char *chown = dockerfile_flag(b->step, "chown");
-	int r = build_refuse_flags(b, b->step->op == DF_COPY ? copy_flags : add_flags);
+	int r = 0;
 
-	if (r == 0 && chown)
+	if (chown)
 		r = build_expand(b, chown, &c.chown_text);
 	c.chown = c.chown_text;
 	if (r == 0)

@@ -100,23 +100,12 @@ static int pull(struct build *b, const struct image_ref *ref)
 
 /* ---- finding */
 
-int build_find(struct build *b, const char *name, bool stages, const struct image **img)
+/* Of the store, or of a registry. */
+static int find_image(struct build *b, const char *name, const struct image **img)
 {
 	struct image_ref ref;
 	int r;
 
-	*img = NULL;
-	for (size_t i = 0; stages && i < b->n_stages; i++) {
-		char number[24];
-
-		snprintf(number, sizeof(number), "%zu", i);
-		if ((b->stages[i].name && !strcasecmp(b->stages[i].name, name)) || !strcmp(number, name)) {
-			*img = b->stages[i].img;
-			if (*img)
-				image_get(*img);
-			return 0;
-		}
-	}
 	if (!strcmp(name, "scratch"))
 		return 0;
 	r = image_ref_parse(&ref, name);
@@ -132,6 +121,67 @@ int build_find(struct build *b, const char *name, bool stages, const struct imag
 	image_ref_default_tag(&ref);
 	r = pull(b, &ref);
 	return r < 0 ? r : work_find(b->w, name, img);
+}
+
+/* Among the first @n. */
+static const struct build_stage *named_stage(const struct build *b, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (b->stages[i].name && !strcasecmp(b->stages[i].name, name))
+			return &b->stages[i];
+	return NULL;
+}
+
+/* A number is one of a stage before this one, and never an image. 1, 0: it is no number, or -EINVAL. */
+static int numbered_stage(struct build *b, const char *text, const struct build_stage **out)
+{
+	char *end;
+	unsigned long i;
+
+	if (!*text || text[strspn(text, "0123456789")])
+		return 0;
+	errno = 0;
+	i = strtoul(text, &end, 10);
+	if (errno || i >= b->n_stages)
+		return build_fail(b, -EINVAL, "index out of bounds");
+	if (i == b->n_stages - 1)
+		return build_fail(b, -EINVAL, "refers to current build stage");
+	*out = &b->stages[i];
+	return 1;
+}
+
+static void take_stage(const struct build_stage *s, const struct image **img)
+{
+	*img = s->img;
+	if (*img)
+		image_get(*img);
+}
+
+int build_find(struct build *b, const char *name, const struct image **img)
+{
+	const struct build_stage *s = named_stage(b, b->n_stages - 1, name);
+	int r;
+
+	*img = NULL;
+	snprintf(b->about, sizeof(b->about), "invalid from flag value %.300s: ", name);
+	r = s ? 1 : numbered_stage(b, name, &s);
+	if (r == 0)
+		r = find_image(b, name, img);
+	else if (r == 1)
+		take_stage(s, img);
+	*b->about = '\0';
+	return r < 0 ? r : 0;
+}
+
+static int from_image(struct build *b, const char *name, const struct image **img)
+{
+	const struct build_stage *s = named_stage(b, b->n_stages, name);
+
+	*img = NULL;
+	if (!s)
+		return find_image(b, name, img);
+	take_stage(s, img);
+	return 0;
 }
 
 /* ---- the stage */
@@ -189,7 +239,9 @@ static int run_triggers(struct build *b)
 				b, -EINVAL, "the base image has a trigger that is not allowed: %.200s", text);
 		d->steps[0].line = b->step->line;
 		if (r == 0)
-			r = build_step_run(b, &d->steps[0]);
+			r = dockerfile_check_step(&d->steps[0], &e) < 0
+				    ? build_fail(b, -EINVAL, "trigger of the base image: %s", e.text)
+				    : build_step_run(b, &d->steps[0]);
 		dockerfile_free(d);
 	}
 	return r;
@@ -227,11 +279,6 @@ int build_from(struct build *b)
 	struct build_stage *more;
 	int r;
 
-	if (!(s->n_words == 1 || (s->n_words == 3 && !strcasecmp(s->words[1], "as"))))
-		return build_fail(b, -EINVAL, "requires either one or three arguments");
-	r = build_refuse_flags(b, (const char *const[]){"platform", NULL});
-	if (r < 0)
-		return r;
 	/* only what was declared before the first FROM counts here */
 	{
 		size_t n = b->n_stages;
@@ -246,12 +293,16 @@ int build_from(struct build *b)
 	if (r == 0 && !*name)
 		r = build_fail(b, -EINVAL, "base name (%.100s) should not be blank", s->words[0]);
 	if (r == 0)
-		r = build_find(b, name, true, &img);
+		r = from_image(b, name, &img);
 	if (r == 0)
 		r = check_platform(b, img);
 	if (r < 0) {
 		image_unref(img);
 		return r;
+	}
+	if (s->n_words == 3 && named_stage(b, b->n_stages, s->words[2])) {
+		image_unref(img);
+		return build_fail(b, -EINVAL, "%.64s stage name already used", s->words[2]);
 	}
 	more = realloc(b->stages, (b->n_stages + 1) * sizeof(*more));
 	if (!more) {

@@ -46,6 +46,7 @@ struct build {
 
 	/* the stage that is being built */
 	const struct dockerfile_step *step;
+	char about[400];  /* said before an error, of what it is; "" */
 	size_t at, total; /* steps, as shown */
 	struct settings st;
 	char key[IMAGE_DIGEST_LEN + 1]; /* of the last step */
@@ -66,7 +67,6 @@ must_check int build_arg_set(struct build_args *a, const char *name, const char 
 const char *build_arg_value(const struct build_args *a, const char *name, size_t len);
 must_check int build_step_run(struct build *b, const struct dockerfile_step *step);
 must_check int build_expand(struct build *b, const char *word, char **out);
-int build_refuse_flags(struct build *b, const char *const *known);
 
 /* ---- build_context.c */
 must_check int build_context_open(struct build *b, struct dockerfile **df);
@@ -79,8 +79,9 @@ must_check int build_download(struct build *b, const char *url, int to, struct d
 
 /* ---- build_from.c */
 must_check int build_from(struct build *b);
-/* A stage by name or number, or an image, pulled when it is not here. *img is a reference; NULL: scratch. */
-must_check int build_find(struct build *b, const char *name, bool stages, const struct image **img);
+/* What --from names: a stage before this one by name or number, or an image, pulled when it is not here. *img is a reference; NULL:
+ * scratch. */
+must_check int build_find(struct build *b, const char *name, const struct image **img);
 
 /* ---- build_step.c */
 /* The key of the step from @n strings, into b->key. */

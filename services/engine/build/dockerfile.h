@@ -83,6 +83,15 @@ must_check int dockerfile_parse(
 /* One instruction, as ONBUILD holds it and `docker commit --change` sends it. */
 must_check int dockerfile_parse_line(
 	struct dockerfile **out, const char *line, char escape, struct dockerfile_error *err);
+
+/**
+ * dockerfile_check() - what is wrong with the file whatever it is built from
+ *
+ * Flags that an instruction has not, too few words, names of stages, steps before the first FROM. The second is for one
+ * instruction that stands alone. Return: 0, or -EINVAL with @err.
+ */
+must_check int dockerfile_check(const struct dockerfile *d, struct dockerfile_error *err);
+must_check int dockerfile_check_step(const struct dockerfile_step *s, struct dockerfile_error *err);
 void dockerfile_free(struct dockerfile *d); /* accepts NULL */
 
 const char *dockerfile_keyword(enum dockerfile_op op);

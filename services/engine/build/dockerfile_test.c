@@ -241,6 +241,44 @@ static void reasons(void **state)
 	}
 }
 
+/* What is wrong whatever the file is built from is said before anything is done. */
+static void checked(void **state)
+{
+	static const struct {
+		const char *file, *why;
+		unsigned line;
+	} cases[] = {
+		{"ARG A\nFROM $A AS a-1.b_c\nCOPY --from=x --chown=1 a b /c/\nRUN --mount=x y\n", NULL, 0},
+		{"RUN x\n", "no build stage in current context", 1},
+		{"ARG A\n\nENV a=b\nFROM b\n", "no build stage in current context", 3},
+		{"FROM a b\n", "FROM requires either one or three arguments", 1},
+		{"FROM a AS 1\n",
+			"invalid name for build stage: \"1\", name can't start with a number or contain symbols",
+			1},
+		{"FROM a AS b:c\n",
+			"invalid name for build stage: \"b:c\", name can't start with a number or contain symbols",
+			1},
+		{"FROM a\nCOPY --parents b c\n", "unknown flag: --parents", 2},
+		{"FROM a\nADD --from=b c d\n", "unknown flag: --from", 2},
+		{"FROM a\nUSER --x b\n", "unknown flag: --x", 2},
+		{"FROM a\nADD b\n",
+			"ADD requires at least two arguments, but only one was provided. Destination could not be determined",
+			2},
+	};
+
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct dockerfile_error e = {0};
+		struct dockerfile *d;
+
+		assert_int_equal(dockerfile_parse(&d, cases[i].file, strlen(cases[i].file), &e), 0);
+		assert_int_equal(dockerfile_check(d, &e), cases[i].why ? -EINVAL : 0);
+		if (cases[i].why)
+			assert_string_equal(e.text, cases[i].why);
+		assert_int_equal(e.line, cases[i].line);
+		dockerfile_free(d);
+	}
+}
+
 /* ---- patterns */
 
 static void components(void **state)
@@ -289,6 +327,7 @@ int main(void)
 		cmocka_unit_test(changes),
 		cmocka_unit_test(bad_changes),
 		cmocka_unit_test(reasons),
+		cmocka_unit_test(checked),
 		cmocka_unit_test(components),
 		cmocka_unit_test(ignored),
 	};

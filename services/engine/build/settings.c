@@ -544,29 +544,25 @@ static int healthcheck(struct apply *a)
 
 /* ---- the table */
 
-static const struct {
-	int (*fn)(struct apply *a);
-	const char *flags[6]; /* those it takes */
-} table[DF_OPS] = {
-	[DF_CMD] = {cmd},
-	[DF_ENTRYPOINT] = {entrypoint},
-	[DF_ENV] = {env},
-	[DF_EXPOSE] = {expose},
-	[DF_HEALTHCHECK] = {healthcheck,
-		{"interval", "timeout", "start-period", "start-interval", "retries"}},
-	[DF_LABEL] = {label},
-	[DF_MAINTAINER] = {maintainer},
-	[DF_ONBUILD] = {onbuild},
-	[DF_SHELL] = {shell},
-	[DF_STOPSIGNAL] = {stopsignal},
-	[DF_USER] = {user},
-	[DF_VOLUME] = {volume},
-	[DF_WORKDIR] = {workdir},
+static int (*const table[DF_OPS])(struct apply *a) = {
+	[DF_CMD] = cmd,
+	[DF_ENTRYPOINT] = entrypoint,
+	[DF_ENV] = env,
+	[DF_EXPOSE] = expose,
+	[DF_HEALTHCHECK] = healthcheck,
+	[DF_LABEL] = label,
+	[DF_MAINTAINER] = maintainer,
+	[DF_ONBUILD] = onbuild,
+	[DF_SHELL] = shell,
+	[DF_STOPSIGNAL] = stopsignal,
+	[DF_USER] = user,
+	[DF_VOLUME] = volume,
+	[DF_WORKDIR] = workdir,
 };
 
 bool settings_op(enum dockerfile_op op)
 {
-	return table[op].fn != NULL;
+	return table[op] != NULL;
 }
 
 int settings_apply(
@@ -574,16 +570,12 @@ int settings_apply(
 {
 	struct apply a = {.s = s, .step = step, .escape = escape, .err = err};
 
-	*err->text = '\0';
-	for (size_t i = 0; i < step->n_flags; i++) {
-		bool known = false;
+	struct dockerfile_error e;
 
-		for (const char *const *f = table[step->op].flags; *f; f++)
-			known |= !strcmp(*f, step->flags[i].name);
-		if (!known)
-			return fail(err, -EINVAL, "unknown flag: --%.64s", step->flags[i].name);
-	}
-	return table[step->op].fn(&a);
+	*err->text = '\0';
+	if (dockerfile_check_step(step, &e) < 0)
+		return fail(err, -EINVAL, "%s", e.text);
+	return table[step->op](&a);
 }
 
 yyjson_mut_val *settings_changes(

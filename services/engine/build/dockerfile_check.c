@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* What can be said of a Dockerfile before anything of it is carried out: Docker refuses a whole file for it. */
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "engine/build/dockerfile.h"
+
+/* The flags that an instruction has; those of RUN and some others are refused by name when it is their turn. */
+static const char *const flags[DF_OPS][6] = {
+	[DF_ADD] = {"chown", "chmod", "link", "checksum"},
+	[DF_COPY] = {"from", "chown", "chmod", "link"},
+	[DF_FROM] = {"platform"},
+	[DF_HEALTHCHECK] = {"interval", "timeout", "start-period", "start-interval", "retries"},
+	[DF_RUN] = {"network", "mount", "security"},
+};
+
+static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ...) printf_like(3, 4);
+static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	err->line = line;
+	return -EINVAL;
+}
+
+/* Numbers are those of the stages themselves. */
+static bool stage_name_valid(const char *name)
+{
+	if (!isalpha((unsigned char)*name))
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
+			return false;
+	return true;
+}
+
+static int check_from(const struct dockerfile_step *s, struct dockerfile_error *err)
+{
+	if (s->n_words != 1 && (s->n_words != 3 || strcasecmp(s->words[1], "as") != 0))
+		return fail(err, s->line, "FROM requires either one or three arguments");
+	if (s->n_words == 3 && !stage_name_valid(s->words[2]))
+		return fail(err, s->line,
+			"invalid name for build stage: \"%.64s\", name can't start with a number or contain symbols",
+			s->words[2]);
+	return 0;
+}
+
+int dockerfile_check_step(const struct dockerfile_step *s, struct dockerfile_error *err)
+{
+	for (size_t i = 0; i < s->n_flags; i++) {
+		bool known = false;
+
+		for (const char *const *f = flags[s->op]; f < flags[s->op] + array_len(flags[0]) && *f; f++)
+			known |= !strcmp(*f, s->flags[i].name);
+		if (!known)
+			return fail(err, s->line, "unknown flag: --%.64s", s->flags[i].name);
+	}
+	if ((s->op == DF_COPY || s->op == DF_ADD) && s->n_words < 2)
+		return fail(err, s->line,
+			"%s requires at least two arguments, but only one was provided. Destination could not be determined",
+			dockerfile_keyword(s->op));
+	return s->op == DF_FROM ? check_from(s, err) : 0;
+}
+
+int dockerfile_check(const struct dockerfile *d, struct dockerfile_error *err)
+{
+	bool begun = false;
+
+	for (size_t i = 0; i < d->n_steps; i++) {
+		const struct dockerfile_step *s = &d->steps[i];
+
+		if (dockerfile_check_step(s, err) < 0)
+			return -EINVAL;
+		begun |= s->op == DF_FROM;
+		if (!begun && s->op != DF_ARG)
+			return fail(err, s->line, "no build stage in current context");
+	}
+	return 0;
+}
