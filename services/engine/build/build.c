@@ -304,12 +304,23 @@ static int add_labels(struct build *b)
 	return r ? (r < 0 ? r : 0) : build_commit(b, "LABEL (of the command line)", NULL);
 }
 
+/* Of each stage that is over, as Docker tells it. */
+static void say_result(struct build *b)
+{
+	const struct image *img = b->n_stages ? b->stages[b->n_stages - 1].img : NULL;
+
+	if (img && !b->quiet)
+		(void)!dprintf(1, "{\"aux\":{\"ID\":\"%s\"}}\n", img->id);
+}
+
 static int run_all(struct build *b, size_t n)
 {
 	int r = 0;
 
 	b->total = n;
 	for (b->at = 0; b->at < n && r == 0; b->at++) {
+		if (b->df->steps[b->at].op == DF_FROM)
+			say_result(b);
 		build_say(b, "Step %zu/%zu : %.3000s\n", b->at + 1, n, b->df->steps[b->at].source);
 		r = build_step_run(b, &b->df->steps[b->at]);
 		if (r == 0)
@@ -336,8 +347,7 @@ static int finish(struct build *b)
 		if (!b->given_used[i] && strcmp(b->given.list[i].name, "SOURCE_DATE_EPOCH"))
 			build_say(b, "[Warning] One or more build-args [%.200s] were not consumed\n",
 				b->given.list[i].name);
-	if (!b->quiet)
-		(void)!dprintf(1, "{\"aux\":{\"ID\":\"%s\"}}\n", img->id);
+	say_result(b);
 	build_say(b, "Successfully built %.12s\n", img->id + 7);
 	yyjson_arr_foreach (tags, i, n, v) {
 		char canonical[IMAGE_NAME_MAX + 1], familiar[IMAGE_NAME_MAX + 1];
