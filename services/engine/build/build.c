@@ -3,10 +3,15 @@
 /* See build_int.h. `wherry engine_build`: from the orders to the name of an image. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/openat2.h>
 
 #include "applets.h"
 #include "engine/build/build_int.h"
@@ -191,6 +196,34 @@ static int make_workdir(struct build *b, struct new_layer *l)
 	return r;
 }
 
+/* A volume cannot lie over what is a file in the image. */
+static int check_volumes(struct build *b)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+	yyjson_mut_val *volumes = yyjson_mut_obj_get(b->st.config, "Volumes"), *k, *v;
+	struct build_root root = {.fd = -1};
+	size_t i, n;
+	int r = build_root_open(b, &root);
+
+	yyjson_mut_obj_foreach(volumes, i, n, k, v)
+	{
+		const char *path = yyjson_mut_get_str(k);
+		cleanup(closep) int fd = -1;
+		struct stat st;
+
+		if (r < 0 || !path)
+			continue;
+		path += strspn(path, "/");
+		fd = (int)syscall(SYS_openat2, root.fd, *path ? path : ".", &how, sizeof(how));
+		if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+			r = build_fail(b, -EEXIST,
+				"cannot mount volume over existing file, file exists /%.300s", path);
+	}
+	build_root_close(b, &root);
+	return r;
+}
+
 static int change_settings(struct build *b)
 {
 	struct new_layer l = {.empty = true};
@@ -209,6 +242,8 @@ static int change_settings(struct build *b)
 		return r < 0 ? r : 0;
 	if (b->step->op == DF_WORKDIR)
 		r = make_workdir(b, &l);
+	else if (b->step->op == DF_VOLUME)
+		r = check_volumes(b);
 	if (r == 0)
 		r = build_commit(b, b->step->source, &l);
 	new_layer_fini(b->w, &l);
