@@ -272,8 +272,21 @@ b
     (f"FROM {BASE}\nRUNX true\n", "dockerfile parse error on line 2: unknown instruction: RUNX"),
     (f"FROM {BASE}\n\nRUN --mount=type=cache,target=/x true\n", "Dockerfile:3: RUN: --mount needs BuildKit"),
     ("RUN true\n", "no build stage"),
-    (f"FROM {BASE}\nCOPY nosuch /\n", "Dockerfile:2: COPY: "),
-    (f"FROM {BASE}\nCOPY ../../etc/passwd /x\n", "no such file"),
+    (f"FROM {BASE}\nCOPY nosuch /\n",
+     "Dockerfile:2: COPY: file not found in build context or excluded by .dockerignore: stat nosuch: file does not exist"),
+    (f"FROM {BASE}\nCOPY --from={BASE} nosuch /\n", "COPY: stat nosuch: file does not exist"),
+    (f"FROM {BASE}\nCOPY ../../etc/passwd /x\n", "forbidden path outside the build context: ../../etc/passwd ()"),
+    (f"FROM {BASE}\nADD ../../ x/\n", "forbidden path outside the build context: ../../ ()"),
+    (f"FROM {BASE}\nCOPY a a /x\n", "When using COPY with more than one source file, the destination must be a directory and end with a /"),
+    (f"FROM {BASE}\nADD [\"*\", \"/x\"]\n", "When using ADD with more than one source file, the destination must be a directory and end with a /"),
+    (f"FROM {BASE}\nCOPY --from=0 a /\n", "invalid from flag value 0: refers to current build stage"),
+    (f"FROM {BASE}\nCOPY --from=7 a /\n", "invalid from flag value 7: index out of bounds"),
+    (f"FROM {BASE}\nCOPY --from=NoName a /\n", "invalid from flag value NoName: invalid reference format"),
+    (f"FROM {BASE} AS 1\n", "dockerfile parse error on line 1: invalid name for build stage"),
+    (f"FROM {BASE} AS same\nFROM {BASE} AS same\n", "same stage name already used"),
+    (f"FROM {BASE}\nRUN echo x > /file\nVOLUME /file\n", "file exists"),
+    ("FROM scratch\n", "No image was generated. Is your Dockerfile empty?"),
+    ("ARG A=b\n", "No image was generated. Is your Dockerfile empty?"),
     (f"FROM --platform=linux/s390x {BASE}\n", "not this node's"),
     (f"FROM --platform=nintendo64 {BASE}\n", 'failed to parse platform : "nintendo64": unknown operating system or architecture'),
     (f"FROM {BASE}\nCOPY --parents a /\n", "unknown flag: --parents"),
@@ -286,6 +299,51 @@ b
 def test_what_is_wrong_is_named(node, build, text, words):
     done = build(text, {"a": ""}, check=False)
     assert done.returncode == 1 and words in done.stderr + done.stdout, done.stderr
+
+
+def test_nothing_is_done_of_a_file_that_is_wrong(node):
+    """Whatever line it is on: no step is shown, and the status is that of a bad request."""
+    for text in (f"FROM {BASE}\nRUN true\nCOPY --nosuch a b\n", f"FROM {BASE}\nRUN true\nFROM {BASE} AS 1\n", "RUN true\n"):
+        status, messages = stream_of(node, text)
+        assert status == 400 and list(messages[0]) == ["message"], messages
+
+
+def test_a_result_for_every_stage(node):
+    status, messages = stream_of(node, f"FROM {BASE} AS first\nLABEL a=b\nFROM scratch\nCOPY --from=first /etc /\n")
+    ids = [one["aux"]["ID"] for one in messages if "aux" in one]
+    assert status == 200 and len(ids) == 2 and ids[0] != ids[1], messages
+    assert inspect(node, ids[0])["Config"]["Labels"]["a"] == "b" and inspect(node, ids[1])["Config"]["Labels"] is None
+    node.docker("rmi", *reversed(ids))
+
+
+def test_names_of_a_context_are_cleaned(node):
+    context = oci.tar([oci.Member("../Dockerfile", f"FROM {BASE}\nCOPY up /\nCOPY b/down /\n".encode()), oci.Member("../../up", b"up\n"),
+                       oci.Member("b/c/../down", b"down\n")])  # fmt: skip
+    status, stream = api.call(node, "POST", "/build?t=built", context, headers={"Content-Type": "application/x-tar"}, raw=True, timeout=300)
+    assert status == 200 and b"Successfully built" in stream, stream
+    assert run(node, "cat", "/up", "/down") == "up\ndown\n"
+
+
+def test_add_through_links_and_of_what_is_no_archive(node, build):
+    """A link to what is not there yet is followed inside the image; what only begins like an archive is a file."""
+    broken = {"a.xz": b"\xfd7zXZ\0" + b"x" * 100, "a.gz": b"\x1f\x8bx", "a.tar.xz": lzma.compress(oci.tar([oci.Member("n", b"n" * 9000)]))[:30]}
+    build(f"FROM {BASE}\nRUN ln -s /new/dir /link; ln -s link/../deep /second; ln -s /new/file /of-file\n"
+          "ADD a /link/\nADD a /second/\nADD a /of-file\nADD a.xz a.gz a.tar.xz /broken/\n", {"a": "inside\n"} | broken)  # fmt: skip
+    assert run(node, "cat", "/new/dir/a", "/new/deep/a", "/new/file") == "inside\n" * 3
+    assert run(node, "sh", "-c", "cd /broken; wc -c a.xz a.gz a.tar.xz | head -3 | while read n f; do echo $n; done").split() == ["106", "3", "30"]
+
+
+def test_an_empty_command_and_declared_arguments(node, build):
+    """RUN [] runs what the image runs; an argument is a step of its own, and a proxy is in the history when it is declared."""
+    build(f"FROM {BASE}\nCMD echo of-the-image >/made\nRUN []\n")
+    assert run(node, "cat", "/made") == "of-the-image\n"
+    secret = "http://user:word@proxy.invalid"
+    build(f"FROM {BASE}\nRUN echo $http_proxy >/seen\n", None, "--build-arg", f"http_proxy={secret}")
+    assert run(node, "cat", "/seen") == f"{secret}\n"
+    assert secret not in node.docker("history", "--no-trunc", "built").stdout
+    build(f"FROM {BASE}\nARG http_proxy\nRUN echo $http_proxy >/seen\nARG last=1\n", None, "--build-arg", f"http_proxy={secret}")
+    shown = node.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", "built").stdout.splitlines()
+    assert shown[0] == "ARG last=1" and secret in shown[1] and shown[2] == "ARG http_proxy", shown
 
 
 def test_a_failing_command_is_the_builds_status(node, build):
@@ -330,7 +388,7 @@ def test_links_do_not_lead_out(node, build, tmp_path):
     node.ssh("mkdir -p /run/canary && echo node >/run/canary/f")
     (tmp_path / "out").symlink_to("/run/canary/f")
     done = build(f"FROM {BASE}\nCOPY out /x\n", check=False)
-    assert done.returncode == 1 and "no such file" in done.stderr
+    assert done.returncode == 1 and "stat out: file does not exist" in done.stderr
     build(f"FROM {BASE}\nRUN mkdir -p /run/canary && ln -s /run/canary /esc && ln -s ../../../../../run/canary /up\n"
           "COPY a /esc/a\nCOPY a /up/b\n", {"a": "inside\n"})  # fmt: skip
     assert run(node, "cat", "/run/canary/a", "/run/canary/b") == "inside\ninside\n"

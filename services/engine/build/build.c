@@ -121,13 +121,14 @@ static const char *given(struct build *b, const char *name)
 static int declare_args(struct build *b)
 {
 	bool global = b->n_stages == 0;
+	int r = 0;
 
 	for (size_t i = 0; i < b->step->n_words; i++) {
 		cleanup(freep) char *word = NULL;
 		const char *value;
 		char *eq;
-		int r = build_expand(b, b->step->words[i], &word);
 
+		r = build_expand(b, b->step->words[i], &word);
 		if (r < 0)
 			return r;
 		eq = strchr(word, '=');
@@ -144,7 +145,12 @@ static int declare_args(struct build *b)
 		if (r < 0)
 			return build_fail(b, r, "out of memory");
 	}
-	return 0;
+	if (global)
+		return 0;
+	/* in the history as any other; which value it has matters to what sees it */
+	build_key(b, (const char *[]){"ARG", b->step->source}, 2);
+	r = build_cached(b);
+	return r ? (r < 0 ? r : 0) : build_commit(b, b->step->source, NULL);
 }
 
 /* Known before the first FROM without being declared there (Dockerfile reference, automatic platform ARGs). */

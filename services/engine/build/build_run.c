@@ -19,7 +19,7 @@
 #include "lib/errno_text.h"
 #include "lib/json.h"
 
-/* Known to every build, and no part of what it makes. */
+/* Known to every build, and no part of what it makes unless it is declared. */
 static bool proxy_name(const char *name)
 {
 	static const char *const names[] = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
@@ -68,17 +68,16 @@ static char *shell_text(const struct dockerfile_step *s)
 	return text;
 }
 
-/* The arguments a command sees, those left out that ENV has set. @all: the proxies too. */
+/* The declared arguments, those left out that ENV has set. */
 static size_t list_args(
-	struct build *b, bool all, void (*one)(const char *name, const char *value, void *arg), void *arg)
+	struct build *b, void (*one)(const char *name, const char *value, void *arg), void *arg)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->args.n; i++) {
 		const struct build_arg *a = &b->args.list[i];
 
-		if (!a->value || settings_env(&b->st, a->name, strlen(a->name)) ||
-			(!all && proxy_name(a->name)))
+		if (!a->value || settings_env(&b->st, a->name, strlen(a->name)))
 			continue;
 		if (one)
 			one(a->name, a->value, arg);
@@ -115,10 +114,10 @@ static int make_command(struct build *b, struct command *c)
 	if (!f)
 		return -ENOMEM;
 	fputs("RUN", f);
-	n = list_args(b, false, NULL, NULL);
+	n = list_args(b, NULL, NULL);
 	if (n)
 		fprintf(f, " |%zu", n);
-	list_args(b, false, print_arg, f);
+	list_args(b, print_arg, f);
 	yyjson_mut_arr_foreach(c->argv, i, n, v) fprintf(f, " %s", yyjson_mut_get_str(v));
 	return fclose(f) ? -ENOMEM : 0;
 }
@@ -157,16 +156,19 @@ static char *container_config(struct build *b, struct command *c)
 
 	yyjson_mut_doc_set_root(d, o);
 	yyjson_mut_obj_add_strcpy(d, o, "Image", b->stages[b->n_stages - 1].img->id);
-	yyjson_mut_obj_add_val(d, o, "Cmd", c->argv);
-	entry = yyjson_mut_obj_add_arr(d, o, "Entrypoint");
-	yyjson_mut_arr_add_str(d, entry, "");
+	/* of RUN [] it is the image's own command that runs, as in Docker */
+	if (yyjson_mut_arr_size(c->argv)) {
+		yyjson_mut_obj_add_val(d, o, "Cmd", c->argv);
+		entry = yyjson_mut_obj_add_arr(d, o, "Entrypoint");
+		yyjson_mut_arr_add_str(d, entry, "");
+	}
 	for (size_t i = 0; i < b->given.n; i++) {
 		if (!proxy_name(b->given.list[i].name) || !b->given.list[i].value)
 			continue;
 		b->given_used[i] = true;
 		env_arg(b->given.list[i].name, b->given.list[i].value, &env);
 	}
-	list_args(b, true, env_arg, &env);
+	list_args(b, env_arg, &env);
 	yyjson_mut_obj_add_val(d, o, "Env", env.list);
 	/* the health of a container that runs one command is nobody's concern */
 	health = yyjson_mut_obj_add_obj(d, o, "Healthcheck");
