@@ -6,18 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include "engine/build/copy.h"
+#include "engine/build/copy_place.h"
 #include "engine/build/match.h"
 #include "engine/image/digest.h"
 #include "engine/image/inflate.h"
@@ -26,11 +25,12 @@
 #include "lib/sandbox.h"
 #include "lib/tree.h"
 
-enum { DEPTH_MAX = 256, BUF = 1 << 18, XATTRS = 16 << 10, LINKS_MAX = 40 };
+enum { DEPTH_MAX = 256, BUF = 1 << 18, XATTRS = 16 << 10 };
 
 struct copier {
 	const struct copy *c;
 	int from, to;
+	struct copy_place place; /* of the destination */
 	struct digest digest;
 	struct copy_result *out;
 	char buf[BUF];
@@ -47,19 +47,6 @@ static int refuse(struct copier *k, int err, const char *fmt, ...)
 		va_end(ap);
 	}
 	return err;
-}
-
-static int in_root(int root, const char *path, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd;
-
-	path += strspn(path, "/");
-	fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
 }
 
 /* ---- what the digest covers */
@@ -284,128 +271,9 @@ static int copy_entry(struct copier *k, int from, const char *name, int dir, con
 	return S_ISDIR(st.st_mode) ? copy_dir(k, in, &st, dir, as, depth) : copy_regular(k, in, &st, dir, as);
 }
 
-/* ---- where to */
-
-/* Splits "/a/b/c" into directory and last name; @dir has PATH_MAX bytes. */
-static const char *split(const char *path, char *dir)
-{
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
-
-	memcpy(dir, path, n);
-	dir[n] = '\0';
-	return slash ? slash + 1 : path;
-}
-
-static int make_dirs_at(struct copier *k, const char *path, unsigned links);
-
-/*
- * Where the link @name of @dir, whose path is @prefix without its last part, points to, as a path of the root. @out has PATH_MAX
- * bytes. 1, 0: it is no link, or -errno.
- */
-static int link_target(int dir, const char *prefix, const char *name, char *out)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
-
-	if (n < 0)
-		return errno == EINVAL || errno == ENOENT ? 0 : -errno;
-	target[n] = '\0';
-	n = snprintf(
-		out, PATH_MAX, "%s%s%s", *target == '/' ? "" : prefix, *target == '/' ? "" : "/", target);
-	return n < PATH_MAX ? 1 : -ENAMETOOLONG;
-}
-
-/* A directory that is not there: made, or, where a link points to nothing, what that points to. */
-static int make_dir(struct copier *k, int parent, const char *prefix, const char *name, unsigned links)
-{
-	char above[PATH_MAX], target[PATH_MAX];
-	int r;
-
-	if (mkdirat(parent, name, 0755) == 0) {
-		if (fchownat(parent, name, k->c->uid, k->c->gid, AT_SYMLINK_NOFOLLOW) < 0)
-			return -errno;
-		return in_root(k->to, prefix, O_PATH | O_DIRECTORY);
-	}
-	if (errno != EEXIST)
-		return -errno;
-	split(prefix, above);
-	r = link_target(parent, above, name, target);
-	if (r <= 0)
-		return r < 0 ? r : -ENOTDIR;
-	return links < LINKS_MAX ? make_dirs_at(k, target, links + 1) : -ELOOP;
-}
-
-static int make_dirs_at(struct copier *k, const char *path, unsigned links)
-{
-	char prefix[PATH_MAX] = "";
-	size_t len = 0;
-	int fd = in_root(k->to, "/", O_PATH | O_DIRECTORY);
-
-	while (fd >= 0 && *path) {
-		size_t n;
-		int next;
-		char name[NAME_MAX + 1];
-
-		path += strspn(path, "/");
-		n = strcspn(path, "/");
-		if (!n)
-			break;
-		if (n > NAME_MAX || len + n + 2 > sizeof(prefix)) {
-			close(fd);
-			return -ENAMETOOLONG;
-		}
-		memcpy(name, path, n);
-		name[n] = '\0';
-		prefix[len++] = '/';
-		memcpy(prefix + len, name, n + 1);
-		len += n;
-		path += n;
-		next = in_root(k->to, prefix, O_PATH | O_DIRECTORY);
-		if (next == -ENOENT) {
-			next = make_dir(k, fd, prefix, name, links);
-			k->out->entries += next >= 0;
-		}
-		close(fd);
-		fd = next;
-	}
-	return fd;
-}
-
-/* mkdir -p below the root, through its links. A descriptor (O_PATH) or -errno. */
-static int make_dirs(struct copier *k, const char *path)
-{
-	return make_dirs_at(k, path, 0);
-}
-
-/* The directory of a file that is written through links, as Docker does; *name is the file's, in @whole. */
-static int make_place(struct copier *k, const char *path, char *whole, const char **name)
-{
-	char dir[PATH_MAX], target[PATH_MAX];
-
-	if (snprintf(whole, PATH_MAX, "%s", path) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	for (unsigned links = 0; links < LINKS_MAX; links++) {
-		int to, r;
-
-		*name = split(whole, dir);
-		to = make_dirs(k, dir);
-		if (to < 0)
-			return to;
-		r = link_target(to, dir, *name, target);
-		if (r == 0)
-			return to;
-		close(to);
-		if (r < 0)
-			return r;
-		memcpy(whole, target, PATH_MAX);
-	}
-	return -ELOOP;
-}
-
 static int open_source(struct copier *k, const char *path, struct stat *st)
 {
-	int fd = in_root(k->from, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	int fd = copy_in_root(k->from, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -ENOENT)
 		return refuse(
@@ -427,13 +295,13 @@ static int place_file(struct copier *k, int in, const struct stat *st, const cha
 	size_t len = strlen(dest);
 	cleanup(closep) int to = -1;
 
-	name = split(source, dir);
+	name = copy_split(source, dir);
 	if (len && dest[len - 1] == '/') {
-		to = make_dirs(k, dest);
+		to = copy_make_dirs(&k->place, dest);
 	} else {
-		to = in_root(k->to, dest, O_PATH | O_DIRECTORY);
+		to = copy_in_root(k->to, dest, O_PATH | O_DIRECTORY);
 		if (to < 0)
-			to = make_place(k, dest, whole, &name);
+			to = copy_make_place(&k->place, dest, whole, &name);
 	}
 	if (to < 0)
 		return refuse(k, to, "%.300s: %s", dest, errno_text(-to));
@@ -459,7 +327,7 @@ static int one_source(struct copier *k, const char *source)
 
 	if (in < 0)
 		return in;
-	note(k, S_ISDIR(st.st_mode) ? "" : split(source, ignored), &st, "");
+	note(k, S_ISDIR(st.st_mode) ? "" : copy_split(source, ignored), &st, "");
 	if (S_ISREG(st.st_mode) && k->c->leave_archives && is_archive(in)) {
 		if (k->out->n_archives == COPY_ARCHIVES_MAX || strlen(source) >= COPY_PATH_MAX)
 			return refuse(k, -E2BIG, "more than %d archives", COPY_ARCHIVES_MAX);
@@ -470,7 +338,7 @@ static int one_source(struct copier *k, const char *source)
 		return k->to < 0 ? copy_regular(k, in, &st, -1, "") : place_file(k, in, &st, source);
 	if (k->to < 0)
 		return copy_children(k, in, -1, 0);
-	to = make_dirs(k, k->c->dest);
+	to = copy_make_dirs(&k->place, k->c->dest);
 	if (to < 0)
 		return refuse(k, to, "%.300s: %s", k->c->dest, errno_text(-to));
 	return copy_children(k, in, to, 0);
@@ -514,7 +382,7 @@ static int expand(struct copier *k, const char *done, const char *rest, struct p
 		snprintf(path, sizeof(path), "%s/%s", done, part);
 		return expand(k, path, rest + n, out);
 	}
-	fd = in_root(k->from, *done ? done : "/", O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	fd = copy_in_root(k->from, *done ? done : "/", O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 	d = fd < 0 ? NULL : fdopendir(dup(fd));
 	if (!d)
 		return 0; /* nothing matches */
@@ -597,9 +465,11 @@ static int child(const struct copy *c, int answer, const char *mkdir_only)
 	k.from = 4;
 	k.to = c->to >= 0 ? 3 : -1;
 	k.out = &a.result;
+	k.place =
+		(struct copy_place){.root = k.to, .uid = c->uid, .gid = c->gid, .entries = &a.result.entries};
 	digest_init(&k.digest);
 	if (mkdir_only) {
-		int fd = make_dirs(&k, mkdir_only);
+		int fd = copy_make_dirs(&k.place, mkdir_only);
 
 		a.err = fd < 0 ? refuse(&k, fd, "%.300s: %s", mkdir_only, errno_text(-fd)) : 0;
 	} else {
