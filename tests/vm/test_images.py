@@ -221,6 +221,8 @@ def test_what_was_made_from_what_is_saved(node):
     second = node.docker("commit", "-m", "second", "made-from").stdout.strip()
     node.docker("rm", "made-from")
     assert inspect(node, second)["Parent"] == first
+    node.docker("load", input=node.docker("save", second, text=False).stdout, text=False)
+    assert inspect(node, second)["Parent"] == first, "known before, and not of this archive"
     saved = node.docker("save", second, first, text=False).stdout
     node.docker("rmi", second)
     node.docker("load", input=saved, text=False)

@@ -242,6 +242,21 @@ static bool platform_fits(const struct load *l, const char *config, size_t len)
 	return fits;
 }
 
+/* What is known of an image that was there before is not forgotten for an archive that does not say it. */
+static void keep_known(const struct work *w, const char *id, struct image_record *rec)
+{
+	for (size_t i = 0; i < w->store->n_images; i++) {
+		const struct img *img = w->store->images[i];
+
+		if (strcmp(img->pub.id, id) != 0)
+			continue;
+		strcpy(rec->parent, img->parent);
+		strcpy(rec->step, img->step);
+		if (!*rec->manifest)
+			strcpy(rec->manifest, img->manifest);
+	}
+}
+
 static int load_image(struct load *l, const struct parts *p, char id[IMAGE_DIGEST_LEN + 1])
 {
 	struct image_record rec = {.layers = NULL};
@@ -264,8 +279,10 @@ static int load_image(struct load *l, const struct parts *p, char id[IMAGE_DIGES
 		if (r < 0)
 			work_fail(w, r, "the image store cannot be written: %s", errno_text(-r));
 	}
-	if (r == 0)
+	if (r == 0) {
+		keep_known(w, id, &rec);
 		r = image_add(w, p->config, p->config_len, &rec, NULL);
+	}
 	image_record_fini(&rec);
 	l->images += r == 0;
 	if (r == 0)
