@@ -99,7 +99,9 @@ class Worker:
         *messages, last = done.stdout.decode().splitlines() or [""]
         assert last.startswith("!"), (done.stdout, done.stderr)
         code, _, sentence = last[1:].partition(" ")
-        return int(code), sentence, [json.loads(line) for line in messages], written
+        # what was done to images, of which the engine makes events
+        self.happened = [line[1:].split(" ") for line in messages if line.startswith("*")]
+        return int(code), sentence, [json.loads(line) for line in messages if not line.startswith("*")], written
 
 
 @pytest.fixture

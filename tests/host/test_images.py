@@ -114,6 +114,8 @@ def test_saved_and_loaded_elsewhere(registry, store, puller_for, worker_for, tmp
     assert pull(name, auth=USER)[0] == 0
     code, why, _, data = work("save", names=[name])
     assert code == 0, why
+    made_id = oci.digest(made.config())
+    assert work.happened == [["save", made_id, made_id]]
     held = members(data)
     assert json.loads(held["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
     entry = json.loads(held["index.json"])["manifests"][0]
@@ -131,7 +133,7 @@ def test_saved_and_loaded_elsewhere(registry, store, puller_for, worker_for, tmp
     load = worker_for(elsewhere)
     code, why, messages, _ = load("load", stdin=data)
     assert code == 0, why
-    assert messages == [{"stream": f"Loaded image: {name}\n"}]
+    assert messages == [{"stream": f"Loaded image: {name}\n"}] and load.happened == [["load", made_id, made_id]]
     for layer in made.layers:
         assert elsewhere.layer(layer.diff_id()).is_dir()
     # and out again: what was loaded is what was saved, but for plain layers, which are kept compressed
@@ -267,6 +269,7 @@ def test_commit_makes_a_layer_that_can_be_written_again(registry, store, tmp_pat
     code, made, _, _ = work("make", parent=base, upper=str(upper), settings=json.dumps({"Cmd": ["x"]}), author="me", comment="c",
                             created_by="sh", name=name, ignore=["etc/hosts", "dev"])  # fmt: skip
     assert code == 0, made
+    assert work.happened == [["tag", made, name]]
     config = json.loads((pull.dir / "images/blobs" / made[7:]).read_text())
     assert config["config"] == {"Cmd": ["x"]} and config["author"] == "me" and len(config["rootfs"]["diff_ids"]) == 3
     assert config["history"][-1]["comment"] == "c" and config["history"][-1]["created_by"] == "sh"
