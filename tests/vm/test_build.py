@@ -290,7 +290,7 @@ b
     (f"FROM --platform=linux/s390x {BASE}\n", "not this node's"),
     (f"FROM --platform=nintendo64 {BASE}\n", 'failed to parse platform : "nintendo64": unknown operating system or architecture'),
     (f"FROM {BASE}\nCOPY --parents a /\n", "unknown flag: --parents"),
-    (f"FROM {BASE}\nENV A\n", "Dockerfile:2: ENV"),
+    (f"FROM {BASE}\nENV A\n", "dockerfile parse error on line 2: ENV must have two arguments"),
     (f"FROM {BASE}\nADD https://github.com/a/b.git /x\n", "git repository"),
     (f"FROM {BASE}\nADD http://169.254.169.254/latest /x\n", "link-local"),
     ("", "the Dockerfile (Dockerfile) cannot be empty"),

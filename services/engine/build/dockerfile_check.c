@@ -54,6 +54,24 @@ static int check_from(const struct dockerfile_step *s, struct dockerfile_error *
 	return 0;
 }
 
+/* NAME=value words, or the old form NAME value. */
+static int check_pairs(const struct dockerfile_step *s, struct dockerfile_error *err)
+{
+	if (!strchr(s->words[0], '='))
+		return s->n_words > 1
+			       ? 0
+			       : fail(err, s->line, "%s must have two arguments", dockerfile_keyword(s->op));
+	for (size_t i = 0; i < s->n_words; i++) {
+		if (*s->words[i] == '=')
+			return fail(err, s->line, "%s names can not be blank", dockerfile_keyword(s->op));
+		if (!strchr(s->words[i], '='))
+			return fail(err, s->line,
+				"Syntax error - can't find = in \"%.100s\". Must be of the form: name=value",
+				s->words[i]);
+	}
+	return 0;
+}
+
 int dockerfile_check_step(const struct dockerfile_step *s, struct dockerfile_error *err)
 {
 	for (size_t i = 0; i < s->n_flags; i++) {
@@ -68,6 +86,8 @@ int dockerfile_check_step(const struct dockerfile_step *s, struct dockerfile_err
 		return fail(err, s->line,
 			"%s requires at least two arguments, but only one was provided. Destination could not be determined",
 			dockerfile_keyword(s->op));
+	if ((s->op == DF_ENV || s->op == DF_LABEL) && s->n_words)
+		return check_pairs(s, err);
 	return s->op == DF_FROM ? check_from(s, err) : 0;
 }
 

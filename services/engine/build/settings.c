@@ -177,8 +177,6 @@ static int pairs(struct apply *a, int (*one)(struct apply *a, const char *name, 
 		const char *rest = st->rest + strlen(st->words[0]);
 
 		rest += strspn(rest, " \t");
-		if (!*rest)
-			return usage(a, "must have two arguments");
 		r = expand(a, st->words[0], &name);
 		if (r == 0)
 			r = expand(a, rest, &value);
@@ -187,18 +185,8 @@ static int pairs(struct apply *a, int (*one)(struct apply *a, const char *name, 
 	/* all of them see the environment as it was before the line */
 	char **done = calloc(st->n_words + 1, sizeof(char *));
 
-	for (size_t i = 0; i < st->n_words && r == 0 && done; i++) {
-		const char *eq = strchr(st->words[i], '=');
-
-		if (!eq)
-			r = fail(a->err, -EINVAL,
-				"Syntax error - can't find = in \"%.100s\". Must be of the form: name=value",
-				st->words[i]);
-		else if (eq == st->words[i])
-			r = usage(a, "names can not be blank");
-		else
-			r = expand(a, st->words[i], &done[i]);
-	}
+	for (size_t i = 0; i < st->n_words && r == 0 && done; i++)
+		r = expand(a, st->words[i], &done[i]);
 	for (size_t i = 0; i < st->n_words && r == 0 && done && done[i]; i++) {
 		char *eq = strchr(done[i], '=');
 
