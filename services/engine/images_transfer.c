@@ -183,6 +183,10 @@ static void finish(struct transfer *t)
 	tell_events(t);
 	if (!t->err) {
 		answer_well(t);
+	} else if (t->err == -ECANCELED) {
+		/* a command of a build that failed: the whole message, with its exit status */
+		transfer_line(t, t->message, strlen(t->message));
+		http_end(t->r);
 	} else if (!t->started && !t->in_band) {
 		/* to a 401 of a pull the client would answer with a question; of a distribution it is Docker's answer */
 		int denied = t->answer == RESULT_JSON ? 401 : 404;
@@ -192,9 +196,7 @@ static void finish(struct transfer *t)
 		log_error("op=save image=%s msg=\"%s\"", t->name, t->message);
 		http_abort(t->r);
 	} else {
-		/* a command of a build that failed: its error was told, with its exit status */
-		if (t->err != -ECANCELED)
-			send_error(t);
+		send_error(t);
 		http_end(t->r);
 	}
 	transfer_free(t);

@@ -352,6 +352,11 @@ def test_a_failing_command_is_the_builds_status(node, build):
     assert eventually(lambda: not node.docker("ps", "-aq").stdout.strip())
 
 
+def test_a_failing_command_of_a_quiet_build(node, build):
+    done = build(f"FROM {BASE}\nRUN exit 7\n", None, "--force-rm", "-q", check=False)
+    assert done.returncode == 7 and "The command '/bin/sh -c exit 7' returned a non-zero code: 7" in done.stderr, done
+
+
 def test_a_long_command_that_fails(node, build):
     """More of it than a message holds: its beginning is shown, and its status is the build's."""
     done = build(f"FROM {BASE}\nRUN : {'x' * 9000}; exit 5\n", None, "--force-rm", check=False)

@@ -14,7 +14,6 @@
 #include "engine/build/build_api.h"
 #include "engine/build/build_int.h"
 #include "engine/build/run_output.h"
-#include "engine/image/task_int.h"
 #include "engine/image/tree_tar.h"
 #include "lib/errno_text.h"
 #include "lib/json.h"
@@ -304,8 +303,9 @@ static char *exit_line(const char *command, size_t len, int code)
 }
 
 /*
- * The exit status becomes that of `docker build`: the error is told here, with its code. What is shown of a command that
- * makes the line too long for the engine fits twice, as it is in there, also when each byte is escaped.
+ * The exit status becomes that of `docker build`: the last word is a message of its own, with the code, and comes when all else
+ * is done, for clients go away with it. What is shown of a command that makes it too long fits twice, as it is in there, also
+ * when each byte is escaped.
  */
 static int exited(struct build *b, struct command *c, int code)
 {
@@ -321,14 +321,11 @@ static int exited(struct build *b, struct command *c, int code)
 	if (fclose(f))
 		return -ENOMEM;
 	line = exit_line(argv, len, code);
-	if (line && strlen(line) >= IMAGE_TASK_LINE_MAX) {
+	if (line && strlen(line) >= sizeof(b->w->error)) {
 		free(take(line));
 		line = exit_line(argv, SHOWN, code);
 	}
-	if (!line)
-		return -ENOMEM;
-	(void)!dprintf(1, "%s\n", line);
-	return build_fail(b, -ECANCELED, "told");
+	return line ? work_fail(b->w, -ECANCELED, "%s", line) : -ENOMEM;
 }
 
 /* @code: what it ended with; the layer is made only of one that ended well. */
@@ -389,7 +386,7 @@ int build_run(struct build *b)
 		       : build_fail(b, -EPROTO, "the engine names no container");
 	}
 	/* docker: what failed stays, to be looked at, unless it is to go in any case */
-	if (id && (b->force_rm || (!b->keep_containers && r == 0 && code == 0)))
+	if (id && (b->force_rm || (!b->keep_containers && !code)))
 		remove_container(b, id);
 	if (r == 0 && code)
 		r = exited(b, &c, code);

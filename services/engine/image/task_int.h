@@ -6,7 +6,7 @@
  * What a worker is told: a JSON object on its descriptor 0, with `verb`, `dir`, `builtin` and `config` (the
  * path of the machine configuration) beside what the verb wants. It answers with messages of the Docker API on
  * descriptor 1, one a line; a line `*ACTION ID NAME` says what was done to an image. The last line is `!ERRNO SENTENCE`,
- * or `!0 RESULT`. A line of IMAGE_TASK_LINE_MAX bytes or more is dropped.
+ * or `!0 RESULT`; of ECANCELED the sentence is a message of the API. A line of IMAGE_TASK_LINE_MAX bytes or more is dropped.
  */
 
 #include <yyjson.h>

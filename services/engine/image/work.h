@@ -12,13 +12,14 @@
 
 #include "engine/image/stage.h"
 #include "engine/image/store_int.h"
+#include "engine/image/task_int.h"
 
 struct work {
 	yyjson_doc *doc;
 	yyjson_val *orders;
 	struct image_store *store; /* read with store_reload(); never collects */
 	int lock;
-	char error[1500];
+	char error[IMAGE_TASK_LINE_MAX - 32]; /* what is beside it in the last line leaves that room */
 	char result[256];
 };
 
