@@ -158,16 +158,30 @@ struct network_endpoint *network_endpoint_of(
 
 /* ---- creating and deleting */
 
+/* As in Docker nearly any: files and devices are called by the ID. What is logged stays one line, though. */
 static bool name_valid(const char *s)
 {
-	size_t len = strlen(s);
+	bool blank = true;
 
-	if (!len || len > NETWORK_NAME_MAX || strchr("_.-", s[0]))
+	if (strlen(s) > NETWORK_NAME_MAX)
 		return false;
-	for (; *s; s++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", *s))
+	for (; *s; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			return false;
-	return true;
+		blank = blank && *s == ' ';
+	}
+	return !blank;
+}
+
+/* What a container's NetworkMode says without a network of that name. */
+static bool name_predefined(const char *s)
+{
+	static const char *const modes[] = {"bridge", "host", "none", "default"};
+
+	for (size_t i = 0; i < array_len(modes); i++)
+		if (!strcmp(s, modes[i]))
+			return true;
+	return !strncmp(s, "container:", 10);
 }
 
 static void append(struct networks *ns, struct network *n)
@@ -291,8 +305,11 @@ int network_create(
 
 	if (!name_valid(c->name))
 		return network_fail(err, -EINVAL,
-			"invalid network name %.64s: letters, digits, and _ . - within, are allowed",
-			c->name);
+			"invalid network name \"%.64s\": 1 to %d bytes that can be printed are needed",
+			c->name, NETWORK_NAME_MAX);
+	if (name_predefined(c->name))
+		return network_fail(
+			err, -EPERM, "operation is not permitted on predefined %s network ", c->name);
 	r = driver_of(c->driver, &driver);
 	if (r < 0)
 		return network_fail(err, r,

@@ -534,9 +534,9 @@ const struct api_route network_routes[] = {
 	{HTTP_GET_, "networks", list},
 	{HTTP_POST_, "networks/create", create},
 	{HTTP_POST_, "networks/prune", prune},
-	{HTTP_POST_, "networks/*/connect", connect_},
-	{HTTP_POST_, "networks/*/disconnect", disconnect},
-	{HTTP_GET_, "networks/*", inspect},
-	{HTTP_DELETE_, "networks/*", delete},
+	{HTTP_POST_, "networks/**/connect", connect_},
+	{HTTP_POST_, "networks/**/disconnect", disconnect},
+	{HTTP_GET_, "networks/**", inspect},
+	{HTTP_DELETE_, "networks/**", delete},
 	{0},
 };

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be asked of networks: names, families, gateways, addresses; and what is refused in which words."""
+
+
+def test_names_of_networks(node):
+    """Nearly any, as in Docker; but not those that are there from the beginning."""
+    for name in ("test@#$", "kiwl$%^", "a b"):
+        made = node.docker("network", "create", name).stdout.strip()
+        try:
+            assert name in node.docker("network", "ls", "--format", "{{.Name}}").stdout.splitlines()
+            assert node.docker("network", "inspect", "-f", "{{.Id}}", name).stdout.strip() == made
+        finally:
+            node.docker("network", "rm", name)
+    for name in ("bridge", "host", "none", "default", "container:x"):
+        status, why = node.api("POST", "/networks/create", {"Name": name})
+        assert status == 403 and f"operation is not permitted on predefined {name} network" in why["message"], (status, why)
+    status, why = node.api("POST", "/networks/create", {"Name": " "})
+    assert status == 400 and "invalid network name" in why["message"], (status, why)
