@@ -532,6 +532,7 @@ static void disconnect(struct engine *e, struct http_req *r, const char *name)
 
 const struct api_route network_routes[] = {
 	{HTTP_GET_, "networks", list},
+	{HTTP_GET_, "networks/", list},
 	{HTTP_POST_, "networks/create", create},
 	{HTTP_POST_, "networks/prune", prune},
 	{HTTP_POST_, "networks/**/connect", connect_},

@@ -16,3 +16,9 @@ def test_names_of_networks(node):
         assert status == 403 and f"operation is not permitted on predefined {name} network" in why["message"], (status, why)
     status, why = node.api("POST", "/networks/create", {"Name": " "})
     assert status == 400 and "invalid network name" in why["message"], (status, why)
+
+
+def test_the_list_under_either_path(node):
+    status, listed = node.api("GET", "/networks/")
+    assert status == 200 and {n["Name"] for n in listed} == {"bridge", "host", "none"}
+    assert listed == node.api("GET", "/networks")[1]
