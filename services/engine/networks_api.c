@@ -47,15 +47,19 @@ static yyjson_mut_val *pairs(yyjson_mut_doc *doc, const struct network_pair *p, 
 	return o;
 }
 
-static void put_pools(
-	yyjson_mut_doc *doc, yyjson_mut_val *arr, const struct network_pool *pools, size_t n_pools)
+/* Those of one family. */
+static void put_pools(yyjson_mut_doc *doc, yyjson_mut_val *arr, uint8_t family,
+	const struct network_pool *pools, size_t n_pools)
 {
 	char text[IPADDR_TEXT_MAX];
 
 	for (size_t i = 0; i < n_pools; i++) {
 		const struct network_pool *p = &pools[i];
-		yyjson_mut_val *c = yyjson_mut_arr_add_obj(doc, arr);
+		yyjson_mut_val *c;
 
+		if (p->subnet.family != family)
+			continue;
+		c = yyjson_mut_arr_add_obj(doc, arr);
 		yyjson_mut_obj_add_strcpy(doc, c, "Subnet", ipaddr_format(&p->subnet, true, text));
 		if (p->range_given)
 			yyjson_mut_obj_add_strcpy(doc, c, "IPRange", ipaddr_format(&p->range, true, text));
@@ -68,13 +72,17 @@ static void put_pools(
 
 static yyjson_mut_val *ipam(const struct network *n, yyjson_mut_doc *doc)
 {
+	static const uint8_t families[] = {AF_INET, AF_INET6};
 	yyjson_mut_val *o = yyjson_mut_obj(doc), *arr = yyjson_mut_arr(doc);
 
 	yyjson_mut_obj_add_str(doc, o, "Driver", "default");
 	yyjson_mut_obj_add_null(doc, o, "Options");
 	yyjson_mut_obj_add_val(doc, o, "Config", arr);
-	put_pools(doc, arr, n->pools, n->n_pools);
-	put_pools(doc, arr, n->unused, n->n_unused);
+	/* IPv4 first, as in Docker, in whatever order the client sent them. */
+	for (size_t i = 0; i < array_len(families); i++) {
+		put_pools(doc, arr, families[i], n->pools, n->n_pools);
+		put_pools(doc, arr, families[i], n->unused, n->n_unused);
+	}
 	return o;
 }
 

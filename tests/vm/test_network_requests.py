@@ -22,3 +22,14 @@ def test_the_list_under_either_path(node):
     status, listed = node.api("GET", "/networks/")
     assert status == 200 and {n["Name"] for n in listed} == {"bridge", "host", "none"}
     assert listed == node.api("GET", "/networks")[1]
+
+
+def test_ipv4_is_shown_first(node):
+    pools = [{"Subnet": "2001:db8:91::/64"}, {"Subnet": "10.191.0.0/24"}]
+    status, made = node.api("POST", "/networks/create", {"Name": "both", "EnableIPv6": True, "IPAM": {"Config": pools}})
+    assert status == 201, made
+    try:
+        shown = node.api("GET", "/networks/both")[1]["IPAM"]["Config"]
+        assert [c["Subnet"] for c in shown] == ["10.191.0.0/24", "2001:db8:91::/64"], shown
+    finally:
+        node.docker("network", "rm", "both")
