@@ -336,7 +336,8 @@ static void create_body(struct engine *e, struct http_req *r, const char *arg, y
 		.n_pools = n_pools > 0 ? (size_t)n_pools : 0,
 		.internal = json_bool(root, "Internal"),
 		.attachable = json_bool(root, "Attachable"),
-		.no_ipv4 = yyjson_is_false(enable4),
+		/* Clients before 1.47 have no such member, and Docker reads none from them. */
+		.no_ipv4 = api_minor(r) >= 47 && yyjson_is_false(enable4),
 		.ipv6 = json_bool(root, "EnableIPv6"),
 		.labels = labels,
 		.n_labels = n_labels > 0 ? (size_t)n_labels : 0,

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be asked of networks: names, families, gateways, addresses; and what is refused in which words."""
 
+import pytest
+
+from support import api
+
 
 def test_names_of_networks(node):
     """Nearly any, as in Docker; but not those that are there from the beginning."""
@@ -33,3 +37,14 @@ def test_ipv4_is_shown_first(node):
         assert [c["Subnet"] for c in shown] == ["10.191.0.0/24", "2001:db8:91::/64"], shown
     finally:
         node.docker("network", "rm", "both")
+
+
+@pytest.mark.parametrize(("version", "has_ipv4"), [("1.46", True), ("1.47", False), ("", False)])
+def test_clients_that_know_no_network_without_ipv4(node, version, has_ipv4):
+    status, made = api.call(node, "POST", "/networks/create", {"Name": "six", "EnableIPv4": False, "EnableIPv6": True}, version=version)
+    assert status == 201, made
+    try:
+        shown = node.api("GET", "/networks/six")[1]
+        assert (shown["EnableIPv4"], shown["EnableIPv6"]) == (has_ipv4, True), shown
+    finally:
+        node.docker("network", "rm", "six")
