@@ -168,6 +168,7 @@ static int check_endpoints(
 		bool own = !strcmp(name, "default") || !strcmp(name, mode);
 		int r = own ? 0 : find_or_wait(e, name, &other, msg);
 		const struct network *n = own ? primary : other;
+		cleanup(freep) char *why = NULL;
 
 		if (r)
 			return r;
@@ -177,9 +178,12 @@ static int check_endpoints(
 				n ? n->name : name, primary ? primary->name : mode);
 			return -EINVAL;
 		}
-		r = container_net_check_wish(ep, made_with, n, msg);
-		if (r)
+		r = container_net_check_wish(ep, made_with, n, &why);
+		if (r) {
+			*msg = text_make(
+				"invalid config for network %s: %s", name, why ? why : errno_text(-r));
 			return r;
+		}
 	}
 	return 0;
 }

@@ -26,7 +26,8 @@
 #define ID_NONE	  "77"
 
 /* Networks that were never made: enough to be found by name and id. */
-static struct network none = {.id = ID_NONE, .name = "none", .driver = NETWORK_NONE};
+static struct network nodes_own = {.id = "40", .name = "host", .driver = NETWORK_HOST};
+static struct network none = {.id = ID_NONE, .name = "none", .driver = NETWORK_NONE, .next = &nodes_own};
 static struct network back = {.id = ID_BACK, .name = "back", .next = &none};
 static struct network bridge = {.id = ID_BRIDGE, .name = "bridge", .next = &back};
 static struct networks all = {.list = &bridge};
@@ -125,6 +126,24 @@ static void what_cannot_be_asked(void **state)
 		{"{\"MacAddress\":\"02:00:00:00:00:01\"}", "{\"NetworkMode\":\"back\"}",
 			"{\"EndpointsConfig\":{\"back\":{\"MacAddress\":\"02:00:00:00:00:02\"}}}",
 			"is not that of its endpoint"},
+		{"{}", "{\"NetworkMode\":\"back\"}", "{\"EndpointsConfig\":{\"back\":{\"Aliases\":[\"a\"]}}}",
+			NULL},
+		{"{}", "{}", "{\"EndpointsConfig\":{\"default\":{\"Aliases\":[\"a\"]}}}",
+			"invalid config for network default: invalid endpoint settings:\n"
+			"network-scoped aliases are only supported for user-defined networks"},
+		{"{}", "{}",
+			"{\"EndpointsConfig\":{\"bridge\":{\"IPAMConfig\":{\"IPv6Address\":\"fd00::9\"}}}}",
+			"invalid config for network bridge: invalid endpoint settings:\n"
+			"user specified IP address is supported on user defined networks only"},
+		{"{}", "{\"NetworkMode\":\"host\"}",
+			"{\"EndpointsConfig\":{\"host\":{\"IPAMConfig\":{\"IPv4Address\":\"10.0.0.9\"}}}}",
+			"user specified IP address is supported on user defined networks only"},
+		{"{}", "{\"NetworkMode\":\"back\"}",
+			"{\"EndpointsConfig\":{\"back\":{\"IPAMConfig\":{\"IPv4Address\":\"10.0.0.9\"}}}}",
+			"user specified IP address is supported only when connecting to networks with user "
+			"configured subnets"},
+		{"{}", "{\"NetworkMode\":\"back\"}",
+			"{\"EndpointsConfig\":{\"back\":{\"IPAMConfig\":{\"IPv4Address\":\"\"}}}}", NULL},
 	};
 	struct engine e = {.networks = &all};
 

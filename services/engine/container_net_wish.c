@@ -76,6 +76,36 @@ int container_net_check_links(yyjson_val *links, yyjson_val *made_with, const st
 	return 0;
 }
 
+/* Addresses and aliases that are asked for; the sentences are Docker's. */
+static int check_address(yyjson_val *ipam, const struct network *net, enum network_family f, char **msg)
+{
+	const char *wanted = json_text(ipam, f == NETWORK_V4 ? "IPv4Address" : "IPv6Address");
+	struct network_error err = {0};
+
+	if (!wanted)
+		return 0;
+	if (net && !network_names_served(net))
+		*msg = text_make("invalid endpoint settings:\nuser specified IP address is supported on user "
+				 "defined networks only");
+	else if (network_address_check(net, f, wanted, &err))
+		*msg = text_make("invalid endpoint settings:\n%s", err.text);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int check_aliases(yyjson_val *aliases, const struct network *net, char **msg)
+{
+	if (yyjson_arr_size(aliases) > CONTAINER_NET_LIST_MAX)
+		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX);
+	else if (net && yyjson_arr_size(aliases) && !network_names_served(net))
+		*msg = text_make("invalid endpoint settings:\nnetwork-scoped aliases are only supported for "
+				 "user-defined networks");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static int check_link_local(yyjson_val *list, char **msg)
 {
 	size_t i, n;
@@ -99,6 +129,7 @@ static int check_link_local(yyjson_val *list, char **msg)
 int container_net_check_wish(yyjson_val *ep, yyjson_val *made_with, const struct network *net, char **msg)
 {
 	const char *m = json_text(ep, "MacAddress"), *v;
+	yyjson_val *ipam = json_obj(ep, "IPAMConfig");
 	uint8_t mac[6];
 	size_t i, n;
 	yyjson_val *key, *val;
@@ -107,12 +138,10 @@ int container_net_check_wish(yyjson_val *ep, yyjson_val *made_with, const struct
 		*msg = text_make("invalid MAC address \"%s\"", m);
 		return -EINVAL;
 	}
-	if (yyjson_arr_size(json_arr(ep, "Aliases")) > CONTAINER_NET_LIST_MAX) {
-		*msg = text_make("more than %d aliases on a network", CONTAINER_NET_LIST_MAX);
-		return -EINVAL;
-	}
-	if (container_net_check_links(json_arr(ep, "Links"), made_with, net, msg) ||
-		check_link_local(json_arr(json_obj(ep, "IPAMConfig"), "LinkLocalIPs"), msg))
+	if (check_aliases(json_arr(ep, "Aliases"), net, msg) ||
+		container_net_check_links(json_arr(ep, "Links"), made_with, net, msg) ||
+		check_address(ipam, net, NETWORK_V4, msg) || check_address(ipam, net, NETWORK_V6, msg) ||
+		check_link_local(json_arr(ipam, "LinkLocalIPs"), msg))
 		return -EINVAL;
 	json_obj_foreach (json_obj(ep, "DriverOpts"), i, n, key, val) {
 		const char *k = yyjson_get_str(key);

@@ -90,6 +90,7 @@ struct network_pool {
 	struct ipaddr subnet;
 	struct ipaddr gateway; /* without prefix */
 	struct ipaddr range;
+	bool chosen;	    /* here, not by the client: containers cannot ask for an address in it */
 	bool gateway_given; /* the client chose it: shown as it gave it */
 	bool range_given;
 	struct network_pair *aux;
@@ -238,6 +239,11 @@ must_check int network_netns_furnish(int fd);
  */
 must_check int network_attach(struct networks *ns, struct network *n, const struct network_attach *a,
 	struct network_endpoint **out, struct network_error *err);
+
+/* May a client ask for the address @wanted of family @f? Only in subnets that a client has named, used or not; as long as the
+ * network is not there (NULL) it must be an address. 0, or -EINVAL with the sentence. */
+must_check int network_address_check(
+	const struct network *n, enum network_family f, const char *wanted, struct network_error *err);
 
 /* "169.254.1.2" or "fe80::2", with the prefix that it has on an interface. 0 or -EINVAL. */
 must_check int network_link_local_parse(const char *text, struct ipaddr *out);

@@ -50,19 +50,6 @@ static int take_wanted(struct networks *ns, struct network_endpoint *e, enum net
 	return 0;
 }
 
-/* It was asked for where the network has none, in a subnet that was named all the same: as in Docker it is not had. */
-static bool never_had(const struct network *n, const char *wanted)
-{
-	struct ipaddr a;
-
-	if (strchr(wanted, '/') || ipaddr_parse(wanted, &a) < 0)
-		return false;
-	for (size_t i = 0; i < n->n_unused; i++)
-		if (network_contains(&n->unused[i].subnet, &a))
-			return true;
-	return false;
-}
-
 static int take_addresses(struct networks *ns, struct network_endpoint *e, const char *const wanted[],
 	struct network_error *err)
 {
@@ -70,14 +57,12 @@ static int take_addresses(struct networks *ns, struct network_endpoint *e, const
 
 	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
 		bool want = wanted[f] && *wanted[f], on = f == NETWORK_V4 ? n->ipv4 : n->ipv6;
-		int r;
+		int r = 0;
 
-		if (want && !on && never_had(n, wanted[f]))
-			continue;
-		if (want && !on)
-			return network_fail(err, -EINVAL, "network %s has no %s addresses: %s cannot be had",
-				n->name, f == NETWORK_V4 ? "IPv4" : "IPv6", wanted[f]);
-		r = want ? take_wanted(ns, e, f, wanted[f], err) : 0;
+		/* Where the network has none: as in Docker one of a subnet that was named all the same is not had. */
+		if (want)
+			r = on ? take_wanted(ns, e, f, wanted[f], err)
+			       : network_address_check(n, f, wanted[f], err);
 		if (r < 0)
 			return r;
 		if (!want && on && network_ipam_any(n, f, &e->ip[f], &e->gateway[f]) < 0)

@@ -66,6 +66,8 @@ static void put_pools(
 		put_address(d, v, "subnet", &p->subnet, true);
 		put_address(d, v, "gateway", &p->gateway, false);
 		put_address(d, v, "range", &p->range, true);
+		if (p->chosen)
+			yyjson_mut_obj_add_bool(d, v, "chosen", true);
 		yyjson_mut_obj_add_bool(d, v, "gateway_given", p->gateway_given);
 		yyjson_mut_obj_add_bool(d, v, "range_given", p->range_given);
 		put_pairs(d, v, "aux", p->aux, p->n_aux);
@@ -220,6 +222,8 @@ static int read_pool(yyjson_val *v, struct network_pool *p)
 		(yyjson_obj_get(v, "gateway") && !get_address(v, "gateway", &p->gateway)) ||
 		(yyjson_obj_get(v, "range") && !get_address(v, "range", &p->range)))
 		return -EINVAL;
+	/* Older engines did not say who chose it: then an address in it can be asked for, as theirs could. */
+	p->chosen = yyjson_get_bool(yyjson_obj_get(v, "chosen"));
 	p->gateway_given = yyjson_get_bool(yyjson_obj_get(v, "gateway_given"));
 	p->range_given = yyjson_get_bool(yyjson_obj_get(v, "range_given"));
 	return get_pairs(yyjson_obj_get(v, "aux"), &p->aux, &p->n_aux);

@@ -98,6 +98,7 @@ static int next_free(struct networks *ns, struct network *n, enum network_family
 	if (r < 0)
 		return network_fail(
 			err, r, "network %s: cannot choose a subnet: %s", n->name, errno_text(-r));
+	p->chosen = true;
 	p->range = p->subnet;
 	p->gateway = network_first_address(&p->subnet);
 	n->n_pools++;
@@ -232,4 +233,36 @@ int network_pools_choose(
 		if (network_ipam_init(&n->pools[i]) < 0)
 			return network_fail(err, -ENOMEM, "network %s: out of memory", n->name);
 	return 0;
+}
+
+/* Whether a client has named subnets of @a's family among @pools, and whether one of them has it. */
+static void look_for(
+	const struct ipaddr *a, const struct network_pool *pools, size_t n_pools, bool *named, bool *inside)
+{
+	for (size_t i = 0; i < n_pools; i++)
+		if (!pools[i].chosen && pools[i].subnet.family == a->family) {
+			*named = true;
+			*inside = *inside || network_contains(&pools[i].subnet, a);
+		}
+}
+
+int network_address_check(
+	const struct network *n, enum network_family f, const char *wanted, struct network_error *err)
+{
+	bool named = false, inside = false;
+	struct ipaddr a;
+
+	if (strchr(wanted, '/') || ipaddr_parse(wanted, &a) < 0 || network_family_of(&a) != f)
+		return network_fail(
+			err, -EINVAL, "invalid %s address: %.64s", f == NETWORK_V4 ? "IPv4" : "IPv6", wanted);
+	if (!n)
+		return 0;
+	look_for(&a, n->pools, n->n_pools, &named, &inside);
+	look_for(&a, n->unused, n->n_unused, &named, &inside);
+	if (!named)
+		return network_fail(err, -EINVAL,
+			"user specified IP address is supported only when connecting to networks with user configured subnets");
+	return inside ? 0
+		      : network_fail(err, -EINVAL,
+				"no configured subnet or ip-range contain the IP address %s", wanted);
 }

@@ -78,7 +78,7 @@ static void test_unused_subnet(void **state)
 	network_detach_all(ns, id_a);
 	a.ip[NETWORK_V6] = "2001:db8:a::7";
 	assert_int_equal(network_attach(ns, n, &a, &e, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "has no IPv6 addresses"));
+	assert_non_null(strstr(err.text, "no configured subnet or ip-range contain the IP address"));
 	assert_int_equal(network_delete(ns, n, &err), 0);
 	networks_close(ns);
 	close(a.netns);
@@ -125,12 +125,55 @@ static void test_link_local(void **state)
 	close(a.netns);
 }
 
+/* Only what a client has named can be asked for; what was chosen here may be another one tomorrow. */
+static void test_what_can_be_asked_for(void **state)
+{
+	static const char none_named[] =
+		"user specified IP address is supported only when connecting to networks with user configured subnets",
+			  not_inside[] = "no configured subnet or ip-range contain the IP address ";
+	static const struct {
+		enum network_family family;
+		const char *wanted, *said; /* NULL: it can */
+	} rows[] = {
+		{NETWORK_V4, "10.9.1.7", NULL},
+		{NETWORK_V4, "10.9.0.7", not_inside},
+		{NETWORK_V4, "10.9.1", "invalid IPv4 address: 10.9.1"},
+		{NETWORK_V4, "10.9.1.7/24", "invalid IPv4 address: 10.9.1.7/24"},
+		{NETWORK_V4, "2001:db8::1", "invalid IPv4 address: 2001:db8::1"},
+		{NETWORK_V6, "10.9.1.7", "invalid IPv6 address: 10.9.1.7"},
+		{NETWORK_V6, "fd00::7", none_named},
+	};
+	struct network n = {.ipv4 = true, .ipv6 = true, .n_pools = 3};
+	struct network_error err;
+
+	assert_int_equal(ipaddr_parse("10.9.0.0/24", &n.pools[0].subnet), 0);
+	assert_int_equal(ipaddr_parse("10.9.1.0/24", &n.pools[1].subnet), 0);
+	assert_int_equal(ipaddr_parse("fd00::/64", &n.pools[2].subnet), 0);
+	n.pools[0].chosen = n.pools[2].chosen = true;
+	for (size_t i = 0; i < array_len(rows); i++) {
+		assert_int_equal(
+			!network_address_check(&n, rows[i].family, rows[i].wanted, &err), !rows[i].said);
+		if (rows[i].said)
+			assert_non_null(strstr(err.text, rows[i].said));
+	}
+	/* one that is not there yet may have it, if it is one */
+	assert_int_equal(network_address_check(NULL, NETWORK_V6, "fd00::7", &err), 0);
+	assert_int_equal(network_address_check(NULL, NETWORK_V4, "fd00::7", &err), -EINVAL);
+	/* one that is not used is named all the same */
+	n.n_unused = 1;
+	assert_int_equal(ipaddr_parse("fd01::1/64", &n.unused[0].subnet), 0);
+	assert_int_equal(network_address_check(&n, NETWORK_V6, "fd01::7", &err), 0);
+	assert_int_equal(network_address_check(&n, NETWORK_V6, "fd00::7", &err), -EINVAL);
+	assert_non_null(strstr(err.text, not_inside));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_several_subnets),
 		cmocka_unit_test(test_unused_subnet),
 		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_what_can_be_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

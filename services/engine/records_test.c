@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The records of older engines, as they wrote them: tests/records/1, and in 2 those to which a member has come. Each is read, its every member is where it belongs, and
+ * The records of older engines, as they wrote them: tests/records/1, and in 2 and 3 those to which a member has come. Each is read, its every member is where it belongs, and
  * written again it says the same. Records carry no number of a version: a member may come to them, with a default for those
  * that have it not, and then joins a new set beside this one; what is in this set never changes.
  */
@@ -35,6 +35,7 @@
 
 #define FIRST	  "tests/records/1"
 #define SECOND	  "tests/records/2"
+#define THIRD	  "tests/records/3"
 #define CONTAINER "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
 #define POD	  "7f000000-0000-4000-8000-000000000001"
 #define NETWORK	  "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"
@@ -289,6 +290,20 @@ static void network_unused(void **state)
 	close(ns.dir);
 }
 
+/* With a subnet that the engine has chosen. */
+static void network_chosen(void **state)
+{
+	struct networks ns = {.run = -1, .route = NETLINK_CLOSED, .filter = NETLINK_CLOSED};
+	struct network *n = load_network(&ns, THIRD);
+
+	assert_int_equal(n->n_pools, 2);
+	assert_true(n->pools[0].chosen && !n->pools[1].chosen);
+	assert_int_equal(network_save(&ns, n), 0);
+	says_the_same_as(THIRD, "networks/" NETWORK ".json");
+	network_free(n);
+	close(ns.dir);
+}
+
 static void image(void **state)
 {
 	cleanup(freep) char *folder = text_make("%s/images", place);
@@ -389,6 +404,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pod, begin, end),
 		cmocka_unit_test_setup_teardown(network, begin, end),
 		cmocka_unit_test_setup_teardown(network_unused, begin, end),
+		cmocka_unit_test_setup_teardown(network_chosen, begin, end),
 		cmocka_unit_test_setup_teardown(image, begin, end),
 		cmocka_unit_test_setup_teardown(output, begin, end),
 		cmocka_unit_test(exits),

@@ -5,6 +5,12 @@ import pytest
 
 from support import api
 
+HELLO = "wherry/hello"
+
+
+def asked_of(network, **settings):
+    return {"EndpointsConfig": {network: settings}}
+
 
 def test_names_of_networks(node):
     """Nearly any, as in Docker; but not those that are there from the beginning."""
@@ -48,3 +54,47 @@ def test_clients_that_know_no_network_without_ipv4(node, version, has_ipv4):
         assert (shown["EnableIPv4"], shown["EnableIPv6"]) == (has_ipv4, True), shown
     finally:
         node.docker("network", "rm", "six")
+
+
+NO_NETWORK_OF_ONES_OWN = "user specified IP address is supported on user defined networks only"
+NO_SUBNET_OF_ONES_OWN = "user specified IP address is supported only when connecting to networks with user configured subnets"
+NO_ALIASES = "network-scoped aliases are only supported for user-defined networks"
+
+
+@pytest.mark.parametrize(("network", "settings", "words"), [
+    ("bridge", {"IPAMConfig": {"IPv4Address": "172.17.0.99"}}, NO_NETWORK_OF_ONES_OWN),
+    ("bridge", {"IPAMConfig": {"IPv6Address": "fd00::99"}}, NO_NETWORK_OF_ONES_OWN),
+    ("host", {"IPAMConfig": {"IPv4Address": "172.17.0.99"}}, NO_NETWORK_OF_ONES_OWN),
+    ("none", {"IPAMConfig": {"IPv4Address": "172.17.0.99"}}, NO_NETWORK_OF_ONES_OWN),
+    ("bridge", {"Aliases": ["web"]}, NO_ALIASES),
+    ("host", {"Aliases": ["web"]}, NO_ALIASES),
+    ("chosen", {"IPAMConfig": {"IPv4Address": "172.18.0.99"}}, NO_SUBNET_OF_ONES_OWN),
+    ("named", {"IPAMConfig": {"IPv4Address": "10.192.1.9"}}, "no configured subnet or ip-range contain the IP address 10.192.1.9"),
+    ("named", {"IPAMConfig": {"IPv6Address": "10.192.0.9"}}, "invalid IPv6 address: 10.192.0.9"),
+])  # fmt: skip
+def test_what_cannot_be_asked_of_a_network(node, network, settings, words):
+    """At create already, and by connect."""
+    node.docker("network", "create", "chosen")
+    node.docker("network", "create", "--subnet", "10.192.0.0/24", "named")
+    try:
+        made = {"Image": HELLO, "HostConfig": {"NetworkMode": network}, "NetworkingConfig": asked_of(network, **settings)}
+        status, why = node.api("POST", "/containers/create", made)
+        assert (status, why["message"]) == (400, f"invalid config for network {network}: invalid endpoint settings:\n{words}")
+        if network not in ("host", "none"):
+            node.docker("create", "--name", "later", "--network", "named" if network == "bridge" else "bridge", HELLO)
+            status, why = node.api("POST", f"/networks/{network}/connect", {"Container": "later", "EndpointConfig": settings})
+            assert (status, why["message"]) == (400, f"invalid endpoint settings:\n{words}")
+    finally:
+        node.docker("rm", "-f", "later", check=False)
+        node.docker("network", "rm", "chosen", "named")
+
+
+def test_an_address_in_a_subnet_that_was_named(node):
+    node.docker("network", "create", "--subnet", "10.192.0.0/24", "named")
+    try:
+        node.docker("run", "-d", "--name", "fixed", "--network", "named", "--ip", "10.192.0.9", HELLO, "sleep", "1000")
+        at = node.docker("inspect", "-f", "{{.NetworkSettings.Networks.named.IPAddress}}", "fixed").stdout.strip()
+        assert at == "10.192.0.9"
+    finally:
+        node.docker("rm", "-f", "fixed", check=False)
+        node.docker("network", "rm", "named")
