@@ -217,7 +217,7 @@ int container_net_ns(struct container *c)
 	return supervisor_get(c->e, "container", c->id, "net", &fd, 1) == 1 ? fd : -1;
 }
 
-int container_net_up(struct container *c, int userns, int *netns, char **msg)
+static int bring_up(struct container *c, int userns, int *netns, char **msg)
 {
 	const char *mode = container_net_mode(c);
 	cleanup(closep) int fd = -1;
@@ -272,6 +272,16 @@ files:
 	container_links_tell(c);
 	*netns = take_fd(fd);
 	return 0;
+}
+
+int container_net_up(struct container *c, int userns, int *netns, char **msg)
+{
+	cleanup(freep) char *why = NULL;
+	int err = bring_up(c, userns, netns, &why);
+
+	if (err)
+		*msg = text_make("failed to set up container networking: %s", why ? why : errno_text(-err));
+	return err;
 }
 
 void container_net_down(struct container *c)

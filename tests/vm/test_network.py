@@ -61,6 +61,7 @@ def test_published_port(net_node):
         assert "10.0.2.2" in clients(said) and "172.17.0.1" not in clients(said), said
         taken = net_node.docker("run", "--rm", "-p", "8085:80", "wherry/hello", check=False)
         assert taken.returncode == 125
+        assert "failed to set up container networking: driver failed programming external connectivity on endpoint" in taken.stderr
         assert "Bind for 0.0.0.0:8085 failed: port is already allocated" in taken.stderr
         # On the node itself, over loopback, too.
         assert "served" in net_node.ssh("nc -w 3 127.0.0.1 8085 </dev/null")
