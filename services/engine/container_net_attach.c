@@ -149,10 +149,13 @@ static int check_connect(const struct container *c, const struct network *n, yyj
 
 	if (pod_of(c))
 		*msg = text_make("container %s belongs to a pod, whose network is the cluster's", c->name);
-	else if (!strcmp(mode, "host") || !strncmp(mode, "container:", 10) || n->driver == NETWORK_HOST)
+	else if (!strncmp(mode, "container:", 10) || (!strcmp(mode, "host") && n->driver != NETWORK_HOST))
 		*msg = text_make(
 			"container sharing network namespace with another container or host cannot be connected to any "
 			"other network");
+	else if (n->driver == NETWORK_HOST)
+		*msg = text_make(
+			"cannot connect container to host network - container must be created in host network mode");
 	else if (n->driver == NETWORK_NONE || container_net_is_alone(c))
 		*msg = text_make(
 			"container cannot be connected to multiple networks with one of the networks in private (none) "
@@ -212,7 +215,7 @@ int container_net_disconnect(struct container *c, struct network *n, char **msg)
 	}
 	if (n->driver == NETWORK_HOST) {
 		*msg = text_make(
-			"container cannot be disconnected from host network or connected to host network");
+			"cannot disconnect container from host network - container was created in host network mode");
 		return -EINVAL;
 	}
 	/* The wish goes first: an end between the two leaves what still is connected, not what only says so. */

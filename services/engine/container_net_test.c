@@ -239,6 +239,33 @@ static void none_allows_no_other(void **state)
 	container_free(c);
 }
 
+/* It is had from the beginning or not at all. */
+static void host_is_neither_come_to_nor_left(void **state)
+{
+	static const char in_host[] =
+		"{\"Name\":\"h\",\"Image\":\"i\",\"Config\":{},\"HostConfig\":{\"NetworkMode\":\"host\"},"
+		"\"Networks\":{\"host\":{}}}";
+	static const char in_back[] =
+		"{\"Name\":\"c\",\"Image\":\"i\",\"Config\":{},\"HostConfig\":{\"NetworkMode\":\"back\"},"
+		"\"Networks\":{\"back\":{}}}";
+	struct engine e = {.networks = &all, .run_dir = "/nowhere", .data_dir = "/nowhere"};
+	struct container *inside = stopped(&e, in_host), *outside = stopped(&e, in_back);
+	char *msg[3] = {};
+
+	assert_int_equal(container_net_connect(outside, &nodes_own, NULL, &msg[0]), -EINVAL);
+	assert_string_equal(msg[0],
+		"cannot connect container to host network - container must be created in host network mode");
+	assert_int_equal(container_net_connect(inside, &back, NULL, &msg[1]), -EINVAL);
+	assert_non_null(strstr(msg[1], "container sharing network namespace with another container or host"));
+	assert_int_equal(container_net_disconnect(inside, &nodes_own, &msg[2]), -EINVAL);
+	assert_string_equal(msg[2],
+		"cannot disconnect container from host network - container was created in host network mode");
+	for (size_t i = 0; i < array_len(msg); i++)
+		free(msg[i]);
+	container_free(inside);
+	container_free(outside);
+}
+
 static void each_name_once(void **state)
 {
 	static const struct {
@@ -274,6 +301,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_asked),
 		cmocka_unit_test(a_stopped_one_comes_and_goes),
 		cmocka_unit_test(none_allows_no_other),
+		cmocka_unit_test(host_is_neither_come_to_nor_left),
 		cmocka_unit_test(each_name_once),
 	};
 

@@ -98,3 +98,26 @@ def test_an_address_in_a_subnet_that_was_named(node):
     finally:
         node.docker("rm", "-f", "fixed", check=False)
         node.docker("network", "rm", "named")
+
+
+def test_host_and_none_stand_alone(node):
+    docker = node.docker
+    docker("run", "-d", "--name", "in-bridge", HELLO, "sleep", "1000")
+    docker("run", "-d", "--name", "in-host", "--network", "host", HELLO, "sleep", "1000")
+    docker("run", "-d", "--name", "in-none", "--network", "none", HELLO, "sleep", "1000")
+    try:
+        for command, network, container, words in (
+                ("connect", "host", "in-bridge", "cannot connect container to host network - container must be created in host network mode"),
+                ("connect", "none", "in-bridge", "one of the networks in private (none) mode"),
+                ("connect", "bridge", "in-none", "one of the networks in private (none) mode"),
+                ("connect", "bridge", "in-host", "container sharing network namespace with another container or host"),
+                ("disconnect", "host", "in-host",
+                 "cannot disconnect container from host network - container was created in host network mode")):  # fmt: skip
+            done = docker("network", command, network, container, check=False)
+            assert done.returncode == 1 and words in done.stderr, (command, network, container, done)
+        # also of one that is in no other any more
+        docker("network", "disconnect", "bridge", "in-bridge")
+        done = docker("network", "connect", "host", "in-bridge", check=False)
+        assert done.returncode == 1 and "cannot connect container to host network" in done.stderr, done
+    finally:
+        docker("rm", "-f", "in-bridge", "in-host", "in-none", check=False)
