@@ -48,18 +48,20 @@ static bool is_name_of(const struct network_endpoint *e, const char *name)
 	       !strcasecmp(name + dot + 1, e->network->name);
 }
 
-/* Does @mine call @e by this name? A link names its container, or the beginning of its ID, up to the colon. */
+/* Does @mine call @e by this name? A link names its container as the network does, or by the beginning of its ID, up to the
+ * colon. */
 static bool is_link_to(
 	const struct network_endpoint *mine, const struct network_endpoint *e, const char *name)
 {
 	for (size_t i = 0; i < mine->n_links; i++) {
 		const char *link = mine->links[i], *colon = strchr(link, ':');
 		size_t len = colon ? (size_t)(colon - link) : strlen(link);
+		char whom[2 * NETWORK_NAME_MAX + 2];
 
 		if (strcasecmp(colon ? colon + 1 : link, name) != 0)
 			continue;
-		if ((strlen(e->name) == len && !strncasecmp(e->name, link, len)) ||
-			(len >= LINK_ID_MIN && !strncmp(e->container, link, len)))
+		snprintf(whom, sizeof(whom), "%.*s", (int)len, link);
+		if (is_name_of(e, whom) || (len >= LINK_ID_MIN && !strncmp(e->container, link, len)))
 			return true;
 	}
 	return false;

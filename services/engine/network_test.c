@@ -484,7 +484,8 @@ static void test_resolver(void **state)
 {
 	static const char nobody[] = "nameserver 127.0.0.99\n", upstream[] = "nameserver 127.0.0.1\n";
 	const char *const aliases[] = {"database"};
-	const char *const links[] = {"DB:store", "web:me", "secret:hidden", "db:web", "ccc:none", "db"};
+	const char *const links[] = {
+		"DB:store", "web:me", "secret:hidden", "db:web", "ccc:none", "db", "database:held"};
 	struct network_names names = {.hostname = "box"};
 	struct link_change up = LINK_NO_CHANGE;
 	struct network_config c = {.name = "backend"}, shut = {.name = "shut", .internal = true};
@@ -546,6 +547,9 @@ static void test_resolver(void **state)
 	ask(ca, "web", out);
 	assert_memory_equal(out + 12 + 5 + 4 + 12, "\xac\x12\0\3", 4);
 	ask(ca, "db", out);
+	assert_int_equal(out[7], 1);
+	/* it may call its container as others do */
+	ask(ca, "held", out);
 	assert_int_equal(out[7], 1);
 	ask(cb, "store", out);
 	assert_int_equal(out[3] & 15, 2);

@@ -114,6 +114,8 @@ def test_names_and_isolation(net_node):
             assert "served" in done.stdout, (name, done)
         linked = docker("run", "--rm", "--network", "back", "--link", "db:store", "wherry/hello", "nc", "-w", "3", "store", "80")
         assert "served" in linked.stdout
+        linked = docker("run", "--rm", "--network", "back", "--link", "database:held", "wherry/hello", "nc", "-w", "3", "held", "80")
+        assert "served" in linked.stdout
         # Another network knows neither the name nor the way.
         assert docker("exec", "stranger", "nslookup", "db", check=False).returncode != 0
         assert docker("exec", "stranger", "nc", "-w", "2", address, "80", check=False).returncode != 0
