@@ -255,6 +255,11 @@ static int add_network(struct networks *ns, enum network_driver driver, const st
 		if (r < 0)
 			return r;
 	}
+	if (!n->internal &&
+		(n->mode[NETWORK_V4] == NETWORK_ISOLATED || n->mode[NETWORK_V6] == NETWORK_ISOLATED))
+		return network_fail(err, -EINVAL,
+			"network %s: gateway mode 'isolated' can only be used for an internal network",
+			n->name);
 	r = network_has_link(n) ? name_device(ns, n, err) : 0;
 	if (!r && network_has_link(n))
 		r = network_pools_choose(ns, n, c, err);

@@ -46,7 +46,8 @@ enum network_family { NETWORK_V4, NETWORK_V6, NETWORK_FAMILIES };
 enum network_gateway_mode {
 	NETWORK_NAT, /* published ports are translated, outbound traffic takes the node's address */
 	NETWORK_NAT_UNPROTECTED, /* the same, and whoever routes here reaches every port */
-	NETWORK_ROUTED, /* nothing is translated; published ports are reached at the container's address */
+	NETWORK_ROUTED,	  /* nothing is translated; published ports are reached at the container's address */
+	NETWORK_ISOLATED, /* of internal networks: the node has no address there, either */
 };
 
 struct network_error {
@@ -88,7 +89,7 @@ struct network_config {
 /* One subnet of a network. */
 struct network_pool {
 	struct ipaddr subnet;
-	struct ipaddr gateway; /* without prefix */
+	struct ipaddr gateway; /* without prefix; AF_UNSPEC: none */
 	struct ipaddr range;
 	bool chosen;	    /* here, not by the client: containers cannot ask for an address in it */
 	bool gateway_given; /* the client chose it: shown as it gave it */
@@ -110,6 +111,7 @@ struct network {
 	bool icc;			   /* containers of this network may talk to each other */
 	bool masquerade[NETWORK_FAMILIES]; /* outbound traffic takes the node's address */
 	enum network_gateway_mode mode[NETWORK_FAMILIES];
+	bool inhibit_ipv4; /* its bridge gets no address of IPv4: the gateway is somebody else's to make */
 	struct ipaddr binding; /* where ports are published that name no address; AF_UNSPEC: everywhere */
 	uint32_t mtu;	       /* 0: the kernel's default */
 	char bridge[IFNAMSIZ]; /* the bridge; for macvlan and ipvlan the parent device */

@@ -8,7 +8,9 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "engine/network_int.h"
 #include "lib/errno_text.h"
@@ -34,6 +36,14 @@ void network_mac_of(const struct ipaddr *a, uint8_t mac[LINK_MAC_LEN])
 	memcpy(mac + 2, a->bytes + ipaddr_len(a) - 4, 4);
 }
 
+/* One that is locally administered, and nobody else's. */
+void network_mac_random(uint8_t mac[LINK_MAC_LEN])
+{
+	if (getrandom(mac, LINK_MAC_LEN, 0) != LINK_MAC_LEN)
+		abort();
+	mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
+}
+
 static int failed(
 	struct networks *ns, const struct network *n, int r, const char *op, struct network_error *err)
 {
@@ -53,7 +63,7 @@ static void try_sysctl(const struct network *n, const char *family, const char *
 
 static void bridge_settings(const struct network *n)
 {
-	if (n->ipv6) {
+	if (n->ipv6 && network_node_is_in(n, NETWORK_V6)) {
 		try_sysctl(n, "ipv6", "accept_ra", "0");
 		try_sysctl(n, "ipv6", "disable_ipv6", "0");
 	} else {
@@ -71,6 +81,8 @@ static int bridge_addresses(
 		struct link_addr a = {.index = index, .addr = n->pools[i].gateway};
 		int r;
 
+		if (!network_node_is_in(n, network_family_of(&n->pools[i].subnet)))
+			continue;
 		a.addr.prefix = n->pools[i].subnet.prefix;
 		/* Nobody else on this link can have it, and no carrier to ask through. */
 		if (a.addr.family == AF_INET6)
@@ -96,7 +108,7 @@ static void loopback_v6(struct networks *ns, const struct network *n, int index)
 		.table = RT_TABLE_LOCAL,
 		.type = RTN_LOCAL,
 	};
-	int r = n->ipv6 ? route_set(&ns->route, &here) : 0;
+	int r = n->ipv6 && network_node_is_in(n, NETWORK_V6) ? route_set(&ns->route, &here) : 0;
 
 	if (r < 0)
 		log_errno(-r,
@@ -112,7 +124,11 @@ static int bridge_up(struct networks *ns, const struct network *n, struct networ
 	struct link l;
 	int r;
 
-	network_mac_of(&n->pools[0].gateway, mac);
+	/* Without a gateway its addresses are all of containers, and so is what is made of them. */
+	if (n->pools[0].gateway.family)
+		network_mac_of(&n->pools[0].gateway, mac);
+	else
+		network_mac_random(mac);
 	r = link_get(&ns->route, n->bridge, &l);
 	if (r == -ENODEV) {
 		r = link_add(&ns->route, &bridge);

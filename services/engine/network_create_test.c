@@ -51,10 +51,119 @@ static void test_names_of_networks(void **state)
 	networks_close(ns);
 }
 
+/* The node has no address where a network is isolated: a pair of addresses is one of containers. */
+static void test_isolated(void **state)
+{
+	static const struct {
+		const char *option, *value;
+	} ways[] = {
+		{"com.docker.network.bridge.gateway_mode_ipv4", "isolated"},
+		{"com.docker.network.bridge.inhibit_ipv4", "true"},
+	};
+	const struct network_pool_config pool = {.subnet = "10.9.0.0/31"};
+	struct network_error err = {};
+
+	NEED_NETNS();
+	for (size_t i = 0; i < array_len(ways); i++) {
+		const struct network_pair option = {
+			(char *)(uintptr_t)ways[i].option, (char *)(uintptr_t)ways[i].value};
+		const struct network_config c = {.name = "pair",
+			.internal = true,
+			.pools = &pool,
+			.n_pools = 1,
+			.options = &option,
+			.n_options = 1};
+		struct networks *ns = open_networks();
+		struct network *n = make(ns, &c);
+		struct network_endpoint *a, *b;
+		char seen[INET6_ADDRSTRLEN];
+		int ca, cb, s;
+
+		assert_int_equal(n->pools[0].gateway.family, AF_UNSPEC);
+		networks_close(ns);
+		ns = open_networks();
+		n = find(ns, "pair");
+		assert_int_equal(network_netns_new(&ca), 0);
+		assert_int_equal(network_netns_new(&cb), 0);
+		a = attach(ns, n, id_a, "a", ca, NULL, 0);
+		b = attach(ns, n, id_b, "b", cb, NULL, 0);
+		assert_true(at_ip(a, "10.9.0.0") && at_ip(b, "10.9.0.1"));
+		assert_int_equal(a->gateway[NETWORK_V4].family, AF_UNSPEC);
+		s = server(cb, SOCK_STREAM, 80);
+		assert_true(reaches(ca, "10.9.0.1", 80, s, seen));
+		assert_string_equal(seen, "10.9.0.0");
+		assert_false(reaches(-1, "10.9.0.1", 80, s, NULL));
+		network_detach_all(ns, id_a);
+		network_detach_all(ns, id_b);
+		assert_int_equal(network_delete(ns, n, &err), 0);
+		networks_close(ns);
+		close(ca);
+		close(cb);
+		close(s);
+	}
+}
+
+static void test_gateways(void **state)
+{
+	static const char mode4[] = "com.docker.network.bridge.gateway_mode_ipv4",
+			  mode6[] = "com.docker.network.bridge.gateway_mode_ipv6",
+			  inhibit[] = "com.docker.network.bridge.inhibit_ipv4";
+	static const struct {
+		const char *option, *value;
+		bool internal;
+		const char *gateway[NETWORK_FAMILIES], *said; /* NULL: it can be made */
+	} rows[] = {
+		{mode4, "nat", false, {"10.9.0.0", "2001:db8:9::1"}, NULL},
+		{mode4, "nat", true, {"10.9.0.0", "2001:db8:9::1"}, NULL},
+		{mode4, "isolated", true, {"", "2001:db8:9::1"}, NULL},
+		{mode6, "isolated", true, {"10.9.0.0", ""}, NULL},
+		{inhibit, "true", false, {"10.9.0.0", "2001:db8:9::1"}, NULL},
+		{inhibit, "true", true, {"", "2001:db8:9::1"}, NULL},
+		{inhibit, "perhaps", true, {}, "invalid value perhaps"},
+		{mode4, "isolated", false, {},
+			"gateway mode 'isolated' can only be used for an internal network"},
+		{mode6, "isolated", false, {},
+			"gateway mode 'isolated' can only be used for an internal network"},
+		{mode4, "closed", true, {}, "nat, nat-unprotected, routed or isolated is needed"},
+	};
+	const struct network_pool_config pools[] = {{.subnet = "10.9.0.0/31"}, {.subnet = "2001:db8:9::/64"}};
+	struct network_error err = {};
+	struct networks *ns;
+
+	NEED_NETNS();
+	ns = open_networks();
+	for (size_t i = 0; i < array_len(rows); i++) {
+		const struct network_pair option = {
+			(char *)(uintptr_t)rows[i].option, (char *)(uintptr_t)rows[i].value};
+		const struct network_config c = {.name = "gated",
+			.internal = rows[i].internal,
+			.ipv6 = true,
+			.pools = pools,
+			.n_pools = array_len(pools),
+			.options = &option,
+			.n_options = 1};
+		struct network *n = NULL;
+		char text[IPADDR_TEXT_MAX];
+
+		assert_int_equal(!network_create(ns, &c, &n, &err), !rows[i].said);
+		if (rows[i].said) {
+			assert_non_null(strstr(err.text, rows[i].said));
+			continue;
+		}
+		for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++)
+			assert_string_equal(
+				ipaddr_format(&n->pools[f].gateway, false, text), rows[i].gateway[f]);
+		assert_int_equal(network_delete(ns, n, &err), 0);
+	}
+	networks_close(ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_of_networks),
+		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_gateways),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

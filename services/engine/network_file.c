@@ -240,7 +240,8 @@ static int read_pools(yyjson_val *list, struct network *n)
 		struct network_pool *p = &n->pools[n->n_pools++];
 		int r = read_pool(v, p);
 
-		if (!r && (!p->gateway.family || !network_pool_sound(p)))
+		if (!r && ((!p->gateway.family && network_node_is_in(n, network_family_of(&p->subnet))) ||
+				  !network_pool_sound(p)))
 			r = -EINVAL;
 		if (!r)
 			r = network_ipam_init(p);

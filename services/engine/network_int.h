@@ -48,6 +48,12 @@ static inline bool network_has_link(const struct network *n)
 {
 	return n->driver != NETWORK_HOST && n->driver != NETWORK_NONE;
 }
+/* The node itself has an address of this family in it. */
+static inline bool network_node_is_in(const struct network *n, enum network_family f)
+{
+	return n->driver == NETWORK_BRIDGE && n->mode[f] != NETWORK_ISOLATED &&
+	       !(f == NETWORK_V4 && n->inhibit_ipv4);
+}
 static inline void network_freep(struct network **n)
 {
 	network_free(*n);
@@ -127,6 +133,7 @@ void network_device_down(struct networks *ns, const struct network *n);
 /* The parent that was named is not there, but can be made: eth0.20, with eth0 there. */
 bool network_parent_is_vlan(struct networks *ns, const struct network *n);
 void network_mac_of(const struct ipaddr *a, uint8_t mac[LINK_MAC_LEN]);
+void network_mac_random(uint8_t mac[LINK_MAC_LEN]);
 
 /* network_link.c: the interface of an endpoint. @wanted: its name, or NULL. */
 must_check int network_link_up(struct networks *ns, struct network_endpoint *e, int netns, const char *wanted,

@@ -51,9 +51,15 @@ static bool same(const struct ipaddr *a, const struct ipaddr *b)
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, ipaddr_len(a));
 }
 
+/* RFC 3021: a subnet of two addresses has none of its own and none for all. */
+static bool is_pair(const struct ipaddr *subnet)
+{
+	return subnet->family == AF_INET && subnet->prefix == 31;
+}
+
 struct ipaddr network_first_address(const struct ipaddr *subnet)
 {
-	return nth(subnet, 1);
+	return nth(subnet, is_pair(subnet) ? 0 : 1);
 }
 
 bool network_contains(const struct ipaddr *net, const struct ipaddr *a)
@@ -73,8 +79,9 @@ static bool host_bits_are(const struct network_pool *p, const struct ipaddr *a, 
 /* Not the subnet's own address, its broadcast address, its gateway or a neighbour's that was named. */
 static bool assignable(const struct network_pool *p, const struct ipaddr *a)
 {
-	if (!network_contains(&p->subnet, a) || same(a, &p->gateway) || host_bits_are(p, a, false) ||
-		(a->family == AF_INET && host_bits_are(p, a, true)))
+	if (!network_contains(&p->subnet, a) || same(a, &p->gateway) ||
+		(!is_pair(&p->subnet) &&
+			(host_bits_are(p, a, false) || (a->family == AF_INET && host_bits_are(p, a, true)))))
 		return false;
 	for (size_t i = 0; i < p->n_aux; i++) {
 		struct ipaddr other;

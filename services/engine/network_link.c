@@ -43,16 +43,30 @@ static int choose_name(struct netlink *inside, const char *prefix, const char *w
 
 /* ---- the way out */
 
-static bool leads_out(const struct network *n)
+/* ipvlan on layer 3 has no neighbours: the route is the device. */
+static bool is_routed(const struct network *n)
 {
-	return network_has_link(n) && !n->internal && !(n->own_parent && !strchr(n->bridge, '.'));
+	return n->driver == NETWORK_IPVLAN && n->link_mode != IPVLAN_MODE_L2;
+}
+
+static bool has_route(const struct network_endpoint *e, enum network_family f)
+{
+	const struct network *n = e->network;
+
+	return network_has_link(n) && !n->internal && !(n->own_parent && !strchr(n->bridge, '.')) &&
+	       e->ip[f].family && (e->gateway[f].family || is_routed(n));
+}
+
+static bool leads_out(const struct network_endpoint *e)
+{
+	return has_route(e, NETWORK_V4) || has_route(e, NETWORK_V6);
 }
 
 /* The higher priority, else the name that comes first. Networks that lead nowhere come last. */
 static bool before(const struct network_endpoint *a, const struct network_endpoint *b)
 {
-	if (leads_out(a->network) != leads_out(b->network))
-		return leads_out(a->network);
+	if (leads_out(a) != leads_out(b))
+		return leads_out(a);
 	if (a->gw_priority != b->gw_priority)
 		return a->gw_priority > b->gw_priority;
 	return strcmp(a->network->name, b->network->name) < 0;
@@ -70,8 +84,7 @@ static struct route default_route(
 {
 	struct route r = {.dst = {.family = e->ip[f].family}, .index = index, .metric = metric(f, rank)};
 
-	/* ipvlan on layer 3 has no neighbours: the route is the device. */
-	if (e->network->driver != NETWORK_IPVLAN || e->network->link_mode == IPVLAN_MODE_L2)
+	if (!is_routed(e->network))
 		r.gateway = e->gateway[f];
 	return r;
 }
@@ -81,11 +94,11 @@ static int move_route(struct netlink *inside, const struct network_endpoint *e, 
 	struct link l;
 	int r = link_get(inside, e->ifname, &l);
 
-	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && !r && leads_out(e->network); f++) {
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && !r; f++) {
 		struct route old = default_route(e, f, l.index, e->rank);
 		struct route new = default_route(e, f, l.index, rank);
 
-		if (!e->ip[f].family)
+		if (!has_route(e, f))
 			continue;
 		r = route_set(inside, &new);
 		if (!r)
@@ -128,10 +141,10 @@ static int way_out(struct networks *ns, struct netlink *inside, struct network_e
 			o->rank >= e->rank)
 			e->rank = (uint8_t)(o->rank + 1);
 	r = make_room(ns, inside, e);
-	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && !r && leads_out(e->network); f++) {
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && !r; f++) {
 		struct route route = default_route(e, f, index, e->rank);
 
-		if (e->ip[f].family)
+		if (has_route(e, f))
 			r = route_set(inside, &route);
 	}
 	return r;

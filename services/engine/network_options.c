@@ -64,7 +64,8 @@ static int masquerade_v6(struct network *n, const char *s)
 static int gateway_mode(struct network *n, enum network_family f, const char *s)
 {
 	static const struct word words[] = {{"nat", NETWORK_NAT},
-		{"nat-unprotected", NETWORK_NAT_UNPROTECTED}, {"routed", NETWORK_ROUTED}, {0}};
+		{"nat-unprotected", NETWORK_NAT_UNPROTECTED}, {"routed", NETWORK_ROUTED},
+		{"isolated", NETWORK_ISOLATED}, {0}};
 	uint32_t v = 0;
 	int r = pick(words, s, &v);
 
@@ -80,6 +81,11 @@ static int gateway_mode_v4(struct network *n, const char *s)
 static int gateway_mode_v6(struct network *n, const char *s)
 {
 	return gateway_mode(n, NETWORK_V6, s);
+}
+
+static int inhibit_ipv4(struct network *n, const char *s)
+{
+	return read_bool(s, &n->inhibit_ipv4);
 }
 
 static int binding(struct network *n, const char *s)
@@ -140,9 +146,10 @@ static const struct option {
 	{"com.docker.network.bridge.enable_ip_masquerade", BRIDGE, masquerade_v4, "true or false"},
 	{"com.docker.network.bridge.enable_ip6_masquerade", BRIDGE, masquerade_v6, "true or false"},
 	{"com.docker.network.bridge.gateway_mode_ipv4", BRIDGE, gateway_mode_v4,
-		"nat, nat-unprotected or routed"},
+		"nat, nat-unprotected, routed or isolated"},
 	{"com.docker.network.bridge.gateway_mode_ipv6", BRIDGE, gateway_mode_v6,
-		"nat, nat-unprotected or routed"},
+		"nat, nat-unprotected, routed or isolated"},
+	{"com.docker.network.bridge.inhibit_ipv4", BRIDGE, inhibit_ipv4, "true or false"},
 	{"com.docker.network.bridge.host_binding_ipv4", BRIDGE, binding, "an IPv4 address"},
 	{"com.docker.network.container_iface_prefix", BRIDGE | MACVLAN | IPVLAN, ifprefix,
 		"a device name of at most 11 bytes"},

@@ -14,10 +14,17 @@ static bool on(const struct network *n, enum network_family f)
 	return f == NETWORK_V4 ? n->ipv4 : n->ipv6;
 }
 
-/* Room for two containers beside the gateway at least, as a prefix. */
+/* Room for two: a gateway and a container, or two containers where there is no gateway (RFC 3021). */
 static uint8_t longest_prefix(const struct ipaddr *a)
 {
-	return a->family == AF_INET ? 30 : 126;
+	return a->family == AF_INET ? 31 : 126;
+}
+
+/* As in Docker there is one that nobody asked for only on a bridge, where the node has its address or a route leads there.
+ * Beside the node's own interfaces it would be a stranger's. */
+static bool needs_gateway(const struct network *n, enum network_family f)
+{
+	return n->driver == NETWORK_BRIDGE && (!n->internal || network_node_is_in(n, f));
 }
 
 /* The gateway of a bridge is the bridge; elsewhere there may be none. */
@@ -100,7 +107,8 @@ static int next_free(struct networks *ns, struct network *n, enum network_family
 			err, r, "network %s: cannot choose a subnet: %s", n->name, errno_text(-r));
 	p->chosen = true;
 	p->range = p->subnet;
-	p->gateway = network_first_address(&p->subnet);
+	if (needs_gateway(n, f))
+		p->gateway = network_first_address(&p->subnet);
 	n->n_pools++;
 	return 0;
 }
@@ -174,7 +182,7 @@ static int as_given(struct networks *ns, struct network *n, const struct network
 	if (ipaddr_parse(c->subnet, &p->subnet) < 0 || p->subnet.prefix < 1 ||
 		p->subnet.prefix > longest_prefix(&p->subnet))
 		return network_fail(err, -EINVAL,
-			"invalid subnet %s: a network with a prefix of 1 to 30 (IPv6: 126) is needed",
+			"invalid subnet %s: a network with a prefix of 1 to 31 (IPv6: 126) is needed",
 			c->subnet);
 	net = ipaddr_network(&p->subnet);
 	if (!ipaddr_equal(&net, &p->subnet))
@@ -185,10 +193,12 @@ static int as_given(struct networks *ns, struct network *n, const struct network
 	p->range = p->subnet;
 	p->gateway_given = c->gateway;
 	p->range_given = c->ip_range;
-	p->gateway = network_first_address(&p->subnet);
+	if (needs_gateway(n, network_family_of(&p->subnet)))
+		p->gateway = network_first_address(&p->subnet);
 	if (c->gateway && (strchr(c->gateway, '/') || ipaddr_parse(c->gateway, &p->gateway) < 0 ||
 				  !network_contains(&p->subnet, &p->gateway) ||
-				  !memcmp(p->gateway.bytes, p->subnet.bytes, ipaddr_len(&p->subnet))))
+				  (p->subnet.prefix < 31 && !memcmp(p->gateway.bytes, p->subnet.bytes,
+								    ipaddr_len(&p->subnet)))))
 		return network_fail(err, -EINVAL, "invalid gateway %s for subnet %s", c->gateway, c->subnet);
 	if (c->ip_range) {
 		if (ipaddr_parse(c->ip_range, &p->range) < 0 || !network_contains(&p->subnet, &p->range))

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be asked of networks: names, families, gateways, addresses; and what is refused in which words."""
 
+import json
+
 import pytest
 
 from support import api
+from support.node import eventually
 
 HELLO = "wherry/hello"
+SERVER = "while :; do nc -l -p 80 -e echo served; done"
 
 
 def asked_of(network, **settings):
@@ -121,3 +125,30 @@ def test_host_and_none_stand_alone(node):
         assert done.returncode == 1 and "cannot connect container to host network" in done.stderr, done
     finally:
         docker("rm", "-f", "in-bridge", "in-host", "in-none", check=False)
+
+
+@pytest.mark.parametrize("option", ["com.docker.network.bridge.gateway_mode_ipv4=isolated", "com.docker.network.bridge.inhibit_ipv4=true"])
+def test_a_pair_of_addresses_for_two_containers(node, option):
+    """Where the node has no address of its own there is no gateway: two containers meet in a /31."""
+    docker = node.docker
+    docker("network", "create", "--internal", "--subnet", "10.192.0.0/31", "-o", option, "pair")
+    try:
+        shown = json.loads(docker("network", "inspect", "pair").stdout)[0]
+        assert shown["IPAM"]["Config"] == [{"Subnet": "10.192.0.0/31"}], shown
+        assert "10.192.0" not in node.ssh("ip addr")
+        docker("run", "-d", "--name", "one", "--network", "pair", HELLO, "sh", "-c", SERVER)
+        docker("run", "-d", "--name", "two", "--network", "pair", HELLO, "sleep", "1000")
+        assert "inet 10.192.0.1/31" in docker("exec", "two", "ip", "addr").stdout
+        asked = ["exec", "two", "nc", "-w", "3", "one", "80"]
+        assert eventually(lambda: "served" in docker(*asked, check=False).stdout)
+        full = docker("run", "--rm", "--network", "pair", HELLO, check=False)
+        assert full.returncode == 125 and "failed to set up container networking: no available IPv4 addresses" in full.stderr, full
+    finally:
+        docker("rm", "-f", "one", "two", check=False)
+        docker("network", "rm", "pair")
+
+
+def test_isolated_is_for_internal_networks(node):
+    for family in ("ipv4", "ipv6"):
+        done = node.docker("network", "create", "-o", f"com.docker.network.bridge.gateway_mode_{family}=isolated", "open", check=False)
+        assert done.returncode == 1 and "gateway mode 'isolated' can only be used for an internal network" in done.stderr, done
