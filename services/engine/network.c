@@ -320,7 +320,8 @@ int network_create(
 		return network_fail(err, r,
 			"network driver %s cannot make networks here: bridge, macvlan and ipvlan can",
 			c->driver);
-	if (c->no_ipv4 && !c->ipv6)
+	/* An interface beside the node's can do without; a bridge is there for its addresses. */
+	if (driver == NETWORK_BRIDGE && c->no_ipv4 && !c->ipv6)
 		return network_fail(err, -EINVAL, "network %s: neither IPv4 nor IPv6 is enabled", c->name);
 	for (n = ns->list; n; n = n->next) {
 		if (!strcmp(n->name, c->name))

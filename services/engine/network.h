@@ -76,7 +76,7 @@ struct network_config {
 	const struct network_pool_config *
 		pools; /* a family that is on and has none gets the next free pool; of one that is not they are kept */
 	size_t n_pools;
-	bool no_ipv4;
+	bool no_ipv4; /* macvlan and ipvlan can have neither family */
 	bool ipv6;
 	bool internal;	 /* no way out, no masquerade */
 	bool attachable; /* kept and shown */
@@ -118,7 +118,7 @@ struct network {
 	bool own_parent;       /* the parent is a dummy device of the network's own */
 	uint32_t link_mode;    /* MACVLAN_MODE_*, IPVLAN_MODE_* */
 	char ifprefix[IFNAMSIZ - 3];		      /* of interfaces inside containers: "eth" */
-	struct network_pool pools[NETWORK_POOLS_MAX]; /* none for host and none */
+	struct network_pool pools[NETWORK_POOLS_MAX]; /* none for host, for none, and where no family is on */
 	size_t n_pools;
 	struct network_pool
 		unused[NETWORK_POOLS_MAX]; /* of a family that is not on: kept as given, and shown */

@@ -144,8 +144,10 @@ static int build(struct networks *ns, struct network_endpoint *e, const struct n
 		return r;
 	if (a->mac)
 		memcpy(e->mac, a->mac, sizeof(e->mac));
-	else
+	else if (e->ip[NETWORK_V4].family || e->ip[NETWORK_V6].family)
 		network_mac_of(&e->ip[e->ip[NETWORK_V4].family ? NETWORK_V4 : NETWORK_V6], e->mac);
+	else
+		network_mac_random(e->mac);
 	if (a->mac && e->network->driver == NETWORK_IPVLAN)
 		return network_fail(err, -EINVAL,
 			"container %s: an interface of network %s (ipvlan) has its parent's MAC address",

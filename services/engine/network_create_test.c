@@ -158,12 +158,91 @@ static void test_gateways(void **state)
 	networks_close(ns);
 }
 
+/* An interface and nothing more, which its programs set up themselves. */
+static void test_no_family(void **state)
+{
+	const struct network_config bare = {.name = "bare", .driver = "macvlan", .no_ipv4 = true},
+				    bridge = {.name = "bare", .no_ipv4 = true};
+	struct network_error err = {};
+	struct networks *ns;
+	struct network *n;
+	struct network_attach a = {.container = id_a, .name = "a"};
+	struct network_endpoint *e;
+	int ca, r;
+
+	NEED_NETNS();
+	ns = open_networks();
+	assert_int_equal(network_create(ns, &bridge, &n, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "neither IPv4 nor IPv6 is enabled"));
+	if (network_create(ns, &bare, &n, &err) == -EOPNOTSUPP) {
+		fprintf(stderr, "SKIPPED: this kernel has no dummy devices\n");
+		networks_close(ns);
+		skip();
+	}
+	assert_int_equal(n->n_pools, 0);
+	networks_close(ns);
+	ns = open_networks();
+	n = find(ns, "bare");
+	assert_int_equal(network_netns_new(&ca), 0);
+	a.netns = ca;
+	r = network_attach(ns, n, &a, &e, &err);
+	if (r == -EOPNOTSUPP) {
+		fprintf(stderr, "SKIPPED: this kernel has no macvlan devices\n");
+		assert_int_equal(network_delete(ns, n, &err), 0);
+		networks_close(ns);
+		close(ca);
+		skip();
+	}
+	if (r < 0)
+		fail_msg("attach: %s", err.text);
+	assert_int_equal(e->ip[NETWORK_V4].family, AF_UNSPEC);
+	assert_int_equal(e->ip[NETWORK_V6].family, AF_UNSPEC);
+	assert_int_equal(e->mac[0] & 3, 2);
+	networks_close(ns);
+	ns = open_networks();
+	assert_string_equal(network_endpoint_of(ns, id_a, NULL)->ifname, "eth0");
+	network_detach_all(ns, id_a);
+	assert_int_equal(network_delete(ns, find(ns, "bare"), &err), 0);
+	networks_close(ns);
+	close(ca);
+}
+
+static void test_what_a_file_may_lack(void **state)
+{
+	static const char isolated[] = "\"com.docker.network.bridge.gateway_mode_ipv4\":\"isolated\"",
+			  subnet[] = "{\"subnet\":\"10.9.0.0/31\",\"range\":\"10.9.0.0/31\"}";
+	static const struct {
+		const char *driver, *ipv4, *options, *pools;
+		int r;
+	} rows[] = {
+		{"macvlan", "false", "", "", 0},
+		{"macvlan", "true", "", "", -EINVAL},
+		{"macvlan", "true", "", subnet, 0},
+		{"bridge", "true", "", subnet, -EINVAL},
+		{"bridge", "true", isolated, subnet, 0},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		struct network *n = NULL;
+		char text[512];
+		int len = snprintf(text, sizeof(text),
+			"{\"id\":\"%064d\",\"name\":\"n\",\"driver\":\"%s\",\"internal\":true,\"ipv4\":%s,\"ipv6\":false,"
+			"\"device\":\"d\",\"options\":{%s},\"pools\":[%s]}",
+			0, rows[i].driver, rows[i].ipv4, rows[i].options, rows[i].pools);
+
+		assert_int_equal(network_parse(&n, text, (size_t)len), rows[i].r);
+		network_free(n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_of_networks),
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_gateways),
+		cmocka_unit_test(test_no_family),
+		cmocka_unit_test(test_what_a_file_may_lack),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -234,7 +234,7 @@ static int read_pools(yyjson_val *list, struct network *n)
 	yyjson_val *v;
 	size_t idx, max;
 
-	if (yyjson_arr_size(list) > NETWORK_POOLS_MAX || !yyjson_arr_size(list))
+	if (yyjson_arr_size(list) > NETWORK_POOLS_MAX || (!yyjson_arr_size(list) && (n->ipv4 || n->ipv6)))
 		return -EINVAL;
 	yyjson_arr_foreach (list, idx, max, v) {
 		struct network_pool *p = &n->pools[n->n_pools++];
@@ -391,7 +391,7 @@ static int read_addresses(yyjson_val *o, struct network_endpoint *e)
 		e->ip[f] = a;
 		any = true;
 	}
-	return any ? 0 : -EINVAL;
+	return any || !(e->network->ipv4 || e->network->ipv6) ? 0 : -EINVAL;
 }
 
 static void give_back(struct network_endpoint *e)

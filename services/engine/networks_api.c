@@ -101,7 +101,7 @@ static yyjson_mut_val *members(struct engine *e, const struct network *n, yyjson
 			ep->mac[2], ep->mac[3], ep->mac[4], ep->mac[5]);
 		yyjson_mut_obj_add_strcpy(doc, m, "Name", ep->name);
 		yyjson_mut_obj_add_strcpy(doc, m, "EndpointID", ep->id);
-		yyjson_mut_obj_add_strcpy(doc, m, "MacAddress", n->n_pools ? mac : "");
+		yyjson_mut_obj_add_strcpy(doc, m, "MacAddress", ep->ifname[0] ? mac : "");
 		yyjson_mut_obj_add_strcpy(
 			doc, m, "IPv4Address", ipaddr_format(&ep->ip[NETWORK_V4], true, ip));
 		yyjson_mut_obj_add_strcpy(

@@ -152,3 +152,28 @@ def test_isolated_is_for_internal_networks(node):
     for family in ("ipv4", "ipv6"):
         done = node.docker("network", "create", "-o", f"com.docker.network.bridge.gateway_mode_{family}=isolated", "open", check=False)
         assert done.returncode == 1 and "gateway mode 'isolated' can only be used for an internal network" in done.stderr, done
+
+
+def test_macvlan_without_addresses(node):
+    """An interface and no more, which its programs set up themselves; and no gateway that nobody named."""
+    docker = node.docker
+    status, made = node.api("POST", "/networks/create", {"Name": "bare", "Driver": "macvlan", "EnableIPv4": False, "EnableIPv6": False})
+    assert status == 201, made
+    try:
+        docker("run", "-d", "--name", "plain", "--network", "bare", HELLO, "sleep", "1000")
+        of = json.loads(docker("inspect", "-f", "{{json .NetworkSettings.Networks.bare}}", "plain").stdout)
+        assert (of["IPAddress"], of["GlobalIPv6Address"]) == ("", "") and of["MacAddress"], of
+        inside = docker("exec", "plain", "ip", "addr", "show", "eth0").stdout
+        assert of["MacAddress"] in inside and "inet" not in inside
+    finally:
+        docker("rm", "-f", "plain", check=False)
+        docker("network", "rm", "bare")
+    docker("network", "create", "-d", "macvlan", "--subnet", "10.192.0.0/24", "-o", "parent=eth0", "wire")
+    try:
+        assert json.loads(docker("network", "inspect", "-f", "{{json .IPAM.Config}}", "wire").stdout) == [{"Subnet": "10.192.0.0/24"}]
+        routes = docker("run", "--rm", "--network", "wire", HELLO, "ip", "route").stdout
+        assert "10.192.0.0/24" in routes and "default" not in routes
+    finally:
+        docker("network", "rm", "wire")
+    status, why = node.api("POST", "/networks/create", {"Name": "bare", "EnableIPv4": False, "EnableIPv6": False})
+    assert status == 400 and "neither IPv4 nor IPv6 is enabled" in why["message"], (status, why)
