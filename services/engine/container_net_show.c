@@ -28,7 +28,9 @@ static void put_place(yyjson_mut_doc *doc, yyjson_mut_val *o, const struct netwo
 	static const struct ipaddr none;
 
 	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
-		const struct ipaddr *ip = ep ? &ep->ip[f] : &none, *gw = ep ? &ep->gateway[f] : &none;
+		/* The gateway of an internal network, say, is nobody's: as in Docker it is not shown. */
+		const struct ipaddr *ip = ep ? &ep->ip[f] : &none,
+				    *gw = ep && network_has_route(ep, f) ? &ep->gateway[f] : &none;
 		char text[IPADDR_TEXT_MAX];
 
 		yyjson_mut_obj_add_strcpy(doc, o, names[f].gateway, ipaddr_format(gw, false, text));

@@ -273,6 +273,9 @@ struct network_endpoint *networks_endpoints(struct networks *ns); /* then ->next
 struct network_endpoint *network_endpoint_of(
 	struct networks *ns, const char *container, const struct network *n);
 
+/* Whether a default route of its container leads out by it. */
+bool network_has_route(const struct network_endpoint *e, enum network_family f);
+
 /* What the client may set for a container's name resolution; all borrowed. */
 struct network_names {
 	const char *hostname;

@@ -2,6 +2,7 @@
 
 /* What a new network may be: its name, its families, whether it has a gateway. */
 
+#include <linux/if_link.h>
 #include <unistd.h>
 
 #include "engine/network_testing.h"
@@ -207,6 +208,37 @@ static void test_no_family(void **state)
 	close(ca);
 }
 
+static void test_where_routes_lead(void **state)
+{
+	static const struct {
+		struct network network;
+		bool address, gateway, leads;
+	} rows[] = {
+		{{.driver = NETWORK_BRIDGE}, true, true, true},
+		{{.driver = NETWORK_BRIDGE, .internal = true}, true, true, false},
+		{{.driver = NETWORK_BRIDGE}, false, true, false},
+		{{.driver = NETWORK_HOST}, false, false, false},
+		{{.driver = NETWORK_MACVLAN, .bridge = "eth0"}, true, true, true},
+		{{.driver = NETWORK_MACVLAN, .bridge = "eth0"}, true, false, false},
+		{{.driver = NETWORK_MACVLAN, .bridge = "eth0.5", .own_parent = true}, true, true, true},
+		{{.driver = NETWORK_MACVLAN, .bridge = "dm-0", .own_parent = true}, true, true, false},
+		{{.driver = NETWORK_IPVLAN, .bridge = "eth0", .link_mode = IPVLAN_MODE_L2}, true, false,
+			false},
+		{{.driver = NETWORK_IPVLAN, .bridge = "eth0", .link_mode = IPVLAN_MODE_L3}, true, false,
+			true},
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		struct network n = rows[i].network;
+		struct network_endpoint e = {.network = &n};
+
+		e.ip[NETWORK_V4].family = rows[i].address ? AF_INET : AF_UNSPEC;
+		e.gateway[NETWORK_V4].family = rows[i].gateway ? AF_INET : AF_UNSPEC;
+		assert_int_equal(network_has_route(&e, NETWORK_V4), rows[i].leads);
+		assert_false(network_has_route(&e, NETWORK_V6));
+	}
+}
+
 static void test_what_a_file_may_lack(void **state)
 {
 	static const char isolated[] = "\"com.docker.network.bridge.gateway_mode_ipv4\":\"isolated\"",
@@ -242,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_isolated),
 		cmocka_unit_test(test_gateways),
 		cmocka_unit_test(test_no_family),
+		cmocka_unit_test(test_where_routes_lead),
 		cmocka_unit_test(test_what_a_file_may_lack),
 	};
 

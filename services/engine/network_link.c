@@ -49,7 +49,7 @@ static bool is_routed(const struct network *n)
 	return n->driver == NETWORK_IPVLAN && n->link_mode != IPVLAN_MODE_L2;
 }
 
-static bool has_route(const struct network_endpoint *e, enum network_family f)
+bool network_has_route(const struct network_endpoint *e, enum network_family f)
 {
 	const struct network *n = e->network;
 
@@ -59,7 +59,7 @@ static bool has_route(const struct network_endpoint *e, enum network_family f)
 
 static bool leads_out(const struct network_endpoint *e)
 {
-	return has_route(e, NETWORK_V4) || has_route(e, NETWORK_V6);
+	return network_has_route(e, NETWORK_V4) || network_has_route(e, NETWORK_V6);
 }
 
 /* The higher priority, else the name that comes first. Networks that lead nowhere come last. */
@@ -98,7 +98,7 @@ static int move_route(struct netlink *inside, const struct network_endpoint *e, 
 		struct route old = default_route(e, f, l.index, e->rank);
 		struct route new = default_route(e, f, l.index, rank);
 
-		if (!has_route(e, f))
+		if (!network_has_route(e, f))
 			continue;
 		r = route_set(inside, &new);
 		if (!r)
@@ -144,7 +144,7 @@ static int way_out(struct networks *ns, struct netlink *inside, struct network_e
 	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES && !r; f++) {
 		struct route route = default_route(e, f, index, e->rank);
 
-		if (has_route(e, f))
+		if (network_has_route(e, f))
 			r = route_set(inside, &route);
 	}
 	return r;

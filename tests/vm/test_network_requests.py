@@ -148,6 +148,22 @@ def test_a_pair_of_addresses_for_two_containers(node, option):
         docker("network", "rm", "pair")
 
 
+def test_no_gateway_where_no_way_leads_out(node):
+    """The node is in an internal network, but it is no way out."""
+    docker = node.docker
+    docker("network", "create", "--internal", "--subnet", "10.192.0.0/24", "inner")
+    try:
+        docker("run", "-d", "--name", "kept", "--network", "inner", HELLO, "sleep", "1000")
+        of = json.loads(docker("inspect", "-f", "{{json .NetworkSettings.Networks.inner}}", "kept").stdout)
+        assert (of["IPAddress"], of["Gateway"]) == ("10.192.0.2", ""), of
+        assert "default" not in docker("exec", "kept", "ip", "route").stdout
+        shown = json.loads(docker("network", "inspect", "inner").stdout)[0]
+        assert shown["IPAM"]["Config"] == [{"Subnet": "10.192.0.0/24", "Gateway": "10.192.0.1"}], shown
+    finally:
+        docker("rm", "-f", "kept", check=False)
+        docker("network", "rm", "inner")
+
+
 def test_isolated_is_for_internal_networks(node):
     for family in ("ipv4", "ipv6"):
         done = node.docker("network", "create", "-o", f"com.docker.network.bridge.gateway_mode_{family}=isolated", "open", check=False)
