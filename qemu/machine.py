@@ -26,6 +26,8 @@ ARCHES = {
             ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
         ],
         "cpu": {"kvm": "host", "tcg": "max"},
+        # The kernel tries its timer for ten ticks and panics without them; an emulated processor may get no time for so many.
+        "append": {"kvm": "", "tcg": "no_timer_check"},
     },
     "aarch64": {
         "binary": "qemu-system-aarch64",
@@ -34,6 +36,7 @@ ARCHES = {
         "firmware": [("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd")],
         # The architected pointer-authentication algorithm costs half the speed under emulation.
         "cpu": {"kvm": "host", "tcg": "max,pauth-impdef=on"},
+        "append": {"kvm": "", "tcg": ""},
     },
 }
 
@@ -181,7 +184,7 @@ def command(opts, forwards, accel):
     else:
         cmdline = image_part(opts.arch, "cmdline").read_text().strip()
         argv += ["-kernel", str(image_part(opts.arch, "linux")), "-initrd", str(image_part(opts.arch, "initrd"))]
-        argv += ["-append", f"{cmdline} console={spec['console']} {opts.append}".strip()]
+        argv += ["-append", f"{cmdline} console={spec['console']} {spec['append'][accel]} {opts.append}".strip()]
     # Without a configuration the node has to find one elsewhere: on its boot partition, or on a volume.
     if opts.config != Path("none"):
         argv += ["-fw_cfg", f"name=opt/wherry/config,file={opts.state}/machine.yaml"]
