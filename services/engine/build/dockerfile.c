@@ -59,8 +59,7 @@ const char *dockerfile_flag(const struct dockerfile_step *s, const char *name)
 	return NULL;
 }
 
-static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ...) printf_like(3, 4);
-static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ...)
+int dockerfile_refuse(struct dockerfile_error *err, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -76,7 +75,7 @@ static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ..
 
 static int no_memory(struct dockerfile_error *err, unsigned line)
 {
-	fail(err, line, "out of memory");
+	dockerfile_refuse(err, line, "out of memory");
 	return -ENOMEM;
 }
 
@@ -350,7 +349,7 @@ static int read_heredoc(
 	while (r == 0) {
 		if (!next_line(ps, &line, &len)) {
 			free(text.p);
-			return fail(ps->err, s->line, "unterminated heredoc <<%s", name);
+			return dockerfile_refuse(ps->err, s->line, "unterminated heredoc <<%s", name);
 		}
 		while (strip && len && *line == '\t') {
 			line++;
@@ -380,7 +379,7 @@ static int read_heredocs(struct parser *ps, struct dockerfile_step *s)
 		if (!heredoc_word(s->words[i], name, sizeof(name), &strip, &expand))
 			continue;
 		if (s->n_heredocs == 100)
-			return fail(ps->err, s->line, "more than 100 heredocs");
+			return dockerfile_refuse(ps->err, s->line, "more than 100 heredocs");
 		r = read_heredoc(ps, s, name, strip, expand);
 		if (r < 0)
 			return r;
@@ -411,9 +410,10 @@ static int add_step(struct parser *ps, const char *text, unsigned line)
 		n++;
 	op = find_op(text, n);
 	if (op < 0)
-		return fail(ps->err, line, "unknown instruction: %.*s", (int)(n < 64 ? n : 64), text);
+		return dockerfile_refuse(
+			ps->err, line, "unknown instruction: %.*s", (int)(n < 64 ? n : 64), text);
 	if (ps->d->n_steps == DOCKERFILE_STEPS_MAX)
-		return fail(ps->err, line, "more than %d instructions", DOCKERFILE_STEPS_MAX);
+		return dockerfile_refuse(ps->err, line, "more than %d instructions", DOCKERFILE_STEPS_MAX);
 	s = grow(&ps->d->steps, &ps->d->n_steps, sizeof(*s));
 	if (!s)
 		return no_memory(ps->err, line);
@@ -434,11 +434,11 @@ static int add_step(struct parser *ps, const char *text, unsigned line)
 	if (r == 0 && !s->json)
 		r = cut_words(s, escape);
 	if (r == -E2BIG)
-		return fail(ps->err, line, "%s has too many words", ops[op].keyword);
+		return dockerfile_refuse(ps->err, line, "%s has too many words", ops[op].keyword);
 	if (r < 0)
 		return no_memory(ps->err, line);
 	if (ops[op].forms & NEEDS_REST && !*s->rest)
-		return fail(ps->err, line, "%s requires at least one argument", ops[op].keyword);
+		return dockerfile_refuse(ps->err, line, "%s requires at least one argument", ops[op].keyword);
 	return ops[op].forms & HEREDOC && !s->json ? read_heredocs(ps, s) : 0;
 }
 
@@ -470,7 +470,7 @@ static int directive(struct parser *ps, const char *line, size_t len, unsigned *
 	if (k == array_len(keys))
 		return 0;
 	if (*seen & 1U << k)
-		return fail(ps->err, ps->line, "the directive %s is given twice", keys[k]);
+		return dockerfile_refuse(ps->err, ps->line, "the directive %s is given twice", keys[k]);
 	*seen |= 1U << k;
 	value = eq + 1;
 	len -= (size_t)(value - line);
@@ -485,7 +485,8 @@ static int directive(struct parser *ps, const char *line, size_t len, unsigned *
 	}
 	if (k == 1) {
 		if (len != 1 || (*value != '\\' && *value != '`'))
-			return fail(ps->err, ps->line, "invalid escape character: it must be \\ or `");
+			return dockerfile_refuse(
+				ps->err, ps->line, "invalid escape character: it must be \\ or `");
 		ps->d->escape = *value;
 	}
 	return 1;
@@ -555,9 +556,9 @@ static int parse(
 
 	memset(err, 0, sizeof(*err));
 	if (len > DOCKERFILE_MAX)
-		return fail(err, 0, "the file is larger than %d bytes", DOCKERFILE_MAX);
+		return dockerfile_refuse(err, 0, "the file is larger than %d bytes", DOCKERFILE_MAX);
 	if (memchr(text, '\0', len))
-		return fail(err, 0, "the file holds a zero byte: it is no text");
+		return dockerfile_refuse(err, 0, "the file holds a zero byte: it is no text");
 	ps.d = calloc(1, sizeof(*ps.d));
 	if (!ps.d)
 		return no_memory(err, 0);
@@ -566,7 +567,7 @@ static int parse(
 		ps.p += 3;
 	r = read_all(&ps);
 	if (r == 0 && !ps.d->n_steps)
-		r = fail(err, 0, "file with no instructions");
+		r = dockerfile_refuse(err, 0, "file with no instructions");
 	if (r < 0)
 		dockerfile_free(ps.d);
 	else
@@ -589,7 +590,7 @@ int dockerfile_parse_line(
 		return r;
 	if (d->n_steps != 1) {
 		dockerfile_free(d);
-		return fail(err, 1, "more than one instruction");
+		return dockerfile_refuse(err, 1, "more than one instruction");
 	}
 	*out = d;
 	return 0;

@@ -95,6 +95,8 @@ must_check int dockerfile_check_step(const struct dockerfile_step *s, struct doc
 void dockerfile_free(struct dockerfile *d); /* accepts NULL */
 
 const char *dockerfile_keyword(enum dockerfile_op op);
+/* The sentence about this line, on one line whatever is quoted. Returns -EINVAL. */
+int dockerfile_refuse(struct dockerfile_error *err, unsigned line, const char *fmt, ...) printf_like(3, 4);
 /* NULL: it was not given. */
 const char *dockerfile_flag(const struct dockerfile_step *s, const char *name);
 

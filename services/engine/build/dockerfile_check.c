@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -20,18 +19,6 @@ static const char *const flags[DF_OPS][6] = {
 	[DF_RUN] = {"network", "mount", "security"},
 };
 
-static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ...) printf_like(3, 4);
-static int fail(struct dockerfile_error *err, unsigned line, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	err->line = line;
-	return -EINVAL;
-}
-
 /* Numbers are those of the stages themselves. */
 static bool stage_name_valid(const char *name)
 {
@@ -46,9 +33,9 @@ static bool stage_name_valid(const char *name)
 static int check_from(const struct dockerfile_step *s, struct dockerfile_error *err)
 {
 	if (s->n_words != 1 && (s->n_words != 3 || strcasecmp(s->words[1], "as") != 0))
-		return fail(err, s->line, "FROM requires either one or three arguments");
+		return dockerfile_refuse(err, s->line, "FROM requires either one or three arguments");
 	if (s->n_words == 3 && !stage_name_valid(s->words[2]))
-		return fail(err, s->line,
+		return dockerfile_refuse(err, s->line,
 			"invalid name for build stage: \"%.64s\", name can't start with a number or contain symbols",
 			s->words[2]);
 	return 0;
@@ -58,14 +45,15 @@ static int check_from(const struct dockerfile_step *s, struct dockerfile_error *
 static int check_pairs(const struct dockerfile_step *s, struct dockerfile_error *err)
 {
 	if (!strchr(s->words[0], '='))
-		return s->n_words > 1
-			       ? 0
-			       : fail(err, s->line, "%s must have two arguments", dockerfile_keyword(s->op));
+		return s->n_words > 1 ? 0
+				      : dockerfile_refuse(err, s->line, "%s must have two arguments",
+						dockerfile_keyword(s->op));
 	for (size_t i = 0; i < s->n_words; i++) {
 		if (*s->words[i] == '=')
-			return fail(err, s->line, "%s names can not be blank", dockerfile_keyword(s->op));
+			return dockerfile_refuse(
+				err, s->line, "%s names can not be blank", dockerfile_keyword(s->op));
 		if (!strchr(s->words[i], '='))
-			return fail(err, s->line,
+			return dockerfile_refuse(err, s->line,
 				"Syntax error - can't find = in \"%.100s\". Must be of the form: name=value",
 				s->words[i]);
 	}
@@ -80,10 +68,10 @@ int dockerfile_check_step(const struct dockerfile_step *s, struct dockerfile_err
 		for (const char *const *f = flags[s->op]; f < flags[s->op] + array_len(flags[0]) && *f; f++)
 			known |= !strcmp(*f, s->flags[i].name);
 		if (!known)
-			return fail(err, s->line, "unknown flag: --%.64s", s->flags[i].name);
+			return dockerfile_refuse(err, s->line, "unknown flag: --%.64s", s->flags[i].name);
 	}
 	if ((s->op == DF_COPY || s->op == DF_ADD) && s->n_words < 2)
-		return fail(err, s->line,
+		return dockerfile_refuse(err, s->line,
 			"%s requires at least two arguments, but only one was provided. Destination could not be determined",
 			dockerfile_keyword(s->op));
 	if ((s->op == DF_ENV || s->op == DF_LABEL) && s->n_words)
@@ -102,7 +90,7 @@ int dockerfile_check(const struct dockerfile *d, struct dockerfile_error *err)
 			return -EINVAL;
 		begun |= s->op == DF_FROM;
 		if (!begun && s->op != DF_ARG)
-			return fail(err, s->line, "no build stage in current context");
+			return dockerfile_refuse(err, s->line, "no build stage in current context");
 	}
 	return 0;
 }
