@@ -219,10 +219,10 @@ void events_container_with(struct container *c, const char *action, const char *
 }
 
 void events_image(
-	struct engine *e, const char *action, const char *id, const char *name, struct yyjson_doc *config)
+	struct engine *e, const char *action, const char *id, const char *name, struct yyjson_doc *labels)
 {
-	yyjson_val *labels = json_obj(json_obj(yyjson_doc_get_root(config), "config"), "Labels"), *k, *v;
-	cleanup(freep) struct event_attribute *at = calloc(1 + yyjson_obj_size(labels), sizeof(*at));
+	yyjson_val *root = yyjson_doc_get_root(labels), *k, *v;
+	cleanup(freep) struct event_attribute *at = calloc(1 + yyjson_obj_size(root), sizeof(*at));
 	size_t n = 0, i, max;
 
 	if (!at) {
@@ -230,7 +230,7 @@ void events_image(
 		return;
 	}
 	at[n++] = (struct event_attribute){"name", name};
-	json_obj_foreach (labels, i, max, k, v)
+	json_obj_foreach (root, i, max, k, v)
 		if (strcmp(yyjson_get_str(k), "name") != 0)
 			at[n++] = (struct event_attribute){yyjson_get_str(k), yyjson_get_str(v)};
 	events_emit(e, "image", action, id, at, n);

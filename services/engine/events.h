@@ -30,11 +30,9 @@ void events_container_with(struct container *c, const char *action, const char *
 void events_container_more(
 	struct container *c, const char *action, const struct event_attribute *more, size_t n_more);
 
-/*
- * Of an image, with its labels. @name: what it was done by. @config: the image's; NULL: it is gone, and its labels with it.
- */
+/* Of an image. @name: what it was done by. @labels: image_labels(), or NULL. */
 void events_image(
-	struct engine *e, const char *action, const char *id, const char *name, struct yyjson_doc *config);
+	struct engine *e, const char *action, const char *id, const char *name, struct yyjson_doc *labels);
 
 void events_handle(struct engine *e, struct http_req *r, const char *arg);
 

@@ -113,6 +113,12 @@ void image_unref(const struct image *img); /* accepts NULL */
  * is as the image's author wrote it: check types. Return: 0 or -errno.
  */
 must_check int image_config(const struct image *img, struct yyjson_doc **out);
+/*
+ * Its labels alone, an object; the caller's, yyjson_doc_free(). NULL: none, they cannot be read, or they are more than
+ * IMAGE_LABELS_MAX bytes: whoever loads an image chooses how many, and an event with all of them would be kept by nobody.
+ */
+enum { IMAGE_LABELS_MAX = 64 << 10 };
+struct yyjson_doc *image_labels(const struct image *img);
 
 /* The manifest that an image came with. */
 struct image_origin {
@@ -177,13 +183,16 @@ struct image_removal {
 		bool deleted; /* else untagged */
 		char *name;
 		char id[IMAGE_DIGEST_LEN + 1];
-		struct yyjson_doc *config; /* of what was untagged; NULL: it could not be read */
+		struct yyjson_doc
+			*labels; /* image_labels() of what was untagged, with the first name of each */
 	} *items;
 	size_t n;
 	uint64_t freed_bytes;
 	char *error; /* the sentence for the client when the call failed; else NULL */
 };
 void image_removal_fini(struct image_removal *r);
+/* Those of item @i, borrowed; NULL: it has none, or is gone itself. */
+struct yyjson_doc *image_removal_labels(const struct image_removal *r, size_t i);
 
 enum image_remove {
 	IMAGE_REMOVE_FORCE = 1, /* also when several names point at the id, or a stopped container uses it */

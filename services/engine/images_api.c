@@ -425,7 +425,8 @@ static void send_removal(struct engine *e, struct http_req *r, struct image_remo
 
 		yyjson_mut_obj_add(item, yyjson_mut_str(doc, one->deleted ? "Deleted" : "Untagged"),
 			yyjson_mut_strcpy(doc, one->name));
-		events_image(e, one->deleted ? "delete" : "untag", one->id, one->id, one->config);
+		events_image(e, one->deleted ? "delete" : "untag", one->id, one->id,
+			image_removal_labels(gone, i));
 	}
 	if (prune) {
 		yyjson_mut_obj_add_val(doc, o, "ImagesDeleted", arr);
@@ -573,12 +574,10 @@ static void tag(struct engine *e, struct http_req *r, const char *name)
 	if (err) {
 		api_errno(r, err, "image %s cannot be tagged", name);
 	} else {
-		cleanup(json_docp) yyjson_doc *config = NULL;
+		cleanup(json_docp) yyjson_doc *labels = image_labels(img);
 
 		image_ref_familiar(&ref, text);
-		if (image_config(img, &config))
-			config = NULL;
-		events_image(e, "tag", img->id, text, config);
+		events_image(e, "tag", img->id, text, labels);
 		api_empty(r, 201);
 	}
 	image_unref(img);

@@ -27,6 +27,8 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 
+enum { HAPPENINGS_MAX = 4096 };
+
 struct transfer *transfer_new(struct engine *e, struct http_req *r, enum answer a, const char *name)
 {
 	struct transfer *t = calloc(1, sizeof(*t));
@@ -55,6 +57,13 @@ static void thaw(struct transfer *t)
 		log_errno(-err, "container=%.12s op=thaw", c->id);
 }
 
+static void happening_fini(struct happening *h)
+{
+	free(h->action);
+	free(h->id);
+	free(h->name);
+}
+
 void transfer_free(struct transfer *t)
 {
 	thaw(t);
@@ -63,11 +72,8 @@ void transfer_free(struct transfer *t)
 	free(t->message);
 	free(t->name);
 	free(t->container);
-	for (size_t i = 0; i < t->n_happenings; i++) {
-		free(t->happenings[i].action);
-		free(t->happenings[i].id);
-		free(t->happenings[i].name);
-	}
+	for (size_t i = 0; i < t->n_happenings; i++)
+		happening_fini(&t->happenings[i]);
 	free(t->happenings);
 	free(t);
 }
@@ -132,22 +138,19 @@ static void answer_well(struct transfer *t)
 	}
 }
 
-/* @found: what the image is found by, for its labels. */
-static void tell_image(
-	struct transfer *t, const char *action, const char *id, const char *name, const char *found)
+static yyjson_doc *labels_of(struct engine *e, const char *name)
 {
-	cleanup(json_docp) yyjson_doc *config = NULL;
 	const struct image *img = NULL;
+	yyjson_doc *labels = image_store_find(e->images, name, &img) ? NULL : image_labels(img);
 
-	if (image_store_find(t->e->images, found, &img) == 0 && image_config(img, &config))
-		config = NULL;
 	image_unref(img);
-	events_image(t->e, action, id, name, config);
+	return labels;
 }
 
 /* Docker's pull and push are about a name: the actor has its tag, the attribute has not. */
 static void tell_name(struct transfer *t)
 {
+	cleanup(json_docp) yyjson_doc *labels = NULL;
 	char bare[IMAGE_NAME_MAX + 1] = "";
 	struct image_ref ref;
 
@@ -155,19 +158,33 @@ static void tell_name(struct transfer *t)
 		return;
 	*ref.tag = *ref.digest = '\0';
 	image_ref_familiar(&ref, bare);
-	tell_image(t, t->action, t->name, bare, t->name);
+	labels = labels_of(t->e, t->name);
+	events_image(t->e, t->action, t->name, bare, labels);
+}
+
+/* Of work that failed in the end, or that nobody waits for any more, too: what it had done before is done. */
+static void tell_happenings(struct transfer *t)
+{
+	yyjson_doc *labels = NULL;
+
+	for (size_t i = 0; i < t->n_happenings; i++) {
+		const struct happening *h = &t->happenings[i];
+
+		/* an image's happenings come together: its load, and each of its names */
+		if (!i || strcmp(h[-1].id, h->id) != 0) {
+			yyjson_doc_free(labels);
+			labels = labels_of(t->e, h->id);
+		}
+		events_image(t->e, h->action, h->id, h->name, labels);
+	}
+	yyjson_doc_free(labels);
 }
 
 static void tell_events(struct transfer *t)
 {
 	struct container *c;
 
-	/* of work that failed in the end, too: what it had done before is done */
-	for (size_t i = 0; i < t->n_happenings; i++) {
-		const struct happening *h = &t->happenings[i];
-
-		tell_image(t, h->action, h->id, h->name, h->id);
-	}
+	tell_happenings(t);
 	if (!t->err && t->container && container_find(t->e, t->container, &c) == 0)
 		events_container_with(c, "commit", "imageID", t->message);
 	else if (!t->err && t->action)
@@ -207,6 +224,7 @@ static void bury(struct loop_task *task)
 {
 	struct transfer *t = container_of(task, struct transfer, buried);
 
+	tell_happenings(t);
 	t->given_up(t->e, t->name);
 	transfer_free(t);
 }
@@ -222,14 +240,26 @@ void transfer_on_line(const char *json, size_t len, void *arg)
 void transfer_on_happened(const char *action, const char *id, const char *name, void *arg)
 {
 	struct transfer *t = arg;
-	struct happening *more = realloc(t->happenings, (t->n_happenings + 1) * sizeof(*more));
+	struct happening *more, it;
 
-	if (!more) {
-		log_errno(ENOMEM, "op=event image=%s action=%s", id, action);
+	/* An archive may name an image as often as it likes. */
+	if (t->n_happenings == HAPPENINGS_MAX) {
+		if (!t->untold)
+			log_warn(
+				"op=event msg=\"only the first %d of one request are told\"", HAPPENINGS_MAX);
+		t->untold = true;
 		return;
 	}
-	t->happenings = more;
-	more[t->n_happenings++] = (struct happening){strdup(action), strdup(id), strdup(name)};
+	more = realloc(t->happenings, (t->n_happenings + 1) * sizeof(*more));
+	if (more)
+		t->happenings = more;
+	it = (struct happening){strdup(action), strdup(id), strdup(name)};
+	if (more && it.action && it.id && it.name) {
+		more[t->n_happenings++] = it;
+		return;
+	}
+	log_errno(ENOMEM, "op=event image=%s action=%s", id, action);
+	happening_fini(&it);
 }
 
 void transfer_on_done(int err, const char *message, void *arg)
@@ -262,6 +292,7 @@ static void on_closed(struct http_req *r, bool ok, void *arg)
 	struct transfer *t = arg;
 
 	if (!t->given_up || !t->task) {
+		tell_happenings(t);
 		transfer_free(t);
 		return;
 	}

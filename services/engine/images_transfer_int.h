@@ -32,6 +32,7 @@ struct transfer {
 		char *action, *id, *name;
 	} *happenings; /* owned; what the worker has done to images: events, once the store has read them */
 	size_t n_happenings;
+	bool untold;	 /* there were more */
 	char *container; /* owned; the id of the one that is committed */
 	struct loop_task buried;
 	bool frozen;					    /* it is to be thawed */

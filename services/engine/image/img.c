@@ -11,6 +11,7 @@
 
 #include "engine/image/manifest.h"
 #include "engine/image/store_int.h"
+#include "lib/json.h"
 #include "lib/file.h"
 #include "lib/log.h"
 
@@ -153,6 +154,24 @@ int image_config(const struct image *pub, struct yyjson_doc **out)
 	}
 	*out = doc;
 	return 0;
+}
+
+struct yyjson_doc *image_labels(const struct image *img)
+{
+	cleanup(json_docp) yyjson_doc *config = NULL;
+	cleanup(json_mut_docp) yyjson_mut_doc *copy = yyjson_mut_doc_new(NULL);
+	yyjson_val *labels, *k, *v;
+	size_t i, n, bytes = 0;
+
+	if (!copy || image_config(img, &config))
+		return NULL;
+	labels = json_obj(json_obj(yyjson_doc_get_root(config), "config"), "Labels");
+	json_obj_foreach (labels, i, n, k, v)
+		bytes += yyjson_get_len(k) + yyjson_get_len(v);
+	if (!bytes || bytes > IMAGE_LABELS_MAX)
+		return NULL;
+	yyjson_mut_doc_set_root(copy, yyjson_val_mut_copy(copy, labels));
+	return yyjson_mut_doc_imut_copy(copy, NULL);
 }
 
 int image_origin(struct image_store *s, const struct image *pub, struct image_origin *out)

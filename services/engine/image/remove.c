@@ -33,11 +33,24 @@ void image_removal_fini(struct image_removal *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		free(r->items[i].name);
-		yyjson_doc_free(r->items[i].config);
+		yyjson_doc_free(r->items[i].labels);
 	}
 	free(r->items);
 	free(r->error);
 	memset(r, 0, sizeof(*r));
+}
+
+static const struct image_removed *first_of(const struct image_removal *r, const char *id)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->items[i].deleted && !strcmp(r->items[i].id, id))
+			return &r->items[i];
+	return NULL;
+}
+
+struct yyjson_doc *image_removal_labels(const struct image_removal *r, size_t i)
+{
+	return r->items[i].deleted ? NULL : first_of(r, r->items[i].id)->labels;
 }
 
 static int refuse(struct image_removal *out, int err, const char *fmt, ...) printf_like(3, 4);
@@ -289,6 +302,7 @@ void store_pull_end(struct image_store *s)
 static int untag(struct image_store *s, const struct name *name, struct image_removal *out)
 {
 	char canonical[IMAGE_NAME_MAX + 1], familiar[IMAGE_NAME_MAX + 1];
+	bool first = !first_of(out, name->id);
 	int r;
 
 	image_ref_canonical(&name->ref, canonical);
@@ -297,10 +311,9 @@ static int untag(struct image_store *s, const struct name *name, struct image_re
 	if (r < 0)
 		return refuse(out, r, "cannot remove the name %s: %s", familiar, errno_text(-r));
 	r = note(out, false, familiar, name->id);
-	for (size_t i = 0; i < s->n_images && r == 0; i++)
-		if (!strcmp(s->images[i]->pub.id, name->id) &&
-			image_config(&s->images[i]->pub, &out->items[out->n - 1].config) < 0)
-			out->items[out->n - 1].config = NULL;
+	for (size_t i = 0; i < s->n_images && r == 0 && first; i++)
+		if (!strcmp(s->images[i]->pub.id, name->id))
+			out->items[out->n - 1].labels = image_labels(&s->images[i]->pub);
 	return r;
 }
 

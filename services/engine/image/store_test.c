@@ -94,7 +94,7 @@ static void put_child(struct fix *f, const char *layers, const char *name, const
 
 	assert_int_equal(image_disk_open(&d, f->dir), 0);
 	snprintf(config, sizeof(config),
-		"{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2025-05-0%zuT00:00:00+01:00\",\"config\":{\"Env\":[\"%s\"]},"
+		"{\"os\":\"linux\",\"architecture\":\"amd64\",\"created\":\"2025-05-0%zuT00:00:00+01:00\",\"config\":{\"Env\":[\"%s\"],\"Labels\":{\"by\":\"hand\"}},"
 		"\"history\":[{\"created_by\":\"first\"},{\"created_by\":\"none\",\"empty_layer\":true},{\"created_by\":\"second\"}]}",
 		strlen(layers), layers);
 	if (parent)
@@ -302,7 +302,7 @@ static void removes(void **state)
 	assert_false(gone.items[0].deleted);
 	/* which one it was, and what that said of itself: its labels are the event's */
 	assert_string_equal(gone.items[0].id, a);
-	assert_non_null(gone.items[0].config);
+	assert_non_null(image_removal_labels(&gone, 0));
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_find(f->s, a, &img), 0);
 	assert_int_equal(img->n_repo_tags, 0);
@@ -329,7 +329,8 @@ static void removes(void **state)
 	image_removal_fini(&gone);
 	assert_int_equal(image_store_remove(f->s, "by", 0, &users, &gone), 0);
 	assert_int_equal(gone.n, 2);
-	assert_non_null(gone.items[0].config);
+	assert_non_null(image_removal_labels(&gone, 0));
+	assert_null(image_removal_labels(&gone, 1)); /* it is gone */
 	assert_string_equal(gone.items[1].id, b);
 	assert_true(gone.freed_bytes > 0);
 	image_removal_fini(&gone);
