@@ -133,15 +133,30 @@ struct late {
 	void *arg;
 };
 
+/* Is it a signal that says that there is to be no next start either? */
+static bool is_last(const struct container *c, int signal)
+{
+	return signal == SIGKILL || signal == container_stop_signal(c);
+}
+
 static void settled(struct container *c, int err, const char *msg, void *arg)
 {
 	struct late late = *(struct late *)arg;
+	bool stop = late.ask == lifecycle_stop;
 
 	free(arg);
-	if (c->state == CONTAINER_STARTING)
+	if (c->state == CONTAINER_STARTING) {
 		late.done(c, err, msg, late.arg); /* without memory to wait */
-	else
+	} else if ((stop || is_last(c, late.signal)) && c->state == CONTAINER_EXITED &&
+		   restart_comes(c, true)) {
+		/* the start has failed, and its policy would bring the next one now: that is what is given up */
+		mark_stopped(c);
+		if (stop)
+			events_container(c, "stop", NULL);
+		late.done(c, 0, NULL, late.arg);
+	} else {
 		late.ask(c, late.signal, late.timeout_s, late.done, late.arg);
+	}
 }
 
 static void ask_later(
@@ -263,7 +278,7 @@ static int send_signal(struct container *c, int signal)
 
 static void kill_now(struct container *c, int signal, int64_t unused, life_done *done, void *arg)
 {
-	bool ends = signal == SIGKILL || signal == container_stop_signal(c);
+	bool ends = is_last(c, signal);
 	cleanup(freep) char *msg = NULL;
 	int err;
 

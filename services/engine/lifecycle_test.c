@@ -299,6 +299,41 @@ static void a_kill_between_two_starts(void **state)
 	f->c->host = plain;
 }
 
+/* Asked for while a start goes on that fails, of which the policy would bring another. */
+static void an_end_during_a_start_that_fails(void **state)
+{
+	struct fixture *f = *state;
+	cleanup(json_docp) yyjson_doc *doc = yyjson_read(always, strlen(always), 0);
+	yyjson_val *plain = f->c->host;
+
+	f->c->host = yyjson_doc_get_root(doc);
+	f->c->has_run = true;
+	f->c->restarts = 1;
+	for (int stop = 0; stop < 2; stop++) {
+		struct heard asked = {0};
+
+		f->c->stopped_by_user = false;
+		f->c->state = CONTAINER_STARTING;
+		if (stop)
+			lifecycle_stop(f->c, SIGTERM, 1, hear, &asked);
+		else
+			lifecycle_kill(f->c, SIGKILL, hear, &asked);
+		assert_int_equal(asked.times, 0);
+		f->c->state = CONTAINER_EXITING; /* what start_failed() made is being released */
+		f->c->life->start_failed = true;
+		life_event(f->c, LIFE_RELEASED);
+		assert_int_equal(asked.times, 1);
+		assert_int_equal(asked.err, 0);
+		assert_int_equal(f->c->state, CONTAINER_EXITED);
+		assert_true(f->c->stopped_by_user);
+
+		cleanup(freep) char *actions = told();
+
+		assert_string_equal(actions, stop ? "stop" : "");
+	}
+	f->c->host = plain;
+}
+
 /* A start that waits for the end of an exit, and a removal that comes first: both hear. */
 static void removed_before_it_begins_again(void **state)
 {
@@ -362,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(events_of_an_end, begin, end),
 		cmocka_unit_test_setup_teardown(events_of_a_stop_between_two_starts, begin, end),
 		cmocka_unit_test_setup_teardown(a_kill_between_two_starts, begin, end),
+		cmocka_unit_test_setup_teardown(an_end_during_a_start_that_fails, begin, end),
 		cmocka_unit_test_setup_teardown(removed_before_it_begins_again, begin, end),
 		cmocka_unit_test(events_without_a_meaning),
 	};
