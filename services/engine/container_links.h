@@ -63,7 +63,7 @@ must_check int container_links_ready(struct container *c, char **msg);
 char *container_links_hosts(struct container *c);
 /* Its address or its name is another one: whoever links it reads that in /etc/hosts. */
 void container_links_tell(struct container *c);
-/* Adds variables about what it links and what is there now; those that @env has already stay. */
+/* Adds variables about what it links and what is there now; whoever puts them together sees to names that are there twice. */
 void container_links_env(const struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *env);
 /* Those of one link. @name: "/PARENT/ALIAS"; @config: what is linked. */
 void container_link_variables(

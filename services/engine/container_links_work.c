@@ -149,23 +149,10 @@ static struct exposed *read_exposed(yyjson_val *exposed, size_t *count)
 	return all;
 }
 
-static bool has_variable(yyjson_mut_val *env, const char *line)
-{
-	size_t i, n, len = strcspn(line, "=");
-	yyjson_mut_val *v;
-
-	yyjson_mut_arr_foreach(env, i, n, v)
-	{
-		if (!strncmp(yyjson_mut_get_str(v), line, len) && yyjson_mut_get_str(v)[len] == '=')
-			return true;
-	}
-	return false;
-}
-
 /* Takes @line. */
 static void add(yyjson_mut_doc *doc, yyjson_mut_val *env, char *line)
 {
-	if (line && !has_variable(env, line))
+	if (line)
 		yyjson_mut_arr_add_strcpy(doc, env, line);
 	free(line);
 }

@@ -55,8 +55,9 @@ static int write_process(struct exec *x, struct container *c, const char *file, 
 		spec_console_size(doc, p, x->rows, x->cols);
 	yyjson_mut_obj_add_val(doc, p, "user", spec_user_object(doc, &u));
 	json_copy(doc, p, "args", json_arr(x->config, "Cmd"));
-	yyjson_mut_obj_add_val(
-		doc, p, "env", spec_environment(doc, c, json_arr(x->config, "Env"), x->tty, u.home));
+	if (!yyjson_mut_obj_add_val(
+		    doc, p, "env", spec_environment(doc, c, json_arr(x->config, "Env"), x->tty, u.home)))
+		return -ENOMEM;
 	yyjson_mut_obj_add_str(doc, p, "cwd", cwd ? cwd : "/");
 	yyjson_mut_obj_add_val(doc, p, "capabilities", spec_capability_sets(doc, caps, u.uid == 0));
 	yyjson_mut_obj_add_val(doc, p, "rlimits", spec_rlimits(json_arr(c->host, "Ulimits"), doc));

@@ -137,7 +137,8 @@ static int process(struct container *c, yyjson_mut_doc *doc, yyjson_mut_val *spe
 			(unsigned)yyjson_get_uint(yyjson_arr_get(size, 1)));
 	yyjson_mut_obj_add_val(doc, p, "user", spec_user_object(doc, &user));
 	yyjson_mut_obj_add_val(doc, p, "args", arguments(c, doc));
-	yyjson_mut_obj_add_val(doc, p, "env", spec_environment(doc, c, NULL, c->tty, user.home));
+	if (!yyjson_mut_obj_add_val(doc, p, "env", spec_environment(doc, c, NULL, c->tty, user.home)))
+		return -ENOMEM;
 	yyjson_mut_obj_add_str(doc, p, "cwd", cwd ? cwd : "/");
 	yyjson_mut_obj_add_val(doc, p, "capabilities", spec_capability_sets(doc, caps, user.uid == 0));
 	yyjson_mut_obj_add_val(doc, p, "rlimits", spec_rlimits(json_arr(c->host, "Ulimits"), doc));

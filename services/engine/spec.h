@@ -68,7 +68,7 @@ void spec_console_size(yyjson_mut_doc *doc, yyjson_mut_val *process, unsigned ro
  * @more: an exec's variables, over those of its container; NULL
  * @home: of the user
  *
- * As in Docker, a name without "=" takes away what came before it; but HOME is there always.
+ * As in Docker, a name without "=" takes away what came before it; but HOME is there always. NULL: no memory.
  */
 yyjson_mut_val *spec_environment(
 	yyjson_mut_doc *doc, const struct container *c, yyjson_val *more, bool tty, const char *home);

@@ -2,7 +2,7 @@
 
 /* The variables of a process: the engine's and those of links, the container's over them, an exec's over both. */
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/container.h"
@@ -13,65 +13,121 @@
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Where the variable of this name is; the array's size: nowhere. */
-static size_t place_of(yyjson_mut_val *env, const char *name, size_t len)
+/* Lines NAME=value, later ones over earlier ones of the same name; a name alone takes the variable away. */
+struct line {
+	const char *text;
+	size_t place; /* in which it came */
+};
+
+struct lines {
+	struct line *all;
+	size_t n;
+};
+
+static size_t name_len(const char *text)
 {
-	yyjson_mut_val *v;
-	size_t i, n;
+	return strcspn(text, "=");
+}
 
-	yyjson_mut_arr_foreach(env, i, n, v)
-	{
-		const char *s = yyjson_mut_get_str(v);
+static int by_name(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+	size_t nx = name_len(x->text), ny = name_len(y->text);
+	int order = memcmp(x->text, y->text, nx < ny ? nx : ny);
 
-		if (!strncmp(s, name, len) && s[len] == '=')
-			return i;
+	if (order)
+		return order;
+	if (nx != ny)
+		return nx < ny ? -1 : 1;
+	return x->place < y->place ? -1 : 1;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct line *x = a, *y = b;
+
+	return x->place < y->place ? -1 : 1;
+}
+
+static bool same_name(const struct line *a, const struct line *b)
+{
+	return name_len(a->text) == name_len(b->text) && !memcmp(a->text, b->text, name_len(a->text));
+}
+
+/*
+ * What counts of each name, at the place where the name came first. By sorting, for an image may have as many lines as its
+ * configuration has room for.
+ */
+static void settle(struct lines *l)
+{
+	size_t kept = 0;
+
+	if (l->n)
+		qsort(l->all, l->n, sizeof(*l->all), by_name);
+	for (size_t i = 0, first = 0; i < l->n; i++) {
+		if (i + 1 < l->n && same_name(&l->all[i], &l->all[i + 1]))
+			continue;
+		if (strchr(l->all[i].text, '='))
+			l->all[kept++] = (struct line){l->all[i].text, l->all[first].place};
+		first = i + 1;
 	}
-	return n;
+	l->n = kept;
+	if (l->n)
+		qsort(l->all, l->n, sizeof(*l->all), by_place);
 }
 
-/* A name without a value takes the variable away. */
-static void put(yyjson_mut_doc *doc, yyjson_mut_val *env, const char *line)
+static void put(struct lines *l, const char *text)
 {
-	size_t len = strcspn(line, "="), at = place_of(env, line, len);
-	bool there = at < yyjson_mut_arr_size(env);
-
-	if (line[len] && there)
-		yyjson_mut_arr_replace(env, at, yyjson_mut_strcpy(doc, line));
-	else if (line[len])
-		yyjson_mut_arr_add_strcpy(doc, env, line);
-	else if (there)
-		yyjson_mut_arr_remove(env, at);
+	l->all[l->n] = (struct line){text, l->n};
+	l->n++;
 }
 
-static void put_value(yyjson_mut_doc *doc, yyjson_mut_val *env, const char *name, const char *value)
+static bool has_home(const struct lines *l)
 {
-	cleanup(freep) char *line = text_make("%s=%s", name, value);
-
-	if (line)
-		put(doc, env, line);
+	for (size_t i = 0; i < l->n; i++)
+		if (!strncmp(l->all[i].text, "HOME=", 5))
+			return true;
+	return false;
 }
 
 yyjson_mut_val *spec_environment(
 	yyjson_mut_doc *doc, const struct container *c, yyjson_val *more, bool tty, const char *home)
 {
+	enum { OURS = 4 };
 	yyjson_val *const lists[] = {json_arr(c->config, "Env"), more};
 	const char *hostname = json_text(c->config, "Hostname");
-	yyjson_mut_val *env = yyjson_mut_arr(doc);
-	char short_id[13];
+	cleanup(freep) char *host_line =
+		hostname ? text_make("HOSTNAME=%s", hostname) : text_make("HOSTNAME=%.12s", c->id);
+	cleanup(freep) char *home_line = text_make("HOME=%s", home);
+	yyjson_mut_val *links = yyjson_mut_arr(doc), *env = yyjson_mut_arr(doc), *link;
+	cleanup(freep) struct line *all = NULL;
+	struct lines l = {0};
 	yyjson_val *v;
 	size_t i, n;
 
-	snprintf(short_id, sizeof(short_id), "%.12s", c->id);
-	put(doc, env, DEFAULT_PATH);
-	put_value(doc, env, "HOSTNAME", hostname ? hostname : short_id);
+	container_links_env(c, doc, links);
+	all = calloc(
+		OURS + yyjson_mut_arr_size(links) + yyjson_arr_size(lists[0]) + yyjson_arr_size(lists[1]),
+		sizeof(*all));
+	if (!all || !host_line || !home_line)
+		return NULL;
+	l.all = all;
+	put(&l, DEFAULT_PATH);
+	put(&l, host_line);
 	if (tty)
-		put(doc, env, "TERM=xterm");
-	container_links_env(c, doc, env);
-	for (size_t l = 0; l < array_len(lists); l++)
-		yyjson_arr_foreach (lists[l], i, n, v)
+		put(&l, "TERM=xterm");
+	yyjson_mut_arr_foreach(links, i, n, link)
+	{
+		put(&l, yyjson_mut_get_str(link));
+	}
+	for (size_t k = 0; k < array_len(lists); k++)
+		yyjson_arr_foreach (lists[k], i, n, v)
 			if (yyjson_is_str(v))
-				put(doc, env, yyjson_get_str(v));
-	if (place_of(env, "HOME", 4) == yyjson_mut_arr_size(env))
-		put_value(doc, env, "HOME", home);
+				put(&l, yyjson_get_str(v));
+	settle(&l);
+	if (!has_home(&l))
+		put(&l, home_line);
+	for (i = 0; i < l.n; i++)
+		yyjson_mut_arr_add_strcpy(doc, env, l.all[i].text);
 	return env;
 }
