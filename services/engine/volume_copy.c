@@ -4,6 +4,9 @@
  * A fill has two names inside the volume: COPYING while the copy is made, COPIED from the moment it is
  * complete and on disk until its last entry has moved up. So whoever looks sees which half is to be done
  * again.
+ *
+ * A container that runs already may use the same volume and put something of its own in the place of what was
+ * just made. So nothing is reached twice by name but through open_made(): what is done stays in the volume.
  */
 
 #include <dirent.h>
@@ -129,6 +132,41 @@ static int copy_data(int from, int to)
 
 /* ---- one entry */
 
+/* Opens what was made at @path below @dir: a file of that kind, reached by no link and in no mount. A descriptor or -errno. */
+static int open_made(int dir, const char *path, int flags, mode_t kind)
+{
+	const struct open_how how = {.flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
+	cleanup(closep) int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return (st.st_mode & S_IFMT) == kind ? take_fd(fd) : -EBUSY;
+}
+
+static int open_made_dir(int dir, const char *path)
+{
+	return open_made(dir, path, O_RDONLY | O_DIRECTORY, S_IFDIR);
+}
+
+/* Owner, mode and times of what cannot be opened, or not without effect: links and pipes. */
+static int give_properties(int dir, const char *name, const struct stat *st)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	cleanup(closep) int fd = open_made(dir, name, O_PATH, st->st_mode & S_IFMT);
+	char self[40];
+
+	if (fd < 0)
+		return fd;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd); /* fchmod(2) refuses O_PATH */
+	if (fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) < 0 ||
+		(!S_ISLNK(st->st_mode) && chmod(self, st->st_mode & 07777) < 0) ||
+		utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
 static int copy_regular(int from, int to_dir, const char *name, const struct stat *st)
 {
 	cleanup(closep) int to =
@@ -143,26 +181,30 @@ static int copy_regular(int from, int to_dir, const char *name, const struct sta
 
 static int copy_symlink(int from_dir, int to_dir, const char *name, const struct stat *st)
 {
-	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 	char target[4096];
 	ssize_t n = readlinkat(from_dir, name, target, sizeof(target) - 1);
 
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';
-	if (symlinkat(target, to_dir, name) < 0 ||
-		fchownat(to_dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-		utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	return 0;
+	return symlinkat(target, to_dir, name) < 0 ? -errno : give_properties(to_dir, name, st);
 }
 
 static int copy_fifo(int to_dir, const char *name, const struct stat *st)
 {
-	if (mkfifoat(to_dir, name, 0600) < 0 || fchownat(to_dir, name, st->st_uid, st->st_gid, 0) < 0 ||
-		fchmodat(to_dir, name, st->st_mode & 07777, 0) < 0)
-		return -errno;
-	return 0;
+	return mkfifoat(to_dir, name, 0600) < 0 ? -errno : give_properties(to_dir, name, st);
+}
+
+/* Another name for what was made at @path. */
+static int link_made(const struct copy *c, const char *path, int to_dir, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	cleanup(freep) char *parent = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+	cleanup(closep) int dir = parent ? open_made_dir(c->top, parent) : -ENOMEM;
+
+	if (dir < 0)
+		return dir;
+	return linkat(dir, slash ? slash + 1 : path, to_dir, name, 0) < 0 ? -errno : 0;
 }
 
 /* Return: 1 when the file has a name here already and got this one, too; 0 when it is new. */
@@ -171,8 +213,11 @@ static int link_again(struct copy *c, int to_dir, const char *name, const struct
 	struct linked *more;
 
 	for (size_t i = 0; i < c->n_links; i++)
-		if (c->links[i].ino == st->st_ino && c->links[i].dev == st->st_dev)
-			return linkat(c->top, c->links[i].path, to_dir, name, 0) < 0 ? -errno : 1;
+		if (c->links[i].ino == st->st_ino && c->links[i].dev == st->st_dev) {
+			int r = link_made(c, c->links[i].path, to_dir, name);
+
+			return r < 0 ? r : 1;
+		}
 	more = realloc(c->links, (c->n_links + 1) * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -191,9 +236,9 @@ static int copy_subdir(
 
 	if (mkdirat(to_dir, name, 0700) < 0)
 		return -errno;
-	to = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	to = open_made_dir(to_dir, name);
 	if (to < 0)
-		return -errno;
+		return to;
 	r = copy_dir(c, from, to, depth + 1);
 	return r < 0 ? r : copy_properties(from, to, st);
 }
@@ -302,14 +347,14 @@ bool volume_fill_cut(int volume)
 /* From the finished copy to the volume itself. What is there already by that name stays. */
 static int move_up(int volume, char what[VOLUME_WHAT_MAX])
 {
-	cleanup(closep) int from = openat(volume, COPIED, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup(closep) int from = open_made_dir(volume, COPIED);
 	int fd = from < 0 ? -1 : openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	struct stat st;
 
 	if (!d) {
-		r = -errno;
+		r = from < 0 ? from : -errno;
 		closep(&fd);
 		return fail(what, r, COPIED);
 	}
@@ -358,9 +403,10 @@ static int make_copy(int from, uint32_t id_base, int volume, char what[VOLUME_WH
 		return -ENOMEM;
 	if (mkdirat(volume, COPYING, 0700) < 0)
 		r = -errno;
-	to = r ? -1 : openat(volume, COPYING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (!r && (to < 0 || fstat(from, &st) < 0))
-		r = -errno;
+	if (!r) {
+		to = open_made_dir(volume, COPYING);
+		r = to < 0 ? to : fstat(from, &st) < 0 ? -errno : 0;
+	}
 	c->top = to;
 	c->id_base = id_base;
 	c->what = what;

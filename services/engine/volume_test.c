@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -180,6 +181,7 @@ static void test_fill(void **state)
 	assert_int_equal(st.st_mtime, 2000);
 	assert_int_equal(fstatat(volume, "pipe", &st, 0), 0);
 	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0622);
 	assert_int_equal(fstatat(volume, "link", &st, AT_SYMLINK_NOFOLLOW), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	assert_int_equal(fstat(volume, &st), 0);
@@ -239,6 +241,124 @@ static void test_fill_cut(void **state)
 	assert_false(volume_fill_cut(volume));
 	close(root);
 	close(volume);
+}
+
+/* ---- beside a container that uses the volume, too */
+
+/*
+ * What such a container does at the worst moment: just after the copy has made something. These stand in the place of the C
+ * library's.
+ */
+static struct {
+	const char *call; /* after which it acts; NULL: never */
+	void (*act)(int dir, const char *name);
+} rival;
+
+static int secret_dir, n_made_dirs;
+
+static int acted(const char *call, long r, int dir, const char *name)
+{
+	if (!r && rival.call && !strcmp(rival.call, call))
+		rival.act(dir, name);
+	return (int)r;
+}
+
+int mkfifoat(int dir, const char *name, mode_t mode)
+{
+	return acted("mkfifoat", syscall(SYS_mknodat, dir, name, mode | S_IFIFO, 0), dir, name);
+}
+
+int symlinkat(const char *target, int dir, const char *name)
+{
+	return acted("symlinkat", syscall(SYS_symlinkat, target, dir, name), dir, name);
+}
+
+int mkdirat(int dir, const char *name, mode_t mode)
+{
+	return acted("mkdirat", syscall(SYS_mkdirat, dir, name, mode), dir, name);
+}
+
+static void put_link(int dir, const char *name)
+{
+	assert_int_equal(unlinkat(dir, name, 0), 0);
+	assert_int_equal(syscall(SYS_symlinkat, "../../secret/file", dir, name), 0);
+}
+
+static void put_file(int dir, const char *name)
+{
+	assert_int_equal(unlinkat(dir, name, 0), 0);
+	assert_int_equal(linkat(secret_dir, "file", dir, name, 0), 0);
+}
+
+static void put_dir(int dir, const char *name)
+{
+	if (strcmp(name, "a") != 0)
+		return;
+	assert_int_equal(unlinkat(dir, name, AT_REMOVEDIR), 0);
+	assert_int_equal(syscall(SYS_symlinkat, "../../secret", dir, name), 0);
+}
+
+/* The first directory is whole when the second is made; then its place is taken. */
+static void put_parent(int dir, const char *name)
+{
+	const char *first = *name == 'a' ? "b" : "a";
+
+	if (strlen(name) != 1 || ++n_made_dirs != 2)
+		return;
+	assert_int_equal(renameat(dir, first, dir, "gone"), 0);
+	assert_int_equal(syscall(SYS_symlinkat, "../../secret", dir, first), 0);
+}
+
+static void test_fill_beside_a_rival(void **state)
+{
+	static const struct {
+		const char *call;
+		void (*act)(int dir, const char *name);
+		int r;
+	} rivals[] = {
+		{NULL, NULL, 0},
+		{"mkfifoat", put_link, -EBUSY},
+		{"mkfifoat", put_file, -EBUSY},
+		{"symlinkat", put_file, -EBUSY},
+		{"mkdirat", put_dir, -ENOTDIR},
+		{"mkdirat", put_parent, -ENOTDIR},
+	};
+
+	for (size_t i = 0; i < array_len(rivals); i++) {
+		char what[VOLUME_WHAT_MAX], name[16];
+		struct stat before, after;
+		int root, volume, r;
+
+		/* two names of one file, in two directories */
+		snprintf(name, sizeof(name), "rival-%zu", i);
+		arrange(name, &root, &volume);
+		cleanup(closep) int data = dir_at(root, "data"), a = dir_at(data, "a"), b = dir_at(data, "b"),
+				    top = openat(volume, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		file_at(a, "file", "twice", 0644);
+		assert_int_equal(linkat(a, "file", b, "file", 0), 0);
+		assert_int_equal(fchownat(data, "pipe", 7, 7, 0), 0);
+		assert_int_equal(fchownat(data, "link", 7, 7, AT_SYMLINK_NOFOLLOW), 0);
+		secret_dir = dir_at(top, "secret");
+		file_at(secret_dir, "file", "secret", 0600);
+		assert_int_equal(fstatat(secret_dir, "file", &before, 0), 0);
+
+		n_made_dirs = 0;
+		rival.call = rivals[i].call;
+		rival.act = rivals[i].act;
+		r = volume_fill(root, "/data", 0, volume, what);
+		rival.call = NULL;
+		if (r != rivals[i].r)
+			fail_msg("rival %zu: %d at %s", i, r, what);
+
+		assert_int_equal(fstatat(secret_dir, "file", &after, 0), 0);
+		assert_int_equal(after.st_uid, before.st_uid);
+		assert_int_equal(after.st_mode, before.st_mode);
+		/* the one that is put into the volume has two names by that */
+		assert_int_equal(after.st_nlink, rivals[i].act == put_file ? 2 : 1);
+		close(secret_dir);
+		close(root);
+		close(volume);
+	}
 }
 
 /* ---- mounts */
@@ -343,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_fill),
 		cmocka_unit_test(test_fill_nothing),
 		cmocka_unit_test(test_fill_cut),
+		cmocka_unit_test(test_fill_beside_a_rival),
 		cmocka_unit_test(test_propagation),
 		cmocka_unit_test(test_tmpfs_options),
 		cmocka_unit_test(test_unmount),
