@@ -103,7 +103,7 @@ static int plan_fill(struct plan *p, const struct volume *v, yyjson_val *m, cons
 	return put_origin(p, o, m, first);
 }
 
-/* @m: the mount of a volume, whose part may be an empty directory to be filled; or NULL. */
+/* @m: the mount of a volume, whose part may be an empty directory to be filled, or a fill that was cut; or NULL. */
 static int plan_subpath(struct plan *p, const char *from, const char *subpath, size_t number, yyjson_val *m)
 {
 	cleanup(freep) char *place = mount_place(p->c, number);
@@ -115,7 +115,7 @@ static int plan_subpath(struct plan *p, const char *from, const char *subpath, s
 	yyjson_mut_obj_add_strcpy(p->doc, o, "from", from);
 	yyjson_mut_obj_add_strcpy(p->doc, o, "path", subpath);
 	yyjson_mut_obj_add_strcpy(p->doc, o, "to", place);
-	return m && may_fill(p, m) ? put_origin(p, o, m, true) : 0;
+	return m ? put_origin(p, o, m, may_fill(p, m)) : 0;
 }
 
 static int plan_volume(struct plan *p, yyjson_val *m, size_t number)

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -117,14 +118,30 @@ static int give_up_resource(void)
 	return syscall(SYS_capset, &head, caps) < 0 ? -errno : 0;
 }
 
-/* Without an origin what was begun is brought to its end. @name is for the sentence. */
-static int fill(yyjson_val *o, int to, const char *name)
+/* One fill of a volume at a time, so that what is met half made was cut. The lock is beside the volume, where no container
+ * can hold it. A descriptor or -errno. */
+static int lock_fills(const char *volume)
+{
+	cleanup(freep) char *beside = text_make("%s/..", volume);
+	cleanup(closep) int fd = beside ? open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (!beside)
+		return -ENOMEM;
+	return fd < 0 || flock(fd, LOCK_EX) < 0 ? -errno : take_fd(fd);
+}
+
+/* Without an origin what was begun is brought to its end. @to: @volume, or the part of it at @name. */
+static int fill(yyjson_val *o, const char *volume, int to, const char *name)
 {
 	const char *root = json_str(o, "root"), *origin = json_str(o, "origin");
-	cleanup(closep) int from = -1;
+	cleanup(closep) int from = -1, lock = -1;
 	char what[VOLUME_WHAT_MAX] = "";
 	int r = to < 0 ? -errno : give_up_resource();
 
+	if (!r) {
+		lock = lock_fills(volume);
+		r = lock < 0 ? lock : 0;
+	}
 	if (!r && origin) {
 		from = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		r = from < 0 ? -errno
@@ -142,17 +159,23 @@ static int do_fill(yyjson_val *o)
 	const char *volume = json_str(o, "volume");
 	cleanup(closep) int to = volume ? open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-	return fill(o, to, volume);
+	return volume ? fill(o, volume, to, volume) : say("a fill without a volume");
 }
 
 /* ---- subpath */
 
-/* An empty directory is filled as a whole volume is. */
-static int fill_part(yyjson_val *o, int part, const char *name)
+/*
+ * An empty directory of a volume is filled as a whole volume is, and what was cut of that is brought to its end by whoever uses
+ * it next. Parts of images, which have no root to be filled from, stay as they are.
+ */
+static int fill_part(yyjson_val *o, const char *volume, int part, const char *name)
 {
-	cleanup(closep) int dir = openat(part, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup(closep) int dir = -1;
 
-	return fill(o, dir, name);
+	if (!json_str(o, "root") || (!json_str(o, "origin") && !volume_fill_cut(part)))
+		return 0;
+	dir = openat(part, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fill(o, volume, dir, name);
 }
 
 static int do_subpath(yyjson_val *o)
@@ -172,7 +195,7 @@ static int do_subpath(yyjson_val *o)
 			"path concatenation escapes the base directory, base: %s, subpath: %s", from, path);
 	if (part < 0 || fstat(part, &st) < 0)
 		return say("cannot access path %s/%s: %s", from, path, errno_text(errno));
-	if (S_ISDIR(st.st_mode) && json_str(o, "origin") && fill_part(o, part, path))
+	if (S_ISDIR(st.st_mode) && fill_part(o, from, part, path))
 		return 1;
 	/* A place of the same kind. */
 	if (S_ISDIR(st.st_mode) ? mkdir(to, 0700) < 0 && errno != EEXIST
