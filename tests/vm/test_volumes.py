@@ -253,6 +253,9 @@ def test_subpath_nocopy_and_labels(node):
         run(node, "--mount", f"{mount},volume-subpath=new", node.ref, "rm", "/mnt/link")
         assert run(node, "--mount", f"{mount.replace('/mnt', '/data')},volume-subpath=new", node.ref, "ls", "/data").stdout == "file\nsame\nsub\n"
         assert run(node, "-v", "part:/v", node.ref, "stat", "-c", "%a %u", "/v/new").stdout == "750 999\n"
+        # What a cut left of that is brought to its end by the next container with that part, also by one that would not fill it.
+        run(node, "-v", "part:/v", node.ref, "sh", "-c", "mkdir -p /v/cut/.wherry.copied; echo late >/v/cut/.wherry.copied/late")
+        assert run(node, "--mount", f"{mount},volume-subpath=cut,volume-nocopy", node.ref, "ls", "-A", "/mnt").stdout == "late\n"
         absent = run(node, "--mount", f"{mount},volume-subpath=no/where", node.ref, "true", check=False)
         assert absent.returncode == 127 and "cannot access path " in absent.stderr, absent
         for source, path, sentence in SUBPATHS_REFUSED:
