@@ -258,11 +258,14 @@ int userns_open(struct container *c, int *fd, char **msg)
 {
 	struct container *other = joined_container(c->e, c->host);
 	uint32_t base = userns_base(c);
-	int err;
+	int err = 0;
 
 	*fd = -1;
-	if (!base)
-		return 0;
+	/* whom it joins may have been made after it, or anew: nobody could look before */
+	if (other && !pod_of(c))
+		err = userns_check(c->e, c->host, json_obj(c->config, "Labels"), msg);
+	if (err || !base)
+		return err;
 	if (pod_of(c)) {
 		cleanup(freep) char *path = pod_ns_path(pod_of(c), "user");
 

@@ -27,7 +27,7 @@ enum { USERNS_IDS = 65536, USERNS_FIRST = 16 * USERNS_IDS, USERNS_LAST = 32767 *
 /* The node's configuration says that containers have ids of their own. */
 bool userns_is_default(const struct engine *e);
 
-/* At create. @labels: Config.Labels. 0, or -EINVAL with *msg. */
+/* At create, and at each start of who joins another: that one may come later. @labels: Config.Labels. 0, or -EINVAL with *msg. */
 must_check int userns_check(struct engine *e, yyjson_val *host, yyjson_val *labels, char **msg);
 
 /**
@@ -51,7 +51,7 @@ uint32_t userns_base(const struct container *c);
  * userns_open() - the user namespace for a start of @c
  * @fd:	receives it, owned by the caller; -1 when it shares the node's
  *
- * A new one, or that of the container whose namespaces it joins. Return: 0 or -errno with *msg.
+ * A new one, or that of the container whose namespaces it joins, when the two go together. Return: 0 or -errno with *msg.
  */
 must_check int userns_open(struct container *c, int *fd, char **msg);
 

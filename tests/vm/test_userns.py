@@ -151,3 +151,24 @@ def test_by_request_on_a_node_that_shares(shared_node):
     shown = json.loads(shared_node.docker("inspect", made["Id"]).stdout)[0]
     assert shown["HostConfig"]["UsernsMode"] == "private"
     shared_node.docker("rm", made["Id"])
+
+
+def test_whom_it_joins_may_come_later(shared_node):
+    """What cannot be combined is seen at the start then: nobody is the node's root who asked for ids of its own, or the other way round."""
+    docker = shared_node.docker
+    try:
+        docker("create", "--name", "own", *OWN, "--network", "container:later", HELLO, "cat", "/proc/self/uid_map")
+        docker("create", "--name", "mighty", "--privileged", "--network", "container:later", HELLO, "true")
+        docker("create", "--name", "plain", "--network", "container:later", HELLO, "cat", "/proc/self/uid_map")
+        docker("run", "-d", "--name", "later", HELLO, "sleep", "1000")
+        refused = docker("start", "own", check=False)
+        assert refused.returncode == 1 and "later shares the node's user namespace" in refused.stderr, refused
+        docker("start", "-a", "mighty")
+        docker("rm", "-f", "later")
+        docker("run", "-d", "--name", "later", *OWN, HELLO, "sleep", "1000")
+        refused = docker("start", "mighty", check=False)
+        assert refused.returncode == 1 and "privileged mode is incompatible with user namespaces" in refused.stderr, refused
+        ids = docker("exec", "later", "cat", "/proc/self/uid_map").stdout
+        assert docker("start", "-a", "own").stdout == docker("start", "-a", "plain").stdout == ids
+    finally:
+        docker("rm", "-f", "own", "mighty", "plain", "later", check=False)
