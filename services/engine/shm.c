@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "engine/container.h"
+#include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/pod.h"
 #include "engine/shm.h"
@@ -24,20 +25,37 @@ static char *own_path(const struct container *c)
 	return text_make("%s/shm", c->run);
 }
 
+/* Where the joining ends that begins with @c. NULL: at one that does not run; or nowhere, for an id may by now be another one's
+ * name, and lead back. */
+static const struct container *owner(const struct container *c)
+{
+	for (size_t i = 0; i <= c->e->n_containers; i++) {
+		const char *mode = json_text(c->host, "IpcMode");
+		struct container *other = NULL;
+
+		if (!mode || strncmp(mode, "container:", 10) != 0)
+			return c;
+		if (container_find(c->e, mode + 10, &other) || !container_is_up(other))
+			return NULL;
+		c = other;
+	}
+	return NULL;
+}
+
 char *shm_path(const struct container *c)
 {
-	const char *mode = json_text(c->host, "IpcMode");
-	struct pod *pod = pod_of(c);
-	struct container *other = NULL;
+	const char *mode;
+	struct pod *pod;
 
+	c = owner(c);
+	if (!c)
+		return NULL;
+	mode = json_text(c->host, "IpcMode");
+	pod = pod_of(c);
 	if (pod && !pod->host_ipc)
 		return text_make("%s/shm", pod->run);
 	if (mode && !strcmp(mode, "host"))
 		return strdup("/dev/shm");
-	/* who is joined runs, and so did whom that one has joined: no chain is a circle */
-	if (mode && !strncmp(mode, "container:", 10))
-		return !container_find(c->e, mode + 10, &other) && container_is_up(other) ? shm_path(other)
-											  : NULL;
 	return own_path(c);
 }
 

@@ -120,6 +120,10 @@ static void shared_memory(void **state)
 		{"j", "{\"IpcMode\":\"container:i\"}", true, NULL},
 		{"k", "{\"IpcMode\":\"container:gone\"}", true, NULL},
 		{"l", "{}", true, NULL},
+		/* ids that have become names of others */
+		{"m", "{\"IpcMode\":\"container:n\"}", true, NULL},
+		{"n", "{\"IpcMode\":\"container:m\"}", true, NULL},
+		{"o", "{\"IpcMode\":\"container:n\"}", true, NULL},
 	};
 	struct container c[array_len(rows)] = {0}, *list[array_len(rows)];
 	struct engine e = {.containers = list, .n_containers = array_len(rows)};

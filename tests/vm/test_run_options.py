@@ -280,6 +280,20 @@ def test_shared_memory_of_another_container(node):
     assert f"/run/engine/{first}/shm " not in node.ssh(mounts)
 
 
+def test_a_name_that_was_an_id_leads_to_nobody(node):
+    """Names may be 64 digits long, too: one that joins an id that is its own name by now joins nothing."""
+    first = node.docker("run", "-d", "--ipc", "shareable", "wherry/hello", "sleep", "1000").stdout.strip()
+    second = node.docker("run", "-d", "--ipc", f"container:{first}", "wherry/hello", "sleep", "1000").stdout.strip()
+    third = node.docker("create", "--ipc", f"container:{second}", "wherry/hello", "true").stdout.strip()
+    try:
+        node.docker("rm", "-f", first)
+        node.docker("rename", second, first)
+        status, reply = api.call(node, "POST", f"/containers/{third}/start")
+        assert status == 500 and f"container {second}: non-shareable IPC" in reply["message"], reply
+    finally:
+        node.docker("rm", "-f", second, third)
+
+
 def test_what_cannot_be_joined(node):
     """It is seen at the start, for until then it may come: as Docker has it, no fault of the request."""
     alone = node.docker("run", "-d", "wherry/hello", "sleep", "1000").stdout.strip()
