@@ -3,7 +3,7 @@
 /*
  * Each container gets its own stop signal and its own time, as `docker stop` would give it, but nobody has stopped it:
  * its restart policy brings it back on the next boot. All are asked at once, except that one whose namespaces or
- * volumes another one uses, or that another one links, is asked when that other has ended.
+ * volumes another one uses, or that another one links, is asked when that other has ended. Those that use each other, in a circle, are asked at once.
  */
 
 #include <string.h>
@@ -62,6 +62,17 @@ static bool needed(const struct engine *e, const struct container *c)
 	return false;
 }
 
+bool down_is_circle(const struct engine *e)
+{
+	for (size_t i = 0; i < e->n_containers; i++) {
+		const struct container *c = e->containers[i];
+
+		if (busy(c) && (!container_is_up(c) || !needed(e, c)))
+			return false;
+	}
+	return true;
+}
+
 static int64_t left_s(const struct engine *e)
 {
 	int64_t ms = e->down_until_ms - loop_now_ms(e->loop);
@@ -72,13 +83,14 @@ static int64_t left_s(const struct engine *e)
 static void on_pass(struct loop_task *t)
 {
 	struct engine *e = container_of(t, struct engine, down_pass);
+	bool all = down_is_circle(e);
 	size_t n = 0;
 
 	for (size_t i = 0; i < e->n_containers; i++) {
 		struct container *c = e->containers[i];
 
 		n += busy(c);
-		if (container_is_up(c) && !needed(e, c))
+		if (container_is_up(c) && (all || !needed(e, c)))
 			lifecycle_down(c, left_s(e));
 	}
 	if (n)

@@ -24,4 +24,8 @@ void down_progress(struct engine *e);
 /* Has @c something of @other's: namespaces or volumes? Then it is stopped first. */
 bool down_uses(const struct container *c, const struct container *other);
 
+/* Is each that is left used by another one, and none of them about to come up or to end? Waiting would not change that: a name
+ * that one joins may be another container's by now, which joins it. */
+bool down_is_circle(const struct engine *e);
+
 #endif

@@ -356,6 +356,60 @@ static void removed_before_it_begins_again(void **state)
 	free(f->e.containers);
 }
 
+static struct loop *turning;
+
+static void stop_turning(struct loop_task *t)
+{
+	loop_quit(turning, 7);
+}
+
+/* One uses the other by its id, the other one it by a name that was another container's before. */
+static void those_in_a_circle_go_down_at_once(void **state)
+{
+	static const struct {
+		const char *host, *other;
+		bool both;
+	} rows[] = {
+		{"{\"NetworkMode\":\"container:two\"}", "{\"NetworkMode\":\"container:one\"}", true},
+		{"{\"NetworkMode\":\"container:two\"}", "{}", false},
+	};
+	struct fixture *f = *state;
+	struct container two = {.e = &f->e, .id = "two", .name = f->c->name, .state = CONTAINER_RUNNING};
+	struct container *list[] = {f->c, &two};
+	yyjson_val *plain = f->c->host;
+
+	f->c->state = CONTAINER_RUNNING;
+	f->e.containers = list;
+	f->e.n_containers = array_len(list);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(json_docp) yyjson_doc *host = yyjson_read(rows[i].host, strlen(rows[i].host), 0),
+					      *other = yyjson_read(rows[i].other, strlen(rows[i].other), 0);
+
+		f->c->host = yyjson_doc_get_root(host);
+		two.host = yyjson_doc_get_root(other);
+		assert_int_equal(down_is_circle(&f->e), rows[i].both);
+		/* it waits for what is about to end by itself */
+		two.state = CONTAINER_EXITING;
+		assert_false(down_is_circle(&f->e));
+		two.state = CONTAINER_RUNNING;
+		if (!rows[i].both)
+			continue;
+
+		struct loop_task stop = {0};
+
+		two.life = f->c->life; /* which has been asked by then */
+		down_begin(&f->e);
+		turning = f->e.loop;
+		loop_defer(turning, &stop, stop_turning);
+		assert_int_equal(loop_run(turning), 7);
+		assert_true(f->c->life->going_down);
+		loop_timer_del(&f->e.down_timer);
+	}
+	f->c->host = plain;
+	f->e.containers = NULL;
+	f->e.n_containers = 0;
+}
+
 /* Every other event has an action in every state. */
 static void events_without_a_meaning(void **state)
 {
@@ -399,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_kill_between_two_starts, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_during_a_start_that_fails, begin, end),
 		cmocka_unit_test_setup_teardown(removed_before_it_begins_again, begin, end),
+		cmocka_unit_test_setup_teardown(those_in_a_circle_go_down_at_once, begin, end),
 		cmocka_unit_test(events_without_a_meaning),
 	};
 

@@ -94,6 +94,23 @@ def test_nothing_is_started_on_the_way_down(make_node):
     assert inspect(node, "late", "State.Status") == "created"
 
 
+def test_those_that_use_each_other_end_gracefully(make_node):
+    """One joins a name that another container has by now, which joins it: neither waits for the other until the limit."""
+    node = make_node()
+    node.boot()
+    node.docker("create", "--name", "one", "-v", "vol:/v", "--network", "container:two", *PATIENT,
+                "wherry/hello", "sh", "-c", on_signal("one", "TERM", 41))  # fmt: skip
+    node.docker("run", "-d", "--name", "two", "wherry/hello", "sleep", "1000")
+    node.docker("start", "one")
+    assert eventually(lambda: "one is up" in node.docker("logs", "one").stdout, 30)
+    node.docker("rm", "-f", "two")
+    started(node, "two", on_signal("two", "TERM", 42), "--network", "container:one", *PATIENT)
+    node.stop()
+    node.boot()
+    assert [inspect(node, name, "State.ExitCode") for name in ("one", "two")] == ["41", "42"]
+    assert sorted(seen(node, "saved")) == ["one", "two"]
+
+
 def test_exits_are_kept_when_the_machine_goes_down_without_an_engine(make_node):
     """Init sees them end and writes down how; the engine of the next boot takes it up, once."""
     node = make_node()
