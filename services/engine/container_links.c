@@ -230,9 +230,12 @@ int container_links_remove(struct engine *e, const char *name, char **msg)
 
 	if (!c)
 		return -ENOENT;
-	err = alias ? save_without(c, alias) : -ENOMEM;
+	err = alias ? 0 : -ENOMEM;
+	/* the record is the last: an end between the two leaves a link that can be removed, not a line that nobody's is */
 	if (!err && network_endpoint_of(e->networks, c->id, NULL))
 		err = container_net_files_renew(c, alias, msg);
+	if (!err)
+		err = save_without(c, alias);
 	if (err && !*msg)
 		*msg = text_make("link %s cannot be removed: %s", name, errno_text(-err));
 	return err;

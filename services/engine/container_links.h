@@ -59,8 +59,8 @@ yyjson_mut_val *container_links_names(struct container *c, yyjson_mut_doc *doc);
 
 /* May it start: does all that it links run? 0 or -errno with *msg. */
 must_check int container_links_ready(struct container *c, char **msg);
-/* Its lines for /etc/hosts, malloc'ed; "" without any. NULL without memory. */
-char *container_links_hosts(struct container *c);
+/* Its lines for /etc/hosts, without those of the link @unlinked (NULL: all), malloc'ed; "" without any. NULL without memory. */
+char *container_links_hosts(struct container *c, const char *unlinked);
 /* Its address or its name is another one: whoever links it reads that in /etc/hosts. */
 void container_links_tell(struct container *c);
 /* Adds variables about what it links and what is there now; whoever puts them together sees to names that are there twice. */

@@ -18,6 +18,7 @@
 
 #include "engine/container.h"
 #include "engine/container_links.h"
+#include "engine/container_net.h"
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/network_int.h"
@@ -245,6 +246,41 @@ static void taken_away(void **state)
 	assert_null(yyjson_obj_get(f->c_web->host, "Links"));
 }
 
+static const char *hosts_of(struct container *c)
+{
+	static char kept[4096];
+	cleanup(freep) char *path = text_make("%s/hosts", c->dir), *text = NULL;
+	size_t len;
+
+	assert_int_equal(disk_read(path, sizeof(kept) - 1, &text, &len), 0);
+	snprintf(kept, sizeof(kept), "%s", text);
+	return kept;
+}
+
+/* What cannot be recorded is still a link, to be removed once more; its line is no user's that nobody takes away. */
+static void taken_out_of_hosts_first(void **state)
+{
+	struct fixture *f = *state;
+	cleanup(freep) char *config = text_make("%s/config.json", f->c_web->dir), *msg = NULL;
+
+	f->ns.host_resolv = "/dev/null";
+	attach(f, &f->db, f->c_db, "172.17.0.2/16");
+	attach(f, &f->web, f->c_web, "172.17.0.3/16");
+	assert_int_equal(container_net_files(f->c_web, &msg), 0);
+	assert_non_null(strstr(hosts_of(f->c_web), "\tmy-store fred db\n"));
+	/* in the way of the record */
+	assert_int_equal(mkdir(config, 0700), 0);
+	assert_true(container_links_remove(&f->e, "web/my-store", &msg) < 0);
+	assert_non_null(msg);
+	assert_null(strstr(hosts_of(f->c_web), "my-store"));
+	assert_non_null(strstr(hosts_of(f->c_web), "172.17.0.2\tdb fred\n"));
+	assert_int_equal(rmdir(config), 0);
+	free(take(msg));
+	assert_int_equal(container_links_remove(&f->e, "web/my-store", &msg), 0);
+	assert_null(strstr(hosts_of(f->c_web), "my-store"));
+	assert_int_equal(yyjson_arr_size(f->c_web->links), 1);
+}
+
 static void of_one_link(void **state)
 {
 	struct fixture *f = *state;
@@ -276,13 +312,13 @@ static void what_it_is_told(void **state)
 
 	attach(f, &f->db, f->c_db, "172.17.0.2/16");
 	/* before it is on the bridge itself */
-	none = container_links_hosts(f->c_web);
+	none = container_links_hosts(f->c_web, NULL);
 	assert_string_equal(none, "");
 	container_links_env(f->c_web, f->doc, empty);
 	assert_int_equal(yyjson_mut_arr_size(empty), 0);
 
 	attach(f, &f->web, f->c_web, "172.17.0.3/16");
-	hosts = container_links_hosts(f->c_web);
+	hosts = container_links_hosts(f->c_web, NULL);
 	assert_string_equal(hosts, "172.17.0.2\tmy-store fred db\n172.17.0.2\tdb fred\n");
 	container_links_env(f->c_web, f->doc, env);
 	assert_non_null(strstr(json(env), "\"MY_STORE_PORT_53_UDP_ADDR=172.17.0.2\""));
@@ -322,6 +358,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(on_record, begin, end),
 		cmocka_unit_test_setup_teardown(what_it_is_called, begin, end),
 		cmocka_unit_test_setup_teardown(taken_away, begin, end),
+		cmocka_unit_test_setup_teardown(taken_out_of_hosts_first, begin, end),
 		cmocka_unit_test_setup_teardown(of_one_link, begin, end),
 		cmocka_unit_test_setup_teardown(what_it_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(what_it_waits_for, begin, end),

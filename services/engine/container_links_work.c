@@ -75,7 +75,7 @@ static void hosts_lines(
 				hostname ? hostname : short_id, named ? " " : "", named ? target->name : "");
 }
 
-char *container_links_hosts(struct container *c)
+char *container_links_hosts(struct container *c, const char *unlinked)
 {
 	cleanup(freep) char *text = NULL;
 	size_t size = 0, i, n;
@@ -87,9 +87,10 @@ char *container_links_hosts(struct container *c)
 	yyjson_arr_foreach (c->links &&place_of(c) ? c->links : NULL, i, n, v) {
 		struct container *target = container_links_target(c->e, v);
 		struct network_endpoint *ep = target ? place_of(target) : NULL;
+		const char *alias = container_links_alias(v);
 
-		if (ep)
-			hosts_lines(f, ep, target, container_links_alias(v));
+		if (ep && (!unlinked || strcmp(alias, unlinked) != 0))
+			hosts_lines(f, ep, target, alias);
 	}
 	return fclose(f) ? NULL : take(text);
 }

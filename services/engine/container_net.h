@@ -46,7 +46,7 @@ int container_net_ns(struct container *c);
 /* hostname, hosts, resolv.conf anew, for a start. */
 must_check int container_net_files(struct container *c, char **msg);
 /* hosts and resolv.conf of one that runs, and of those that share its network, when its networks or what it links have
- * changed. @unlinked: the alias of a link that is no more, or NULL. */
+ * changed. @unlinked: the alias of a link that is going, or NULL. */
 must_check int container_net_files_renew(struct container *c, const char *unlinked, char **msg);
 
 /* docker network connect, disconnect. The wish is kept in the container's configuration. 0 or -errno with *msg. */

@@ -66,15 +66,15 @@ static int share(struct container *c, const char *owner, char **msg)
 	return err;
 }
 
-static int append_links(struct container *c, char **hosts)
+static int append_links(struct container *c, const char *unlinked, char **hosts)
 {
-	cleanup(freep) char *own = take(*hosts), *links = container_links_hosts(c);
+	cleanup(freep) char *own = take(*hosts), *links = container_links_hosts(c, unlinked);
 
 	*hosts = links ? text_make("%s%s", own, links) : NULL;
 	return *hosts ? 0 : -ENOMEM;
 }
 
-static int make(struct container *c, struct texts *t, char **msg)
+static int make(struct container *c, const char *unlinked, struct texts *t, char **msg)
 {
 	const char *dns[CONTAINER_NET_LIST_MAX], *search[CONTAINER_NET_LIST_MAX],
 		*options[CONTAINER_NET_LIST_MAX], *hosts[CONTAINER_NET_LIST_MAX];
@@ -103,7 +103,7 @@ static int make(struct container *c, struct texts *t, char **msg)
 	if (!err)
 		err = network_hosts(c->e->networks, c->id, &names, &t->hosts, &nerr);
 	if (!err)
-		err = append_links(c, &t->hosts);
+		err = append_links(c, unlinked, &t->hosts);
 	if (!err) {
 		t->hostname = text_make("%s\n", names.hostname);
 		err = t->hostname ? 0 : -ENOMEM;
@@ -128,7 +128,7 @@ int container_net_files(struct container *c, char **msg)
 	if (!strncmp(mode, "container:", 10))
 		return share(c, mode + 10, msg);
 
-	int err = make(c, &t, msg);
+	int err = make(c, NULL, &t, msg);
 
 	if (!err)
 		err = disk_replace(c->dir, "resolv.conf", t.resolv, strlen(t.resolv), 0644, 0);
@@ -240,17 +240,15 @@ static int renew(const char *dir, const struct texts *t, const char *const *alia
 
 int container_net_files_renew(struct container *c, const char *unlinked, char **msg)
 {
-	const char *aliases[CONTAINER_NET_LIST_MAX + 1];
+	const char *aliases[CONTAINER_NET_LIST_MAX];
 	struct texts t = {0};
-	int err = make(c, &t, msg);
+	int err = make(c, unlinked, &t, msg);
 	size_t i, n, n_aliases = 0;
 	yyjson_val *v;
 
 	yyjson_arr_foreach (c->links, i, n, v)
 		if (n_aliases < CONTAINER_NET_LIST_MAX)
 			aliases[n_aliases++] = container_links_alias(v);
-	if (unlinked)
-		aliases[n_aliases++] = unlinked;
 	if (!err) {
 		/* the name that each of its own lines has, whether there is a domain or not */
 		t.hostname[strcspn(t.hostname, ".\n")] = 0;
