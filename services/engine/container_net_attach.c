@@ -116,7 +116,7 @@ int container_net_attach(struct container *c, int netns, char **msg)
 	yyjson_val *key, *ep;
 
 	json_obj_foreach (c->net_wishes, i, max, key, ep) {
-		int r = networks_find(c->e->networks, yyjson_get_str(key), &n, &err);
+		int r = container_net_find(c->e->networks, yyjson_get_str(key), ep, &n, &err);
 
 		if (r)
 			*msg = container_net_said(&err);

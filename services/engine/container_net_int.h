@@ -18,6 +18,12 @@ struct network_error;
 const char *container_net_mode_of(yyjson_val *host);
 /* The network of that name, id, or beginning of one. NULL: there is none; or @ns is NULL, and nobody knows. */
 struct network *container_net_known(struct networks *ns, const char *name);
+/* Whose wish is kept under @name: by its name or id, or the beginning of that in a wish that was kept before it was there. 0 or
+ * -errno with the sentence. */
+must_check int container_net_find(struct networks *ns, const char *name, yyjson_val *wish,
+	struct network **out, struct network_error *err);
+/* The same; NULL: there is none. */
+struct network *container_net_of_wish(struct networks *ns, const char *name, yyjson_val *wish);
 /* `host` and `none`: a container in one of them is in no other. */
 bool container_net_stands_alone(const struct network *n);
 /* "02:42:ac:11:00:02". 0 or -EINVAL. */

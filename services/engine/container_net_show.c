@@ -125,7 +125,7 @@ static yyjson_mut_val *networks_object(struct container *c, yyjson_mut_doc *doc)
 				endpoint_object(
 					c, ep->network, ep, container_net_wish(c, ep->network, NULL), doc));
 	json_obj_foreach (c->net_wishes, i, max, key, wish) {
-		const struct network *n = container_net_known(c->e->networks, yyjson_get_str(key));
+		const struct network *n = container_net_of_wish(c->e->networks, yyjson_get_str(key), wish);
 		const char *name = n ? n->name : yyjson_get_str(key);
 
 		if (!yyjson_mut_obj_get(o, name))

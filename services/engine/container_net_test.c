@@ -226,6 +226,50 @@ static void a_stopped_one_comes_and_goes(void **state)
 	assert_int_equal(tree_remove(AT_FDCWD, top), 0);
 }
 
+/* One that was known is called by its name: another one whose id begins so is not meant. */
+static void a_name_is_no_beginning_of_an_id(void **state)
+{
+	static const char record[] =
+		"{\"Name\":\"c\",\"Image\":\"i\",\"Config\":{},\"HostConfig\":{\"NetworkMode\":\"0a1\"},"
+		"\"Networks\":{\"0a1\":%s}}";
+	static const struct {
+		const char *wish;
+		const struct network *in; /* NULL: in none that is there */
+	} rows[] = {
+		{"{\"NetworkID\":\"c0\"}", NULL},
+		/* of an older engine, or of one that was not there */
+		{"{}", &back},
+	};
+	char top[] = "/tmp/container-net-XXXXXX";
+	struct engine e = {.networks = &all, .run_dir = top, .data_dir = top};
+	cleanup(freep) char *dir = NULL;
+
+	assert_non_null(mkdtemp(top));
+	dir = text_make("%s/containers", top);
+	assert_int_equal(dir_make(dir, 0700), 0);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		cleanup(freep) char *text = text_make(record, rows[i].wish), *msg = NULL;
+		cleanup(json_mut_docp) yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+		struct container *c = stopped(&e, text);
+		yyjson_mut_val *shown;
+
+		assert_int_equal(dir_make(c->dir, 0700), 0);
+		assert_int_equal(!!container_net_wish(c, &back, NULL), !!rows[i].in);
+		shown = yyjson_mut_obj_get(container_net_settings(c, doc, true), "Networks");
+		assert_int_equal(!yyjson_mut_obj_get(shown, "0a1"), !!rows[i].in);
+		if (!rows[i].in) {
+			assert_int_equal(container_net_attach(c, -1, &msg), -ENOENT);
+			assert_string_equal(msg, "network 0a1 not found");
+			free(take(msg));
+			assert_int_equal(container_net_disconnect(c, &back, &msg), -EPERM);
+		}
+		assert_int_equal(container_net_forget(c, "0a1", false), rows[i].in ? -ENOENT : 0);
+		assert_int_equal(yyjson_obj_size(c->net_wishes), rows[i].in ? 1 : 0);
+		container_free(c);
+	}
+	assert_int_equal(tree_remove(AT_FDCWD, top), 0);
+}
+
 static void none_allows_no_other(void **state)
 {
 	struct engine e = {.networks = &all, .run_dir = "/nowhere", .data_dir = "/nowhere"};
@@ -300,6 +344,7 @@ int main(void)
 		cmocka_unit_test(what_is_asked_at_create),
 		cmocka_unit_test(what_cannot_be_asked),
 		cmocka_unit_test(a_stopped_one_comes_and_goes),
+		cmocka_unit_test(a_name_is_no_beginning_of_an_id),
 		cmocka_unit_test(none_allows_no_other),
 		cmocka_unit_test(host_is_neither_come_to_nor_left),
 		cmocka_unit_test(each_name_once),

@@ -258,13 +258,28 @@ yyjson_doc *container_net_of_old(yyjson_val *config, yyjson_val *host, yyjson_va
 
 /* ---- while it is there */
 
+int container_net_find(struct networks *ns, const char *name, yyjson_val *wish, struct network **out,
+	struct network_error *err)
+{
+	/* one that was known is kept by its name, and no other is meant whose id begins so */
+	return json_text(wish, "NetworkID") ? networks_find_whole(ns, name, out, err)
+					    : networks_find(ns, name, out, err);
+}
+
+struct network *container_net_of_wish(struct networks *ns, const char *name, yyjson_val *wish)
+{
+	struct network *n = NULL;
+
+	return container_net_find(ns, name, wish, &n, NULL) ? NULL : n;
+}
+
 yyjson_val *container_net_wish(const struct container *c, const struct network *net, const char **name)
 {
 	size_t i, n;
 	yyjson_val *key, *ep;
 
 	json_obj_foreach (c->net_wishes, i, n, key, ep) {
-		if (container_net_known(c->e->networks, yyjson_get_str(key)) != net)
+		if (container_net_of_wish(c->e->networks, yyjson_get_str(key), ep) != net)
 			continue;
 		if (name)
 			*name = yyjson_get_str(key);
@@ -309,7 +324,7 @@ bool container_net_is_alone(const struct container *c)
 	yyjson_val *key, *ep;
 
 	json_obj_foreach (c->net_wishes, i, n, key, ep) {
-		const struct network *net = container_net_known(c->e->networks, yyjson_get_str(key));
+		const struct network *net = container_net_of_wish(c->e->networks, yyjson_get_str(key), ep);
 
 		if (net && container_net_stands_alone(net))
 			return true;
@@ -351,7 +366,9 @@ int container_net_drop(struct container *c, const char *name)
 
 int container_net_forget(struct container *c, const char *name, bool force)
 {
-	if (!yyjson_obj_get(c->net_wishes, name) || (container_is_up(c) && !force))
+	yyjson_val *wish = yyjson_obj_get(c->net_wishes, name);
+
+	if (!wish || container_net_of_wish(c->e->networks, name, wish) || (container_is_up(c) && !force))
 		return -ENOENT;
 	return container_net_drop(c, name);
 }

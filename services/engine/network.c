@@ -119,15 +119,24 @@ struct network_endpoint *networks_endpoints(struct networks *ns)
 	return ns->endpoints;
 }
 
-int networks_find(struct networks *ns, const char *name, struct network **out, struct network_error *err)
+int networks_find_whole(
+	struct networks *ns, const char *name, struct network **out, struct network_error *err)
 {
-	struct network *found = NULL;
-
 	for (struct network *n = ns->list; n; n = n->next)
 		if (!strcmp(n->name, name) || !strcmp(n->id, name)) {
 			*out = n;
 			return 0;
 		}
+	return network_fail(err, -ENOENT, "network %s not found", name);
+}
+
+int networks_find(struct networks *ns, const char *name, struct network **out, struct network_error *err)
+{
+	struct network *found = NULL;
+	int r = networks_find_whole(ns, name, out, err);
+
+	if (!r)
+		return 0;
 	for (struct network *n = ns->list; n && *name; n = n->next) {
 		if (strncmp(n->id, name, strlen(name)) != 0)
 			continue;
@@ -137,7 +146,7 @@ int networks_find(struct networks *ns, const char *name, struct network **out, s
 		found = n;
 	}
 	if (!found)
-		return network_fail(err, -ENOENT, "network %s not found", name);
+		return r;
 	*out = found;
 	return 0;
 }

@@ -220,6 +220,9 @@ must_check int networks_restore(
 /* By name, ID, or unambiguous beginning of an ID. Return: 0, -ENOENT or -EINVAL (ambiguous). */
 must_check int networks_find(
 	struct networks *ns, const char *name, struct network **out, struct network_error *err);
+/* The same without beginnings of an ID. Return: 0 or -ENOENT. */
+must_check int networks_find_whole(
+	struct networks *ns, const char *name, struct network **out, struct network_error *err);
 struct network *networks_first(struct networks *ns); /* then ->next, oldest first */
 
 must_check int network_create(

@@ -488,13 +488,9 @@ static void connect_(struct engine *e, struct http_req *r, const char *name)
 }
 
 /* From a network that is gone. true: it was answered. */
-static bool forgotten(
-	struct engine *e, struct http_req *r, struct container *c, const char *network, bool force)
+static bool forgotten(struct http_req *r, struct container *c, const char *network, bool force)
 {
-	struct network *n;
-	int err = networks_find(e->networks, network, &n, NULL) == -ENOENT
-			  ? container_net_forget(c, network, force)
-			  : -ENOENT;
+	int err = container_net_forget(c, network, force);
 
 	if (err == -ENOENT)
 		return false;
@@ -516,7 +512,7 @@ static void disconnect_body(struct engine *e, struct http_req *r, const char *na
 	cleanup(freep) char *msg = NULL;
 	int err;
 
-	if (!c || forgotten(e, r, c, name, json_bool(root, "Force")))
+	if (!c || forgotten(r, c, name, json_bool(root, "Force")))
 		return;
 	n = network_or_404(e, r, name);
 	if (!n)

@@ -402,6 +402,27 @@ def test_a_network_that_is_gone_can_be_left(net_node):
         docker("network", "rm", "gone", check=False)
 
 
+def test_a_name_that_is_the_beginning_of_an_id(net_node):
+    """Of a network that is gone: another one whose id begins so is not meant."""
+    docker = net_node.docker
+    name = docker("network", "create", "other").stdout[:8]
+    docker("network", "create", name)
+    try:
+        docker("create", "--name", "left", "--network", name, "wherry/hello", "sleep", "1000")
+        docker("network", "rm", name)
+        failed = docker("start", "left", check=False)
+        assert failed.returncode == 1 and f"network {name} not found" in failed.stderr, failed
+        assert set(networks_of(net_node, "left")) == {name}
+        docker("network", "connect", "other", "left")
+        docker("network", "disconnect", name, "left")
+        assert set(networks_of(net_node, "left")) == {"other"}
+        docker("start", "left")
+    finally:
+        docker("rm", "-f", "left", check=False)
+        docker("network", "rm", "other")  # before the other one, which may be called by that name
+        docker("network", "rm", name, check=False)
+
+
 def test_the_networks_that_are_named_are_all(net_node):
     """What a client names besides no NetworkMode, as Testcontainers does; and what `none` and `host` allow."""
     docker = net_node.docker
