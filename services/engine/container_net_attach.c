@@ -54,6 +54,19 @@ static int read_endpoint_config(yyjson_val *ep, char *sysctls, const char *lines
 	return 0;
 }
 
+/* What was asked of a network that was not there, or of another one that had its name. */
+static int check_addresses(
+	const struct network *n, const char *const wanted[NETWORK_FAMILIES], struct network_error *err)
+{
+	for (enum network_family f = NETWORK_V4; f < NETWORK_FAMILIES; f++) {
+		int r = wanted[f] ? network_address_check(n, f, wanted[f], err) : 0;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int attach_one(struct container *c, struct network *n, yyjson_val *ep, int netns, char **msg)
 {
 	const char *names[CONTAINER_NET_NAMES_MAX], *links[CONTAINER_NET_LIST_MAX],
@@ -80,7 +93,9 @@ static int attach_one(struct container *c, struct network *n, yyjson_val *ep, in
 	if (network_names_served(n))
 		a.n_links = container_net_strings(json_arr(ep, "Links"), links, CONTAINER_NET_LIST_MAX);
 	a.links = links;
-	r = network_attach(c->e->networks, n, &a, &out, &err);
+	r = check_addresses(n, a.ip, &err);
+	if (!r)
+		r = network_attach(c->e->networks, n, &a, &out, &err);
 	if (r)
 		*msg = container_net_said(&err);
 	return r;

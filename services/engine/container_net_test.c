@@ -270,6 +270,31 @@ static void a_name_is_no_beginning_of_an_id(void **state)
 	assert_int_equal(tree_remove(AT_FDCWD, top), 0);
 }
 
+/* Of a network that came after the container as of one that was there before. */
+static void an_address_is_had_where_a_client_named_the_subnet(void **state)
+{
+	struct network late = {.id = "cc", .name = "late", .ipv4 = true, .n_pools = 1};
+	struct networks ns = {.list = &late};
+	struct engine e = {.networks = &ns, .run_dir = "/nowhere", .data_dir = "/nowhere"};
+	struct container *c = stopped(&e,
+		"{\"Name\":\"c\",\"Image\":\"i\",\"Config\":{},\"HostConfig\":{\"NetworkMode\":\"late\"},"
+		"\"Networks\":{\"late\":{\"IPAMConfig\":{\"IPv4Address\":\"172.18.0.9\"}}}}");
+	char *msg[2] = {};
+
+	assert_int_equal(ipaddr_parse("172.18.0.0/16", &late.pools[0].subnet), 0);
+	late.pools[0].chosen = true;
+	assert_int_equal(container_net_attach(c, -1, &msg[0]), -EINVAL);
+	assert_non_null(
+		strstr(msg[0], "supported only when connecting to networks with user configured subnets"));
+	assert_int_equal(ipaddr_parse("172.19.0.0/16", &late.pools[0].subnet), 0);
+	late.pools[0].chosen = false;
+	assert_int_equal(container_net_attach(c, -1, &msg[1]), -EINVAL);
+	assert_non_null(strstr(msg[1], "no configured subnet or ip-range contain the IP address 172.18.0.9"));
+	for (size_t i = 0; i < array_len(msg); i++)
+		free(msg[i]);
+	container_free(c);
+}
+
 static void none_allows_no_other(void **state)
 {
 	struct engine e = {.networks = &all, .run_dir = "/nowhere", .data_dir = "/nowhere"};
@@ -345,6 +370,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_asked),
 		cmocka_unit_test(a_stopped_one_comes_and_goes),
 		cmocka_unit_test(a_name_is_no_beginning_of_an_id),
+		cmocka_unit_test(an_address_is_had_where_a_client_named_the_subnet),
 		cmocka_unit_test(none_allows_no_other),
 		cmocka_unit_test(host_is_neither_come_to_nor_left),
 		cmocka_unit_test(each_name_once),

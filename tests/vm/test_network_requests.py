@@ -104,6 +104,23 @@ def test_an_address_in_a_subnet_that_was_named(node):
         node.docker("network", "rm", "named")
 
 
+def test_an_address_in_a_network_that_came_later(node):
+    """It is asked for before anybody knows whose the subnets are: the start sees what create could not."""
+    docker = node.docker
+    docker("create", "--name", "early", "--network", "late", "--ip", "10.192.0.9", HELLO, "sleep", "1000")
+    try:
+        docker("network", "create", "late")
+        failed = docker("start", "early", check=False)
+        assert failed.returncode == 1 and NO_SUBNET_OF_ONES_OWN in failed.stderr, failed
+        docker("network", "rm", "late")
+        docker("network", "create", "--subnet", "10.192.0.0/24", "late")
+        docker("start", "early")
+        assert docker("inspect", "-f", "{{.NetworkSettings.Networks.late.IPAddress}}", "early").stdout == "10.192.0.9\n"
+    finally:
+        docker("rm", "-f", "early", check=False)
+        docker("network", "rm", "late", check=False)
+
+
 def test_host_and_none_stand_alone(node):
     docker = node.docker
     docker("run", "-d", "--name", "in-bridge", HELLO, "sleep", "1000")
