@@ -447,17 +447,9 @@ static void body_done(struct http_req *r, char *text, size_t len, void *arg)
 	yyjson_doc_free(doc);
 }
 
-void api_body_json(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
+void api_body_any(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root))
 {
-	bool has_body = http_content_length(r) > 0 || http_header(r, "Transfer-Encoding");
-	cleanup(freep) char *fault = api_type_fault(http_header(r, "Content-Type"), has_body);
-
-	if (fault) {
-		api_error(r, 400, "%s", fault);
-		return;
-	}
-
 	struct body *b = calloc(1, sizeof(*b));
 	char *name = arg ? strdup(arg) : NULL;
 
@@ -470,4 +462,16 @@ void api_body_json(struct engine *e, struct http_req *r, const char *arg, const 
 	*b = (struct body){.e = e, .arg = name, .members = members, .fn = fn};
 	http_on_closed(r, body_closed, b);
 	http_body_read(r, API_BODY_MAX, body_done, b);
+}
+
+void api_body_json(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
+	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root))
+{
+	bool has_body = http_content_length(r) > 0 || http_header(r, "Transfer-Encoding");
+	cleanup(freep) char *fault = api_type_fault(http_header(r, "Content-Type"), has_body);
+
+	if (fault)
+		api_error(r, 400, "%s", fault);
+	else
+		api_body_any(e, r, arg, members, fn);
 }

@@ -90,6 +90,9 @@ enum { API_BODY_MAX = 4 << 20, API_JSON_DEPTH = 64 };
  */
 void api_body_json(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
 	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root));
+/* The same, whatever it is labelled. */
+void api_body_any(struct engine *e, struct http_req *r, const char *arg, const struct shape *members,
+	void (*fn)(struct engine *e, struct http_req *r, const char *arg, yyjson_val *root));
 
 /* Why a body with this Content-Type (NULL: none was sent) cannot be JSON, why a text is none: owned; NULL: it is. */
 char *api_type_fault(const char *type, bool has_body);

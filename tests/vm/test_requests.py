@@ -246,7 +246,10 @@ def test_bodies_that_are_no_json(node, path):
         ('{"a":', json_type, "invalid JSON: unexpected EOF"),
     ]:
         status, reply = api.call(node, "POST", path, body.encode(), {"Content-Type": kind} if kind else {})
-        assert (status, reply["message"]) == (400, words), (body, kind)
+        if path == "/auth" and "Content-Type" in words:  # there Docker does not look at it
+            assert "Content-Type" not in reply["message"], reply
+        else:
+            assert (status, reply["message"]) == (400, words), (body, kind)
     assert node.docker("volume", "ls", "-q").stdout == volumes
     status, reply = api.call(node, "POST", path, b"", {"Content-Type": json_type})
     assert status < 500, reply
