@@ -56,13 +56,11 @@ static bool made_of(const struct image_store *s, const struct image *img, const 
 {
 	/* a record names one parent, which is older: as many steps as there are images are enough */
 	for (size_t steps = 0; img && steps <= s->n_images; steps++) {
-		const char *parent = img->parent;
+		const struct img *parent = store_image(s, img->parent);
 
 		if (!strcmp(img->id, id))
 			return true;
-		img = NULL;
-		for (size_t i = 0; i < s->n_images && !img; i++)
-			img = strcmp(s->images[i]->pub.id, parent) ? NULL : &s->images[i]->pub;
+		img = parent ? &parent->pub : NULL;
 	}
 	return false;
 }

@@ -250,6 +250,11 @@ static struct img *by_id(struct img **images, size_t n, const char *id)
 	return NULL;
 }
 
+struct img *store_image(const struct image_store *s, const char *id)
+{
+	return by_id(s->images, s->n_images, id);
+}
+
 static int attach_names(struct list *l)
 {
 	for (size_t i = 0; i < l->n_names; i++) {

@@ -91,5 +91,7 @@ void store_reap(struct image_store *s);
 /* Reads the disk, once. */
 must_check int store_load(struct image_store *s);
 bool store_same_name(const struct image_ref *a, const struct image_ref *b);
+/* By its whole id, borrowed. NULL: it is not there. */
+struct img *store_image(const struct image_store *s, const char *id);
 
 #endif

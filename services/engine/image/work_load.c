@@ -245,16 +245,14 @@ static bool platform_fits(const struct load *l, const char *config, size_t len)
 /* What is known of an image that was there before is not forgotten for an archive that does not say it. */
 static void keep_known(const struct work *w, const char *id, struct image_record *rec)
 {
-	for (size_t i = 0; i < w->store->n_images; i++) {
-		const struct img *img = w->store->images[i];
+	const struct img *img = store_image(w->store, id);
 
-		if (strcmp(img->pub.id, id) != 0)
-			continue;
-		strcpy(rec->parent, img->parent);
-		strcpy(rec->step, img->step);
-		if (!*rec->manifest)
-			strcpy(rec->manifest, img->manifest);
-	}
+	if (!img)
+		return;
+	strcpy(rec->parent, img->parent);
+	strcpy(rec->step, img->step);
+	if (!*rec->manifest)
+		strcpy(rec->manifest, img->manifest);
 }
 
 static int load_image(struct load *l, const struct parts *p, char id[IMAGE_DIGEST_LEN + 1])
