@@ -62,8 +62,9 @@ const char *image_ref_no_tag(const struct image_ref *ref);
  * defaults. */
 void image_ref_familiar(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 1]);
 
-/* Is @tag, one of an image's repo_tags, of this repository? */
-bool image_ref_same_repo(const struct image_ref *repo, const char *tag);
+bool image_ref_same_repo(const struct image_ref *a, const struct image_ref *b);
+/* Is @tag, one of an image's repo_tags, of this repository? Then @ref is what it says. */
+bool image_ref_in_repo(const struct image_ref *repo, const char *tag, struct image_ref *ref);
 
 /* ---- images */
 

@@ -398,8 +398,7 @@ static bool platforms_fit(struct engine *e, struct http_req *r, const struct ima
 		for (size_t k = 0; good && k < images[i]->n_repo_tags; k++) {
 			struct image_ref have;
 
-			if (image_ref_same_repo(ref, images[i]->repo_tags[k]) &&
-				!image_ref_parse(&have, images[i]->repo_tags[k]) &&
+			if (image_ref_in_repo(ref, images[i]->repo_tags[k], &have) &&
 				(!*ref->tag || !strcmp(have.tag, ref->tag)))
 				good = image_platform_fits(r, images[i], images[i]->repo_tags[k]);
 		}
@@ -480,7 +479,7 @@ void transfer_load(struct engine *e, struct http_req *r, const char *arg)
 static bool names_repo(struct engine *e, const char *name)
 {
 	const struct image **images = NULL;
-	struct image_ref ref;
+	struct image_ref ref, have;
 	ssize_t n;
 	bool found = false;
 
@@ -489,7 +488,7 @@ static bool names_repo(struct engine *e, const char *name)
 	n = image_store_list(e->images, &images);
 	for (ssize_t i = 0; i < n; i++)
 		for (size_t k = 0; k < images[i]->n_repo_tags && !found; k++)
-			found = image_ref_same_repo(&ref, images[i]->repo_tags[k]);
+			found = image_ref_in_repo(&ref, images[i]->repo_tags[k], &have);
 	if (n > 0)
 		image_list_free(images, (size_t)n);
 	return found;

@@ -256,10 +256,12 @@ void image_ref_canonical(const struct image_ref *ref, char out[IMAGE_NAME_MAX + 
 	format(ref, ref->domain, ref->path, out);
 }
 
-bool image_ref_same_repo(const struct image_ref *repo, const char *tag)
+bool image_ref_same_repo(const struct image_ref *a, const struct image_ref *b)
 {
-	struct image_ref ref;
+	return !strcmp(a->domain, b->domain) && !strcmp(a->path, b->path);
+}
 
-	return image_ref_parse(&ref, tag) == 0 && !strcmp(ref.domain, repo->domain) &&
-	       !strcmp(ref.path, repo->path);
+bool image_ref_in_repo(const struct image_ref *repo, const char *tag, struct image_ref *ref)
+{
+	return image_ref_parse(ref, tag) == 0 && image_ref_same_repo(ref, repo);
 }

@@ -303,6 +303,7 @@ static int untag(struct image_store *s, const struct name *name, struct image_re
 {
 	char canonical[IMAGE_NAME_MAX + 1], familiar[IMAGE_NAME_MAX + 1];
 	bool first = !first_of(out, name->id);
+	const struct img *img;
 	int r;
 
 	image_ref_canonical(&name->ref, canonical);
@@ -311,15 +312,10 @@ static int untag(struct image_store *s, const struct name *name, struct image_re
 	if (r < 0)
 		return refuse(out, r, "cannot remove the name %s: %s", familiar, errno_text(-r));
 	r = note(out, false, familiar, name->id);
-	for (size_t i = 0; i < s->n_images && r == 0 && first; i++)
-		if (!strcmp(s->images[i]->pub.id, name->id))
-			out->items[out->n - 1].labels = image_labels(&s->images[i]->pub);
+	img = r == 0 && first ? store_image(s, name->id) : NULL;
+	if (img)
+		out->items[out->n - 1].labels = image_labels(&img->pub);
 	return r;
-}
-
-static bool same_repo(const struct image_ref *a, const struct image_ref *b)
-{
-	return !strcmp(a->domain, b->domain) && !strcmp(a->path, b->path);
 }
 
 static size_t tags_left(const struct image_store *s, const char *id, const struct name *except, bool same)
@@ -328,7 +324,7 @@ static size_t tags_left(const struct image_store *s, const char *id, const struc
 
 	for (size_t i = 0; i < s->n_names; i++)
 		if (&s->names[i] != except && !strcmp(s->names[i].id, id) && !*s->names[i].ref.digest &&
-			(!same || same_repo(&s->names[i].ref, &except->ref)))
+			(!same || image_ref_same_repo(&s->names[i].ref, &except->ref)))
 			n++;
 	return n;
 }
@@ -343,7 +339,7 @@ static size_t repos(const struct image_store *s, const char *id)
 
 		for (size_t k = 0; k < i && !seen; k++)
 			seen = !strcmp(s->names[k].id, id) && !*s->names[k].ref.digest &&
-			       same_repo(&s->names[k].ref, &s->names[i].ref);
+			       image_ref_same_repo(&s->names[k].ref, &s->names[i].ref);
 		n += !seen;
 	}
 	return n;
@@ -435,7 +431,7 @@ static int remove_name(struct image_store *s, struct img *img, const struct name
 		/* the last tag of its repository takes the repository's digests along */
 		for (size_t i = 0; i < s->n_names && r == 0; i++)
 			if (!strcmp(s->names[i].id, img->pub.id) && *s->names[i].ref.digest &&
-				same_repo(&s->names[i].ref, &name->ref))
+				image_ref_same_repo(&s->names[i].ref, &name->ref))
 				r = untag(s, &s->names[i], out);
 		return r;
 	}

@@ -250,13 +250,14 @@ static int want(struct save *s, const struct image *img, const char *tag)
 static int want_repo(struct save *s, const struct image_ref *repo)
 {
 	const struct image_store *store = s->w->store;
+	struct image_ref ref;
 	int n = 0, r = 0;
 
 	for (size_t i = 0; i < store->n_images; i++) {
 		const struct image *img = &store->images[i]->pub;
 
 		for (size_t k = 0; k < img->n_repo_tags && r == 0; k++) {
-			if (!image_ref_same_repo(repo, img->repo_tags[k]))
+			if (!image_ref_in_repo(repo, img->repo_tags[k], &ref))
 				continue;
 			r = want(s, img, img->repo_tags[k]);
 			n++;
