@@ -156,9 +156,8 @@ static int find_or_wait(struct engine *e, const char *name, struct network **out
 static int check_endpoints(
 	struct engine *e, const struct network *primary, yyjson_val *host, yyjson_val *networking, char **msg)
 {
-	yyjson_val *made_with =
-		!strcmp(container_net_mode_of(host), "bridge") ? json_arr(host, "Links") : NULL;
 	const char *mode = container_net_mode_of(host);
+	yyjson_val *made_with = !strcmp(mode, "bridge") ? json_arr(host, "Links") : NULL;
 	struct network *other = NULL;
 	size_t i, max;
 	yyjson_val *key, *ep;

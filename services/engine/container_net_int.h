@@ -16,8 +16,6 @@ struct network_error;
 
 /* What HostConfig.NetworkMode says; never NULL. */
 const char *container_net_mode_of(yyjson_val *host);
-/* The network of that name, id, or beginning of one. NULL: there is none; or @ns is NULL, and nobody knows. */
-struct network *container_net_known(struct networks *ns, const char *name);
 /* Whose wish is kept under @name: by its name or id, or the beginning of that in a wish that was kept before it was there. 0 or
  * -errno with the sentence. */
 must_check int container_net_find(struct networks *ns, const char *name, yyjson_val *wish,

@@ -174,7 +174,8 @@ size_t container_net_strings(yyjson_val *arr, const char **out, size_t max)
 
 /* ---- at create */
 
-struct network *container_net_known(struct networks *ns, const char *name)
+/* The network of that name, id, or beginning of one. NULL: there is none; or @ns is NULL, and nobody knows. */
+static struct network *known(struct networks *ns, const char *name)
 {
 	struct network *n = NULL;
 
@@ -184,8 +185,7 @@ struct network *container_net_known(struct networks *ns, const char *name)
 /* Clients name a network as they like: by its name, its id, or the beginning of that. */
 static bool same(struct networks *ns, const char *a, const char *b)
 {
-	return !strcmp(a, b) ||
-	       (container_net_known(ns, a) && container_net_known(ns, a) == container_net_known(ns, b));
+	return !strcmp(a, b) || (known(ns, a) && known(ns, a) == known(ns, b));
 }
 
 yyjson_val *container_net_own(struct networks *ns, yyjson_val *host, yyjson_val *networking)
@@ -233,7 +233,7 @@ yyjson_mut_val *container_net_wanted(struct networks *ns, yyjson_mut_doc *doc, y
 	own = container_net_own(ns, host, networking);
 	/* Its interface is the first. Older engines put a container into this network whatever else was named. */
 	if (own || !ns || json_blank(all)) {
-		wish = put(doc, o, mode, container_net_known(ns, mode), own);
+		wish = put(doc, o, mode, known(ns, mode), own);
 		put_default(doc, wish, "MacAddress", yyjson_obj_get(config, "MacAddress"));
 		/* Clients put those of the first network in both places, or only here. The default bridge has its own:
 		 * container_links.h. */
@@ -242,7 +242,7 @@ yyjson_mut_val *container_net_wanted(struct networks *ns, yyjson_mut_doc *doc, y
 	}
 	json_obj_foreach (all, i, n, key, ep)
 		if (!same(ns, yyjson_get_str(key), mode) && strcmp(yyjson_get_str(key), "default") != 0)
-			put(doc, o, yyjson_get_str(key), container_net_known(ns, yyjson_get_str(key)), ep);
+			put(doc, o, yyjson_get_str(key), known(ns, yyjson_get_str(key)), ep);
 	return o;
 }
 
@@ -290,7 +290,7 @@ yyjson_val *container_net_wish(const struct container *c, const struct network *
 
 const char *container_net_mac(const struct container *c)
 {
-	const struct network *own = container_net_known(c->e->networks, container_net_mode(c));
+	const struct network *own = known(c->e->networks, container_net_mode(c));
 
 	return own ? json_text(container_net_wish(c, own, NULL), "MacAddress") : NULL;
 }
