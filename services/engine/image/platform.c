@@ -31,6 +31,14 @@ static int refuse(struct image_reason *why, const char *fmt, ...)
 	return -EINVAL;
 }
 
+static bool is_one_of(const char *s, const char *const *known, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(s, known[i]))
+			return true;
+	return false;
+}
+
 /* GOOS and GOARCH, whose names the OCI's image specification has. */
 static bool is_os(const char *s)
 {
@@ -38,10 +46,7 @@ static bool is_os(const char *s)
 		"illumos", "ios", "js", "linux", "nacl", "netbsd", "openbsd", "plan9", "solaris", "windows",
 		"zos"};
 
-	for (size_t i = 0; i < array_len(known); i++)
-		if (!strcmp(s, known[i]))
-			return true;
-	return false;
+	return is_one_of(s, known, array_len(known));
 }
 
 static bool is_architecture(const char *s)
@@ -50,10 +55,7 @@ static bool is_architecture(const char *s)
 		"loong64", "mips", "mips64", "mips64le", "mips64p32", "mips64p32le", "mipsle", "ppc", "ppc64",
 		"ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm"};
 
-	for (size_t i = 0; i < array_len(known); i++)
-		if (!strcmp(s, known[i]))
-			return true;
-	return false;
+	return is_one_of(s, known, array_len(known));
 }
 
 /* Other names of an architecture, and what of its variants goes without saying. An empty cell: anything. */
